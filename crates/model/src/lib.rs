@@ -1,0 +1,18 @@
+//! The words that every room shares: names, ids, units, secrets, the manifest's meaning, and how an error is told.
+//!
+//! Owns types that at least two rooms need. Never does I/O and never reads a clock. Begin with [`manifest`]: it is what
+//! a user asks for; [`names`] says how things are called everywhere.
+
+pub mod explain;
+pub mod ids;
+pub mod manifest;
+pub mod names;
+pub mod schema;
+pub mod secret;
+pub mod units;
+
+pub use explain::Explain;
+pub use ids::{DeployId, ProcessId, ReleaseId, ReleaseNumber};
+pub use names::{AppName, EnvName, InstanceName, NameError, ServiceName, Site};
+pub use secret::Secret;
+pub use units::{ByteSize, Span};

@@ -1,0 +1,357 @@
+//! What a `mainstay.toml` means, after it was read, merged with its environment, defaulted and checked.
+//!
+//! The binary's `config` room turns text into this; nothing else reads TOML. A [`Manifest`] is a stored format: each
+//! release keeps its own as JSON beside its files, with [`FORMAT`].
+
+use std::{collections::BTreeMap, num::NonZeroU32};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppName, ByteSize, EnvName, ServiceName, Span, schema::CodeSchema};
+
+/// Version of the stored form; a reader accepts this and the one before.
+pub const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub app: AppName,
+    /// The environment that these values were merged for.
+    pub env: EnvName,
+    pub release: Release,
+    pub services: BTreeMap<ServiceName, Service>,
+    pub routes: Vec<Route>,
+    pub deploy: Deploy,
+    pub drain: Drain,
+    pub migrate: Option<Migrate>,
+    pub logs: Logs,
+}
+
+/// What a release is made of and how long it stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub source: Source,
+    /// Relative to the shared folder `<data>/apps/<app>/<env>/shared`; linked into the release at the same path.
+    pub shared_paths: Vec<String>,
+    /// Asks the app which release it is, so that "what is serving" is its own word too.
+    pub proof: Option<Proof>,
+    /// Pruning keeps this many releases besides those that are in use.
+    pub keep_releases: u32,
+    /// And at most this many bytes of them.
+    pub keep_bytes: ByteSize,
+}
+
+/// Where the client takes the files from; the keeper only ever sees bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A folder, relative to the manifest.
+    Dir(String),
+    /// A `.tar`, `.tar.gz` or `.tar.zst` file, relative to the manifest.
+    Artifact(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Path of the GET.
+    pub get: String,
+    /// Key of the JSON answer that holds the value of `MAINSTAY_RELEASE`.
+    pub json: String,
+}
+
+/// One kind of process of the app.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Program and arguments; placeholders `{port} {host} {socket} {release_dir} {shared_dir} {instance}` allowed.
+    pub command: Vec<String>,
+    pub instances: NonZeroU32,
+    /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
+    pub listen: Option<Listen>,
+    pub env: BTreeMap<String, String>,
+    /// Names of secrets that are put into its environment.
+    pub env_secrets: Vec<String>,
+    pub stop_signal: StopSignal,
+    pub stop_timeout: Span,
+    pub limits: Limits,
+    pub restart: Restart,
+    pub probes: Probes,
+    /// Production refuses an instance that listens on all interfaces unless this is said.
+    pub allow_public_bind: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listen {
+    /// On 127.0.0.1 and a port that Mainstay picks: `{port}`, `PORT`.
+    Tcp,
+    /// On the unix socket `{socket}`.
+    Unix,
+    /// On descriptor 3, bound by Mainstay: `LISTEN_FDS=1`.
+    Inherit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopSignal {
+    #[serde(rename = "SIGTERM")]
+    Term,
+    #[serde(rename = "SIGINT")]
+    Int,
+    #[serde(rename = "SIGQUIT")]
+    Quit,
+    #[serde(rename = "SIGHUP")]
+    Hup,
+    #[serde(rename = "SIGUSR1")]
+    Usr1,
+    #[serde(rename = "SIGUSR2")]
+    Usr2,
+    #[serde(rename = "SIGWINCH")]
+    Winch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Open descriptors (`RLIMIT_NOFILE`).
+    pub nofile: u64,
+    /// Above this the kernel reclaims and slows (cgroup v2 `memory.high`).
+    pub memory_high: Option<ByteSize>,
+    /// Above this the kernel kills (cgroup v2 `memory.max`).
+    pub memory_max: Option<ByteSize>,
+    /// Processes and threads (cgroup v2 `pids.max`, else `RLIMIT_NPROC`).
+    pub tasks_max: Option<u64>,
+}
+
+/// Back-off after an exit nobody asked for: never given up, only slower (RUN-03, W-C18).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restart {
+    pub backoff_initial: Span,
+    pub backoff_factor: f64,
+    pub backoff_max: Span,
+    /// Share of the delay that is random, 0 to 1, so that instances do not restart in step.
+    pub jitter: f64,
+    /// Up for this long: the next delay is the first one again.
+    pub reset_after: Span,
+    /// More exits than this within `window`: degraded, tried every `degraded_every`.
+    pub max_restarts: u32,
+    pub window: Span,
+    pub degraded_every: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// The supervisor's: until it passes, the instance is starting.
+    pub startup: Option<StartupProbe>,
+    /// The edge's: decides traffic, never restarts. Required where a route leads to the service.
+    pub readiness: Option<ReadinessProbe>,
+    /// The supervisor's: restarts a process that hangs.
+    pub liveness: Option<LivenessProbe>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeRequest {
+    /// Path of the GET.
+    pub http: String,
+    /// `Host` that is sent; default: the first host of the routes that lead to the service, else `localhost`.
+    pub host: Option<String>,
+    pub period: Span,
+    pub timeout: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartupProbe {
+    pub request: ProbeRequest,
+    /// From spawn to the first pass.
+    pub deadline: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadinessProbe {
+    pub request: ProbeRequest,
+    /// In a row, to become ready.
+    pub success_threshold: u32,
+    /// In a row, to become unready.
+    pub failure_threshold: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LivenessProbe {
+    pub request: ProbeRequest,
+    /// In a row, to be restarted.
+    pub failure_threshold: u32,
+}
+
+/// Which requests go to which service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Lower case, without port; empty: any host.
+    pub hosts: Vec<String>,
+    /// Starts with `/`; matches whole path segments.
+    pub path_prefix: String,
+    pub service: ServiceName,
+    pub tls: RouteTls,
+    pub balance: Balance,
+    /// From the last byte of the request to the answer's head: a slow first token.
+    pub response_header_timeout: Span,
+    /// Between two bytes of an answer.
+    pub idle_timeout: Span,
+    pub max_request_body: ByteSize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTls {
+    /// Plain HTTP redirects to HTTPS.
+    Required,
+    Optional,
+    /// Only by plain HTTP.
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    LeastConnections,
+    RoundRobin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// Whole time of the gate.
+    pub health_timeout: Span,
+    /// Ready without a break for this long before the switch.
+    pub min_healthy_time: Span,
+    /// How long the old release stays warm after the switch.
+    pub bake_time: Span,
+    /// Alive at once, draining ones included.
+    pub max_generations: u32,
+    pub auto_rollback: bool,
+    pub smoke: Vec<Smoke>,
+}
+
+/// A request through the real path of the edge that must be answered as said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Smoke {
+    pub get: String,
+    /// Default: the first host of the site's routes.
+    pub host: Option<String>,
+    pub status: u16,
+    pub contains: Option<String>,
+    /// For event streams: the first event must arrive within.
+    pub first_event_within: Option<Span>,
+}
+
+/// How long what is open may go on after the switch, by its class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    pub hint: DrainHint,
+    pub http_timeout: Span,
+    /// `text/event-stream` and chunked answers.
+    pub stream_timeout: Span,
+    pub websocket_timeout: Span,
+    pub websocket_close_code: u16,
+    /// WebSockets are closed spread over this time, so that clients do not come back at once.
+    pub close_jitter: Span,
+}
+
+/// How an app that wants to know is told that it drains; sent when the bake has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainHint {
+    None,
+    Signal(StopSignal),
+    /// A POST to this path of each instance.
+    Http(String),
+}
+
+/// One step that moves the database forward, and what it promises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrate {
+    pub command: Vec<String>,
+    /// Prints the schema version as a number.
+    pub status_command: Vec<String>,
+    pub down_command: Option<Vec<String>>,
+    pub timeout: Span,
+    pub code: CodeSchema,
+    /// Lowest code schema that works after this release's migrations; `None`: breaking.
+    pub compatible_with: Option<u64>,
+    pub env: BTreeMap<String, String>,
+    pub env_secrets: Vec<String>,
+}
+
+/// Per instance, on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logs {
+    /// Of all files of one instance together.
+    pub max_bytes: ByteSize,
+    pub max_age: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { nofile: 65_536, memory_high: None, memory_max: None, tasks_max: None }
+    }
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self {
+            backoff_initial: Span::millis(500),
+            backoff_factor: 2.0,
+            backoff_max: Span::secs(30),
+            jitter: 0.2,
+            reset_after: Span::secs(60),
+            max_restarts: 10,
+            window: Span::secs(600),
+            degraded_every: Span::secs(60),
+        }
+    }
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        Self {
+            health_timeout: Span::secs(120),
+            min_healthy_time: Span::secs(10),
+            bake_time: Span::secs(120),
+            max_generations: 3,
+            auto_rollback: true,
+            smoke: Vec::new(),
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            hint: DrainHint::None,
+            http_timeout: Span::secs(30),
+            stream_timeout: Span::secs(15 * 60),
+            websocket_timeout: Span::secs(5 * 60),
+            websocket_close_code: 1012,
+            close_jitter: Span::secs(30),
+        }
+    }
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { max_bytes: ByteSize::mib(200), max_age: Span::secs(14 * 24 * 3600) }
+    }
+}
+
+impl Manifest {
+    /// The site that this manifest is for.
+    pub fn site(&self) -> crate::Site {
+        crate::Site { app: self.app.clone(), env: self.env.clone() }
+    }
+
+    /// The first host that leads to `service`, for probes that name none.
+    pub fn host_of(&self, service: &ServiceName) -> Option<&str> {
+        let leads_here = self.routes.iter().filter(|route| route.service == *service);
+        leads_here.flat_map(|route| &route.hosts).next().map(String::as_str)
+    }
+
+    /// Whether requests reach `service` through the edge.
+    pub fn is_routed(&self, service: &ServiceName) -> bool {
+        self.routes.iter().any(|route| route.service == *service)
+    }
+}
