@@ -1,1 +1,20 @@
-//! The room `api`.
+//! The wire types of the admin API, version 1, and its client: the only JSON that Mainstay promises to anybody.
+//!
+//! Owns what crosses `<run>/api.sock` and nothing else. Never holds policy and never reads a file. The API is HTTP/1.1
+//! with JSON over a unix socket; long answers are NDJSON (one [`deploy::Event`] or [`logs::Line`] a line). Begin with
+//! [`paths`], which lists every endpoint, then the module of the thing you want.
+
+pub mod apps;
+pub mod artifact;
+pub mod checks;
+pub mod client;
+pub mod deploy;
+pub mod jobs;
+pub mod logs;
+pub mod machine;
+pub mod migrate;
+pub mod paths;
+pub mod status;
+
+/// The version in every path; a server answers clients one version older and newer.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,48 @@
+//! Every endpoint, once. Server and client build their paths here.
+//!
+//! | method, path | body → answer |
+//! |---|---|
+//! | GET `/v1/machine` | → [`crate::machine::Machine`] |
+//! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
+//! | GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |
+//! | GET `/v1/artifacts/{digest}` | → [`crate::artifact::Received`] (404: nothing yet) |
+//! | PUT `/v1/artifacts/{digest}?offset=N` | bytes → [`crate::artifact::Received`] |
+//! | POST `/v1/apps/{app}/{env}/plan` | [`crate::deploy::Request`] → [`crate::deploy::Plan`] |
+//! | POST `/v1/apps/{app}/{env}/deploys` | [`crate::deploy::Request`] → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/rollback` | [`crate::deploy::Rollback`] → [`crate::deploy::Started`] |
+//! | GET `/v1/apps/{app}/{env}/deploys/{id}/events?from=N` | → NDJSON of [`crate::deploy::Event`], ends after `Ended` |
+//! | POST `/v1/apps/{app}/{env}/cancel` | → [`crate::deploy::Cancelled`] |
+//! | POST `/v1/apps/{app}/{env}/resume` | → 204 |
+//! | GET `/v1/apps/{app}/{env}/status` | → [`crate::status::SiteStatus`] |
+//! | GET `/v1/apps/{app}/{env}/releases` | → `Vec<`[`crate::status::Release`]`>` |
+//! | GET `/v1/apps/{app}/{env}/events?limit=N` | → `Vec<`[`crate::deploy::Record`]`>`, newest first |
+//! | GET `/v1/apps/{app}/{env}/config` | → effective manifest as JSON |
+//! | GET `/v1/apps/{app}/{env}/logs?…` | [`crate::logs::Query`] → NDJSON of [`crate::logs::Line`] |
+//! | GET `/v1/apps/{app}/{env}/checks` | → `Vec<`[`crate::checks::Finding`]`>` (live) |
+//! | POST `/v1/apps/{app}/{env}/restart` | [`crate::jobs::Restart`] → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/scale` | [`crate::jobs::Scale`] → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/run` | [`crate::jobs::Run`] → NDJSON of [`crate::jobs::Frame`] |
+//! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`] → NDJSON of [`crate::jobs::Frame`] |
+//! | GET `/v1/apps/{app}/{env}/migrate` | → [`crate::migrate::MigrateStatus`] |
+//! | POST `/v1/apps/{app}/{env}/migrate/{retry,down}` | → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |
+//!
+//! An error answers with its status and a [`model::Explain`] as JSON.
+
+use model::{DeployId, Site};
+
+pub const MACHINE: &str = "/v1/machine";
+pub const DOWN: &str = "/v1/machine/down";
+pub const APPS: &str = "/v1/apps";
+
+pub fn site(site: &Site, what: &str) -> String {
+    format!("/v1/apps/{}/{}/{what}", site.app, site.env)
+}
+
+pub fn artifact(digest: &str) -> String {
+    format!("/v1/artifacts/{digest}")
+}
+
+pub fn deploy_events(of: &Site, deploy: DeployId, from: u64) -> String {
+    site(of, &format!("deploys/{deploy}/events?from={from}"))
+}

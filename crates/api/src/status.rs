@@ -1,0 +1,81 @@
+//! What is true of a site now: served, running, draining.
+
+use model::{InstanceName, ReleaseId, ReleaseNumber, ServiceName, Site};
+use serde::{Deserialize, Serialize};
+
+use crate::deploy::{Phase, Record};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SiteStatus {
+    pub site: Site,
+    /// What the edge says that it serves, not what was asked of it.
+    pub serving: Option<ReleaseNumber>,
+    pub last_stable: Option<ReleaseNumber>,
+    pub urls: Vec<String>,
+    pub services: Vec<ServiceStatus>,
+    pub deploy: Option<Underway>,
+    /// Deploys are refused until `mainstay resume`, with the reason.
+    pub paused: Option<String>,
+    /// A deploy that needs a person, with its choices.
+    pub held: Option<model::Explain>,
+    pub last: Option<Record>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    pub service: ServiceName,
+    pub release: ReleaseNumber,
+    /// `candidate`, `live`, `draining`.
+    pub state: String,
+    pub wanted: u32,
+    /// Set by `mainstay scale`, until a deploy changes the manifest's own number.
+    pub scaled: bool,
+    pub instances: Vec<Instance>,
+    /// Open now, by class; only for routed services.
+    pub open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    pub http: u64,
+    pub streams: u64,
+    pub websockets: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    pub name: InstanceName,
+    pub pid: Option<u32>,
+    /// `starting`, `up`, `backing off`, `degraded`, `stopping`, `stopped`.
+    pub state: String,
+    /// The edge's word; `None` where the edge does not route to it.
+    pub ready: Option<bool>,
+    pub address: Option<String>,
+    /// RFC 3339.
+    pub since: Option<String>,
+    pub restarts: u64,
+    pub last_exit: Option<String>,
+    pub memory_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Underway {
+    pub deploy: model::DeployId,
+    pub to: ReleaseNumber,
+    pub phase: Phase,
+    pub operator: String,
+    pub since: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Release {
+    pub number: ReleaseNumber,
+    pub id: ReleaseId,
+    pub digest: String,
+    pub created: String,
+    pub operator: String,
+    pub bytes: u64,
+    /// `serving`, `draining`, `stable`, `failed`, `staged`.
+    pub state: String,
+    pub schema: Option<u64>,
+}
