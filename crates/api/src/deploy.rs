@@ -93,12 +93,24 @@ pub struct Event {
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A phase began.
-    Entered { phase: Phase },
+    Entered {
+        phase: Phase,
+    },
     /// A sentence about the phase at work: "web.43.1 is ready (0.8 s)".
-    Note { phase: Phase, message: String },
-    Warning { warning: Explain },
+    Note {
+        phase: Phase,
+        message: String,
+    },
+    Warning {
+        warning: Explain,
+    },
     /// The lock, the bake and the answer are done; draining goes on behind it.
-    Ended { outcome: Outcome, serving: Option<ReleaseNumber>, error: Option<Explain>, report: Vec<String> },
+    Ended {
+        outcome: Outcome,
+        serving: Option<ReleaseNumber>,
+        error: Option<Explain>,
+        report: Vec<String>,
+    },
 }
 
 /// How a deploy ended; each has its exit code.

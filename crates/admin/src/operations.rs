@@ -1,0 +1,140 @@
+//! What can be asked of a keeper. The keeper implements it; the routes only call it.
+
+use std::future::Future;
+
+use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, status};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use model::{DeployId, Explain, Site};
+
+use crate::operator::Operator;
+
+/// An answer, or why there is none.
+pub type Reply<T> = Result<T, Refusal>;
+
+/// An answer that comes line by line. Dropping the stream ends the asking, never the work behind it.
+pub type Lines<T> = BoxStream<'static, T>;
+
+/// A refusal in words, and its kind.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub why: Why,
+    pub explain: Explain,
+}
+
+/// The kinds of refusal that a program may want to tell apart; each is an HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// 400: the question is malformed.
+    Malformed,
+    /// 403: this operator may not.
+    Forbidden,
+    /// 404: no such app, release, deploy, instance.
+    Unknown,
+    /// 409: the state of things forbids it.
+    Conflict,
+    /// 422: understood, and refused in PLAN.
+    Refused,
+    /// 423: somebody else holds the site's lock.
+    Locked,
+    /// 500: our fault.
+    Failed,
+    /// 503: shutting down, or not up.
+    Unavailable,
+}
+
+impl Refusal {
+    pub fn new(why: Why, explain: Explain) -> Self {
+        Self { why, explain }
+    }
+}
+
+/// Every verb of the API. Methods that change something take the operator: it stands in every record.
+pub trait Operations: Send + Sync + 'static {
+    fn machine(&self) -> impl Future<Output = Reply<machine::Machine>> + Send;
+    fn down(
+        &self,
+        by: Operator,
+        request: machine::Down,
+    ) -> impl Future<Output = Reply<Lines<machine::DownStep>>> + Send;
+    fn apps(&self) -> impl Future<Output = Reply<Vec<apps::App>>> + Send;
+
+    fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
+    fn receive(
+        &self,
+        digest: String,
+        offset: u64,
+        chunk: Bytes,
+    ) -> impl Future<Output = Reply<artifact::Received>> + Send;
+
+    fn plan(
+        &self,
+        by: Operator,
+        site: Site,
+        request: deploy::Request,
+    ) -> impl Future<Output = Reply<deploy::Plan>> + Send;
+    fn deploy(
+        &self,
+        by: Operator,
+        site: Site,
+        request: deploy::Request,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn rollback(
+        &self,
+        by: Operator,
+        site: Site,
+        request: deploy::Rollback,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    /// Events from `from` on, of a deploy at work or long ended; the stream ends after `Ended`.
+    fn deploy_events(
+        &self,
+        site: Site,
+        deploy: DeployId,
+        from: u64,
+    ) -> impl Future<Output = Reply<Lines<deploy::Event>>> + Send;
+    fn cancel(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Cancelled>> + Send;
+    fn resume(&self, by: Operator, site: Site) -> impl Future<Output = Reply<()>> + Send;
+
+    fn status(&self, site: Site) -> impl Future<Output = Reply<status::SiteStatus>> + Send;
+    fn releases(&self, site: Site) -> impl Future<Output = Reply<Vec<status::Release>>> + Send;
+    fn records(&self, site: Site, limit: usize) -> impl Future<Output = Reply<Vec<deploy::Record>>> + Send;
+    /// The manifest of the release that serves, merged and defaulted.
+    fn config(&self, site: Site) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
+    fn logs(&self, site: Site, query: logs::Query) -> impl Future<Output = Reply<Lines<logs::Line>>> + Send;
+    fn checks(&self, site: Site) -> impl Future<Output = Reply<Vec<checks::Finding>>> + Send;
+
+    fn restart(
+        &self,
+        by: Operator,
+        site: Site,
+        request: jobs::Restart,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn scale(
+        &self,
+        by: Operator,
+        site: Site,
+        request: jobs::Scale,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn run(
+        &self,
+        by: Operator,
+        site: Site,
+        request: jobs::Run,
+    ) -> impl Future<Output = Reply<Lines<jobs::Frame>>> + Send;
+    fn exec(
+        &self,
+        by: Operator,
+        site: Site,
+        request: jobs::Exec,
+    ) -> impl Future<Output = Reply<Lines<jobs::Frame>>> + Send;
+
+    fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
+    fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_down(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn destroy(
+        &self,
+        by: Operator,
+        site: Site,
+        request: apps::Destroy,
+    ) -> impl Future<Output = Reply<()>> + Send;
+}

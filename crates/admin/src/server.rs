@@ -1,0 +1,95 @@
+//! The socket itself: bound under another name, given its rights, then renamed, so that what exists always answers.
+
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::{operations::Operations, operator::Operator, routes};
+
+/// Slow writers of a request head are cut after this.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bound: connections at once; further ones wait in the listen queue.
+const CONNECTIONS_MAX: usize = 256;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot bind the API socket {path}")]
+    Bind { path: PathBuf, source: std::io::Error },
+    #[error("cannot give the API socket {path} to its group")]
+    Rights { path: PathBuf, source: std::io::Error },
+}
+
+/// The bound API. `serve` runs until the future is dropped.
+pub struct Server {
+    listener: UnixListener,
+}
+
+impl Server {
+    /// Binds `path` with mode 0660 and, where given, group `gid`.
+    pub fn bind(path: &Path, gid: Option<u32>) -> Result<Self, ServeError> {
+        let bind = |source| ServeError::Bind { path: path.to_owned(), source };
+        let fresh = path.with_extension("new");
+        match std::fs::remove_file(&fresh) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(bind(e)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&fresh).map_err(bind)?;
+        let rights = |source| ServeError::Rights { path: path.to_owned(), source };
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o660)).map_err(rights)?;
+        if let Some(gid) = gid {
+            std::os::unix::fs::chown(&fresh, None, Some(gid)).map_err(rights)?;
+        }
+        // Crash: between bind and rename the old name, if any, refuses connections; a client asks again.
+        std::fs::rename(&fresh, path).map_err(bind)?;
+        Ok(Self { listener })
+    }
+
+    pub async fn serve<O: Operations>(self, operations: Arc<O>) {
+        let router = routes::router(operations);
+        let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let router = router.clone();
+                    tokio::spawn(async move {
+                        connection(stream, router).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors or memory: both pass. Without a pause this loop would burn a core.
+                    tracing::warn!(%error, "The admin API could not accept a connection.");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, router: Router) {
+    let operator = match Operator::of(&stream) {
+        Ok(operator) => operator,
+        Err(error) => {
+            tracing::warn!(%error, "A connection to the admin API has no known peer; it is closed.");
+            return;
+        }
+    };
+    let service = TowerToHyperService::new(router.layer(Extension(operator)));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "A connection to the admin API ended early.");
+    }
+}
