@@ -80,7 +80,7 @@ proptest! {
     fn no_text_makes_a_name_parser_panic(text in ".{0,40}") {
         let name = text.parse::<AppName>();
         if let Ok(name) = name {
-            prop_assert_eq!(name.as_str(), text);
+            prop_assert_eq!(name.as_str(), &text);
         }
         let _ = (text.parse::<InstanceName>().is_ok(), text.parse::<Site>().is_ok());
     }
