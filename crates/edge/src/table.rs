@@ -1,0 +1,240 @@
+//! The routing table: a JSON file that the keeper replaces atomically and the edge serves.
+//!
+//! Shapes and their checks only; [`crate::matcher`] turns a checked table into lookups.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use model::{
+    InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site,
+    manifest::{Balance, Drain, ReadinessProbe, Route},
+};
+use serde::{Deserialize, Serialize};
+
+/// Version of the file; a reader accepts this one.
+pub const FORMAT: u32 = 1;
+
+/// Bound: a larger file is refused before it is parsed.
+pub const TABLE_BYTES_MAX: u64 = 64 << 20;
+
+/// Everything that the edge serves, of all sites. Written by the keeper, by temp file, fsync and rename.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    pub format: u32,
+    /// Counted up by the keeper with every change; the edge refuses a lower one than it serves.
+    pub epoch: u64,
+    pub sites: Vec<SiteTable>,
+}
+
+/// One site's part of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteTable {
+    pub site: Site,
+    /// All generations that the edge should know: those on trial, those that serve, those that drain.
+    pub pools: Vec<Pool>,
+    /// Each leads to a pool of this site that is [`PoolState::Live`].
+    pub routes: Vec<RouteEntry>,
+    /// A reason that people are shown; while it stands, every request to the site's routes is answered 503.
+    #[serde(default)]
+    pub maintenance: Option<String>,
+}
+
+/// A route and the pool that serves it now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteEntry {
+    pub route: Route,
+    pub pool: PoolId,
+}
+
+/// Names one generation of one service of one site: `assistant/production/web.42`. Unique in a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PoolId(pub String);
+
+impl PoolId {
+    pub fn new(site: &Site, service: &ServiceName, release: ReleaseNumber) -> Self {
+        Self(format!("{site}/{service}.{release}"))
+    }
+}
+
+impl fmt::Display for PoolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The instances of one service in one release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    pub id: PoolId,
+    pub service: ServiceName,
+    pub release: ReleaseNumber,
+    pub release_id: ReleaseId,
+    pub state: PoolState,
+    pub upstreams: Vec<Upstream>,
+    /// `None`: an upstream is ready when it accepts a connection (asked every second).
+    #[serde(default)]
+    pub readiness: Option<ReadinessProbe>,
+    /// `Host` of the readiness request where the probe names none; `None`: `localhost`.
+    #[serde(default)]
+    pub probe_host: Option<String>,
+    pub drain: Drain,
+    pub balance: Balance,
+}
+
+/// What a pool is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolState {
+    /// Probed; takes requests only through the private listener.
+    Candidate,
+    /// Takes requests of the routes that lead to it.
+    Live,
+    /// Takes no new request; what is open ends by its class (see [`Drain`]), counted from when the edge was told.
+    Draining,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    pub name: InstanceName,
+    /// Readiness and counts belong to this process; a restarted instance begins anew.
+    pub process: ProcessId,
+    pub address: Address,
+}
+
+/// Where an instance listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Why a file is no table that can be served. What is being served stays.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    #[error("cannot read {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} has {bytes} bytes, more than {TABLE_BYTES_MAX}")]
+    TooLarge { path: PathBuf, bytes: u64 },
+    #[error("{path} is no routing table")]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[error("the table has format {found}, this edge reads {FORMAT}")]
+    Format { found: u32 },
+    #[error("the pool {0} stands twice in the table")]
+    PoolTwice(PoolId),
+    #[error("a route of {site} leads to the pool {pool}, which the site does not have")]
+    NoSuchPool { site: Site, pool: PoolId },
+    #[error("a route of {site} leads to the pool {pool}, which is not live")]
+    PoolNotLive { site: Site, pool: PoolId },
+    #[error("the path prefix `{0}` does not begin with `/`")]
+    BadPrefix(String),
+    #[error("{host}{prefix} is claimed by {first} and by {second}")]
+    Claimed { host: String, prefix: String, first: Site, second: Site },
+}
+
+impl Table {
+    /// Nothing deployed: the edge answers with a page that says so.
+    pub fn empty() -> Self {
+        Self { format: FORMAT, epoch: 0, sites: Vec::new() }
+    }
+
+    /// Reads and checks the file. Blocking; call it where blocking is allowed.
+    pub fn read(path: &Path) -> Result<Self, TableError> {
+        let read = |source| TableError::Read { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        if bytes > TABLE_BYTES_MAX {
+            return Err(TableError::TooLarge { path: path.to_owned(), bytes });
+        }
+        let text = std::fs::read(path).map_err(read)?;
+        let table: Self = serde_json::from_slice(&text)
+            .map_err(|source| TableError::Parse { path: path.to_owned(), source })?;
+        table.check()?;
+        Ok(table)
+    }
+
+    /// What must hold of a table before it is served. The keeper may ask it before it writes one.
+    pub fn check(&self) -> Result<(), TableError> {
+        if self.format != FORMAT {
+            return Err(TableError::Format { found: self.format });
+        }
+        let mut ids = HashSet::new();
+        for pool in self.pools() {
+            if !ids.insert(&pool.id) {
+                return Err(TableError::PoolTwice(pool.id.clone()));
+            }
+        }
+        self.sites.iter().try_for_each(SiteTable::check)?;
+        self.check_claims()
+    }
+
+    /// All pools of all sites, in the order of the file.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.sites.iter().flat_map(|site| &site.pools)
+    }
+
+    /// A route belongs to one site: two sites that claim the same host and prefix would make serving a matter of order.
+    fn check_claims(&self) -> Result<(), TableError> {
+        let mut claims = std::collections::HashMap::new();
+        for site in &self.sites {
+            for route in site.routes.iter().map(|entry| &entry.route) {
+                let any = [String::new()];
+                let hosts = if route.hosts.is_empty() { &any[..] } else { &route.hosts[..] };
+                for host in hosts {
+                    let key = (host.clone(), segments(&route.path_prefix).collect::<Vec<_>>().join("/"));
+                    let first = claims.entry(key).or_insert(&site.site);
+                    if **first != site.site {
+                        return Err(TableError::Claimed {
+                            host: if host.is_empty() { "any host ".to_owned() } else { host.clone() },
+                            prefix: route.path_prefix.clone(),
+                            first: (**first).clone(),
+                            second: site.site.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SiteTable {
+    fn check(&self) -> Result<(), TableError> {
+        for RouteEntry { route, pool } in &self.routes {
+            if !route.path_prefix.starts_with('/') {
+                return Err(TableError::BadPrefix(route.path_prefix.clone()));
+            }
+            let Some(found) = self.pools.iter().find(|known| known.id == *pool) else {
+                return Err(TableError::NoSuchPool { site: self.site.clone(), pool: pool.clone() });
+            };
+            if found.state != PoolState::Live {
+                return Err(TableError::PoolNotLive { site: self.site.clone(), pool: pool.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The segments of a prefix: `/api/` and `/api` are one prefix, `/` is none.
+pub(crate) fn segments(prefix: &str) -> impl Iterator<Item = &str> {
+    prefix.trim_matches('/').split('/').filter(|segment| !segment.is_empty())
+}
