@@ -1,0 +1,177 @@
+//! What the fake app answers.
+
+use std::{
+    convert::Infallible,
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{
+        DefaultBodyLimit, Query, State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::{answer, settings::Settings};
+
+struct App {
+    settings: Settings,
+    began: Instant,
+}
+
+/// What a request may ask of its answer.
+#[derive(Deserialize)]
+struct Wanted {
+    /// Bytes of filler.
+    #[serde(default)]
+    size: usize,
+    /// Time before the answer, or between two events.
+    #[serde(default)]
+    ms: u64,
+    /// Events of a stream.
+    #[serde(default = "ten")]
+    n: u32,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+pub(super) fn router(settings: &Settings) -> Router {
+    let app = Arc::new(App { settings: settings.clone(), began: Instant::now() });
+    Router::new()
+        .route("/ready", get(ready))
+        .route("/up", get(echo))
+        .route("/sse", get(events))
+        .route("/ws", any(socket))
+        .route("/write", post(write))
+        .route("/version", get(version))
+        .route("/exit", any(exit))
+        .fallback(echo)
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.began.elapsed() < app.settings.ready_after {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready yet").into_response();
+    }
+    app.answer("ready", &[], 0).await
+}
+
+async fn version(State(app): State<Arc<App>>) -> Response {
+    let release = app.settings.release.parse::<u64>().unwrap_or(0);
+    axum::Json(serde_json::json!({ "release": release, "instance": app.settings.instance })).into_response()
+}
+
+/// Any method, any path: the nonce and the digest of the body come back.
+async fn echo(
+    State(app): State<Arc<App>>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    sleep(Duration::from_millis(wanted.ms)).await;
+    app.answer(nonce(&headers), &body, wanted.size).await
+}
+
+/// Appends the nonce to the ledger before it answers: an acknowledged write stands there exactly once.
+async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    let nonce = nonce(&headers).to_owned();
+    if let Some(path) = &app.settings.ledger {
+        let line = format!("{nonce} {}\n", app.settings.instance);
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        // One `write` of a short line to an O_APPEND file is not torn between processes.
+        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+            return (StatusCode::INTERNAL_SERVER_ERROR, format!("ledger: {error}")).into_response();
+        }
+    }
+    app.answer(&nonce, &body, 0).await
+}
+
+async fn exit() -> Response {
+    eprintln!("fakeapp: asked to crash");
+    std::process::exit(7)
+}
+
+/// `n` events, `ms` apart, each with the nonce; the last is `done`.
+async fn events(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    let nonce = nonce(&headers).to_owned();
+    let stream = futures_util::stream::unfold(0_u32, move |sent| {
+        let nonce = nonce.clone();
+        async move {
+            if sent > wanted.n {
+                return None;
+            }
+            sleep(Duration::from_millis(wanted.ms)).await;
+            let event = if sent == wanted.n { "done" } else { "tick" };
+            let text = format!("id: {sent}\nevent: {event}\ndata: {nonce} {sent}\n\n");
+            Some((Ok::<_, Infallible>(Bytes::from(text)), sent + 1))
+        }
+    });
+    app.dress(
+        Response::builder().header("content-type", "text/event-stream").header("cache-control", "no-store"),
+    )
+    .body(Body::from_stream(stream))
+    .expect("the parts are valid")
+}
+
+async fn socket(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| talk(app, socket))
+}
+
+/// Says who it is, then echoes.
+async fn talk(app: Arc<App>, mut socket: WebSocket) {
+    let hello = format!("hello {} {}", app.settings.release, app.settings.instance);
+    if socket.send(Message::Text(hello.into())).await.is_err() {
+        return;
+    }
+    while let Some(Ok(message)) = socket.recv().await {
+        match message {
+            Message::Text(_) | Message::Binary(_) => {
+                if socket.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Message::Close(_) => return,
+            Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+}
+
+impl App {
+    async fn answer(&self, nonce: &str, request_body: &[u8], filler_bytes: usize) -> Response {
+        if self.settings.hang {
+            std::future::pending::<()>().await;
+        }
+        let head = answer::Head {
+            nonce: nonce.to_owned(),
+            release: self.settings.release.clone(),
+            instance: self.settings.instance.clone(),
+            digest: answer::digest(request_body),
+        };
+        self.dress(Response::builder().status(self.settings.status))
+            .header(answer::NONCE, nonce)
+            .body(Body::from(answer::body(&head, filler_bytes)))
+            .expect("the parts are valid")
+    }
+
+    fn dress(&self, builder: http::response::Builder) -> http::response::Builder {
+        builder
+            .header(answer::RELEASE, &self.settings.release)
+            .header(answer::INSTANCE, &self.settings.instance)
+    }
+}
+
+fn nonce(headers: &HeaderMap) -> &str {
+    headers.get(answer::NONCE).and_then(|value| value.to_str().ok()).unwrap_or("-")
+}

@@ -1,0 +1,123 @@
+//! One keep-alive connection to the edge, and what went wrong with it by class.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, response::Parts};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{ANSWER_TIMEOUT, Target, tally::Failure};
+
+/// Class and words of what went wrong.
+pub(super) type Wrong = (Failure, String);
+
+/// A client that connects when it must and keeps its connection while the edge does.
+pub(super) struct Client {
+    target: Target,
+    connection: Option<http1::SendRequest<Full<Bytes>>>,
+}
+
+impl Client {
+    pub(super) fn new(target: &Target) -> Self {
+        Self { target: target.clone(), connection: None }
+    }
+
+    /// The head of the answer. The connection is good for the next request once the body was read to its end.
+    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Wrong> {
+        let mut connection = self.take_connection().await?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, connection.send_request(request)).await;
+        match answer {
+            Err(_) => Err((Failure::Timeout, format!("no answer in {ANSWER_TIMEOUT:?}"))),
+            Ok(Err(error)) => Err(classify(&error)),
+            Ok(Ok(response)) => {
+                self.connection = Some(connection);
+                Ok(response)
+            }
+        }
+    }
+
+    /// Sends and reads to the end; says how long the head took.
+    pub(super) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Parts, Bytes, Duration), Wrong> {
+        let began = Instant::now();
+        let (parts, body) = self.send(request).await?.into_parts();
+        let took = began.elapsed();
+        let whole = tokio::time::timeout(ANSWER_TIMEOUT, body.collect()).await;
+        match whole {
+            Ok(Ok(body)) => Ok((parts, body.to_bytes(), took)),
+            Ok(Err(error)) => {
+                self.hang_up();
+                Err((Failure::ShortBody, chain(&error)))
+            }
+            Err(_) => {
+                self.hang_up();
+                Err((Failure::Timeout, "the body did not end".into()))
+            }
+        }
+    }
+
+    /// Sends and goes away without reading, as a person does who closes the tab.
+    pub(super) async fn abort(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        after: Duration,
+    ) -> Result<(), Wrong> {
+        let mut connection = self.take_connection().await?;
+        let _ = tokio::time::timeout(after, connection.send_request(request)).await;
+        Ok(())
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    async fn take_connection(&mut self) -> Result<http1::SendRequest<Full<Bytes>>, Wrong> {
+        // A connection that the edge closed between two requests is replaced, as every client does. One that is closed
+        // while the request is on its way is a failure.
+        if let Some(mut kept) = self.connection.take()
+            && kept.ready().await.is_ok()
+        {
+            return Ok(kept);
+        }
+        let stream = connect(&self.target).await?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| classify(&error))?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+/// A TCP connection to the target.
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, Wrong> {
+    let connecting = TcpStream::connect(target.address);
+    match tokio::time::timeout(ANSWER_TIMEOUT, connecting).await {
+        Err(_) => Err((Failure::Timeout, "no connection".into())),
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err((Failure::Refused, error.to_string()))
+        }
+        Ok(Err(error)) => Err((Failure::Reset, error.to_string())),
+    }
+}
+
+fn classify(error: &hyper::Error) -> Wrong {
+    (Failure::Reset, chain(error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        words = format!("{words}: {source}");
+        next = source.source();
+    }
+    words
+}
