@@ -1,0 +1,254 @@
+//! Tells readers of this process what any process committed: one poller of `PRAGMA data_version`.
+//!
+//! SQLite has no notification between processes, but each connection can ask cheaply (about 2 µs) whether another one
+//! committed. One thread asks each [`FAST`] while a stream is open, each [`SLOW`] while only listeners are, and never
+//! when nobody is. On a change it looks up which streams grew and what changed for whom, and wakes only those.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, Transaction, params};
+use tokio::sync::{broadcast, watch};
+
+use crate::sqlite::{self, DbError};
+
+/// While a stream is open.
+const FAST: Duration = Duration::from_millis(10);
+/// While only listeners for changes are there.
+const SLOW: Duration = Duration::from_millis(100);
+/// Bound: changes that a slow listener may be behind before it is told that it missed some.
+const CHANGES_MAX: usize = 1_024;
+
+/// The table of changes, for the app's first migration. Never edited once released.
+pub const TABLE: &str = "CREATE TABLE changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    at INTEGER NOT NULL) STRICT;";
+
+/// Something of an account changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub account: String,
+    /// The app's word: `task`, `journal`.
+    pub kind: String,
+    pub entity: String,
+}
+
+/// Stores a change in the transaction that makes it.
+///
+/// # Errors
+/// The database's.
+pub fn tell(tx: &Transaction<'_>, account: &str, kind: &str, entity: &str) -> Result<(), DbError> {
+    let sql = "INSERT INTO changes (account_id, kind, entity_id, at) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![account, kind, entity, crate::clock::now_ms()])?;
+    Ok(())
+}
+
+/// The poller's handle; clones share it.
+#[derive(Clone)]
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    changes: broadcast::Sender<Change>,
+}
+
+#[derive(Default)]
+struct State {
+    streams: HashMap<String, (watch::Sender<()>, usize)>,
+    listeners: usize,
+    closed: bool,
+}
+
+/// Wakes when its stream grew. Ends its part of the polling when dropped.
+pub struct StreamWatch {
+    shared: Arc<Shared>,
+    stream: String,
+    grown: watch::Receiver<()>,
+}
+
+/// Receives changes. Ends its part of the polling when dropped.
+pub struct ChangeWatch {
+    shared: Arc<Shared>,
+    changes: broadcast::Receiver<Change>,
+}
+
+impl Live {
+    /// Starts the poller's thread on a connection of its own.
+    ///
+    /// # Errors
+    /// The thread cannot start.
+    pub fn start(path: PathBuf) -> std::io::Result<Self> {
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), changes });
+        let polled = Arc::clone(&shared);
+        std::thread::Builder::new().name("sqlite-live".to_owned()).spawn(move || polled.run(&path))?;
+        Ok(Self { shared })
+    }
+
+    /// Subscribe before reading the rows, so that nothing falls between.
+    pub fn stream(&self, stream: &str) -> StreamWatch {
+        let mut state = self.shared.lock();
+        let entry = state.streams.entry(stream.to_owned()).or_insert_with(|| (watch::Sender::new(()), 0));
+        entry.1 += 1;
+        let grown = entry.0.subscribe();
+        drop(state);
+        self.shared.wake.notify_one();
+        StreamWatch { shared: Arc::clone(&self.shared), stream: stream.to_owned(), grown }
+    }
+
+    pub fn changes(&self) -> ChangeWatch {
+        self.shared.lock().listeners += 1;
+        self.shared.wake.notify_one();
+        ChangeWatch { shared: Arc::clone(&self.shared), changes: self.shared.changes.subscribe() }
+    }
+
+    /// Ends the thread.
+    pub fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl StreamWatch {
+    /// Cancel-safe.
+    pub async fn grown(&mut self) {
+        if self.grown.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for StreamWatch {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some((_, readers)) = state.streams.get_mut(&self.stream) {
+            *readers -= 1;
+            if *readers == 0 {
+                state.streams.remove(&self.stream);
+            }
+        }
+    }
+}
+
+impl ChangeWatch {
+    /// The next change; `None` says that some were missed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Change> {
+        self.changes.recv().await.ok()
+    }
+}
+
+impl Drop for ChangeWatch {
+    fn drop(&mut self) {
+        self.shared.lock().listeners -= 1;
+    }
+}
+
+/// What the poller has seen.
+struct Seen {
+    data_version: i64,
+    chunk: i64,
+    change: i64,
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, path: &std::path::Path) {
+        let mut open: Option<(Connection, Seen)> = None;
+        while let Some(pause) = self.pause() {
+            let polled = match open.take() {
+                Some((connection, seen)) => self.poll(&connection, seen).map(|seen| (connection, seen)),
+                None => sqlite::open_reader(path).and_then(|connection| Seen::now(&connection).map(|seen| (connection, seen))).inspect(|_| self.wake_all()),
+            };
+            match polled {
+                Ok(kept) => open = Some(kept),
+                Err(error) => {
+                    tracing::warn!(%error, "changes cannot be seen for now");
+                    std::thread::sleep(SLOW);
+                }
+            }
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// Waits while nobody listens. `None`: the end.
+    fn pause(&self) -> Option<Duration> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if !state.streams.is_empty() {
+                return Some(FAST);
+            }
+            if state.listeners > 0 {
+                return Some(SLOW);
+            }
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// After a gap (start, or an error) everybody looks for themselves.
+    fn wake_all(&self) {
+        self.lock().streams.values().for_each(|(grown, _)| grown.send_replace(()));
+    }
+
+    fn poll(&self, connection: &Connection, mut seen: Seen) -> Result<Seen, DbError> {
+        let data_version = data_version(connection)?;
+        if data_version == seen.data_version {
+            return Ok(seen);
+        }
+        seen.data_version = data_version;
+        let grown = grown_streams(connection, &mut seen.chunk)?;
+        let changes = new_changes(connection, &mut seen.change)?;
+        let state = self.lock();
+        grown.iter().filter_map(|stream| state.streams.get(stream)).for_each(|(grown, _)| grown.send_replace(()));
+        drop(state);
+        for change in changes {
+            // Nobody listening is no error.
+            let _ = self.changes.send(change);
+        }
+        Ok(seen)
+    }
+}
+
+impl Seen {
+    fn now(connection: &Connection) -> Result<Self, DbError> {
+        // The version first: what is committed in between is seen twice, not never.
+        let data_version = data_version(connection)?;
+        let last = |table: &str| connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {table}"), [], |row| row.get(0));
+        Ok(Self { data_version, chunk: last("stream_chunks")?, change: last("changes")? })
+    }
+}
+
+fn data_version(connection: &Connection) -> Result<i64, DbError> {
+    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+}
+
+fn grown_streams(connection: &Connection, last: &mut i64) -> Result<Vec<String>, DbError> {
+    let mut query = connection.prepare_cached("SELECT stream, max(id) FROM stream_chunks WHERE id > ?1 GROUP BY stream")?;
+    let rows = query.query_map([*last], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    *last = rows.iter().map(|(_, id)| *id).max().unwrap_or(*last);
+    Ok(rows.into_iter().map(|(stream, _)| stream).collect())
+}
+
+fn new_changes(connection: &Connection, last: &mut i64) -> Result<Vec<Change>, DbError> {
+    let mut query = connection.prepare_cached("SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000")?;
+    let rows = query.query_map([*last], |row| Ok((row.get::<_, i64>(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? })))?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    *last = rows.last().map_or(*last, |(id, _)| *id);
+    Ok(rows.into_iter().map(|(_, change)| change).collect())
+}
