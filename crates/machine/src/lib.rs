@@ -1,1 +1,19 @@
-//! The room `machine`.
+//! The room `machine`: the seam to the operating system. The only room that may hold `unsafe`.
+//!
+//! Owns the clock, entropy, durable files, locks, memory files, descriptor passing, processes, cgroups and users, each
+//! as a small safe function. Never knows what Mainstay is: no names, no policy. Begin with [`child`] (how a process is
+//! made) and [`fs`] (how a file survives a power cut).
+
+pub mod cgroup;
+pub mod child;
+pub mod clock;
+pub mod entropy;
+pub mod fds;
+pub mod fs;
+pub mod lock;
+pub mod memfd;
+pub mod pidfd;
+pub mod proc;
+pub mod signals;
+pub mod sockets;
+pub mod users;

@@ -1,1 +1,30 @@
-//! The room `supervisor`.
+//! The room `supervisor`: processes that outlive the keeper, and the keeper's hold on them.
+//!
+//! Owns the shim (`mainstay shim <dir>`), spawning, adopting, stopping, probing for life, restarting by policy, log
+//! files, the descriptor store and the parent `mainstay up`. Never decides what should run: its callers hand it an
+//! [`Order`] and get a [`Process`], or give a [`Slot`] the care of one instance. Never decides traffic: readiness is
+//! the edge's.
+//!
+//! Begin with [`Supervisor::spawn`] for the way down (folder, shim, app), [`shim`] for what lives there, and
+//! [`Supervisor::observe`] for what a new keeper finds. First start and restart are the same code with other lists.
+
+pub mod adopt;
+pub mod exit;
+pub mod logs;
+pub mod order;
+pub mod process;
+pub mod restart;
+pub mod shim;
+pub mod slot;
+pub mod spawn;
+pub mod spec;
+pub mod store;
+pub mod up;
+
+pub use adopt::Found;
+pub use exit::{Cause, Exit, Usage};
+pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};
+pub use process::{Process, ProcessError};
+pub use slot::{Slot, SlotEvent, SlotSettings, SlotState};
+pub use spawn::{Settings, SpawnError, Supervisor};
+pub use spec::{Address, Kind, Spec};

@@ -1,0 +1,178 @@
+//! A slot keeps one instance alive: starts it, probes it, restarts it by policy, stops it when told.
+//!
+//! One task owns the state; callers hear of it by a `watch` and of what happened by a `broadcast`.
+
+use std::time::{Duration, SystemTime};
+
+use model::{ProcessId, manifest::LivenessProbe, manifest::Restart, manifest::StartupProbe};
+use tokio::sync::{broadcast, watch};
+
+use crate::{Exit, Order, Process, Supervisor};
+
+/// How a slot cares for its instance.
+#[derive(Clone, Debug)]
+pub struct SlotSettings {
+    pub order: Order,
+    pub restart: Restart,
+    pub startup: Option<StartupProbe>,
+    pub liveness: Option<LivenessProbe>,
+    /// `Host` of probes that name none.
+    pub host: String,
+    /// Without a startup probe: started when it has lived this long (or said `READY=1`, where it may).
+    pub min_healthy_time: Duration,
+}
+
+/// What is true of the instance now.
+#[derive(Clone, Debug)]
+pub enum SlotState {
+    /// Being spawned, or alive and not yet through its startup probe.
+    Starting {
+        process: Option<Process>,
+        since: SystemTime,
+        last_probe: Option<ProbeAnswer>,
+        restarts: u64,
+    },
+    Up {
+        process: Process,
+        since: SystemTime,
+        restarts: u64,
+    },
+    /// Dead; the next start comes after `delay` from `since`. `degraded`: it dies again and again.
+    BackingOff {
+        since: SystemTime,
+        delay: Duration,
+        restarts: u64,
+        last: Ended,
+        degraded: bool,
+    },
+    Stopping {
+        process: Process,
+        since: SystemTime,
+    },
+    /// For good: the slot was told to stop. `None`: it was not running then.
+    Stopped {
+        exit: Option<Exit>,
+    },
+}
+
+/// Why the last attempt is over.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    Exited(Exit),
+    /// It could not even be spawned; in words, with causes.
+    NotSpawned(String),
+}
+
+/// What a probe got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// `passed`: 200 to 399.
+    Answered { passed: bool, status: u16, headers: Vec<(String, String)>, body: String, took: Duration },
+    /// Refused, reset, timed out: in words, without the address.
+    Failed { error: String, took: Duration },
+}
+
+/// What happened, in order. Bound: 256 are kept; a slower reader is told how many it missed.
+#[derive(Clone, Debug)]
+pub enum SlotEvent {
+    Started {
+        process: ProcessId,
+        pid: u32,
+    },
+    StartupPassed {
+        process: ProcessId,
+        took: Duration,
+    },
+    /// The deadline passed; the process is stopped and the slot backs off.
+    StartupFailed {
+        process: ProcessId,
+        answer: Option<ProbeAnswer>,
+        log: Vec<String>,
+    },
+    NotSpawned {
+        error: String,
+    },
+    /// It ended though nobody asked.
+    Crashed {
+        process: ProcessId,
+        exit: Exit,
+        log: Vec<String>,
+    },
+    LivenessFailed {
+        process: ProcessId,
+        answer: ProbeAnswer,
+        log: Vec<String>,
+    },
+    /// After startup: what it listens on, where that is not only its address.
+    Listens {
+        process: ProcessId,
+        findings: Vec<ListenFinding>,
+    },
+    /// It died more than `max_restarts` times within the window; tried every `degraded_every` from now on.
+    Degraded {
+        restarts: u64,
+    },
+    Stopped {
+        exit: Option<Exit>,
+    },
+}
+
+/// A fact about listening sockets; the caller decides how bad it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenFinding {
+    /// It listens, but not on the address it was given: on these.
+    Elsewhere { wanted: crate::Address, found: Vec<String> },
+    /// Reachable from outside: bound to `0.0.0.0`, `::` or another interface's address.
+    AllInterfaces { found: Vec<String> },
+}
+
+/// A running slot. Dropping it ends the care, not the process: only [`Slot::stop`] stops it.
+#[derive(Debug)]
+pub struct Slot {
+    state: watch::Receiver<SlotState>,
+    events: broadcast::Sender<SlotEvent>,
+}
+
+impl Slot {
+    /// Begins the care; `adopted` is the process that a keeper before this one had started, if it lives.
+    /// Must be called within a tokio runtime.
+    pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
+        let _ = (supervisor, settings, adopted);
+        todo!()
+    }
+
+    pub fn settings(&self) -> &SlotSettings {
+        todo!()
+    }
+
+    pub fn state(&self) -> watch::Receiver<SlotState> {
+        self.state.clone()
+    }
+
+    /// From now on.
+    pub fn events(&self) -> broadcast::Receiver<SlotEvent> {
+        self.events.subscribe()
+    }
+
+    /// The process that is alive now.
+    pub fn process(&self) -> Option<Process> {
+        todo!()
+    }
+
+    /// Stops the process and the slot; returns when it has ended and its folder is removed. `plan` overrides the
+    /// order's. Cancel-safe: once begun the stop goes on.
+    pub async fn stop(&self, plan: Option<crate::StopPlan>) -> Option<Exit> {
+        let _ = plan;
+        todo!()
+    }
+
+    /// Stops the process and starts the next one without delay. Returns when that begins.
+    pub async fn restart(&self) {
+        todo!()
+    }
+
+    /// Waits until the state is `Up` or the slot is stopped; `true`: up. Bound it with a timeout of your own.
+    pub async fn up(&self) -> bool {
+        todo!()
+    }
+}

@@ -1,0 +1,96 @@
+//! `spec.json`: what a shim runs. Written once before the spawn, never changed, and without a secret: those go through
+//! descriptor 0.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+
+use model::{ProcessId, ReleaseNumber, Site};
+use serde::{Deserialize, Serialize};
+
+/// Version of the stored form; a keeper reads this and the one before, a shim only its own.
+pub const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    pub format: u32,
+    pub id: ProcessId,
+    /// `None`: Mainstay's own (the edge).
+    pub site: Option<Site>,
+    /// `web.42.1`, `edge`, `migrate`: names the log file and the cgroup.
+    pub name: String,
+    pub kind: Kind,
+    pub release: Option<ReleaseNumber>,
+    /// The caller's own words, brought back by adoption; not read here.
+    pub labels: BTreeMap<String, String>,
+    /// Program and arguments, placeholders filled.
+    pub argv: Vec<String>,
+    /// Run the shim's own executable (`mainstay edge`) with `argv`, whatever stands at its path by then.
+    pub own_executable: bool,
+    pub cwd: PathBuf,
+    /// `None`: the keeper's own uid.
+    pub user: Option<Ids>,
+    pub nofile: u64,
+    /// `RLIMIT_NPROC`, where the pids controller is missing and the uid is the app's own.
+    pub nproc: Option<u64>,
+    /// The process's own folder in the cgroup tree, with `shim` and `app` in it; `None`: no writable v2 tree.
+    pub cgroup: Option<PathBuf>,
+    pub log: LogFile,
+    pub stop: Stop,
+    /// Where it takes requests.
+    pub address: Option<Address>,
+    /// The shim binds `<dir>/notify` and waits for `READY=1`.
+    pub notify: bool,
+    /// Identifies the boot: a pid of another boot means nothing.
+    pub boot_id: String,
+    /// Wall clock, milliseconds since 1970; for people.
+    pub created_unix_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An instance of an app's service.
+    Instance,
+    /// The data plane.
+    Edge,
+    /// A migration, build, hook, one-off: ends by itself.
+    Job,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    pub uid: u32,
+    pub gid: u32,
+    /// Supplementary groups, complete.
+    pub groups: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    pub path: PathBuf,
+    /// Of the file and its rotated `.1`, `.2`, … together.
+    pub max_bytes: u64,
+    /// Rotated files older than this are removed at the next rotation.
+    pub max_age_s: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    pub signal: i32,
+    pub grace_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
