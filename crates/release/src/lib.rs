@@ -1,1 +1,32 @@
-//! The room `release`.
+//! Releases: what is on the machine, how one takes over from another, and how it is taken back.
+//!
+//! Owns the deploy machine (plan, preflight, stage, migrate, start, gate, switch, bake, drain, stop, commit), its journal,
+//! the state of each site, the artifact store and the unpacking of archives. Never touches a socket and never spawns:
+//! it asks a [`World`], which the binary fills with the supervisor and the edge and the tests with a seeded one.
+//!
+//! Nothing before SWITCH can change what users get; every transition is journalled and fsynced before it is done; after
+//! a crash at any line the next keeper knows what is true and ends in a known state. Begin with `deploy.rs`, the story;
+//! [`Sites`] is the door, [`SiteHandle`] what the API talks to, `recover.rs` what happens after a crash.
+
+mod artifact;
+mod claims;
+mod events;
+mod handle;
+mod journal;
+mod layout;
+mod request;
+mod settings;
+mod site;
+mod sites;
+mod state;
+pub mod unpack;
+pub mod world;
+
+pub use artifact::ArtifactStore;
+pub use events::EventStream;
+pub use handle::SiteHandle;
+pub use layout::{Layout, SiteLayout};
+pub use request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted, What};
+pub use settings::Settings;
+pub use sites::Sites;
+pub use world::World;

@@ -1,0 +1,208 @@
+//! The store of uploaded artifacts: by digest, in chunks, resumable.
+//!
+//! `<data>/artifacts/<sha256 hex>.part` grows by appends; when it is whole and its digest right it is renamed to
+//! `<sha256 hex>`. The keeper never looks inside. Never keeps what no site needs: see [`ArtifactStore::prune`].
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use api::artifact::{Artifact, CHUNK_BYTES_MAX, Received};
+use model::Explain;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    layout::{sync_dir, told},
+    request::{Refused, RefusedKind},
+};
+
+/// Bound: uploads that are open at once.
+const UPLOADS_MAX: usize = 64;
+/// An upload that nobody went on with for so long is forgotten.
+const PART_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Uploads on their way and artifacts that are whole. Cheap to clone.
+#[derive(Clone)]
+pub struct ArtifactStore {
+    dir: PathBuf,
+    bytes_max: u64,
+    /// One lock a digest, so that two clients who send the same file do not interleave.
+    uploads: Arc<Mutex<HashMap<String, Arc<Mutex<()>>>>>,
+}
+
+/// `sha256:<64 hex>`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hex(String);
+
+impl Hex {
+    fn parse(digest: &str) -> Result<Self, Refused> {
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        let well_formed =
+            hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if well_formed {
+            return Ok(Self(hex.to_owned()));
+        }
+        let explain = Explain::new("bad-digest", "the artifact's digest is not of the form sha256:<64 hex>");
+        Err(Refused::new(RefusedKind::Plan, explain))
+    }
+}
+
+impl ArtifactStore {
+    /// Opens the store below `dir`, making it if it is missing.
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(dir: PathBuf, bytes_max: u64) -> Result<Self, Explain> {
+        fs::create_dir_all(&dir).map_err(|e| told("artifact-store", "make", &dir, &e))?;
+        Ok(Self { dir, bytes_max, uploads: Arc::default() })
+    }
+
+    fn whole(&self, hex: &Hex) -> PathBuf {
+        self.dir.join(&hex.0)
+    }
+
+    fn part(&self, hex: &Hex) -> PathBuf {
+        self.dir.join(format!("{}.part", hex.0))
+    }
+
+    /// How much of a digest is here; `None`: nothing yet.
+    /// # Errors
+    /// [`RefusedKind::Plan`]: not a digest.
+    pub fn received(&self, digest: &str) -> Result<Option<Received>, Refused> {
+        let hex = Hex::parse(digest)?;
+        if let Ok(whole) = fs::metadata(self.whole(&hex)) {
+            return Ok(Some(Received { offset: whole.len(), complete: true }));
+        }
+        let part = fs::metadata(self.part(&hex)).ok();
+        Ok(part.map(|part| Received { offset: part.len(), complete: false }))
+    }
+
+    /// Appends one chunk at `offset` of an artifact of `total` bytes and fsyncs; the last one checks the digest. Blocks
+    /// on the disk: call it where blocking is allowed.
+    ///
+    /// A chunk at another offset than the one wanted changes nothing and answers where to go on.
+    /// # Errors
+    /// Not a digest, too long, the digest of the whole does not match (what was received is then forgotten), disk.
+    pub fn append(&self, digest: &str, total: u64, offset: u64, chunk: &[u8]) -> Result<Received, Refused> {
+        let hex = Hex::parse(digest)?;
+        let too_long = total > self.bytes_max
+            || chunk.len() as u64 > CHUNK_BYTES_MAX
+            || offset.saturating_add(chunk.len() as u64) > total;
+        if too_long {
+            let explain =
+                Explain::new("artifact-too-long", "the artifact or this chunk of it is too long").caused_by(
+                    format!("an artifact may have {} bytes, a chunk {CHUNK_BYTES_MAX}", self.bytes_max),
+                );
+            return Err(Refused::new(RefusedKind::Plan, explain));
+        }
+        let lock = self.lock_of(&hex)?;
+        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.part(&hex);
+        let here = self.received(digest)?.unwrap_or(Received { offset: 0, complete: false });
+        if here.complete || here.offset != offset {
+            return Ok(here);
+        }
+        self.write(&path, offset, chunk)
+            .map_err(|e| Refused::failed(told("artifact-write", "write", &path, &e)))?;
+        let reached = offset + chunk.len() as u64;
+        if reached < total {
+            return Ok(Received { offset: reached, complete: false });
+        }
+        self.finish(&hex, &path)?;
+        Ok(Received { offset: reached, complete: true })
+    }
+
+    fn lock_of(&self, hex: &Hex) -> Result<Arc<Mutex<()>>, Refused> {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        uploads.retain(|_, lock| Arc::strong_count(lock) > 1);
+        if uploads.len() >= UPLOADS_MAX && !uploads.contains_key(&hex.0) {
+            let explain = Explain::new("too-many-uploads", format!("{UPLOADS_MAX} uploads are under way"))
+                .help("try again when one of them has ended");
+            return Err(Refused::new(RefusedKind::Conflict, explain));
+        }
+        Ok(Arc::clone(uploads.entry(hex.0.clone()).or_default()))
+    }
+
+    fn write(&self, path: &Path, offset: u64, chunk: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let written = file.write_all(chunk).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // A chunk that is half there would be taken for whole: cut it off again.
+            let _ = file.set_len(offset);
+        }
+        written
+    }
+
+    fn finish(&self, hex: &Hex, path: &Path) -> Result<(), Refused> {
+        let failed = |e: io::Error| Refused::failed(told("artifact-write", "finish", path, &e));
+        let found = digest_of(path).map_err(failed)?;
+        if found != hex.0 {
+            fs::remove_file(path).map_err(failed)?;
+            let explain = Explain::new("artifact-changed", "the artifact is not what was announced")
+                .caused_by(format!("announced sha256:{}, received sha256:{found}", hex.0))
+                .now("nothing was deployed")
+                .help("it changed while it was sent, or the way is damaged: deploy again");
+            return Err(Refused::new(RefusedKind::Plan, explain));
+        }
+        fs::rename(path, self.whole(hex)).and_then(|()| sync_dir(&self.dir)).map_err(failed)
+    }
+
+    /// Where the whole artifact lies.
+    /// # Errors
+    /// [`RefusedKind::Plan`]: it is not here, or has another length than was said.
+    pub fn find(&self, artifact: &Artifact) -> Result<PathBuf, Refused> {
+        let path = self.whole(&Hex::parse(&artifact.digest)?);
+        let explain = match fs::metadata(&path) {
+            Ok(found) if found.len() == artifact.bytes => return Ok(path),
+            Ok(found) => Explain::new("artifact-length", "the artifact has another length than was said")
+                .caused_by(format!("said {} bytes, found {}", artifact.bytes, found.len())),
+            Err(_) => Explain::new("artifact-missing", "the artifact was not sent to this machine")
+                .caused_by(format!("{} is not in the store", artifact.digest))
+                .help("send it first: `mainstay deploy` does"),
+        };
+        Err(Refused::new(RefusedKind::Plan, explain))
+    }
+
+    /// Removes whole artifacts whose digest is not in `needed`, and uploads that nobody went on with for a day.
+    pub fn prune(&self, needed: &BTreeSet<String>, now: SystemTime) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let modified = entry.metadata().and_then(|m| m.modified()).unwrap_or(now);
+            let old = now.duration_since(modified).is_ok_and(|age| age > PART_AGE_MAX);
+            let unneeded = match name.strip_suffix(".part") {
+                Some(_) => old,
+                // Young ones may be waiting for the deploy that follows their upload.
+                None => old && !needed.contains(&format!("sha256:{name}")),
+            };
+            if unneeded && let Err(error) = fs::remove_file(entry.path()) {
+                tracing::warn!(%name, %error, "an artifact cannot be removed");
+            }
+        }
+    }
+}
+
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => hasher.update(buffer.get(..n).unwrap_or_default()),
+        }
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

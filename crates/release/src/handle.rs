@@ -1,0 +1,160 @@
+//! A site's handle: everything that the admin API asks of one app in one environment.
+//!
+//! The site itself is a task of its own ([`crate::site`]); this is the sending end of its bounded queue. Handles are
+//! cheap to clone. Every method is cancel-safe: a dropped call may still be carried out.
+
+use std::time::Duration;
+
+use api::{
+    deploy::{Cancelled, Plan, Record, Rollback, Started},
+    jobs::{Restart, Scale},
+    migrate::MigrateStatus,
+    status::{Release, SiteStatus},
+};
+use model::{DeployId, Explain, ServiceName, Site, manifest::Manifest};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    events::EventStream,
+    request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted},
+};
+
+// Bound: commands waiting for a site; more callers wait for a place.
+pub(crate) const QUEUE_MAX: usize = 32;
+
+type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+pub(crate) enum Command {
+    Plan(Wanted, Reply<Plan>),
+    Deploy(Wanted, Caller, Reply<Started>),
+    Rollback(Rollback, Caller, Reply<Started>),
+    Restart(Restart, Caller, Reply<Started>),
+    Scale(Scale, Caller, Reply<Started>),
+    Migrate(MigrateVerb, Caller, Reply<Started>),
+    Cancel(Caller, Reply<Cancelled>),
+    Resume(Caller, Reply<()>),
+    Status(Reply<SiteStatus>),
+    Releases(Reply<Vec<Release>>),
+    Records(usize, Reply<Vec<Record>>),
+    Config(Reply<Manifest>),
+    Events(DeployId, u64, Reply<EventStream>),
+    MigrateStatus(Reply<MigrateStatus>),
+    Runnable(Option<ServiceName>, Reply<Runnable>),
+    Down(Duration, Reply<()>),
+    Destroy(bool, Reply<()>),
+}
+
+/// The commands of one site.
+#[derive(Clone, Debug)]
+pub struct SiteHandle {
+    pub(crate) site: Site,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl SiteHandle {
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || {
+            Refused::new(
+                RefusedKind::Failed,
+                Explain::new("site-gone", format!("{} takes no commands any more", self.site))
+                    .help("it was destroyed, or the keeper is ending: try again"),
+            )
+        };
+        self.commands.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// What a deploy would do; the same planner that [`SiteHandle::deploy`] runs. Never locks.
+    pub async fn plan(&self, wanted: Wanted) -> Result<Plan, Refused> {
+        self.ask(|reply| Command::Plan(wanted, reply)).await
+    }
+
+    /// Plans, takes the lock and starts; the rest is told by [`SiteHandle::events`].
+    /// # Errors
+    /// [`RefusedKind::Plan`] with all reasons, [`RefusedKind::Locked`], [`RefusedKind::Conflict`] when paused or held.
+    pub async fn deploy(&self, wanted: Wanted, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Deploy(wanted, caller, reply)).await
+    }
+
+    /// Back to a release: by the pointer alone if its instances still run warm, else by a deploy of it.
+    pub async fn rollback(&self, to: Rollback, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Rollback(to, caller, reply)).await
+    }
+
+    /// New instances of the release that serves, gated, switched to; then the old ones drain.
+    pub async fn restart(&self, which: Restart, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Restart(which, caller, reply)).await
+    }
+
+    /// Another number of instances, until a deploy changes the manifest's own number.
+    pub async fn scale(&self, scale: Scale, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Scale(scale, caller, reply)).await
+    }
+
+    /// Moves a held migration on: `retry` runs it again, `down` runs the release's `down_command`.
+    pub async fn migrate(&self, verb: MigrateVerb, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Migrate(verb, caller, reply)).await
+    }
+
+    /// Asks the deploy in flight to end: before SWITCH it aborts, in SWITCH and BAKE it returns to the old release.
+    /// # Errors
+    /// [`RefusedKind::Conflict`]: nothing runs, or it is past BAKE.
+    pub async fn cancel(&self, caller: Caller) -> Result<Cancelled, Refused> {
+        self.ask(|reply| Command::Cancel(caller, reply)).await
+    }
+
+    /// Allows deploys again after a pause.
+    pub async fn resume(&self, caller: Caller) -> Result<(), Refused> {
+        self.ask(|reply| Command::Resume(caller, reply)).await
+    }
+
+    pub async fn status(&self) -> Result<SiteStatus, Refused> {
+        self.ask(Command::Status).await
+    }
+
+    /// Newest first.
+    pub async fn releases(&self) -> Result<Vec<Release>, Refused> {
+        self.ask(Command::Releases).await
+    }
+
+    /// The last deploys, rollbacks, restarts and scales, newest first; at most 200.
+    pub async fn records(&self, limit: usize) -> Result<Vec<Record>, Refused> {
+        self.ask(|reply| Command::Records(limit, reply)).await
+    }
+
+    /// The effective manifest of the release that serves.
+    pub async fn config(&self) -> Result<Manifest, Refused> {
+        self.ask(Command::Config).await
+    }
+
+    /// The events of a deploy from number `from` on (1 or 0: all of them), past and coming; ends after `Ended`. A
+    /// client of a keeper that died asks its successor for the rest.
+    pub async fn events(&self, deploy: DeployId, from: u64) -> Result<EventStream, Refused> {
+        self.ask(|reply| Command::Events(deploy, from, reply)).await
+    }
+
+    pub async fn migrate_status(&self) -> Result<MigrateStatus, Refused> {
+        self.ask(Command::MigrateStatus).await
+    }
+
+    /// What a one-off of this service (default: the first) would run in.
+    pub async fn runnable(&self, service: Option<ServiceName>) -> Result<Runnable, Refused> {
+        self.ask(|reply| Command::Runnable(service, reply)).await
+    }
+
+    /// Drains by class for at most `within`, then stops every instance; the next start brings up the same releases. A
+    /// deploy in flight is cancelled first. The site takes no deploys afterwards.
+    pub async fn down(&self, within: Duration) -> Result<(), Refused> {
+        self.ask(|reply| Command::Down(within, reply)).await
+    }
+
+    /// See [`crate::Sites::destroy`], which also forgets the site.
+    pub(crate) async fn destroy(&self, with_data: bool) -> Result<(), Refused> {
+        self.ask(|reply| Command::Destroy(with_data, reply)).await
+    }
+}

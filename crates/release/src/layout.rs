@@ -1,0 +1,171 @@
+//! Where things lie below the data folder, and how they are written so that a crash leaves the old or the new.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use model::{DeployId, Explain, ReleaseNumber, Site};
+
+/// `<data>`.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub data: PathBuf,
+}
+
+impl Layout {
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into() }
+    }
+
+    pub fn apps(&self) -> PathBuf {
+        self.data.join("apps")
+    }
+
+    pub fn artifacts(&self) -> PathBuf {
+        self.data.join("artifacts")
+    }
+
+    pub fn site(&self, site: &Site) -> SiteLayout {
+        SiteLayout { root: self.apps().join(site.app.as_str()).join(site.env.as_str()) }
+    }
+
+    /// Every site that has a folder, in order; folders whose names are no names are left alone.
+    /// # Errors
+    /// The data folder cannot be read.
+    pub fn sites(&self) -> io::Result<Vec<Site>> {
+        let mut sites = Vec::new();
+        for app in names(&self.apps())? {
+            for env in names(&self.apps().join(&app))? {
+                if let Ok(site) = format!("{app}/{env}").parse::<Site>() {
+                    sites.push(site);
+                }
+            }
+        }
+        sites.sort();
+        Ok(sites)
+    }
+}
+
+/// Names of the folders in `dir`; a missing `dir` has none.
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// `<data>/apps/<app>/<env>`.
+#[derive(Clone, Debug)]
+pub struct SiteLayout {
+    pub root: PathBuf,
+}
+
+impl SiteLayout {
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state.json")
+    }
+
+    pub fn releases(&self) -> PathBuf {
+        self.root.join("releases")
+    }
+
+    pub fn release(&self, number: ReleaseNumber) -> PathBuf {
+        self.releases().join(number.to_string())
+    }
+
+    /// `{release_dir}` of the app.
+    pub fn files(&self, number: ReleaseNumber) -> PathBuf {
+        self.release(number).join("files")
+    }
+
+    /// The manifest that the release runs under.
+    pub fn manifest(&self, number: ReleaseNumber) -> PathBuf {
+        self.release(number).join("manifest.json")
+    }
+
+    /// Stands while a release is being staged: what it holds is not to be trusted.
+    pub fn staging(&self, number: ReleaseNumber) -> PathBuf {
+        self.release(number).join("staging")
+    }
+
+    /// For people: a link to the release that serves. Nothing reads it.
+    pub fn current(&self) -> PathBuf {
+        self.root.join("current")
+    }
+
+    /// `{shared_dir}` of the app.
+    pub fn shared(&self) -> PathBuf {
+        self.root.join("shared")
+    }
+
+    pub fn deploys(&self) -> PathBuf {
+        self.root.join("deploys")
+    }
+
+    pub fn journal(&self, deploy: DeployId) -> PathBuf {
+        self.deploys().join(format!("{deploy}.journal"))
+    }
+}
+
+/// Replaces `path` by `bytes`: temporary file, fsync, rename, fsync of the folder.
+/// # Errors
+/// As the file system says; the old file is then still there.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = path.parent().ok_or_else(|| io::Error::other("a path without a folder"))?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // Crash: without this the rename may be lost, which is the old state whole.
+        sync_dir(parent)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Points the link at `target` by an atomic rename.
+pub(crate) fn link_atomically(link: &Path, target: &Path) -> io::Result<()> {
+    let mut temporary = link.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &temporary)?;
+    fs::rename(&temporary, link)
+}
+
+/// An I/O error told with the file that it is about.
+pub(crate) fn told(code: &str, what: &str, path: &Path, error: &io::Error) -> Explain {
+    let explain = Explain::new(code, format!("cannot {what} {}", path.display())).because(error);
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            explain.help("free disk space on this file system, then try again")
+        }
+        io::ErrorKind::PermissionDenied => explain.help("check who owns the data folder"),
+        _ => explain,
+    }
+}

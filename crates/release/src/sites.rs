@@ -1,0 +1,130 @@
+//! All sites of this machine: found in the data folder at the start, made at their first deploy, destroyed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use model::{Explain, Site};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    artifact::ArtifactStore,
+    claims::Claims,
+    handle::SiteHandle,
+    layout::{Layout, told},
+    request::{Refused, RefusedKind},
+    settings::Settings,
+    site,
+    world::World,
+};
+
+/// The registry; cheap to clone.
+#[derive(Clone)]
+pub struct Sites {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    artifacts: ArtifactStore,
+    layout: Layout,
+    claims: Arc<Claims>,
+    sites: Mutex<BTreeMap<Site, SiteHandle>>,
+    spawn: Box<dyn Fn(Site) -> Result<SiteHandle, Explain> + Send + Sync>,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+impl Sites {
+    /// Finds every site below the data folder and starts its task, which adopts what runs, ends what a keeper before
+    /// this one left half done, and brings up what should be there. Returns before that is done: each site's status
+    /// tells. A site whose state does not read is left alone and logged; the others go on.
+    /// # Errors
+    /// The data folder does not read.
+    pub async fn open<W: World>(world: Arc<W>, settings: Settings) -> Result<Self, Explain> {
+        let layout = Layout::new(&settings.data);
+        let artifacts = ArtifactStore::open(layout.artifacts(), settings.artifact_bytes_max)?;
+        let found = layout.sites().map_err(|e| told("data-unreadable", "read", &layout.apps(), &e))?;
+        let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+        let claims = Arc::new(Claims::default());
+        let shared = site::Shared {
+            world,
+            settings: Arc::new(settings),
+            artifacts: artifacts.clone(),
+            claims: Arc::clone(&claims),
+            tasks: tasks.clone(),
+            ending: ending.clone(),
+        };
+        let spawn = Box::new(move |site| site::spawn(shared.clone(), site));
+        let sites = Mutex::default();
+        let inner = Inner { artifacts, layout, claims, sites, spawn, tasks, ending };
+        let all = Self { inner: Arc::new(inner) };
+        for site in found {
+            if let Err(error) = all.obtain(&site) {
+                tracing::error!(%site, %error, "the site cannot be opened and is left as it is");
+            }
+        }
+        Ok(all)
+    }
+
+    /// The uploads.
+    pub fn artifacts(&self) -> &ArtifactStore {
+        &self.inner.artifacts
+    }
+
+    /// All sites, in order.
+    pub fn list(&self) -> Vec<SiteHandle> {
+        self.sites().values().cloned().collect()
+    }
+
+    /// # Errors
+    /// [`RefusedKind::NotFound`].
+    pub fn get(&self, site: &Site) -> Result<SiteHandle, Refused> {
+        self.sites().get(site).cloned().ok_or_else(|| {
+            let explain = Explain::new("no-such-site", format!("{site} is not on this machine"))
+                .help("`mainstay apps` lists what is; `mainstay deploy` makes a new one");
+            Refused::new(RefusedKind::NotFound, explain)
+        })
+    }
+
+    /// The site's handle, made if this is its first deploy or plan. Nothing is on the disk before a deploy begins.
+    /// # Errors
+    /// Its state does not read.
+    pub fn obtain(&self, site: &Site) -> Result<SiteHandle, Explain> {
+        let mut sites = self.sites();
+        if let Some(handle) = sites.get(site).filter(|handle| !handle.commands.is_closed()) {
+            return Ok(handle.clone());
+        }
+        let handle = (self.inner.spawn)(site.clone())?;
+        sites.insert(site.clone(), handle.clone());
+        Ok(handle)
+    }
+
+    /// Withdraws the site's routes, stops its instances and removes its releases, logs and journals; the shared folder
+    /// only `with_data`. A deploy in flight is cancelled first.
+    /// # Errors
+    /// No such site; an instance that cannot be stopped; files that cannot be removed.
+    pub async fn destroy(&self, site: &Site, with_data: bool) -> Result<(), Refused> {
+        self.get(site)?.destroy(with_data).await?;
+        self.inner.claims.release(site);
+        self.sites().remove(site);
+        // The app's folder goes with its last environment.
+        let app = self.inner.layout.apps().join(site.app.as_str());
+        if let Err(error) = std::fs::remove_dir(&app) {
+            tracing::debug!(%error, "the app's folder stays");
+        }
+        Ok(())
+    }
+
+    /// Ends all tasks and leaves every instance running: the next keeper adopts them and goes on with what was in
+    /// flight. Returns when no task is left.
+    pub async fn shutdown(&self) {
+        self.inner.ending.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    fn sites(&self) -> std::sync::MutexGuard<'_, BTreeMap<Site, SiteHandle>> {
+        self.inner.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

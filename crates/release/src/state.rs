@@ -1,0 +1,338 @@
+//! What is true of a site between deploys and across crashes: one small file, replaced atomically.
+//!
+//! Owns the numbers, the groups of instances that should be there and why, and the memory of releases. Every change is
+//! one method of [`State`], pure; [`Books`] makes it durable before anyone sees it. Never asks the world anything.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use model::{
+    DeployId, Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest,
+    schema::DataSchema,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    layout::{told, write_atomically},
+    world::PoolId,
+};
+
+/// Version of the file; this and the one before are read.
+const FORMAT: u32 = 1;
+/// Bound: remembered stable releases.
+const STABLE_MAX: usize = 64;
+
+/// The instances of one service that were started together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub service: ServiceName,
+    pub release: ReleaseNumber,
+    pub generation: u64,
+    pub members: Vec<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub name: InstanceName,
+    /// Of its first start.
+    pub process: ProcessId,
+}
+
+impl Group {
+    pub(crate) fn pool(&self) -> PoolId {
+        PoolId { service: self.service.clone(), generation: self.generation }
+    }
+}
+
+/// A group that gets no new requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Leaving {
+    #[serde(flatten)]
+    pub group: Group,
+    pub stage: LeavingStage,
+    /// The deploy that replaced it; its journal gets the end.
+    pub deploy: DeployId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LeavingStage {
+    /// The bake of its successor runs: it may become live again.
+    Warm,
+    /// Drains by class; a rollback may still claim it.
+    Draining,
+    /// Being stopped: no way back.
+    Stopping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scale {
+    pub instances: NonZeroU32,
+    /// The manifest's number when it was set; another one ends it.
+    pub manifest: NonZeroU32,
+}
+
+/// A deploy that needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub deploy: DeployId,
+    pub release: ReleaseNumber,
+    pub explain: Explain,
+    /// The database is between two schemas: no deploy until `migrate retry` or `down`.
+    pub migration: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReleaseRecord {
+    pub id: ReleaseId,
+    /// Of the artifact, `sha256:…`.
+    pub digest: String,
+    /// RFC 3339.
+    pub created: String,
+    pub operator: String,
+    /// Unpacked; 0 until staged.
+    pub bytes: u64,
+    pub fate: Fate,
+    pub schema: Option<u64>,
+    /// Salted, to tell a changed secret in a plan.
+    pub secrets: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Fate {
+    /// The marker stands: its files are not whole.
+    Staging,
+    Staged,
+    /// Baked well once.
+    Stable,
+    /// Aborted or returned from.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub format: u32,
+    pub next_release: u64,
+    pub next_generation: u64,
+    /// Label of the last switch.
+    pub generation: u64,
+    pub serving: Option<ReleaseNumber>,
+    pub live: Vec<Group>,
+    /// Of the deploy in flight.
+    pub candidate: Vec<Group>,
+    pub leaving: Vec<Leaving>,
+    /// In the order in which they became stable, each once; the last is the newest.
+    pub stable: Vec<ReleaseNumber>,
+    pub scale: BTreeMap<ServiceName, Scale>,
+    pub paused: Option<String>,
+    pub held: Option<Held>,
+    pub schema: Option<DataSchema>,
+    pub releases: BTreeMap<ReleaseNumber, ReleaseRecord>,
+    /// `mainstay down`: nothing is started until the next start of the machine.
+    #[serde(default)]
+    pub down: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            next_release: 1,
+            next_generation: 1,
+            generation: 0,
+            serving: None,
+            live: Vec::new(),
+            candidate: Vec::new(),
+            leaving: Vec::new(),
+            stable: Vec::new(),
+            scale: BTreeMap::new(),
+            paused: None,
+            held: None,
+            schema: None,
+            releases: BTreeMap::new(),
+            down: false,
+        }
+    }
+}
+
+impl State {
+    /// The release that a rollback without a number means: the newest stable one that does not serve.
+    pub(crate) fn last_stable_before(&self, serving: Option<ReleaseNumber>) -> Option<ReleaseNumber> {
+        self.stable.iter().rev().copied().find(|release| Some(*release) != serving)
+    }
+
+    /// How many instances of a service are wanted under this manifest.
+    pub(crate) fn instances(&self, manifest: &Manifest, service: &ServiceName) -> u32 {
+        let Some(own) = manifest.services.get(service).map(|s| s.instances) else { return 0 };
+        match self.scale.get(service) {
+            Some(scale) if scale.manifest == own => scale.instances.get(),
+            _ => own.get(),
+        }
+    }
+
+    /// Traffic goes to the candidates; live groups that `replaced` names leave, warm; the others stay live.
+    pub(crate) fn switch(
+        &mut self,
+        generation: u64,
+        release: ReleaseNumber,
+        deploy: DeployId,
+        replaced: impl Fn(&Group) -> bool,
+    ) {
+        let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(|g| replaced(g));
+        self.live = kept;
+        self.live.append(&mut self.candidate);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+        self.leaving.extend(gone.into_iter().map(|group| Leaving {
+            group,
+            stage: LeavingStage::Warm,
+            deploy,
+        }));
+        self.generation = generation;
+        self.serving = Some(release);
+    }
+
+    /// Traffic goes back to what this deploy's switch made warm; what it brought (generation `brought`) drains. `label`
+    /// is fresh: what serves is asked by it.
+    pub(crate) fn switch_back(
+        &mut self,
+        label: u64,
+        serving: Option<ReleaseNumber>,
+        brought: u64,
+        deploy: DeployId,
+    ) {
+        let is_warm = |l: &Leaving| l.deploy == deploy && l.stage == LeavingStage::Warm;
+        let (warm, other) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(is_warm);
+        self.leaving = other;
+        let (green, kept) =
+            std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(|g| g.generation == brought);
+        self.live = kept;
+        let stage = LeavingStage::Draining;
+        self.leaving.extend(green.into_iter().map(|group| Leaving { group, stage, deploy }));
+        self.live.extend(warm.into_iter().map(|l| l.group));
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+        self.serving = serving;
+        self.generation = label;
+    }
+
+    /// A generation's number that was never used.
+    pub(crate) fn fresh_generation(&mut self) -> u64 {
+        let fresh = self.next_generation;
+        self.next_generation += 1;
+        fresh
+    }
+
+    /// The bake is over: what was warm drains.
+    pub(crate) fn let_go(&mut self, deploy: DeployId) {
+        for leaving in self.leaving.iter_mut().filter(|l| l.deploy == deploy) {
+            if leaving.stage == LeavingStage::Warm {
+                leaving.stage = LeavingStage::Draining;
+            }
+        }
+    }
+
+    pub(crate) fn mark_stable(&mut self, release: ReleaseNumber) {
+        self.stable.retain(|r| *r != release);
+        self.stable.push(release);
+        if self.stable.len() > STABLE_MAX {
+            self.stable.remove(0);
+        }
+        if let Some(record) = self.releases.get_mut(&release) {
+            record.fate = Fate::Stable;
+        }
+    }
+
+    /// A release that did not make it; one that was stable before stays so.
+    pub(crate) fn mark_failed(&mut self, release: ReleaseNumber) {
+        if let Some(record) = self.releases.get_mut(&release)
+            && record.fate != Fate::Stable
+        {
+            record.fate = Fate::Failed;
+        }
+    }
+
+    /// Releases whose code may serve or runs: never pruned, and bound by the schema contract.
+    pub(crate) fn needed(&self) -> std::collections::BTreeSet<ReleaseNumber> {
+        let groups = self.live.iter().chain(&self.candidate).chain(self.leaving.iter().map(|l| &l.group));
+        let mut needed: std::collections::BTreeSet<_> = groups.map(|group| group.release).collect();
+        needed.extend(self.serving);
+        needed.extend(self.stable.last());
+        needed.extend(self.last_stable_before(self.serving));
+        needed.extend(self.held.as_ref().map(|held| held.release));
+        needed
+    }
+
+    /// Distinct generations that have instances, candidates not counted.
+    pub(crate) fn generations(&self) -> usize {
+        let groups = self.live.iter().chain(self.leaving.iter().map(|l| &l.group));
+        groups.map(|g| g.generation).collect::<std::collections::BTreeSet<_>>().len()
+    }
+}
+
+/// Holds a site's [`State`] and writes every change before it is seen.
+pub(crate) struct Books {
+    path: PathBuf,
+    /// The lock is held for one small write, never across an await; readers take a snapshot.
+    state: Mutex<Arc<State>>,
+}
+
+impl Books {
+    /// Reads the site's file, or begins an empty one.
+    /// # Errors
+    /// It does not read, or was written by a newer Mainstay.
+    pub(crate) fn open(path: &Path) -> Result<Self, Explain> {
+        let state = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) => return Err(told("state-unreadable", "read", path, &error)),
+            Ok(bytes) => parse(path, &bytes)?,
+        };
+        Ok(Self { path: path.to_owned(), state: Mutex::new(Arc::new(state)) })
+    }
+
+    pub(crate) fn read(&self) -> Arc<State> {
+        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Applies a change and makes it durable; on an error nothing has changed.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, Explain> {
+        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = State::clone(&current);
+        let answer = change(&mut next);
+        if next != **current {
+            let bytes = serde_json::to_vec_pretty(&next).map_err(|error| {
+                Explain::new("state-unwritable", "cannot encode the state").because(&error)
+            })?;
+            write_atomically(&self.path, &bytes)
+                .map_err(|error| told("state-unwritable", "write", &self.path, &error))?;
+            *current = Arc::new(next);
+        }
+        Ok(answer)
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<State, Explain> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    let unreadable = |error: serde_json::Error| {
+        Explain::new("state-unreadable", format!("{} does not read", path.display()))
+            .because(&error)
+            .help("restore it from a backup of the data folder; the apps that run are not touched")
+    };
+    let found: Versioned = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if found.format > FORMAT {
+        return Err(Explain::new(
+            "state-newer",
+            format!("{} was written by a newer Mainstay", path.display()),
+        )
+        .caused_by(format!("its format is {}, this version reads up to {FORMAT}", found.format))
+        .help("run the newer Mainstay"));
+    }
+    serde_json::from_slice(bytes).map_err(unreadable)
+}

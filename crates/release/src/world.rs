@@ -1,0 +1,395 @@
+//! What the deploy machine needs from the rest of the keeper: processes, the edge, the machine.
+//!
+//! The binary implements [`World`] over the supervisor and the edge's control socket; the tests implement it in memory.
+//! This room knows no socket and no process id beyond this trait. All methods are cancel-safe: a dropped future leaves
+//! what was asked either done or not begun, and the caller looks again before it goes on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{
+    Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    manifest::{Drain, DrainHint, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+type Told<T> = Result<T, Explain>;
+
+/// Processes, edge and machine as the deploy machine sees them.
+pub trait World: Send + Sync + 'static {
+    // ── instances ──
+
+    /// Every instance of the site that the supervisor holds, adopted ones included, stopped ones not.
+    fn observed(&self, site: &Site) -> impl Future<Output = Told<Vec<Observed>>> + Send;
+
+    /// A counter that moves whenever an instance of the site or what the edge says of it changes. Waking up late is
+    /// allowed (everything is also looked at every [`crate::Settings::tick`]); never waking up only costs that time.
+    fn changes(&self, site: &Site) -> watch::Receiver<u64>;
+
+    /// Spawns one instance and returns once its shim has it; start-up probe, restarts and the check of what it listens
+    /// on are the supervisor's and are read from [`World::observed`]. An order for a name that already runs under the
+    /// same process id is a success.
+    /// # Errors
+    /// What no restart would mend: program not found, no such user, no port left.
+    fn start_instance(&self, order: StartOrder) -> impl Future<Output = Told<()>> + Send;
+
+    /// Signal, grace, kill; returns when no process of it is left. Unknown instances are a success.
+    fn stop_instance(&self, order: StopOrder) -> impl Future<Output = Told<()>> + Send;
+
+    /// Tells one instance that it drains, as the manifest asks.
+    fn hint(
+        &self,
+        site: &Site,
+        instance: &InstanceName,
+        hint: &DrainHint,
+    ) -> impl Future<Output = Told<()>> + Send;
+
+    /// The last lines of an instance's log, oldest first, already redacted. An instance without a log: none.
+    fn tail_log(
+        &self,
+        site: &Site,
+        instance: &InstanceName,
+        lines: usize,
+    ) -> impl Future<Output = Vec<String>> + Send;
+
+    // ── jobs ──
+
+    /// Runs a process to its end as the app's user, through a shim, under the process id given (it is journalled
+    /// before, so that a successor finds it). Ends it with SIGTERM, then SIGKILL, after `timeout`. Dropping the future
+    /// does not end the process.
+    fn run_job(&self, order: JobOrder) -> impl Future<Output = Told<JobEnd>> + Send;
+
+    /// Waits for a job that another keeper started. `None`: no such process lives and no end of it is known.
+    fn adopt_job(&self, site: &Site, process: ProcessId)
+    -> impl Future<Output = Told<Option<JobEnd>>> + Send;
+
+    /// Stops a job; unknown ones are a success.
+    fn stop_job(&self, site: &Site, process: ProcessId) -> impl Future<Output = Told<()>> + Send;
+
+    // ── edge ──
+
+    /// Gives the edge the site's whole table under a new, higher epoch and returns when the edge has persisted and
+    /// acknowledged it. Tables of other sites stay as they were, also those that a keeper before this one published.
+    /// An error or a dropped future says nothing: ask [`World::served`].
+    fn publish(&self, site: &Site, table: SiteTable) -> impl Future<Output = Told<Served>> + Send;
+
+    /// What the edge serves for this site, from what it persisted if it does not answer; `None`: nothing yet.
+    fn served(&self, site: &Site) -> impl Future<Output = Told<Option<Served>>> + Send;
+
+    /// What the edge knows of the site's pools.
+    fn pools(&self, site: &Site) -> impl Future<Output = Told<Vec<PoolStatus>>> + Send;
+
+    /// One request through the real path of the edge (its private listener), to this pool only. An answer with any
+    /// status is `Ok`; no answer within `limit` is an error.
+    fn smoke(&self, order: SmokeOrder) -> impl Future<Output = Told<SmokeAnswer>> + Send;
+
+    /// Ends what a draining pool still holds, by its class rules, now.
+    fn drain_now(&self, site: &Site, pool: &PoolId) -> impl Future<Output = Told<()>> + Send;
+
+    // ── machine ──
+
+    /// A salted digest per secret, for telling a change without telling the value.
+    /// # Errors
+    /// Names the secrets that do not resolve, where they were looked for, and the remedy.
+    fn secret_digests(
+        &self,
+        site: &Site,
+        names: &BTreeSet<String>,
+    ) -> impl Future<Output = Told<BTreeMap<String, String>>> + Send;
+
+    /// Room on the file system of `path`.
+    fn disk(&self, path: &Path) -> Told<Disk>;
+
+    /// What a person types to reach these routes, from the machine's listeners.
+    fn urls(&self, routes: &[Route]) -> Vec<String>;
+
+    /// The name of this host, for records.
+    fn host(&self) -> String;
+}
+
+/// An instance as the supervisor knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub name: InstanceName,
+    /// Of the process that runs now; restarts may change it.
+    pub process: ProcessId,
+    pub pid: Option<u32>,
+    pub state: InstanceState,
+    /// Where it takes requests; `None` for workers and before it is known. A restart may change it.
+    pub address: Option<Address>,
+    /// Exits that nobody asked for since the start order, failed liveness included.
+    pub exits: u64,
+    /// `exit 1`, `SIGKILL (out of memory)`, …
+    pub last_exit: Option<String>,
+    /// What restarting does not mend: `listens-elsewhere`, `listens-on-all-interfaces` in production, …
+    pub fault: Option<Explain>,
+    /// What is wrong and lets it run.
+    pub warnings: Vec<Explain>,
+    /// The supervisor's last startup or liveness probe.
+    pub last_probe: Option<ProbeSeen>,
+    /// RFC 3339, for people.
+    pub since: Option<String>,
+    pub memory_bytes: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    /// Spawned; the startup probe (or first accept, or `READY=1`) has not passed.
+    Starting,
+    Up,
+    /// Waits before the next start.
+    BackingOff,
+    /// In a crash loop: tried seldom.
+    Degraded,
+    Stopping,
+    Stopped,
+}
+
+impl InstanceState {
+    /// The API's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::BackingOff => "backing off",
+            Self::Degraded => "degraded",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Where an instance takes requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What a probe asked and saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeSeen {
+    /// `GET http://127.0.0.1:4107/up`.
+    pub request: String,
+    /// `connection refused`, `503 Service Unavailable`, …
+    pub outcome: String,
+    /// `name: value`, as received; bounded by the prober.
+    pub headers: Vec<String>,
+    /// At most 500 bytes, lossy UTF-8.
+    pub body: String,
+}
+
+/// One instance to start.
+#[derive(Clone, Debug)]
+pub struct StartOrder {
+    pub site: Site,
+    pub name: InstanceName,
+    /// Journalled before this order is given.
+    pub process: ProcessId,
+    /// The manifest of its release; its service is `manifest.services[name.service]`.
+    pub manifest: Arc<Manifest>,
+    /// `{release_dir}`: the sealed files.
+    pub release_dir: PathBuf,
+    /// `{shared_dir}`.
+    pub shared_dir: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct StopOrder {
+    pub site: Site,
+    pub name: InstanceName,
+    pub signal: StopSignal,
+    /// Between the signal and SIGKILL.
+    pub grace: Duration,
+}
+
+/// A process that ends by itself.
+#[derive(Clone, Debug)]
+pub struct JobOrder {
+    pub site: Site,
+    pub kind: JobKind,
+    pub process: ProcessId,
+    /// For [`JobKind::Unpack`] the arguments of the keeper's own binary from its verb on; else the command, its
+    /// placeholders `{release_dir}` and `{shared_dir}` not yet filled.
+    pub argv: Vec<String>,
+    pub cwd: PathBuf,
+    pub env: BTreeMap<String, String>,
+    pub env_secrets: Vec<String>,
+    pub release: ReleaseNumber,
+    pub release_dir: PathBuf,
+    pub shared_dir: PathBuf,
+    /// Opened by the keeper and passed as descriptor 0.
+    pub stdin: Option<PathBuf>,
+    /// Made, if missing, and given to the app's user before the start; the job writes nowhere else.
+    pub writable: Vec<PathBuf>,
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    Unpack,
+    Migrate,
+    MigrateDown,
+    SchemaStatus,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobEnd {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    /// It was ended because its time was over.
+    pub timed_out: bool,
+    /// The last lines of stdout, at most 200, oldest first, redacted.
+    pub stdout: Vec<String>,
+    /// The same of stderr.
+    pub stderr: Vec<String>,
+}
+
+impl JobEnd {
+    pub fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// `exit 1`, `signal 9`, `no end within its time`.
+    pub fn word(&self) -> String {
+        match (self.timed_out, self.code, self.signal) {
+            (true, _, _) => "did not end within its time".into(),
+            (_, Some(code), _) => format!("exit {code}"),
+            (_, _, Some(signal)) => format!("ended by signal {signal}"),
+            (false, None, None) => "its end is not known".into(),
+        }
+    }
+}
+
+/// One start of a service's instances, as the edge knows it: instances of the same service and generation share a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PoolId {
+    pub service: ServiceName,
+    /// Counted per site, never reused; a restart of the same release is a new generation.
+    pub generation: u64,
+}
+
+impl std::fmt::Display for PoolId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.service, self.generation)
+    }
+}
+
+/// Everything that the edge needs to know of a site. Routes lead to live pools only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteTable {
+    /// Of the last switch: the edge persists and reports it, so that "what serves" is a fact after any crash.
+    pub generation: u64,
+    pub release: ReleaseNumber,
+    pub pools: Vec<Pool>,
+    /// Empty: the site takes no requests (destroyed, or nothing deployed).
+    pub routes: Vec<TableRoute>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    pub id: PoolId,
+    pub release: ReleaseNumber,
+    pub state: PoolState,
+    /// `None`: an upstream is ready when it accepts.
+    pub readiness: Option<ReadinessProbe>,
+    /// `Host` of probes: the probe's own, else the first host that leads here, else `localhost`.
+    pub host: String,
+    pub drain: Drain,
+    /// Only instances whose address is known.
+    pub upstreams: Vec<Upstream>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolState {
+    /// Probed, reached by smoke requests only.
+    Candidate,
+    Live,
+    /// Gets nothing new and is still probed; what it holds ends by the classes of [`Pool::drain`], counted from the
+    /// table in which the pool first drains. It may become live again.
+    Draining,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    pub instance: InstanceName,
+    pub process: ProcessId,
+    pub address: Address,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableRoute {
+    pub route: Route,
+    pub pool: PoolId,
+}
+
+/// What the edge says it serves for a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Of the table that holds it; only ever rises.
+    pub epoch: u64,
+    pub generation: u64,
+    pub release: ReleaseNumber,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolStatus {
+    pub id: PoolId,
+    pub upstreams: Vec<UpstreamStatus>,
+    /// Held now by the whole pool, also by upstreams that left it.
+    pub open: api::status::Open,
+    pub requests: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpstreamStatus {
+    pub instance: InstanceName,
+    /// After the thresholds of the readiness probe.
+    pub ready: bool,
+    pub last_probe: Option<ProbeSeen>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SmokeOrder {
+    pub site: Site,
+    pub pool: PoolId,
+    /// With its host filled in.
+    pub smoke: Smoke,
+    pub limit: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SmokeAnswer {
+    pub status: u16,
+    pub headers: Vec<String>,
+    /// The first bytes of the body, at most 64 KiB (of an event stream: up to its first event).
+    pub body: Vec<u8>,
+    /// Which instance answered, by the edge's own record.
+    pub instance: Option<InstanceName>,
+    /// For event streams: from the request to the first whole event.
+    pub first_event_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    pub free_bytes: u64,
+    pub free_inodes: u64,
+}
