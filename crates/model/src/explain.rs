@@ -29,6 +29,22 @@ pub struct Explain {
     /// Longer material, shown after the error as it is: a manifest excerpt, a probe's answer, the last log lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
+    /// Where in a file, for an editor or a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A range of a text file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// Byte range in the file.
+    pub start: usize,
+    pub end: usize,
 }
 
 /// A titled block of verbatim text that belongs to an error.
@@ -48,6 +64,7 @@ impl Explain {
             now: None,
             help: None,
             details: Vec::new(),
+            place: None,
         }
     }
 

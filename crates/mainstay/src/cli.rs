@@ -1,0 +1,130 @@
+//! The command line: which commands there are, what all of them share, how the process ends.
+//!
+//! One file per command under `commands/`: the arguments, whose doc comments are the help, then one function. Exit
+//! codes: 0 done, 1 usage or failure, 2 findings, and those of a deploy (3, 4, 5, 6, 75).
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use model::{AppName, EnvName};
+
+use crate::{commands, report};
+
+/// Puts an app into production on a machine of yours, and keeps it there.
+///
+/// Start with `mainstay init` in the app's folder; it writes a mainstay.toml. `mainstay up` runs this machine's
+/// Mainstay, `mainstay deploy` puts the app behind it: the new release is started beside the old one, checked, switched
+/// to without a lost request, and taken back if it fails.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mainstay",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done · 1 usage, no keeper, refused · 2 findings (`check`), changes (`deploy --dry-run`)\n\
+    · 3 rolled back · 4 aborted, the old release serves · 5 held, needs a person · 6 detached · 75 locked"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Globals {
+    /// The Mainstay that lives in this data folder, instead of yours or the machine's
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_DATA",
+        value_name = "DIR",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub data: Option<PathBuf>,
+
+    /// The environment: production unless said
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_ENV",
+        value_name = "NAME",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub env: Option<EnvName>,
+
+    /// The app, where no mainstay.toml says it
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    pub app: Option<AppName>,
+
+    /// Answer in JSON, one value a line where it streams
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", help_heading = "Global options")]
+    pub color: Colour,
+
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(commands::up::Up),
+    Version(commands::version::Version),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
+}
+
+/// Parses, runs, and ends as the command did.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let report = report::Report::new(cli.globals.color, cli.globals.json);
+    match run(cli) {
+        Ok(code) => code,
+        Err(explain) => {
+            report.error(&explain);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The parser's own end, but never with its 2, which means findings here.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe while help is printed is nobody's problem.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(api::deploy::EXIT_USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, model::Explain> {
+    match cli.command {
+        Command::Up(args) => crate::internal::up(args),
+        Command::Version(args) => args.run(&cli.globals),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
+    }
+}
+
+/// The whole definition, for completions, man pages and the reference.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}

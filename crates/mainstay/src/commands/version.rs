@@ -1,0 +1,26 @@
+//! `mainstay version`: of this client.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use model::Explain;
+
+use crate::cli::Globals;
+
+/// Print the version of this client
+///
+/// The keeper may be of another version: `mainstay status` shows it.
+#[derive(Clone, Debug, Args)]
+pub struct Version {}
+
+impl Version {
+    pub fn run(self, globals: &Globals) -> Result<ExitCode, Explain> {
+        let version = env!("CARGO_PKG_VERSION");
+        if globals.json {
+            println!("{}", serde_json::json!({ "version": version, "api": api::VERSION }));
+        } else {
+            println!("mainstay {version} (API {})", api::VERSION);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,283 @@
+//! `machine.toml`: this machine's own file. Optional, and every key has a default.
+//!
+//! What an app may not say of itself stands here: its user, the source of its secrets, certificates, addresses.
+
+mod apps;
+mod edge;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use model::{AppName, ByteSize, Explain, Span};
+use serde::Serialize;
+
+pub use self::{
+    apps::{App, SecretSource, Site},
+    edge::{Certificate, ClientIp, Edge},
+};
+use super::{
+    decode::{self, At, Later, Problems, Section},
+    folders::{Folders, Kind},
+    problem::{ConfigErrors, Problem},
+};
+
+/// Bound: the longest machine.toml that is read.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Everything that this machine's file says, defaulted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Machine {
+    /// Where state lives; only the service's file may move it.
+    pub data: PathBuf,
+    pub listen: Listen,
+    pub edge: Edge,
+    /// Peers whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    pub client_ip: ClientIp,
+    pub certificates: Vec<Certificate>,
+    /// `down` and Ctrl-C drain for at most this long.
+    pub shutdown_timeout: Span,
+    /// Free bytes that a deploy leaves on the disk.
+    pub disk_reserve: ByteSize,
+    /// Ports that instances get, both ends included.
+    pub ports: RangeInclusive<u16>,
+    pub apps: BTreeMap<AppName, App>,
+}
+
+/// Addresses of the edge. An empty list: not served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listen {
+    pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
+}
+
+const LATER: &[Later] = &[
+    Later {
+        key: "acme",
+        instead: "name certificate files in [[certificate]]; without one a development certificate is made",
+    },
+    Later { key: "alert", instead: "alerts come in a later version" },
+    Later {
+        key: "operator",
+        instead: "who may open the API socket is an operator: put people into its group",
+    },
+    Later { key: "backup", instead: "backups come in a later version" },
+];
+
+impl Machine {
+    /// What holds where there is no file.
+    pub fn default_in(folders: &Folders) -> Self {
+        Self {
+            data: folders.data.clone(),
+            listen: Listen::default_of(folders.kind),
+            edge: Edge::default(),
+            trusted_proxies: Vec::new(),
+            client_ip: ClientIp::Peer,
+            certificates: Vec::new(),
+            shutdown_timeout: Span::secs(90),
+            disk_reserve: ByteSize::gib(1),
+            ports: PORTS,
+            apps: BTreeMap::new(),
+        }
+    }
+
+    /// The user that `app` runs as, if the file names one.
+    pub fn user_of(&self, app: &AppName) -> Option<&str> {
+        self.apps.get(app)?.user.as_deref()
+    }
+
+    /// Where the secrets of a site come from.
+    pub fn secrets_of(&self, site: &model::Site, folders: &Folders) -> SecretSource {
+        let said = self.apps.get(&site.app).and_then(|app| app.sites.get(&site.env));
+        said.and_then(|said| said.secrets.clone())
+            .unwrap_or_else(|| SecretSource::File(folders.secrets_file(site)))
+    }
+}
+
+/// Below the kernel's range for outgoing connections (32768 on Linux), so that no connection takes a port that an
+/// instance is about to get.
+const PORTS: RangeInclusive<u16> = 20_000..=29_999;
+
+impl Listen {
+    fn default_of(kind: Kind) -> Self {
+        let at = |text: &str| text.parse().into_iter().collect();
+        match kind {
+            Kind::Service => Self { http: at("[::]:80"), https: at("[::]:443") },
+            Kind::Own => Self { http: at("127.0.0.1:8080"), https: at("127.0.0.1:8443") },
+        }
+    }
+}
+
+/// Reads the file of `folders`; its absence is no error.
+///
+/// # Errors
+/// The file cannot be read, or all mistakes in it.
+pub fn load(folders: &Folders) -> Result<Machine, Explain> {
+    let path = &folders.machine_toml;
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &path.display().to_string(), folders).map_err(|errors| errors.explain()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default_in(folders)),
+        Err(error) => Err(Explain::new("unreadable-file", format!("cannot read {}", path.display()))
+            .caused_by(error.to_string())
+            .help("it holds no secrets: let the user that runs Mainstay read it")),
+    }
+}
+
+/// Reads a machine.toml over the defaults of `folders`. Relative paths are below the file's folder.
+///
+/// # Errors
+/// All mistakes of the file, in its order.
+pub fn parse(text: &str, file_name: &str, folders: &Folders) -> Result<Machine, ConfigErrors> {
+    let mut problems = Problems::default();
+    let read = read(text, folders, &mut problems);
+    match read {
+        Some(machine) if problems.is_empty() => Ok(machine),
+        _ => Err(ConfigErrors {
+            file: file_name.to_owned(),
+            text: text.to_owned(),
+            problems: problems.into_sorted(),
+        }),
+    }
+}
+
+fn read(text: &str, folders: &Folders, problems: &mut Problems) -> Option<Machine> {
+    if text.len() > TEXT_BYTES_MAX {
+        problems.push(Problem::new(
+            "too-long",
+            0..0,
+            format!("the file is longer than {} KiB", TEXT_BYTES_MAX >> 10),
+        ));
+        return None;
+    }
+    let tree = decode::parse(text, problems)?;
+    let mut top = Section::new("", 0..0, tree.get_ref(), problems);
+    top.later(LATER);
+    let base = folders.machine_toml.parent().unwrap_or(Path::new("/"));
+    let machine = machine(&mut top, folders, base);
+    top.finish();
+    Some(machine)
+}
+
+fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Machine {
+    let default = Machine::default_in(folders);
+    Machine {
+        data: data(top, folders).unwrap_or(default.data),
+        listen: top
+            .table("listen", |section| Some(listen(section, &default.listen)))
+            .unwrap_or(default.listen),
+        edge: top.table("edge", |section| Some(edge::edge(section))).unwrap_or_default(),
+        trusted_proxies: trusted_proxies(top),
+        client_ip: edge::client_ip(top).unwrap_or(ClientIp::Peer),
+        certificates: edge::certificates(top, base),
+        shutdown_timeout: top.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
+        disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),
+        ports: ports(top).unwrap_or(default.ports),
+        apps: apps::apps(top, base),
+    }
+}
+
+fn data(top: &mut Section<'_, '_, '_>, folders: &Folders) -> Option<PathBuf> {
+    let at = top.string("data")?;
+    if folders.kind == Kind::Own {
+        top.problem(
+            Problem::new(
+                "fixed-key",
+                at.span,
+                "`data` cannot be set here: this file lies in its data folder",
+            )
+            .help("move the folder and start with `--data` and its new path"),
+        );
+        return None;
+    }
+    absolute(top, "data", at)
+}
+
+fn absolute(section: &mut Section<'_, '_, '_>, key: &str, at: At<String>) -> Option<PathBuf> {
+    if Path::new(&at.value).is_absolute() {
+        return Some(at.value.into());
+    }
+    section.problem(Problem::new("bad-path", at.span, format!("`{key}` must be an absolute path")));
+    None
+}
+
+fn listen(section: &mut Section<'_, '_, '_>, default: &Listen) -> Listen {
+    let http = addresses(section, "http");
+    let https = addresses(section, "https");
+    let listen = Listen {
+        http: http.unwrap_or_else(|| default.http.clone()),
+        https: https.unwrap_or_else(|| default.https.clone()),
+    };
+    if let Some(both) = listen.http.iter().find(|address| listen.https.contains(address)) {
+        let span = section.span();
+        section.problem(
+            Problem::new("address-twice", span, format!("{both} is in `http` and in `https`"))
+                .help("one address speaks one of them"),
+        );
+    }
+    listen
+}
+
+fn addresses(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec<SocketAddr>> {
+    let texts = section.strings(key)?;
+    let mut all = Vec::new();
+    for text in texts.value {
+        match text.value.parse() {
+            Ok(address) if all.contains(&address) => {
+                section.problem(Problem::new("address-twice", text.span, format!("{address} is named twice")))
+            }
+            Ok(address) => all.push(address),
+            Err(_) => section.problem(
+                Problem::new("bad-address", text.span, format!("`{}` is no address with a port", text.value))
+                    .help("like `\"[::]:443\"` for all addresses, IPv4 too, or `\"127.0.0.1:8080\"`"),
+            ),
+        }
+    }
+    Some(all)
+}
+
+fn trusted_proxies(top: &mut Section<'_, '_, '_>) -> Vec<IpNet> {
+    let Some(texts) = top.strings("trusted_proxies") else { return Vec::new() };
+    let mut all = Vec::new();
+    for text in texts.value {
+        let net =
+            text.value.parse::<IpNet>().or_else(|_| text.value.parse::<std::net::IpAddr>().map(IpNet::from));
+        match net {
+            Ok(net) if net.prefix_len() == 0 => top.problem(
+                Problem::new(
+                    "trusts-everybody",
+                    text.span,
+                    format!("`{net}` trusts everybody to say who they are"),
+                )
+                .help("name the addresses of your proxies"),
+            ),
+            Ok(net) => all.push(net),
+            Err(_) => top.problem(
+                Problem::new("bad-address", text.span, format!("`{}` is no network", text.value))
+                    .help("like `\"10.0.0.0/8\"` or `\"2001:db8::/32\"`"),
+            ),
+        }
+    }
+    all
+}
+
+fn ports(top: &mut Section<'_, '_, '_>) -> Option<RangeInclusive<u16>> {
+    let at = top.string("ports")?;
+    let range = at.value.split_once('-').and_then(|(low, high)| {
+        let (low, high) = (low.trim().parse::<u16>().ok()?, high.trim().parse::<u16>().ok()?);
+        (low >= 1024 && high >= low && high - low >= 15).then_some(low..=high)
+    });
+    if range.is_none() {
+        top.problem(
+            Problem::new("bad-ports", at.span, "`ports` must be a range of at least 16 ports from 1024 on")
+                .help("like `ports = \"20000-29999\"`"),
+        );
+    }
+    range
+}

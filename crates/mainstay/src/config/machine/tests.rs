@@ -1,0 +1,1 @@
+//! What machine.toml says and what is refused.

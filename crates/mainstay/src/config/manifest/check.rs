@@ -1,0 +1,179 @@
+//! What holds between tables: routes and services, commands and how they listen.
+
+use std::collections::BTreeMap;
+
+use model::{
+    Explain, ServiceName,
+    manifest::{Listen, Manifest, Service},
+};
+
+use super::{Draft, text::used};
+use crate::config::{
+    decode::{Problems, nearest},
+    problem::Problem,
+};
+
+pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
+    routes_lead_somewhere(draft, problems);
+    routes_are_distinct(draft, problems);
+    for (name, service) in &draft.manifest.services {
+        let Some(span) = draft.services.get(name) else { continue };
+        for problem in placeholders_fit(name, service, span) {
+            problems.push(problem);
+        }
+        probes_have_an_address(name, service, span, problems);
+    }
+}
+
+fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
+    for (route, places) in draft.manifest.routes.iter().zip(&draft.routes) {
+        let name = &route.service;
+        let Some(service) = draft.manifest.services.get(name) else {
+            let known: Vec<&str> = draft.manifest.services.keys().map(ServiceName::as_str).collect();
+            let mut problem = Problem::new(
+                "no-such-service",
+                places.service.clone(),
+                format!("the route leads to `{name}`, which is no service"),
+            );
+            if let Some(near) = nearest(name.as_str(), known.iter().copied()) {
+                problem = problem.label(format!("did you mean `{near}`?"));
+            }
+            problems.push(problem.help(format!("the services are: {}", known.join(", "))));
+            continue;
+        };
+        if service.listen.is_none() {
+            problems.push(
+                Problem::new(
+                    "service-does-not-listen",
+                    places.service.clone(),
+                    format!("the route leads to `{name}`, which takes no requests"),
+                )
+                .help(format!("add `listen = \"tcp\"` to [service.{name}]")),
+            );
+        }
+        if service.probes.readiness.is_none() {
+            problems.push(
+                Problem::new("no-readiness-probe", places.service.clone(), format!("`{name}` takes requests and has no readiness probe"))
+                    .help(format!("without one nobody knows when it may be asked: add `[service.{name}.probes]` with `readiness = {{ http = \"/health/ready\" }}`")),
+            );
+        }
+    }
+}
+
+fn routes_are_distinct(draft: &Draft, problems: &mut Problems) {
+    let mut claimed: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (n, route) in draft.manifest.routes.iter().enumerate() {
+        let any = [String::from("*")];
+        let hosts = if route.hosts.is_empty() { &any[..] } else { &route.hosts };
+        let prefix = route.path_prefix.trim_end_matches('/');
+        for host in hosts {
+            let first = *claimed.entry((host.clone(), prefix.to_owned())).or_insert(n);
+            let (Some(here), Some(there)) = (draft.routes.get(n), draft.routes.get(first)) else { continue };
+            if first != n {
+                let host = if host == "*" { "any host" } else { host };
+                problems.push(
+                    Problem::new(
+                        "route-twice",
+                        here.route.clone(),
+                        format!("two routes claim {host}{prefix}/"),
+                    )
+                    .other(there.route.clone(), "the first one")
+                    .help("remove one, or give them different hosts or paths"),
+                );
+                break;
+            }
+        }
+    }
+}
+
+fn placeholders_fit(name: &ServiceName, service: &Service, span: &std::ops::Range<usize>) -> Vec<Problem> {
+    let texts = service.command.iter().chain(service.env.values());
+    let mut wants = [("port", false), ("socket", false)];
+    for text in texts {
+        for word in used(text) {
+            for (wanted, found) in &mut wants {
+                *found |= word == *wanted;
+            }
+        }
+    }
+    let needs = |listen| match listen {
+        "port" => (Listen::Tcp, "tcp"),
+        _ => (Listen::Unix, "unix"),
+    };
+    wants
+        .into_iter()
+        .filter(|(word, found)| *found && service.listen != Some(needs(word).0))
+        .map(|(word, _)| {
+            let (_, listen) = needs(word);
+            Problem::new(
+                "placeholder-without-listen",
+                span.clone(),
+                format!("[service.{name}] uses `{{{word}}}` and does not listen by it"),
+            )
+            .help(format!("`{{{word}}}` exists with `listen = \"{listen}\"`"))
+        })
+        .collect()
+}
+
+fn probes_have_an_address(
+    name: &ServiceName,
+    service: &Service,
+    span: &std::ops::Range<usize>,
+    problems: &mut Problems,
+) {
+    let probes = &service.probes;
+    let any = probes.startup.is_some() || probes.readiness.is_some() || probes.liveness.is_some();
+    if any && service.listen.is_none() {
+        problems.push(
+            Problem::new("probe-without-listen", span.clone(), format!("[service.{name}] has probes and takes no requests"))
+                .help("add `listen`, or remove the probes: a worker is ready when it sent READY=1 or lived for `min_healthy_time`"),
+        );
+    }
+}
+
+/// What is allowed and probably not meant.
+pub(super) fn warnings(draft: &Draft) -> Vec<Explain> {
+    let manifest = &draft.manifest;
+    let mut warnings = Vec::new();
+    for (name, service) in &manifest.services {
+        if service.listen.is_some() && !manifest.is_routed(name) {
+            warnings.push(
+                Explain::new("service-without-route", format!("`{name}` listens and no route leads to it"))
+                    .help(format!("add `[[route]]` with `service = \"{name}\"`, or remove `listen`")),
+            );
+        }
+        warnings.extend(tcp_without_port(name, service));
+    }
+    warnings.extend(secrets_in_the_open(manifest));
+    warnings
+}
+
+/// `PORT` is always set, so this may be right; an app with a port of its own will be refused when it listens.
+fn tcp_without_port(name: &ServiceName, service: &Service) -> Option<Explain> {
+    let fixed = service.env.get("PORT").filter(|port| !port.contains("{port}"))?;
+    (service.listen == Some(Listen::Tcp)).then(|| {
+        Explain::new(
+            "fixed-port",
+            format!("`{name}` sets PORT to `{fixed}`, and Mainstay gives each instance a port of its own"),
+        )
+        .help("remove PORT from `env`: it is always set")
+    })
+}
+
+fn secrets_in_the_open(manifest: &Manifest) -> Vec<Explain> {
+    let secretive = |name: &str| {
+        ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "API_KEY", "PRIVATE_KEY"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    let mut warnings = Vec::new();
+    for (service, meaning) in &manifest.services {
+        for (name, _) in meaning.env.iter().filter(|(name, value)| secretive(name) && !value.is_empty()) {
+            warnings.push(
+                Explain::new("secret-in-manifest", format!("`{name}` of `{service}` looks like a secret and stands in the manifest"))
+                    .help(format!("name it in `env_secrets` and put the value where machine.toml says: `mainstay check` shows the place of {name}")),
+            );
+        }
+    }
+    warnings
+}

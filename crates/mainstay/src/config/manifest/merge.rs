@@ -1,0 +1,95 @@
+//! `[environment.NAME]` over the rest: tables key by key, all else replaced whole.
+//!
+//! The merged tree keeps the spans of what was written, so a mistake in an override is shown where it stands.
+
+use model::EnvName;
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::{decode::Problems, problem::Problem};
+
+const KEY: &str = "environment";
+
+/// The environments that the file names. Tells names that are none, and keys that no environment may change.
+pub(super) fn environments(tree: &Spanned<DeTable<'_>>, problems: &mut Problems) -> Vec<EnvName> {
+    let Some((key, value)) = tree.get_ref().get_key_value(KEY) else { return Vec::new() };
+    let DeValue::Table(table) = value.get_ref() else {
+        problems.push(
+            Problem::new("wrong-type", key.span(), "`environment` must be tables with names")
+                .help("write `[environment.staging]`"),
+        );
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for (name, overrides) in table.iter() {
+        match name.get_ref().parse::<EnvName>() {
+            Ok(env) => names.push(env),
+            Err(error) => problems.push(
+                Problem::new("bad-name", name.span(), error.to_string())
+                    .help("names stand in paths and labels: a-z, 0-9 and single inner `-`"),
+            ),
+        }
+        check_overrides(name, overrides, problems);
+    }
+    names
+}
+
+fn check_overrides(
+    name: &Spanned<std::borrow::Cow<'_, str>>,
+    overrides: &Spanned<DeValue<'_>>,
+    problems: &mut Problems,
+) {
+    let DeValue::Table(table) = overrides.get_ref() else {
+        problems.push(
+            Problem::new(
+                "wrong-type",
+                overrides.span(),
+                format!("`environment.{}` must be a table", name.get_ref()),
+            )
+            .help("write `[environment.staging]`"),
+        );
+        return;
+    };
+    for fixed in ["manifest", "app", KEY] {
+        if let Some((key, _)) = table.get_key_value(fixed) {
+            problems.push(
+                Problem::new("fixed-key", key.span(), format!("an environment cannot change `{fixed}`"))
+                    .help("it is the same in all environments: write it at the top"),
+            );
+        }
+    }
+}
+
+/// The tree as it stands for `env`, without `environment`.
+pub(super) fn merged<'i>(tree: &DeTable<'i>, env: &str) -> DeTable<'i> {
+    let mut merged = tree.clone();
+    let environments = merged.remove(KEY);
+    let Some(DeValue::Table(mut environments)) = environments.map(Spanned::into_inner) else { return merged };
+    let Some(DeValue::Table(mut overrides)) = environments.remove(env).map(Spanned::into_inner) else {
+        return merged;
+    };
+    for fixed in ["manifest", "app", KEY] {
+        overrides.remove(fixed);
+    }
+    merge(&mut merged, overrides);
+    merged
+}
+
+// Bound: the depth is that of the text, which the TOML parser limits.
+fn merge<'i>(base: &mut DeTable<'i>, over: DeTable<'i>) {
+    for (key, value) in over {
+        let below = base.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut);
+        match (below, value.get_ref()) {
+            (Some(DeValue::Table(below)), DeValue::Table(_)) => {
+                if let DeValue::Table(above) = value.into_inner() {
+                    merge(below, above);
+                }
+            }
+            _ => {
+                // Remove first: `insert` would keep the old key, and with it the span of the wrong place.
+                base.remove(key.get_ref().as_ref());
+                base.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `[release]`: what a release is made of.
+
+use model::{
+    ByteSize,
+    manifest::{Proof, Release, Source},
+};
+
+use super::text;
+use crate::config::{
+    decode::{Later, Section},
+    problem::Problem,
+};
+
+/// Releases that pruning keeps besides those in use.
+const KEEP_RELEASES: u32 = 5;
+/// And at most so many bytes of them.
+const KEEP_BYTES: ByteSize = ByteSize::gib(5);
+
+const LATER: &[Later] = &[
+    Later { key: "git", instead: "check the commit out and give its folder: `dir = \".\"`" },
+    Later {
+        key: "build",
+        instead: "build before you deploy and give the result: `dir = \"dist\"` or `artifact = \"dist/app.tar.zst\"`",
+    },
+    Later { key: "digest", instead: "the digest of what was sent is checked and recorded anyway" },
+    Later {
+        key: "signature",
+        instead: "signatures come in a later version; the digest of what was sent is checked anyway",
+    },
+    Later { key: "asset_paths", instead: "the app serves its own assets in this version" },
+    Later { key: "asset_retention", instead: "the app serves its own assets in this version" },
+];
+
+pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Option<Release> {
+    section.later(LATER);
+    let source = source(section);
+    let shared_paths = shared_paths(section);
+    let proof = section.table("proof", proof);
+    let keep_releases = section.integer("keep_releases", 1..=1000).map(|n| n as u32);
+    let keep_bytes = section.size("keep_bytes");
+    Some(Release {
+        source: source?,
+        shared_paths,
+        proof,
+        keep_releases: keep_releases.unwrap_or(KEEP_RELEASES),
+        keep_bytes: keep_bytes.unwrap_or(KEEP_BYTES),
+    })
+}
+
+fn source(section: &mut Section<'_, '_, '_>) -> Option<Source> {
+    let dir = section.string("dir");
+    let artifact = section.string("artifact");
+    match (dir, artifact) {
+        (Some(dir), Some(artifact)) => {
+            section.problem(
+                Problem::new("two-sources", artifact.span, "[release] has `dir` and `artifact`")
+                    .other(dir.span, "the other source")
+                    .help(
+                        "keep `dir` to have Mainstay pack a folder, or `artifact` for an archive that exists",
+                    ),
+            );
+            None
+        }
+        (Some(dir), None) => text::inner_path(section, "dir", &dir).then_some(Source::Dir(dir.value)),
+        (None, Some(artifact)) => {
+            text::inner_path(section, "artifact", &artifact).then_some(Source::Artifact(artifact.value))
+        }
+        (None, None) => {
+            if !section.has("dir") && !section.has("artifact") {
+                section.missing("dir", "dir = \".\"");
+            }
+            None
+        }
+    }
+}
+
+fn shared_paths(section: &mut Section<'_, '_, '_>) -> Vec<String> {
+    let Some(paths) = section.strings("shared_paths") else { return Vec::new() };
+    let mut shared: Vec<String> = Vec::new();
+    for path in paths.value {
+        if !text::inner_path(section, "shared_paths", &path) {
+            continue;
+        }
+        let clean = path.value.trim_start_matches("./").trim_end_matches('/').to_owned();
+        let clash = shared.iter().find(|other| nested(other, &clean));
+        if clean.is_empty() || clean == "." {
+            section.problem(
+                Problem::new("bad-path", path.span, "the whole release cannot be shared")
+                    .help("name the folders that must outlive a release, like `data`"),
+            );
+        } else if let Some(other) = clash {
+            section.problem(Problem::new(
+                "nested-paths",
+                path.span,
+                format!("`{clean}` and `{other}` lie in each other"),
+            ));
+        } else {
+            shared.push(clean);
+        }
+    }
+    shared
+}
+
+fn nested(a: &str, b: &str) -> bool {
+    std::path::Path::new(a).starts_with(b) || std::path::Path::new(b).starts_with(a)
+}
+
+fn proof(section: &mut Section<'_, '_, '_>) -> Option<Proof> {
+    let get = text::request_path(section, "get");
+    if !section.has("get") {
+        section.missing("get", "get = \"/api/version\"");
+    }
+    let json = section.string("json").map(|at| at.value);
+    if !section.has("json") {
+        section.missing("json", "json = \"release\"");
+    }
+    Some(Proof { get: get?, json: json? })
+}

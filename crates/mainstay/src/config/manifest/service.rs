@@ -1,0 +1,111 @@
+//! `[service.NAME]`: one kind of process.
+
+use std::num::NonZeroU32;
+
+use model::{
+    ServiceName, Span,
+    manifest::{Limits, Listen, Restart, Service, StopSignal},
+};
+
+use super::{probes, text};
+use crate::config::decode::{Later, Section};
+
+/// Bound: instances of one service; a machine of this kind has fewer cores.
+const INSTANCES_MAX: u64 = 512;
+
+const LATER: &[Later] = &[
+    Later {
+        key: "overlap",
+        instead: "in this version old and new instances always overlap; a worker must bear two of it",
+    },
+    Later { key: "start_at", instead: "in this version all services start before the switch" },
+    Later {
+        key: "schedule",
+        instead: "cron services come in a later version; `mainstay run -- CMD` runs a command once",
+    },
+    Later { key: "writable", instead: "use `shared_paths` in [release] for what is written" },
+];
+
+pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
+    ("SIGTERM", StopSignal::Term),
+    ("SIGINT", StopSignal::Int),
+    ("SIGQUIT", StopSignal::Quit),
+    ("SIGHUP", StopSignal::Hup),
+    ("SIGUSR1", StopSignal::Usr1),
+    ("SIGUSR2", StopSignal::Usr2),
+    ("SIGWINCH", StopSignal::Winch),
+];
+
+pub(super) fn service(_: &ServiceName, section: &mut Section<'_, '_, '_>) -> Option<Service> {
+    section.later(LATER);
+    let command = text::command(section, "command");
+    if !section.has("command") {
+        section.missing("command", "command = [\"node\", \"server.js\"]");
+    }
+    let instances = section.integer("instances", 1..=INSTANCES_MAX);
+    let listen = section
+        .one_of("listen", &[("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)]);
+    let env = text::env(section);
+    let env_secrets = text::env_secrets(section, &env);
+    let stop_signal = section.one_of("stop_signal", &SIGNALS);
+    let stop_timeout = section.duration("stop_timeout");
+    let limits = section.table("limits", limits).unwrap_or_default();
+    let restart = section.table("restart", restart).unwrap_or_default();
+    let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
+    let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
+    let instances = instances.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+    Some(Service {
+        command: command?,
+        instances: instances.unwrap_or(NonZeroU32::MIN),
+        listen,
+        env,
+        env_secrets,
+        stop_signal: stop_signal.unwrap_or(StopSignal::Term),
+        stop_timeout: stop_timeout.unwrap_or(Span::secs(30)),
+        limits,
+        restart,
+        probes,
+        allow_public_bind,
+    })
+}
+
+fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
+    section
+        .later(&[Later { key: "cpu_weight", instead: "weights of processor time come in a later version" }]);
+    let default = Limits::default();
+    let nofile = section.integer("nofile", 64..=1_048_576);
+    let memory_high = section.size("memory_high");
+    let memory_max = section.size("memory_max");
+    let tasks_max = section.integer("tasks_max", 1..=4_194_304);
+    if let (Some(high), Some(max)) = (memory_high, memory_max)
+        && high > max
+    {
+        let span = section.span();
+        section.problem(
+            crate::config::problem::Problem::new("limits-crossed", span, format!("`memory_high` ({high}) is above `memory_max` ({max})"))
+                .help("the kernel slows the service at `memory_high` and kills it at `memory_max`: give high the lower value"),
+        );
+    }
+    Some(Limits { nofile: nofile.unwrap_or(default.nofile), memory_high, memory_max, tasks_max })
+}
+
+fn restart(section: &mut Section<'_, '_, '_>) -> Option<Restart> {
+    section.later(&[
+        Later { key: "policy", instead: "a service is always restarted; `mainstay scale` or `down` end it" },
+        Later {
+            key: "on_crash_loop",
+            instead: "a crash loop is retried for ever and shown; `mainstay rollback` returns",
+        },
+    ]);
+    let default = Restart::default();
+    Some(Restart {
+        backoff_initial: section.duration("backoff_initial").unwrap_or(default.backoff_initial),
+        backoff_factor: section.number("backoff_factor", 1.0..=10.0).unwrap_or(default.backoff_factor),
+        backoff_max: section.duration("backoff_max").unwrap_or(default.backoff_max),
+        jitter: section.number("jitter", 0.0..=1.0).unwrap_or(default.jitter),
+        reset_after: section.duration("reset_after").unwrap_or(default.reset_after),
+        max_restarts: section.integer("max_restarts", 1..=10_000).map_or(default.max_restarts, |n| n as u32),
+        window: section.duration("window").unwrap_or(default.window),
+        degraded_every: section.duration("degraded_every").unwrap_or(default.degraded_every),
+    })
+}

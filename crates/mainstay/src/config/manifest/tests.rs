@@ -1,0 +1,1 @@
+//! What the manifest says and what is refused.

@@ -1,0 +1,46 @@
+//! The verbs that Mainstay starts itself with. People never type them; they are in no help.
+
+use std::{ffi::OsString, process::ExitCode};
+
+/// What this process is, by its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Keeper,
+    Shim,
+    Edge,
+    Unpack,
+}
+
+impl Verb {
+    /// Looks at the first argument alone, and allocates nothing.
+    pub fn of(args: &[OsString]) -> Option<Self> {
+        match args.get(1)?.to_str()? {
+            "keeper" => Some(Self::Keeper),
+            "shim" => Some(Self::Shim),
+            "edge" => Some(Self::Edge),
+            "unpack" => Some(Self::Unpack),
+            _ => None,
+        }
+    }
+}
+
+/// Runs an internal verb to its end. `args` are those of the process, with its name and the verb.
+pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
+    let _ = args;
+    match verb {
+        Verb::Keeper => not_linked("keeper"),
+        Verb::Shim => not_linked("shim"),
+        Verb::Edge => not_linked("edge"),
+        Verb::Unpack => not_linked("unpack"),
+    }
+}
+
+/// `mainstay up`, with its arguments as they are meant.
+pub fn up(_args: crate::commands::up::Up) -> Result<ExitCode, model::Explain> {
+    Ok(not_linked("up"))
+}
+
+fn not_linked(verb: &str) -> ExitCode {
+    eprintln!("error: this build of mainstay lacks `{verb}`   [not-linked]");
+    ExitCode::FAILURE
+}

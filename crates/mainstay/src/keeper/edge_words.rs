@@ -1,0 +1,105 @@
+//! The deploy machine's words for pools and addresses, in the edge's, and back.
+
+use edge::table;
+use model::{ReleaseId, Site};
+use release::world;
+use ulid::Ulid;
+
+/// A pool's name at the edge: `assistant/production/web@7`.
+pub(crate) fn pool_id(site: &Site, pool: &world::PoolId) -> table::PoolId {
+    table::PoolId(format!("{site}/{pool}"))
+}
+
+/// The edge reports which release serves by an id that it does not read; the keeper gives it the generation.
+pub(crate) fn generation_id(generation: u64) -> ReleaseId {
+    ReleaseId(Ulid(u128::from(generation)))
+}
+
+pub(crate) fn generation_of(id: ReleaseId) -> u64 {
+    u64::try_from(id.0.0).unwrap_or(0)
+}
+
+pub(crate) fn site_table(site: &Site, part: &world::SiteTable) -> table::SiteTable {
+    table::SiteTable {
+        site: site.clone(),
+        pools: part.pools.iter().map(|pool| edge_pool(site, part, pool)).collect(),
+        routes: part
+            .routes
+            .iter()
+            .map(|entry| table::RouteEntry { route: entry.route.clone(), pool: pool_id(site, &entry.pool) })
+            .collect(),
+        maintenance: None,
+    }
+}
+
+fn edge_pool(site: &Site, part: &world::SiteTable, pool: &world::Pool) -> table::Pool {
+    let leads_here = part.routes.iter().find(|entry| entry.pool == pool.id);
+    table::Pool {
+        id: pool_id(site, &pool.id),
+        service: pool.id.service.clone(),
+        release: pool.release,
+        release_id: generation_id(pool.id.generation),
+        state: match pool.state {
+            world::PoolState::Candidate => table::PoolState::Candidate,
+            world::PoolState::Live => table::PoolState::Live,
+            world::PoolState::Draining => table::PoolState::Draining,
+        },
+        upstreams: pool.upstreams.iter().map(upstream).collect(),
+        readiness: pool.readiness.clone(),
+        probe_host: Some(pool.host.clone()),
+        drain: pool.drain.clone(),
+        balance: leads_here.map_or(model::manifest::Balance::LeastConnections, |entry| entry.route.balance),
+    }
+}
+
+fn upstream(upstream: &world::Upstream) -> table::Upstream {
+    table::Upstream {
+        name: upstream.instance.clone(),
+        process: upstream.process,
+        address: match &upstream.address {
+            world::Address::Tcp(address) => table::Address::Tcp(*address),
+            world::Address::Unix(path) => table::Address::Unix(path.clone()),
+        },
+    }
+}
+
+/// What the edge says of the pools of one site.
+pub(crate) fn pools(site: &Site, status: &edge::control::Status) -> Vec<world::PoolStatus> {
+    let prefix = format!("{site}/");
+    let mine = status.pools.iter().filter(|pool| pool.site == *site);
+    mine.filter_map(|pool| Some((parse_pool(pool.id.0.strip_prefix(&prefix)?)?, pool)))
+        .map(|(id, pool)| world::PoolStatus {
+            id,
+            upstreams: pool.upstreams.iter().map(upstream_status).collect(),
+            open: api::status::Open {
+                http: pool.active.http,
+                streams: pool.active.stream,
+                websockets: pool.active.websocket,
+            },
+            requests: pool.upstreams.iter().map(|upstream| upstream.requests_total).sum(),
+        })
+        .collect()
+}
+
+fn parse_pool(text: &str) -> Option<world::PoolId> {
+    let (service, generation) = text.split_once('@')?;
+    Some(world::PoolId { service: service.parse().ok()?, generation: generation.parse().ok()? })
+}
+
+fn upstream_status(upstream: &edge::control::UpstreamStatus) -> world::UpstreamStatus {
+    world::UpstreamStatus {
+        instance: upstream.name.clone(),
+        ready: upstream.ready,
+        last_probe: upstream.last_probe.as_ref().map(|probe| probe_seen(&upstream.address, probe)),
+    }
+}
+
+fn probe_seen(address: &str, probe: &edge::control::ProbeReport) -> world::ProbeSeen {
+    let answered = probe.status.map(|status| format!("answered {status} in {} ms", probe.took_ms));
+    world::ProbeSeen {
+        request: format!("{} at {address}", probe.asked),
+        outcome: answered.or_else(|| probe.error.clone()).unwrap_or_else(|| "no answer".into()),
+        headers: probe.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
+        body: probe.body.clone(),
+    }
+}

@@ -1,0 +1,30 @@
+//! What every part of the keeper stands on: folders, the machine's file, users, the supervisor.
+
+use model::{AppName, Site};
+use supervisor::Supervisor;
+
+use super::users::Users;
+use crate::config::{folders::Folders, machine::Machine};
+
+pub(crate) struct Ground {
+    pub folders: Folders,
+    pub machine: Machine,
+    pub users: Users,
+    pub supervisor: Supervisor,
+    /// Of the digests of secrets; made once per data folder, never leaves it.
+    pub salt: Vec<u8>,
+    /// This host's name, for records.
+    pub host: String,
+}
+
+impl Ground {
+    /// The account that `site` runs as; `None`: this process's own.
+    pub(crate) fn user(&self, site: &Site) -> Result<Option<supervisor::User>, model::Explain> {
+        self.users.of(&site.app)
+    }
+
+    /// `app` as words of a person: its account, for errors.
+    pub(crate) fn user_name(&self, app: &AppName) -> String {
+        self.machine.user_of(app).map_or_else(|| format!("mainstay-{app}"), str::to_owned)
+    }
+}

@@ -1,0 +1,296 @@
+//! The instances that this keeper holds: a slot each, and what was seen of it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use model::{Explain, InstanceName, Site};
+use release::world::{self, InstanceState, Observed, ProbeSeen};
+use supervisor::{
+    Process, Slot, SlotEvent, SlotState, StopPlan, Supervisor,
+    slot::{Ended, ListenFinding, ProbeAnswer, SlotSettings},
+};
+use tokio::sync::{broadcast::error::RecvError, watch};
+
+/// Every slot of every site. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Instances {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    held: HashMap<(Site, InstanceName), Held>,
+    changes: HashMap<Site, watch::Sender<u64>>,
+}
+
+#[derive(Clone)]
+struct Held {
+    slot: Arc<Slot>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What events told since the slot began.
+#[derive(Default)]
+struct Seen {
+    exits: u64,
+    last_exit: Option<String>,
+    last_probe: Option<ProbeSeen>,
+    fault: Option<Explain>,
+    warnings: Vec<Explain>,
+}
+
+/// How an instance that listens on all interfaces is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PublicBind {
+    Allowed,
+    Warned,
+    Refused,
+}
+
+impl Instances {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes care of an instance from now on; `adopted` is its process, where one lives.
+    pub(crate) fn hold(
+        &self,
+        supervisor: &Supervisor,
+        site: &Site,
+        name: &InstanceName,
+        settings: SlotSettings,
+        public: PublicBind,
+        adopted: Option<Process>,
+    ) -> Arc<Slot> {
+        let slot = Arc::new(Slot::start(supervisor.clone(), settings, adopted));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let held = Held { slot: Arc::clone(&slot), seen };
+        tokio::spawn(watch_slot(held.clone(), self.clone(), site.clone(), name.clone(), public));
+        self.inner().held.insert((site.clone(), name.clone()), held);
+        self.changed(site);
+        slot
+    }
+
+    pub(crate) fn slot(&self, site: &Site, name: &InstanceName) -> Option<Arc<Slot>> {
+        self.inner().held.get(&(site.clone(), name.clone())).map(|held| Arc::clone(&held.slot))
+    }
+
+    /// Stops the instance and forgets it once nothing of it is left.
+    pub(crate) async fn stop(&self, site: &Site, name: &InstanceName, plan: StopPlan) {
+        let Some(slot) = self.slot(site, name) else { return };
+        slot.stop(Some(plan)).await;
+        self.inner().held.remove(&(site.clone(), name.clone()));
+        self.changed(site);
+    }
+
+    pub(crate) fn observed(&self, site: &Site) -> Vec<Observed> {
+        let held: Vec<_> = {
+            let inner = self.inner();
+            let mine = inner.held.iter().filter(|((of, _), _)| of == site);
+            mine.map(|((_, name), held)| (name.clone(), held.clone())).collect()
+        };
+        let mut all: Vec<_> = held.iter().map(|(name, held)| observed(name, held)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    pub(crate) fn changes(&self, site: &Site) -> watch::Receiver<u64> {
+        self.inner().changes.entry(site.clone()).or_insert_with(|| watch::channel(0).0).subscribe()
+    }
+
+    fn changed(&self, site: &Site) {
+        if let Some(counter) = self.inner().changes.get(site) {
+            counter.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// Follows one slot until it is stopped, keeps what it tells, and wakes who waits for the site.
+async fn watch_slot(held: Held, all: Instances, site: Site, name: InstanceName, public: PublicBind) {
+    let mut events = held.slot.events();
+    let mut state = held.slot.state();
+    loop {
+        let ended = tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => {
+                    tell(&site, &name, &event);
+                    held.seen.lock().unwrap_or_else(PoisonError::into_inner).take(&name, event, public)
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(%site, instance = %name, missed, "Events of an instance were missed.");
+                    false
+                }
+                Err(RecvError::Closed) => true,
+            },
+            moved = state.changed() => moved.is_err(),
+        };
+        all.changed(&site);
+        if ended {
+            return;
+        }
+    }
+}
+
+fn tell(site: &Site, name: &InstanceName, event: &SlotEvent) {
+    match event {
+        SlotEvent::Crashed { exit, .. } => {
+            tracing::warn!(%site, instance = %name, %exit, "An instance ended by itself; it is started again.");
+        }
+        SlotEvent::LivenessFailed { .. } => {
+            tracing::warn!(%site, instance = %name, "An instance does not answer its liveness probe; it is restarted.");
+        }
+        SlotEvent::Degraded { restarts } => {
+            tracing::error!(%site, instance = %name, restarts, "An instance ends again and again; it is tried once a minute.");
+        }
+        SlotEvent::Started { pid, .. } => tracing::info!(%site, instance = %name, pid, "An instance was started."),
+        other => tracing::debug!(%site, instance = %name, event = ?other, "An instance moved on."),
+    }
+}
+
+impl Seen {
+    /// `true`: the slot is done.
+    fn take(&mut self, name: &InstanceName, event: SlotEvent, public: PublicBind) -> bool {
+        match event {
+            SlotEvent::Started { .. } => (self.fault, self.warnings) = (None, Vec::new()),
+            SlotEvent::StartupPassed { .. } | SlotEvent::Degraded { .. } => {}
+            SlotEvent::StartupFailed { answer, .. } => {
+                self.exits += 1;
+                self.last_exit = Some("was not up within its deadline".into());
+                self.last_probe = answer.map(|answer| probe_seen("startup", &answer)).or(self.last_probe.take());
+            }
+            SlotEvent::NotSpawned { error } => {
+                self.exits += 1;
+                self.last_exit = Some(error);
+            }
+            SlotEvent::Crashed { exit, .. } => {
+                self.exits += 1;
+                self.last_exit = Some(exit.to_string());
+            }
+            SlotEvent::LivenessFailed { answer, .. } => {
+                self.exits += 1;
+                self.last_exit = Some("did not answer its liveness probe".into());
+                self.last_probe = Some(probe_seen("liveness", &answer));
+            }
+            SlotEvent::Listens { findings, .. } => {
+                for finding in findings {
+                    self.listens(name, finding, public);
+                }
+            }
+            SlotEvent::Stopped { .. } => return true,
+        }
+        false
+    }
+
+    fn listens(&mut self, name: &InstanceName, finding: ListenFinding, public: PublicBind) {
+        match finding {
+            ListenFinding::Elsewhere { wanted, found } => {
+                let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+                self.fault = Some(
+                    Explain::new("listens-elsewhere", format!("{name} was to listen on {wanted} and listens on {found}"))
+                        .help("let its command take `{port}` and `{host}` (or the variables PORT and HOST)"),
+                );
+            }
+            ListenFinding::AllInterfaces { found } => {
+                let said = Explain::new(
+                    "listens-on-all-interfaces",
+                    format!("{name} listens on {}, which the network reaches past the edge", found.join(", ")),
+                )
+                .help("bind the host that it is told: `{host}` or the variable HOST (127.0.0.1); or say `allow_public_bind = true` for the service");
+                match public {
+                    PublicBind::Allowed => {}
+                    PublicBind::Warned => self.warnings.push(said),
+                    PublicBind::Refused => self.fault = Some(said),
+                }
+            }
+        }
+    }
+}
+
+fn observed(name: &InstanceName, held: &Held) -> Observed {
+    let state = held.slot.state().borrow().clone();
+    let process = process_of(&state);
+    let seen = held.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let probing = match &state {
+        SlotState::Starting { last_probe: Some(answer), .. } => Some(probe_seen("startup", answer)),
+        _ => None,
+    };
+    Observed {
+        name: name.clone(),
+        process: process.map_or(model::ProcessId(ulid::Ulid::nil()), Process::id),
+        pid: process.map(Process::pid),
+        state: word_of(&state),
+        address: process.and_then(Process::address).map(address),
+        exits: seen.exits,
+        last_exit: seen.last_exit.clone(),
+        fault: seen.fault.clone(),
+        warnings: seen.warnings.clone(),
+        last_probe: probing.or_else(|| seen.last_probe.clone()),
+        since: since_of(&state).map(rfc3339),
+        memory_bytes: process.and_then(Process::memory_bytes),
+    }
+}
+
+fn process_of(state: &SlotState) -> Option<&Process> {
+    match state {
+        SlotState::Starting { process, .. } => process.as_ref(),
+        SlotState::Up { process, .. } | SlotState::Stopping { process, .. } => Some(process),
+        SlotState::BackingOff { .. } | SlotState::Stopped { .. } => None,
+    }
+}
+
+fn since_of(state: &SlotState) -> Option<std::time::SystemTime> {
+    match state {
+        SlotState::Starting { since, .. }
+        | SlotState::Up { since, .. }
+        | SlotState::BackingOff { since, .. }
+        | SlotState::Stopping { since, .. } => Some(*since),
+        SlotState::Stopped { .. } => None,
+    }
+}
+
+fn word_of(state: &SlotState) -> InstanceState {
+    match state {
+        SlotState::Starting { .. } => InstanceState::Starting,
+        SlotState::Up { .. } => InstanceState::Up,
+        SlotState::BackingOff { degraded: true, .. } => InstanceState::Degraded,
+        SlotState::BackingOff { .. } => InstanceState::BackingOff,
+        SlotState::Stopping { .. } => InstanceState::Stopping,
+        SlotState::Stopped { .. } => InstanceState::Stopped,
+    }
+}
+
+/// Why the first start did not even make a process.
+pub(crate) fn never_spawned(state: &SlotState) -> Option<&str> {
+    match state {
+        SlotState::BackingOff { last: Ended::NotSpawned(why), .. } => Some(why),
+        _ => None,
+    }
+}
+
+pub(crate) fn address(address: &supervisor::Address) -> world::Address {
+    match address {
+        supervisor::Address::Tcp(address) => world::Address::Tcp(*address),
+        supervisor::Address::Unix(path) => world::Address::Unix(path.clone()),
+    }
+}
+
+fn probe_seen(kind: &str, answer: &ProbeAnswer) -> ProbeSeen {
+    let request = format!("{kind} probe");
+    match answer {
+        ProbeAnswer::Answered { status, headers, body, took, .. } => ProbeSeen {
+            request,
+            outcome: format!("answered {status} in {} ms", took.as_millis()),
+            headers: headers.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
+            body: body.clone(),
+        },
+        ProbeAnswer::Failed { error, .. } => {
+            ProbeSeen { request, outcome: error.clone(), headers: Vec::new(), body: String::new() }
+        }
+    }
+}
+
+pub(crate) fn rfc3339(time: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+}

@@ -1,0 +1,208 @@
+//! Secrets: from their source in machine.toml to values, and to digests that tell a change without telling a value.
+//!
+//! The grammar of a source is one (W-F7): a line is `NAME=value`; blank lines and lines that begin with `#` are passed
+//! over; spaces around name and value fall away; a value that begins and ends with the same quote loses both, and
+//! inside double quotes `\n`, `\"` and `\\` are read. Nothing is expanded, and a `#` behind a value belongs to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::Path,
+    time::Duration,
+};
+
+use model::{Explain, Secret, Site};
+use sha2::{Digest as _, Sha256};
+
+use super::ground::Ground;
+use crate::config::machine::SecretSource;
+
+/// Bound: of a source's text.
+const SOURCE_BYTES_MAX: u64 = 256 << 10;
+/// Bound: a command that gives secrets.
+const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
+
+type Values = BTreeMap<String, Secret>;
+
+/// The values of `names` for a site.
+/// # Errors
+/// The source cannot be read, or names that it does not hold; values are never in the words.
+pub(crate) async fn resolve<'a>(
+    ground: &Ground,
+    site: &Site,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<Values, Explain> {
+    let wanted: BTreeSet<&String> = names.into_iter().collect();
+    if wanted.is_empty() {
+        return Ok(Values::new());
+    }
+    let source = ground.machine.secrets_of(site, &ground.folders);
+    let mut all = match &source {
+        SecretSource::File(path) => from_file(path, site)?,
+        SecretSource::Command(argv) => from_command(ground, site, argv).await?,
+        SecretSource::Env => from_env(),
+    };
+    let missing: Vec<&str> =
+        wanted.iter().filter(|name| !all.contains_key(**name)).map(|name| name.as_str()).collect();
+    if !missing.is_empty() {
+        return Err(Explain::new("secret-missing", format!("{site} asks for secrets that are not there: {}", missing.join(", ")))
+            .caused_by(format!("looked for in {}", described(&source)))
+            .help(match &source {
+                SecretSource::File(path) => format!("add a line `{}=…` to {}", missing.join("=…`, `"), path.display()),
+                SecretSource::Command(_) => "let the command print them as NAME=value lines".into(),
+                SecretSource::Env => format!("start Mainstay with {ENV_PREFIX}{} set", missing.join(&format!(", {ENV_PREFIX}"))),
+            }));
+    }
+    all.retain(|name, _| wanted.contains(name));
+    Ok(all)
+}
+
+/// A salted digest of each value: equal digests on this machine mean equal values, and nothing else can be read off.
+pub(crate) fn digests(salt: &[u8], values: &Values) -> BTreeMap<String, String> {
+    let digest = |name: &str, value: &Secret| {
+        let mut hash = Sha256::new();
+        for part in [salt, name.as_bytes(), b"=", value.reveal().as_bytes()] {
+            hash.update(part);
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    };
+    values.iter().map(|(name, value)| (name.clone(), digest(name, value))).collect()
+}
+
+fn described(source: &SecretSource) -> String {
+    match source {
+        SecretSource::File(path) => path.display().to_string(),
+        SecretSource::Command(argv) => format!("what `{}` prints", argv.first().map_or("", String::as_str)),
+        SecretSource::Env => format!("the keeper's own variables {ENV_PREFIX}*"),
+    }
+}
+
+fn from_env() -> Values {
+    let named = std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(ENV_PREFIX)?.to_owned(), value)));
+    named.map(|(name, value)| (name, Secret::new(value))).collect()
+}
+
+fn from_file(path: &Path, site: &Site) -> Result<Values, Explain> {
+    let shown = path.display();
+    let unread = |error: &std::io::Error| {
+        let explain = Explain::new("secrets-unreadable", format!("the secrets of {site} cannot be read")).because(error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => explain.help(format!(
+                "make {shown} with mode 600 and lines NAME=value, or name another source in machine.toml"
+            )),
+            _ => explain.help(format!("check who owns {shown}")),
+        }
+    };
+    let found = std::fs::metadata(path).map_err(|error| unread(&error))?;
+    if found.permissions().mode() & 0o077 != 0 {
+        return Err(Explain::new("secrets-open", format!("{shown} can be read by others than its owner"))
+            .caused_by(format!("its mode is {:o}", found.mode() & 0o7777))
+            .help(format!("chmod 600 {shown}")));
+    }
+    if found.len() > SOURCE_BYTES_MAX {
+        return Err(Explain::new("secrets-unreadable", format!("{shown} is larger than 256 KiB")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
+    parse(&text).map_err(|line| {
+        Explain::new("secrets-unreadable", format!("line {line} of {shown} is not of the form NAME=value"))
+            .help("a name is letters, digits and `_`; a comment begins its line with `#`")
+    })
+}
+
+async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<Values, Explain> {
+    let failed = |cause: String| {
+        Explain::new("secrets-command-failed", format!("the command that gives the secrets of {site} failed"))
+            .caused_by(cause)
+            .help("run it by hand as the app's user; its output is never logged")
+    };
+    let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    if let Some(user) = ground.users.of(&site.app)? {
+        command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);
+    }
+    let ended = tokio::time::timeout(COMMAND_LIMIT, command.output())
+        .await
+        .map_err(|_| failed(format!("no end within {} s", COMMAND_LIMIT.as_secs())))?
+        .map_err(|error| failed(format!("{program}: {error}")))?;
+    if !ended.status.success() {
+        return Err(failed(format!("{program}: {}", ended.status)));
+    }
+    let text = String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
+    parse(&text).map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
+}
+
+/// Reads NAME=value lines; the error is the number of the first line that is none.
+pub(crate) fn parse(text: &str) -> Result<Values, usize> {
+    let mut values = Values::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.split_once('=').ok_or(index + 1)?;
+        let name = name.trim();
+        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(index + 1);
+        }
+        values.insert(name.to_owned(), Secret::new(unquoted(value.trim())));
+    }
+    Ok(values)
+}
+
+fn unquoted(value: &str) -> String {
+    let inner = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    if let Some(inner) = inner('\'') {
+        return inner.to_owned();
+    }
+    let Some(inner) = inner('"') else { return value.to_owned() };
+    let mut plain = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(c) = characters.next() {
+        match (c, c == '\\') {
+            (_, true) => match characters.next() {
+                Some('n') => plain.push('\n'),
+                Some(other @ ('"' | '\\')) => plain.push(other),
+                Some(other) => plain.extend(['\\', other]),
+                None => plain.push('\\'),
+            },
+            (c, false) => plain.push(c),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<(String, String)> {
+        let values = parse(text).expect("readable");
+        values.into_iter().map(|(name, value)| (name, value.reveal().to_owned())).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_the_documented_one() {
+        let text = "# a comment\n\nA=plain # not a comment\nB = \"two\\nlines \\\"x\\\"\"\nC='raw \\n'\nD=\nE=a=b\n";
+        let pairs = [("A", "plain # not a comment"), ("B", "two\nlines \"x\""), ("C", "raw \\n"), ("D", ""), ("E", "a=b")];
+        assert_eq!(shown(text), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_line_that_is_no_pair_is_named_by_its_number() {
+        assert_eq!(parse("A=1\nexport B=2\n").expect_err("a bad name"), 2);
+        assert_eq!(parse("A=1\n\nnonsense\n").expect_err("no pair"), 3);
+    }
+
+    #[test]
+    fn digests_differ_by_salt_and_say_nothing_of_the_value() {
+        let values = parse("KEY=hunter2\n").expect("readable");
+        let (one, other) = (digests(b"salt", &values), digests(b"pepper", &values));
+        assert_ne!(one, other);
+        assert_eq!(one, digests(b"salt", &values));
+        assert!(!format!("{one:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,94 @@
+//! The edge's routing table: each site's part is put into the whole, written under a new epoch, and acknowledged.
+//!
+//! The file is the keeper's; what is served is the edge's word (`served.json`). Both are read at the start, so that a
+//! new keeper goes on above every epoch that was ever served.
+
+use std::path::PathBuf;
+
+use edge::table::{self, Table};
+use machine::fs::write_atomically;
+use model::{Explain, Site};
+use release::world::{Served, SiteTable};
+use tokio::sync::Mutex;
+
+use super::edge_words;
+
+/// Owns the table. One task at a time changes it.
+pub(crate) struct Tables {
+    file: PathBuf,
+    served: PathBuf,
+    edge: edge::control::Client,
+    table: Mutex<Table>,
+}
+
+impl Tables {
+    /// Takes over what a keeper before this one published. A table that does not read is begun anew: every site
+    /// publishes its own at its start.
+    pub(crate) fn open(settings: &edge::Settings, edge: edge::control::Client) -> Self {
+        let served = settings.state.join("served.json");
+        let mut table = Table::read(&settings.table).unwrap_or_else(|error| {
+            tracing::info!(%error, "There is no routing table yet; the sites write theirs.");
+            Table::empty()
+        });
+        if let Some(persisted) = read_served(&served) {
+            table.epoch = table.epoch.max(persisted.epoch);
+        }
+        Self { file: settings.table.clone(), served, edge, table: Mutex::new(table) }
+    }
+
+    /// Serves this part for the site; the others stay. Returns once the edge has made it durable.
+    pub(crate) async fn publish(&self, site: &Site, part: &SiteTable) -> Result<Served, Explain> {
+        let mut table = self.table.lock().await;
+        let mut next = table.clone();
+        next.epoch += 1;
+        next.sites.retain(|known| known.site != *site);
+        if !part.pools.is_empty() || !part.routes.is_empty() {
+            next.sites.push(edge_words::site_table(site, part));
+        }
+        next.check().map_err(|error| refused(site, &error))?;
+        self.write(&next).map_err(|error| {
+            Explain::new("table-not-written", format!("cannot write {}", self.file.display())).because(&error)
+        })?;
+        // The file holds this epoch from here on, acknowledged or not: the next one must be above it.
+        *table = next;
+        let epoch = table.epoch;
+        drop(table);
+        self.edge.load_table(epoch).await.map_err(|error| {
+            Explain::new("edge-silent", "the edge did not take the new routing table")
+                .because(&error)
+                .now("the edge serves what it served before")
+                .help("`mainstay status` says whether the edge runs; its log is <data>/logs/edge.log")
+        })?;
+        Ok(Served { epoch, generation: part.generation, release: part.release })
+    }
+
+    fn write(&self, table: &Table) -> std::io::Result<()> {
+        let text = serde_json::to_vec(table).map_err(std::io::Error::other)?;
+        write_atomically(&self.file, &text, 0o640)
+    }
+
+    /// What the edge serves for the site: asked, else as it was persisted.
+    pub(crate) async fn served(&self, site: &Site) -> Option<Served> {
+        let served = match self.edge.status().await {
+            Ok(status) => Some(status.served),
+            Err(_) => read_served(&self.served),
+        }?;
+        let mine = served.sites.iter().find(|known| known.site == *site)?;
+        Some(Served {
+            epoch: served.epoch,
+            generation: edge_words::generation_of(mine.release_id),
+            release: mine.release,
+        })
+    }
+}
+
+fn refused(site: &Site, error: &table::TableError) -> Explain {
+    Explain::new("route-refused", format!("the routes of {site} cannot be served"))
+        .because(error)
+        .now("the edge serves what it served before")
+}
+
+fn read_served(path: &std::path::Path) -> Option<edge::control::Served> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
