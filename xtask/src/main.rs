@@ -1,2 +1,37 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: what a developer and the CI type after `cargo xtask`.
+//!
+//! Owns how the project is built, checked, tried and measured. Never part of the product. Each command is one file.
+
+mod bench;
+mod build;
+mod lint;
+mod run;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The commands of the Mainstay project
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+enum Command {
+    Run(run::Args),
+    Test(test::Args),
+    Lint(lint::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Lint(args) => lint::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

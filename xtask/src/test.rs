@@ -1,0 +1,115 @@
+//! `cargo xtask test`: everything that shows that the project works, in one run; what the CI runs, word for word.
+//!
+//! Every step counts: a formatting check as one, a test run as many as it says. The last line sums all.
+
+mod count;
+mod install;
+
+use std::process::{Command, ExitCode};
+
+use crate::{
+    build::{self, Profile},
+    lint,
+    shell::{self, Result},
+};
+use count::Count;
+
+/// Install what the tests need, then check and test everything; the last line is `N passed, M failed`
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only one part (format, clippy, lint, units, journeys) or only tests with this in their name
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// The long form of a journey, as it runs before a release
+    #[arg(long, value_name = "NAME", conflicts_with = "only")]
+    long: Option<String>,
+}
+
+/// A part of the run, by the name that `--only` takes.
+type Part = (&'static str, fn() -> Result<Count>);
+
+const PARTS: [Part; 5] =
+    [("format", format), ("clippy", clippy), ("lint", lints), ("units", units), ("journeys", journeys)];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    install::needed()?;
+    let count = match (&args.long, &args.only) {
+        (Some(name), _) => long(name)?,
+        (None, None) => {
+            PARTS.iter().map(|(_, part)| part()).try_fold(Count::default(), |sum, count| Ok(sum + count?))?
+        }
+        (None, Some(name)) => only(name)?,
+    };
+    count.failed_names.iter().for_each(|name| println!("failed: {name}"));
+    // Nothing found is no success: a mistyped name must not look like a good run.
+    let empty = count.passed + count.failed == 0;
+    if empty {
+        println!("nothing was run");
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    Ok(if count.failed == 0 && !empty { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn only(name: &str) -> Result<Count> {
+    if let Some((_, part)) = PARTS.iter().find(|(part, _)| *part == name) {
+        return part();
+    }
+    binaries()?;
+    count::tests(shell::cargo().args(["test", "--locked", "--workspace", "--no-fail-fast"]).args([
+        "--",
+        name,
+        "--test-threads=1",
+    ]))
+}
+
+fn long(name: &str) -> Result<Count> {
+    binaries()?;
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--locked", "-p", "e2e", "--", name, "--test-threads=1", "--nocapture"]);
+    count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
+}
+
+fn format() -> Result<Count> {
+    Ok(step("cargo fmt --check", shell::cargo().args(["fmt", "--all", "--check"])))
+}
+
+fn clippy() -> Result<Count> {
+    let command = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    Ok(step("cargo clippy", shell::cargo().args(command)))
+}
+
+fn lints() -> Result<Count> {
+    let broken = lint::wrong()?;
+    let failed_names = (0..broken).map(|_| "cargo xtask lint".to_owned()).collect();
+    Ok(Count { passed: lint::rules() - broken, failed: broken, failed_names })
+}
+
+fn units() -> Result<Count> {
+    let command = ["test", "--locked", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
+    binaries()?;
+    count::tests(shell::cargo().args(command))
+}
+
+/// One after the other: each has the machine for itself, and its figures mean something.
+fn journeys() -> Result<Count> {
+    binaries()?;
+    let command =
+        ["test", "--locked", "-p", "e2e", "--no-fail-fast", "--", "--test-threads=1", "--nocapture"];
+    count::tests(shell::cargo().args(command))
+}
+
+/// What integration tests and journeys start.
+fn binaries() -> Result<()> {
+    build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev).map(drop)
+}
+
+/// A command that passes or fails as one.
+fn step(name: &str, command: &mut Command) -> Count {
+    match shell::run(command) {
+        Ok(()) => Count { passed: 1, ..Count::default() },
+        Err(error) => {
+            eprintln!("error: {error}");
+            Count { failed: 1, failed_names: vec![name.to_owned()], ..Count::default() }
+        }
+    }
+}

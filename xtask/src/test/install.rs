@@ -1,0 +1,67 @@
+//! What the tests need from the distribution. Apps from PyPI and npm are installed by the journeys that use them.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::shell::{self, Doing, Error, Result};
+
+/// A command that shows whether it is there, and the package that brings it.
+const NEEDED: [(&[&str], &str); 5] = [
+    (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    (&["node", "--version"], "nodejs"),
+    (&["npm", "--version"], "npm"),
+    (&["setpriv", "--version"], "util-linux"),
+    (&["cc", "--version"], "gcc"),
+];
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs what is missing; without root, says the command that would.
+pub(super) fn needed() -> Result<()> {
+    let missing: Vec<_> =
+        NEEDED.iter().filter(|(probe, _)| !works(probe)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !rustix::process::getuid().is_root() {
+        return Err(Error(format!(
+            "the tests need more packages: sudo apt-get install {}",
+            missing.join(" ")
+        )));
+    }
+    let kept = keep_services_stopped()?;
+    let installed = install(&missing);
+    if let Some(kept) = kept {
+        std::fs::remove_file(kept).doing("removing policy-rc.d")?;
+    }
+    installed
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "DPkg::Lock::Timeout=600"]);
+        apt
+    };
+    shell::run(apt().arg("update"))?;
+    shell::run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))
+}
+
+/// Debian starts a service when it installs one, unless this file says no. `Some`: it was made here.
+fn keep_services_stopped() -> Result<Option<&'static Path>> {
+    let path = Path::new(POLICY);
+    if path.exists() {
+        return Ok(None);
+    }
+    std::fs::write(path, "#!/bin/sh\nexit 101\n").doing("writing policy-rc.d")?;
+    shell::run(Command::new("chmod").args(["755", POLICY]))?;
+    Ok(Some(path))
+}
+
+fn works(probe: &[&str]) -> bool {
+    let [program, arguments @ ..] = probe else { return false };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
