@@ -1,1 +1,21 @@
-//! Soon.
+//! Time: the wall clock for people, the boot for identity. Timers use [`std::time::Instant`], which a clock that jumps
+//! does not move.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970; 0 for a clock before that.
+pub fn now_unix_ms() -> u64 {
+    unix_ms(SystemTime::now())
+}
+
+pub fn unix_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The kernel's name for this boot; empty where `/proc` is missing. A pid of another boot means nothing.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}

@@ -1,1 +1,53 @@
-//! Soon.
+//! What `/proc` tells of processes: parents, children, memory.
+
+use std::{collections::BTreeMap, fs, io};
+
+/// The living children of this process, of all its threads, zombies included.
+pub fn own_children() -> io::Result<Vec<i32>> {
+    let mut all = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let path = task?.path().join("children");
+        // A thread may end between the listing and the reading.
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        all.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Ok(all)
+}
+
+/// `root` and all its descendants now. A snapshot: processes come and go while it is taken.
+pub fn tree(root: i32) -> Vec<i32> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for pid in all() {
+        if let Some(parent) = parent_of(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![root];
+    let mut next = 0;
+    // Bound: each pid is pushed once, as the child of its one parent; a cycle cannot be, a parent is always older.
+    while let Some(pid) = found.get(next).copied() {
+        found.extend(children.remove(&pid).unwrap_or_default());
+        next += 1;
+    }
+    found
+}
+
+fn all() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// `None`: no such process.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, also `)`: what counts stands after the last one.
+    let rest = stat.get(stat.rfind(')')? + 1..)?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Resident bytes of one process; `None`: gone.
+pub fn resident_bytes(pid: i32) -> Option<u64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
+}

@@ -1,0 +1,95 @@
+use std::{io::Write, os::fd::AsFd};
+
+use super::*;
+
+fn texts(all: &[&str]) -> Vec<CString> {
+    all.iter().map(|text| c_string(text).expect("no NUL")).collect()
+}
+
+/// Runs a shell line with `env` and gives back what it wrote to descriptor 1.
+fn said(line: &str, env: &[&str], with: impl FnOnce(&mut Setup<'_>)) -> String {
+    let (mut read, write) = std::io::pipe().expect("a pipe");
+    let mut setup =
+        Setup::new(Exec::Paths(texts(&["/nowhere/sh", "/bin/sh"])), texts(&["sh", "-c", line]), texts(env));
+    setup.fds = vec![(write.as_fd(), 1)];
+    with(&mut setup);
+    let child = spawn(&setup).expect("it starts");
+    drop(setup);
+    drop(write);
+    let mut text = String::new();
+    read.read_to_string(&mut text).expect("text");
+    reap(child.pid);
+    text
+}
+
+#[test]
+fn a_child_has_the_given_environment_and_nothing_else() {
+    assert_eq!(
+        said("/usr/bin/env -u PWD -u _ -u SHLVL", &["A=1", "B=two words"], |_| {}),
+        "A=1\nB=two words\n"
+    );
+}
+
+#[test]
+fn a_child_is_told_its_own_pid() {
+    let text = said("echo $LISTEN_PID $$", &[], |setup| setup.pid_variable = Some("LISTEN_PID"));
+    let (told, own) = text.trim().split_once(' ').expect("two words");
+    assert_eq!(told, own);
+}
+
+#[test]
+fn a_child_has_only_the_descriptors_it_was_given() {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(b"kept").expect("written");
+    let leak = rustix::io::fcntl_dupfd_cloexec(&file, 50).expect("a descriptor");
+    rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).expect("not close-on-exec");
+    let said = said("ls /proc/$$/fd | tr '\\n' ' '", &[], |setup| {
+        let null: &'static File = Box::leak(Box::new(File::open("/dev/null").expect("there")));
+        setup.fds.push((null.as_fd(), 0));
+        setup.fds.push((null.as_fd(), 3));
+    });
+    assert!(said.starts_with("0 1 3 "), "{said}");
+    assert!(!said.contains(" 50 "), "{said}");
+    drop(leak);
+}
+
+#[test]
+fn a_program_that_cannot_run_is_reported_with_its_step_and_cause() {
+    let setup = Setup::new(Exec::Paths(texts(&["/nowhere/a", "/etc/passwd/b"])), texts(&["a"]), Vec::new());
+    let error = spawn(&setup).expect_err("nothing is there");
+    assert_eq!((error.step, error.source.kind()), (Step::Exec, io::ErrorKind::NotFound));
+    let setup = Setup::new(Exec::Paths(texts(&["/etc/passwd"])), texts(&["a"]), Vec::new());
+    let error = spawn(&setup).expect_err("not executable");
+    assert_eq!((error.step, error.source.kind()), (Step::Exec, io::ErrorKind::PermissionDenied));
+    let mut setup = Setup::new(Exec::Paths(texts(&["/bin/sh"])), texts(&["sh"]), Vec::new());
+    setup.cwd = Some(c"/nowhere".to_owned());
+    assert_eq!(spawn(&setup).expect_err("no folder").step, Step::Cwd);
+}
+
+#[test]
+fn a_held_executable_runs_after_its_file_was_replaced() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("tool");
+    std::fs::copy("/bin/echo", &path).expect("copied");
+    let held = Executable::open(&path).expect("opened");
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, "another").expect("replaced");
+    let (mut read, write) = std::io::pipe().expect("a pipe");
+    let mut setup = Setup::new(Exec::Held(&held), texts(&["echo", "the old one"]), Vec::new());
+    setup.fds = vec![(write.as_fd(), 1)];
+    let child = spawn(&setup).expect("it starts");
+    drop(write);
+    let mut text = String::new();
+    read.read_to_string(&mut text).expect("text");
+    reap(child.pid);
+    assert_eq!(text, "the old one\n");
+}
+
+#[test]
+fn signals_are_back_at_their_defaults_in_a_child() {
+    crate::signals::ignore(libc::SIGPIPE);
+    let ignored = said("grep SigIgn /proc/$$/status", &[], |_| {});
+    let mask =
+        ignored.trim().rsplit('\t').next().and_then(|hex| u64::from_str_radix(hex, 16).ok()).expect("a mask");
+    assert_eq!(mask & (1 << (libc::SIGPIPE - 1)), 0, "{ignored}");
+}
