@@ -1,0 +1,220 @@
+//! A running Mainstay: the real binary, its own data folder, its own ports, gone when the test ends, however it ends.
+
+mod app;
+mod cli;
+pub mod processes;
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+pub use app::FakeApp;
+pub use cli::{Running, Said};
+
+use crate::{binaries, http, judge::Target, wait};
+
+/// How long a start may take on a machine with other work.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long `down` may take; longer than its own drain.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A `mainstay up` in front. Dropping it stops everything that it started.
+pub struct Mainstay {
+    folder: TempDir,
+    data: PathBuf,
+    run: PathBuf,
+    http_port: u16,
+    https_port: u16,
+    up: Option<Child>,
+}
+
+impl Mainstay {
+    /// # Panics
+    /// When the keeper does not answer in 30 s; its log is the message.
+    pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more lines in machine.toml.
+    ///
+    /// # Panics
+    /// As [`Mainstay::start`].
+    pub fn start_with(machine_toml: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
+        // Apps get users of their own when this runs as root, and must be able to enter.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
+        let data = folder.path().join("data");
+        Self::start_in(folder, data, machine_toml)
+    }
+
+    /// With its data below `data`, which may lie on a disk of its own.
+    ///
+    /// # Panics
+    /// As [`Mainstay::start`].
+    pub fn start_in(folder: TempDir, data: PathBuf, machine_toml: &str) -> Self {
+        fs::create_dir_all(&data).expect("the data folder");
+        let (http_port, https_port) = (free_port(), free_port());
+        let text = format!(
+            "disk_reserve = \"1MiB\"\n{machine_toml}\n[listen]\nhttp = [\"127.0.0.1:{http_port}\"]\nhttps = [\"127.0.0.1:{https_port}\"]\n"
+        );
+        fs::write(data.join("machine.toml"), text).expect("machine.toml");
+        let run = run_folder(&data);
+        let mut mainstay = Self { folder, data, run, http_port, https_port, up: None };
+        mainstay.up();
+        mainstay
+    }
+
+    /// Starts `mainstay up` (again) and waits until the keeper answers.
+    ///
+    /// # Panics
+    /// As [`Mainstay::start`].
+    pub fn up(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
+        let mut up = Command::new(binaries::path("mainstay"));
+        up.arg("up").arg("--data").arg(&self.data).env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        up.stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .process_group(0);
+        self.up = Some(up.spawn().expect("the built binary starts"));
+        wait::until(&format!("the keeper answers; log in {}", self.log().display()), START_LIMIT, || {
+            let ended = self.up.as_mut().and_then(|up| up.try_wait().ok().flatten());
+            assert!(ended.is_none(), "`mainstay up` ended ({ended:?}):\n{}", self.log_text());
+            self.api("/v1/machine").is_some()
+        });
+    }
+
+    /// The judge's target for requests with this `Host`.
+    pub fn target(&self, host: &str) -> Target {
+        Target { address: self.http(), host: host.to_owned() }
+    }
+
+    /// Where the edge takes plain HTTP.
+    pub fn http(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.http_port))
+    }
+
+    /// Where the edge takes TLS.
+    pub fn https(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.https_port))
+    }
+
+    /// A GET through the edge.
+    ///
+    /// # Errors
+    /// As [`http::ask`].
+    pub fn get(&self, host: &str, path: &str) -> Result<http::Answer, http::Error> {
+        http::ask(self.http(), host, "GET", path, &[], &[])
+    }
+
+    /// GET of the admin API; `None`: nobody answers.
+    pub fn api(&self, path: &str) -> Option<Value> {
+        let answer = http::ask_unix(&self.run.join("api.sock"), "GET", path, &[]).ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// `status` of a site.
+    ///
+    /// # Panics
+    /// When the keeper does not answer in 10 s.
+    pub fn status(&self, site: &str) -> Value {
+        let path = format!("/v1/apps/{site}/status");
+        wait::value(&format!("the status of {site}"), Duration::from_secs(10), || self.api(&path))
+    }
+
+    /// The release that the edge serves; 0: none.
+    pub fn serving(&self, site: &str) -> u64 {
+        self.status(site)["serving"].as_u64().unwrap_or(0)
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub fn run_folder(&self) -> &Path {
+        &self.run
+    }
+
+    /// A folder beside the data, for apps and artifacts.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What outlives releases.
+    pub fn shared(&self, site: &str) -> PathBuf {
+        self.data.join("apps").join(site).join("shared")
+    }
+
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("up.log")
+    }
+
+    /// The pid of `mainstay up`.
+    pub fn up_pid(&self) -> u32 {
+        self.up.as_ref().map_or(0, Child::id)
+    }
+
+    /// `mainstay down`, and a check that nothing of it is left.
+    ///
+    /// # Panics
+    /// When a process is left 30 s later.
+    pub fn down(&mut self) {
+        let said = self.cli(&["down", "--within", "10s"]);
+        assert_eq!(said.code, 0, "{said}");
+        wait::until("`mainstay up` ends after `down`", STOP_LIMIT, || {
+            self.up.as_mut().is_none_or(|up| matches!(up.try_wait(), Ok(Some(_))))
+        });
+        self.up = None;
+        wait::until("no process is left after `down`", STOP_LIMIT, || self.processes().is_empty());
+    }
+}
+
+impl Drop for Mainstay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- log of `mainstay up` (end)\n{}\n----", tail(&self.log_text(), 60));
+        }
+        if let Some(up) = &mut self.up {
+            let _ = up.kill();
+            let _ = up.wait();
+        }
+        self.kill_what_is_left();
+        let _ = fs::remove_dir_all(&self.run);
+    }
+}
+
+/// `/tmp/mainstay-<uid>/<first 8 hex of the SHA-256 of the data folder's path>`, as ARCHITECTURE.md says.
+fn run_folder(data: &Path) -> PathBuf {
+    let data = data.canonicalize().expect("the data folder is there");
+    let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
+    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    PathBuf::from(format!("/tmp/mainstay-{}", rustix::process::getuid().as_raw())).join(short)
+}
+
+/// A port that was free a moment ago.
+///
+/// # Panics
+/// When the machine has none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// The last `lines` lines.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<_> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
