@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{PROBLEMS_MAX, Problem};
 
-/// Names nearer than this by Jaro-Winkler are offered as what was meant.
+/// Names more alike than this are offered as what was meant.
 const NEAR: f64 = 0.78;
 
 /// A value and the bytes it was written with.
@@ -83,6 +83,16 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
 
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// Where a key's value stands; where it is absent, the section.
+    pub fn span_of(&self, key: &str) -> Range<usize> {
+        self.table.get(key).map_or_else(|| self.span(), Spanned::span)
+    }
+
+    /// Problems told so far, here and elsewhere.
+    pub fn problem_count(&self) -> usize {
+        self.problems.list.len()
     }
 
     /// `[service.web]`, or "the file" at the top.
@@ -454,10 +464,17 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
 pub fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
     known
-        .map(|word| (word, strsim::jaro_winkler(&written, &word.replace('-', "_"))))
+        .map(|word| (word, likeness(&written, &word.replace('-', "_"))))
         .filter(|(_, score)| *score >= NEAR)
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(word, _)| word)
+}
+
+/// 0 to 1. One slip of a finger is near, however short the word.
+fn likeness(a: &str, b: &str) -> f64 {
+    let slip = strsim::damerau_levenshtein(a, b) <= 1 && a.len() >= 3;
+    let floor = if slip { NEAR } else { 0.0 };
+    strsim::jaro_winkler(a, b).max(floor)
 }
 
 /// "`a`, `b` or `c`"

@@ -15,7 +15,7 @@ mod service;
 mod tests;
 mod text;
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use model::{
     AppName, EnvName, Explain, ServiceName,
@@ -28,6 +28,13 @@ use super::{
     decode::{self, At, Later, Problems, Section},
     problem::{ConfigErrors, Problem, Warning},
 };
+
+/// What no manifest can do without.
+const REQUIRED: [(&str, &str, &str); 3] = [
+    ("app", "[app]", "[app]` with `name = \"my-app\""),
+    ("release", "[release]", "[release]` with `dir = \".\""),
+    ("service", "[service.NAME]", "[service.web]` with `command = [\"node\", \"server.js\"]"),
+];
 
 /// The number that `manifest = N` may have.
 const MANIFEST_FORMAT: u64 = 1;
@@ -51,11 +58,19 @@ const LATER: &[Later] = &[
     },
 ];
 
-/// The manifest with the places that checks between tables need.
+/// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
+/// it is only ever given out when nothing was.
 pub(crate) struct Draft {
     pub manifest: Manifest,
-    pub services: std::collections::BTreeMap<ServiceName, Range<usize>>,
-    pub routes: Vec<route::Places>,
+    pub services: BTreeMap<ServiceName, Written>,
+    pub routes: Vec<Written<route::Places>>,
+}
+
+/// Where something was written.
+pub(crate) struct Written<P = Range<usize>> {
+    pub at: P,
+    /// Something in it is wrong: what it lacks may be due to that, and is not told.
+    pub doubtful: bool,
 }
 
 /// Reads a manifest for one environment. `file_name` only stands in messages.
@@ -83,12 +98,8 @@ pub fn parse(text: &str, file_name: &str, env: &EnvName) -> Result<(Manifest, Ve
 fn read(text: &str, env: &EnvName, problems: &mut Problems) -> Option<(Manifest, Vec<Explain>)> {
     if text.len() > TEXT_BYTES_MAX {
         problems.push(
-            Problem::new(
-                "too-long",
-                0..0,
-                format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10),
-            )
-            .help("is this the right file?"),
+            Problem::new("too-long", 0..0, format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10))
+                .help("is this the right file?"),
         );
         return None;
     }
@@ -98,66 +109,59 @@ fn read(text: &str, env: &EnvName, problems: &mut Problems) -> Option<(Manifest,
     for other in environments.iter().filter(|other| *other != env) {
         read_merged(&tree, other, problems);
     }
-    let draft = draft?;
     let mut warnings = check::warnings(&draft);
     warnings.extend(unknown_environment(env, &environments));
     Some((draft.manifest, warnings))
 }
 
-fn read_merged(tree: &Spanned<DeTable<'_>>, env: &EnvName, problems: &mut Problems) -> Option<Draft> {
+fn read_merged(tree: &Spanned<DeTable<'_>>, env: &EnvName, problems: &mut Problems) -> Draft {
     let merged = merge::merged(tree.get_ref(), env.as_str());
-    let mut top = Section::new("", tree.span().start..tree.span().start, &merged, problems);
+    let mut top = Section::new("", 0..0, &merged, problems);
     let draft = manifest(&mut top, env);
     top.finish();
-    let draft = draft?;
     check::between_tables(&draft, problems);
-    Some(draft)
+    draft
 }
 
-fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Option<Draft> {
+fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     top.later(LATER);
     format(top);
+    for (key, what, example) in REQUIRED {
+        if !top.has(key) {
+            top.missing(what, example);
+        }
+    }
     let app = top.table("app", app);
-    if !top.has("app") {
-        top.missing("[app]", "[app]\nname = \"my-app\"");
-    }
-    let release = top.table("release", release::release);
-    if !top.has("release") {
-        top.missing("[release]", "[release]\ndir = \".\"");
-    }
-    let services = top.named_tables("service", service::service);
-    if services.as_ref().is_none_or(std::collections::BTreeMap::is_empty) && !top.has("service") {
-        top.missing("[service.NAME]", "[service.web]\ncommand = [\"node\", \"server.js\"]");
-    }
-    let routes = top.tables("route", route::route).unwrap_or_default();
-    let deploy = top.table("deploy", deploy::deploy);
-    let drain = top.table("drain", deploy::drain);
-    let migrate = top.table("migrate", migrate::migrate);
-    let logs = top.table("logs", deploy::logs);
-    let (services, places) = split(services?);
-    let (routes, route_places) = routes.into_iter().map(|at| at.value).unzip();
-    let manifest = Manifest {
+    let release = top.table("release", |section| Some(release::release(section)));
+    let services = top.named_tables("service", |_: &ServiceName, section| {
+        let before = section.problem_count();
+        let service = service::service(section);
+        Some((service, section.problem_count() > before))
+    });
+    let routes = top.tables("route", |section| {
+        let before = section.problem_count();
+        let (route, places) = route::route(section)?;
+        Some((route, Written { at: places, doubtful: section.problem_count() > before }))
+    });
+    let (routes, route_places) = routes.unwrap_or_default().into_iter().map(|at| at.value).unzip();
+    let mut manifest = Manifest {
         format: FORMAT,
-        app: app?,
+        app: app.unwrap_or_else(stand_in),
         env: env.clone(),
-        release: release?,
-        services,
+        release: release.unwrap_or_else(release::stand_in),
+        services: BTreeMap::new(),
         routes,
-        deploy: deploy.unwrap_or_default(),
-        drain: drain.unwrap_or_default(),
-        migrate,
-        logs: logs.unwrap_or_default(),
+        deploy: top.table("deploy", |section| Some(deploy::deploy(section))).unwrap_or_default(),
+        drain: top.table("drain", |section| Some(deploy::drain(section))).unwrap_or_default(),
+        migrate: top.table("migrate", |section| Some(migrate::migrate(section))),
+        logs: top.table("logs", |section| Some(deploy::logs(section))).unwrap_or_default(),
     };
-    Some(Draft { manifest, services: places, routes: route_places })
-}
-
-type Services<T> = std::collections::BTreeMap<ServiceName, T>;
-
-fn split(
-    services: Services<At<model::manifest::Service>>,
-) -> (Services<model::manifest::Service>, Services<Range<usize>>) {
-    let places = services.iter().map(|(name, at)| (name.clone(), at.span.clone())).collect();
-    (services.into_iter().map(|(name, at)| (name, at.value)).collect(), places)
+    let mut places = BTreeMap::new();
+    for (name, At { value: (service, doubtful), span }) in services.unwrap_or_default() {
+        places.insert(name.clone(), Written { at: span, doubtful });
+        manifest.services.insert(name, service);
+    }
+    Draft { manifest, services: places, routes: route_places }
 }
 
 fn format(top: &mut Section<'_, '_, '_>) {
@@ -185,6 +189,14 @@ fn app(section: &mut Section<'_, '_, '_>) -> Option<AppName> {
         section.missing("name", "name = \"my-app\"");
     }
     name.map(|at| at.value)
+}
+
+/// A name for a manifest that has none and is therefore never given out.
+fn stand_in() -> AppName {
+    match "unnamed".parse() {
+        Ok(name) => name,
+        Err(_) => unreachable!("a literal that is a name"),
+    }
 }
 
 /// A name that the file does not know is allowed (an environment needs no overrides), and more often a slip.

@@ -1,1 +1,96 @@
 //! What machine.toml says and what is refused.
+
+use std::path::Path;
+
+use model::Site;
+use proptest::prelude::*;
+
+use super::{ClientIp, Machine, SecretSource, load, parse};
+use crate::{
+    config::folders::{Folders, Kind, Surroundings},
+    report,
+};
+
+fn own() -> Folders {
+    Folders {
+        kind: Kind::Own,
+        data: "/srv/try".into(),
+        run: "/run/user/1000/mainstay/01234567".into(),
+        machine_toml: "/srv/try/machine.toml".into(),
+    }
+}
+
+fn refused(text: &str, folders: &Folders) -> String {
+    let errors = parse(text, "machine.toml", folders).expect_err("it was taken");
+    errors.explains().iter().map(report::plain).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    assert_eq!(parse("", "machine.toml", &own()).unwrap(), Machine::default_in(&own()));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&Machine::default_in(&own())).unwrap());
+}
+
+#[test]
+fn a_service_listens_on_the_real_ports_and_a_user_on_loopback() {
+    let service = Machine::default_in(&Folders::service());
+    assert_eq!(service.listen.http, ["[::]:80".parse().unwrap()]);
+    assert_eq!(Machine::default_in(&own()).listen.https, ["127.0.0.1:8443".parse().unwrap()]);
+}
+
+#[test]
+fn every_key_is_read() {
+    let machine = parse(include_str!("testdata/full.toml"), "machine.toml", &Folders::service()).unwrap();
+    assert_eq!(machine.client_ip, ClientIp::XForwardedFor);
+    assert_eq!(machine.user_of(&"assistant".parse().unwrap()), Some("chat"));
+    assert_eq!(machine.certificates[0].cert, Path::new("/etc/mainstay/chat.pem"));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&machine).unwrap());
+}
+
+#[test]
+fn secrets_come_from_the_sites_own_file_unless_said() {
+    let machine = parse(include_str!("testdata/full.toml"), "machine.toml", &own()).err();
+    assert!(machine.is_some(), "`data` in a data folder's own file is refused");
+    let machine = parse("[app.assistant.staging]\nsecrets = { env = true }\n", "m", &own()).unwrap();
+    let at = |text: &str| machine.secrets_of(&text.parse::<Site>().unwrap(), &own());
+    assert_eq!(at("assistant/staging"), SecretSource::Env);
+    assert_eq!(
+        at("assistant/production"),
+        SecretSource::File("/srv/try/apps/assistant/production/secrets.env".into())
+    );
+}
+
+#[test]
+fn every_kind_of_mistake_is_told_at_once() {
+    insta::assert_snapshot!(refused(include_str!("testdata/mistakes.toml"), &own()));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let around =
+        Surroundings { uid: 1000, xdg_data_home: None, xdg_runtime_dir: None, home: None };
+    let folders = Folders::own(dir.path(), &around);
+    assert_eq!(load(&folders).unwrap(), Machine::default_in(&folders));
+    std::fs::write(&folders.machine_toml, "shutdown_timeout = 5").unwrap();
+    assert_eq!(load(&folders).unwrap_err().code, "wrong-type");
+}
+
+#[test]
+fn a_data_folder_has_one_run_folder_however_it_is_spelled() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    let around =
+        Surroundings { uid: 1000, xdg_data_home: None, xdg_runtime_dir: Some("/run/user/1000".into()), home: None };
+    let straight = Folders::own(&dir.path().join("a"), &around);
+    assert_eq!(straight, Folders::own(&dir.path().join("a/../a/."), &around));
+    assert_ne!(straight.run, Folders::own(dir.path(), &around).run);
+    assert!(straight.api_socket().as_os_str().len() < 107, "a socket's path must fit into its address");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]\"'={}\\.,\n#é a-z0-9_-]{0,200}") {
+        let _ = parse(&text, "m", &own());
+    }
+}

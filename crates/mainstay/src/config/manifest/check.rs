@@ -17,22 +17,23 @@ pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
     routes_lead_somewhere(draft, problems);
     routes_are_distinct(draft, problems);
     for (name, service) in &draft.manifest.services {
-        let Some(span) = draft.services.get(name) else { continue };
-        for problem in placeholders_fit(name, service, span) {
+        let Some(written) = draft.services.get(name).filter(|written| !written.doubtful) else { continue };
+        for problem in placeholders_fit(name, service, &written.at) {
             problems.push(problem);
         }
-        probes_have_an_address(name, service, span, problems);
+        probes_have_an_address(name, service, &written.at, problems);
     }
 }
 
 fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
-    for (route, places) in draft.manifest.routes.iter().zip(&draft.routes) {
+    for (route, written) in draft.manifest.routes.iter().zip(&draft.routes) {
+        let at = &written.at.service;
         let name = &route.service;
         let Some(service) = draft.manifest.services.get(name) else {
             let known: Vec<&str> = draft.manifest.services.keys().map(ServiceName::as_str).collect();
             let mut problem = Problem::new(
                 "no-such-service",
-                places.service.clone(),
+                at.clone(),
                 format!("the route leads to `{name}`, which is no service"),
             );
             if let Some(near) = nearest(name.as_str(), known.iter().copied()) {
@@ -41,11 +42,14 @@ fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
             problems.push(problem.help(format!("the services are: {}", known.join(", "))));
             continue;
         };
+        if draft.services.get(name).is_none_or(|written| written.doubtful) {
+            continue;
+        }
         if service.listen.is_none() {
             problems.push(
                 Problem::new(
                     "service-does-not-listen",
-                    places.service.clone(),
+                    at.clone(),
                     format!("the route leads to `{name}`, which takes no requests"),
                 )
                 .help(format!("add `listen = \"tcp\"` to [service.{name}]")),
@@ -53,7 +57,7 @@ fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
         }
         if service.probes.readiness.is_none() {
             problems.push(
-                Problem::new("no-readiness-probe", places.service.clone(), format!("`{name}` takes requests and has no readiness probe"))
+                Problem::new("no-readiness-probe", at.clone(), format!("`{name}` takes requests and has no readiness probe"))
                     .help(format!("without one nobody knows when it may be asked: add `[service.{name}.probes]` with `readiness = {{ http = \"/health/ready\" }}`")),
             );
         }
@@ -69,15 +73,15 @@ fn routes_are_distinct(draft: &Draft, problems: &mut Problems) {
         for host in hosts {
             let first = *claimed.entry((host.clone(), prefix.to_owned())).or_insert(n);
             let (Some(here), Some(there)) = (draft.routes.get(n), draft.routes.get(first)) else { continue };
-            if first != n {
+            if first != n && !here.doubtful && !there.doubtful {
                 let host = if host == "*" { "any host" } else { host };
                 problems.push(
                     Problem::new(
                         "route-twice",
-                        here.route.clone(),
+                        here.at.route.clone(),
                         format!("two routes claim {host}{prefix}/"),
                     )
-                    .other(there.route.clone(), "the first one")
+                    .other(there.at.route.clone(), "the first one")
                     .help("remove one, or give them different hosts or paths"),
                 );
                 break;

@@ -26,7 +26,7 @@ const LATER: &[Later] = &[
 /// The longest bake: after it the old release is not warm any more, however long one waits.
 const BAKE_MAX: Span = Span::secs(3600);
 
-pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Option<Deploy> {
+pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
     section.later(LATER);
     let default = Deploy::default();
     let health_timeout = section.duration("health_timeout").unwrap_or(default.health_timeout);
@@ -35,11 +35,10 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Option<Deploy> {
     let max_generations = section.integer("max_generations", 2..=64);
     let auto_rollback = section.boolean("auto_rollback").unwrap_or(default.auto_rollback);
     let smoke = section.tables("smoke", smoke).unwrap_or_default();
-    let span = section.span();
     if bake_time > BAKE_MAX {
         section.problem(Problem::new(
             "out-of-range",
-            span.clone(),
+            section.span_of("bake_time"),
             format!("`bake_time` must be at most {BAKE_MAX}"),
         ));
     }
@@ -47,7 +46,7 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Option<Deploy> {
         section.problem(
             Problem::new(
                 "limits-crossed",
-                span,
+                section.span_of("min_healthy_time"),
                 format!(
                     "`min_healthy_time` ({min_healthy_time}) is not below `health_timeout` ({health_timeout})"
                 ),
@@ -55,14 +54,14 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Option<Deploy> {
             .help("the gate would end before an instance could have been ready for long enough"),
         );
     }
-    Some(Deploy {
+    Deploy {
         health_timeout,
         min_healthy_time,
         bake_time,
         max_generations: max_generations.map_or(default.max_generations, |n| n as u32),
         auto_rollback,
         smoke: smoke.into_iter().map(|at| at.value).collect(),
-    })
+    }
 }
 
 fn smoke(section: &mut Section<'_, '_, '_>) -> Option<Smoke> {
@@ -77,7 +76,7 @@ fn smoke(section: &mut Section<'_, '_, '_>) -> Option<Smoke> {
     Some(Smoke { get: get?, host, status: status.map_or(200, |n| n as u16), contains, first_event_within })
 }
 
-pub(super) fn drain(section: &mut Section<'_, '_, '_>) -> Option<Drain> {
+pub(super) fn drain(section: &mut Section<'_, '_, '_>) -> Drain {
     let default = Drain::default();
     let hint = section.string("hint").and_then(|text| {
         let hint = hint(&text.value);
@@ -93,14 +92,14 @@ pub(super) fn drain(section: &mut Section<'_, '_, '_>) -> Option<Drain> {
         }
         hint
     });
-    Some(Drain {
+    Drain {
         hint: hint.unwrap_or(default.hint),
         http_timeout: section.duration("http_timeout").unwrap_or(default.http_timeout),
         stream_timeout: section.duration("stream_timeout").unwrap_or(default.stream_timeout),
         websocket_timeout: section.duration("websocket_timeout").unwrap_or(default.websocket_timeout),
         websocket_close_code: close_code(section).unwrap_or(default.websocket_close_code),
         close_jitter: section.duration("close_jitter").unwrap_or(default.close_jitter),
-    })
+    }
 }
 
 /// RFC 6455 section 7.4: what an endpoint may send in a close frame.
@@ -108,7 +107,7 @@ fn close_code(section: &mut Section<'_, '_, '_>) -> Option<u16> {
     let code = section.integer("websocket_close_code", 1000..=4999)? as u16;
     let may_be_sent = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
     if !may_be_sent {
-        let span = section.span();
+        let span = section.span_of("websocket_close_code");
         section.problem(
             Problem::new(
                 "out-of-range",
@@ -136,13 +135,13 @@ fn hint(text: &str) -> Option<DrainHint> {
         .then(|| DrainHint::Http(path.to_owned()))
 }
 
-pub(super) fn logs(section: &mut Section<'_, '_, '_>) -> Option<Logs> {
+pub(super) fn logs(section: &mut Section<'_, '_, '_>) -> Logs {
     section.later(&[Later { key: "redact", instead: "secrets are always redacted" }]);
     let default = Logs::default();
     let max_bytes = section.size("max_bytes").unwrap_or(default.max_bytes);
     if max_bytes < ByteSize::mib(1) {
-        let span = section.span();
+        let span = section.span_of("max_bytes");
         section.problem(Problem::new("out-of-range", span, "`max_bytes` of logs must be at least 1MiB"));
     }
-    Some(Logs { max_bytes, max_age: section.duration("max_age").unwrap_or(default.max_age) })
+    Logs { max_bytes, max_age: section.duration("max_age").unwrap_or(default.max_age) }
 }

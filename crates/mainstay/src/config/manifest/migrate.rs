@@ -8,7 +8,7 @@ use crate::config::{
     problem::Problem,
 };
 
-pub(super) fn migrate(section: &mut Section<'_, '_, '_>) -> Option<Migrate> {
+pub(super) fn migrate(section: &mut Section<'_, '_, '_>) -> Migrate {
     section.later(&[Later {
         key: "backup_before",
         instead: "backups come in a later version: copy the database before you deploy",
@@ -31,25 +31,26 @@ pub(super) fn migrate(section: &mut Section<'_, '_, '_>) -> Option<Migrate> {
     if !section.has("schema") {
         section.missing("schema", "schema = 1");
     }
-    let schema = schema?;
+    let schema_was_read = schema.is_some();
+    let schema = schema.unwrap_or_default();
     let schema_min = schema_min.unwrap_or(schema);
     for (key, value) in [("schema_min", Some(schema_min)), ("compatible_with", compatible_with)] {
-        if value.is_some_and(|value| value > schema) {
-            let span = section.span();
+        if schema_was_read && value.is_some_and(|value| value > schema) {
+            let span = section.span_of(key);
             section.problem(
                 Problem::new("limits-crossed", span, format!("`{key}` is above `schema` ({schema})"))
                     .help("`schema` is what this code was written for: nothing it names can be newer"),
             );
         }
     }
-    Some(Migrate {
-        command: command?,
-        status_command: status_command?,
+    Migrate {
+        command: command.unwrap_or_default(),
+        status_command: status_command.unwrap_or_default(),
         down_command,
         timeout,
         code: CodeSchema { schema, schema_min },
         compatible_with,
         env,
         env_secrets,
-    })
+    }
 }

@@ -31,20 +31,35 @@ const LATER: &[Later] = &[
     Later { key: "asset_retention", instead: "the app serves its own assets in this version" },
 ];
 
-pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Option<Release> {
+pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
     section.later(LATER);
     let source = source(section);
     let shared_paths = shared_paths(section);
     let proof = section.table("proof", proof);
     let keep_releases = section.integer("keep_releases", 1..=1000).map(|n| n as u32);
     let keep_bytes = section.size("keep_bytes");
-    Some(Release {
-        source: source?,
+    Release {
+        source: source.unwrap_or_else(here),
         shared_paths,
         proof,
         keep_releases: keep_releases.unwrap_or(KEEP_RELEASES),
         keep_bytes: keep_bytes.unwrap_or(KEEP_BYTES),
-    })
+    }
+}
+
+/// What stands in where [release] is missing.
+pub(super) fn stand_in() -> Release {
+    Release {
+        source: here(),
+        shared_paths: Vec::new(),
+        proof: None,
+        keep_releases: KEEP_RELEASES,
+        keep_bytes: KEEP_BYTES,
+    }
+}
+
+fn here() -> Source {
+    Source::Dir(".".to_owned())
 }
 
 fn source(section: &mut Section<'_, '_, '_>) -> Option<Source> {

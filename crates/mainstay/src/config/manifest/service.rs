@@ -3,12 +3,15 @@
 use std::num::NonZeroU32;
 
 use model::{
-    ServiceName, Span,
+    Span,
     manifest::{Limits, Listen, Restart, Service, StopSignal},
 };
 
 use super::{probes, text};
-use crate::config::decode::{Later, Section};
+use crate::config::{
+    decode::{Later, Section},
+    problem::Problem,
+};
 
 /// Bound: instances of one service; a machine of this kind has fewer cores.
 const INSTANCES_MAX: u64 = 512;
@@ -36,7 +39,7 @@ pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
     ("SIGWINCH", StopSignal::Winch),
 ];
 
-pub(super) fn service(_: &ServiceName, section: &mut Section<'_, '_, '_>) -> Option<Service> {
+pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     section.later(LATER);
     let command = text::command(section, "command");
     if !section.has("command") {
@@ -54,8 +57,8 @@ pub(super) fn service(_: &ServiceName, section: &mut Section<'_, '_, '_>) -> Opt
     let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
     let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
     let instances = instances.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
-    Some(Service {
-        command: command?,
+    Service {
+        command: command.unwrap_or_default(),
         instances: instances.unwrap_or(NonZeroU32::MIN),
         listen,
         env,
@@ -66,7 +69,7 @@ pub(super) fn service(_: &ServiceName, section: &mut Section<'_, '_, '_>) -> Opt
         restart,
         probes,
         allow_public_bind,
-    })
+    }
 }
 
 fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
@@ -80,9 +83,9 @@ fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
     if let (Some(high), Some(max)) = (memory_high, memory_max)
         && high > max
     {
-        let span = section.span();
+        let span = section.span_of("memory_high");
         section.problem(
-            crate::config::problem::Problem::new("limits-crossed", span, format!("`memory_high` ({high}) is above `memory_max` ({max})"))
+            Problem::new("limits-crossed", span, format!("`memory_high` ({high}) is above `memory_max` ({max})"))
                 .help("the kernel slows the service at `memory_high` and kills it at `memory_max`: give high the lower value"),
         );
     }

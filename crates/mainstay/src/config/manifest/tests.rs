@@ -1,1 +1,215 @@
 //! What the manifest says and what is refused.
+
+use model::{
+    ByteSize, EnvName, Span,
+    manifest::{DrainHint, Listen, Manifest, RouteTls, StopSignal},
+};
+use proptest::prelude::*;
+
+use super::parse;
+use crate::{config::problem::ConfigErrors, report};
+
+const SMALL: &str = r#"
+manifest = 1
+[app]
+name = "assistant"
+[release]
+dir = "."
+[service.web]
+command = ["node", "server.js"]
+listen = "tcp"
+[service.web.probes]
+readiness = { http = "/health/ready" }
+[[route]]
+service = "web"
+"#;
+
+/// Every key that works, so that none is lost on the way.
+const FULL: &str = include_str!("testdata/full.toml");
+
+fn env(name: &str) -> EnvName {
+    name.parse().unwrap()
+}
+
+fn read(text: &str) -> Manifest {
+    match parse(text, "mainstay.toml", &EnvName::production()) {
+        Ok((manifest, _)) => manifest,
+        Err(errors) => panic!("{}", words(&errors)),
+    }
+}
+
+fn refused(text: &str) -> ConfigErrors {
+    parse(text, "mainstay.toml", &EnvName::production()).expect_err("it was taken")
+}
+
+fn words(errors: &ConfigErrors) -> String {
+    errors.explains().iter().map(report::plain).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn a_small_manifest_gets_every_default() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&read(SMALL)).unwrap());
+}
+
+#[test]
+fn every_key_is_read() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&read(FULL)).unwrap());
+}
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let manifest = read(SMALL);
+    assert_eq!(manifest.deploy.bake_time, Span::secs(120));
+    assert_eq!(manifest.deploy.max_generations, 3);
+    assert_eq!(manifest.release.keep_releases, 5);
+    assert_eq!(manifest.release.keep_bytes, ByteSize::gib(5));
+    assert_eq!(manifest.drain.hint, DrainHint::None);
+    let web = &manifest.services[&"web".parse().unwrap()];
+    assert_eq!(web.stop_signal, StopSignal::Term);
+    assert_eq!(web.listen, Some(Listen::Tcp));
+    assert_eq!(manifest.routes[0].path_prefix, "/");
+    assert_eq!(manifest.routes[0].tls, RouteTls::Optional);
+}
+
+#[test]
+fn an_environment_merges_tables_key_by_key_and_replaces_lists_whole() {
+    let text = format!(
+        r#"{SMALL}
+hosts = ["a.example.com", "b.example.com"]
+[service.web.env]
+KEPT = "1"
+CHANGED = "old"
+[environment.staging.service.web]
+instances = 3
+env = {{ CHANGED = "new" }}
+command = ["node", "staging.js"]
+[[environment.staging.route]]
+service = "web"
+hosts = ["staging.example.com"]
+"#
+    );
+    let (staging, _) = parse(&text, "mainstay.toml", &env("staging")).unwrap();
+    let web = &staging.services[&"web".parse().unwrap()];
+    assert_eq!(web.instances.get(), 3);
+    assert_eq!(web.command, ["node", "staging.js"]);
+    assert_eq!(web.env["KEPT"], "1");
+    assert_eq!(web.env["CHANGED"], "new");
+    assert_eq!(staging.routes.len(), 1);
+    assert_eq!(staging.routes[0].hosts, ["staging.example.com"]);
+
+    let production = read(&text);
+    assert_eq!(production.services[&"web".parse().unwrap()].instances.get(), 1);
+    assert_eq!(production.routes[0].hosts, ["a.example.com", "b.example.com"]);
+}
+
+#[test]
+fn a_mistake_in_another_environment_is_told_where_it_stands() {
+    let text = format!("{SMALL}[environment.staging.service.web]\ninstanses = 3\n");
+    insta::assert_snapshot!(words(&refused(&text)));
+}
+
+#[test]
+fn an_environment_cannot_rename_the_app() {
+    let text = format!("{SMALL}[environment.staging.app]\nname = \"other\"\n");
+    assert_eq!(refused(&text).problems[0].code, "fixed-key");
+}
+
+#[test]
+fn an_environment_that_the_file_does_not_know_is_a_warning() {
+    let text = format!("{SMALL}[environment.staging.deploy]\nbake_time = \"0s\"\n");
+    let (_, warnings) = parse(&text, "mainstay.toml", &env("stagin")).unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].0.help.as_deref(), Some("did you mean `--env staging`?"));
+}
+
+#[test]
+fn every_kind_of_mistake_is_told_at_once() {
+    let errors = refused(include_str!("testdata/mistakes.toml"));
+    insta::assert_snapshot!(words(&errors));
+}
+
+#[test]
+fn several_broken_lines_are_told_at_once() {
+    let errors = refused("manifest = \n[app\nname = \"x\"\nother = 'y\n");
+    assert!(errors.problems.len() >= 2, "{}", words(&errors));
+    assert!(errors.problems.iter().all(|problem| problem.code == "bad-syntax"));
+    insta::assert_snapshot!(words(&errors));
+}
+
+#[test]
+fn a_key_of_a_later_version_says_so() {
+    let text = format!("{SMALL}[deploy]\ncanary = {{ weight = 10 }}\n[sandbox]\nprofile = \"strict\"\n");
+    insta::assert_snapshot!(words(&refused(&text)));
+}
+
+#[test]
+fn an_empty_file_says_what_it_lacks() {
+    insta::assert_snapshot!(words(&refused("")));
+}
+
+#[test]
+fn a_newer_format_is_refused_in_words() {
+    let text = SMALL.replace("manifest = 1", "manifest = 2");
+    assert_eq!(refused(&text).problems[0].code, "newer-manifest");
+}
+
+#[test]
+fn an_error_carries_its_place_for_programs() {
+    let text = format!("{SMALL}bad_key = 1\n");
+    let explain = refused(&text).explain();
+    let place = explain.place.clone().unwrap();
+    assert_eq!((place.line, place.column), (14, 1));
+    assert_eq!(&text[place.start..place.end], "bad_key");
+    let back: model::Explain = serde_json::from_str(&serde_json::to_string(&explain).unwrap()).unwrap();
+    assert_eq!(back, explain);
+}
+
+#[test]
+fn two_routes_may_differ_by_path_or_host_alone() {
+    let more = "[[route]]\nservice = \"web\"\npath_prefix = \"/api\"\n[[route]]\nservice = \"web\"\nhosts = [\"x.org\"]\n";
+    assert_eq!(read(&format!("{SMALL}{more}")).routes.len(), 3);
+    let twice = "[[route]]\nservice = \"web\"\npath_prefix = \"/api\"\n[[route]]\nservice = \"web\"\npath_prefix = \"/api/\"\n";
+    assert_eq!(refused(&format!("{SMALL}{twice}")).problems[0].code, "route-twice");
+}
+
+#[test]
+fn braces_that_are_no_placeholder_are_left_alone() {
+    let text = SMALL.replace("\"server.js\"", "\"server.js\", '{\"a\": 1}', '${HOME}', '{{port}}', '--port={port}'");
+    // `${HOME}` is upper case, JSON has quotes, and `{{port}}` holds a placeholder within braces.
+    read(&text);
+}
+
+#[test]
+fn a_secret_in_the_open_is_a_warning() {
+    let text = SMALL.replace("listen = \"tcp\"", "listen = \"tcp\"\nenv = { OPENAI_API_KEY = \"sk-123\" }");
+    let (_, warnings) = parse(&text, "mainstay.toml", &EnvName::production()).unwrap();
+    assert_eq!(warnings[0].0.code, "secret-in-manifest");
+    assert!(!report::plain(&warnings[0].0).contains("sk-123"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*") {
+        if let Err(errors) = parse(&text, "m", &EnvName::production()) {
+            prop_assert!(!errors.problems.is_empty());
+            let _ = words(&errors);
+        }
+    }
+
+    /// Texts of the right kind, broken anywhere, with characters of several bytes.
+    #[test]
+    fn no_broken_manifest_makes_it_panic(at in 0usize..4000, cut in 0usize..60, put in "[\\[\\]\"'={}\\.,\n#é∞a-z0-9 _]{0,12}") {
+        let mut text: Vec<char> = FULL.chars().collect();
+        let at = at.min(text.len());
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, put.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(errors) = parse(&text, "m", &env("staging")) {
+            prop_assert!(!errors.problems.is_empty());
+            let _ = words(&errors);
+            let _ = errors.explain();
+        }
+    }
+}

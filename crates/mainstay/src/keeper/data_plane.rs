@@ -1,0 +1,172 @@
+//! The edge as a process: its settings file, its folders, its slot.
+
+use std::{os::unix::fs::chown, path::PathBuf, sync::Arc, time::Duration};
+
+use edge::{
+    Settings,
+    settings::{AccessLog, Token},
+};
+use model::{
+    ByteSize, Explain, Span,
+    manifest::{Limits, Logs, Restart},
+};
+use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, slot::SlotSettings};
+
+use super::{ground::Ground, listeners::Listeners};
+use crate::config::machine::{ClientIp, Machine};
+
+/// How long an edge may take to say that it serves every listener.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+const LOG_BYTES_MAX: ByteSize = ByteSize::mib(20);
+
+/// Where the edge's things are.
+pub(crate) struct Places {
+    /// `<run>/edge`: sockets, table, settings.
+    pub run: PathBuf,
+    /// `<data>/edge`: what it remembers.
+    pub state: PathBuf,
+    pub log: PathBuf,
+    pub access_log: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn new(ground: &Ground) -> Self {
+        let data = &ground.folders.data;
+        Self {
+            run: ground.folders.run.join("edge"),
+            state: data.join("edge"),
+            log: data.join("logs/edge/edge.log"),
+            access_log: data.join("logs/access/access.log"),
+        }
+    }
+
+    /// The settings that machine.toml asks for. The token is new with each keeper; an edge that lives keeps its own.
+    pub(crate) fn settings(&self, machine: &Machine, doors: &super::world::Doors, token: &str) -> Settings {
+        let said = &machine.edge;
+        let mut settings = Settings::new(&self.run, &self.state);
+        settings.token = Some(Token(token.to_owned()));
+        settings.access_log = said.access_log.then(|| AccessLog {
+            path: self.access_log.clone(),
+            max_bytes: ByteSize::mib(50),
+            keep: 4,
+            query: false,
+        });
+        settings.workers = said.workers.and_then(|n| usize::try_from(n).ok()).and_then(std::num::NonZeroUsize::new);
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        settings.limits.connections_max = count(said.connections_max);
+        settings.limits.connections_per_address_max = count(said.connections_per_client_max);
+        settings.limits.header_bytes_max = said.header_bytes_max;
+        settings.limits.headers_max = count(said.headers_max);
+        settings.limits.header_timeout = said.header_timeout;
+        settings.limits.keep_alive_timeout = said.keep_alive_timeout;
+        settings.limits.body_idle_timeout = said.body_timeout;
+        settings.limits.connect_timeout = said.connect_timeout;
+        settings.limits.upstream_idle_timeout = said.upstream_idle_timeout;
+        settings.limits.h2_streams_max = u32::try_from(said.h2_streams_max).unwrap_or(u32::MAX);
+        settings.trusted_proxies.clone_from(&machine.trusted_proxies);
+        settings.client_ip = match machine.client_ip {
+            ClientIp::Peer => edge::settings::ClientIp::Peer,
+            ClientIp::XForwardedFor => edge::settings::ClientIp::XForwardedFor,
+            ClientIp::CfConnectingIp => edge::settings::ClientIp::CfConnectingIp,
+        };
+        settings.tls.certificates = machine
+            .certificates
+            .iter()
+            .map(|own| edge::settings::Certificate {
+                names: own.names.clone(),
+                cert: own.cert.clone(),
+                key: own.key.clone(),
+            })
+            .collect();
+        settings.https_port = doors.https;
+        settings.shutdown_within = machine.shutdown_timeout;
+        settings
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.run.join("settings.json")
+    }
+
+    /// Makes the edge's folders and gives them to its account.
+    fn make(&self, user: Option<&User>) -> Result<(), Explain> {
+        let logs = [&self.log, &self.access_log].map(|path| path.parent().map(std::path::Path::to_owned));
+        for dir in [Some(self.run.clone()), Some(self.state.clone())].into_iter().chain(logs).flatten() {
+            let made = std::fs::create_dir_all(&dir)
+                .and_then(|()| user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid))));
+            made.map_err(|error| {
+                Explain::new("folder-not-made", format!("cannot make {} for the edge", dir.display())).because(&error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes care of the edge from now on: an adopted one as it is, else a new one.
+/// # Errors
+/// Its folders or settings cannot be written; it does not say that it is ready.
+pub(crate) async fn start(
+    ground: &Ground,
+    places: &Places,
+    settings: &Settings,
+    listeners: &Listeners,
+    adopted: Option<Process>,
+) -> Result<Arc<Slot>, Explain> {
+    let user = ground.users.edge()?;
+    places.make(user.as_ref())?;
+    let file = places.settings_file();
+    // An edge that lives was told another token; it reads its settings once, so the file is only for the next one.
+    if adopted.is_none() {
+        settings.write(&file).map_err(|error| Explain::new("edge-settings", "the edge's settings").because(&error))?;
+        if let Some(user) = &user {
+            chown(&file, Some(user.ids.uid), Some(user.ids.gid)).map_err(|error| {
+                Explain::new("edge-settings", format!("cannot give {} to the edge", file.display())).because(&error)
+            })?;
+        }
+    }
+    let order = Order {
+        site: None,
+        name: "edge".to_owned(),
+        kind: Kind::Edge,
+        release: None,
+        labels: std::collections::BTreeMap::new(),
+        program: Program::Own(vec!["edge".into(), "--settings".into(), file.display().to_string()]),
+        cwd: places.run.clone(),
+        shared_dir: None,
+        user,
+        env: std::collections::BTreeMap::new(),
+        secrets: std::collections::BTreeMap::new(),
+        redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
+        listen: None,
+        notify: true,
+        fds: listeners.fds.clone(),
+        limits: Limits { nofile: 1 << 20, ..Limits::default() },
+        stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
+        log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
+    };
+    let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted);
+    let ready = tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false);
+    if !ready {
+        return Err(Explain::new("edge-not-ready", "the edge did not say that it is ready")
+            .help(format!("its log is {}", places.log.display())));
+    }
+    Ok(Arc::new(slot))
+}
+
+/// New connections wait in the listen queues while there is no edge: so it is started again at once, and slower only
+/// where it cannot live.
+fn slot_settings(order: Order) -> SlotSettings {
+    SlotSettings {
+        order,
+        restart: Restart {
+            backoff_initial: Span::millis(10),
+            backoff_max: Span::secs(2),
+            reset_after: Span::secs(10),
+            max_restarts: 1_000,
+            ..Restart::default()
+        },
+        startup: None,
+        liveness: None,
+        host: "localhost".to_owned(),
+        min_healthy_time: READY_LIMIT,
+    }
+}

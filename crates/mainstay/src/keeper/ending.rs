@@ -1,0 +1,78 @@
+//! The end of the whole site, asked for by Ctrl-C or `mainstay down`: drain by class, stop every instance, then the
+//! edge, then this keeper, which tells its parent by its exit status not to start another.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use admin::{Refusal, Why, operations::Lines};
+use api::machine::DownStep;
+use futures_util::{StreamExt as _, stream};
+use model::Explain;
+use tokio::sync::watch;
+
+/// Who may end this keeper, and how far the end has come. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    begun: Arc<AtomicBool>,
+    within: watch::Sender<Option<Duration>>,
+    steps: watch::Sender<Option<DownStep>>,
+}
+
+impl Ending {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: Arc::new(AtomicBool::new(false)),
+            within: watch::channel(None).0,
+            steps: watch::channel(None).0,
+        }
+    }
+
+    /// Begins the end, or shortens the one that has begun; the steps follow until the last.
+    pub(crate) fn begin(&self, within: Duration) -> Lines<DownStep> {
+        self.begun.store(true, Ordering::SeqCst);
+        self.within.send_modify(|limit| *limit = Some(limit.map_or(within, |known| known.min(within))));
+        let steps = self.steps.subscribe();
+        stream::unfold((steps, false), |(mut steps, done)| async move {
+            if done {
+                return None;
+            }
+            steps.changed().await.ok()?;
+            let step = steps.borrow_and_update().clone()?;
+            let last = step.done;
+            Some((step, (steps, last)))
+        })
+        .boxed()
+    }
+
+    /// Deploys and uploads that come now would be cut.
+    pub(crate) fn refuse_new_work(&self) -> Result<(), Refusal> {
+        if !self.begun.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let explain = Explain::new("going-down", "Mainstay is draining and stopping here")
+            .help("`mainstay up` starts it again with what was served");
+        Err(Refusal::new(Why::Unavailable, explain))
+    }
+
+    /// Waits until somebody wants the end; how long it may take changes when they ask again.
+    pub(crate) fn wanted(&self) -> watch::Receiver<Option<Duration>> {
+        self.within.subscribe()
+    }
+
+    pub(crate) fn step(&self, message: impl Into<String>) {
+        let message = message.into();
+        tracing::info!("{message}");
+        self.steps.send_replace(Some(DownStep { message, done: false }));
+    }
+
+    pub(crate) fn last_step(&self, message: impl Into<String>) {
+        let message = message.into();
+        tracing::info!("{message}");
+        self.steps.send_replace(Some(DownStep { message, done: true }));
+    }
+}

@@ -1,0 +1,124 @@
+//! The listeners: bound once, kept by whoever is above the keeper, lent to every edge.
+//!
+//! The number per address is fixed when the first of them is bound and kept in the data folder: closing one of a
+//! SO_REUSEPORT set would lose what waits in its queue.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
+
+use model::Explain;
+use supervisor::{Inherited, store::Store};
+
+use super::world::Doors;
+use crate::config::machine::Listen;
+
+/// Bound: listeners of one address.
+const PER_ADDRESS_MAX: usize = 8;
+/// The name that the ticket seed has in the store and at the edge.
+pub(crate) const TICKET_SEED: &str = "ticket-seed";
+const SEED_BYTES: usize = 32;
+
+/// The set, by name: `http.0`, `http.1`, `https.0`, …, and the ticket seed.
+pub(crate) struct Listeners {
+    pub fds: Vec<Inherited>,
+    pub doors: Doors,
+    /// As they are bound: scheme and address.
+    pub bound: Vec<(&'static str, SocketAddr)>,
+}
+
+/// What is asked for, one address after the other.
+fn wanted(listen: &Listen) -> impl Iterator<Item = (&'static str, SocketAddr)> + '_ {
+    let http = listen.http.iter().map(|address| ("http", *address));
+    http.chain(listen.https.iter().map(|address| ("https", *address)))
+}
+
+/// Takes the descriptors that were kept, binds those that are missing, and puts these into the store.
+/// # Errors
+/// An address that is taken or not ours.
+pub(crate) fn open(
+    listen: &Listen,
+    state: &Path,
+    store: Option<&Store>,
+    kept: Vec<(String, OwnedFd)>,
+) -> Result<Listeners, Explain> {
+    let per_address = per_address(state)?;
+    let mut kept: BTreeMap<String, OwnedFd> = kept.into_iter().collect();
+    let mut all = Listeners { fds: Vec::new(), doors: Doors::default(), bound: Vec::new() };
+    for (index, (scheme, address)) in wanted(listen).enumerate() {
+        let mut actual = address;
+        for n in 0..per_address {
+            let name = format!("{scheme}.{}", index * PER_ADDRESS_MAX + n);
+            let fd = match kept.remove(&name).filter(|fd| is_bound_to(fd, address)) {
+                Some(fd) => fd,
+                None => bind(actual, store, &name)?,
+            };
+            // Port 0: the first of the set chooses, the others follow.
+            actual = net::listen::local_address(&fd).unwrap_or(actual);
+            all.fds.push(Inherited { name, fd: Arc::new(fd) });
+        }
+        let door = if scheme == "http" { &mut all.doors.http } else { &mut all.doors.https };
+        door.get_or_insert(actual.port());
+        all.bound.push((scheme, actual));
+    }
+    let seed = match kept.remove(TICKET_SEED) {
+        Some(seed) => seed,
+        None => make_seed(store)?,
+    };
+    all.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::new(seed) });
+    for name in kept.keys() {
+        tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
+        store.map(|store| store.remove(name));
+    }
+    Ok(all)
+}
+
+/// A kept listener serves on if machine.toml still asks for its address.
+fn is_bound_to(fd: &OwnedFd, address: SocketAddr) -> bool {
+    let Some(bound) = net::listen::local_address(fd) else { return false };
+    bound.ip() == address.ip() && (address.port() == 0 || bound.port() == address.port())
+}
+
+fn bind(address: SocketAddr, store: Option<&Store>, name: &str) -> Result<OwnedFd, Explain> {
+    let fd = net::listen::bind(address).map_err(|error| {
+        let explain = Explain::new("address-taken", format!("cannot listen on {address}")).because(&error);
+        match address.port() {
+            1..1024 => explain.help("ports below 1024 are root's: start as root, or choose others under [listen] in machine.toml"),
+            port => explain.help(format!("`ss -ltnp 'sport = :{port}'` says who listens there; or choose another under [listen] in machine.toml")),
+        }
+    })?;
+    keep(store, name, &fd);
+    Ok(fd)
+}
+
+fn make_seed(store: Option<&Store>) -> Result<OwnedFd, Explain> {
+    let failed = |error: std::io::Error| Explain::new("no-ticket-seed", "cannot make the seed of TLS tickets").because(&error);
+    let mut seed = [0; SEED_BYTES];
+    machine::entropy::fill(&mut seed).map_err(failed)?;
+    let fd = machine::memfd::sealed(TICKET_SEED, &seed).map_err(failed)?;
+    keep(store, TICKET_SEED, &fd);
+    Ok(fd)
+}
+
+fn keep(store: Option<&Store>, name: &str, fd: &OwnedFd) {
+    if let Some(Err(error)) = store.map(|store| store.put(name, fd.as_fd())) {
+        tracing::warn!(name, %error, "A descriptor could not be put into the store; a kill of the keeper would lose it.");
+    }
+}
+
+/// Cores, at most 8, as they were at the first start.
+fn per_address(state: &Path) -> Result<usize, Explain> {
+    let file = state.join("listeners-per-address");
+    if let Some(n) = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()) {
+        return Ok(usize::clamp(n, 1, PER_ADDRESS_MAX));
+    }
+    let n = std::thread::available_parallelism().map_or(1, usize::from).min(PER_ADDRESS_MAX);
+    machine::fs::write_atomically(&file, format!("{n}\n").as_bytes(), 0o644).map_err(|error| {
+        Explain::new("data-unwritable", format!("cannot write {}", file.display())).because(&error)
+    })?;
+    Ok(n)
+}

@@ -1,0 +1,240 @@
+//! The verbs of the admin API, each handed to the room that knows.
+
+use std::sync::Arc;
+
+use admin::{Operations, Operator, Refusal, Reply, Why, operations::Lines};
+use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use model::{DeployId, Explain, Site, manifest::Manifest};
+use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
+
+use super::{ending::Ending, log_lines, oneoff, standing::Standing, world::Outside};
+use crate::config;
+
+pub(crate) struct Keeper {
+    pub world: Arc<Outside>,
+    pub sites: Sites,
+    pub standing: Standing,
+    pub ending: Ending,
+}
+
+fn refusal(refused: Refused) -> Refusal {
+    let why = match refused.kind {
+        RefusedKind::Locked => Why::Locked,
+        RefusedKind::Plan => Why::Refused,
+        RefusedKind::NotFound => Why::Unknown,
+        RefusedKind::Conflict => Why::Conflict,
+        RefusedKind::Failed => Why::Failed,
+    };
+    Refusal::new(why, refused.explain)
+}
+
+fn failed(explain: Explain) -> Refusal {
+    Refusal::new(Why::Failed, explain)
+}
+
+impl Keeper {
+    fn site(&self, site: &Site) -> Reply<SiteHandle> {
+        self.sites.get(site).map_err(refusal)
+    }
+
+    fn caller(&self, by: Operator) -> Caller {
+        Caller { operator: by.name, host: self.world.ground.host.clone() }
+    }
+
+    /// The manifest is read here, for the site's environment and by this machine's rules, never by the caller's.
+    fn wanted(site: &Site, request: deploy::Request) -> Reply<Wanted> {
+        let what = match request.what {
+            deploy::What::Existing { release } => What::Existing { release },
+            deploy::What::New { manifest, artifact } => {
+                let (manifest, _) = config::manifest::parse(&manifest, "mainstay.toml", &site.env)
+                    .map_err(|errors| Refusal::new(Why::Refused, errors.explain()))?;
+                if manifest.app != site.app {
+                    let explain = Explain::new(
+                        "other-app",
+                        format!("the manifest is of the app {}, and the request is for {}", manifest.app, site.app),
+                    );
+                    return Err(Refusal::new(Why::Malformed, explain));
+                }
+                What::New { manifest: Box::new(manifest), artifact }
+            }
+        };
+        let wait = request.wait.map_or(std::time::Duration::ZERO, |span| span.0);
+        Ok(Wanted { what, wait, drain_now: request.drain_now })
+    }
+
+    fn obtain(&self, site: &Site) -> Reply<SiteHandle> {
+        self.ending.refuse_new_work()?;
+        self.sites.obtain(site).map_err(failed)
+    }
+
+    async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {
+        let status = handle.status().await.map_err(refusal)?;
+        let serving = status.serving;
+        let live: Vec<_> = status.services.iter().filter(|service| Some(service.release) == serving).collect();
+        let instances = live.iter().flat_map(|service| &service.instances);
+        let ready = instances.filter(|instance| instance.ready.unwrap_or(instance.state == "up")).count();
+        let degraded = live.iter().flat_map(|s| &s.instances).any(|instance| instance.state == "degraded");
+        let state = match () {
+            () if status.deploy.is_some() => "deploying",
+            () if status.held.is_some() => "held",
+            () if status.paused.is_some() => "paused",
+            () if serving.is_none() => "empty",
+            () if degraded => "degraded",
+            () => "serving",
+        };
+        Ok(apps::App {
+            site: status.site,
+            serving,
+            instances_ready: u32::try_from(ready).unwrap_or(u32::MAX),
+            instances_wanted: live.iter().map(|service| service.wanted).sum(),
+            urls: status.urls,
+            state: state.to_owned(),
+        })
+    }
+}
+
+impl Operations for Keeper {
+    async fn machine(&self) -> Reply<wire::Machine> {
+        Ok(self.standing.machine(&self.world).await)
+    }
+
+    async fn down(&self, by: Operator, request: wire::Down) -> Reply<Lines<wire::DownStep>> {
+        tracing::info!(operator = by.name, "Asked to drain and stop.");
+        let within = request.within.unwrap_or(self.world.ground.machine.shutdown_timeout);
+        Ok(self.ending.begin(within.0))
+    }
+
+    async fn apps(&self) -> Reply<Vec<apps::App>> {
+        let mut all = Vec::new();
+        for handle in self.sites.list() {
+            all.push(self.app(handle).await?);
+        }
+        Ok(all)
+    }
+
+    async fn received(&self, digest: String) -> Reply<Option<artifact::Received>> {
+        self.sites.artifacts().received(&digest).map_err(refusal)
+    }
+
+    async fn receive(
+        &self,
+        digest: String,
+        total: u64,
+        offset: u64,
+        chunk: Bytes,
+    ) -> Reply<artifact::Received> {
+        self.ending.refuse_new_work()?;
+        let store = self.sites.artifacts().clone();
+        // Writing and checking a digest blocks: not on the threads that serve everybody else.
+        let stored = tokio::task::spawn_blocking(move || store.append(&digest, total, offset, &chunk)).await;
+        stored.map_err(|error| failed(Explain::new("upload-failed", "the chunk was not stored").because(&error)))?.map_err(refusal)
+    }
+
+    async fn plan(&self, _by: Operator, site: Site, request: deploy::Request) -> Reply<deploy::Plan> {
+        let wanted = Self::wanted(&site, request)?;
+        self.obtain(&site)?.plan(wanted).await.map_err(refusal)
+    }
+
+    async fn deploy(&self, by: Operator, site: Site, request: deploy::Request) -> Reply<deploy::Started> {
+        let wanted = Self::wanted(&site, request)?;
+        self.obtain(&site)?.deploy(wanted, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn rollback(&self, by: Operator, site: Site, request: deploy::Rollback) -> Reply<deploy::Started> {
+        self.ending.refuse_new_work()?;
+        self.site(&site)?.rollback(request, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn deploy_events(&self, site: Site, deploy: DeployId, from: u64) -> Reply<Lines<deploy::Event>> {
+        let events = self.site(&site)?.events(deploy, from).await.map_err(refusal)?;
+        let lines = stream::unfold(events, |mut events| async move { Some((events.next().await?, events)) });
+        Ok(lines.boxed())
+    }
+
+    async fn cancel(&self, by: Operator, site: Site) -> Reply<deploy::Cancelled> {
+        self.site(&site)?.cancel(self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn resume(&self, by: Operator, site: Site) -> Reply<()> {
+        self.site(&site)?.resume(self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn status(&self, site: Site) -> Reply<status::SiteStatus> {
+        self.site(&site)?.status().await.map_err(refusal)
+    }
+
+    async fn releases(&self, site: Site) -> Reply<Vec<status::Release>> {
+        self.site(&site)?.releases().await.map_err(refusal)
+    }
+
+    async fn records(&self, site: Site, limit: usize) -> Reply<Vec<deploy::Record>> {
+        self.site(&site)?.records(limit).await.map_err(refusal)
+    }
+
+    async fn config(&self, site: Site) -> Reply<Manifest> {
+        self.site(&site)?.config().await.map_err(refusal)
+    }
+
+    async fn logs(&self, site: Site, query: logs::Query) -> Reply<Lines<logs::Line>> {
+        self.site(&site)?;
+        log_lines::lines(&self.world.ground, &site, query).await.map_err(failed)
+    }
+
+    async fn checks(&self, site: Site) -> Reply<Vec<checks::Finding>> {
+        let handle = self.site(&site)?;
+        let status = handle.status().await.map_err(refusal)?;
+        let manifest = handle.config().await.map_err(refusal)?;
+        let machine = self.standing.machine(&self.world).await;
+        Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
+    }
+
+    async fn restart(&self, by: Operator, site: Site, request: jobs::Restart) -> Reply<deploy::Started> {
+        self.ending.refuse_new_work()?;
+        self.site(&site)?.restart(request, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn scale(&self, by: Operator, site: Site, request: jobs::Scale) -> Reply<deploy::Started> {
+        self.ending.refuse_new_work()?;
+        self.site(&site)?.scale(request, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Lines<jobs::Frame>> {
+        self.ending.refuse_new_work()?;
+        let runnable = self.site(&site)?.runnable(request.service).await.map_err(refusal)?;
+        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+    }
+
+    async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Lines<jobs::Frame>> {
+        self.ending.refuse_new_work()?;
+        let runnable = self.site(&site)?.runnable(Some(request.instance.service.clone())).await.map_err(refusal)?;
+        if self.world.instances.slot(&site, &request.instance).is_none() {
+            let explain = Explain::new("no-such-instance", format!("{site} has no instance {}", request.instance))
+                .help("`mainstay status` lists them");
+            return Err(Refusal::new(Why::Unknown, explain));
+        }
+        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+    }
+
+    async fn migrate_status(&self, site: Site) -> Reply<migrate::MigrateStatus> {
+        self.site(&site)?.migrate_status().await.map_err(refusal)
+    }
+
+    async fn migrate_retry(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Retry, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn migrate_down(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Down, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn destroy(&self, by: Operator, site: Site, request: apps::Destroy) -> Reply<()> {
+        if request.confirm != site.to_string() {
+            let explain = Explain::new("not-confirmed", format!("destroying needs `{site}` typed as confirmation"));
+            return Err(Refusal::new(Why::Malformed, explain));
+        }
+        tracing::info!(%site, operator = by.name, with_data = request.with_data, "Destroys a site.");
+        self.sites.destroy(&site, request.with_data).await.map_err(refusal)
+    }
+}

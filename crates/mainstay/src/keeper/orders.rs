@@ -1,0 +1,129 @@
+//! From what the deploy machine wants started to what the supervisor is told.
+
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
+
+use model::{
+    Explain, InstanceName, ServiceName, Site,
+    manifest::{Limits, Logs, Manifest, Service},
+};
+use release::world::{JobKind, JobOrder, StartOrder};
+use supervisor::{
+    Inherited, Kind, LogTo, Order, Program, StopPlan, logs,
+    order::signal_number,
+    slot::SlotSettings,
+};
+
+use super::{ground::Ground, instances::PublicBind, secrets};
+
+/// The label that a job's process carries: the id that the deploy's journal knows it by.
+pub(crate) const JOB: &str = "job";
+
+/// How an instance of this service is to be cared for.
+/// # Errors
+/// No such service in the manifest; secrets that do not resolve; no account.
+pub(crate) async fn slot(ground: &Ground, order: &StartOrder) -> Result<SlotSettings, Explain> {
+    let name = &order.name;
+    let service = service_of(&order.manifest, &name.service)?;
+    let user = ground.user(&order.site)?;
+    let secrets = secrets::resolve(ground, &order.site, &service.env_secrets).await?;
+    let process = Order {
+        site: Some(order.site.clone()),
+        name: name.to_string(),
+        kind: Kind::Instance,
+        release: Some(name.release),
+        labels: BTreeMap::new(),
+        program: Program::Command(service.command.clone()),
+        cwd: order.release_dir.clone(),
+        shared_dir: Some(order.shared_dir.clone()),
+        user,
+        env: service.env.clone(),
+        secrets,
+        redact: Vec::new(),
+        listen: service.listen,
+        notify: service.listen.is_none(),
+        fds: Vec::new(),
+        limits: service.limits,
+        stop: StopPlan { signal: signal_number(service.stop_signal), grace: service.stop_timeout.0 },
+        log: LogTo {
+            path: logs::path(&ground.folders.data, &order.site, name),
+            limits: order.manifest.logs.clone(),
+        },
+    };
+    Ok(SlotSettings {
+        order: process,
+        restart: service.restart,
+        startup: service.probes.startup.clone(),
+        liveness: service.probes.liveness.clone(),
+        host: order.manifest.host_of(&name.service).unwrap_or("localhost").to_owned(),
+        min_healthy_time: order.manifest.deploy.min_healthy_time.0,
+    })
+}
+
+fn service_of<'a>(manifest: &'a Manifest, name: &ServiceName) -> Result<&'a Service, Explain> {
+    manifest
+        .services
+        .get(name)
+        .ok_or_else(|| Explain::new("no-such-service", format!("the manifest has no service {name}")))
+}
+
+/// What listening on all interfaces means for this instance.
+pub(crate) fn public_bind(manifest: &Manifest, instance: &InstanceName) -> PublicBind {
+    let allowed = manifest.services.get(&instance.service).is_some_and(|service| service.allow_public_bind);
+    match (allowed, manifest.env.is_production()) {
+        (true, _) => PublicBind::Allowed,
+        (false, true) => PublicBind::Refused,
+        (false, false) => PublicBind::Warned,
+    }
+}
+
+/// A process that ends by itself.
+/// # Errors
+/// Secrets that do not resolve, no account, no file for its stdin.
+pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Explain> {
+    let name = job_name(order.kind);
+    let secrets = secrets::resolve(ground, &order.site, &order.env_secrets).await?;
+    let mut fds = Vec::new();
+    if let Some(path) = &order.stdin {
+        let file = std::fs::File::open(path).map_err(|error| {
+            Explain::new("artifact-unreadable", format!("cannot open {}", path.display())).because(&error)
+        })?;
+        fds.push(Inherited { name: supervisor::order::STDIN.to_owned(), fd: Arc::new(OwnedFd::from(file)) });
+    }
+    let program = match order.kind {
+        JobKind::Unpack => Program::Own(order.argv.clone()),
+        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus => Program::Command(order.argv.clone()),
+    };
+    Ok(Order {
+        site: Some(order.site.clone()),
+        name: name.to_owned(),
+        kind: Kind::Job,
+        release: Some(order.release),
+        labels: BTreeMap::from([(JOB.to_owned(), order.process.to_string())]),
+        program,
+        cwd: order.cwd.clone(),
+        shared_dir: Some(order.shared_dir.clone()),
+        user: ground.user(&order.site)?,
+        env: order.env.clone(),
+        secrets,
+        redact: Vec::new(),
+        listen: None,
+        notify: false,
+        fds,
+        limits: Limits::default(),
+        stop: StopPlan { signal: 15, grace: std::time::Duration::from_secs(10) },
+        log: job_log(ground, &order.site, name),
+    })
+}
+
+pub(crate) fn job_name(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Unpack => "unpack",
+        JobKind::Migrate => "migrate",
+        JobKind::MigrateDown => "migrate-down",
+        JobKind::SchemaStatus => "schema-status",
+    }
+}
+
+pub(crate) fn job_log(ground: &Ground, site: &Site, name: &str) -> LogTo {
+    LogTo { path: logs::job_path(&ground.folders.data, site, name), limits: Logs::default() }
+}

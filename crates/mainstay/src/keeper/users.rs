@@ -1,0 +1,113 @@
+//! Accounts: which user an app runs as, and the edge's own.
+//!
+//! A keeper that is root gives each app its own account, made when first needed. Any other keeper has one uid, its own,
+//! and `status` says so.
+
+use std::{collections::HashMap, path::PathBuf, sync::Mutex, sync::PoisonError};
+
+use model::{AppName, Explain};
+use supervisor::User;
+
+use crate::config::machine::Machine;
+
+/// The account of the data plane.
+pub(crate) const EDGE: &str = "mainstay-edge";
+
+pub(crate) struct Users {
+    root: bool,
+    /// Accounts named in machine.toml.
+    named: HashMap<AppName, String>,
+    data: PathBuf,
+    known: Mutex<HashMap<String, User>>,
+}
+
+impl Users {
+    pub(crate) fn new(machine: &Machine) -> Self {
+        let named = machine.apps.keys().filter_map(|app| Some((app.clone(), machine.user_of(app)?.to_owned())));
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            named: named.collect(),
+            data: machine.data.clone(),
+            known: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.root
+    }
+
+    /// The account of an app, made if it has none; `None`: this keeper is not root and everything runs as its own user.
+    /// # Errors
+    /// It cannot be made, is root's, or does not reach the data folder.
+    pub(crate) fn of(&self, app: &AppName) -> Result<Option<User>, Explain> {
+        match self.named.get(app) {
+            Some(name) => self.account(name, false),
+            None => self.account(&format!("mainstay-{app}"), true),
+        }
+    }
+
+    /// The edge's account, made if it is missing.
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn edge(&self) -> Result<Option<User>, Explain> {
+        self.account(EDGE, true)
+    }
+
+    fn account(&self, name: &str, make: bool) -> Result<Option<User>, Explain> {
+        if !self.root {
+            return Ok(None);
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = known.get(name) {
+            return Ok(Some(user.clone()));
+        }
+        let user = look_up(name, make)?;
+        self.reaches_data(&user)?;
+        known.insert(name.to_owned(), user.clone());
+        Ok(Some(user))
+    }
+
+    /// Every folder above the data must let the account pass, or its programs fail with words that name no cause.
+    fn reaches_data(&self, user: &User) -> Result<(), Explain> {
+        use std::os::unix::fs::MetadataExt as _;
+        let shut = self.data.ancestors().find(|dir| {
+            let Ok(found) = std::fs::metadata(dir) else { return false };
+            let passes = found.mode() & 0o001 != 0
+                || (found.uid() == user.ids.uid && found.mode() & 0o100 != 0)
+                || (found.gid() == user.ids.gid && found.mode() & 0o010 != 0);
+            !passes
+        });
+        let Some(shut) = shut else { return Ok(()) };
+        Err(Explain::new("data-unreachable", format!("the user {} cannot enter {}", user.name, shut.display()))
+            .caused_by(format!("the data folder {} lies below it", self.data.display()))
+            .help(format!(
+                "chmod o+x {}, or start Mainstay with `--data` in a folder that all can enter, like /var/lib/mainstay",
+                shut.display()
+            )))
+    }
+}
+
+fn look_up(name: &str, make: bool) -> Result<User, Explain> {
+    let failed = |error: std::io::Error| {
+        Explain::new("no-such-user", format!("the account {name} cannot be had"))
+            .because(&error)
+            .help("make it by hand: `useradd --system --no-create-home --shell /usr/sbin/nologin`")
+    };
+    let mut found = machine::users::find(name).map_err(failed)?;
+    if found.is_none() && make {
+        machine::users::make_system(name).map_err(failed)?;
+        found = machine::users::find(name).map_err(failed)?;
+    }
+    let Some(account) = found else {
+        return Err(Explain::new("no-such-user", format!("there is no account {name}, which machine.toml names"))
+            .help(format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}")));
+    };
+    if account.uid == 0 {
+        return Err(Explain::new("root-refused", format!("{name} is root, and an app cannot run as root")));
+    }
+    Ok(User {
+        name: name.to_owned(),
+        ids: supervisor::spec::Ids { uid: account.uid, gid: account.gid, groups: account.groups },
+        home: account.home,
+    })
+}
