@@ -31,6 +31,7 @@ pub struct Call {
     total: Duration,
     answer_max: usize,
     cut_answer: bool,
+    enough: Option<fn(&[u8]) -> bool>,
 }
 
 impl Call {
@@ -45,6 +46,7 @@ impl Call {
             total: Duration::from_secs(10),
             answer_max: 1 << 20,
             cut_answer: false,
+            enough: None,
         }
     }
 
@@ -87,6 +89,13 @@ impl Call {
     pub fn cut_answer_at(mut self, bytes: usize) -> Self {
         self.answer_max = bytes;
         self.cut_answer = true;
+        self
+    }
+
+    /// Takes the answer's body until `enough` says so of what has come, and leaves the rest: for streams.
+    #[must_use]
+    pub fn cut_answer_when(mut self, enough: fn(&[u8]) -> bool) -> Self {
+        self.enough = Some(enough);
         self
     }
 }
@@ -145,11 +154,11 @@ where
 {
     let (mut sender, connection) =
         http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.map_err(Failure::Broken)?;
-    let (max, cut) = (call.answer_max, call.cut_answer);
+    let (max, cut, enough) = (call.answer_max, call.cut_answer, call.enough);
     let request = request(call).map_err(Failure::Request)?;
     let talk = async {
         let answer = sender.send_request(request).await.map_err(Failure::Broken)?;
-        read(answer, max, cut).await
+        read(answer, max, cut, enough).await
     };
     // The connection is driven beside the exchange, in the same task: it ends with the call, whatever happens.
     tokio::pin!(connection);
@@ -175,6 +184,7 @@ async fn read(
     answer: Response<hyper::body::Incoming>,
     max: usize,
     cut: bool,
+    enough: Option<fn(&[u8]) -> bool>,
 ) -> Result<Response<Bytes>, Failure> {
     let (head, mut body) = answer.into_parts();
     let mut bytes = BytesMut::new();
@@ -187,6 +197,9 @@ async fn read(
                 break;
             }
             return Err(Failure::TooLarge(max));
+        }
+        if enough.is_some_and(|enough| enough(&bytes)) {
+            break;
         }
     }
     Ok(Response::from_parts(head, bytes.freeze()))
