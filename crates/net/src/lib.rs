@@ -4,3 +4,4 @@
 //! [`listen`].
 
 pub mod client;
+pub mod listen;
