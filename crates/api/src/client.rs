@@ -1,1 +1,274 @@
-//! The client of the admin API.
+//! The client of the admin API: one method per endpoint of [`crate::paths`].
+//!
+//! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call. [`lines::Lines`] are answers that
+//! come line by line, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
+//! artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
+
+pub mod follow;
+pub mod lines;
+#[cfg(test)]
+mod tests;
+pub mod upload;
+mod wire;
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use model::{DeployId, Explain, Site, manifest::Manifest};
+use serde::{Serialize, de::DeserializeOwned};
+
+use self::{follow::Follow, lines::Lines};
+use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, status};
+
+/// Answers that are computed from what the keeper has.
+const QUICK: Duration = Duration::from_secs(30);
+/// Answers that wait for the plan or for an edge.
+const SLOW: Duration = Duration::from_secs(150);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nothing listens on the socket: nothing was asked.
+    #[error("no Mainstay answers at {socket}")]
+    NoKeeper { socket: PathBuf, source: std::io::Error },
+    /// The keeper refused, in its own words.
+    #[error("{explain}")]
+    Refused { status: u16, explain: Box<Explain> },
+    /// The connection broke: what was asked may have been done.
+    #[error("the connection to Mainstay broke while it was asked for {what}")]
+    Lost { what: String, cause: String },
+    /// It is there and does not answer.
+    #[error("Mainstay did not answer {what} within {} s", within.as_secs())]
+    Silent { what: String, within: Duration },
+    /// An answer that this client does not understand.
+    #[error("Mainstay's answer to {what} is not understood")]
+    Garbled { what: String, cause: String },
+}
+
+/// HTTP 423: somebody else holds the site's lock.
+const LOCKED: u16 = 423;
+const NOT_FOUND: u16 = 404;
+
+impl Failure {
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Refused { status: LOCKED, .. })
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused { status: NOT_FOUND, .. })
+    }
+
+    /// The keeper went away before or while it was asked; the next one may know.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::NoKeeper { .. } | Self::Lost { .. })
+    }
+
+    /// The telling form.
+    pub fn explain(self) -> Explain {
+        match self {
+            Self::Refused { explain, .. } => *explain,
+            Self::NoKeeper { socket, source } => Explain::new("no-keeper", "no Mainstay is running here")
+                .caused_by(match source.kind() {
+                    std::io::ErrorKind::PermissionDenied => {
+                        format!("{} may not be opened by this user", socket.display())
+                    }
+                    _ => format!("{}: {source}", socket.display()),
+                })
+                .help(match source.kind() {
+                    std::io::ErrorKind::PermissionDenied => "join the group that owns the socket, or use sudo",
+                    _ => "start it with `mainstay up`; `--data DIR` names one that lives elsewhere",
+                }),
+            Self::Lost { ref cause, .. } => Explain::new("connection-lost", self.to_string())
+                .caused_by(cause.clone())
+                .now("apps serve on: they do not depend on the keeper")
+                .help("`mainstay status` shows what is true; ask again"),
+            Self::Silent { .. } => Explain::new("no-answer", self.to_string())
+                .now("apps serve on: they do not depend on the keeper")
+                .help("if it stays silent, stop the keeper by its pid: `mainstay up` or the service starts it anew"),
+            Self::Garbled { ref cause, .. } => Explain::new("not-understood", self.to_string())
+                .caused_by(cause.clone())
+                .help("client and keeper may be of versions too far apart: compare `mainstay version` on both sides"),
+        }
+    }
+}
+
+/// A keeper, by its socket.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    pub fn socket(&self) -> &std::path::Path {
+        &self.socket
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        wire::json(&self.socket, "GET", path, Bytes::new(), QUICK).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        within: Duration,
+    ) -> Result<T, Failure> {
+        wire::json(&self.socket, "POST", path, encode(body)?, within).await
+    }
+
+    async fn post_for_nothing(&self, path: &str, body: Bytes, within: Duration) -> Result<(), Failure> {
+        wire::nothing(&self.socket, "POST", path, body, within).await
+    }
+
+    async fn post_for_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Lines<T>, Failure> {
+        wire::lines(&self.socket, "POST", path, encode(body)?, QUICK).await
+    }
+
+    pub async fn machine(&self) -> Result<machine::Machine, Failure> {
+        self.get(paths::MACHINE).await
+    }
+
+    pub async fn down(&self, request: &machine::Down) -> Result<Lines<machine::DownStep>, Failure> {
+        self.post_for_lines(paths::DOWN, request).await
+    }
+
+    pub async fn apps(&self) -> Result<Vec<apps::App>, Failure> {
+        self.get(paths::APPS).await
+    }
+
+    /// `None`: not a byte of it is there.
+    pub async fn received(&self, digest: &str) -> Result<Option<artifact::Received>, Failure> {
+        match self.get(&paths::artifact(digest)).await {
+            Ok(received) => Ok(Some(received)),
+            Err(failure) if failure.is_unknown() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// One chunk of at most [`artifact::CHUNK_BYTES_MAX`] bytes of `whole`.
+    pub async fn send_chunk(
+        &self,
+        whole: &artifact::Artifact,
+        offset: u64,
+        chunk: Bytes,
+    ) -> Result<artifact::Received, Failure> {
+        let path = format!("{}?offset={offset}&total={}", paths::artifact(&whole.digest), whole.bytes);
+        wire::json(&self.socket, "PUT", &path, chunk, QUICK).await
+    }
+
+    pub async fn plan(&self, site: &Site, request: &deploy::Request) -> Result<deploy::Plan, Failure> {
+        self.post(&paths::site(site, "plan"), request, SLOW).await
+    }
+
+    /// Waits for the lock as long as the request says.
+    pub async fn deploy(&self, site: &Site, request: &deploy::Request) -> Result<deploy::Started, Failure> {
+        let wait = request.wait.map_or(Duration::ZERO, Duration::from);
+        self.post(&paths::site(site, "deploys"), request, SLOW.saturating_add(wait)).await
+    }
+
+    pub async fn rollback(
+        &self,
+        site: &Site,
+        request: &deploy::Rollback,
+    ) -> Result<deploy::Started, Failure> {
+        self.post(&paths::site(site, "rollback"), request, SLOW).await
+    }
+
+    /// The events of a deploy from `from` on, over this one connection.
+    pub async fn deploy_events(
+        &self,
+        site: &Site,
+        deploy: DeployId,
+        from: u64,
+    ) -> Result<Lines<deploy::Event>, Failure> {
+        wire::lines(&self.socket, "GET", &paths::deploy_events(site, deploy, from), Bytes::new(), QUICK).await
+    }
+
+    /// The events of a deploy to its end, across keepers.
+    pub fn follow(&self, site: &Site, deploy: DeployId) -> Follow {
+        Follow::new(self.clone(), site.clone(), deploy)
+    }
+
+    pub async fn cancel(&self, site: &Site) -> Result<deploy::Cancelled, Failure> {
+        wire::json(&self.socket, "POST", &paths::site(site, "cancel"), Bytes::new(), QUICK).await
+    }
+
+    pub async fn resume(&self, site: &Site) -> Result<(), Failure> {
+        self.post_for_nothing(&paths::site(site, "resume"), Bytes::new(), QUICK).await
+    }
+
+    pub async fn status(&self, site: &Site) -> Result<status::SiteStatus, Failure> {
+        self.get(&paths::site(site, "status")).await
+    }
+
+    pub async fn releases(&self, site: &Site) -> Result<Vec<status::Release>, Failure> {
+        self.get(&paths::site(site, "releases")).await
+    }
+
+    /// Newest first.
+    pub async fn records(&self, site: &Site, limit: usize) -> Result<Vec<deploy::Record>, Failure> {
+        self.get(&paths::site(site, &format!("events?limit={limit}"))).await
+    }
+
+    /// The effective manifest of the release that serves.
+    pub async fn config(&self, site: &Site) -> Result<Manifest, Failure> {
+        self.get(&paths::site(site, "config")).await
+    }
+
+    pub async fn logs(&self, site: &Site, query: &logs::Query) -> Result<Lines<logs::Line>, Failure> {
+        let query = serde_urlencoded::to_string(query)
+            .map_err(|error| Failure::Garbled { what: "logs".to_owned(), cause: error.to_string() })?;
+        wire::lines(&self.socket, "GET", &paths::site(site, &format!("logs?{query}")), Bytes::new(), QUICK)
+            .await
+    }
+
+    pub async fn checks(&self, site: &Site) -> Result<Vec<checks::Finding>, Failure> {
+        self.get(&paths::site(site, "checks")).await
+    }
+
+    pub async fn restart(&self, site: &Site, request: &jobs::Restart) -> Result<deploy::Started, Failure> {
+        self.post(&paths::site(site, "restart"), request, SLOW).await
+    }
+
+    pub async fn scale(&self, site: &Site, request: &jobs::Scale) -> Result<deploy::Started, Failure> {
+        self.post(&paths::site(site, "scale"), request, SLOW).await
+    }
+
+    pub async fn run(&self, site: &Site, request: &jobs::Run) -> Result<Lines<jobs::Frame>, Failure> {
+        self.post_for_lines(&paths::site(site, "run"), request).await
+    }
+
+    pub async fn exec(&self, site: &Site, request: &jobs::Exec) -> Result<Lines<jobs::Frame>, Failure> {
+        self.post_for_lines(&paths::site(site, "exec"), request).await
+    }
+
+    pub async fn migrate_status(&self, site: &Site) -> Result<migrate::MigrateStatus, Failure> {
+        self.get(&paths::site(site, "migrate")).await
+    }
+
+    pub async fn migrate_retry(&self, site: &Site) -> Result<deploy::Started, Failure> {
+        wire::json(&self.socket, "POST", &paths::site(site, "migrate/retry"), Bytes::new(), SLOW).await
+    }
+
+    pub async fn migrate_down(&self, site: &Site) -> Result<deploy::Started, Failure> {
+        wire::json(&self.socket, "POST", &paths::site(site, "migrate/down"), Bytes::new(), SLOW).await
+    }
+
+    pub async fn destroy(&self, site: &Site, request: &apps::Destroy) -> Result<(), Failure> {
+        self.post_for_nothing(&paths::site(site, "destroy"), encode(request)?, SLOW).await
+    }
+}
+
+fn encode(body: &impl Serialize) -> Result<Bytes, Failure> {
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .map_err(|error| Failure::Garbled { what: "a request".to_owned(), cause: error.to_string() })
+}

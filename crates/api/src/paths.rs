@@ -6,7 +6,7 @@
 //! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
 //! | GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |
 //! | GET `/v1/artifacts/{digest}` | → [`crate::artifact::Received`] (404: nothing yet) |
-//! | PUT `/v1/artifacts/{digest}?offset=N` | bytes → [`crate::artifact::Received`] |
+//! | PUT `/v1/artifacts/{digest}?offset=N&total=M` | bytes → [`crate::artifact::Received`] |
 //! | POST `/v1/apps/{app}/{env}/plan` | [`crate::deploy::Request`] → [`crate::deploy::Plan`] |
 //! | POST `/v1/apps/{app}/{env}/deploys` | [`crate::deploy::Request`] → [`crate::deploy::Started`] |
 //! | POST `/v1/apps/{app}/{env}/rollback` | [`crate::deploy::Rollback`] → [`crate::deploy::Started`] |

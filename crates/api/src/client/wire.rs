@@ -1,0 +1,145 @@
+//! One request over the socket: connect, send, take the head, and what becomes of the body.
+
+use std::{future::Future, io, path::Path, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use model::Explain;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::{Failure, lines::Lines};
+
+/// Bound: the longest answer that is read whole.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// A keeper that restarts is back within this; its socket's file is there all the time.
+const RESTART: Duration = Duration::from_secs(4);
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+
+pub(super) async fn json<T: DeserializeOwned>(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<T, Failure> {
+    let bytes = whole(socket, method, path, body, limit).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::Garbled { what: said(method, path), cause: error.to_string() })
+}
+
+pub(super) async fn nothing(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<(), Failure> {
+    whole(socket, method, path, body, limit).await.map(drop)
+}
+
+/// `limit` holds for the head alone; lines come as long as they come.
+pub(super) async fn lines<T: DeserializeOwned>(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<Lines<T>, Failure> {
+    let what = said(method, path);
+    let answer = within(limit, &what, head(socket, method, path, body)).await?;
+    if answer.status().is_success() {
+        return Ok(Lines::new(what, answer.into_body()));
+    }
+    let status = answer.status();
+    let bytes = within(limit, &what, collect(&what, answer)).await?;
+    Err(refused(status, &what, &bytes))
+}
+
+async fn whole(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<Bytes, Failure> {
+    let what = said(method, path);
+    let asked = async {
+        let answer = head(socket, method, path, body).await?;
+        let status = answer.status();
+        let bytes = collect(&what, answer).await?;
+        if status.is_success() { Ok(bytes) } else { Err(refused(status, &what, &bytes)) }
+    };
+    within(limit, &what, asked).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    asked: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let silent = || Failure::Silent { what: what.to_owned(), within: limit };
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(silent()))
+}
+
+async fn head(socket: &Path, method: &str, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
+    let what = said(method, path);
+    let lost = |error: &dyn std::fmt::Display| Failure::Lost { what: what.clone(), cause: error.to_string() };
+    let stream = connect(socket).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    // Ends with the connection, which ends when the answer was read or dropped.
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET))
+        .uri(path)
+        .header(http::header::HOST, "mainstay")
+        .header(
+            http::header::CONTENT_TYPE,
+            if method == "PUT" { "application/octet-stream" } else { "application/json" },
+        )
+        .body(Full::new(body))
+        .map_err(|error| Failure::Garbled { what: what.clone(), cause: error.to_string() })?;
+    sender.send_request(request).await.map_err(|error| lost(&error))
+}
+
+/// A socket that is there and refuses belongs to a keeper that is being restarted, or to one that is gone for good:
+/// only time tells. Nothing was sent yet, so waiting is free.
+async fn connect(socket: &Path) -> Result<UnixStream, Failure> {
+    let until = tokio::time::Instant::now() + RESTART;
+    loop {
+        match UnixStream::connect(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused
+                    && tokio::time::Instant::now() < until =>
+            {
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+            Err(source) => return Err(Failure::NoKeeper { socket: socket.to_owned(), source }),
+        }
+    }
+}
+
+async fn collect(what: &str, answer: Response<Incoming>) -> Result<Bytes, Failure> {
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    body.map(|body| body.to_bytes())
+        .map_err(|error| Failure::Lost { what: what.to_owned(), cause: error.to_string() })
+}
+
+fn refused(status: StatusCode, what: &str, bytes: &Bytes) -> Failure {
+    let explain = serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        Explain::new("refused", format!("Mainstay refused {what} with status {}", status.as_u16())).help(
+            "client and keeper may be of versions too far apart: compare `mainstay version` on both sides",
+        )
+    });
+    Failure::Refused { status: status.as_u16(), explain: Box::new(explain) }
+}
+
+/// The request in a message, without its query.
+fn said(method: &str, path: &str) -> String {
+    format!("{method} {}", path.split('?').next().unwrap_or(path))
+}
