@@ -1,0 +1,303 @@
+//! Journey 6: what people, networks and disks do wrong. Nothing is lost, the old release serves, the words help.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use testkit::{FakeApp, Load, Mainstay, http, mainstay::Said, wait};
+
+use crate::{judge, serving_fake};
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[test]
+fn every_mistake_of_a_manifest_is_told_at_once_with_its_line_and_the_nearest_key() {
+    let (mainstay, app) = serving_fake();
+    app.write();
+    let path = app.folder().join("mainstay.toml");
+    let good = fs::read_to_string(&path).expect("the manifest");
+    let bad = good
+        .replace("instances = 2", "instnaces = 2")
+        .replace("listen = \"tcp\"", "listen = \"udp\"")
+        .replace("stop_timeout = \"5s\"", "stop_timeout = 5")
+        .replace("min_healthy_time = \"1s\"", "min_healthy_time = \"1 fortnight\"");
+    fs::write(&path, bad).expect("written");
+    let said = mainstay.cli_in(app.folder(), &["deploy"]).expect_code(1);
+    for word in ["instnaces", "instances", "udp", "unix", "stop_timeout", "fortnight", "mainstay.toml:"] {
+        assert!(said.err.contains(word), "the message does not say {word:?}\n{said}");
+    }
+    assert_eq!(mainstay.serving(&app.site()), 1);
+}
+
+#[test]
+fn text_that_is_no_toml_is_told_with_its_place() {
+    let (mainstay, app) = serving_fake();
+    for bad in ["[app\nname = 1", "\u{0}\u{1}", "manifest = 1\nmanifest = 1\n", ""] {
+        fs::write(app.folder().join("mainstay.toml"), bad).expect("written");
+        let said = mainstay.cli_in(app.folder(), &["deploy"]).expect_code(1);
+        assert!(said.err.contains("error"), "{said}");
+    }
+    assert_eq!(mainstay.serving(&app.site()), 1);
+}
+
+/// Deploys an artifact file that `make` writes; how it ended.
+fn deploy_artifact(mainstay: &Mainstay, app: &FakeApp, make: impl FnOnce(&Path)) -> Said {
+    app.write();
+    let path = app.folder().join("mainstay.toml");
+    let text =
+        fs::read_to_string(&path).expect("the manifest").replace("dir = \".\"", "artifact = \"app.tar\"");
+    fs::write(&path, text).expect("written");
+    make(&app.folder().join("app.tar"));
+    mainstay.cli_in(app.folder(), &["deploy"])
+}
+
+#[test]
+fn a_missing_artifact_is_refused_before_anything_runs() {
+    let (mainstay, app) = serving_fake();
+    let said = deploy_artifact(&mainstay, &app, |_| {}).expect_code(1);
+    assert!(said.err.contains("app.tar"), "{said}");
+    assert_eq!(mainstay.serving(&app.site()), 1);
+}
+
+#[test]
+fn truncated_and_hostile_artifacts_are_refused_and_leave_nothing() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::requests());
+    let releases = mainstay.data().join("apps").join(app.site()).join("releases");
+    let before = names(&releases);
+    let outside = mainstay.folder().join("outside");
+    type Make = fn(&Path);
+    let hostile: [(&str, Make); 8] = [
+        ("truncated", |path| tarball(path, |tar| file(tar, "a", &[b'x'; 4000]), 1200)),
+        ("no archive at all", |path| fs::write(path, [b'z'; 5000]).expect("written")),
+        ("../outside", |path| tarball(path, |tar| file(tar, "../outside", b"x"), 0)),
+        ("an absolute path", |path| tarball(path, |tar| file(tar, "/tmp/mainstay-outside", b"x"), 0)),
+        ("a link out of the tree", |path| tarball(path, |tar| link(tar, "out", "../../../../../etc"), 0)),
+        ("a write through a link", |path| {
+            tarball(
+                path,
+                |tar| {
+                    link(tar, "out", "/tmp");
+                    file(tar, "out/mainstay-outside", b"x")
+                },
+                0,
+            );
+        }),
+        ("a device node", |path| tarball(path, |tar| special(tar, "null", tar::EntryType::Char, 0o666), 0)),
+        ("a setuid program", |path| {
+            tarball(path, |tar| special(tar, "su", tar::EntryType::Regular, 0o4755), 0)
+        }),
+    ];
+    for (what, make) in hostile {
+        let said = deploy_artifact(&mainstay, &app, make);
+        assert!([1, 4].contains(&said.code), "{what} ended with {}\n{said}", said.code);
+        assert!(said.err.contains("error"), "{what}: {said}");
+        assert_eq!(mainstay.serving(&app.site()), 1, "{what}");
+        assert_eq!(names(&releases), before, "{what} left something");
+    }
+    assert!(!outside.exists() && !Path::new("/tmp/mainstay-outside").exists(), "nothing was written outside");
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+}
+
+#[test]
+fn bytes_that_are_not_what_their_digest_says_are_refused() {
+    let (mainstay, app) = serving_fake();
+    let digest = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+    let path = format!("/v1/artifacts/{digest}?offset=0");
+    let api = mainstay.run_folder().join("api.sock");
+    let _ = http::ask_unix(&api, "PUT", &path, b"something else");
+    let manifest = fs::read_to_string(app.folder().join("mainstay.toml")).expect("the manifest");
+    let request = serde_json::json!({ "what": { "new": { "manifest": manifest, "artifact": { "digest": digest, "bytes": 14 } } } });
+    let path = format!("/v1/apps/{}/deploys", app.site());
+    let answer = http::ask_unix(&api, "POST", &path, request.to_string().as_bytes()).expect("an answer");
+    assert!((400..500).contains(&answer.status), "{}: {}", answer.status, answer.text());
+    assert!(answer.json()["code"].is_string(), "it explains: {}", answer.text());
+    assert_eq!(mainstay.serving(&app.site()), 1);
+}
+
+#[test]
+fn a_listener_that_is_taken_ends_up_with_words() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = Command::new(testkit::binaries::path("mainstay"));
+    up.args(["up", "--listen", &address]).arg("--data").arg(folder.path()).env_remove("XDG_RUNTIME_DIR");
+    let output = up.output().expect("it runs");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && words.contains(&address), "{words}");
+}
+
+#[test]
+fn a_disk_that_fills_after_preflight_loses_nothing() {
+    if !rustix::process::getuid().is_root() {
+        println!("only root can mount a small disk; not shown in this run");
+        return;
+    }
+    let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("own folder");
+    let data = folder.path().join("data");
+    let disk = Disk::mount(&data, "size=96m,mode=755");
+    let mainstay = Mainstay::start_in(folder, data, "");
+    let app = FakeApp::new(&mainstay, "fake");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let judge = judge(&mainstay, &app, Load { writers: 0, ..Load::requests() });
+    let filling = app.clone().next().tables(FILL);
+    let said = filling.deploy_to(&mainstay, &[]);
+    assert!([4, 5].contains(&said.code), "aborted or held, not done\n{said}");
+    assert_eq!(mainstay.serving(&app.site()), 1, "{said}");
+    judge.wait_answers(100);
+    judge.finish(None).assert_nothing_failed();
+    fs::remove_file(mainstay.shared(&app.site()).join("state/fill")).expect("the disk has room again");
+    let _ = mainstay.cli(&["resume", "--app", "fake"]);
+    let said = app.clone().next().next().deploy_to(&mainstay, &[]).expect_code(0);
+    assert_ne!(mainstay.serving(&app.site()), 1, "{said}");
+    drop(mainstay);
+    drop(disk);
+}
+
+const FILL: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "cat /dev/zero > $STATE/fill; echo 1 > $STATE/schema"]
+status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null | grep . || echo 0"]
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;
+
+#[test]
+fn of_two_deploys_at_once_one_is_told_who_holds_the_lock() {
+    let (mainstay, app) = serving_fake();
+    let slow = app.clone().next().env("FAKE_READY_AFTER_MS", "3000");
+    let mut first = slow.start_deploy(&mainstay, &["--json"]);
+    first.wait_for_phase("gate");
+    let second = mainstay.cli_in(app.folder(), &["deploy"]).expect_code(75);
+    assert!(second.err.contains("gate"), "it says who and in which phase\n{second}");
+    first.wait().expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 2);
+}
+
+#[test]
+fn a_deploy_cancelled_before_the_bake_is_aborted_in_it_returned_from_and_after_it_refused() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::requests());
+    let mut next = app.clone().env("FAKE_BOOT_DELAY_MS", "1500").env("FAKE_READY_AFTER_MS", "3000");
+    next = next.deploy("bake_time", "\"5s\"");
+    for (phase, code) in [("start", 4), ("gate", 4), ("bake", 3)] {
+        next = next.next();
+        judge.expect_any();
+        let mut deploy = next.start_deploy(&mainstay, &["--json"]);
+        deploy.wait_for_phase(phase);
+        mainstay.cli_in(app.folder(), &["cancel"]).expect_code(0);
+        let said = deploy.wait();
+        assert_eq!(said.code, code, "cancelled in {phase}\n{said}");
+        assert_eq!(mainstay.serving(&app.site()), 1, "cancelled in {phase}");
+        judge.expect_release(1);
+        judge.wait_answers(50);
+        let _ = mainstay.cli_in(app.folder(), &["resume"]);
+    }
+    let said = mainstay.cli_in(app.folder(), &["cancel"]);
+    assert_eq!(said.code, 1, "nothing is under way\n{said}");
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+}
+
+#[test]
+fn a_client_that_dies_does_not_end_its_deploy() {
+    let (mainstay, app) = serving_fake();
+    let slow = app.clone().next().env("FAKE_READY_AFTER_MS", "2000");
+    let mut deploy = slow.start_deploy(&mainstay, &["--json"]);
+    deploy.wait_for_phase("start");
+    deploy.kill();
+    wait::until("the deploy goes on without its client", SOON, || mainstay.serving(&app.site()) == 2);
+}
+
+#[test]
+fn without_a_keeper_every_command_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for command in ["status", "deploy", "apps", "down"] {
+        let mut mainstay = Command::new(testkit::binaries::path("mainstay"));
+        mainstay
+            .arg(command)
+            .arg("--data")
+            .arg(folder.path())
+            .args(["--app", "fake"])
+            .current_dir(folder.path());
+        let output = mainstay.env_remove("XDG_RUNTIME_DIR").output().expect("it runs");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command}: {words}");
+        assert!(words.contains("error"), "{command}: {words}");
+    }
+}
+
+/// A small disk; unmounted when dropped.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(at: &Path, options: &str) -> Self {
+        fs::create_dir_all(at).expect("a folder");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "mainstay-test"]).arg(at);
+        assert!(mount.status().is_ok_and(|status| status.success()), "root can mount");
+        Self(at.to_path_buf())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: what was killed a moment ago may still hold a file.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+/// Writes a tar file, without its last `cut` bytes (of the data, so that the cut is seen).
+fn tarball(path: &Path, fill: impl FnOnce(&mut tar::Builder<Vec<u8>>), cut: usize) {
+    let mut tar = tar::Builder::new(Vec::new());
+    fill(&mut tar);
+    let mut bytes = if cut == 0 { tar.into_inner().expect("memory") } else { tar.get_ref().clone() };
+    bytes.truncate(bytes.len() - cut);
+    fs::write(path, bytes).expect("written");
+}
+
+fn file(tar: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    // `set_path` refuses what this test is about.
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    header.set_cksum();
+    tar.append(&header, bytes).expect("memory");
+}
+
+fn link(tar: &mut tar::Builder<Vec<u8>>, name: &str, to: &str) {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_path(name).expect("a path");
+    header.set_link_name(to).expect("a target");
+    header.set_size(0);
+    header.set_cksum();
+    tar.append(&header, &[][..]).expect("memory");
+}
+
+fn special(tar: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, mode: u32) {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_path(name).expect("a path");
+    header.set_mode(mode);
+    header.set_device_major(1).expect("a number");
+    header.set_device_minor(3).expect("a number");
+    header.set_size(0);
+    header.set_cksum();
+    tar.append(&header, &[][..]).expect("memory");
+}

@@ -1,0 +1,168 @@
+//! Journey 3: `kill -9` of each part under load. A keeper's death fails nothing; another's, at most what it held.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use testkit::{
+    Failure, FakeApp, Judge, Load, Mainstay,
+    mainstay::processes::{is_alive, kill, parent},
+    wait,
+};
+
+use crate::{judge, serving_fake};
+
+/// How soon a killed instance is back.
+const BACK_LIMIT: Duration = Duration::from_secs(15);
+
+#[test]
+fn a_killed_keeper_fails_nothing() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    let instances = mainstay.instances(&app.site());
+    let edge = mainstay.edge_pid();
+    for _ in 0..3 {
+        mainstay.kill_keeper();
+        judge.wait_answers(100);
+    }
+    assert_eq!(mainstay.instances(&app.site()), instances, "the next keeper adopts what it finds");
+    assert_eq!(mainstay.edge_pid(), edge, "and the edge");
+    let report = judge.finish(Some(&app.ledger(&mainstay)));
+    println!("{report}");
+    report.assert_nothing_failed();
+}
+
+#[test]
+fn a_site_that_was_adopted_can_be_deployed_scaled_and_stopped() {
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::requests());
+    mainstay.kill_keeper();
+    judge.expect_any();
+    app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
+    judge.expect_release(2);
+    judge.wait_answers(100);
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+    mainstay.down();
+}
+
+#[test]
+fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("an instance");
+    let held = judge.open_now();
+    kill(pid);
+    comes_back(&mainstay, &app, &name, pid);
+    at_most(judge, held, &mainstay, &app);
+}
+
+#[test]
+fn a_killed_shim_takes_its_instance_along_and_both_come_back() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("an instance");
+    let shim = parent(pid).expect("an instance has a parent");
+    assert_ne!(shim, mainstay.keeper_pid(), "the parent of an app is its shim");
+    let held = judge.open_now();
+    kill(shim);
+    wait::until("the app dies with its shim", BACK_LIMIT, || !is_alive(pid));
+    comes_back(&mainstay, &app, &name, pid);
+    at_most(judge, held, &mainstay, &app);
+}
+
+fn comes_back(mainstay: &Mainstay, app: &FakeApp, name: &str, old: u32) {
+    wait::until(&format!("{name} is back and ready"), BACK_LIMIT, || {
+        let status = mainstay.status(&app.site());
+        let services = status["services"].as_array().cloned().unwrap_or_default();
+        services.iter().flat_map(|service| service["instances"].as_array().cloned().unwrap_or_default()).any(
+            |i| {
+                i["name"] == name
+                    && i["ready"] == true
+                    && i["pid"].as_u64().is_some_and(|pid| pid != u64::from(old))
+            },
+        )
+    });
+}
+
+/// Nothing but what was open at the kill may have failed, and nobody was refused.
+fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) {
+    judge.wait_answers(200);
+    let report = judge.finish(Some(&app.ledger(mainstay)));
+    println!("{report}");
+    assert!(report.failures.len() <= held, "more failed than was held ({held})\n{report}");
+    let never =
+        [Failure::Refused, Failure::WrongAnswer, Failure::LostWrite, Failure::DoubleWrite, Failure::Timeout];
+    for class in never {
+        assert_eq!(report.count(class), 0, "{class:?}\n{report}");
+    }
+}
+
+#[test]
+fn a_killed_edge_ends_what_it_held_and_refuses_nobody() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    // A client that sleeps on its connection holds one too: it finds it closed, or fails its next request.
+    let held = judge.open_now() + Load::mixed().pausing + Load::mixed().short + Load::mixed().writers;
+    let instances = mainstay.instances(&app.site());
+    mainstay.kill_edge();
+    at_most(judge, held, &mainstay, &app);
+    assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
+}
+
+/// The phases in which the keeper is killed, and how such a deploy may end.
+const PHASES: [(&str, &[i32]); 8] = [
+    // Before the switch: what is not switched is aborted, by RELEASE.md "Crash or reboot".
+    ("preflight", &[4]),
+    ("stage", &[4]),
+    // An adopted migration is waited for, and the deploy goes on.
+    ("migrate", &[0]),
+    ("start", &[4]),
+    ("gate", &[4]),
+    // The edge's word decides: it had switched, or the old pointer was made final.
+    ("switch", &[0, 4]),
+    ("bake", &[0]),
+    ("drain", &[0]),
+];
+
+#[test]
+fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learns_the_end() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::requests());
+    // Long enough in start and gate to be met there.
+    let mut next = app.clone().env("FAKE_BOOT_DELAY_MS", "1000").env("FAKE_READY_AFTER_MS", "1500");
+    let mut ends = BTreeMap::new();
+    for (phase, allowed) in PHASES {
+        next = next.next();
+        if phase == "migrate" {
+            next = next.tables(MIGRATE);
+        }
+        judge.expect_any();
+        let before = mainstay.serving(&app.site());
+        let keeper = mainstay.keeper_pid();
+        let mut deploy = next.start_deploy(&mainstay, &["--json"]);
+        deploy.wait_for_phase(phase);
+        kill(keeper);
+        let said = deploy.wait();
+        let serving = mainstay.serving(&app.site());
+        assert_ne!(mainstay.keeper_pid(), keeper, "another keeper ended the deploy");
+        assert!(allowed.contains(&said.code), "killed in {phase}, ended with {}\n{said}", said.code);
+        assert_eq!(serving != before, said.code == 0, "killed in {phase}: {before} -> {serving}\n{said}");
+        judge.expect_release(serving);
+        judge.wait_answers(50);
+        ends.insert(phase, said.code);
+    }
+    println!("killed in each phase, and how it ended: {ends:?}");
+    assert_eq!(ends.len(), PHASES.len(), "a phase in which nobody was killed is no proof");
+    let report = judge.finish(Some(&app.ledger(&mainstay)));
+    println!("{report}");
+    report.assert_nothing_failed();
+}
+
+/// A migration that takes two seconds and moves a number in a file.
+const MIGRATE: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "sleep 2; echo 1 > $STATE/schema"]
+status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;

@@ -1,0 +1,37 @@
+//! The journeys, each runnable by its name: `cargo xtask test --only NAME`.
+//!
+//! `MAINSTAY_TEST_LONG=1` (`cargo xtask test --long NAME`) makes those longer that have a long form.
+
+mod bad_input;
+mod broken_releases;
+mod hostile_apps;
+mod kills;
+mod load;
+mod neighbours;
+mod strangers;
+
+use std::time::Duration;
+
+use testkit::{FakeApp, Judge, Load, Mainstay};
+
+/// `short` in the everyday run, `long` before a release.
+fn time(short: Duration, long: Duration) -> Duration {
+    if std::env::var_os("MAINSTAY_TEST_LONG").is_some() { long } else { short }
+}
+
+/// A machine with the first release of the fake app serving.
+fn serving_fake() -> (Mainstay, FakeApp) {
+    let mainstay = Mainstay::start();
+    let app = FakeApp::new(&mainstay, "fake");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    (mainstay, app)
+}
+
+/// A load on the app, answered by the release that serves.
+fn judge(mainstay: &Mainstay, app: &FakeApp, load: Load) -> Judge {
+    let judge = Judge::start(mainstay.target(app.host_name()), load);
+    judge.expect_release(mainstay.serving(&app.site()));
+    judge.wait_answers(50);
+    judge
+}
