@@ -188,7 +188,7 @@ fn live(
             status => Err(format!("{page}: {status}")),
         });
         let text = format!("crowd {n} wrote {turn}");
-        let write = || {
+        let mut write = || {
             let key = format!("crowd-{n}-{turn}");
             person
                 .post("/api/journal", &key, &json!({ "text": text }), 201)
