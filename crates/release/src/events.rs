@@ -41,6 +41,11 @@ impl EventLog {
         self.count.send_replace((events.len(), true));
     }
 
+    /// No more will come, whether there is an end or not.
+    pub(crate) fn close(&self) {
+        self.count.send_modify(|(_, ended)| *ended = true);
+    }
+
     pub(crate) fn stream(self: &Arc<Self>, from: u64) -> EventStream {
         let next = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
         EventStream { count: self.count.subscribe(), log: Arc::clone(self), next }

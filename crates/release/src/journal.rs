@@ -60,9 +60,8 @@ pub(crate) enum Course {
     /// Instances that still run warm: the pointer alone.
     Warm,
     /// New instances of the release that serves; of all services or of one. Also scaling down.
-    Restart {
-        service: Option<ServiceName>,
-    },
+    /// Scaling down says how many.
+    Restart { service: Option<ServiceName>, instances: Option<u32> },
     /// More instances beside those of one service.
     Grow {
         service: ServiceName,

@@ -8,17 +8,42 @@
 //! a crash at any line the next keeper knows what is true and ends in a known state. Begin with `deploy.rs`, the story;
 //! [`Sites`] is the door, [`SiteHandle`] what the API talks to, `recover.rs` what happens after a crash.
 
+mod abort;
 mod artifact;
+mod bake;
+mod begin;
 mod claims;
+mod commit;
+mod deploy;
+mod down;
 mod events;
+mod gate;
 mod handle;
+mod history;
 mod journal;
 mod layout;
+mod migrate;
+mod open;
+mod plan;
+mod preflight;
+mod prune;
+mod recover;
 mod request;
+mod retire;
+mod return_to_old;
+mod run;
+mod scene;
+mod seal;
 mod settings;
 mod site;
 mod sites;
+mod smoke;
+mod stage;
+mod start;
 mod state;
+mod status;
+mod switch;
+mod table;
 pub mod unpack;
 pub mod world;
 

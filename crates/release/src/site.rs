@@ -1,17 +1,42 @@
 //! The task of one site: takes commands one by one, holds the lock, starts what runs long.
+//!
+//! The lock is this task's state: a run in flight, or the start after which it is known that there is none. Runs,
+//! retirements and answers that need the world are tasks of their own, joined here; they end with this task.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use model::{Explain, Site};
-use tokio::sync::mpsc;
+use api::{deploy::Phase, status::Underway};
+use model::{DeployId, Explain, ReleaseNumber, Site};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     artifact::ArtifactStore,
     claims::Claims,
+    deploy::End,
+    events::EventLog,
     handle::{Command, QUEUE_MAX, SiteHandle},
+    history,
+    journal::{self, Journal, Kind},
+    layout::Layout,
+    open::{self, Opened},
+    prune,
+    request::{Caller, Refused, RefusedKind, Runnable, Wanted},
+    retire,
+    run::{Log, Task},
+    scene::Scene,
     settings::Settings,
-    world::World,
+    state::{Books, Group, LeavingStage},
+    status,
+    world::{PoolId, World},
 };
 
 /// What every site's task uses.
@@ -39,14 +64,407 @@ impl<W> Clone for Shared<W> {
 }
 
 /// Starts the site's task.
+/// # Errors
+/// The site's state does not read.
 pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandle, Explain> {
-    let (commands, mut inbox) = mpsc::channel::<Command>(QUEUE_MAX);
-    let ending = shared.ending.clone();
-    shared.tasks.clone().spawn(async move {
-        let _shared = shared;
-        while let Some(command) = ending.run_until_cancelled(inbox.recv()).await.flatten() {
-            drop(command);
+    let layout = Layout::new(&shared.settings.data).site(&site);
+    let scene = Scene {
+        site: site.clone(),
+        books: Books::open(&layout.state())?,
+        layout,
+        world: Arc::clone(&shared.world),
+        settings: Arc::clone(&shared.settings),
+        claims: Arc::clone(&shared.claims),
+        artifacts: shared.artifacts.clone(),
+        manifests: Mutex::default(),
+        pointer: tokio::sync::Mutex::default(),
+    };
+    // What serves keeps its routes from the first moment on, before any other site may ask for them.
+    if let Some(serving) = scene.books.read().serving {
+        let manifest = scene.manifest(serving)?;
+        if let Err(conflicts) = scene.claims.add(&site, &manifest.routes) {
+            tracing::error!(%site, ?conflicts, "two sites serve the same route");
         }
+    }
+    let (commands, inbox) = mpsc::channel(QUEUE_MAX);
+    let mut actor = Actor {
+        at: Arc::new(scene),
+        lock: Lock::Starting,
+        queued: None,
+        jobs: JoinSet::new(),
+        retiring: BTreeSet::new(),
+        resumed: false,
+        addresses: HashMap::new(),
+        reconciling: false,
+    };
+    let ending = shared.ending.clone();
+    shared.tasks.spawn(async move {
+        ending.run_until_cancelled(actor.run(inbox)).await;
     });
     Ok(SiteHandle { site, commands })
+}
+
+pub(crate) enum Lock {
+    /// Not yet known whether a keeper before this one left a run behind.
+    Starting,
+    Free,
+    Held(Held),
+    /// Stopped by `down`: nothing begins here any more.
+    Down,
+}
+
+/// The run that holds the lock.
+pub(crate) struct Held {
+    pub task: Task,
+    pub caller: Caller,
+    pub since: String,
+    pub log: Arc<Log>,
+    pub cancel: CancellationToken,
+}
+
+/// A deploy that waits for the lock; a newer one takes its place.
+pub(crate) struct Queued {
+    pub wanted: Wanted,
+    pub caller: Caller,
+    pub reply: oneshot::Sender<Result<api::deploy::Started, Refused>>,
+    pub until: Instant,
+}
+
+/// What a task of the site ends with.
+pub(crate) enum Done<W> {
+    Opened(Box<Opened<W>>),
+    Ran(End),
+    Retired { group: Group, deploy: DeployId, line: Option<String> },
+    /// Whether what serves came up after a start without instances.
+    CameUp(bool),
+    Reconciled(HashMap<String, String>),
+    Answered,
+}
+
+pub(crate) struct Actor<W> {
+    pub at: Arc<Scene<W>>,
+    pub lock: Lock,
+    pub queued: Option<Queued>,
+    pub jobs: JoinSet<Done<W>>,
+    /// Pools whose retirement runs.
+    pub retiring: BTreeSet<PoolId>,
+    /// The run in flight was begun by another keeper.
+    pub resumed: bool,
+    /// Where each instance was when the table was last compared.
+    pub addresses: HashMap<String, String>,
+    pub reconciling: bool,
+}
+
+/// At least so often the edge's table is compared with where the instances are.
+const RECONCILE_EVERY: Duration = Duration::from_secs(5);
+
+impl<W: World> Actor<W> {
+    async fn run(&mut self, mut inbox: mpsc::Receiver<Command>) {
+        let at = Arc::clone(&self.at);
+        self.jobs.spawn(async move { Done::Opened(Box::new(open::open(at).await)) });
+        let mut changes = self.at.world.changes(&self.at.site);
+        let mut changes_live = true;
+        let mut reconcile_at = Instant::now() + RECONCILE_EVERY;
+        loop {
+            let queue_ends = self.queued.as_ref().map(|queued| queued.until);
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => if self.take(command).await { return },
+                    None => return,
+                },
+                Some(done) = self.jobs.join_next() => self.joined(done).await,
+                changed = changes.changed(), if changes_live => {
+                    changes_live = changed.is_ok();
+                    self.reconcile();
+                }
+                () = tokio::time::sleep_until(reconcile_at) => {
+                    reconcile_at = Instant::now() + RECONCILE_EVERY;
+                    self.reconcile();
+                }
+                () = async { tokio::time::sleep_until(queue_ends.unwrap_or_else(Instant::now)).await },
+                    if queue_ends.is_some() => self.give_up_queued(),
+            }
+        }
+    }
+
+    /// Carries out one command; `true`: it was the last one.
+    async fn take(&mut self, command: Command) -> bool {
+        match command {
+            Command::Plan(wanted, reply) => {
+                let at = Arc::clone(&self.at);
+                self.answer(reply, async move { crate::begin::look(&at, &wanted).await.map(|looked| looked.plan) });
+            }
+            Command::Deploy(wanted, caller, reply) => self.deploy_or_queue(wanted, caller, reply).await,
+            Command::Rollback(to, caller, reply) => drop(reply.send(self.rollback(to.release, &caller).await)),
+            Command::Restart(which, caller, reply) => drop(reply.send(self.restart(which.service, &caller))),
+            Command::Scale(scale, caller, reply) => drop(reply.send(self.scale(scale, &caller))),
+            Command::Migrate(verb, caller, reply) => drop(reply.send(self.migrate(verb, &caller))),
+            Command::Cancel(caller, reply) => drop(reply.send(self.cancel(&caller))),
+            Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
+            Command::Status(reply) => {
+                let (at, underway) = (Arc::clone(&self.at), self.underway());
+                self.answer(reply, async move {
+                    let last = history::records(&at.layout, &at.site, 1).pop();
+                    status::site(&at, underway, last).await.map_err(Refused::failed)
+                });
+            }
+            Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at.books.read())))),
+            Command::Records(limit, reply) => {
+                let at = Arc::clone(&self.at);
+                self.answer(reply, async move { Ok(history::records(&at.layout, &at.site, limit)) });
+            }
+            Command::Config(reply) => drop(reply.send(self.serving_manifest().map(|(_, m)| (*m).clone()))),
+            Command::Events(deploy, from, reply) => drop(reply.send(self.events(deploy, from))),
+            Command::MigrateStatus(reply) => drop(reply.send(Ok(self.migrate_status()))),
+            Command::Runnable(service, reply) => drop(reply.send(self.runnable(service))),
+            Command::Down(within, reply) => {
+                self.end_run().await;
+                self.lock = Lock::Down;
+                self.jobs.shutdown().await;
+                let _ = reply.send(crate::down::down(&self.at, within).await.map_err(Refused::failed));
+            }
+            Command::Destroy(with_data, reply) => {
+                self.end_run().await;
+                self.lock = Lock::Down;
+                self.jobs.shutdown().await;
+                let destroyed = crate::down::destroy(&self.at, with_data).await;
+                let gone = destroyed.is_ok();
+                let _ = reply.send(destroyed.map_err(Refused::failed));
+                return gone;
+            }
+        }
+        false
+    }
+
+    /// Answers from a task of its own: the world may be slow.
+    fn answer<T: Send + 'static>(
+        &mut self,
+        reply: oneshot::Sender<Result<T, Refused>>,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) {
+        self.jobs.spawn(async move {
+            let _ = reply.send(work.await);
+            Done::Answered
+        });
+    }
+
+    async fn joined(&mut self, done: Result<Done<W>, JoinError>) {
+        match done {
+            Ok(Done::Opened(opened)) => self.opened(*opened),
+            Ok(Done::Ran(end)) => self.ran(&end).await,
+            Ok(Done::Retired { group, deploy, line }) => self.retired(&group, deploy, line),
+            Ok(Done::CameUp(well)) => self.came_up(well).await,
+            Ok(Done::Reconciled(addresses)) => {
+                self.reconciling = false;
+                self.addresses = addresses;
+            }
+            Ok(Done::Answered) => {}
+            Err(error) if error.is_panic() => {
+                // A panic ended a task. If it was the run, its journal has no end: recover it as after a crash.
+                tracing::error!(site = %self.at.site, %error, "a task of the site ended by a panic");
+                self.reconciling = false;
+                if let Lock::Held(_) = self.lock {
+                    self.lock = Lock::Starting;
+                    let at = Arc::clone(&self.at);
+                    self.jobs.spawn(async move { Done::Opened(Box::new(open::open(at).await)) });
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// It is known what a keeper before this one left: nothing, or a run to take up.
+    fn opened(&mut self, opened: Opened<W>) {
+        self.lock = Lock::Free;
+        if let Some(unfinished) = opened.unfinished {
+            self.resumed = true;
+            self.lock = Lock::Held(Held {
+                task: unfinished.run.task.clone(),
+                caller: unfinished.caller,
+                since: unfinished.since,
+                log: Arc::clone(&unfinished.run.log),
+                cancel: unfinished.run.cancel.clone(),
+            });
+            self.jobs.spawn(async move {
+                Done::Ran(open::resume(unfinished.run, unfinished.recovery).await)
+            });
+            return;
+        }
+        if opened.started {
+            let at = Arc::clone(&self.at);
+            self.jobs.spawn(async move { Done::CameUp(open::comes_up(&at).await) });
+        }
+        self.retire_what_drains();
+    }
+
+    /// The run that held the lock has ended.
+    async fn ran(&mut self, end: &End) {
+        tracing::info!(site = %self.at.site, outcome = ?end.outcome, "a run of the deploy machine has ended");
+        self.lock = Lock::Free;
+        let resumed = std::mem::take(&mut self.resumed);
+        self.retire_what_drains();
+        if resumed && end.outcome == api::deploy::Outcome::Held {
+            self.came_up(false).await;
+        }
+        if let Some(queued) = self.queued.take() {
+            let begun = self.deploy(queued.wanted, &queued.caller).await;
+            let _ = queued.reply.send(begun);
+        }
+        self.prune();
+    }
+
+    /// What served before a restart of the machine does not come up: the last stable one is tried, once.
+    async fn came_up(&mut self, well: bool) {
+        let state = self.at.books.read();
+        let migration_held = state.held.as_ref().is_some_and(|held| held.migration);
+        if well || migration_held || !matches!(self.lock, Lock::Free) {
+            return;
+        }
+        let Some(other) = state.other_stable() else { return };
+        let caller = Caller { operator: "mainstay".into(), host: self.at.world.host() };
+        if let Err(error) = self.rollback(Some(other), &caller).await {
+            tracing::error!(site = %self.at.site, %error, "what serves does not come up, and the last stable release cannot be tried");
+        }
+    }
+
+    /// Starts a retirement for every group that drains and has none.
+    pub(crate) fn retire_what_drains(&mut self) {
+        for leaving in &self.at.books.read().leaving {
+            let pool = leaving.group.pool();
+            if leaving.stage == LeavingStage::Warm || !self.retiring.insert(pool) {
+                continue;
+            }
+            let (at, group, deploy) = (Arc::clone(&self.at), leaving.group.clone(), leaving.deploy);
+            self.jobs.spawn(async move {
+                let line = retire::retire(&at, &group).await;
+                Done::Retired { group, deploy, line }
+            });
+        }
+    }
+
+    fn retired(&mut self, group: &Group, deploy: DeployId, line: Option<String>) {
+        self.retiring.remove(&group.pool());
+        if let Some(report) = line {
+            let path = self.at.layout.journal(deploy);
+            let in_flight = matches!(&self.lock, Lock::Held(held) if held.task.deploy == deploy);
+            let kind = Kind::Retired { generation: group.generation, report };
+            let appended = match &self.lock {
+                Lock::Held(held) if in_flight => held.log.append(kind).map_err(|error| error.to_string()),
+                _ => Journal::open(&path)
+                    .map_err(|error| error.to_string())
+                    .and_then(|(mut journal, _)| journal.append(kind).map(drop).map_err(|error| error.to_string())),
+            };
+            if let Err(error) = appended {
+                tracing::warn!(site = %self.at.site, %error, "a retirement is not in its deploy's journal");
+            }
+        }
+        // A rollback that claimed the group may itself have ended meanwhile.
+        self.retire_what_drains();
+        self.prune();
+    }
+
+    fn prune(&mut self) {
+        if matches!(self.lock, Lock::Free) {
+            let at = Arc::clone(&self.at);
+            self.jobs.spawn(async move {
+                prune::prune(&at).await;
+                Done::Answered
+            });
+        }
+    }
+
+    /// A restarted instance may be somewhere else: tells the edge.
+    fn reconcile(&mut self) {
+        if self.reconciling || matches!(self.lock, Lock::Starting | Lock::Down) {
+            return;
+        }
+        self.reconciling = true;
+        let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
+        self.jobs.spawn(async move { Done::Reconciled(open::reconcile(&at, known).await) });
+    }
+
+    /// Cancels the run in flight and waits for its end.
+    async fn end_run(&mut self) {
+        if let Some(queued) = self.queued.take() {
+            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site));
+            let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
+        }
+        if let Lock::Held(held) = &self.lock {
+            held.cancel.cancel();
+        }
+        while matches!(self.lock, Lock::Held(_) | Lock::Starting) {
+            match self.jobs.join_next().await {
+                Some(done) => Box::pin(self.joined(done)).await,
+                None => return,
+            }
+        }
+    }
+
+    fn underway(&self) -> Option<Underway> {
+        let Lock::Held(held) = &self.lock else { return None };
+        Some(Underway {
+            deploy: held.task.deploy,
+            to: held.task.to,
+            phase: self.phase(held),
+            operator: held.caller.operator.clone(),
+            since: held.since.clone(),
+        })
+    }
+
+    pub(crate) fn phase(&self, held: &Held) -> Phase {
+        *held.log.phase.borrow()
+    }
+
+    fn events(&self, deploy: DeployId, from: u64) -> Result<crate::EventStream, Refused> {
+        if let Lock::Held(held) = &self.lock
+            && held.task.deploy == deploy
+        {
+            return Ok(held.log.events.stream(from));
+        }
+        let path = self.at.layout.journal(deploy);
+        let (records, _) = journal::read(&path).map_err(|error| {
+            let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site));
+            Refused::new(RefusedKind::NotFound, explain.because(&error))
+        })?;
+        if matches!(self.lock, Lock::Starting) && !records.iter().any(|r| matches!(r.kind(), Some(Kind::Ended { .. }))) {
+            let explain = Explain::new("site-starting", format!("{} is being taken over by a new keeper", self.at.site))
+                .help("ask again in a moment");
+            return Err(Refused::new(RefusedKind::Conflict, explain));
+        }
+        let events = EventLog::new(&records);
+        events.close();
+        Ok(events.stream(from))
+    }
+
+    pub(crate) fn serving_manifest(
+        &self,
+    ) -> Result<(ReleaseNumber, Arc<model::manifest::Manifest>), Refused> {
+        let Some(serving) = self.at.books.read().serving else {
+            let explain = Explain::new("nothing-deployed", format!("{} serves nothing yet", self.at.site))
+                .help("`mainstay deploy` puts the first release there");
+            return Err(Refused::new(RefusedKind::NotFound, explain));
+        };
+        Ok((serving, self.at.manifest(serving).map_err(Refused::failed)?))
+    }
+
+    fn runnable(&self, service: Option<model::ServiceName>) -> Result<Runnable, Refused> {
+        let (release, manifest) = self.serving_manifest()?;
+        let known = |name: &model::ServiceName| manifest.services.contains_key(name);
+        let first = manifest.services.keys().next().cloned();
+        let Some(service) = service.clone().filter(known).or(first.filter(|_| service.is_none())) else {
+            return Err(crate::begin::no_service(&manifest));
+        };
+        let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
+        Ok(Runnable { release, service, manifest, release_dir, shared_dir })
+    }
+
+    fn migrate_status(&self) -> api::migrate::MigrateStatus {
+        let state = self.at.books.read();
+        let held = state.held.as_ref().filter(|held| held.migration);
+        api::migrate::MigrateStatus {
+            data: state.schema,
+            serving: state.serving,
+            held: held.map(|held| held.explain.clone()),
+        }
+    }
 }

@@ -162,9 +162,15 @@ impl Default for State {
 }
 
 impl State {
-    /// The release that a rollback without a number means: the newest stable one that does not serve.
+    /// The release that a rollback without a number means: the newest stable one from before the one that serves, so
+    /// that a second rollback never leads forward again.
     pub(crate) fn last_stable_before(&self, serving: Option<ReleaseNumber>) -> Option<ReleaseNumber> {
-        self.stable.iter().rev().copied().find(|release| Some(*release) != serving)
+        self.stable.iter().rev().copied().find(|release| serving.is_none_or(|serving| *release < serving))
+    }
+
+    /// The stable release to fall back to where what serves does not come up.
+    pub(crate) fn other_stable(&self) -> Option<ReleaseNumber> {
+        self.stable.iter().rev().copied().find(|release| Some(*release) != self.serving)
     }
 
     /// How many instances of a service are wanted under this manifest.
@@ -227,6 +233,19 @@ impl State {
         fresh
     }
 
+    /// A rollback takes a release's draining groups back as its candidates; all services of it or nothing.
+    pub(crate) fn claim_warm(&mut self, release: ReleaseNumber, manifest: &Manifest) -> bool {
+        let warm = |l: &Leaving| l.group.release == release && l.stage == LeavingStage::Draining;
+        let has = |service: &ServiceName| self.leaving.iter().filter(|l| warm(l)).filter(|l| l.group.service == *service).count() == 1;
+        if !manifest.services.keys().all(has) {
+            return false;
+        }
+        let (back, other) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(warm);
+        self.leaving = other;
+        self.candidate = back.into_iter().map(|l| l.group).collect();
+        true
+    }
+
     /// The bake is over: what was warm drains.
     pub(crate) fn let_go(&mut self, deploy: DeployId) {
         for leaving in self.leaving.iter_mut().filter(|l| l.deploy == deploy) {
@@ -263,14 +282,31 @@ impl State {
         needed.extend(self.serving);
         needed.extend(self.stable.last());
         needed.extend(self.last_stable_before(self.serving));
+        needed.extend(self.other_stable());
         needed.extend(self.held.as_ref().map(|held| held.release));
         needed
     }
 
-    /// Distinct generations that have instances, candidates not counted.
-    pub(crate) fn generations(&self) -> usize {
+    /// How many generations of a service have instances, candidates not counted.
+    pub(crate) fn generations_of(&self, service: &ServiceName) -> usize {
         let groups = self.live.iter().chain(self.leaving.iter().map(|l| &l.group));
-        groups.map(|g| g.generation).collect::<std::collections::BTreeSet<_>>().len()
+        groups.filter(|group| group.service == *service).count()
+    }
+
+    /// Every group that has or should have instances.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.live.iter().chain(&self.candidate).chain(self.leaving.iter().map(|l| &l.group))
+    }
+
+    /// The candidates join the live groups of their services (more instances of the same release).
+    pub(crate) fn grow(&mut self, label: u64) {
+        for group in std::mem::take(&mut self.candidate) {
+            match self.live.iter_mut().find(|live| live.service == group.service) {
+                Some(live) => live.members.extend(group.members),
+                None => self.live.push(group),
+            }
+        }
+        self.generation = label;
     }
 }
 

@@ -16,3 +16,18 @@ impl Default for Caps {
         Self { bytes: 16 << 30, entries: 1_000_000, path_bytes: 1024 }
     }
 }
+
+/// The arguments of the job, its verb first.
+pub(crate) fn arguments(
+    _files: &std::path::Path,
+    _shared: &std::path::Path,
+    _links: &[String],
+    _caps: Caps,
+) -> Vec<String> {
+    vec!["unpack".into()]
+}
+
+/// What the job said on its way out.
+pub(crate) fn failure_of(stdout: &[String]) -> Option<model::Explain> {
+    stdout.iter().rev().find_map(|line| serde_json::from_str(line).ok())
+}

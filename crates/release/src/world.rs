@@ -298,7 +298,8 @@ impl std::fmt::Display for PoolId {
 pub struct SiteTable {
     /// Of the last switch: the edge persists and reports it, so that "what serves" is a fact after any crash.
     pub generation: u64,
-    pub release: ReleaseNumber,
+    /// `None`: nothing has served yet.
+    pub release: Option<ReleaseNumber>,
     pub pools: Vec<Pool>,
     /// Empty: the site takes no requests (destroyed, or nothing deployed).
     pub routes: Vec<TableRoute>,
@@ -346,8 +347,9 @@ pub struct TableRoute {
 pub struct Served {
     /// Of the table that holds it; only ever rises.
     pub epoch: u64,
+    /// [`SiteTable::generation`] and [`SiteTable::release`] of that table.
     pub generation: u64,
-    pub release: ReleaseNumber,
+    pub release: Option<ReleaseNumber>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,101 @@
+//! The ends before the switch: the new side goes, the old one was never touched. And the end that a person must take up.
+
+use api::deploy::Outcome;
+use model::Explain;
+
+use crate::{
+    deploy::End,
+    journal::Course,
+    run::Run,
+    state::{Fate, Held, Leaving, LeavingStage, State},
+    world::World,
+};
+
+/// Stops what the run started, takes away what it half made.
+pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
+    withdraw(run).await;
+    clear_away(run).await;
+    keep_claims(run);
+    let state = run.at.books.read();
+    let moved = run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
+    if let Some((_, data)) = moved
+        && matches!(run.task.course, Course::New { .. } | Course::Existing)
+    {
+        run.report.push(format!("the database stays at schema {}", data.version));
+    }
+    let error = if error.now.is_some() { error } else { error.now(run.now_serving()) };
+    End { outcome: Outcome::Aborted, error: Some(error) }
+}
+
+/// Out of the edge's table first, then out of the machine, then out of the books.
+async fn withdraw<W: World>(run: &mut Run<W>) {
+    let at = run.at.clone();
+    let candidates = at.books.read().candidate.clone();
+    if candidates.is_empty() {
+        return;
+    }
+    let warm = matches!(run.task.course, Course::Warm);
+    let deploy = run.task.deploy;
+    let without = |state: &mut State| {
+        let groups = std::mem::take(&mut state.candidate);
+        if warm {
+            let stage = LeavingStage::Draining;
+            state.leaving.extend(groups.into_iter().map(|group| Leaving { group, stage, deploy }));
+        }
+    };
+    {
+        let _pointer = at.pointer.lock().await;
+        let mut next = State::clone(&at.books.read());
+        without(&mut next);
+        if let Err(error) = at.publish_state(&next).await {
+            tracing::warn!(site = %at.site, %error, "the edge still knows the candidates; they get no traffic");
+        }
+    }
+    if !warm {
+        for error in at.stop_groups(&candidates).await {
+            run.log.warn(error);
+        }
+    }
+    if let Err(error) = at.books.change(without) {
+        run.log.warn(error);
+    }
+}
+
+/// A release that was not whole is removed; a whole one stays for `logs` until it is pruned.
+async fn clear_away<W: World>(run: &mut Run<W>) {
+    let at = run.at.clone();
+    let release = run.task.to;
+    let fate = at.books.read().releases.get(&release).map(|record| record.fate);
+    let half_made = fate == Some(Fate::Staging) && matches!(run.task.course, Course::New { .. });
+    let cleared = if half_made {
+        let removed = at.remove_release(release).await;
+        removed.and_then(|()| at.books.change(|state| drop(state.releases.remove(&release))))
+    } else if matches!(run.task.course, Course::New { .. } | Course::Existing) {
+        at.books.change(|state| state.mark_failed(release))
+    } else {
+        Ok(())
+    };
+    if let Err(error) = cleared {
+        run.log.warn(error);
+    }
+}
+
+/// Leaves everything as it is and remembers that a person must decide.
+pub(crate) async fn hold<W: World>(run: &mut Run<W>, explain: Explain, migration: bool) -> End {
+    let held = Held { deploy: run.task.deploy, release: run.task.to, explain: explain.clone(), migration };
+    if let Err(error) = run.at.books.change(|state| state.held = Some(held)) {
+        run.log.warn(error);
+    }
+    keep_claims(run);
+    End { outcome: Outcome::Held, error: Some(explain) }
+}
+
+/// The site claims the routes of what it serves, and no others.
+pub(crate) fn keep_claims<W: World>(run: &Run<W>) {
+    let serving = run.at.books.read().serving;
+    match serving.map(|release| run.at.manifest(release)) {
+        Some(Ok(manifest)) => run.at.claims.keep(&run.at.site, &manifest.routes),
+        Some(Err(error)) => tracing::error!(%error, "the routes of what serves are not known; the claims stay"),
+        None => run.at.claims.release(&run.at.site),
+    }
+}

@@ -1,0 +1,105 @@
+//! The story of a deploy: preflight, stage, migrate, start, gate, switch, bake, drain, commit, and its other ends.
+//!
+//! Nothing before SWITCH can change what users get. Each phase is a small file of its own; this one says their order and
+//! what becomes of a run that does not go through. A run may be begun at any phase: that is how the next keeper goes on.
+
+use api::deploy::{EventKind, Outcome, Phase};
+use model::Explain;
+
+use crate::{
+    abort, bake, commit, gate,
+    journal::{Course, Kind, now},
+    migrate, preflight, return_to_old,
+    run::{Halt, Run},
+    stage, start, switch,
+    world::World,
+};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct End {
+    pub outcome: Outcome,
+    pub error: Option<Explain>,
+}
+
+impl End {
+    pub(crate) fn well(outcome: Outcome) -> Self {
+        Self { outcome, error: None }
+    }
+}
+
+/// The phases of a course, in order.
+pub(crate) fn phases(course: &Course) -> &'static [Phase] {
+    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Stage, Start, Switch};
+    match course {
+        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Bake, Drain],
+        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Bake, Drain],
+        Course::Warm => &[Preflight, Switch, Drain],
+        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Migrate { .. } => &[Migrate],
+        Course::Nothing => &[],
+    }
+}
+
+/// Runs from `first` on to the end and tells it. Dropped at any await it leaves what `recover` goes on from.
+pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
+    let end = match forward(&mut run, first).await {
+        Ok(end) => end,
+        Err(halt) => settle(&mut run, halt).await,
+    };
+    finish(&mut run, end)
+}
+
+async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
+    for phase in phases(&run.task.course).iter().copied().filter(|phase| *phase >= first) {
+        if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
+            run.check_going()?;
+        }
+        match run.enter(phase) {
+            Err(error) if phase <= Phase::Switch => return Err(Halt::Abort(error)),
+            Err(error) => tracing::error!(%error, "a phase is not in the journal"),
+            Ok(()) => {}
+        }
+        match phase {
+            Phase::Preflight => preflight::preflight(run).await?,
+            Phase::Stage => stage::stage(run).await?,
+            Phase::Migrate => match &run.task.course {
+                Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,
+                _ => migrate::migrate(run).await?,
+            },
+            Phase::Start => start::start(run).await?,
+            Phase::Gate => gate::gate(run).await?,
+            Phase::Switch => switch::switch(run).await?,
+            Phase::Bake => bake::bake(run).await?,
+            Phase::Drain => commit::let_go(run).await,
+            Phase::Plan | Phase::Lock | Phase::Stop | Phase::Commit => {}
+        }
+    }
+    commit::commit(run);
+    Ok(End::well(Outcome::Served))
+}
+
+/// What becomes of a run that does not go through.
+pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
+    match halt {
+        Halt::Abort(error) => abort::abort(run, error).await,
+        Halt::Return(error) => return_to_old::take_back(run, error).await,
+        Halt::Hold { explain, migration } => abort::hold(run, explain, migration).await,
+    }
+}
+
+/// The last record of the run; everything after it happens outside the lock.
+pub(crate) fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+    let serving = run.at.books.read().serving;
+    let report = std::mem::take(&mut run.report);
+    let (outcome, error) = (end.outcome, end.error.clone());
+    let kind = Kind::Ended { outcome, serving, error: error.clone(), report: report.clone() };
+    if let Err(unwritten) = run.log.append(kind) {
+        // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
+        tracing::error!(%unwritten, "the end of the deploy is not in its journal");
+        let told = EventKind::Ended { outcome, serving, error, report };
+        run.log.events.end_unwritten(now(), told);
+    }
+    end
+}

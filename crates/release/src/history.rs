@@ -1,0 +1,89 @@
+//! The journals of a site as records: what was done to it, by whom, and how it ended.
+
+use std::{fs, path::PathBuf};
+
+use api::deploy::{Phase, Record};
+use model::{DeployId, Site};
+
+use crate::{
+    journal::{self, Kind},
+    layout::SiteLayout,
+    run::Task,
+};
+
+/// Bound: records that one answer holds, and journals that are kept.
+pub(crate) const RECORDS_MAX: usize = 200;
+
+/// The deploys that have a journal, newest first.
+pub(crate) fn deploys(layout: &SiteLayout) -> Vec<(DeployId, PathBuf)> {
+    let Ok(entries) = fs::read_dir(layout.deploys()) else { return Vec::new() };
+    let id = |entry: fs::DirEntry| {
+        let path = entry.path();
+        let name = path.file_name()?.to_str()?.strip_suffix(".journal")?;
+        Some((name.parse().ok()?, path))
+    };
+    let mut deploys: Vec<(DeployId, PathBuf)> = entries.flatten().filter_map(id).collect();
+    deploys.sort_by(|a, b| b.0.cmp(&a.0));
+    deploys
+}
+
+/// The newest `limit` records; journals that do not read are logged and left out.
+pub(crate) fn records(layout: &SiteLayout, site: &Site, limit: usize) -> Vec<Record> {
+    let read = |(deploy, path): (DeployId, PathBuf)| match journal::read(&path) {
+        Ok((records, _)) => record(deploy, site, &records),
+        Err(error) => {
+            tracing::warn!(%site, %deploy, %error, "a journal does not read");
+            None
+        }
+    };
+    deploys(layout).into_iter().filter_map(read).take(limit.min(RECORDS_MAX)).collect()
+}
+
+fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<Record> {
+    let first = records.first()?;
+    let task = task(deploy, records)?;
+    let mut told = Record {
+        deploy,
+        verb: task.verb,
+        site: site.clone(),
+        from: task.from,
+        to: Some(task.to),
+        release: task.release,
+        operator: first.operator.clone(),
+        host: first.host.clone(),
+        started: first.at.clone(),
+        ended: None,
+        phase: Phase::Plan,
+        outcome: None,
+        error: None,
+    };
+    for record in records {
+        match record.kind() {
+            Some(Kind::Entered { phase }) => told.phase = *phase,
+            Some(Kind::Ended { outcome, error, .. }) => {
+                told.ended = Some(record.at.clone());
+                told.outcome = Some(*outcome);
+                told.error.clone_from(error);
+            }
+            _ => {}
+        }
+    }
+    Some(told)
+}
+
+/// What the first record says that the run is about.
+pub(crate) fn task(deploy: DeployId, records: &[journal::Record]) -> Option<Task> {
+    let Kind::Began { verb, course, from, to, release, generation, drain_now } = records.first()?.kind()? else {
+        return None;
+    };
+    Some(Task {
+        deploy,
+        verb: verb.clone(),
+        course: course.clone(),
+        from: *from,
+        to: *to,
+        release: *release,
+        generation: *generation,
+        drain_now: *drain_now,
+    })
+}

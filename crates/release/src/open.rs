@@ -1,0 +1,346 @@
+//! A keeper's first look at a site: adopt what runs, take up what was left half done, start what is missing. The first
+//! start of all is the same code with empty lists.
+
+use std::{collections::HashMap, sync::Arc};
+
+use api::deploy::{Outcome, Phase};
+use model::{Explain, ProcessId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
+
+use crate::{
+    abort, deploy,
+    deploy::End,
+    events::EventLog,
+    history,
+    journal::{Course, Journal, Kind},
+    migrate,
+    recover::{self, Reached, Recovery},
+    request::Caller,
+    return_to_old,
+    run::{Halt, Log, Run},
+    scene::Scene,
+    state::{Group, Member, State},
+    switch,
+    table::has_pool,
+    world::{InstanceState, Served, StartOrder, World},
+};
+
+/// What the look found.
+pub(crate) struct Opened<W> {
+    pub unfinished: Option<Unfinished<W>>,
+    /// Instances of what serves had to be started: the machine was restarted.
+    pub started: bool,
+}
+
+/// A run that another keeper began.
+pub(crate) struct Unfinished<W> {
+    pub run: Run<W>,
+    pub recovery: Recovery,
+    pub caller: Caller,
+    pub since: String,
+}
+
+/// Looks for a run without an end; if there is none, brings up what should be there.
+pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
+    match unfinished(&at).await {
+        Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
+        None => Opened { unfinished: None, started: revive(&at).await },
+    }
+}
+
+/// The newest journal decides: an older one without an end belongs to a run that never began anything.
+async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
+    let (deploy, path) = history::deploys(&at.layout).into_iter().next()?;
+    let (journal, records) = match Journal::open(&path) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(site = %at.site, %error, "the last deploy's journal does not read; what the books say is kept");
+            return None;
+        }
+    };
+    let reached = Reached::of(&records);
+    if reached.ended {
+        return None;
+    }
+    let log = Log::new(journal, EventLog::new(&records), reached.phase.unwrap_or(Phase::Lock));
+    let Some(task) = history::task(deploy, &records) else {
+        // Nothing was begun: not even what was to be done is known.
+        log.tell(Kind::Ended { outcome: Outcome::Aborted, serving: at.books.read().serving, error: None, report: Vec::new() });
+        return None;
+    };
+    let served = ask_served(at).await;
+    let booked = at.books.read().generation;
+    let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
+    tracing::warn!(site = %at.site, %deploy, phase = ?reached.phase, ?recovery, "taking up what another keeper began");
+    let first = records.first()?;
+    let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
+    let since = first.at.clone();
+    let manifest = match at.manifest(task.to) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            // Not staged: nothing of it runs, and nothing of it can.
+            for process in jobs(&records) {
+                if let Err(error) = at.world.stop_job(&at.site, process).await {
+                    log.warn(error);
+                }
+            }
+            return not_staged(at, &task, log, &error).await;
+        }
+    };
+    let cancel = CancellationToken::new();
+    if reached.cancel_asked {
+        cancel.cancel();
+    }
+    let run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    Some(Unfinished { run, recovery, caller, since })
+}
+
+/// Ends a run whose release has no manifest yet.
+async fn not_staged<W: World>(
+    at: &Scene<W>,
+    task: &crate::run::Task,
+    log: Log,
+    error: &Explain,
+) -> Option<Unfinished<W>> {
+    if matches!(task.course, Course::New { .. }) {
+        let removed = at.remove_release(task.to).await;
+        let removed = removed.and_then(|()| at.books.change(|state| drop(state.releases.remove(&task.to))));
+        if let Err(error) = removed {
+            log.warn(error);
+        }
+    }
+    let explain = keeper_died(*log.phase.borrow()).caused_by(error.to_string());
+    let serving = at.books.read().serving;
+    log.tell(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() });
+    None
+}
+
+/// Processes of jobs that have no end in the journal.
+fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
+    let kinds = || records.iter().filter_map(crate::journal::Record::kind);
+    let ended = |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
+    let begun = kinds().filter_map(|kind| match kind {
+        Kind::JobIntent { process, .. } => Some(*process),
+        _ => None,
+    });
+    begun.filter(|process| !ended(process)).collect()
+}
+
+fn keeper_died(phase: Phase) -> Explain {
+    let phase = format!("{phase:?}").to_lowercase();
+    Explain::new("keeper-restarted", format!("the keeper ended while the deploy was in {phase}"))
+        .help("deploy again")
+}
+
+/// Asks the edge until it answers: everything depends on it.
+async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
+    loop {
+        match at.world.served(&at.site).await {
+            Ok(served) => return served,
+            Err(error) => tracing::warn!(site = %at.site, %error, "the edge does not say what it serves; again"),
+        }
+        tokio::time::sleep(at.settings.tick).await;
+    }
+}
+
+/// Goes on with a run as its recovery says, to its end.
+pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End {
+    let at = Arc::clone(&run.at);
+    let phase = *run.log.phase.borrow();
+    run.log.note(format!("the keeper was restarted in {}", format!("{phase:?}").to_lowercase()));
+    match recovery {
+        Recovery::Over => End::well(Outcome::Unchanged),
+        Recovery::Abort => {
+            let error = why_aborted(&run, phase);
+            let end = abort::abort(&mut run, error).await;
+            revive(&at).await;
+            deploy::finish(&mut run, end)
+        }
+        Recovery::MakeOldFinal => {
+            let old_is_final = {
+                let _pointer = at.pointer.lock().await;
+                switch::make_old_final(&mut run).await
+            };
+            let halt = old_is_final.err().unwrap_or_else(|| Halt::Abort(why_aborted(&run, phase)));
+            let end = deploy::settle(&mut run, halt).await;
+            revive(&at).await;
+            deploy::finish(&mut run, end)
+        }
+        Recovery::TakeUpMigration { before, target, process } => {
+            revive(&at).await;
+            let by_hand = matches!(run.task.course, Course::Migrate { .. });
+            match migrate::take_up(&mut run, before, target, process).await {
+                Ok(()) if by_hand => {
+                    let end = migrate::let_go_of_hold(&run);
+                    deploy::finish(&mut run, end)
+                }
+                Ok(()) => deploy::run(run, Phase::Start).await,
+                Err(halt) => {
+                    let end = deploy::settle(&mut run, halt).await;
+                    deploy::finish(&mut run, end)
+                }
+            }
+        }
+        Recovery::CompleteSwitch { epoch } => {
+            let completed = {
+                let _pointer = at.pointer.lock().await;
+                switch::complete(&mut run, epoch).await
+            };
+            revive(&at).await;
+            match completed {
+                Ok(()) => deploy::run(run, Phase::Bake).await,
+                Err(halt) => {
+                    let end = deploy::settle(&mut run, halt).await;
+                    deploy::finish(&mut run, end)
+                }
+            }
+        }
+        Recovery::GoOn { phase } => {
+            revive(&at).await;
+            deploy::run(run, phase).await
+        }
+        Recovery::FinishReturn { label, why } => {
+            {
+                let _pointer = at.pointer.lock().await;
+                return_to_old::finish(&mut run, label).await;
+            }
+            revive(&at).await;
+            let end = End { outcome: Outcome::RolledBack, error: Some(why) };
+            deploy::finish(&mut run, end)
+        }
+    }
+}
+
+fn why_aborted<W: World>(run: &Run<W>, phase: Phase) -> Explain {
+    run.check_cancelled().err().unwrap_or_else(|| keeper_died(phase))
+}
+
+/// Makes the processes what the books say: starts the missing ones of what serves, forgets draining groups that are
+/// gone, stops what has no place; then gives the edge the table. `true`: something had to be started.
+pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
+    let observed = loop {
+        match at.observed().await {
+            Ok(observed) => break observed,
+            Err(error) => tracing::warn!(site = %at.site, %error, "the supervisor does not answer; again"),
+        }
+        tokio::time::sleep(at.settings.tick).await;
+    };
+    let runs = |member: &Member| observed.iter().any(|o| o.name == member.name);
+    let changed = at.books.change(|state| {
+        state.down = false;
+        state.leaving.retain(|l| l.group.members.iter().any(runs));
+        for member in state.live.iter_mut().flat_map(|group| &mut group.members).filter(|m| !runs(m)) {
+            member.process = ProcessId(Ulid::generate());
+        }
+    });
+    if let Err(error) = changed {
+        tracing::error!(site = %at.site, %error, "the books cannot be written");
+    }
+    let state = at.books.read();
+    stop_strangers(at, &state, &observed).await;
+    let missing: Vec<(&Group, &Member)> =
+        state.live.iter().flat_map(|group| group.members.iter().map(move |m| (group, m))).filter(|(_, m)| !runs(m)).collect();
+    for (group, member) in &missing {
+        start_missing(at, group, member).await;
+    }
+    if state.serving.is_some() || !state.live.is_empty() {
+        let until = Instant::now() + at.settings.switch_limit;
+        if let Err(error) = at.publish_until(until).await {
+            tracing::error!(site = %at.site, %error, "the edge has no table yet; it is tried again");
+        }
+    }
+    !missing.is_empty()
+}
+
+async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
+    let started = match at.manifest(group.release) {
+        Ok(manifest) => {
+            let order = StartOrder {
+                site: at.site.clone(),
+                name: member.name.clone(),
+                process: member.process,
+                manifest,
+                release_dir: at.layout.files(group.release),
+                shared_dir: at.layout.shared(),
+            };
+            at.world.start_instance(order).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = started {
+        tracing::error!(site = %at.site, instance = %member.name, %error, "an instance that should serve does not start");
+    }
+}
+
+/// What runs and has no place in the books is stopped.
+async fn stop_strangers<W: World>(at: &Scene<W>, state: &State, observed: &[crate::world::Observed]) {
+    let known = |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let strangers = observed.iter().filter(|o| !known(o)).map(|o| Group {
+        service: o.name.service.clone(),
+        release: o.name.release,
+        generation: 0,
+        members: vec![Member { name: o.name.clone(), process: o.process }],
+    });
+    let strangers: Vec<Group> = strangers.collect();
+    if strangers.is_empty() {
+        return;
+    }
+    tracing::warn!(site = %at.site, count = strangers.len(), "stopping instances that have no place");
+    for error in at.stop_groups(&strangers).await {
+        tracing::error!(site = %at.site, %error, "an instance without a place is not stopped");
+    }
+}
+
+/// After a start of instances: whether what serves becomes ready within the time that its manifest gives it.
+pub(crate) async fn comes_up<W: World>(at: &Scene<W>) -> bool {
+    let state = at.books.read();
+    let Some(manifest) = state.serving.and_then(|release| at.manifest(release).ok()) else { return true };
+    let until = Instant::now() + at.settings.start_limit + manifest.deploy.health_timeout.0;
+    loop {
+        let observed = at.observed().await.unwrap_or_default();
+        let pools = at.pools().await.unwrap_or_default();
+        let serves = |group: &Group| {
+            let up = group.members.iter().any(|m| {
+                observed.iter().any(|o| o.name == m.name && o.state == InstanceState::Up)
+            });
+            let pool = pools.iter().find(|p| p.id == group.pool());
+            let ready = pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready));
+            up && (ready || !has_pool(&manifest, &group.service))
+        };
+        if at.books.read().live.iter().all(serves) {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(at.settings.tick).await;
+    }
+}
+
+/// Publishes if an instance is somewhere else than when it was last looked; gives where they are.
+pub(crate) async fn reconcile<W: World>(
+    at: &Scene<W>,
+    known: HashMap<String, String>,
+) -> HashMap<String, String> {
+    let Ok(observed) = at.observed().await else { return known };
+    let state = at.books.read();
+    let ours = |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let place = |o: &crate::world::Observed| {
+        Some((o.name.to_string(), format!("{} {}", o.process, o.address.as_ref()?)))
+    };
+    let now: HashMap<String, String> = observed.iter().filter(ours).filter_map(place).collect();
+    // One that is away for a moment keeps its place in the table; the edge ejects it by itself.
+    let moved = now.iter().any(|(name, place)| known.get(name) != Some(place));
+    if !moved {
+        return known;
+    }
+    match at.publish().await {
+        Ok(_) => now,
+        Err(error) => {
+            tracing::warn!(site = %at.site, %error, "the edge does not know yet where an instance went");
+            known
+        }
+    }
+}

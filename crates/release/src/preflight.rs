@@ -1,0 +1,182 @@
+//! PREFLIGHT: what must hold before anything is touched.
+
+use std::collections::BTreeSet;
+
+use model::{ByteSize, Explain, ReleaseNumber, manifest::Manifest, schema::DataSchema};
+use tokio::time::timeout;
+
+use crate::{
+    journal::Course,
+    run::{Halt, Run},
+    state::LeavingStage,
+    table::has_pool,
+    world::{Disk, World},
+};
+
+/// Inodes that a release and its logs may need beside what is free.
+const INODES_MIN: u64 = 10_000;
+/// A compressed archive is taken to grow so many times; the unpacking itself is capped and fails cleanly.
+const GROWTH: u64 = 4;
+
+pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    let limit = run.at.settings.preflight_limit;
+    match timeout(limit, checks(run)).await {
+        Ok(checked) => checked?,
+        Err(_) => {
+            let explain = Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit)));
+            return Err(Halt::Abort(explain.now(run.now_serving())));
+        }
+    }
+    make_room(run).await
+}
+
+async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
+    let now = |explain: Explain| explain.now(run.now_serving());
+    if let Course::New { bytes, .. } = &run.task.course {
+        let disk = run.at.world.disk(&run.at.layout.root).map_err(now)?;
+        enough_disk(disk, *bytes, largest_release(run), run.at.settings.disk_reserve_bytes).map_err(now)?;
+    }
+    let names = secret_names(&run.manifest);
+    let digests = run.at.world.secret_digests(&run.at.site, &names).await.map_err(now)?;
+    run.at.books.change(|state| {
+        if let Some(record) = state.releases.get_mut(&run.task.to) {
+            record.secrets = digests;
+        }
+    })?;
+    schema_contract(run).map_err(now)?;
+    if let Some(warning) = old_side(run).await {
+        run.log.warn(warning);
+    }
+    Ok(())
+}
+
+/// Everything that the manifest wants from the secrets' source.
+pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
+    let of_services = manifest.services.values().flat_map(|service| &service.env_secrets);
+    of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
+}
+
+fn largest_release<W: World>(run: &Run<W>) -> u64 {
+    run.at.books.read().releases.values().map(|record| record.bytes).max().unwrap_or(0)
+}
+
+/// Twice the release and the reserve must be free, and inodes.
+pub(crate) fn enough_disk(disk: Disk, artifact: u64, largest: u64, reserve: u64) -> Result<(), Explain> {
+    let release = artifact.saturating_mul(GROWTH).max(largest);
+    let needed = release.saturating_mul(2).saturating_add(reserve);
+    if disk.free_bytes < needed {
+        return Err(Explain::new("disk-space", "there is too little disk space for another release")
+            .caused_by(format!(
+                "{} free, {} needed (twice the release and a reserve of {})",
+                round(disk.free_bytes),
+                round(needed),
+                round(reserve)
+            ))
+            .help("free space, or keep fewer releases (`release.keep_releases`, `release.keep_bytes`)"));
+    }
+    // File systems that make inodes as they go report none.
+    if disk.free_inodes != 0 && disk.free_inodes < INODES_MIN {
+        return Err(Explain::new("disk-inodes", "there are too few free inodes for another release")
+            .caused_by(format!("{} free, {INODES_MIN} needed", disk.free_inodes))
+            .help("remove small files from this file system; `df -i` counts them"));
+    }
+    Ok(())
+}
+
+fn round(bytes: u64) -> ByteSize {
+    ByteSize(if bytes >= 10 << 20 { bytes >> 20 << 20 } else { bytes })
+}
+
+/// The state of the database that this run will leave, if it migrates.
+pub(crate) fn schema_after(manifest: &Manifest, data: DataSchema) -> DataSchema {
+    manifest.migrate.as_ref().map_or(data, |m| data.after(m.code.schema, m.compatible_with))
+}
+
+/// Every release that may still serve must stay admissible, and so must the new one.
+fn schema_contract<W: World>(run: &Run<W>) -> Result<(), Explain> {
+    let state = run.at.books.read();
+    let Some(data) = state.schema else { return Ok(()) };
+    let migrates = run.task.verb == "deploy";
+    let after = if migrates { schema_after(&run.manifest, data) } else { data };
+    if let Some(code) = run.manifest.migrate.as_ref().map(|m| m.code)
+        && !code.may_run_on(after)
+    {
+        return Err(inadmissible(run.task.to, code.schema, code.schema_min, after)
+            .help("move the database with `mainstay migrate down`, or deploy a release that fits it"));
+    }
+    if after == data {
+        return Ok(());
+    }
+    let leaving = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
+    let groups = state.live.iter().chain(leaving.map(|l| &l.group));
+    let mut may_serve: BTreeSet<ReleaseNumber> = groups.map(|group| group.release).collect();
+    may_serve.extend(state.stable.last());
+    for release in may_serve {
+        let Ok(manifest) = run.at.manifest(release) else { continue };
+        let Some(code) = manifest.migrate.as_ref().map(|m| m.code) else { continue };
+        if !code.may_run_on(after) {
+            return Err(inadmissible(release, code.schema, code.schema_min, after).help(
+                "split the change: first a migration that the old code survives (state its `compatible_with`), \
+                 later one that removes what is old",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn inadmissible(release: ReleaseNumber, schema: u64, schema_min: u64, data: DataSchema) -> Explain {
+    Explain::new("schema-contract", format!("release {release} could not run on the database")).caused_by(format!(
+        "its code is for schema {schema} and runs from {schema_min} on; the database would be at {}, and code below \
+         {} breaks on it",
+        data.version, data.floor
+    ))
+}
+
+/// A sick old side is said, not refused: the new release may be its cure.
+async fn old_side<W: World>(run: &Run<W>) -> Option<Explain> {
+    let pools = run.at.pools().await.ok()?;
+    let state = run.at.books.read();
+    let sick = state.live.iter().find(|group| {
+        let routed = run.at.manifest(group.release).is_ok_and(|m| has_pool(&m, &group.service));
+        let ready = pools.iter().filter(|p| p.id == group.pool()).flat_map(|p| &p.upstreams).any(|u| u.ready);
+        routed && !ready
+    })?;
+    let message = format!("no instance of {} {} is ready", sick.service, sick.release);
+    Some(Explain::new("old-release-unready", message).now("a failure of the new release could not be returned from"))
+}
+
+/// Waits until one more generation is allowed, or closes the oldest that drains.
+async fn make_room<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    if matches!(run.task.course, Course::Warm | Course::Grow { .. } | Course::Migrate { .. }) {
+        return Ok(());
+    }
+    let max = usize::try_from(run.manifest.deploy.max_generations.max(2)).unwrap_or(usize::MAX);
+    let mut told = false;
+    loop {
+        let state = run.at.books.read();
+        let full = run.manifest.services.keys().find(|service| state.generations_of(service) + 1 > max);
+        let Some(service) = full else { return Ok(()) };
+        run.check_going().map_err(|error| error.now(run.now_serving()))?;
+        let oldest = state.leaving.iter().filter(|l| l.group.service == *service);
+        let oldest = oldest.min_by_key(|l| l.group.generation);
+        if let Some(oldest) = oldest
+            && !told
+        {
+            told = true;
+            let release = oldest.group.release;
+            if run.task.drain_now {
+                run.log.note(format!("closing what release {release} still holds of {service}"));
+                if let Err(error) = run.at.world.drain_now(&run.at.site, &oldest.group.pool()).await {
+                    run.log.warn(error);
+                }
+            } else {
+                run.log.note(format!(
+                    "{service} has {} generations alive (`deploy.max_generations`): waiting for release {release} to \
+                     drain; `--drain-now` closes it",
+                    state.generations_of(service)
+                ));
+            }
+        }
+        run.pause().await;
+    }
+}

@@ -1,0 +1,92 @@
+//! What is removed once it is not needed any more: old releases by count and bytes, old journals, artifacts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
+
+use model::ReleaseNumber;
+
+use crate::{
+    history,
+    scene::Scene,
+    state::{Fate, ReleaseRecord, State},
+    world::World,
+};
+
+/// The releases to remove, oldest first: beyond `keep` or beyond `bytes_max` of those that nothing needs. Pure.
+pub(crate) fn surplus(
+    releases: &BTreeMap<ReleaseNumber, ReleaseRecord>,
+    needed: &BTreeSet<ReleaseNumber>,
+    keep: u32,
+    bytes_max: u64,
+) -> Vec<ReleaseNumber> {
+    let mut bytes: u64 = releases.iter().filter(|(n, _)| needed.contains(n)).map(|(_, r)| r.bytes).sum();
+    let mut kept = 0;
+    let mut surplus = Vec::new();
+    for (number, record) in releases.iter().rev().filter(|(n, _)| !needed.contains(n)) {
+        // One that is being staged belongs to the run that stages it.
+        if record.fate == Fate::Staging {
+            continue;
+        }
+        if kept < keep && bytes.saturating_add(record.bytes) <= bytes_max {
+            kept += 1;
+            bytes += record.bytes;
+        } else {
+            surplus.push(*number);
+        }
+    }
+    surplus.reverse();
+    surplus
+}
+
+/// Removes what the serving release's manifest does not keep. Failures are logged and tried again next time.
+pub(crate) async fn prune<W: World>(at: &Scene<W>) {
+    let state = at.books.read();
+    let Some(manifest) = state.serving.and_then(|release| at.manifest(release).ok()) else { return };
+    let (keep, bytes) = (manifest.release.keep_releases, manifest.release.keep_bytes.0);
+    for release in surplus(&state.releases, &state.needed(), keep, bytes) {
+        // Crash: first out of the books, so that a half removed release is never started.
+        let taken = at.books.change(|state| take(state, release));
+        match taken {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(site = %at.site, %error, "a release cannot be pruned");
+                return;
+            }
+        }
+        if let Err(error) = at.remove_release(release).await {
+            tracing::warn!(site = %at.site, %release, %error, "a pruned release's files stay");
+        }
+    }
+    remove_orphans(at).await;
+    for (deploy, path) in history::deploys(&at.layout).into_iter().skip(history::RECORDS_MAX) {
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(site = %at.site, %deploy, %error, "an old journal stays");
+        }
+    }
+    let artifacts = state.serving.and_then(|release| state.releases.get(&release));
+    at.artifacts.prune(&artifacts.map(|record| record.digest.clone()).into_iter().collect(), SystemTime::now());
+}
+
+/// Forgets a release if nothing has come to need it meanwhile.
+fn take(state: &mut State, release: ReleaseNumber) -> bool {
+    !state.needed().contains(&release) && state.releases.remove(&release).is_some()
+}
+
+/// Folders of releases that the books do not know: left by a crash between the books and the disk.
+async fn remove_orphans<W: World>(at: &Scene<W>) {
+    let Ok(entries) = std::fs::read_dir(at.layout.releases()) else { return };
+    for entry in entries.flatten() {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<ReleaseNumber>().ok());
+        let Some(number) = number else { continue };
+        let state = at.books.read();
+        if state.releases.contains_key(&number) || number.0 >= state.next_release {
+            continue;
+        }
+        if let Err(error) = at.remove_release(number).await {
+            tracing::warn!(site = %at.site, release = %number, %error, "a forgotten release's files stay");
+        }
+    }
+}

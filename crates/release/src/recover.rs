@@ -1,0 +1,117 @@
+//! After a keeper's death: what a deploy that has no end must become, from its journal and the edge's word. Pure.
+
+use api::deploy::Phase;
+use model::{Explain, ProcessId};
+
+use crate::{
+    journal::{Course, Kind, Record},
+    world::{JobKind, Served},
+};
+
+/// How far a run came, from its records alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reached {
+    pub phase: Option<Phase>,
+    /// (before, target) of a migration that was begun, and the process of its job.
+    pub migration: Option<(u64, u64, Option<ProcessId>)>,
+    pub migrated: bool,
+    pub switch_begun: bool,
+    pub switched: bool,
+    /// Label and reason of a return that was begun.
+    pub returning: Option<(u64, Explain)>,
+    pub returned: bool,
+    pub baked: bool,
+    pub cancel_asked: bool,
+    pub ended: bool,
+}
+
+/// What the next keeper does with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Recovery {
+    /// It ended; nothing to do.
+    Over,
+    /// Users never saw it: stop what it started.
+    Abort,
+    /// A migration was under way: wait for it if it lives, read what the database is, go on at START, abort, or hold.
+    TakeUpMigration { before: u64, target: u64, process: Option<ProcessId> },
+    /// The edge serves the old release: make that final, then abort.
+    MakeOldFinal,
+    /// The edge serves the new one, which is not written down: write it down, then go on after SWITCH.
+    CompleteSwitch { epoch: u64 },
+    /// Go on at this phase; a bake begins anew.
+    GoOn { phase: Phase },
+    /// A return was under way: make it so, and end.
+    FinishReturn { label: u64, why: Explain },
+}
+
+impl Reached {
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let mut reached = Self::default();
+        records.iter().filter_map(Record::kind).for_each(|kind| reached.take(kind));
+        reached
+    }
+
+    fn take(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Entered { phase } => self.phase = Some(*phase),
+            Kind::MigrateIntent { before, target } => self.migration = Some((*before, *target, None)),
+            Kind::JobIntent { job: JobKind::Migrate, process } => {
+                if let Some((_, _, job)) = &mut self.migration {
+                    *job = Some(*process);
+                }
+            }
+            Kind::MigrateDone { .. } => self.migrated = true,
+            Kind::SwitchIntent { .. } => self.switch_begun = true,
+            Kind::SwitchDone { .. } => self.switched = true,
+            Kind::ReturnIntent { generation, why, .. } => self.returning = Some((*generation, why.clone())),
+            Kind::ReturnDone { .. } => self.returned = true,
+            Kind::Baked => self.baked = true,
+            Kind::CancelAsked { .. } => self.cancel_asked = true,
+            Kind::Ended { .. } => self.ended = true,
+            Kind::Began { .. }
+            | Kind::Note { .. }
+            | Kind::Warned { .. }
+            | Kind::JobIntent { .. }
+            | Kind::JobDone { .. }
+            | Kind::InstanceIntent { .. }
+            | Kind::Retired { .. } => {}
+        }
+    }
+}
+
+/// `label`: the generation that the run would switch to; `booked`: that of the books; `served`: the edge's own word.
+pub(crate) fn plan(
+    reached: &Reached,
+    course: &Course,
+    label: u64,
+    booked: u64,
+    served: Option<Served>,
+) -> Recovery {
+    if reached.ended {
+        return Recovery::Over;
+    }
+    if let Some((label, why)) = &reached.returning {
+        return Recovery::FinishReturn { label: *label, why: why.clone() };
+    }
+    // The books follow an acknowledged switch only, so they may stand for the lost last record of it.
+    if reached.switched || booked == label {
+        let after = if reached.baked || !has_bake(course) { Phase::Drain } else { Phase::Bake };
+        return Recovery::GoOn { phase: after };
+    }
+    if reached.switch_begun {
+        return match served.filter(|served| served.generation == label) {
+            Some(served) => Recovery::CompleteSwitch { epoch: served.epoch },
+            None => Recovery::MakeOldFinal,
+        };
+    }
+    match reached.migration {
+        Some((before, target, process)) if reached.phase == Some(Phase::Migrate) => {
+            Recovery::TakeUpMigration { before, target, process }
+        }
+        _ => Recovery::Abort,
+    }
+}
+
+pub(crate) fn has_bake(course: &Course) -> bool {
+    crate::deploy::phases(course).contains(&Phase::Bake)
+}

@@ -1,0 +1,109 @@
+//! The way back after the switch: the pointer goes to the warm old release, the new one drains like any other.
+
+use api::deploy::Outcome;
+use model::Explain;
+
+use crate::{
+    abort,
+    deploy::End,
+    journal::Kind,
+    layout::link_atomically,
+    run::Run,
+    state::{LeavingStage, State},
+    table::has_pool,
+    world::{PoolStatus, World},
+};
+
+/// Takes the new release back, once. Where the old side cannot serve either, nothing flaps: a person decides.
+pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
+    let cancelled = run.cancel.is_cancelled();
+    if !run.manifest.deploy.auto_rollback && !cancelled {
+        let explain = why
+            .now(format!("release {} serves on (`deploy.auto_rollback` is off)", run.task.to))
+            .help("`mainstay rollback` returns to the last stable release");
+        return keep_new(run, explain, false).await;
+    }
+    let pools = run.at.pools().await.unwrap_or_default();
+    let Some(old) = run.task.from.filter(|_| old_side_serves(run, &pools)) else {
+        let explain = why
+            .now(format!("release {} serves on: there is no healthy old release to return to", run.task.to))
+            .help("mend the release and deploy it; `mainstay resume` allows deploys again");
+        return keep_new(run, explain, !cancelled).await;
+    };
+    let at = run.at.clone();
+    let pointer = at.pointer.lock().await;
+    let label = at.books.change(State::fresh_generation);
+    let label = label.unwrap_or_else(|_| at.books.read().next_generation);
+    run.log.tell(Kind::ReturnIntent { generation: label, release: old, why: why.clone() });
+    finish(run, label).await;
+    drop(pointer);
+    run.report.push(format!("release {} was taken back and drains", run.task.to));
+    End { outcome: Outcome::RolledBack, error: Some(why.now(format!("release {old} serves all traffic again"))) }
+}
+
+/// Publishes the old side under `label` until the edge has it, then writes it down. The caller holds the pointer.
+pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
+    let at = run.at.clone();
+    let (task, from) = (run.task.clone(), run.task.from);
+    let back = |state: &mut State| {
+        if state.generation != label {
+            state.switch_back(label, from, task.generation, task.deploy);
+            state.mark_failed(task.to);
+        }
+    };
+    let mut next = State::clone(&at.books.read());
+    back(&mut next);
+    // Bound: the edge comes back or the keeper ends; there is nothing else to do than to ask it again.
+    let epoch = loop {
+        match at.publish_state(&next).await {
+            Ok(served) => break served.epoch,
+            Err(error) => tracing::error!(site = %at.site, %error, "the edge does not take the old release back; again"),
+        }
+        tokio::time::sleep(at.settings.tick).await;
+    };
+    let mut logged = false;
+    // The books must follow the edge; on a full disk that is waited for, the old release serves meanwhile.
+    while let Err(error) = at.books.change(back) {
+        if !std::mem::replace(&mut logged, true) {
+            tracing::error!(site = %at.site, %error, "the return cannot be written down; trying until it can");
+        }
+        tokio::time::sleep(at.settings.tick).await;
+    }
+    run.log.tell(Kind::ReturnDone { epoch });
+    if let Some(old) = from
+        && let Err(error) = link_atomically(&at.layout.current(), &at.layout.release(old))
+    {
+        tracing::warn!(%error, "the link `current` still names the new release");
+    }
+    abort::keep_claims(run);
+}
+
+/// Whether what this run's switch made warm could serve again.
+fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
+    let state = run.at.books.read();
+    let warm = |l: &&crate::state::Leaving| l.deploy == run.task.deploy && l.stage == LeavingStage::Warm;
+    let mut found = false;
+    for leaving in state.leaving.iter().filter(warm) {
+        found = true;
+        let group = &leaving.group;
+        let routed = run.at.manifest(group.release).is_ok_and(|m| has_pool(&m, &group.service));
+        let pool = pools.iter().find(|p| p.id == group.pool());
+        if routed && !pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready)) {
+            return false;
+        }
+    }
+    found
+}
+
+async fn keep_new<W: World>(run: &mut Run<W>, explain: Explain, pause: bool) -> End {
+    if pause {
+        let reason = format!("release {} failed its bake and there was nothing to return to", run.task.to);
+        if let Err(error) = run.at.books.change(|state| state.paused = Some(reason)) {
+            run.log.warn(error);
+        }
+    }
+    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
+        run.log.warn(error);
+    }
+    abort::hold(run, explain, false).await
+}

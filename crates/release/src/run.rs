@@ -1,0 +1,243 @@
+//! One run of the deploy machine: what it is about, how it writes its journal, how it stops early.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use api::deploy::Phase;
+use model::{DeployId, Explain, InstanceName, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    events::EventLog,
+    journal::{Course, Journal, Kind},
+    layout::told,
+    scene::Scene,
+    state::Group,
+    world::{Observed, PoolStatus, ProbeSeen, World},
+};
+
+/// What a run is about; what its first record says.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub deploy: DeployId,
+    pub verb: String,
+    pub course: Course,
+    pub from: Option<ReleaseNumber>,
+    pub to: ReleaseNumber,
+    pub release: Option<ReleaseId>,
+    /// Of the groups that it starts, and the label of the table that it switches to.
+    pub generation: u64,
+    pub drain_now: bool,
+}
+
+/// A run's journal with those who listen to it.
+pub(crate) struct Log {
+    // The lock is held for one append; one run has one journal.
+    journal: Mutex<Journal>,
+    pub events: Arc<EventLog>,
+    pub phase: watch::Sender<Phase>,
+}
+
+impl Log {
+    pub(crate) fn new(journal: Journal, events: Arc<EventLog>, phase: Phase) -> Self {
+        Self { journal: Mutex::new(journal), events, phase: watch::channel(phase).0 }
+    }
+
+    /// Writes one record and waits for the disk.
+    /// # Errors
+    /// What it announced must then not be done.
+    pub(crate) fn append(&self, kind: Kind) -> Result<(), Explain> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = journal.append(kind).map_err(|error: io::Error| {
+            told("journal-unwritable", "write the journal", journal.path(), &error)
+        })?;
+        drop(journal);
+        self.events.push(&record);
+        Ok(())
+    }
+
+    /// For what is told but decides nothing: a full disk loses it, not the deploy.
+    pub(crate) fn note(&self, message: impl Into<String>) {
+        let phase = *self.phase.borrow();
+        self.tell(Kind::Note { phase, message: message.into() });
+    }
+
+    pub(crate) fn warn(&self, warning: Explain) {
+        self.tell(Kind::Warned { warning });
+    }
+
+    pub(crate) fn tell(&self, kind: Kind) {
+        if let Err(error) = self.append(kind) {
+            tracing::error!(%error, "a line of the deploy's journal is lost");
+        }
+    }
+}
+
+/// Why a run does not go on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Halt {
+    /// Before the switch: users never saw it.
+    Abort(Explain),
+    /// After the switch: the old release takes over again, if it can.
+    Return(Explain),
+    /// A person must look; `migration`: the database is between two schemas.
+    Hold { explain: Explain, migration: bool },
+}
+
+/// Before the switch any error aborts; phases after it say themselves what an error means.
+impl From<Explain> for Halt {
+    fn from(explain: Explain) -> Self {
+        Self::Abort(explain)
+    }
+}
+
+/// Everything that the phases share.
+pub(crate) struct Run<W> {
+    pub at: Arc<Scene<W>>,
+    pub task: Task,
+    pub manifest: Arc<Manifest>,
+    pub log: Arc<Log>,
+    /// Cancelled by an operator, never by the keeper's end.
+    pub cancel: CancellationToken,
+    /// Of the whole run up to the bake.
+    pub deadline: Instant,
+    pub changes: watch::Receiver<u64>,
+    /// Lines of the final report.
+    pub report: Vec<String>,
+}
+
+impl<W: World> Run<W> {
+    pub(crate) fn new(
+        at: Arc<Scene<W>>,
+        task: Task,
+        manifest: Arc<Manifest>,
+        log: Arc<Log>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let deadline = Instant::now() + at.settings.deploy_limit;
+        let changes = at.world.changes(&at.site);
+        Self { at, task, manifest, log, cancel, deadline, changes, report: Vec::new() }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) -> Result<(), Explain> {
+        self.log.append(Kind::Entered { phase })?;
+        self.log.phase.send_replace(phase);
+        Ok(())
+    }
+
+    /// Waits for something to change, one tick at most. Cancel-safe.
+    pub(crate) async fn pause(&mut self) {
+        let woken = async {
+            tokio::select! {
+                changed = self.changes.changed() => if changed.is_err() { std::future::pending().await },
+                () = self.cancel.cancelled() => {}
+            }
+        };
+        let _ = timeout(self.at.settings.tick, woken).await;
+        // A cancelled run looks once more and ends; one that must finish first does not spin.
+        if self.cancel.is_cancelled() {
+            tokio::time::sleep(self.at.settings.tick / 10).await;
+        }
+    }
+
+    /// # Errors
+    /// Somebody asked for the end.
+    pub(crate) fn check_cancelled(&self) -> Result<(), Explain> {
+        if !self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb)))
+    }
+
+    /// Cancelled, or over the deadline of the whole run.
+    pub(crate) fn check_going(&self) -> Result<(), Explain> {
+        self.check_cancelled()?;
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        let limit = model::Span(self.at.settings.deploy_limit);
+        Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb)))
+    }
+
+    pub(crate) fn release_dir(&self) -> PathBuf {
+        self.at.layout.files(self.task.to)
+    }
+
+    /// The groups that this run starts or returns to, before and after the switch.
+    pub(crate) fn brought(&self) -> Vec<Group> {
+        let state = self.at.books.read();
+        if !state.candidate.is_empty() {
+            return state.candidate.clone();
+        }
+        state.live.iter().filter(|group| group.generation == self.task.generation).cloned().collect()
+    }
+
+    /// What still serves if this run ends now, as a sentence.
+    pub(crate) fn now_serving(&self) -> String {
+        match self.at.books.read().serving {
+            Some(release) => format!("release {release} still serves all traffic"),
+            None => "nothing was deployed before, so nothing is served".into(),
+        }
+    }
+
+    /// Adds what a person needs to see of an instance: the last answer to a probe, the last lines of its log.
+    pub(crate) async fn with_evidence(
+        &self,
+        explain: Explain,
+        name: &InstanceName,
+        observed: &[Observed],
+        pools: &[PoolStatus],
+    ) -> Explain {
+        let seen = observed.iter().find(|o| o.name == *name);
+        let by_edge = pools.iter().flat_map(|p| &p.upstreams).find(|u| u.instance == *name);
+        let probe = by_edge
+            .and_then(|u| u.last_probe.as_ref())
+            .or_else(|| seen.and_then(|o| o.last_probe.as_ref()));
+        let mut explain = explain;
+        if let Some(probe) = probe {
+            explain = explain.caused_by(format!("{}: {}", probe.request, probe.outcome));
+        }
+        if let Some(exit) = seen.and_then(|o| o.last_exit.as_ref()) {
+            explain = explain.caused_by(format!("{name} last ended with {exit}"));
+        }
+        if let Some(probe) = probe {
+            explain = explain.detail(format!("last answer of {name}"), probe_lines(probe));
+        }
+        let lines = self.at.world.tail_log(&self.at.site, name, self.at.settings.log_lines).await;
+        if lines.is_empty() {
+            return explain;
+        }
+        explain.detail(format!("last {} log lines of {name}", lines.len()), lines)
+    }
+
+    /// The instances that a service gets from this run.
+    pub(crate) fn wanted(&self, service: &ServiceName) -> u32 {
+        let state = self.at.books.read();
+        match &self.task.course {
+            Course::Grow { service: only, instances }
+            | Course::Restart { service: Some(only), instances: Some(instances) }
+                if only == service =>
+            {
+                *instances
+            }
+            _ => state.instances(&self.manifest, service),
+        }
+    }
+}
+
+fn probe_lines(probe: &ProbeSeen) -> Vec<String> {
+    let mut lines = vec![format!("{} -> {}", probe.request, probe.outcome)];
+    lines.extend(probe.headers.iter().cloned());
+    if !probe.body.is_empty() {
+        lines.push(String::new());
+        lines.extend(probe.body.lines().map(str::to_owned));
+    }
+    lines
+}

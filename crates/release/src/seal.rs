@@ -1,0 +1,129 @@
+//! Sealing a release: the keeper takes the files over, top down and following no link, makes them read-only and writes
+//! down the digest of each. After that the app's own user cannot change what it runs.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::artifact::hex;
+
+/// Version of the stored form.
+const FORMAT: u32 = 1;
+
+/// `seal.json`: what the release was when it was sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    pub format: u32,
+    pub bytes: u64,
+    pub entries: u64,
+    pub files: Vec<SealedFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SealedFile {
+    /// Relative to the release's files, lossy.
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// Takes over everything below `root` and gives its digests. Blocks on the disk.
+///
+/// A folder is taken over before it is read, so its former owner can no longer exchange what is in it.
+/// # Errors
+/// As the file system says; something that is neither file, folder nor link.
+pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
+    let as_root = rustix::process::geteuid().is_root();
+    let mut seal = Seal { format: FORMAT, ..Seal::default() };
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        take_over(&folder, as_root, true)?;
+        let mut entries = fs::read_dir(&folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let kind = fs::symlink_metadata(&path)?.file_type();
+            seal.entries += 1;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_symlink() {
+                if as_root {
+                    lchown(&path, Some(0), None)?;
+                }
+            } else if kind.is_file() {
+                let (bytes, sha256) = digest(take_over(&path, as_root, false)?)?;
+                let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                seal.bytes += bytes;
+                seal.files.push(SealedFile { path: relative, bytes, sha256 });
+            } else {
+                return Err(io::Error::other(format!("{} is no file, folder or link", path.display())));
+            }
+        }
+    }
+    seal.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(seal)
+}
+
+/// Gives one entry to the keeper and takes the right to write away; its group keeps reading.
+fn take_over(path: &Path, as_root: bool, folder: bool) -> io::Result<File> {
+    if as_root {
+        lchown(path, Some(0), None)?;
+    }
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    let found = file.metadata()?;
+    if found.is_dir() != folder || !(found.is_dir() || found.is_file()) {
+        return Err(io::Error::other(format!("{} was exchanged while it was sealed", path.display())));
+    }
+    let owner = (found.mode() >> 6) & 0o5;
+    // What its owner could read and run, its group still can: the app's user is in the file's group.
+    file.set_permissions(Permissions::from_mode((owner << 6) | (owner << 3) | (found.mode() & 0o5)))?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn digest(mut file: File) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 128 << 10];
+    let mut bytes = 0;
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((bytes, hex(&hasher.finalize())));
+        }
+        hasher.update(buffer.get(..n).unwrap_or_default());
+        bytes += n as u64;
+    }
+}
+
+/// Removes a folder with all that is in it, sealed or not; a missing one is a success. Follows no link.
+pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.is_dir() => return fs::remove_file(dir),
+        Ok(_) => {}
+    }
+    if !rustix::process::geteuid().is_root() {
+        unlock(dir)?;
+    }
+    fs::remove_dir_all(dir)
+}
+
+/// A plain user may only empty folders that it may write.
+fn unlock(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            unlock(&entry.path())?;
+        }
+    }
+    Ok(())
+}

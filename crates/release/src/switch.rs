@@ -1,0 +1,113 @@
+//! SWITCH: one pointer in the edge. After an error or a crash the edge is asked what it serves; its answer is the truth,
+//! and "old" is made final by a higher epoch before anything is stopped.
+
+use model::Explain;
+use tokio::time::Instant;
+
+use crate::{
+    journal::{Course, Kind},
+    layout::link_atomically,
+    run::{Halt, Run},
+    state::{Group, State},
+    world::World,
+};
+
+pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    run.check_going().map_err(|error| error.now(run.now_serving()))?;
+    let at = run.at.clone();
+    let _pointer = at.pointer.lock().await;
+    let (generation, release) = (run.task.generation, run.task.to);
+    run.log.append(Kind::SwitchIntent { generation, release })?;
+    // Crash: from here on the next keeper asks the edge.
+    let next = switched(run, &at.books.read());
+    let error = match at.publish_state(&next).await {
+        Ok(served) if served.generation == generation => return complete(run, served.epoch).await,
+        Ok(served) => other_table(served.generation, generation),
+        Err(error) => error,
+    };
+    tracing::warn!(site = %at.site, %error, "the switch was not acknowledged: asking the edge what it serves");
+    match truth(run).await? {
+        Some(epoch) => complete(run, epoch).await,
+        None => {
+            make_old_final(run).await?;
+            Err(Halt::Abort(error.now(run.now_serving())))
+        }
+    }
+}
+
+fn other_table(found: u64, wanted: u64) -> Explain {
+    Explain::new("edge-other-table", "the edge acknowledged another table than it was given")
+        .caused_by(format!("generation {found}, wanted {wanted}"))
+}
+
+/// The books after this run's switch; the same again if it was done.
+pub(crate) fn switched<W: World>(run: &Run<W>, state: &State) -> State {
+    let mut next = state.clone();
+    if next.generation == run.task.generation {
+        return next;
+    }
+    match &run.task.course {
+        Course::Grow { .. } => next.grow(run.task.generation),
+        course => {
+            let only = match course {
+                Course::Restart { service, .. } => service.clone(),
+                _ => None,
+            };
+            let replaced = |group: &Group| only.as_ref().is_none_or(|only| group.service == *only);
+            next.switch(run.task.generation, run.task.to, run.task.deploy, replaced);
+        }
+    }
+    next
+}
+
+/// Asks the edge until it answers: the epoch of the new table if that is what it serves.
+async fn truth<W: World>(run: &mut Run<W>) -> Result<Option<u64>, Halt> {
+    loop {
+        match run.at.world.served(&run.at.site).await {
+            Ok(Some(served)) if served.generation == run.task.generation => return Ok(Some(served.epoch)),
+            Ok(_) => return Ok(None),
+            Err(error) if Instant::now() >= run.deadline => {
+                let explain = Explain::new("edge-unknown", "the edge does not say which release it serves")
+                    .caused_by(error.to_string())
+                    .now("both releases run")
+                    .help("see `mainstay status`; restarting the keeper asks again");
+                return Err(Halt::Hold { explain, migration: false });
+            }
+            Err(error) => tracing::warn!(site = %run.at.site, %error, "the edge does not say what it serves; again"),
+        }
+        run.pause().await;
+    }
+}
+
+/// A table of a higher epoch that leads to the old release, acknowledged: a late switch can no longer come.
+/// The caller holds the pointer.
+pub(crate) async fn make_old_final<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    loop {
+        let error = match run.at.publish_state(&run.at.books.read()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        if Instant::now() >= run.deadline {
+            let explain = error.now("both releases run").help("see `mainstay status`");
+            return Err(Halt::Hold { explain, migration: false });
+        }
+        run.pause().await;
+    }
+}
+
+/// Writes down what the edge has acknowledged. The caller holds the pointer.
+pub(crate) async fn complete<W: World>(run: &mut Run<W>, epoch: u64) -> Result<(), Halt> {
+    let at = run.at.clone();
+    let changed = at.books.change(|state| *state = switched(run, state));
+    if let Err(error) = changed {
+        // The books cannot follow (a full disk): what they say must stay true, so the pointer goes back.
+        make_old_final(run).await?;
+        return Err(Halt::Abort(error.now(run.now_serving())));
+    }
+    run.log.tell(Kind::SwitchDone { epoch });
+    if let Err(error) = link_atomically(&at.layout.current(), &at.layout.release(run.task.to)) {
+        tracing::warn!(%error, "the link `current` still names the old release");
+    }
+    run.log.note(format!("release {} serves", run.task.to));
+    Ok(())
+}
