@@ -7,6 +7,7 @@ use std::{
 };
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// # Errors
 /// `NotFound` where no such process is, as a zombie neither.
@@ -53,4 +54,17 @@ pub fn collect(pidfd: impl AsFd) -> Option<i32> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
     status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+}
+
+/// Waits until it has ended. Cancel-safe.
+///
+/// # Errors
+/// Outside of a tokio runtime with I/O, or out of descriptors.
+pub async fn ended(pidfd: impl AsFd) -> io::Result<()> {
+    let own = pidfd.as_fd().try_clone_to_owned()?;
+    // SAFETY: `own` is owned by the AsyncFd, so it stays the same open descriptor until that is dropped.
+    let watched =
+        unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) }.map_err(io::Error::from)?;
+    let _ready = watched.readable().await?;
+    Ok(())
 }

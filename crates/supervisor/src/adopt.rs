@@ -1,6 +1,17 @@
-//! What a new keeper finds below the run folder, and how it takes hold of it again.
+//! What a new keeper finds below the run folder, and how it takes hold of it again. Start and restart are the same
+//! code: the first start finds nothing.
 
-use crate::{Exit, Process, Spec};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use machine::lock::FileLock;
+
+use crate::{
+    Address, Exit, Process, Spec, Supervisor, ctl::Ctl, dirs, process::read_exit, protocol, spawn::folder,
+};
 
 /// One folder of `<run>/i/`.
 #[derive(Debug)]
@@ -8,7 +19,7 @@ pub enum Found {
     /// Its shim answers: adopted. The process itself may have ended; then `wait` answers at once.
     Adopted(Process),
     /// It ended while nobody looked. `exit.cause` is `Lost` where nobody saw how. Its folder stays until
-    /// [`crate::Supervisor::forget`].
+    /// [`Supervisor::forget`].
     Ended { spec: Box<Spec>, exit: Exit },
 }
 
@@ -21,10 +32,111 @@ impl Found {
     }
 }
 
-impl crate::Supervisor {
+/// A shim younger than this may not have its `ctl` yet.
+const BIRTH: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// What cannot be read as a process is removed when it is older than this: a spawn in progress is much younger.
+const JUNK_AFTER: Duration = Duration::from_secs(60);
+
+impl Supervisor {
+    /// What lives or lay below the run folder when this keeper began, oldest first: call it once, before the first
+    /// spawn. Cgroups that belong to no folder are killed. Takes up to 2 s where a shim is just being born, 2 s more
+    /// for each that hangs; a hung one is killed, because nobody could ever stop its app.
+    pub async fn observe(&self) -> Vec<Found> {
+        let mut dirs: Vec<PathBuf> = match fs::read_dir(dirs::all(&self.inner.settings.run_dir)) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(_) => Vec::new(),
+        };
+        dirs.sort();
+        let mut found = Vec::new();
+        for dir in dirs {
+            found.extend(self.observe_one(dir).await);
+        }
+        if self.inner.tree.is_some() {
+            let known: Vec<_> = found.iter().map(|found| found.spec().id).collect();
+            let inner = self.inner.clone();
+            let kill = move || inner.tree.as_ref().map(|tree| tree.kill_unknown(&known));
+            let _ = tokio::task::spawn_blocking(kill).await;
+        }
+        found
+    }
+
     /// Removes what is left of an ended process.
     pub async fn forget(&self, spec: &Spec) {
-        let _ = spec;
-        todo!()
+        let (inner, spec) = (self.inner.clone(), spec.clone());
+        let _ = tokio::task::spawn_blocking(move || folder::remove(&inner, &spec)).await;
+    }
+
+    async fn observe_one(&self, dir: PathBuf) -> Option<Found> {
+        let Some((spec, digest)) = read_spec(&dir) else {
+            remove_junk(&dir);
+            return None;
+        };
+        let until = Instant::now() + BIRTH.saturating_sub(age(&dir));
+        loop {
+            let lease = match &spec.address {
+                Some(Address::Tcp(address)) => self.inner.ports.lease(address.port()),
+                _ => None,
+            };
+            match Process::attach(self, spec.clone(), dir.clone(), &digest, lease).await {
+                Ok(process) => return Some(Found::Adopted(process)),
+                Err(error) if is_dead(&dir, &error) && Instant::now() >= until => break,
+                // Alive and silent, or of another spec: nobody could hold on to it.
+                Err(error) if Instant::now() >= until => {
+                    tracing::warn!(dir = %dir.display(), %error, "a shim does not answer; it is killed");
+                    kill_hung(&dir, &spec).await;
+                    break;
+                }
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+        if let Some(place) = &spec.cgroup {
+            let _ = machine::cgroup::kill(place);
+        }
+        let exit = read_exit(&dir).unwrap_or_else(|| Exit::lost(machine::clock::now_unix_ms()));
+        Some(Found::Ended { spec: Box::new(spec), exit })
+    }
+}
+
+fn read_spec(dir: &Path) -> Option<(Spec, String)> {
+    let bytes = fs::read(dirs::spec(dir)).ok()?;
+    Some((serde_json::from_slice(&bytes).ok()?, protocol::digest(&bytes)))
+}
+
+/// A folder without a readable spec: a spawn that died at its first step, or not ours.
+fn remove_junk(dir: &Path) {
+    if age(dir) >= JUNK_AFTER {
+        let _ = fs::remove_dir_all(dir);
+    }
+}
+
+fn age(dir: &Path) -> Duration {
+    let made = fs::metadata(dirs::spec(dir)).or_else(|_| fs::metadata(dir)).and_then(|meta| meta.modified());
+    made.ok().and_then(|made| SystemTime::now().duration_since(made).ok()).unwrap_or_default()
+}
+
+/// Nobody holds the shim's lock: the shim is not, or not any more.
+fn is_dead(dir: &Path, error: &io::Error) -> bool {
+    let silent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    silent && FileLock::try_acquire(&dirs::lock(dir)).is_ok_and(|lock| lock.is_some())
+}
+
+/// SIGKILL to a shim that holds its lock and does not answer; its app dies with it (PDEATHSIG), and with its cgroup.
+async fn kill_hung(dir: &Path, spec: &Spec) {
+    const SIGKILL: i32 = 9;
+    // The kernel remembers who called `listen`: the shim, whose pid cannot be another's while it holds the socket.
+    let pidfd = match Ctl::connect(dir).await.and_then(|ctl| ctl.peer()) {
+        Ok(peer) => machine::pidfd::open(peer.pid).ok(),
+        Err(_) => None,
+    };
+    if let Some(place) = &spec.cgroup {
+        let _ = machine::cgroup::kill(place);
+    }
+    if let Some(pidfd) = pidfd {
+        let _ = machine::pidfd::signal(&pidfd, SIGKILL);
+        let until = Instant::now() + BIRTH;
+        while !machine::pidfd::has_ended(&pidfd) && Instant::now() < until {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 }

@@ -9,10 +9,15 @@
 //! [`Supervisor::observe`] for what a new keeper finds. First start and restart are the same code with other lists.
 
 pub mod adopt;
+mod ctl;
+mod dirs;
 pub mod exit;
+mod failpoint;
 pub mod logs;
 pub mod order;
+mod payload;
 pub mod process;
+mod protocol;
 pub mod restart;
 pub mod shim;
 pub mod slot;

@@ -35,8 +35,6 @@ pub struct Line {
 pub enum Stream {
     Stdout,
     Stderr,
-    /// The shim's own notes: `dropped 4312 lines`.
-    Shim,
 }
 
 /// Which lines.
@@ -57,6 +55,21 @@ pub struct Query {
 pub fn read(folder: &Path, query: &Query) -> std::io::Result<Vec<Line>> {
     let _ = (folder, query);
     todo!()
+}
+
+/// The last `count` lines of one file as they stand there, oldest first. Reads at most its last 256 KiB.
+pub(crate) fn tail_of_file(path: &Path, count: usize) -> std::io::Result<Vec<String>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    const BYTES_MAX: u64 = 256 * 1024;
+    let mut file = std::fs::File::open(path)?;
+    let len = file.metadata()?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub(BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut last: Vec<String> = text.lines().rev().take(count).map(str::to_owned).collect();
+    last.reverse();
+    Ok(last)
 }
 
 /// Lines that come after this call, across rotation, of files that appear later too. Looks every 100 ms.

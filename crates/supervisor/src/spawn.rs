@@ -1,8 +1,20 @@
-//! From an [`Order`] to a [`Process`]: folder, spec, cgroup, sealed payload, shim.
+//! From an [`Order`] to a [`Process`]: folder, spec, cgroup, sealed payload, shim. Mechanism points 4 and 5 of the design.
 
-use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
+mod environment;
+pub(crate) mod folder;
+mod launch;
+pub(crate) mod ports;
+pub(crate) mod tree;
 
-use crate::{Found, Order, Process};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{Order, Process, dirs};
+use ports::Ports;
+use tree::Tree;
 
 /// What a [`Supervisor`] is made with.
 #[derive(Debug)]
@@ -13,8 +25,11 @@ pub struct Settings {
     pub exe: machine::child::Executable,
     /// Where instances' cgroups go; `None`: find a place below the keeper's own.
     pub cgroup_parent: Option<PathBuf>,
-    /// Ports for `Listen::Tcp`.
+    /// Ports for `Listen::Tcp` and `Listen::Inherit`.
     pub ports: RangeInclusive<u16>,
+    /// Private folders for temporary files (`TMPDIR`) go here, one per process; `None`: into the run folder, which is
+    /// memory where it is a tmpfs.
+    pub tmp_dir: Option<PathBuf>,
     /// The group that may connect to apps' unix sockets; `None`: the keeper's own.
     pub edge_gid: Option<u32>,
 }
@@ -22,7 +37,16 @@ pub struct Settings {
 /// Spawns, finds and adopts. One per keeper; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
-    inner: Arc<Settings>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) tree: Option<Tree>,
+    pub(crate) ports: Ports,
+    pub(crate) boot_id: String,
+    own_home: PathBuf,
 }
 
 /// Why a supervisor cannot begin.
@@ -66,7 +90,33 @@ impl Supervisor {
     /// # Errors
     /// [`OpenError`].
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
-        Ok(Self { inner: Arc::new(settings) })
+        let run_dir = &settings.run_dir;
+        let longest = dirs::socket(&dirs::of(run_dir, model::ProcessId(ulid::Ulid::nil())));
+        if longest.as_os_str().len() > dirs::SOCKET_PATH_MAX {
+            return Err(OpenError::RunDirTooLong { path: run_dir.clone() });
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::RunDir { path, source }
+        };
+        if let Some(parent) = run_dir.parent() {
+            std::fs::create_dir_all(parent).map_err(failed(parent))?;
+        }
+        let folders = [Some(run_dir.clone()), Some(dirs::all(run_dir)), settings.tmp_dir.clone()];
+        for folder in folders.into_iter().flatten() {
+            machine::fs::make_dir(&folder, 0o711).map_err(failed(&folder))?;
+        }
+        let home =
+            machine::users::by_uid(machine::users::own_uid()).ok().flatten().map(|account| account.home);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                tree: Tree::open(settings.cgroup_parent.as_deref(), run_dir),
+                ports: Ports::new(settings.ports.clone()),
+                boot_id: machine::clock::boot_id(),
+                own_home: home.unwrap_or_else(|| PathBuf::from("/")),
+                settings,
+            }),
+        })
     }
 
     /// Starts one process. When this returns, the app's program has been executed; whether it works is for probes.
@@ -75,18 +125,30 @@ impl Supervisor {
     /// # Errors
     /// [`SpawnError`].
     pub async fn spawn(&self, order: &Order) -> Result<Process, SpawnError> {
-        let _ = (order, &self.inner);
-        todo!()
+        launch::launch(self, order).await
     }
 
-    /// What lives or lay below the run folder when this keeper began: call it once, before the first spawn. Cgroups
-    /// that belong to no folder are killed. Takes up to 2 s where a shim is just being born, 2 s more for a hung one.
-    pub async fn observe(&self) -> Vec<Found> {
-        todo!()
-    }
-
-    /// What this machine does not give, in sentences for `status`: "no cgroup v2 memory controller: …".
+    /// What this machine does not give, in sentences for `status`; empty: nothing is missing.
     pub fn lost_abilities(&self) -> Vec<String> {
-        todo!()
+        let Some(tree) = &self.inner.tree else {
+            return vec![
+                "no writable cgroup v2 tree: memory and task limits are not enforced, and memory is counted by \
+                 processes"
+                    .to_owned(),
+            ];
+        };
+        let mut lost = Vec::new();
+        if !tree.has("memory") {
+            lost.push(
+                "the cgroup v2 tree has no memory controller: memory limits are not enforced".to_owned(),
+            );
+        }
+        if !tree.has("pids") {
+            lost.push(
+                "the cgroup v2 tree has no pids controller: task limits count per user, not per instance"
+                    .to_owned(),
+            );
+        }
+        lost
     }
 }

@@ -1,0 +1,84 @@
+//! What keeper and shim say to each other on `ctl`: one line of JSON a message, version 1, frozen. New verbs may come,
+//! and an old shim answers them with an error; the meaning of these never changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Exit;
+
+pub(crate) const VERSION: u32 = 1;
+/// Bound: a longer request closes the connection.
+pub(crate) const LINE_BYTES_MAX: usize = 4096;
+/// Bound of an answer: the tail, escaped.
+pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Who are you; the answer carries a pidfd of the app while it is not collected.
+    Hello,
+    Signal {
+        signal: i32,
+    },
+    /// Begin to stop; the shim holds the timer. A second one may shorten the grace, never lengthen it.
+    Stop {
+        signal: i32,
+        grace_ms: u64,
+    },
+    /// Answered when the app has ended.
+    Wait,
+    /// Answered when the app said `READY=1`, or has ended.
+    Ready,
+    Tail {
+        lines: usize,
+    },
+    /// End, if the app has ended.
+    Forget,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Hello(Hello),
+    Done,
+    Exit(Exit),
+    Ready(bool),
+    Lines(Vec<String>),
+    Error(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) protocol: u32,
+    /// Of Mainstay, for people.
+    pub(crate) version: String,
+    pub(crate) shim_pid: i32,
+    pub(crate) pid: i32,
+    pub(crate) started_unix_ms: u64,
+    /// Of the bytes of `spec.json`: see [`digest`].
+    pub(crate) digest: String,
+    pub(crate) ready: bool,
+    pub(crate) exit: Option<Exit>,
+}
+
+/// What the shim writes to its descriptor 1, once: whether the app runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Report {
+    Started(Hello),
+    /// The app could not be executed; `exit.json` says so too.
+    NotStarted(String),
+    /// The shim itself could not begin.
+    Failed(String),
+}
+
+/// SHA-256 in hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    line
+}

@@ -1,0 +1,171 @@
+//! The files of one log: `<name>.log`, rotated by size to `.1`, `.2`, `.3`, `.4`; all together within the bound.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use crate::spec::LogFile;
+
+/// The current one and those rotated away.
+const FILES: u64 = 5;
+/// Smaller files would rotate at every burst.
+const FILE_BYTES_MIN: u64 = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Files {
+    log: LogFile,
+    file_bytes_max: u64,
+    open: Option<(File, u64)>,
+}
+
+impl Files {
+    pub(super) fn new(log: LogFile) -> Self {
+        let file_bytes_max = (log.max_bytes / FILES).max(FILE_BYTES_MIN);
+        Self { log, file_bytes_max, open: None }
+    }
+
+    /// Writes whole lines; returns how many could not be written.
+    pub(super) fn write(&mut self, mut lines: &[u8]) -> u64 {
+        let mut lost = 0;
+        while !lines.is_empty() {
+            let piece = match self.make_room(lines) {
+                Ok(room) => first_lines(lines, room),
+                Err(_) => lines.len(),
+            };
+            let (now, rest) = lines.split_at(piece);
+            if self.append(now).is_err() {
+                lost += now.iter().filter(|byte| **byte == b'\n').count() as u64;
+            }
+            lines = rest;
+        }
+        lost
+    }
+
+    /// Opens or rotates; returns how many bytes the open file may still take.
+    fn make_room(&mut self, lines: &[u8]) -> io::Result<u64> {
+        let gone =
+            self.open.as_ref().is_some_and(|(file, _)| file.metadata().is_ok_and(|meta| meta.nlink() == 0));
+        if gone {
+            // Someone removed it: what is written to it from now on would be read by nobody.
+            self.open = None;
+        }
+        let size = self.opened()?.1;
+        let first = first_lines(lines, 0) as u64;
+        if size > 0 && size + first > self.file_bytes_max {
+            self.open = None;
+            self.rotate();
+            self.opened()?;
+        }
+        let size = self.open.as_ref().map_or(0, |(_, size)| *size);
+        Ok(self.file_bytes_max.saturating_sub(size))
+    }
+
+    fn opened(&mut self) -> io::Result<&mut (File, u64)> {
+        if self.open.is_none() {
+            if let Some(folder) = self.log.path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+            let mut options = OpenOptions::new();
+            let file =
+                options.append(true).create(true).mode(0o640).custom_flags(nofollow).open(&self.log.path)?;
+            let size = file.metadata()?.len();
+            self.open = Some((file, size));
+        }
+        self.open.as_mut().ok_or_else(|| io::Error::other("no log file"))
+    }
+
+    /// All of `lines` or nothing: a torn line would stick to the next one.
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let (file, size) = self.opened()?;
+        match file.write_all(lines) {
+            Ok(()) => {
+                *size += lines.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                let _ = file.set_len(*size);
+                Err(error)
+            }
+        }
+    }
+
+    fn rotate(&self) {
+        let oldest = SystemTime::now().checked_sub(Duration::from_secs(self.log.max_age_s));
+        for n in (1..FILES).rev() {
+            let from = if n == 1 { self.log.path.clone() } else { self.rotated(n - 1) };
+            let Ok(meta) = fs::metadata(&from) else { continue };
+            let expired = meta.modified().ok().zip(oldest).is_some_and(|(written, oldest)| written < oldest);
+            // A name that cannot be renamed keeps its lines and grows: losing the bound is better than losing them.
+            let _ = if expired { fs::remove_file(&from) } else { fs::rename(&from, self.rotated(n)) };
+        }
+    }
+
+    fn rotated(&self, n: u64) -> PathBuf {
+        let mut name: OsString = self.log.path.clone().into_os_string();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    }
+}
+
+/// How many bytes the whole lines at the start of `lines` take that fit `room`; at least one line.
+fn first_lines(lines: &[u8], room: u64) -> usize {
+    let room = usize::try_from(room).unwrap_or(usize::MAX).min(lines.len());
+    let within = lines.get(..room).and_then(|fit| fit.iter().rposition(|byte| *byte == b'\n'));
+    let end = within.or_else(|| lines.iter().position(|byte| *byte == b'\n'));
+    end.map_or(lines.len(), |newline| newline + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(dir: &std::path::Path, max_bytes: u64) -> Files {
+        Files::new(LogFile { path: dir.join("logs/web.log"), max_bytes, max_age_s: 3600 })
+    }
+
+    #[test]
+    fn all_files_together_stay_within_the_bound_and_hold_the_newest_lines() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let bound = FILES * FILE_BYTES_MIN;
+        let mut files = files(dir.path(), bound);
+        for n in 0..20_000 {
+            assert_eq!(files.write(format!("line {n:050}\n").as_bytes()), 0);
+        }
+        let mut all: Vec<_> = fs::read_dir(dir.path().join("logs")).expect("there").flatten().collect();
+        all.sort_by_key(fs::DirEntry::file_name);
+        let size: u64 = all.iter().map(|file| file.metadata().expect("there").len()).sum();
+        assert!(size <= bound, "{size} of {bound}");
+        assert_eq!(all.len() as u64, FILES);
+        let newest = fs::read_to_string(dir.path().join("logs/web.log")).expect("text");
+        assert!(newest.ends_with(&format!("line {:050}\n", 19_999)));
+        let before = fs::read_to_string(dir.path().join("logs/web.log.1")).expect("text");
+        let last =
+            before.lines().last().and_then(|line| line.get(5..)?.parse::<u32>().ok()).expect("a number");
+        let first =
+            newest.lines().next().and_then(|line| line.get(5..)?.parse::<u32>().ok()).expect("a number");
+        assert_eq!(last + 1, first);
+    }
+
+    #[test]
+    fn a_removed_file_is_made_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut files = files(dir.path(), 1 << 20);
+        files.write(b"one\n");
+        fs::remove_file(dir.path().join("logs/web.log")).expect("removed");
+        files.write(b"two\n");
+        assert_eq!(fs::read_to_string(dir.path().join("logs/web.log")).expect("text"), "two\n");
+    }
+
+    #[test]
+    fn lines_that_no_file_takes_are_counted() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join("logs"), "a file where the folder should be").expect("written");
+        assert_eq!(files(dir.path(), 1 << 20).write(b"one\ntwo\n"), 2);
+    }
+}

@@ -1,0 +1,191 @@
+//! The log of one app: lines in, CRI files out. A ring of 1 MiB lies between the reader and the thread that writes, so
+//! that a full or slow disk drops and counts lines and never stops the reading: a full pipe would freeze the app.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::files::Files;
+use crate::spec::LogFile;
+
+/// Bound: what waits for the disk.
+const RING_BYTES: usize = 1 << 20;
+/// Bound: what `tail` can give.
+const TAIL_BYTES: usize = 64 * 1024;
+/// The writer has little to do and no recursion.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// The reader's end.
+#[derive(Debug)]
+pub(super) struct Log {
+    shared: Arc<Shared>,
+    /// The last lines, formatted; up to twice [`TAIL_BYTES`], halved at a line's end.
+    tail: Vec<u8>,
+    stamp: Stamp,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ring: Mutex<Ring>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    bytes: Vec<u8>,
+    dropped: u64,
+    closed: bool,
+    /// The writer has written all that came before the close.
+    flushed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        // A panic of the other side leaves bytes and counts whole: they are changed by single calls.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// Starts the writer thread. To be called after the fork: a child of a process with threads may do little.
+    pub(super) fn start(file: LogFile) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || write_on(&theirs, Files::new(file)))?;
+        Ok(Self { shared, tail: Vec::new(), stamp: Stamp::default() })
+    }
+
+    /// Now is when the lines that follow were read.
+    pub(super) fn tick(&mut self) {
+        self.stamp.set(SystemTime::now());
+    }
+
+    pub(super) fn line(&mut self, stream: &str, line: &[u8], full: bool) {
+        let stamp = self.stamp.text.as_bytes();
+        let mark: &[u8] = if full { b" F " } else { b" P " };
+        let parts = [stamp, b" ", stream.as_bytes(), mark, line, b"\n"];
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        remember(&mut self.tail, &parts);
+        let mut ring = self.shared.lock();
+        if ring.bytes.len() + len > RING_BYTES {
+            ring.dropped += 1;
+            return;
+        }
+        parts.iter().for_each(|part| ring.bytes.extend_from_slice(part));
+        drop(ring);
+        self.shared.changed.notify_one();
+    }
+
+    /// The shim's own word among the lines, as stderr: readers of CRI know no third stream.
+    pub(super) fn note(&mut self, text: &str) {
+        self.tick();
+        self.line("stderr", format!("mainstay: {text}").as_bytes(), true);
+    }
+
+    /// The last `count` lines, oldest first.
+    pub(super) fn tail(&self, count: usize) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.tail);
+        let mut last: Vec<String> = text.lines().rev().take(count).map(str::to_owned).collect();
+        last.reverse();
+        last
+    }
+
+    /// No more lines come; waits up to `patience` for the disk to take what is there.
+    pub(super) fn close(&mut self, patience: Duration) {
+        let mut ring = self.shared.lock();
+        ring.closed = true;
+        self.shared.changed.notify_all();
+        let until = Instant::now() + patience;
+        while !ring.flushed {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            ring = self.shared.changed.wait_timeout(ring, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+fn remember(tail: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| tail.extend_from_slice(part));
+    if tail.len() > 2 * TAIL_BYTES {
+        let past = tail.len() - TAIL_BYTES;
+        let end = tail.iter().skip(past).position(|byte| *byte == b'\n').map_or(past, |n| past + n + 1);
+        tail.drain(..end);
+    }
+}
+
+/// The writer thread.
+fn write_on(shared: &Shared, mut files: Files) {
+    let mut stamp = Stamp::default();
+    let mut lost = 0_u64;
+    loop {
+        let (bytes, dropped, closed) = next(shared);
+        lost += dropped;
+        if lost > 0 {
+            stamp.set(SystemTime::now());
+            let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.text);
+            // Said once the disk takes lines again; until then it adds up.
+            if files.write(note.as_bytes()) == 0 {
+                lost = 0;
+            }
+        }
+        lost += files.write(&bytes);
+        if closed {
+            shared.lock().flushed = true;
+            shared.changed.notify_all();
+            return;
+        }
+    }
+}
+
+/// Waits for bytes and takes them; at most once a second where only dropped lines wait to be told.
+fn next(shared: &Shared) -> (Vec<u8>, u64, bool) {
+    let mut ring = shared.lock();
+    while ring.bytes.is_empty() && !ring.closed {
+        ring = shared.changed.wait(ring).unwrap_or_else(PoisonError::into_inner);
+    }
+    let bytes = std::mem::take(&mut ring.bytes);
+    (bytes, std::mem::take(&mut ring.dropped), ring.closed)
+}
+
+/// The time of a line as RFC 3339 with nanoseconds; the part before them is formatted once a second.
+#[derive(Debug, Default)]
+struct Stamp {
+    second: Option<u64>,
+    text: String,
+}
+
+impl Stamp {
+    fn set(&mut self, at: SystemTime) {
+        use std::fmt::Write as _;
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let second = since.as_secs();
+        if self.second != Some(second) {
+            let at =
+                jiff::Timestamp::from_second(i64::try_from(second).unwrap_or(i64::MAX)).unwrap_or_default();
+            self.text = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            self.second = Some(second);
+        }
+        self.text.truncate("2026-11-21T10:00:00".len());
+        let _ = write!(self.text, ".{:09}Z", since.subsec_nanos());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_rfc_3339_with_nanoseconds() {
+        let mut stamp = Stamp::default();
+        stamp.set(UNIX_EPOCH + Duration::new(1_795_255_200, 7));
+        assert_eq!(stamp.text, "2026-11-21T10:00:00.000000007Z");
+        stamp.set(UNIX_EPOCH + Duration::new(1_795_255_200, 999_999_999));
+        assert_eq!(stamp.text, "2026-11-21T10:00:00.999999999Z");
+    }
+}
