@@ -1,2 +1,28 @@
-//! The project's own commands.
-fn main() {}
+//! Measurements beside the peers that a user would pick instead, in one run, interleaved, as ratios.
+//!
+//! Owns figures, not pass or fail of features; a bar that is missed ends the run with 1. Begin with [`edge`], [`deploy`],
+//! [`memory`]: each starts its peers itself. See `bench/README.md`.
+
+mod cpu;
+mod deploy;
+mod edge;
+mod install;
+mod memory;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let met = match arguments.first().map(String::as_str) {
+        Some("edge") => edge::run(quick),
+        Some("deploy") => deploy::run(quick),
+        Some("memory") => memory::run(quick),
+        _ => {
+            eprintln!("cargo xtask bench edge | deploy | memory [--quick]");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}", if met { "every bar was met" } else { "a bar was missed" });
+    ExitCode::from(u8::from(!met))
+}

@@ -20,6 +20,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let folder = build::binaries(&["mainstay", "testkit", "bench"], Profile::Release)?;
     let mut bench = Command::new(folder.join("bench"));
-    bench.arg(&args.what).args(&args.rest).current_dir(shell::root());
+    bench.arg(&args.what).args(&args.rest).current_dir(shell::root()).env("MAINSTAY_TEST_BINARIES", folder);
     shell::run(&mut bench).map(|()| ExitCode::SUCCESS)
 }

@@ -54,18 +54,12 @@ fn only(name: &str) -> Result<Count> {
     if let Some((_, part)) = PARTS.iter().find(|(part, _)| *part == name) {
         return part();
     }
-    binaries()?;
-    count::tests(shell::cargo().args(["test", "--locked", "--workspace", "--no-fail-fast"]).args([
-        "--",
-        name,
-        "--test-threads=1",
-    ]))
+    count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast", "--", name, "--test-threads=1"]))
 }
 
 fn long(name: &str) -> Result<Count> {
-    binaries()?;
-    let mut cargo = shell::cargo();
-    cargo.args(["test", "--locked", "-p", "e2e", "--", name, "--test-threads=1", "--nocapture"]);
+    let mut cargo = cargo_test()?;
+    cargo.args(["-p", "e2e", "--", name, "--test-threads=1", "--nocapture"]);
     count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
 }
 
@@ -85,22 +79,21 @@ fn lints() -> Result<Count> {
 }
 
 fn units() -> Result<Count> {
-    let command = ["test", "--locked", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
-    binaries()?;
-    count::tests(shell::cargo().args(command))
+    count::tests(cargo_test()?.args(["--workspace", "--exclude", "e2e", "--no-fail-fast"]))
 }
 
 /// One after the other: each has the machine for itself, and its figures mean something.
 fn journeys() -> Result<Count> {
-    binaries()?;
-    let command =
-        ["test", "--locked", "-p", "e2e", "--no-fail-fast", "--", "--test-threads=1", "--nocapture"];
-    count::tests(shell::cargo().args(command))
+    let command = ["-p", "e2e", "--no-fail-fast", "--", "--test-threads=1", "--nocapture"];
+    count::tests(cargo_test()?.args(command))
 }
 
-/// What integration tests and journeys start.
-fn binaries() -> Result<()> {
-    build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev).map(drop)
+/// A `cargo test` whose tests find the binaries that they start.
+fn cargo_test() -> Result<Command> {
+    let folder = build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev)?;
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--locked"]).env("MAINSTAY_TEST_BINARIES", folder);
+    Ok(cargo)
 }
 
 /// A command that passes or fails as one.

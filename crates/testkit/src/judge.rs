@@ -43,6 +43,8 @@ pub struct Target {
 pub struct Load {
     /// Clients of short requests of all methods on keep-alive connections.
     pub short: usize,
+    /// Largest answer that a short client asks for.
+    pub answer_bytes_max: usize,
     /// Pause of a short client between two requests.
     pub pace: Duration,
     /// Clients whose requests take 500 ms.
@@ -67,6 +69,7 @@ impl Load {
     pub fn mixed() -> Self {
         Self {
             short: 8,
+            answer_bytes_max: usize::MAX,
             pace: Duration::from_millis(25),
             slow: 8,
             pausing: 4,

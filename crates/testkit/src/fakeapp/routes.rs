@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{
-        DefaultBodyLimit, Query, State, WebSocketUpgrade,
+        DefaultBodyLimit, Path, Query, State, WebSocketUpgrade,
         ws::{Message, WebSocket},
     },
     http::{HeaderMap, StatusCode},
@@ -26,7 +26,12 @@ use super::{answer, settings::Settings};
 struct App {
     settings: Settings,
     began: Instant,
+    /// What `/plain/…` answers; made once, so that a benchmark measures who is before the app.
+    plain: Bytes,
 }
+
+/// Longest answer of `/plain/{bytes}`.
+const PLAIN_BYTES_MAX: usize = 64 << 10;
 
 /// What a request may ask of its answer.
 #[derive(Deserialize)]
@@ -47,8 +52,13 @@ fn ten() -> u32 {
 }
 
 pub(super) fn router(settings: &Settings) -> Router {
-    let app = Arc::new(App { settings: settings.clone(), began: Instant::now() });
+    let app = Arc::new(App {
+        settings: settings.clone(),
+        began: Instant::now(),
+        plain: vec![b'x'; PLAIN_BYTES_MAX].into(),
+    });
     Router::new()
+        .route("/plain/{bytes}", get(plain))
         .route("/ready", get(ready))
         .route("/up", get(echo))
         .route("/sse", get(events))
@@ -96,6 +106,11 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
         }
     }
     app.answer(&nonce, &body, 0).await
+}
+
+/// So many bytes, at no cost.
+async fn plain(State(app): State<Arc<App>>, Path(bytes): Path<usize>) -> Bytes {
+    app.plain.slice(..bytes.min(PLAIN_BYTES_MAX))
 }
 
 async fn exit() -> Response {

@@ -29,7 +29,7 @@ pub(super) async fn short(shared: Arc<Shared>, client: usize) {
     let mut turn = client * 13;
     while !shared.is_stopping() {
         turn += 1;
-        let asked = mixed(shared.nonce(), turn);
+        let asked = mixed(shared.nonce(), turn, shared.load.answer_bytes_max);
         if turn % 100 == 99 {
             let _ = connection.abort(asked.request(&shared), Duration::from_millis(turn as u64 % 5)).await;
             shared.tally.aborted();
@@ -79,14 +79,14 @@ fn get(kind: Kind, nonce: String, path: &str, filler_bytes: usize) -> Asked {
 }
 
 /// The `turn`-th of the mix: methods, body sizes and answer sizes of their own periods.
-fn mixed(nonce: String, turn: usize) -> Asked {
+fn mixed(nonce: String, turn: usize, answer_bytes_max: usize) -> Asked {
     const METHODS: [Method; 6] =
         [Method::GET, Method::POST, Method::GET, Method::PUT, Method::GET, Method::DELETE];
     const BODY_BYTES: [usize; 5] = [0, 11, 1000, 0, 40_000];
     const ANSWER_BYTES: [usize; 4] = [0, 900, 30_000, 120];
     let method = METHODS[turn % METHODS.len()].clone();
     let body_bytes = if method == Method::GET { 0 } else { BODY_BYTES[turn % BODY_BYTES.len()] };
-    let filler_bytes = ANSWER_BYTES[turn % ANSWER_BYTES.len()];
+    let filler_bytes = ANSWER_BYTES[turn % ANSWER_BYTES.len()].min(answer_bytes_max);
     let body = answer::filler(&nonce, body_bytes).collect();
     Asked {
         kind: Kind::Short,
@@ -197,21 +197,21 @@ mod tests {
 
     #[test]
     fn a_right_answer_is_right() {
-        let asked = mixed("n1".into(), 1);
+        let asked = mixed("n1".into(), 1, usize::MAX);
         let (parts, body) = answered(&head(&asked), asked.filler_bytes);
         assert_eq!(verdict(&asked, &parts, &body), Ok(head(&asked)));
     }
 
     #[test]
     fn the_answer_to_another_is_seen() {
-        let (asked, other) = (mixed("n1".into(), 1), mixed("n2".into(), 1));
+        let (asked, other) = (mixed("n1".into(), 1, usize::MAX), mixed("n2".into(), 1, usize::MAX));
         let (parts, body) = answered(&head(&other), other.filler_bytes);
         assert_eq!(verdict(&asked, &parts, &body).map_err(|wrong| wrong.0), Err(Failure::WrongAnswer));
     }
 
     #[test]
     fn a_missing_byte_a_changed_byte_and_a_changed_request_are_seen() {
-        let asked = mixed("n1".into(), 2);
+        let asked = mixed("n1".into(), 2, usize::MAX);
         let (parts, body) = answered(&head(&asked), asked.filler_bytes);
         let shorter = &body[..body.len() - 1];
         assert_eq!(verdict(&asked, &parts, shorter).map_err(|wrong| wrong.0), Err(Failure::ShortBody));
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_5xx_without_an_instance_is_the_edges() {
-        let asked = mixed("n1".into(), 2);
+        let asked = mixed("n1".into(), 2, usize::MAX);
         let parts = http::Response::builder().status(502).body(()).expect("valid").into_parts().0;
         assert_eq!(
             verdict(&asked, &parts, b"bad gateway").map_err(|wrong| wrong.0),

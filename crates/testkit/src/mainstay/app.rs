@@ -65,6 +65,12 @@ impl FakeApp {
         self
     }
 
+    /// Its route takes every host.
+    #[must_use]
+    pub fn any_host(self) -> Self {
+        self.host("")
+    }
+
     /// `tcp`, `unix` or `inherit`.
     #[must_use]
     pub fn listen(mut self, listen: &'static str) -> Self {
@@ -174,6 +180,7 @@ impl FakeApp {
         let mut arguments = String::new();
         self.arguments.iter().for_each(|argument| write!(arguments, ", {argument:?}").expect("memory"));
         let pairs: Vec<_> = self.env.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+        let hosts = if host.is_empty() { String::new() } else { format!("hosts = [{host:?}]") };
         let deploy: Vec<_> = self.deploy.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         format!(
             r#"manifest = 1
@@ -193,7 +200,7 @@ stop_timeout = "5s"
 startup = {{ http = "/up", period = "100ms", timeout = "1s", deadline = "40s" }}
 readiness = {{ http = "/ready", period = "200ms", timeout = "1s", success_threshold = 1, failure_threshold = 3 }}
 [[route]]
-hosts = ["{host}"]
+{hosts}
 path_prefix = "/"
 service = "web"
 tls = "optional"
