@@ -26,7 +26,6 @@ pub(crate) fn lock(dir: &Path) -> PathBuf {
     dir.join("lock")
 }
 
-
 /// What the shim itself has to complain of; usually empty.
 pub(crate) fn shim_err(dir: &Path) -> PathBuf {
     dir.join("shim.err")

@@ -49,11 +49,18 @@ struct Prepared {
     door: Door,
 }
 
+/// The shim as it was forked.
+#[derive(Debug)]
+struct Born {
+    report: OwnedFd,
+    shim: OwnedFd,
+}
+
 pub(super) async fn launch(supervisor: &Supervisor, order: &Order) -> Result<Process, SpawnError> {
     let (inner, order) = (supervisor.inner.clone(), order.clone());
     let begun = tokio::task::spawn_blocking(move || begin(&inner, &order)).await;
-    let (prepared, report) = begun.map_err(|error| io_error("run the spawn")(error.into()))??;
-    let reported = match Receiver::from_owned_fd(report) {
+    let (prepared, born) = begun.map_err(|error| io_error("run the spawn")(error.into()))??;
+    let reported = match Receiver::from_owned_fd(born.report) {
         Ok(report) => read_report(report, &prepared.dir).await,
         Err(error) => Err(error.to_string()),
     };
@@ -66,18 +73,21 @@ pub(super) async fn launch(supervisor: &Supervisor, order: &Order) -> Result<Pro
         }
         Ok(Report::Failed(why)) | Err(why) => SpawnError::Shim { name: spec.name.clone(), why },
     };
+    // It may be alive and only silent; its app dies with it.
+    const SIGKILL: i32 = 9;
+    let _ = machine::pidfd::signal(&born.shim, SIGKILL);
     let inner = supervisor.inner.clone();
     let _ = tokio::task::spawn_blocking(move || folder::remove(&inner, &spec)).await;
     Err(failed)
 }
 
 /// Everything up to the running shim; leaves nothing behind if it fails.
-fn begin(inner: &Inner, order: &Order) -> Result<(Prepared, OwnedFd), SpawnError> {
+fn begin(inner: &Inner, order: &Order) -> Result<(Prepared, Born), SpawnError> {
     let id = ProcessId(ulid::Ulid::generate());
     let prepared = prepare(inner, order, id);
     let begun = prepared.and_then(|prepared| {
-        let report = start_shim(inner, order, &prepared)?;
-        Ok((prepared, report))
+        let born = start_shim(inner, order, &prepared)?;
+        Ok((prepared, born))
     });
     begun.inspect_err(|_| clean(inner, order, id))
 }
@@ -185,8 +195,8 @@ fn seal(order: &Order, env: Vec<(String, String)>, door: &Door) -> Result<OwnedF
     machine::memfd::sealed("mainstay-payload", &bytes).map_err(io_error("seal the payload"))
 }
 
-/// Executes the shim; returns the end of the pipe on which it will say how it went.
-fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<OwnedFd, SpawnError> {
+/// Executes the shim, which will say on its pipe how it went.
+fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<Born, SpawnError> {
     let failed = |error: std::io::Error| io_error("start the shim")(error);
     let (report, says) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
@@ -209,11 +219,11 @@ fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<Owned
     setup.fds.extend(inherited.zip(3..).map(|(fd, number): (_, RawFd)| (fd, number)));
     setup.session = Session::New;
     setup.cgroup = procs.as_ref().map(AsFd::as_fd);
-    // As many as the app may have: the shim passes its own limit on where it may not raise it.
     let child = machine::child::spawn(&setup).map_err(|error| io_error(error.to_string())(error.source))?;
     failpoint::hit("spawn-shim");
+    let shim = child.pidfd.try_clone().map_err(failed)?;
     reap_when_ended(child.pidfd);
-    Ok(report)
+    Ok(Born { report, shim })
 }
 
 /// The shim is this keeper's child: when it ends it must not stay a zombie.

@@ -62,6 +62,8 @@ fn a_line_without_end_stays_bounded() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// However the bytes arrive, the secret is gone and all else is there.
     #[test]
     fn no_chunking_lets_a_secret_through(
