@@ -5,13 +5,13 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    os::fd::{AsFd, OwnedFd, RawFd},
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
 use machine::child::{self, Become, Child, Exec, Session, Setup, c_string};
 
-use crate::{Spec, payload::Payload};
+use crate::{Spec, order::STDIN, payload::Payload};
 
 /// The app's ends of its pipes.
 #[derive(Debug)]
@@ -27,11 +27,14 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) fn spawn(spec: &Spec, payload: &Payload, fds: &[OwnedFd], ends: &Ends) -> Result<Child, String> {
     let opening = |error: io::Error| error.to_string();
     let null = File::open("/dev/null").map_err(opening)?;
+    let named = || payload.fd_names.iter().zip(fds);
+    let stdin = named().find(|(name, _)| *name == STDIN).map_or(null.as_fd(), |(_, fd)| fd.as_fd());
+    let numbered = named().filter(|(name, _)| *name != STDIN).map(|(_, fd)| fd.as_fd()).zip(3..);
     let procs = cgroup(spec);
     let mut setup = setup(spec, payload).map_err(opening)?;
     setup.cgroup = procs.as_ref().map(AsFd::as_fd);
-    setup.fds = vec![(null.as_fd(), 0), (ends.stdout.as_fd(), 1), (ends.stderr.as_fd(), 2)];
-    setup.fds.extend(fds.iter().zip(3..).map(|(fd, number): (_, RawFd)| (fd.as_fd(), number)));
+    setup.fds = vec![(stdin, 0), (ends.stdout.as_fd(), 1), (ends.stderr.as_fd(), 2)];
+    setup.fds.extend(numbered);
     child::spawn(&setup).map_err(|error| match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -51,10 +54,11 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
         .map(|(name, value)| c_string(format!("{name}={value}")))
         .collect::<io::Result<Vec<_>>>()?;
     let exec = if spec.own_executable { Exec::Own } else { Exec::Paths(candidates(spec, payload)?) };
-    let inherits = !payload.fd_names.is_empty();
+    let names: Vec<&str> = payload.fd_names.iter().map(String::as_str).filter(|name| *name != STDIN).collect();
+    let inherits = !names.is_empty();
     if inherits {
-        env.push(c_string(format!("LISTEN_FDS={}", payload.fd_names.len()))?);
-        env.push(c_string(format!("LISTEN_FDNAMES={}", payload.fd_names.join(":")))?);
+        env.push(c_string(format!("LISTEN_FDS={}", names.len()))?);
+        env.push(c_string(format!("LISTEN_FDNAMES={}", names.join(":")))?);
     }
     let mut setup = Setup::new(exec, argv, env);
     setup.pid_variable = inherits.then_some("LISTEN_PID");
