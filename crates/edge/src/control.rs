@@ -12,6 +12,8 @@
 //! `…_ms` (lengths, monotonic, to decide on).
 
 mod client;
+mod report;
+pub(crate) mod serve;
 
 use model::{ProcessId, ReleaseId, ReleaseNumber, Site, Span};
 use serde::{Deserialize, Serialize};
@@ -144,6 +146,9 @@ pub struct PoolStatus {
     /// Requests that the drain cut at its deadlines, by class.
     pub cut: Active,
     pub upstreams: Vec<UpstreamStatus>,
+    /// Instances that the table no longer names and that still hold requests.
+    #[serde(default)]
+    pub leaving: Vec<UpstreamStatus>,
 }
 
 impl PoolStatus {

@@ -8,9 +8,42 @@
 //! Begin with [`table`] (what the keeper asks for), [`control`] (what the edge answers), then `run.rs` (how the process
 //! is built) and `proxy.rs` (the way of one request).
 
+mod access_log;
+mod balance;
+mod body;
+mod clock;
+mod conn;
 pub mod control;
-mod files;
+mod director;
+mod flight;
+mod forward;
+mod frames;
+mod guard;
+mod h1;
+mod h2;
+mod headers;
+mod ids;
+mod listeners;
+mod matcher;
+mod metrics;
+mod notify;
+mod page;
+mod pool;
+mod private;
+mod probe;
+mod proxy;
+mod request;
+mod route;
+mod run;
 pub mod settings;
+mod shared;
 pub mod table;
+mod timers;
+mod tunnel;
+mod upstream;
+mod websocket;
+mod worker;
 
+pub use listeners::ListenError;
+pub use run::{RunError, main, serve};
 pub use settings::Settings;

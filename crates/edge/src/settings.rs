@@ -235,7 +235,7 @@ impl Settings {
     pub fn write(&self, path: &Path) -> Result<(), SettingsError> {
         let failed = |source| SettingsError::Write { path: path.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        crate::files::replace(path, &text, 0o600).map_err(failed)
+        machine::fs::write_atomic(path, &text, 0o600).map_err(failed)
     }
 
     /// Threads that serve.

@@ -1,7 +1,10 @@
 //! Sockets and what stands on them for everyone: binding listeners, the one HTTP client, TLS set-up.
 //!
-//! Owns every time-out and cap of outbound calls. Never decides where traffic goes. Begin with [`client`] or
-//! [`listen`].
+//! Owns every time-out and cap of outbound calls. Never decides where traffic goes. Begin with [`client`] for calls,
+//! [`listen`] for sets of listeners, [`tls`] for how a server encrypts.
 
 pub mod client;
+pub mod devcert;
 pub mod listen;
+pub mod tickets;
+pub mod tls;

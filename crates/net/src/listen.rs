@@ -1,26 +1,54 @@
-//! Listeners: bound dual-stack and shareable, so that several acceptors (and the next edge) can serve one address.
+//! Binding: sets of listeners that share an address, so that each serving thread has its own accept queue.
 
 use std::{
     io,
-    net::SocketAddr,
-    os::fd::{AsFd, OwnedFd},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
-/// Connections that may wait to be accepted; the kernel takes `net.core.somaxconn` where that is less.
-pub const BACKLOG: i32 = 4096;
+/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
 
-/// Binds a TCP listener of a SO_REUSEPORT set: non-blocking, close-on-exec, and on `[::]` for IPv4 too.
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("{address} is taken by another program")]
+    Taken { address: SocketAddr },
+    #[error("port {} needs root or CAP_NET_BIND_SERVICE", address.port())]
+    NotAllowed { address: SocketAddr },
+    #[error("cannot listen on {address}")]
+    Other { address: SocketAddr, source: io::Error },
+}
+
+/// Binds `count` listeners (at least one) to `address`, non-blocking and close-on-exec.
+///
+/// `[::]` takes IPv4 too, and becomes `0.0.0.0` on a machine without IPv6. Port 0 gives all of them the same free port.
+/// Every listener of the set must be accepted from: the kernel spreads connections over all.
 ///
 /// # Errors
-/// As the kernel says: address in use, permission, no such interface.
-pub fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
+/// [`BindError::Taken`] also if a program bound the address without SO_REUSEPORT, or as another user.
+pub fn bind_set(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindError> {
+    let first = match bind(address) {
+        Err(error) if is_without_ipv6(&error) && address.ip().is_unspecified() => {
+            bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        first => first,
+    };
+    let first = first.map_err(|source| told(address, source))?;
+    let actual = first.local_addr().map_err(|source| told(address, source))?;
+    let mut set = vec![first];
+    for _ in 1..count {
+        set.push(bind(actual).map_err(|source| told(actual, source))?);
+    }
+    Ok(set)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    // A listener that was closed a moment ago leaves connections in TIME_WAIT; they must not keep the address.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
@@ -29,62 +57,48 @@ pub fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// The address that a socket is bound to; `None` for one that is no internet socket.
-pub fn local_address(fd: &impl AsFd) -> Option<SocketAddr> {
-    SockRef::from(fd).local_addr().ok()?.as_socket()
+fn is_without_ipv6(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    const EADDRNOTAVAIL: i32 = 99;
+    matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL))
 }
 
-/// Whether somebody else listens on the address already. With SO_REUSEPORT the kernel lets any process of the same uid
-/// join a set, which would share its connections without a word.
-///
-/// # Errors
-/// `AddrInUse` if so, and what else binding says.
-pub fn check_free(address: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+fn told(address: SocketAddr, source: io::Error) -> BindError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { address },
+        io::ErrorKind::PermissionDenied => BindError::NotAllowed { address },
+        _ => BindError::Other { address, source },
     }
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpStream;
 
     use super::*;
 
-    fn loopback(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    #[test]
+    fn a_set_shares_one_port_and_each_connection_has_one_queue() {
+        let set = bind_set("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let address = set[0].local_addr().unwrap();
+        assert!(set.iter().all(|listener| listener.local_addr().unwrap() == address));
+        let clients: Vec<_> = (0..12).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let accepted: usize =
+            set.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count()).sum();
+        assert_eq!(accepted, clients.len());
     }
 
     #[test]
-    fn a_set_shares_one_address_and_each_of_it_gets_connections() {
-        let first = bind(loopback(0)).expect("bound");
-        let address = local_address(&first).expect("an address");
-        let second = bind(address).expect("bound beside it");
-        let set = [first, second].map(TcpListener::from);
-        let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(address).expect("connected")).collect();
-        let accepted: Vec<usize> =
-            set.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count()).collect();
-        assert_eq!(accepted.iter().sum::<usize>(), clients.len());
-        assert!(accepted.iter().all(|count| *count > 0), "{accepted:?}");
+    fn what_another_program_holds_is_told() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        assert!(matches!(bind_set(address, 1), Err(BindError::Taken { .. })));
     }
 
     #[test]
-    fn an_address_that_another_listens_on_is_not_joined_silently() {
-        let other = bind(loopback(0)).expect("bound");
-        let address = local_address(&other).expect("an address");
-        assert_eq!(check_free(address).expect_err("taken").kind(), io::ErrorKind::AddrInUse);
-        drop(other);
-        check_free(address).expect("free again");
-    }
-
-    #[test]
-    fn all_addresses_means_ipv4_too() {
-        let listener = bind("[::]:0".parse().expect("an address")).expect("bound");
-        let port = local_address(&listener).expect("an address").port();
-        TcpStream::connect(loopback(port)).expect("connected by IPv4");
+    fn all_interfaces_are_both_families() {
+        let set = bind_set("[::]:0".parse().unwrap(), 1).unwrap();
+        let port = set[0].local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
     }
 }

@@ -1,0 +1,66 @@
+use model::ByteSize;
+
+use super::*;
+
+fn line(path: &str) -> Line<'_> {
+    Line {
+        request_id: "01J",
+        method: "GET",
+        host: b"a\"\xff",
+        path,
+        query: Some("token=secret"),
+        status: 200,
+        bytes_in: 1,
+        bytes_out: 2,
+        duration: Duration::from_micros(12_345),
+        ttfb: Some(Duration::from_micros(1_002)),
+        upstream: None,
+        release: Some(42),
+        site: Some("a/production"),
+        client: "::1".parse().unwrap(),
+        protocol: "HTTP/1.1",
+        tls: false,
+        class: "http",
+        retries: 0,
+        cause: None,
+    }
+}
+
+#[test]
+fn a_line_is_json_whatever_the_client_sent() {
+    let mut out = b"{\"time\":\"x\"".to_vec();
+    line("/a\"\\\u{1}ü").render(&mut out, false);
+    let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(value["path"], "/a\"\\\u{1}ü");
+    assert_eq!(value["host"], "a\"\u{fffd}");
+    assert_eq!(value["duration_ms"], 12.345);
+    assert_eq!(value["ttfb_ms"], 1.002);
+    assert!(value.get("query").is_none());
+}
+
+#[test]
+fn seconds_become_dates() {
+    assert_eq!(civil(0), "1970-01-01T00:00:00");
+    assert_eq!(civil(951_782_400), "2000-02-29T00:00:00");
+    assert_eq!(civil(1_700_000_000), "2023-11-14T22:13:20");
+}
+
+#[test]
+fn files_are_rotated_by_size_and_the_oldest_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        AccessLog { path: folder.path().join("access.log"), max_bytes: ByteSize(300), keep: 2, query: false };
+    let (log, thread) = Log::start(Some(&settings)).unwrap();
+    let mut batch = log.batch();
+    for n in 0..9 {
+        batch.write(&line(&format!("/{n}")));
+        batch.flush();
+    }
+    drop((batch, log));
+    thread.unwrap().join().unwrap();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["access.log", "access.log.1", "access.log.2"]);
+    assert!(std::fs::read_to_string(&settings.path).unwrap().contains("\"path\":\"/8\""));
+}

@@ -1,0 +1,51 @@
+//! Which upstream of a pool takes a request.
+
+use std::sync::Arc;
+
+use model::{ProcessId, manifest::Balance};
+
+use crate::{
+    clock::now_ms,
+    pool::{Config, UpstreamState},
+};
+
+/// The best upstream that `tried` does not name.
+///
+/// First those that are ready and not ejected; then ready ones, since a lone ejected one is better than none; then,
+/// when nothing is ready, those that once were; then any. `turn` spreads ties and is the order of round robin.
+pub(crate) fn choose<'a>(
+    config: &'a Config,
+    turn: usize,
+    tried: &[ProcessId],
+) -> Option<&'a Arc<UpstreamState>> {
+    let all = &config.upstreams;
+    if let ([only], []) = (&all[..], tried) {
+        return Some(only);
+    }
+    let now = now_ms();
+    let rank = |upstream: &UpstreamState| match (upstream.is_ready(), upstream.ejected_for_ms(now)) {
+        (true, None) => 0,
+        (true, Some(_)) => 1,
+        (false, _) if upstream.was_ready() => 2,
+        (false, _) => 3,
+    };
+    let mut best: Option<(u32, u64, &Arc<UpstreamState>)> = None;
+    for step in 0..all.len() {
+        let upstream = &all[(turn + step) % all.len()];
+        if tried.contains(&upstream.process) {
+            continue;
+        }
+        let load = match config.balance {
+            Balance::LeastConnections => upstream.active.total(),
+            Balance::RoundRobin => 0,
+        };
+        let key = (rank(upstream), load);
+        if best.is_none_or(|(rank, load, _)| key < (rank, load)) {
+            best = Some((key.0, key.1, upstream));
+        }
+    }
+    best.map(|(_, _, upstream)| upstream)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! Carries out what the keeper orders: serves a table, drains a pool, stops. One owner, one order at a time.
+//!
+//! The switch, step by step: what becomes live is opened; the snapshot is swapped, so that new requests go by it; what
+//! drains is closed, so that requests which looked a moment ago look again; only then is the new epoch made durable and
+//! told. Who then reads a closed pool's counts sees every request that it will ever have.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
+    time::Duration,
+};
+
+use model::ProcessId;
+use tokio::task::JoinHandle;
+
+use crate::{
+    clock::ms,
+    control::{Active, Served, ServedSite},
+    matcher::Matcher,
+    metrics::RouteNames,
+    pool::{Config, PoolState, UpstreamState},
+    probe::{self, Plan},
+    route::{RouteState, Snapshot},
+    shared::Shared,
+    table::{Pool, PoolId, PoolState as Given, SiteTable, Table},
+};
+
+/// Version of `served.json`.
+const SERVED_FORMAT: u32 = 1;
+/// What plain requests still get after `drain-now`.
+const DRAIN_NOW_MS: u64 = 1_000;
+
+/// The pools, and everything about them that only the control thread touches.
+#[derive(Debug)]
+pub(crate) struct Director {
+    pub(crate) shared: Arc<Shared>,
+    inner: RefCell<Inner>,
+    pub(crate) names: RefCell<RouteNames>,
+    served_file: PathBuf,
+    /// Orders are carried out one after the other, their durable part included.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those of the table, and those that left it with requests still open.
+    pools: HashMap<PoolId, Arc<PoolState>>,
+    /// Instances that left a pool with requests still open.
+    leaving: Vec<(PoolId, Arc<UpstreamState>)>,
+    probers: HashMap<ProcessId, (Plan, JoinHandle<()>)>,
+    served: Served,
+}
+
+/// Why an order was not carried out; nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrderError {
+    #[error("the table is of epoch {found}, epoch {serving} is being served")]
+    EpochTooLow { found: u64, serving: u64 },
+    #[error("the table is of epoch {found}, not {asked}: somebody else wrote it")]
+    OtherEpoch { found: u64, asked: u64 },
+    #[error("the table cannot be served")]
+    BadTable(#[from] crate::table::TableError),
+    #[error("there is no pool {0}")]
+    NoSuchPool(PoolId),
+    #[error("the edge is shutting down")]
+    Stopping,
+    #[error("the table is being served, but {path} cannot be written")]
+    NotDurable { path: PathBuf, source: std::io::Error },
+}
+
+impl Director {
+    pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
+        let served_file = shared.settings.state.join("served.json");
+        Rc::new(Self {
+            shared,
+            inner: RefCell::default(),
+            names: RefCell::default(),
+            served_file,
+            turn: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Reads the table file and serves it. `asked`: the epoch that it must have.
+    pub(crate) async fn load(&self, asked: Option<u64>) -> Result<Served, OrderError> {
+        let _turn = self.turn.lock().await;
+        if self.shared.is_stopping() {
+            return Err(OrderError::Stopping);
+        }
+        let path = self.shared.settings.table.clone();
+        let table = tokio::task::spawn_blocking(move || Table::read(&path)).await;
+        let table = table.map_err(|panic| crate::table::TableError::Read {
+            path: self.shared.settings.table.clone(),
+            source: std::io::Error::other(panic),
+        })??;
+        let serving = self.shared.snapshot.load().epoch;
+        if table.epoch < serving {
+            return Err(OrderError::EpochTooLow { found: table.epoch, serving });
+        }
+        if let Some(asked) = asked.filter(|asked| *asked != table.epoch) {
+            return Err(OrderError::OtherEpoch { found: table.epoch, asked });
+        }
+        self.apply(&table);
+        let served = served(&table);
+        self.keep(&served).await?;
+        self.inner.borrow_mut().served = served.clone();
+        Ok(served)
+    }
+
+    /// Crash: before the rename `served.json` names the table before this one, which the next edge then replaces by
+    /// reading the same table file; after it, this one.
+    async fn keep(&self, served: &Served) -> Result<(), OrderError> {
+        let not_durable = |source| OrderError::NotDurable { path: self.served_file.clone(), source };
+        let text = serde_json::to_vec_pretty(served).map_err(|error| not_durable(error.into()))?;
+        let path = self.served_file.clone();
+        let written =
+            tokio::task::spawn_blocking(move || machine::fs::write_atomic(&path, &text, 0o640)).await;
+        written.map_err(|panic| not_durable(std::io::Error::other(panic)))?.map_err(not_durable)
+    }
+
+    fn apply(&self, table: &Table) {
+        let mut inner = self.inner.borrow_mut();
+        let mut pools = HashMap::new();
+        let mut closing = Vec::new();
+        for site in &table.sites {
+            for pool in &site.pools {
+                let state = inner.pool(site, pool);
+                match pool.state {
+                    Given::Draining => closing.push(Arc::clone(&state)),
+                    open => state.set_state(open),
+                }
+                pools.insert(pool.id.clone(), state);
+            }
+        }
+        let routes = self.routes(table, &pools);
+        let matcher =
+            Matcher::new(table.sites.iter().flat_map(|site| &site.routes).map(|entry| &entry.route));
+        self.shared.snapshot.store(Arc::new(Snapshot {
+            epoch: table.epoch,
+            matcher,
+            routes,
+            pools: pools.clone(),
+        }));
+        // From here on new requests go by the new table; what has left it drains as its last table said.
+        closing.extend(inner.pools.values().filter(|pool| !pools.contains_key(&pool.id)).cloned());
+        closing.iter().for_each(|pool| pool.set_state(Given::Draining));
+        self.shared.drain_epoch.fetch_add(1, SeqCst);
+        for pool in closing {
+            pools.entry(pool.id.clone()).or_insert(pool);
+        }
+        inner.pools = pools;
+        inner.watch();
+    }
+
+    fn routes(&self, table: &Table, pools: &HashMap<PoolId, Arc<PoolState>>) -> Vec<Arc<RouteState>> {
+        let mut names = self.names.borrow_mut();
+        let mut routes = Vec::new();
+        for site in &table.sites {
+            let name: Arc<str> = site.site.to_string().into();
+            let maintenance: Option<Arc<str>> = site.maintenance.as_deref().map(Arc::from);
+            for entry in &site.routes {
+                // `Table::check` holds that the pool is there.
+                let Some(pool) = pools.get(&entry.pool) else { continue };
+                let host = entry.route.hosts.first().map_or("*", String::as_str);
+                routes.push(Arc::new(RouteState {
+                    metric: names.number(&format!("{host}{}", entry.route.path_prefix)),
+                    route: entry.route.clone(),
+                    site: Arc::clone(&name),
+                    pool: Arc::clone(pool),
+                    maintenance: maintenance.clone(),
+                }));
+            }
+        }
+        routes
+    }
+
+    /// Ends what a draining pool still holds.
+    pub(crate) async fn drain_now(&self, id: &PoolId) -> Result<Active, OrderError> {
+        let _turn = self.turn.lock().await;
+        let inner = self.inner.borrow();
+        let pool = inner.pools.get(id).filter(|pool| pool.state() == Given::Draining);
+        let pool = pool.ok_or_else(|| OrderError::NoSuchPool(id.clone()))?;
+        let open = pool.active.read();
+        pool.drain.cap([DRAIN_NOW_MS, 0, 0]);
+        self.shared.drain_epoch.fetch_add(1, SeqCst);
+        Ok(open)
+    }
+
+    /// Begins the end: everything drains by its class, and in four fifths of `within` at most, so that closing words
+    /// can still be said.
+    pub(crate) fn stop(&self, within: Duration) -> Active {
+        let inner = self.inner.borrow();
+        let left = ms(within.mul_f64(0.8));
+        let mut open = Active::default();
+        for pool in inner.pools.values() {
+            let active = pool.active.read();
+            open.http += active.http;
+            open.stream += active.stream;
+            open.websocket += active.websocket;
+            pool.drain.begin(&pool.config.load().drain);
+            pool.drain.cap([left; 3]);
+        }
+        self.shared.stop(ms(within));
+        open
+    }
+
+    /// Forgets what has ended, and looks at the rest.
+    pub(crate) fn look<T>(
+        &self,
+        see: impl FnOnce(&Served, &HashMap<PoolId, Arc<PoolState>>, &[(PoolId, Arc<UpstreamState>)]) -> T,
+    ) -> T {
+        let mut inner = self.inner.borrow_mut();
+        let snapshot = self.shared.snapshot.load();
+        inner.pools.retain(|id, pool| snapshot.pools.contains_key(id) || !pool.is_drained());
+        inner.leaving.retain(|(_, upstream)| upstream.is_gone() && upstream.active.total() > 0);
+        see(&inner.served, &inner.pools, &inner.leaving)
+    }
+}
+
+impl Inner {
+    /// The state of a pool of the table: the one that is there, told what is new, or a new one.
+    fn pool(&mut self, site: &SiteTable, pool: &Pool) -> Arc<PoolState> {
+        let known = self.pools.get(&pool.id).filter(|known| known.release_id == pool.release_id).cloned();
+        let before = known.as_ref().map(|known| known.config.load_full());
+        let upstreams = pool.upstreams.iter().map(|given| self.upstream(before.as_deref(), given)).collect();
+        let config = Config {
+            upstreams,
+            readiness: pool.readiness.clone(),
+            probe_host: pool.probe_host.clone(),
+            drain: pool.drain.clone(),
+            balance: pool.balance,
+        };
+        let stays: HashSet<ProcessId> = config.upstreams.iter().map(|upstream| upstream.process).collect();
+        let state = match known {
+            None => Arc::new(PoolState::new(&site.site, pool, config)),
+            Some(known) => {
+                known.config.store(Arc::new(config));
+                known
+            }
+        };
+        for gone in before.iter().flat_map(|before| &before.upstreams) {
+            if !stays.contains(&gone.process) {
+                gone.leave(&pool.drain);
+                self.leaving.push((pool.id.clone(), Arc::clone(gone)));
+            }
+        }
+        state
+    }
+
+    fn upstream(&self, before: Option<&Config>, given: &crate::table::Upstream) -> Arc<UpstreamState> {
+        let is_it =
+            |known: &&Arc<UpstreamState>| known.process == given.process && known.address == given.address;
+        let known = before.and_then(|before| before.upstreams.iter().find(is_it));
+        let known = known.or_else(|| self.leaving.iter().map(|(_, upstream)| upstream).find(is_it));
+        match known {
+            Some(known) => {
+                known.come_back();
+                Arc::clone(known)
+            }
+            None => Arc::new(UpstreamState::new(given)),
+        }
+    }
+
+    /// Starts and ends probing so that every upstream of the table is probed as its pool says.
+    fn watch(&mut self) {
+        let mut wanted = HashMap::new();
+        for pool in self.pools.values() {
+            let config = pool.config.load();
+            let plan = Plan::new(config.readiness.as_ref(), config.probe_host.as_deref());
+            for upstream in &config.upstreams {
+                wanted.insert(upstream.process, (Arc::clone(upstream), plan.clone()));
+            }
+        }
+        self.probers.retain(|process, (plan, task)| {
+            let stays = wanted.get(process).is_some_and(|(_, wanted)| wanted == plan) && !task.is_finished();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (process, (upstream, plan)) in wanted {
+            self.probers
+                .entry(process)
+                .or_insert_with(|| (plan.clone(), tokio::task::spawn_local(probe::watch(upstream, plan))));
+        }
+    }
+}
+
+/// Where each site's routes lead.
+fn served(table: &Table) -> Served {
+    let site = |site: &SiteTable| {
+        let entry = site.routes.first()?;
+        let pool = site.pools.iter().find(|pool| pool.id == entry.pool)?;
+        Some(ServedSite {
+            site: site.site.clone(),
+            release_id: pool.release_id,
+            release: pool.release,
+            maintenance: site.maintenance.is_some(),
+        })
+    };
+    Served { format: SERVED_FORMAT, epoch: table.epoch, sites: table.sites.iter().filter_map(site).collect() }
+}
+
+/// Requests that were answered, by all workers.
+pub(crate) fn requests_total(shared: &Shared) -> u64 {
+    shared.shards.iter().map(crate::metrics::Shard::requests).sum()
+}
+
+/// Lines that the access log could not take.
+pub(crate) fn log_dropped(shared: &Shared) -> u64 {
+    shared.log.dropped.load(Relaxed)
+}

@@ -1,0 +1,163 @@
+//! One request from its head to the last byte of its answer: what it holds, and the record that it leaves.
+//!
+//! Dropping a [`Flight`] ends it, whichever way it ended: uncounts, measures, writes the access log's line.
+
+use std::{
+    cell::RefCell,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, Request, Uri, Version, header};
+
+use crate::{
+    access_log::Line,
+    body::Source,
+    conn::{ConnState, Entrance},
+    page::Page,
+    pool::{Class, Lease},
+    route::RouteState,
+    timers::{Timer, Timers},
+    worker::Worker,
+};
+
+/// What nginx calls a request whose client left before the answer.
+const CLIENT_LEFT: u16 = 499;
+
+#[derive(Debug)]
+pub(crate) struct Flight {
+    worker: Rc<Worker>,
+    conn: Rc<ConnState>,
+    pub(crate) timer: Timer,
+    started: Instant,
+    pub(crate) id: HeaderValue,
+    pub(crate) method: Method,
+    uri: Uri,
+    version: Version,
+    pub(crate) host: Option<HeaderValue>,
+    pub(crate) client: IpAddr,
+    pub(crate) route: Option<Arc<RouteState>>,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) source: Option<Rc<RefCell<Source>>>,
+    /// 0 until the answer's head is known.
+    status: u16,
+    by_edge: bool,
+    ttfb: Option<Duration>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) retries: u32,
+    pub(crate) cause: Option<&'static str>,
+}
+
+impl Flight {
+    pub(crate) fn begin<B>(
+        worker: &Rc<Worker>,
+        conn: &Rc<ConnState>,
+        request: &Request<B>,
+        client: IpAddr,
+    ) -> Box<Self> {
+        conn.request_begins();
+        let id = request.headers().get("x-request-id").filter(|id| conn.is_trusted && is_plain_id(id));
+        Box::new(Self {
+            timer: worker.timers.timer(),
+            started: Instant::now(),
+            id: id.cloned().unwrap_or_else(|| worker.ids.borrow_mut().next()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            host: request.headers().get(header::HOST).cloned(),
+            client,
+            route: None,
+            lease: None,
+            source: None,
+            status: 0,
+            by_edge: false,
+            ttfb: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            retries: 0,
+            cause: None,
+            worker: Rc::clone(worker),
+            conn: Rc::clone(conn),
+        })
+    }
+
+    /// The upstream's head has come.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = status;
+        self.ttfb = Some(self.started.elapsed());
+    }
+
+    /// A page of the edge is the answer.
+    pub(crate) fn answered_by_edge(&mut self, page: &Page) {
+        self.answered(page.status.as_u16());
+        self.by_edge = true;
+        self.cause.get_or_insert(page.cause);
+    }
+
+    /// Which instance answered, for the private listener's eyes only.
+    pub(crate) fn instance_label(&self) -> Option<HeaderValue> {
+        let upstream = self.lease.as_ref()?.upstream.as_ref()?;
+        (self.conn.entrance == Entrance::Private).then(|| upstream.label.clone())
+    }
+
+    pub(crate) fn timers(&self) -> &Rc<Timers> {
+        &self.worker.timers
+    }
+
+    fn line(&self) -> Line<'_> {
+        let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
+        Line {
+            request_id: self.id.to_str().unwrap_or(""),
+            method: self.method.as_str(),
+            host: self.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes),
+            path: self.uri.path(),
+            query: self.uri.query(),
+            status: if self.status == 0 { CLIENT_LEFT } else { self.status },
+            bytes_in: self.source.as_ref().map_or(self.bytes_in, |source| source.borrow().bytes),
+            bytes_out: self.bytes_out,
+            duration: self.started.elapsed(),
+            ttfb: self.ttfb,
+            upstream: upstream.map(|upstream| &upstream.label),
+            release: self.lease.as_ref().map(|lease| lease.pool.release.0),
+            site: self.route.as_ref().map(|route| &*route.site),
+            client: self.client,
+            protocol: match self.version {
+                Version::HTTP_2 => "HTTP/2",
+                Version::HTTP_10 => "HTTP/1.0",
+                _ => "HTTP/1.1",
+            },
+            tls: self.conn.entrance == Entrance::Https,
+            class: self.lease.as_ref().map_or(Class::Http, Lease::class).name(),
+            retries: self.retries,
+            cause: self.cause.or((self.status == 0).then_some("client-broke-off")),
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let worker = &self.worker;
+        self.conn.request_ends(worker.timers.now());
+        let line = self.line();
+        let route = self.route.as_ref().map_or(0, |route| route.metric);
+        worker.measure(route, &self.method, line.status, line.duration);
+        worker.log(&line);
+        if self.by_edge && self.status >= 500 {
+            worker.shared.counters.edge_5xx.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
+        if let Some(upstream) = upstream.filter(|_| !self.by_edge && self.status >= 500) {
+            upstream.errors_5xx.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// A trusted proxy's id is taken if it is short and harmless in a header and a log.
+fn is_plain_id(id: &HeaderValue) -> bool {
+    let bytes = id.as_bytes();
+    (1..=128).contains(&bytes.len())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
+}

@@ -1,0 +1,250 @@
+//! Sending a request to an upstream, again where that is safe.
+//!
+//! When nothing was sent, any method may go elsewhere. Once a byte was sent only idempotent methods may, only while the
+//! whole body can be sent again, and only as long as nothing of an answer was passed on (which is after this file).
+
+use std::{
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use hyper::body::Incoming;
+use model::{ProcessId, manifest::RouteTls};
+
+use crate::{
+    balance,
+    body::{BodyFault, EdgeBody, RequestBody},
+    clock::{NEVER, ms},
+    conn::Entrance,
+    flight::Flight,
+    page::{self, Page},
+    pool::{Lease, UpstreamState},
+    proxy::{Ctx, Refused},
+    request::is_idempotent,
+    route::RouteState,
+    upstream::{self, Reuse, Sender},
+};
+
+/// Bound: attempts at one request, whatever the cause.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// Plain HTTP to a route that wants TLS is sent there; 404 for TLS to a route that wants none.
+pub(crate) fn redirect(
+    ctx: &Ctx,
+    route: &RouteState,
+    head: &Parts,
+    host: &HeaderValue,
+    uri: &Uri,
+    proto: &'static str,
+) -> Result<Option<Response<EdgeBody>>, Page> {
+    let wants = route.route.tls;
+    if ctx.state.entrance == Entrance::Private || wants == RouteTls::Optional {
+        return Ok(None);
+    }
+    if wants == RouteTls::Off {
+        return if proto == "https" { Err(page::NO_ROUTE) } else { Ok(None) };
+    }
+    let Some(port) = ctx.worker.shared.https_port.filter(|_| proto == "http") else { return Ok(None) };
+    let name = crate::matcher::normal_host(host.to_str().unwrap_or("")).into_owned();
+    let to = match port {
+        443 => format!("https://{name}{uri}"),
+        port => format!("https://{name}:{port}{uri}"),
+    };
+    // 301 turns a POST into a GET in practice; 308 keeps the method.
+    let status = match head.method {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::PERMANENT_REDIRECT,
+    };
+    let mut answer = Response::new(EdgeBody::full(Bytes::new()));
+    *answer.status_mut() = status;
+    let to = HeaderValue::from_str(&to).map_err(|_| page::BAD_REQUEST)?;
+    answer.headers_mut().insert(header::LOCATION, to);
+    Ok(Some(answer))
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Answered(Response<Incoming>, Sender),
+    /// No byte was sent; the head is given back.
+    Unsent(Parts),
+    /// It may have been received; with a copy of the head if one was kept.
+    Broken(Option<Parts>),
+    Refused(Page),
+}
+
+/// Sends the request until there is an answer's head or no hope.
+pub(crate) async fn send(
+    ctx: &Rc<Ctx>,
+    flight: &mut Flight,
+    mut head: Parts,
+    route: &RouteState,
+) -> Result<(Response<Incoming>, Reuse), Refused> {
+    let mut search = Search::default();
+    let may_send_twice = is_idempotent(&head.method);
+    for attempt in 0..ATTEMPTS_MAX {
+        flight.retries = attempt;
+        let (upstream, sender) = search.connection(ctx, flight, may_send_twice).await?;
+        let process = upstream.process;
+        let keep = may_send_twice && attempt + 1 < ATTEMPTS_MAX;
+        match attempt_once(flight, sender, head, keep, route.route.response_header_timeout.0).await {
+            Attempt::Answered(answer, sender) => {
+                upstream.requests.fetch_add(1, Relaxed);
+                let max = ctx.worker.shared.settings.limits.upstream_idle_max;
+                return Ok((answer, Reuse { idle: Rc::clone(&ctx.worker.idle), process, sender, max }));
+            }
+            Attempt::Unsent(back) => head = back,
+            Attempt::Broken(copy) => {
+                upstream.broken.fetch_add(1, Relaxed);
+                let can_replay = flight.source.as_ref().is_none_or(|source| source.borrow().can_replay());
+                let Some(copy) = copy.filter(|_| can_replay) else { return Err(broken(flight).into()) };
+                search.failed(&upstream);
+                head = copy;
+            }
+            Attempt::Refused(page) => return Err(page.into()),
+        }
+        search.fresh = true;
+    }
+    Err(broken(flight).into())
+}
+
+/// Whose fault a broken exchange is.
+fn broken(flight: &Flight) -> Page {
+    match flight.source.as_ref().and_then(|source| source.borrow().fault) {
+        Some(BodyFault::TooLarge) => page::TOO_LARGE,
+        Some(BodyFault::Timeout) => page::BODY_TIMEOUT,
+        Some(BodyFault::Broken) => page::BODY_BROKEN,
+        None => page::UPSTREAM_BROKEN,
+    }
+}
+
+async fn attempt_once(
+    flight: &Flight,
+    mut sender: Sender,
+    head: Parts,
+    keep: bool,
+    header_timeout: Duration,
+) -> Attempt {
+    let copy = keep.then(|| head.clone());
+    let request = Request::from_parts(head, RequestBody::new(flight.source.clone()));
+    let answer = sender.try_send_request(request);
+    tokio::pin!(answer);
+    flight.timer.arm(header_timeout);
+    let result = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Ok(result)),
+        Poll::Pending => overdue(flight, cx, header_timeout).map(Err),
+    })
+    .await;
+    match result {
+        // Without an upgrade that was asked for, 101 is nonsense; the connection is not used again.
+        Ok(Ok(answer)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Attempt::Refused(page::UPSTREAM_BROKEN)
+        }
+        Ok(Ok(answer)) => Attempt::Answered(answer, sender),
+        Ok(Err(mut error)) => match error.take_message() {
+            Some(request) => Attempt::Unsent(request.into_parts().0),
+            None if error.error().is_parse() => Attempt::Refused(page::UPSTREAM_BROKEN),
+            None => Attempt::Broken(copy),
+        },
+        Err(page) => Attempt::Refused(page),
+    }
+}
+
+/// The route's deadline, counted anew while the request's body still moves, and the drain's.
+fn overdue(flight: &Flight, cx: &mut std::task::Context<'_>, header_timeout: Duration) -> Poll<Page> {
+    let now = flight.timer.now();
+    let cut_at = flight.lease.as_ref().map_or(NEVER, Lease::cut_at);
+    if cut_at <= now {
+        if let Some(lease) = &flight.lease {
+            lease.pool.cut.count(lease.class());
+        }
+        return Poll::Ready(page::DRAINED);
+    }
+    flight.timer.cut_at(cut_at);
+    if !flight.timer.expired(cx) {
+        return Poll::Pending;
+    }
+    let moved_at = flight.source.as_ref().map_or(0, |source| source.borrow().progress_at);
+    let silent = now.saturating_sub(moved_at);
+    match ms(header_timeout).checked_sub(silent).filter(|left| *left > 0) {
+        Some(left) => {
+            flight.timer.arm(Duration::from_millis(left));
+            let _ = flight.timer.expired(cx);
+            Poll::Pending
+        }
+        None => Poll::Ready(page::UPSTREAM_TIMEOUT),
+    }
+}
+
+/// The search for an upstream that takes a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    tried: Vec<ProcessId>,
+    /// A pooled connection has failed this request: from now on only new ones.
+    fresh: bool,
+}
+
+impl Search {
+    /// One that takes no pooled connection.
+    pub(crate) fn fresh() -> Self {
+        Self { tried: Vec::new(), fresh: true }
+    }
+
+    /// This one had its chance, unless it is the only one.
+    pub(crate) fn failed(&mut self, upstream: &UpstreamState) {
+        if self.fresh {
+            self.tried.push(upstream.process);
+        }
+    }
+
+    /// The next upstream, counted in the flight's lease.
+    pub(crate) fn next(&self, ctx: &Ctx, flight: &mut Flight) -> Result<Arc<UpstreamState>, Page> {
+        let lease = flight.lease.as_mut().ok_or(page::UNAVAILABLE)?;
+        // An instance that leaves between the look and the count is seen by the count; then the set is a new one.
+        for _ in 0..3 {
+            let config = lease.pool.config.load_full();
+            let upstream =
+                balance::choose(&config, ctx.worker.turn(), &self.tried).ok_or(page::UNAVAILABLE)?;
+            if lease.choose(upstream) {
+                return Ok(Arc::clone(upstream));
+            }
+        }
+        Err(page::UNAVAILABLE)
+    }
+
+    /// An upstream and a connection to it. Connects that fail cost nothing but the time.
+    async fn connection(
+        &mut self,
+        ctx: &Ctx,
+        flight: &mut Flight,
+        may_send_twice: bool,
+    ) -> Result<(Arc<UpstreamState>, Sender), Page> {
+        let worker = &ctx.worker;
+        let limits = &worker.shared.settings.limits;
+        loop {
+            let upstream = self.next(ctx, flight)?;
+            if !self.fresh {
+                let pooled =
+                    worker.idle.take(upstream.process, may_send_twice, limits.upstream_idle_timeout.0);
+                if let Some(sender) = pooled {
+                    return Ok((upstream, sender));
+                }
+            }
+            match upstream::connect(&worker.timers, &upstream, limits).await {
+                Ok(sender) => {
+                    upstream.connected();
+                    return Ok((upstream, sender));
+                }
+                Err(error) => {
+                    tracing::debug!(upstream = %upstream.name, %error, "an upstream takes no connection");
+                    upstream.connect_failed();
+                    self.tried.push(upstream.process);
+                    flight.cause.get_or_insert("connect-failed");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One HTTP/1.1 connection, by hyper, and what comes before and after it: refusals, upgrades, an orderly end.
+//!
+//! The seam to another HTTP/1.1 path: it gets a [`Ctx`] and a [`ClientIo`], calls [`proxy::answer`] for each request
+//! and returns when the connection is over.
+
+use std::{pin::Pin, rc::Rc, task::Poll, time::Duration};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    body::EdgeBody,
+    conn::{ClientIo, Kill},
+    proxy::{self, Ctx},
+    settings::Limits,
+    timers::within,
+};
+
+/// Bound: of what one connection may have buffered of requests; a head must fit too.
+const BUFFER_BYTES_MIN: usize = 64 << 10;
+/// After the last answer a client may still be sending; closing at once would destroy the answer on its way (a reset
+/// overtakes data), so what comes is read over for this long, and at most [`LINGER_BYTES_MAX`].
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 256 << 10;
+const HEADER_TIMEOUT_ANSWER: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Hands requests to the proxy.
+struct Requests(Rc<Ctx>);
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response<EdgeBody>;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let ctx = Rc::clone(&self.0);
+        Box::pin(async move { Ok(proxy::answer(ctx, request).await) })
+    }
+}
+
+/// How the exchange of requests ended.
+enum End {
+    Orderly,
+    Killed(Kill),
+    Broken(hyper::Error),
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let head = usize::try_from(limits.header_bytes_max.0).unwrap_or(BUFFER_BYTES_MIN);
+    let mut builder = http1::Builder::new();
+    builder
+        .max_header_size(head)
+        .max_headers(limits.headers_max)
+        .max_buf_size(BUFFER_BYTES_MIN.max(head + 1024))
+        // The sweep judges slow heads; hyper's own timer would be one more per request.
+        .header_read_timeout(None);
+    builder
+}
+
+/// Serves `io` until it is over.
+pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
+    let builder = builder(&ctx.worker.shared.settings.limits);
+    let mut connection = builder.serve_connection(TokioIo::new(io), Requests(Rc::clone(&ctx)));
+    let end = std::future::poll_fn(|cx| {
+        ctx.state.watch(cx);
+        if let Some(kill) = ctx.state.kill.get() {
+            return Poll::Ready(End::Killed(kill));
+        }
+        connection.poll_without_shutdown(cx).map(|result| match result {
+            Ok(()) => End::Orderly,
+            Err(error) => End::Broken(error),
+        })
+    })
+    .await;
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    let tunnel = ctx.tunnel.borrow_mut().take();
+    if let (End::Orderly, Some(tunnel)) = (&end, tunnel) {
+        io.stop_guarding();
+        return tunnel.run(io, parts.read_buf).await;
+    }
+    refuse(&ctx, &end, &mut io).await;
+    if !matches!(end, End::Killed(Kill::SendTimeout)) {
+        linger(&ctx, io).await;
+    }
+}
+
+/// What no request's own record tells is logged here.
+async fn refuse(ctx: &Ctx, end: &End, io: &mut ClientIo) {
+    match end {
+        End::Killed(Kill::HeaderTimeout) => {
+            let _ = within(&ctx.worker.timers, LINGER, io.write_all(HEADER_TIMEOUT_ANSWER)).await;
+            ctx.worker.log_refused(&ctx.state, 408, "header-timeout");
+        }
+        // hyper has answered these itself.
+        End::Broken(error) if error.is_parse_too_large() => {
+            ctx.worker.log_refused(&ctx.state, 431, "head-too-large");
+        }
+        End::Broken(error) if error.is_parse() => {
+            let cause = ctx.state.refusal.get().map_or("bad-request", crate::guard::Refusal::name);
+            ctx.worker.log_refused(&ctx.state, 400, cause);
+        }
+        End::Orderly | End::Killed(_) | End::Broken(_) => {}
+    }
+}
+
+async fn linger(ctx: &Ctx, mut io: ClientIo) {
+    io.stop_guarding();
+    let end = async {
+        if io.shutdown().await.is_err() {
+            return;
+        }
+        let mut buffer = [0; 4096];
+        let mut left = LINGER_BYTES_MAX;
+        while let Ok(got @ 1..) = io.read(&mut buffer).await {
+            left = left.saturating_sub(got);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = within(&ctx.worker.timers, LINGER, end).await;
+}

@@ -1,0 +1,139 @@
+//! Headers on their way through: hop-by-hop ones stop here, and who the client is is said by us alone.
+//!
+//! What a stranger sent as `X-Forwarded-*`, `X-Real-IP`, `Forwarded` or `X-Mainstay-*` never reaches an app.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use ipnet::IpNet;
+
+use crate::settings::ClientIp;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-mainstay-instance");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const OURS: &str = "x-mainstay-";
+
+/// Removes what is between two neighbours only (RFC 9110 7.6.1), and what `Connection` names.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+        let names: Vec<HeaderName> =
+            lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
+        headers.remove(header::CONNECTION);
+        names.iter().for_each(|name| {
+            headers.remove(name);
+        });
+    }
+    for name in [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Who asks, as the app is told.
+pub(crate) struct Asker<'a> {
+    pub(crate) ip: &'a HeaderValue,
+    pub(crate) proto: &'static str,
+    pub(crate) host: &'a HeaderValue,
+    pub(crate) port: u16,
+    pub(crate) forwarded: HeaderValue,
+}
+
+/// Sets the forwarding headers anew.
+pub(crate) fn set_forwarded(headers: &mut HeaderMap, asker: Asker<'_>) {
+    headers.insert(FORWARDED_FOR, asker.ip.clone());
+    headers.insert(REAL_IP, asker.ip.clone());
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(asker.proto));
+    headers.insert(FORWARDED_HOST, asker.host.clone());
+    headers.insert(FORWARDED_PORT, HeaderValue::from(asker.port));
+    headers.insert(header::FORWARDED, asker.forwarded);
+}
+
+/// RFC 7239, one hop.
+pub(crate) fn forwarded(ip: IpAddr, host: &HeaderValue, proto: &str) -> HeaderValue {
+    let host = host.to_str().unwrap_or("");
+    let text = match ip {
+        IpAddr::V4(ip) => format!("for={ip};host=\"{host}\";proto={proto}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\";host=\"{host}\";proto={proto}"),
+    };
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("for=unknown"))
+}
+
+/// Removes every `x-mainstay-*`: they mean something between our own parts only.
+pub(crate) fn remove_ours(headers: &mut HeaderMap) {
+    if headers.keys().any(|name| name.as_str().starts_with(OURS)) {
+        let names: Vec<HeaderName> =
+            headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+        names.iter().for_each(|name| {
+            headers.remove(name);
+        });
+    }
+}
+
+/// The client's address. Only a trusted peer's word is taken.
+pub(crate) fn client_ip(
+    peer: IpAddr,
+    peer_is_trusted: bool,
+    headers: &HeaderMap,
+    how: ClientIp,
+    trusted: &[IpNet],
+) -> IpAddr {
+    if !peer_is_trusted {
+        return peer;
+    }
+    match how {
+        ClientIp::Peer => peer,
+        ClientIp::XForwardedFor => rightmost_stranger(headers, trusted).unwrap_or(peer),
+        ClientIp::CfConnectingIp => {
+            let named = headers.get("cf-connecting-ip").and_then(|ip| ip.to_str().ok()?.trim().parse().ok());
+            named.unwrap_or(peer)
+        }
+    }
+}
+
+/// The chain is read from the right, where our own proxies wrote; what stands left of the first stranger anybody may
+/// have made up. Something that is no address ends the chain.
+fn rightmost_stranger(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let lines: Vec<&str> =
+        headers.get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or("")).collect();
+    let mut last = None;
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let Ok(ip) = hop.trim().parse::<IpAddr>() else { break };
+        let ip = ip.to_canonical();
+        last = Some(ip);
+        if !is_trusted(ip, trusted) {
+            break;
+        }
+    }
+    last
+}
+
+/// The scheme that the client used, as a trusted proxy says it.
+pub(crate) fn trusted_proto(headers: &HeaderMap) -> Option<&'static str> {
+    match headers.get(FORWARDED_PROTO)?.as_bytes() {
+        b"https" => Some("https"),
+        b"http" => Some("http"),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&ip))
+}
+
+#[cfg(test)]
+mod tests;

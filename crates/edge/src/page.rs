@@ -1,0 +1,142 @@
+//! What the edge itself answers: HTML for browsers, RFC 9457 JSON for programs, with the request id and never a detail.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use crate::body::EdgeBody;
+
+/// A page of the edge: which status, and what a person is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    /// For the log and metrics; kebab-case.
+    pub(crate) cause: &'static str,
+    pub(crate) words: &'static str,
+    /// Seconds of `Retry-After`.
+    pub(crate) retry_after: Option<u32>,
+}
+
+const fn page(status: StatusCode, cause: &'static str, words: &'static str) -> Page {
+    Page { status, cause, words, retry_after: None }
+}
+
+const fn later(cause: &'static str, words: &'static str) -> Page {
+    Page { status: StatusCode::SERVICE_UNAVAILABLE, cause, words, retry_after: Some(5) }
+}
+
+pub(crate) const NOTHING_DEPLOYED: Page = later(
+    "nothing-deployed",
+    "Mainstay is running, and nothing is deployed yet. Run `mainstay deploy` in the folder of your app.",
+);
+pub(crate) const NO_ROUTE: Page =
+    page(StatusCode::NOT_FOUND, "no-route", "There is nothing at this address.");
+pub(crate) const UNAVAILABLE: Page =
+    later("no-upstream", "The service is not available at the moment. Please try again in a few seconds.");
+pub(crate) const MAINTENANCE: Page =
+    later("maintenance", "The service is being maintained. Please try again in a few minutes.");
+pub(crate) const BAD_REQUEST: Page =
+    page(StatusCode::BAD_REQUEST, "bad-request", "The request could not be understood.");
+pub(crate) const BAD_HOST: Page =
+    page(StatusCode::BAD_REQUEST, "bad-host", "The request does not say clearly which host it is for.");
+pub(crate) const NOT_ALLOWED: Page =
+    page(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not allowed here.");
+pub(crate) const FORBIDDEN: Page = page(StatusCode::FORBIDDEN, "bad-token", "This is not allowed.");
+pub(crate) const TOO_LARGE: Page =
+    page(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "What was sent is larger than is accepted here.");
+pub(crate) const BODY_TIMEOUT: Page =
+    page(StatusCode::REQUEST_TIMEOUT, "body-timeout", "The request did not arrive in time.");
+pub(crate) const BODY_BROKEN: Page =
+    page(StatusCode::BAD_REQUEST, "body-broken", "The request did not arrive completely.");
+pub(crate) const UPSTREAM_BROKEN: Page =
+    page(StatusCode::BAD_GATEWAY, "upstream-broken", "The service did not answer properly.");
+pub(crate) const UPSTREAM_TIMEOUT: Page =
+    page(StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", "The service did not answer in time.");
+pub(crate) const DRAINED: Page =
+    later("drain-deadline", "The service has just been renewed. Please try again.");
+
+impl Page {
+    /// `maintenance` replaces the words by the operator's.
+    pub(crate) fn answer(
+        &self,
+        accept: Option<&HeaderValue>,
+        id: &HeaderValue,
+        words: Option<&str>,
+    ) -> Response<EdgeBody> {
+        let id = id.to_str().unwrap_or("");
+        let words = words.unwrap_or(self.words);
+        let (kind, text) = match prefers_html(accept) {
+            true => ("text/html; charset=utf-8", html(self.status, words, id)),
+            false => ("application/problem+json", problem(self, words, id)),
+        };
+        let mut answer = Response::new(EdgeBody::full(Bytes::from(text)));
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        set_retry_after(headers, self.retry_after);
+        answer
+    }
+}
+
+fn set_retry_after(headers: &mut HeaderMap, seconds: Option<u32>) {
+    if let Some(seconds) = seconds {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// Browsers name `text/html`; programs name JSON, or anything.
+fn prefers_html(accept: Option<&HeaderValue>) -> bool {
+    let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let place = |kind: &str| accept.find(kind).unwrap_or(usize::MAX);
+    place("text/html") < place("json")
+}
+
+fn html(status: StatusCode, words: &str, id: &str) -> String {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let (words, id) = (escape_html(words), escape_html(id));
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{code} {title}</title>\
+         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}}\
+         small{{opacity:.7}}</style></head>\
+         <body><main><h1>{title}</h1><p>{words}</p><p><small>{code} · request {id}</small></p></main></body></html>\n",
+        code = status.as_u16(),
+    )
+}
+
+fn problem(page: &Page, words: &str, id: &str) -> String {
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": page.status.canonical_reason().unwrap_or("Error"),
+        "status": page.status.as_u16(),
+        "detail": words,
+        "code": page.cause,
+        "request_id": id,
+    });
+    format!("{problem}\n")
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_get_html_and_programs_json() {
+        let html = |accept: &'static str| prefers_html(Some(&HeaderValue::from_static(accept)));
+        assert!(html("text/html,application/xhtml+xml,*/*;q=0.8"));
+        assert!(!html("application/json, text/html"));
+        assert!(!html("*/*"));
+        assert!(!prefers_html(None));
+    }
+
+    #[test]
+    fn what_others_wrote_is_escaped() {
+        let text = super::html(StatusCode::NOT_FOUND, "<b>", "\"><script>");
+        assert!(text.contains("&lt;b&gt;") && !text.contains("<script>"));
+    }
+}

@@ -1,0 +1,274 @@
+//! The way of one request: who asks, what for, which route, which pool, which upstream, and back.
+//!
+//! This file tells the story; what a step does is in the file of its name.
+
+use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
+
+use crate::{
+    body::{EdgeBody, Source, SourceLimits, UpstreamBody},
+    conn::{ConnState, Entrance},
+    flight::Flight,
+    forward, headers,
+    matcher::normal_host,
+    page::{self, Page},
+    pool::Lease,
+    private,
+    request::{self, Target},
+    route::RouteState,
+    settings::ClientIp,
+    tunnel::Tunnel,
+    upstream::Reuse,
+    websocket,
+    worker::Worker,
+};
+
+/// What all requests of one connection share.
+#[derive(Debug)]
+pub(crate) struct Ctx {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) state: Rc<ConnState>,
+    /// The peer's address as a header, since most requests are its own.
+    peer: IpAddr,
+    peer_value: HeaderValue,
+    /// The last `Forwarded` value and what it was made of.
+    forwarded: RefCell<Option<(IpAddr, HeaderValue, &'static str, HeaderValue)>>,
+    /// Set beside a 101: what runs on the connection once that is written.
+    pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
+}
+
+/// A refusal: the page, and words that replace its own.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) page: Page,
+    pub(crate) words: Option<Arc<str>>,
+}
+
+impl From<Page> for Refused {
+    fn from(page: Page) -> Self {
+        Self { page, words: None }
+    }
+}
+
+/// What a request comes to.
+pub(crate) enum Outcome {
+    /// An upstream's answer, to be passed on.
+    Answer { answer: Response<Incoming>, reuse: Reuse, route: Arc<RouteState> },
+    /// The edge's own, complete.
+    Own(Response<EdgeBody>),
+    /// An upstream that took a WebSocket.
+    Switched(Box<websocket::Switch>),
+}
+
+impl Ctx {
+    pub(crate) fn new(worker: Rc<Worker>, state: Rc<ConnState>) -> Self {
+        let peer = state.peer_ip();
+        Self {
+            worker,
+            state,
+            peer,
+            peer_value: ip_value(peer),
+            forwarded: RefCell::new(None),
+            tunnel: RefCell::new(None),
+        }
+    }
+
+    fn client(&self, headers: &http::HeaderMap) -> IpAddr {
+        let settings = &self.worker.shared.settings;
+        headers::client_ip(
+            self.peer,
+            self.state.is_trusted,
+            headers,
+            settings.client_ip,
+            &settings.trusted_proxies,
+        )
+    }
+
+    /// The scheme that the client used.
+    fn proto(&self, headers: &http::HeaderMap) -> &'static str {
+        let says_another = match self.state.entrance {
+            Entrance::Private => true,
+            _ => self.state.is_trusted && self.worker.shared.settings.client_ip != ClientIp::Peer,
+        };
+        let own = if self.state.entrance == Entrance::Https { "https" } else { "http" };
+        says_another.then(|| headers::trusted_proto(headers)).flatten().unwrap_or(own)
+    }
+
+    fn forwarded(&self, client: IpAddr, host: &HeaderValue, proto: &'static str) -> HeaderValue {
+        let mut last = self.forwarded.borrow_mut();
+        match &*last {
+            Some((ip, named, scheme, value)) if *ip == client && named == host && *scheme == proto => {
+                value.clone()
+            }
+            _ => {
+                let value = headers::forwarded(client, host, proto);
+                *last = Some((client, host.clone(), proto, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+/// Answers one request, whatever happens.
+pub(crate) async fn answer(ctx: Rc<Ctx>, mut request: Request<Incoming>) -> Response<EdgeBody> {
+    let client = ctx.client(request.headers());
+    let mut flight = Flight::begin(&ctx.worker, &ctx.state, &request, client);
+    let accept = request.headers().get(header::ACCEPT).cloned();
+    let id = flight.id.clone();
+    let upgrade = websocket::take_upgrade(&mut request);
+    let (head, body) = request.into_parts();
+    let outcome = serve(&ctx, &mut flight, head, body, upgrade).await;
+    let mut answer = match outcome {
+        Ok(Outcome::Answer { answer, reuse, route }) => pass_on(flight, answer, reuse, &route),
+        Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
+        Ok(Outcome::Own(mut answer)) => {
+            flight.answered(answer.status().as_u16());
+            answer.body_mut().carry(flight);
+            answer
+        }
+        Err(Refused { page, words }) => {
+            flight.answered_by_edge(&page);
+            let mut answer = page.answer(accept.as_ref(), &id, words.as_deref());
+            answer.body_mut().carry(flight);
+            answer
+        }
+    };
+    answer.headers_mut().insert(headers::REQUEST_ID, id);
+    if ctx.worker.shared.is_stopping()
+        && !ctx.state.is_h2.get()
+        && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+    {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+/// The upstream's answer, cleaned, with the flight in its body.
+fn pass_on(
+    mut flight: Box<Flight>,
+    answer: Response<Incoming>,
+    reuse: Reuse,
+    route: &RouteState,
+) -> Response<EdgeBody> {
+    let (mut head, body) = answer.into_parts();
+    flight.answered(head.status.as_u16());
+    headers::remove_hop_by_hop(&mut head.headers);
+    let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_event_stream = kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"));
+    head.headers.remove(headers::INSTANCE);
+    if let Some(label) = flight.instance_label() {
+        head.headers.insert(headers::INSTANCE, label);
+    }
+    let body = UpstreamBody::new(body, flight, reuse, route.route.idle_timeout.0, is_event_stream);
+    Response::from_parts(head, EdgeBody::Upstream(body))
+}
+
+async fn serve(
+    ctx: &Rc<Ctx>,
+    flight: &mut Box<Flight>,
+    mut head: Parts,
+    body: Incoming,
+    upgrade: Option<websocket::Upgrade>,
+) -> Result<Outcome, Refused> {
+    if upgrade.is_some() {
+        head.method = Method::GET;
+    }
+    let Target { host, uri } = request::target(&head)?;
+    flight.host = Some(host.clone());
+    let proto = ctx.proto(&head.headers);
+    let (route, lease) = find(ctx, &mut head, &host, uri.path())?;
+    flight.route = Some(Arc::clone(&route));
+    flight.lease = lease;
+    if let Some(answer) = forward::redirect(ctx, &route, &head, &host, &uri, proto)? {
+        return Ok(Outcome::Own(answer));
+    }
+    if let Some(words) = &route.maintenance {
+        return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
+    }
+    head.uri = uri;
+    rewrite(ctx, flight, &mut head, &host, proto);
+    if let Some(upgrade) = upgrade {
+        return websocket::open(ctx, flight, head, upgrade, &route).await;
+    }
+    flight.source = source(ctx, flight, &head, body, &route)?;
+    let (answer, reuse) = forward::send(ctx, flight, head, &route).await?;
+    Ok(Outcome::Answer { answer, reuse, route })
+}
+
+/// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).
+fn find(
+    ctx: &Ctx,
+    head: &mut Parts,
+    host: &HeaderValue,
+    path: &str,
+) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+    let shared = &ctx.worker.shared;
+    let host = normal_host(host.to_str().map_err(|_| page::BAD_HOST)?);
+    if ctx.state.entrance == Entrance::Private {
+        return private::find(shared, &head.headers, &host, path).map(|(route, lease)| (route, Some(lease)));
+    }
+    // A pool that drains means that the table has just changed: the second look finds the new one. A third is for
+    // two changes in a row; more would be a table that never stands still.
+    for _ in 0..3 {
+        let snapshot = shared.snapshot.load();
+        let Some(route) = snapshot.find(&host, path) else {
+            let page = if snapshot.routes.is_empty() { page::NOTHING_DEPLOYED } else { page::NO_ROUTE };
+            return Err(page.into());
+        };
+        if let Some(lease) = Lease::open(&route.pool, false) {
+            return Ok((Arc::clone(route), Some(lease)));
+        }
+    }
+    Err(page::UNAVAILABLE.into())
+}
+
+/// Hop-by-hop headers out, ours out, who asks set anew.
+fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, proto: &'static str) {
+    head.version = http::Version::HTTP_11;
+    headers::remove_hop_by_hop(&mut head.headers);
+    headers::remove_ours(&mut head.headers);
+    head.headers.remove(header::EXPECT);
+    head.headers.insert(header::HOST, host.clone());
+    let client = flight.client;
+    let ip = if client == ctx.peer { ctx.peer_value.clone() } else { ip_value(client) };
+    let asker = headers::Asker {
+        ip: &ip,
+        proto,
+        host,
+        port: ctx.state.port,
+        forwarded: ctx.forwarded(client, host, proto),
+    };
+    headers::set_forwarded(&mut head.headers, asker);
+    head.headers.insert(headers::REQUEST_ID, flight.id.clone());
+}
+
+/// The request's body, if it has one that may come.
+fn source(
+    ctx: &Ctx,
+    flight: &Flight,
+    head: &Parts,
+    body: Incoming,
+    route: &RouteState,
+) -> Result<Option<Rc<RefCell<Source>>>, Refused> {
+    use http_body::Body;
+    if body.is_end_stream() {
+        return Ok(None);
+    }
+    let settings = &ctx.worker.shared.settings.limits;
+    let limits = SourceLimits {
+        bytes: route.route.max_request_body.0,
+        idle: settings.body_idle_timeout.0,
+        rate_min: settings.body_rate_min.0,
+    };
+    if body.size_hint().lower() > limits.bytes {
+        return Err(page::TOO_LARGE.into());
+    }
+    let timer = flight.timers().timer();
+    Ok(Some(Rc::new(RefCell::new(Source::new(body, request::is_idempotent(&head.method), &limits, timer)))))
+}
+
+fn ip_value(ip: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}

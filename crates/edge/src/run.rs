@@ -1,0 +1,253 @@
+//! Builds the process: descriptors, settings, threads; then waits for its end. Decides nothing.
+
+use std::{
+    os::fd::OwnedFd, path::Path, process::ExitCode, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration,
+};
+
+use net::tls::{Certificates, Resolver};
+use tokio::{
+    net::UnixListener,
+    runtime::{Builder, LocalRuntime},
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    access_log::Log,
+    control::{
+        ListenerStatus,
+        serve::{self, Control},
+    },
+    director::{Director, OrderError},
+    listeners::{self, Inherited, ListenError, Listener},
+    settings::{Settings, SettingsError},
+    shared::Shared,
+    worker,
+};
+
+/// Why the edge cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot start: {what}")]
+    Start { what: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    Certificate(#[from] net::tls::CertificateError),
+    #[error(transparent)]
+    DevelopmentCertificate(#[from] net::devcert::DevCertError),
+    #[error("the `ticket-seed` descriptor does not hold 32 bytes")]
+    TicketSeed,
+    #[error("there is an https listener but no certificate, and `tls.development` is off")]
+    NoCertificate,
+    #[error("the worker {0} ended, though nobody asked it to")]
+    WorkerEnded(usize),
+}
+
+/// The whole life of an edge process: `mainstay edge --settings FILE`. Call it before anything opens a file or starts a
+/// thread; a `tracing` subscriber may be set. 0: it was asked to end and has drained.
+pub fn main(settings: &Path) -> ExitCode {
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut words = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(next) = cause {
+                words = format!("{words}: {next}");
+                cause = next.source();
+            }
+            tracing::error!(error = words, "the edge ends");
+            eprintln!("error: the edge ends: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As [`main`], with descriptors in hand instead of inherited ones, named in the same way. Blocks until the end.
+pub fn serve(settings: Settings, descriptors: Vec<(String, OwnedFd)>) -> Result<(), RunError> {
+    start_and_serve(settings, Inherited::new(descriptors)?)
+}
+
+fn run(settings: &Path) -> Result<(), RunError> {
+    let inherited = listeners::inherit()?;
+    let settings = Settings::read(settings)?;
+    start_and_serve(settings, inherited)
+}
+
+fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunError> {
+    let failed = |what| move |source| RunError::Start { what, source };
+    machine::fs::make_dir(&settings.state, 0o750).map_err(failed("its state folder"))?;
+    let tls = tls(&settings, &inherited)?;
+    let https = inherited.listeners.iter().find(|listener| listener.is_https());
+    let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
+    let (log, log_thread) = Log::start(settings.access_log.as_ref()).map_err(failed("its access log"))?;
+    let shared = Arc::new(Shared::new(settings, https_port, log));
+    let runtime: LocalRuntime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())
+        .map_err(failed("its runtime"))?;
+    let result = runtime.block_on(live(Arc::clone(&shared), inherited.listeners, tls));
+    // The log's writer ends when the last end of its queue is gone.
+    drop(runtime);
+    drop(shared);
+    if let Some(thread) = log_thread {
+        let _ = thread.join();
+    }
+    result
+}
+
+fn tls(settings: &Settings, inherited: &Inherited) -> Result<Option<TlsAcceptor>, RunError> {
+    if !inherited.listeners.iter().any(Listener::is_https) {
+        return Ok(None);
+    }
+    let mut certificates = Certificates::default();
+    for file in &settings.tls.certificates {
+        let certificate = Arc::new(net::tls::read_certificate(&file.cert, &file.key)?);
+        file.names.iter().for_each(|name| certificates.add(&name.to_ascii_lowercase(), &certificate));
+    }
+    if settings.tls.development {
+        let made = Arc::new(net::devcert::development_certificate(&settings.state)?);
+        for name in ["localhost", "*.localhost"] {
+            certificates.add(name, &made);
+        }
+        if settings.tls.certificates.is_empty() {
+            certificates.set_fallback(made);
+        }
+    } else if settings.tls.certificates.is_empty() {
+        return Err(RunError::NoCertificate);
+    }
+    let tickets = tickets(settings, inherited)?;
+    let resolver = Arc::new(Resolver::default());
+    resolver.0.store(Arc::new(certificates));
+    Ok(Some(TlsAcceptor::from(Arc::new(net::tls::server_config(resolver, tickets)?))))
+}
+
+/// From the shared seed; without one tickets live as long as this process.
+fn tickets(
+    settings: &Settings,
+    inherited: &Inherited,
+) -> Result<Option<Arc<dyn rustls::server::ProducesTickets>>, RunError> {
+    if !settings.tls.session_tickets {
+        return Ok(None);
+    }
+    let mut own = [0; 32];
+    let seed = match &inherited.ticket_seed {
+        Some(seed) => seed.get(..32).filter(|_| seed.len() == 32).ok_or(RunError::TicketSeed)?,
+        None => {
+            machine::entropy::fill(&mut own)
+                .map_err(|source| RunError::Start { what: "its session tickets", source })?;
+            &own
+        }
+    };
+    let tickets = net::tickets::SharedTickets::new(seed).ok_or(RunError::TicketSeed)?;
+    Ok(Some(Arc::new(tickets)))
+}
+
+async fn live(shared: Arc<Shared>, mut all: Vec<Listener>, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
+    let failed = |what| move |source| RunError::Start { what, source };
+    let director = Director::new(Arc::clone(&shared));
+    first_table(&director).await;
+    if let Some(path) = &shared.settings.private {
+        all.push(Listener::private(path)?);
+    }
+    let (stop, stopped) = watch::channel(false);
+    let (listeners, mut threads) = start_workers(&shared, all, tls, &stopped).await?;
+    let control = Rc::new(Control { director, listeners, stop });
+    let socket = listeners::bind_unix(&shared.settings.control)?;
+    let socket = UnixListener::from_std(socket).map_err(failed("its control socket"))?;
+    let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
+    crate::notify::ready().map_err(failed("its word to whoever started it"))?;
+    tracing::info!(listeners = control.listeners.len(), "the edge serves");
+    let result = wait_for_end(&control, &mut threads, stopped).await;
+    serving.abort();
+    result
+}
+
+/// At start the table is what there is; none, or a bad one, is no reason not to answer.
+async fn first_table(director: &Director) {
+    match director.load(None).await {
+        Ok(served) => tracing::info!(epoch = served.epoch, "the routing table is served"),
+        Err(OrderError::BadTable(crate::table::TableError::Read { source, .. }))
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            tracing::info!("there is no routing table yet");
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the routing table is not served")
+        }
+    }
+}
+
+/// A serving thread and its index.
+type Thread = (usize, JoinHandle<std::io::Result<()>>);
+
+async fn start_workers(
+    shared: &Arc<Shared>,
+    all: Vec<Listener>,
+    tls: Option<TlsAcceptor>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(Vec<ListenerStatus>, Vec<Thread>), RunError> {
+    let count = shared.workers.len();
+    let mut shares: Vec<Vec<Listener>> = (0..count).map(|_| Vec::new()).collect();
+    let mut told = Vec::new();
+    // Round robin over all sets: each set of `count` listeners gives every worker one.
+    for (n, listener) in all.into_iter().enumerate() {
+        let worker = n % count;
+        told.push(ListenerStatus { name: listener.name.clone(), address: listener.address.clone(), worker });
+        shares[worker].push(listener);
+    }
+    let (accepting, mut accepted) = mpsc::unbounded_channel();
+    let mut threads = Vec::new();
+    for (index, share) in shares.into_iter().enumerate() {
+        let (shared, tls, stop) = (Arc::clone(shared), tls.clone(), stopped.clone());
+        let accepting = accepting.clone();
+        let thread = std::thread::Builder::new().name(format!("edge-{index}")).spawn(move || {
+            let say = move || {
+                let _ = accepting.send(index);
+            };
+            worker::run(index, shared, share, tls, say, stop)
+        });
+        threads.push((index, thread.map_err(|source| RunError::Start { what: "a worker", source })?));
+    }
+    drop(accepting);
+    for n in 0..count {
+        accepted.recv().await.ok_or(RunError::WorkerEnded(n))?;
+    }
+    Ok((told, threads))
+}
+
+/// Ends when every worker has; sooner and with an error if one ends by itself.
+async fn wait_for_end(
+    control: &Control,
+    threads: &mut Vec<Thread>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    let failed = |source| RunError::Start { what: "waiting for signals", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let within = control.director.shared.settings.shutdown_within.0;
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    let mut is_stopping = false;
+    while !threads.is_empty() {
+        tokio::select! {
+            _ = terminate.recv() => drop(control.shut_down(within)),
+            _ = interrupt.recv() => drop(control.shut_down(within)),
+            _ = stopped.wait_for(|stopped| *stopped), if !is_stopping => is_stopping = true,
+            _ = looks.tick() => {}
+        }
+        let (ended, running) = threads.drain(..).partition(|(_, thread)| thread.is_finished());
+        *threads = running;
+        let ended: Vec<Thread> = ended;
+        for (index, thread) in ended {
+            let result = thread.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+            result.map_err(|source| RunError::Start { what: "a worker", source })?;
+            if !is_stopping {
+                return Err(RunError::WorkerEnded(index));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What all threads of the edge share: the settings, the snapshot being served, counters, caps.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    access_log::Log,
+    clock::{NEVER, now_ms},
+    metrics::Shard,
+    route::Snapshot,
+    settings::Settings,
+};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// Port of `https://` in redirects; `None`: there is no TLS listener to send anybody to.
+    pub(crate) https_port: Option<u16>,
+    pub(crate) counters: Counters,
+    pub(crate) caps: Caps,
+    pub(crate) log: Log,
+    /// One per worker.
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) workers: Vec<WorkerPulse>,
+    /// Counted up whenever deadlines moved, so that sleeping requests look.
+    pub(crate) drain_epoch: AtomicU64,
+    stopping: AtomicBool,
+    /// When workers end whatever is open.
+    stop_at: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) edge_5xx: AtomicU64,
+}
+
+/// What a worker says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerPulse {
+    /// In the edge's milliseconds.
+    pub(crate) beat: AtomicU64,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, https_port: Option<u16>, log: Log) -> Self {
+        let count = settings.worker_count();
+        Self {
+            caps: Caps::new(settings.limits.connections_per_address_max),
+            settings,
+            snapshot: ArcSwap::default(),
+            https_port,
+            counters: Counters::default(),
+            log,
+            shards: (0..count).map(|_| Shard::default()).collect(),
+            workers: (0..count).map(|_| WorkerPulse::default()).collect(),
+            drain_epoch: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            stop_at: AtomicU64::new(NEVER),
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    /// No new connections; all is over in `within_ms` at the latest.
+    pub(crate) fn stop(&self, within_ms: u64) {
+        self.stop_at.fetch_min(now_ms().saturating_add(within_ms), SeqCst);
+        self.stopping.store(true, SeqCst);
+        self.drain_epoch.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn stop_at(&self) -> u64 {
+        self.stop_at.load(SeqCst)
+    }
+
+    /// A place for one more connection of `ip`, or `None`.
+    pub(crate) fn admit(self: &Arc<Self>, ip: Option<IpAddr>) -> Option<Permit> {
+        let open = self.counters.connections.fetch_add(1, Relaxed);
+        let mut permit = Permit { shared: Arc::clone(self), key: None };
+        let fits = usize::try_from(open).is_ok_and(|open| open < self.settings.limits.connections_max);
+        if !fits {
+            self.counters.refused.fetch_add(1, Relaxed);
+            return None;
+        }
+        if let Some(ip) = ip {
+            let key = Caps::key(ip);
+            if !self.caps.take(key) {
+                self.counters.refused.fetch_add(1, Relaxed);
+                return None;
+            }
+            permit.key = Some(key);
+        }
+        Some(permit)
+    }
+}
+
+/// A counted connection.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    shared: Arc<Shared>,
+    key: Option<u128>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.shared.counters.connections.fetch_sub(1, Relaxed);
+        if let Some(key) = self.key {
+            self.shared.caps.give_back(key);
+        }
+    }
+}
+
+/// Open connections per client address.
+#[derive(Debug)]
+pub(crate) struct Caps {
+    max: usize,
+    shards: [Mutex<HashMap<u128, usize>>; 16],
+}
+
+impl Caps {
+    fn new(max: usize) -> Self {
+        Self { max, shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    /// An IPv6 client has a whole /64 to itself, so that is what is counted.
+    fn key(ip: IpAddr) -> u128 {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(ip) => Ipv6Addr::to_bits(ip) >> 64 << 64,
+        }
+    }
+
+    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, usize>> {
+        // Neighbouring addresses and neighbouring /64s both differ in one of these bytes.
+        let mixed = key ^ (key >> 64) ^ (key >> 8);
+        &self.shards[usize::try_from(mixed & 15).unwrap_or(0)]
+    }
+
+    fn take(&self, key: u128) -> bool {
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        let open = shard.entry(key).or_insert(0);
+        let fits = *open < self.max;
+        *open += usize::from(fits);
+        fits
+    }
+
+    fn give_back(&self, key: u128) {
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = shard.get_mut(&key) {
+            *open -= 1;
+            if *open == 0 {
+                shard.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_client_is_its_64() {
+        let key = |ip: &str| Caps::key(ip.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_eq!(key("::ffff:1.2.3.4"), key("1.2.3.4"));
+        assert_ne!(key("1.2.3.4"), key("1.2.3.5"));
+    }
+
+    #[test]
+    fn caps_count_and_forget() {
+        let caps = Caps::new(2);
+        assert!(caps.take(1) && caps.take(1) && !caps.take(1) && caps.take(2));
+        caps.give_back(1);
+        assert!(caps.take(1));
+        for key in [1, 1, 2] {
+            caps.give_back(key);
+        }
+        assert!(caps.shards.iter().all(|shard| shard.lock().unwrap().is_empty()));
+    }
+}

@@ -1,0 +1,253 @@
+//! One serving thread: it accepts from its listeners, runs its connections, sweeps its deadlines, and says every tick
+//! that it is alive. Nothing of it is touched by other threads but what is in [`Shared`].
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use http::Method;
+use slab::Slab;
+use tokio::{net::TcpStream, runtime::LocalRuntime, sync::watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    access_log::{Line, LogBatch},
+    clock::now_ms,
+    conn::{ClientIo, ConnState, Entrance, Kill, Stream},
+    h1, h2, headers,
+    ids::RequestIds,
+    listeners::{Listener, Socket},
+    proxy::Ctx,
+    shared::{Permit, Shared},
+    timers::{TICK, Timers, within},
+    upstream::Idle,
+};
+
+/// After accept failed for want of descriptors or memory: others must close first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// An idle connection's time once the edge shuts down: an answer just sent has arrived, a request just sent is here.
+const IDLE_GRACE_MS: u64 = 1_000;
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    index: usize,
+    pub(crate) timers: Rc<Timers>,
+    pub(crate) idle: Rc<Idle>,
+    pub(crate) ids: RefCell<RequestIds>,
+    log: RefCell<LogBatch>,
+    turn: Cell<usize>,
+    connections: RefCell<Slab<Rc<ConnState>>>,
+    drain_epoch: Cell<u64>,
+}
+
+/// Runs a worker until the edge stops. `accepting` is told once every listener is accepted from.
+pub(crate) fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    tls: Option<TlsAcceptor>,
+    accepting: impl FnOnce(),
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let runtime: LocalRuntime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    runtime.block_on(async move {
+        let worker = Rc::new(Worker::new(index, shared));
+        let mut accepts = Vec::new();
+        for listener in listeners {
+            let accept = listener.register()?;
+            accepts.push(tokio::task::spawn_local(accept_loop(Rc::clone(&worker), accept, tls.clone())));
+        }
+        accepting();
+        worker.beat(stop, &accepts).await;
+        Ok(())
+    })
+}
+
+impl Worker {
+    fn new(index: usize, shared: Arc<Shared>) -> Self {
+        let log = RefCell::new(shared.log.batch());
+        let timers = Rc::new(Timers::default());
+        timers.sweep();
+        Self {
+            shared,
+            index,
+            timers,
+            idle: Rc::default(),
+            ids: RefCell::default(),
+            log,
+            turn: Cell::new(index),
+            connections: RefCell::default(),
+            drain_epoch: Cell::new(0),
+        }
+    }
+
+    /// The next number for round robin and ties.
+    pub(crate) fn turn(&self) -> usize {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn
+    }
+
+    pub(crate) fn measure(&self, route: u32, method: &Method, status: u16, took: Duration) {
+        self.shared.shards[self.index].record(route, method, status, took);
+    }
+
+    pub(crate) fn log(&self, line: &Line<'_>) {
+        self.log.borrow_mut().write(line);
+    }
+
+    /// The record of what was refused before it was a request.
+    pub(crate) fn log_refused(&self, conn: &ConnState, status: u16, cause: &str) {
+        let id = self.ids.borrow_mut().next();
+        let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
+        self.measure(0, &method, status, Duration::ZERO);
+        self.log(&Line {
+            request_id: id.to_str().unwrap_or(""),
+            method: "-",
+            host: b"",
+            path: "",
+            query: None,
+            status,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            ttfb: None,
+            upstream: None,
+            release: None,
+            site: None,
+            client: conn.peer_ip(),
+            protocol: "HTTP/1.1",
+            tls: conn.entrance == Entrance::Https,
+            class: "http",
+            retries: 0,
+            cause: Some(cause),
+        });
+    }
+
+    /// The tick: everything that time does here, until the edge stops and nothing is open.
+    async fn beat(&self, mut stop: watch::Receiver<bool>, accepts: &[tokio::task::JoinHandle<()>]) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                    is_stopping = true;
+                    accepts.iter().for_each(tokio::task::JoinHandle::abort);
+                }
+            }
+            self.sweep(is_stopping);
+            let is_empty = self.connections.borrow().is_empty();
+            if is_stopping && (is_empty || now_ms() >= self.shared.stop_at()) {
+                break;
+            }
+        }
+        self.log.borrow_mut().flush();
+    }
+
+    fn sweep(&self, is_stopping: bool) {
+        self.timers.sweep();
+        let now = self.timers.now();
+        let pulse = &self.shared.workers[self.index];
+        pulse.beat.store(now, Relaxed);
+        let limits = &self.shared.settings.limits;
+        let connections = self.connections.borrow();
+        pulse.connections.store(connections.len() as u64, Relaxed);
+        for (_, connection) in connections.iter() {
+            connection.judge(now, limits);
+            if is_stopping && connection.is_idle() && connection.idle_ms(now) >= IDLE_GRACE_MS {
+                connection.end(Kill::Shutdown);
+            }
+        }
+        drop(connections);
+        self.idle.sweep(limits.upstream_idle_timeout.0);
+        let epoch = self.shared.drain_epoch.load(Relaxed);
+        if self.drain_epoch.replace(epoch) != epoch {
+            self.timers.wake_all();
+        }
+        self.log.borrow_mut().flush();
+    }
+}
+
+/// Accepts for ever; ends by being aborted.
+async fn accept_loop(worker: Rc<Worker>, listener: crate::listeners::Accept, tls: Option<TlsAcceptor>) {
+    loop {
+        match listener.socket.accept().await {
+            Ok((socket, peer)) => {
+                let is_trusted = peer.is_some_and(|peer| {
+                    headers::is_trusted(peer.ip().to_canonical(), &worker.shared.settings.trusted_proxies)
+                });
+                let counted = peer.filter(|_| !is_trusted).map(|peer| peer.ip());
+                // Past the caps a connection is closed at once: better than one that waits and is never served.
+                let Some(permit) = worker.shared.admit(counted) else { continue };
+                let now = worker.timers.now();
+                let state = ConnState::new(listener.entrance, peer, listener.port, is_trusted, now);
+                tokio::task::spawn_local(connection(Rc::clone(&worker), socket, state, tls.clone(), permit));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(listener = %listener.name, %error, "no connection can be accepted at the moment");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The client left while it waited; the next one may be well.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn connection(
+    worker: Rc<Worker>,
+    socket: Socket,
+    state: ConnState,
+    tls: Option<TlsAcceptor>,
+    permit: Permit,
+) {
+    let stream = match socket {
+        Socket::Unix(stream) => Stream::Unix(stream),
+        Socket::Tcp(stream) => {
+            let _ = stream.set_nodelay(true);
+            match (state.entrance, tls) {
+                (Entrance::Https, Some(tls)) => match handshake(&worker, stream, &tls).await {
+                    Some(stream) => stream,
+                    None => return,
+                },
+                _ => Stream::Tcp(stream),
+            }
+        }
+    };
+    if let Stream::Tls(stream) = &stream {
+        state.is_h2.set(stream.get_ref().1.alpn_protocol() == Some(b"h2"));
+    }
+    let state = Rc::new(state);
+    let key = worker.connections.borrow_mut().insert(Rc::clone(&state));
+    let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
+    let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
+    match state.is_h2.get() {
+        true => h2::serve(ctx, io).await,
+        false => h1::serve(ctx, io).await,
+    }
+    worker.connections.borrow_mut().remove(key);
+    drop(permit);
+}
+
+async fn handshake(worker: &Worker, stream: TcpStream, tls: &TlsAcceptor) -> Option<Stream> {
+    let limit = worker.shared.settings.limits.header_timeout.0;
+    match within(&worker.timers, limit, tls.accept(stream)).await? {
+        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+        Err(error) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+    }
+}
