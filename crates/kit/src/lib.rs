@@ -12,6 +12,7 @@ pub mod config;
 pub mod drain;
 pub mod logs;
 pub mod metrics;
+pub mod notify;
 pub mod private;
 
 #[cfg(feature = "http")]

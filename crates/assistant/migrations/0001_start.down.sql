@@ -1,0 +1,12 @@
+DROP TABLE answered;
+DROP TABLE commands;
+DROP TABLE messages;
+DROP TABLE conversations;
+DROP TABLE journal_entries;
+DROP TABLE tasks;
+DROP TABLE login_failures;
+DROP TABLE sessions;
+DROP TABLE accounts;
+DROP TABLE changes;
+DROP TABLE stream_chunks;
+DROP TABLE jobs;

@@ -1,0 +1,127 @@
+//! The built-in brain: a sentence becomes a command or a question, or it says that it does not know.
+//!
+//! Templates match the whole sentence, then their slots must resolve against the person's own things; only then is
+//! anything done. One meaning is done (and can be undone), several are asked, none is admitted.
+
+use jiff::civil::Date;
+
+use crate::{
+    accounts::Account,
+    command::Command,
+    tasks::{Due, Task},
+    when::{self, Choice, Context, Direction, Meaning, Reading},
+};
+
+mod resolve;
+pub(crate) mod say;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+/// Bound: a longer sentence is a text, not a command.
+pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
+
+/// What the reader may know.
+pub(crate) struct Knowledge<'a> {
+    pub(crate) who: &'a Account,
+    pub(crate) now: jiff::Zoned,
+    /// Open tasks, the nearest due first.
+    pub(crate) open: &'a [Task],
+    /// Tasks done lately.
+    pub(crate) done: &'a [Task],
+}
+
+/// What a sentence asks to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What is due from a day to another; what was due before is carried over into it.
+    Plan { from: Date, to: Date },
+    Tasks,
+    Find { query: String },
+    Entries { from: Date, to: Date },
+    Undo,
+    Help,
+    Hello,
+    Now,
+    Count { to: u32, slowly: bool },
+}
+
+/// How a sentence was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Understood {
+    Do(Command),
+    Tell(Question),
+    /// Each choice's `instead` is a whole sentence that means one thing.
+    Choose { prompt: String, choices: Vec<Choice> },
+    Nothing { nearest: Vec<String> },
+}
+
+/// Reads one sentence. Pure: looks at what it is given, does nothing.
+pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
+    let sentence = sentence.trim();
+    if sentence.chars().count() > SENTENCE_CHARS_MAX {
+        return Understood::Nothing { nearest: Vec::new() };
+    }
+    let mut read: Vec<(usize, Understood)> = Vec::new();
+    for found in template::matches(sentence) {
+        if let Some(understood) = resolve::resolve(sentence, &found, knowledge) {
+            if !read.iter().any(|(_, other)| *other == understood) {
+                read.push((found.literals, understood));
+            }
+        }
+    }
+    // The template that names most of the words knows best what is meant; what it leaves open, a question settles.
+    let best = read.iter().map(|(literals, _)| *literals).max();
+    let mut best: Vec<Understood> = read.into_iter().filter(|(literals, _)| Some(*literals) == best).map(|(_, understood)| understood).collect();
+    match best.len() {
+        0 => Understood::Nothing { nearest: template::nearest(sentence) },
+        _ => best.swap_remove(0),
+    }
+}
+
+/// Takes the date out of a task's words: the rest, and when.
+enum Dated {
+    Plain { rest: String, due: Option<Due> },
+    Unclear { choices: Vec<Choice> },
+}
+
+impl Knowledge<'_> {
+    fn context(&self, direction: Direction) -> Context {
+        Context { now: self.now.clone(), direction }
+    }
+
+    fn today(&self) -> Date {
+        self.now.date()
+    }
+
+    /// `text` is the part `span` of `sentence`; choices are whole sentences again.
+    fn take_date(&self, sentence: &str, span: std::ops::Range<usize>) -> Dated {
+        let text = sentence.get(span.clone()).unwrap_or_default();
+        match when::read(text, &self.context(Direction::Ahead)) {
+            Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
+            Reading::Found { meaning, span } => match when::without(text, &span) {
+                // "remind me to … tomorrow" with nothing else to do is no task.
+                rest if rest.is_empty() => Dated::Plain { rest: unquote(text), due: None },
+                rest => Dated::Plain { rest: unquote(&rest), due: Some(due_of(meaning)) },
+            },
+            Reading::Ask { span: inner, choices } => {
+                let whole = span.start + inner.start..span.start + inner.end;
+                let choices = choices.into_iter().map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
+                Dated::Unclear { choices: choices.collect() }
+            }
+        }
+    }
+}
+
+fn due_of(meaning: Meaning) -> Due {
+    Due { day: meaning.first_day(), time: meaning.time() }
+}
+
+/// `"Friday"` alone is Friday without its quotes; quotes inside a longer text stay.
+fn unquote(text: &str) -> String {
+    let text = text.trim().trim_end_matches(['.', '!']).trim();
+    let pairs = [('"', '"'), ('“', '”'), ('«', '»')];
+    let inner = pairs.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close)).filter(|inner| !inner.contains(['"', '“', '«']));
+    inner.unwrap_or(text).trim().to_owned()
+}

@@ -1,0 +1,203 @@
+//! Says a sentence to the built-in brain inside one transaction: reads it, does it, and words the answer.
+
+use std::fmt::Write as _;
+
+use jiff::civil::Date;
+use rusqlite::{Connection, Transaction};
+use serde::{Deserialize, Serialize};
+
+use super::{Knowledge, Question, Understood, template::EXAMPLES, understand};
+use crate::{
+    accounts::Account,
+    command::{self, undo, words},
+    error::{Error, Result},
+    journal::{self, Filter},
+    tasks::{self, State, Task},
+};
+
+/// Bound: lines of one answer.
+const LINES_MAX: u32 = 20;
+/// Who answers.
+pub(crate) const BUILT_IN: &str = "built-in";
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Done,
+    Ask,
+    NotUnderstood,
+}
+
+/// A button that says a whole sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) label: String,
+    pub(crate) text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) outcome: Outcome,
+    /// How the sentence was read, for the chip.
+    pub(crate) understood: String,
+    pub(crate) reply: String,
+    /// Set when something was changed.
+    pub(crate) undo_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) choices: Vec<Offer>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) examples: Vec<String>,
+    pub(crate) by: String,
+    /// One word a second, as "count to 60 slowly" asks.
+    #[serde(default)]
+    pub(crate) slowly: bool,
+}
+
+/// Reads `sentence` for `who` and does what it says.
+///
+/// # Errors
+/// The database's, and a command that is refused.
+pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result<Said> {
+    if sentence.trim().is_empty() {
+        return Err(Error::Invalid("say something".to_owned()));
+    }
+    let open = tasks::list(tx, &who.id, Some(State::Open), 500, 0)?;
+    let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
+    let knowledge = Knowledge { who, now: who.now(), open: &open, done: &done };
+    match understand(sentence, &knowledge) {
+        Understood::Do(command) => {
+            let done = command::execute(tx, who, &command)?;
+            Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply) })
+        }
+        Understood::Tell(Question::Undo) => undo_last(tx, who),
+        Understood::Tell(question) => tell(tx, who, &question, &knowledge),
+        Understood::Choose { prompt, choices } => {
+            let choices = choices.into_iter().map(|choice| Offer { label: choice.label, text: choice.instead }).collect();
+            Ok(Said { outcome: Outcome::Ask, choices, ..told("That can mean several things".to_owned(), prompt) })
+        }
+        Understood::Nothing { nearest } => Ok(not_understood(nearest)),
+    }
+}
+
+fn told(understood: String, reply: String) -> Said {
+    let (choices, examples) = (Vec::new(), Vec::new());
+    Said { outcome: Outcome::Done, understood, reply, undo_id: None, choices, examples, by: BUILT_IN.to_owned(), slowly: false }
+}
+
+fn not_understood(examples: Vec<String>) -> Said {
+    let mut reply = "I did not understand that. I am the built-in brain: I keep tasks and a journal, and tell what is due.".to_owned();
+    if !examples.is_empty() {
+        reply.push_str(" For example:");
+        // Writing into a String cannot fail.
+        examples.iter().for_each(|example| drop(write!(reply, "\n• {example}")));
+    }
+    Said { outcome: Outcome::NotUnderstood, examples, ..told("Not understood".to_owned(), reply) }
+}
+
+fn undo_last(tx: &Transaction<'_>, who: &Account) -> Result<Said> {
+    let Some(last) = undo::last(tx, who)? else {
+        return Ok(told("Undo".to_owned(), "There is nothing to undo.".to_owned()));
+    };
+    match undo::undo(tx, who, &last) {
+        Ok(understood) => Ok(told(format!("Undo: {understood}"), format!("Undone: {understood}."))),
+        Err(Error::Conflict(why)) => Ok(told("Undo".to_owned(), format!("That cannot be undone: {why}."))),
+        Err(error) => Err(error),
+    }
+}
+
+fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowledge<'_>) -> Result<Said> {
+    let today = knowledge.today();
+    Ok(match question {
+        Question::Plan { from, to } => plan(db, who, *from, *to, today)?,
+        Question::Tasks => {
+            let reply = if knowledge.open.is_empty() { "Your list is empty.".to_owned() } else { list("Open", knowledge.open, today) };
+            told("Your tasks".to_owned(), reply)
+        }
+        Question::Find { query } => {
+            let filter = Filter { query: Some(query.clone()), ..Filter::default() };
+            entries(db, who, &filter, &format!("Find “{query}” in the journal"), today)?
+        }
+        Question::Entries { from, to } => {
+            let filter = Filter { from: Some(*from), to: Some(*to), ..Filter::default() };
+            let what_was_done = done_between(db, who, *from, *to)?;
+            let mut said = entries(db, who, &filter, &format!("Journal and done tasks, {}", show_days(*from, *to, today)), today)?;
+            if !what_was_done.is_empty() {
+                said.reply = format!("{}\n{}", list("Done", &what_was_done, today), said.reply);
+            }
+            said
+        }
+        Question::Count { to, slowly } => {
+            let numbers: Vec<String> = (1..=*to).map(|number| number.to_string()).collect();
+            Said { slowly: *slowly, ..told(format!("Count to {to}"), numbers.join(" ")) }
+        }
+        Question::Help => Said { examples: EXAMPLES.iter().map(|&example| example.to_owned()).collect(), ..told("What I can do".to_owned(), help()) },
+        Question::Hello => told("Hello".to_owned(), format!("Hello {}. Say “what is on my plate today”, or “help” for more.", who.name)),
+        Question::Now => told("The time".to_owned(), format!("It is {}.", knowledge.now.strftime("%H:%M on %A, %-d %B %Y"))),
+        // Undone in `say`, which holds the transaction.
+        Question::Undo => not_understood(Vec::new()),
+    })
+}
+
+fn help() -> String {
+    let mut help = "I keep your tasks and your journal, and I tell what is due. Everything I do can be undone. Things to say:".to_owned();
+    EXAMPLES.iter().for_each(|example| drop(write!(help, "\n• {example}")));
+    help
+}
+
+fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Result<Said> {
+    let due = tasks::due_until(db, &who.id, to)?;
+    let (carried, planned): (Vec<Task>, Vec<Task>) = due.into_iter().partition(|task| task.due.is_some_and(|due| due.day < from));
+    let days = show_days(from, to, today);
+    let mut reply = match (planned.is_empty(), carried.is_empty()) {
+        (true, true) => format!("Nothing is due {days}. Enjoy it."),
+        (true, false) => format!("Nothing is due {days}."),
+        (false, _) => list(&format!("Due {days}"), &planned, today),
+    };
+    if !carried.is_empty() && from <= today {
+        let _ = write!(reply, "\n{}", list("Carried over", &carried, today));
+    }
+    Ok(told(format!("Plan: {days}"), reply))
+}
+
+fn show_days(from: Date, to: Date, today: Date) -> String {
+    let first = words::show_day(from, today);
+    if from == to { first } else { format!("{first} to {}", words::show_day(to, today)) }
+}
+
+fn list(title: &str, tasks: &[Task], today: Date) -> String {
+    let mut lines = format!("{title} ({}):", tasks.len());
+    for task in tasks.iter().take(LINES_MAX as usize) {
+        let due = task.due.map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
+        let _ = write!(lines, "\n• {}{due}", task.title);
+    }
+    if tasks.len() > LINES_MAX as usize {
+        let _ = write!(lines, "\n… and {} more", tasks.len() - LINES_MAX as usize);
+    }
+    lines
+}
+
+fn entries(db: &Connection, who: &Account, filter: &Filter, understood: &str, today: Date) -> Result<Said> {
+    let found = journal::list(db, &who.id, filter, LINES_MAX, 0)?;
+    let mut reply = match found.len() {
+        0 => "Your journal has nothing on that.".to_owned(),
+        1 => "One entry:".to_owned(),
+        entries => format!("{entries} entries:"),
+    };
+    for entry in &found {
+        let _ = write!(reply, "\n• {}: {}", words::show_day(entry.day, today), words::shorten(&entry.text));
+    }
+    Ok(told(understood.to_owned(), reply))
+}
+
+fn done_between(db: &Connection, who: &Account, from: Date, to: Date) -> Result<Vec<Task>> {
+    let zone = who.time_zone();
+    let on = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok().map(|at| at.to_zoned(zone.clone()).date());
+    let done = tasks::list(db, &who.id, Some(State::Done), 200, 0)?;
+    Ok(done.into_iter().filter(|task| task.done_at.and_then(on).is_some_and(|day| (from..=to).contains(&day))).collect())
+}
+
+/// What a command that cannot be done is answered with.
+pub(crate) fn refused(why: &str) -> Said {
+    told("Not done".to_owned(), format!("I did not do that: {why}."))
+}

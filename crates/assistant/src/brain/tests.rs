@@ -1,0 +1,121 @@
+//! Sentences and what they mean. Saturday 21 November 2026, 10:00 in Madrid.
+
+use jiff::civil::{Time, date, datetime};
+
+use super::*;
+use crate::{command::tests::account, tasks::State};
+
+fn task(id: &str, title: &str, state: State) -> Task {
+    Task { id: id.to_owned(), title: title.to_owned(), state, due: None, zone: None, due_at: None, created_at: 0, done_at: None, rev: 1 }
+}
+
+fn meaning(sentence: &str) -> String {
+    let who = account("ana");
+    let open = [
+        Task { due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }), ..task("t1", "Call Anna", State::Open) },
+        task("t2", "Buy coffee", State::Open),
+        task("t3", "Buy bread", State::Open),
+        task("t4", "Watch \"Friday\"", State::Open),
+    ];
+    let done = [task("t9", "Pay rent", State::Done)];
+    let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
+    match understand(sentence, &Knowledge { who: &who, now, open: &open, done: &done }) {
+        Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
+        Understood::Tell(question) => format!("{question:?}"),
+        Understood::Choose { choices, .. } => format!("ask: {}", choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")),
+        Understood::Nothing { .. } => "-".to_owned(),
+    }
+}
+
+fn check(sentence: &str, expected: &str) {
+    assert_eq!(meaning(sentence), expected, "{sentence}");
+}
+
+fn adds(sentence: &str, title: &str, day: &str, time: &str) {
+    let due = match (day, time) {
+        ("", _) => "null".to_owned(),
+        (day, "") => format!("{{\"day\":\"{day}\",\"time\":null}}"),
+        (day, time) => format!("{{\"day\":\"{day}\",\"time\":\"{time}\"}}"),
+    };
+    check(sentence, &format!("{{\"do\":\"add_task\",\"title\":{title:?},\"due\":{due}}}"));
+}
+
+#[test]
+fn reminders_and_tasks() {
+    adds("remind me to call Anna tomorrow at 5pm", "call Anna", "2026-11-22", "17:00:00");
+    adds("Please remind me tomorrow to call Anna.", "call Anna", "2026-11-22", "");
+    adds("remind me tomorrow to call Anna at 17:00", "call Anna", "2026-11-22", "17:00:00");
+    adds("remind me to water the plants", "water the plants", "", "");
+    adds("add buy milk to my tasks", "buy milk", "", "");
+    adds("add call Ben on Friday to my todo list", "call Ben", "2026-11-27", "");
+    adds("Add a task to read The 5th Wave", "read The 5th Wave", "", "");
+    adds("task: watch \"Tomorrow\"", "watch \"Tomorrow\"", "", "");
+    adds("I need to buy a monitor", "buy a monitor", "", "");
+    adds("don’t let me forget to pay rent on 1 December", "pay rent", "2026-12-01", "");
+    adds("remind me to stretch in 20 minutes", "stretch", "2026-11-21", "10:20:00");
+}
+
+#[test]
+fn two_meanings_are_asked_with_whole_sentences() {
+    check(
+        "remind me to call Anna at 5",
+        "ask: remind me to call Anna on 2026-11-22 at 05:00 | remind me to call Anna on 2026-11-21 at 17:00",
+    );
+    check("done with buy", "ask: done with \"Buy coffee\" | done with \"Buy bread\"");
+    for answered in ["remind me to call Anna on 2026-11-21 at 17:00", "done with \"Buy coffee\""] {
+        assert!(meaning(answered).starts_with("{\"do\""), "{answered}");
+    }
+}
+
+#[test]
+fn tasks_are_found_by_their_words() {
+    check("done with buy coffee", "{\"do\":\"complete_task\",\"id\":\"t2\"}");
+    check("I finished calling Anna!", "{\"do\":\"complete_task\",\"id\":\"t1\"}");
+    check("mark coffee as done", "{\"do\":\"complete_task\",\"id\":\"t2\"}");
+    check("bread is done", "{\"do\":\"complete_task\",\"id\":\"t3\"}");
+    check("reopen pay rent", "{\"do\":\"reopen_task\",\"id\":\"t9\"}");
+    check("delete task buy bread", "{\"do\":\"delete_task\",\"id\":\"t3\"}");
+    check("done with the dishes", "-");
+    check("move call Anna to Friday", "{\"do\":\"move_task\",\"id\":\"t1\",\"due\":{\"day\":\"2026-11-27\",\"time\":\"17:00:00\"}}");
+    check("postpone buy coffee until tomorrow at 9am", "{\"do\":\"move_task\",\"id\":\"t2\",\"due\":{\"day\":\"2026-11-22\",\"time\":\"09:00:00\"}}");
+    check("move house to the country", "-");
+}
+
+#[test]
+fn the_journal_is_written_and_searched() {
+    check("journal: slept well, run at 7", "{\"do\":\"add_entry\",\"text\":\"slept well, run at 7\",\"day\":null}");
+    check("Dear diary, it rained.", "{\"do\":\"add_entry\",\"text\":\"it rained.\",\"day\":null}");
+    check("find river in my journal", "Find { query: \"river\" }");
+    check("what did I write about \"the long walk\"?", "Find { query: \"the long walk\" }");
+    check("what did I do yesterday?", "Entries { from: 2026-11-20, to: 2026-11-20 }");
+    check("what did I do on Monday", "Entries { from: 2026-11-16, to: 2026-11-16 }");
+}
+
+#[test]
+fn questions() {
+    check("what is on my plate today", "Plan { from: 2026-11-21, to: 2026-11-21 }");
+    check("What's on my plate?", "Plan { from: 2026-11-21, to: 2026-11-21 }");
+    check("what’s on my plate tomorrow", "Plan { from: 2026-11-22, to: 2026-11-22 }");
+    check("what do I have next week", "Plan { from: 2026-11-23, to: 2026-11-29 }");
+    check("show me my tasks", "Tasks");
+    check("undo that", "Undo");
+    check("help", "Help");
+    check("Hi there!", "Hello");
+    check("count to 60 slowly", "Count { to: 60, slowly: true }");
+    check("count to 200", "Count { to: 200, slowly: false }");
+}
+
+#[test]
+fn what_it_does_not_know_it_does_not_guess() {
+    for sentence in ["what is the capital of France", "write me a poem about rain", "count to 99999999", "is it raining in Bergen", "remind me", "??", "add", "move", ""] {
+        check(sentence, "-");
+    }
+    assert_eq!(meaning(&"remind me to x ".repeat(500)), "-", "too long for a sentence");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_sentence_is_read_without_panic(sentence in "\\PC{0,80}", head in "(remind me to |done with |move |count to |find |\\{what\\})?") {
+        let _ = meaning(&format!("{head}{sentence}"));
+    }
+}

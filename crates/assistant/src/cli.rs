@@ -1,0 +1,97 @@
+//! What the binary can do, one file for each.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use kit::config::Refused;
+
+use crate::settings::Settings;
+
+mod config;
+mod housekeeping;
+mod migrate;
+mod openapi;
+mod start;
+mod user;
+mod web;
+mod worker;
+
+/// Tasks, a journal and a chat that keep working without any vendor.
+///
+/// Settings come from the environment: `assistant config` lists them. With none of them, `assistant web` serves
+/// http://127.0.0.1:3000 and keeps its data in ./data.
+#[derive(Parser)]
+#[command(name = "assistant", version, max_term_width = 100)]
+struct Cli {
+    /// Folder of the database; goes before ASSISTANT_DATA.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Web(web::Args),
+    Worker(worker::Args),
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    #[command(subcommand)]
+    User(user::Command),
+    Openapi(openapi::Args),
+    Config(config::Args),
+}
+
+/// Why a command ended badly: what to print on stderr.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error(transparent)]
+    Config(#[from] Refused),
+    #[error("error: {0}")]
+    Other(String),
+}
+
+impl Failed {
+    /// `doing` is what was being done, in the words of whoever asked for it.
+    fn to(doing: &str, cause: impl std::fmt::Display) -> Self {
+        Self::Other(format!("{doing}: {cause}"))
+    }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes; nobody reads a closed pipe.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("{failed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failed> {
+    if let Command::Openapi(args) = cli.command {
+        return openapi::run(args);
+    }
+    if let Command::Config(args) = cli.command {
+        return config::run(args);
+    }
+    let mut settings = Settings::of_environment()?;
+    if let Some(data) = cli.data {
+        settings.data = data;
+    }
+    match cli.command {
+        Command::Web(args) => web::run(args, settings),
+        Command::Worker(args) => worker::run(args, settings),
+        Command::Migrate(command) => migrate::run(command, &settings),
+        Command::User(command) => user::run(command, &settings),
+        Command::Openapi(_) | Command::Config(_) => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Clears away what has had its time: old sessions, remembered answers to repeated requests, logs of finished answers.
+
+use std::time::Duration;
+
+use kit::{
+    Drain, clock,
+    sqlite::{Database, Durability},
+};
+use rusqlite::{Transaction, params};
+
+use crate::{accounts, error, once};
+
+const EVERY: Duration = Duration::from_secs(600);
+/// Logs of finished answers stay so long for readers that come back; the text stays in the message.
+const LOGS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
+const CHANGES_KEPT_MS: i64 = 3_600 * 1_000;
+/// Bound: rows that one transaction deletes, so that nobody's writing waits for it.
+const ROWS_MAX: i64 = 2_000;
+
+pub(super) async fn run(db: Database, drain: Drain) {
+    loop {
+        match db.write(Durability::Process, clear).await {
+            // As many as fit: there may be more.
+            Ok(cleared) if cleared >= ROWS_MAX as usize => continue,
+            Ok(cleared) => tracing::debug!(cleared, "housekeeping"),
+            Err(error) => tracing::warn!(%error, "housekeeping failed; it will be tried again"),
+        }
+        tokio::select! {
+            () = drain.stopping() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+fn clear(tx: &Transaction<'_>) -> error::Result<usize> {
+    let now = clock::now_ms();
+    let old = |table: &str, column: &str, kept_ms: i64| -> error::Result<usize> {
+        let sql = format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ?1 LIMIT ?2)");
+        Ok(tx.execute(&sql, params![now - kept_ms, ROWS_MAX])?)
+    };
+    let mut most = old("sessions", "seen_at", accounts::IDLE_MS)?;
+    most = most.max(old("answered", "at", once::KEPT_MS)?);
+    most = most.max(old("changes", "at", CHANGES_KEPT_MS)?);
+    let logs = "DELETE FROM stream_chunks WHERE id IN (SELECT c.id FROM stream_chunks c JOIN jobs j ON j.queue = 'answer' AND j.subject = c.stream
+                WHERE j.finished_at < ?1 LIMIT ?2)";
+    Ok(most.max(tx.execute(logs, params![now - LOGS_KEPT_MS, ROWS_MAX])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_is_cleared() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = kit::sqlite::open_writer(&folder.path().join("t.db")).expect("opens");
+        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        let now = clock::now_ms();
+        db.execute_batch(&format!(
+            "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO sessions VALUES ('old', 'a', 0, 0), ('new', 'a', {now}, {now});
+             INSERT INTO answered VALUES ('a', 'old', '', 200, '{{}}', 0), ('a', 'new', '', 200, '{{}}', {now});
+             INSERT INTO jobs (id, queue, subject, state, attempts_max, created_at, finished_at) VALUES
+                ('1', 'answer', 'old', 'done', 5, 0, 1), ('2', 'answer', 'new', 'done', 5, 0, {now}), ('3', 'answer', 'open', 'running', 5, 0, NULL);
+             INSERT INTO stream_chunks (stream, attempt, seq, kind, data) VALUES
+                ('old', 1, 0, 'text', '{{}}'), ('new', 1, 0, 'text', '{{}}'), ('open', 1, 0, 'text', '{{}}')"
+        ))
+        .expect("fills");
+        let tx = db.transaction().expect("begins");
+        clear(&tx).expect("clears");
+        tx.commit().expect("commits");
+        let left = |sql: &str| -> String { db.query_row(sql, [], |row| row.get(0)).expect("asks") };
+        assert_eq!(left("SELECT group_concat(token_hash) FROM sessions"), "new");
+        assert_eq!(left("SELECT group_concat(key) FROM answered"), "new");
+        assert_eq!(left("SELECT group_concat(stream) FROM stream_chunks"), "new,open");
+    }
+}

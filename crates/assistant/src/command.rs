@@ -1,0 +1,174 @@
+//! What can be done with an account's things: one type, one executor, and an inverse for each change.
+//!
+//! The box, the chat, forms and the API all make a [`Command`]; none can do more than this. The account comes from the
+//! session, never from the sentence.
+
+use jiff::civil::Date;
+use kit::{clock, live};
+use rusqlite::{Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::Account,
+    error::{Error, Result},
+    ids,
+    journal::{self, Entry},
+    tasks::{self, Due, State, Task},
+};
+
+pub(crate) mod undo;
+pub(crate) mod words;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// A change. Stored as JSON with what it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(crate) enum Command {
+    AddTask { title: String, due: Option<Due> },
+    CompleteTask { id: String },
+    ReopenTask { id: String },
+    MoveTask { id: String, due: Due },
+    DeleteTask { id: String },
+    AddEntry { text: String, day: Option<Date> },
+    DeleteEntry { id: String },
+}
+
+/// One row put back, guarded by the revision that the command left behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "back", rename_all = "snake_case")]
+pub(crate) enum Inverse {
+    RemoveTask { id: String, rev: i64 },
+    RestoreTask { task: Task, rev: i64 },
+    ReinsertTask { task: Task },
+    RemoveEntry { id: String, rev: i64 },
+    ReinsertEntry { entry: Entry },
+}
+
+/// What a command did.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    /// Names the command for [`undo::undo`].
+    pub(crate) undo_id: String,
+    /// How it was read: `Task: Call Anna · tomorrow, 17:00`.
+    pub(crate) understood: String,
+    /// What to tell: `I'll keep “Call Anna” for tomorrow at 17:00.`
+    pub(crate) reply: String,
+    pub(crate) task: Option<Task>,
+    pub(crate) entry: Option<Entry>,
+}
+
+struct Effect {
+    inverse: Inverse,
+    understood: String,
+    reply: String,
+    task: Option<Task>,
+    entry: Option<Entry>,
+}
+
+/// Carries out `command` for `who` and stores how to undo it.
+///
+/// # Errors
+/// What it is about is not there, or a value is refused.
+pub(crate) fn execute(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Done> {
+    let effect = apply(tx, who, command)?;
+    let undo_id = ids::new_id();
+    let sql = "INSERT INTO commands (id, account_id, at, command, understood, reply, inverse) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (as_json, inverse) = (json(command)?, json(&effect.inverse)?);
+    tx.execute(sql, params![undo_id, who.id, clock::now_ms(), as_json, effect.understood, effect.reply, inverse])?;
+    let (kind, entity) = effect.inverse.subject();
+    live::tell(tx, &who.id, kind, entity)?;
+    Ok(Done { undo_id, understood: effect.understood, reply: effect.reply, task: effect.task, entry: effect.entry })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+fn apply(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Effect> {
+    match command {
+        Command::AddTask { title, due } => add_task(tx, who, title, *due),
+        Command::CompleteTask { id } => change_task(tx, who, id, |task| {
+            task.state = State::Done;
+            task.done_at = Some(clock::now_ms());
+        }),
+        Command::ReopenTask { id } => change_task(tx, who, id, |task| {
+            task.state = State::Open;
+            task.done_at = None;
+        }),
+        Command::MoveTask { id, due } => change_task(tx, who, id, |task| set_due(task, who, *due)),
+        Command::DeleteTask { id } => delete_task(tx, who, id),
+        Command::AddEntry { text, day } => add_entry(tx, who, text, *day),
+        Command::DeleteEntry { id } => delete_entry(tx, who, id),
+    }
+}
+
+fn set_due(task: &mut Task, who: &Account, due: Due) {
+    task.due = Some(due);
+    task.zone = Some(who.zone.clone());
+    task.due_at = due.instant_ms(&who.time_zone());
+}
+
+fn add_task(tx: &Transaction<'_>, who: &Account, title: &str, due: Option<Due>) -> Result<Effect> {
+    let title = tasks::clean_title(title)?;
+    let now = clock::now_ms();
+    let mut task = Task { id: ids::new_id(), title, state: State::Open, due: None, zone: None, due_at: None, created_at: now, done_at: None, rev: 1 };
+    if let Some(due) = due {
+        set_due(&mut task, who, due);
+    }
+    tasks::insert(tx, &who.id, &task)?;
+    let inverse = Inverse::RemoveTask { id: task.id.clone(), rev: task.rev };
+    let (understood, reply) = words::task_added(&task, who);
+    Ok(Effect { inverse, understood, reply, task: Some(task), entry: None })
+}
+
+fn change_task(tx: &Transaction<'_>, who: &Account, id: &str, change: impl FnOnce(&mut Task)) -> Result<Effect> {
+    let before = tasks::get(tx, &who.id, id)?;
+    let mut after = before.clone();
+    change(&mut after);
+    if !tasks::replace(tx, &who.id, &after, before.rev)? {
+        // Inside one transaction nobody else can have moved it.
+        return Err(Error::Conflict("the task changed meanwhile".to_owned()));
+    }
+    after.rev = before.rev + 1;
+    let (understood, reply) = words::task_changed(&before, &after, who);
+    let inverse = Inverse::RestoreTask { task: before, rev: after.rev };
+    Ok(Effect { inverse, understood, reply, task: Some(after), entry: None })
+}
+
+fn delete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
+    let task = tasks::get(tx, &who.id, id)?;
+    tasks::delete(tx, &who.id, id, task.rev)?;
+    let (understood, reply) = words::deleted("Task", &task.title);
+    Ok(Effect { inverse: Inverse::ReinsertTask { task }, understood, reply, task: None, entry: None })
+}
+
+fn add_entry(tx: &Transaction<'_>, who: &Account, text: &str, day: Option<Date>) -> Result<Effect> {
+    let text = journal::clean_text(text)?;
+    let day = day.unwrap_or_else(|| who.now().date());
+    let entry = Entry { id: ids::new_id(), day, text, created_at: clock::now_ms(), rev: 1 };
+    journal::insert(tx, &who.id, &entry)?;
+    let inverse = Inverse::RemoveEntry { id: entry.id.clone(), rev: entry.rev };
+    let (understood, reply) = words::entry_added(&entry, who);
+    Ok(Effect { inverse, understood, reply, task: None, entry: Some(entry) })
+}
+
+fn delete_entry(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
+    let entry = journal::get(tx, &who.id, id)?;
+    journal::delete(tx, &who.id, id, entry.rev)?;
+    let (understood, reply) = words::deleted("Journal entry", &entry.text);
+    Ok(Effect { inverse: Inverse::ReinsertEntry { entry }, understood, reply, task: None, entry: None })
+}
+
+impl Inverse {
+    /// Kind and id of what changes, for those who listen.
+    fn subject(&self) -> (&'static str, &str) {
+        match self {
+            Self::RemoveTask { id, .. } => ("task", id),
+            Self::RestoreTask { task, .. } | Self::ReinsertTask { task } => ("task", &task.id),
+            Self::RemoveEntry { id, .. } => ("journal", id),
+            Self::ReinsertEntry { entry } => ("journal", &entry.id),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Each command, done and undone, leaves the rows as they were; whatever changed since is never overwritten.
+
+use kit::sqlite::open_writer;
+use proptest::prelude::*;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{undo::undo, *};
+
+pub(crate) fn account(name: &str) -> Account {
+    Account { id: format!("id-{name}"), name: name.to_owned(), zone: "Europe/Madrid".to_owned() }
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    db: Connection,
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+    crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+    for who in ["ana", "ben"] {
+        let who = account(who);
+        db.execute("INSERT INTO accounts VALUES (?1, ?2, '', ?3, 0)", params![who.id, who.name, who.zone]).expect("inserts");
+    }
+    Bench { _folder: folder, db }
+}
+
+impl Bench {
+    fn within<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).expect("begins");
+        let value = work(&tx)?;
+        tx.commit().expect("commits");
+        Ok(value)
+    }
+
+    fn run(&mut self, who: &str, command: &Command) -> Result<Done> {
+        self.within(|tx| execute(tx, &account(who), command))
+    }
+
+    fn undo(&mut self, who: &str, id: &str) -> Result<String> {
+        self.within(|tx| undo(tx, &account(who), id))
+    }
+
+    /// All rows of tasks and journal but their revisions, which only ever go up.
+    fn rows(&self) -> Vec<String> {
+        let sql = "SELECT id || account_id || title || state || coalesce(due_day, '-') || coalesce(due_time, '-') || coalesce(due_at, 0) || coalesce(done_at, 0) AS r FROM tasks
+                   UNION ALL SELECT id || account_id || day || text FROM journal_entries ORDER BY r";
+        let mut query = self.db.prepare(sql).expect("prepares");
+        query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect()
+    }
+}
+
+fn due() -> impl Strategy<Value = Option<Due>> {
+    proptest::option::of((1_i16..28, proptest::option::of(0_i8..24)).prop_map(|(day, hour)| Due {
+        day: Date::constant(2026, 3, 1).saturating_add(jiff::Span::new().days(day)),
+        time: hour.map(|hour| jiff::civil::time(hour, 30, 0, 0)),
+    }))
+}
+
+/// One of each kind; `aim` gives them their rows.
+fn commands() -> impl Strategy<Value = Command> {
+    let id = String::new;
+    let far = Due { day: Date::constant(2027, 1, 1), time: None };
+    prop_oneof![
+        ("[a-z ]{1,20}[a-z]", due()).prop_map(|(title, due)| Command::AddTask { title, due }),
+        Just(Command::CompleteTask { id: id() }),
+        Just(Command::ReopenTask { id: id() }),
+        due().prop_map(move |due| Command::MoveTask { id: String::new(), due: due.unwrap_or(far) }),
+        Just(Command::DeleteTask { id: id() }),
+        "[a-zé\n ]{1,40}x".prop_map(|text| Command::AddEntry { text, day: None }),
+        Just(Command::DeleteEntry { id: id() }),
+    ]
+}
+
+fn aim(mut command: Command, task: &str, entry: &str) -> Command {
+    match &mut command {
+        Command::CompleteTask { id } | Command::ReopenTask { id } | Command::MoveTask { id, .. } | Command::DeleteTask { id } => task.clone_into(id),
+        Command::DeleteEntry { id } => entry.clone_into(id),
+        Command::AddTask { .. } | Command::AddEntry { .. } => {}
+    }
+    command
+}
+
+fn with_things() -> (Bench, String, String) {
+    let mut bench = bench();
+    let task = bench.run("ana", &Command::AddTask { title: "Pay rent".to_owned(), due: None }).expect("adds").task.expect("a task");
+    let entry = bench.run("ana", &Command::AddEntry { text: "Rain at the café".to_owned(), day: None }).expect("adds").entry.expect("an entry");
+    (bench, task.id, entry.id)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn doing_and_undoing_leaves_the_rows_as_they_were(command in commands()) {
+        let (mut bench, task, entry) = with_things();
+        let command = aim(command, &task, &entry);
+        let before = bench.rows();
+        let done = bench.run("ana", &command).expect("does");
+        let again = bench.rows();
+        bench.undo("ana", &done.undo_id).expect("undoes");
+        prop_assert_eq!(&bench.rows(), &before, "{:?}", command);
+        if !matches!(command, Command::ReopenTask { .. }) {
+            prop_assert_ne!(again, before, "{:?} did nothing", command);
+        }
+        prop_assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
+    }
+}
+
+#[test]
+fn a_row_that_changed_since_is_not_overwritten() {
+    let (mut bench, task, _) = with_things();
+    let done = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("does");
+    let moved = Command::MoveTask { id: task, due: Due { day: Date::constant(2027, 1, 1), time: None } };
+    bench.run("ana", &moved).expect("moves");
+    let before = bench.rows();
+    assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
+    assert_eq!(bench.rows(), before);
+}
+
+#[test]
+fn another_account_neither_touches_nor_undoes() {
+    let (mut bench, task, entry) = with_things();
+    let done = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("does");
+    for command in [Command::DeleteTask { id: task.clone() }, Command::ReopenTask { id: task }, Command::DeleteEntry { id: entry }] {
+        assert!(matches!(bench.run("ben", &command), Err(Error::NotFound(_))), "{command:?}");
+    }
+    assert!(matches!(bench.undo("ben", &done.undo_id), Err(Error::NotFound(_))));
+}

@@ -1,0 +1,29 @@
+//! What a request for the app's own work can end in. `web` turns it into status codes, the brain into sentences.
+
+use kit::sqlite::DbError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Does not exist, or belongs to somebody else: the same answer.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The sentence says what about the input is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// The sentence says what has changed meanwhile.
+    #[error("{0}")]
+    Conflict(String),
+    /// An `Idempotency-Key` that was used for something else.
+    #[error("this Idempotency-Key was used before, with another request")]
+    KeyReused,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;

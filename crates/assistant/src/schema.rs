@@ -1,0 +1,64 @@
+//! The database's versions. What was released is never edited; a change is a new step at the end.
+
+use kit::migrations::{Migration, Migrations};
+
+pub(crate) const MIGRATIONS: Migrations = Migrations { steps: &[START, JOURNAL_SEARCH], schema_min: 2 };
+
+const START: Migration = Migration {
+    version: 1,
+    name: "start",
+    up: &[kit::jobs::TABLE, kit::stream::TABLE, kit::live::TABLE, include_str!("../migrations/0001_start.up.sql")],
+    down: &[include_str!("../migrations/0001_start.down.sql")],
+    compatible_with: 1,
+};
+
+/// Code of version 1 never looks at the index, and triggers keep it fresh behind its back: it still works.
+const JOURNAL_SEARCH: Migration = Migration {
+    version: 2,
+    name: "journal_search",
+    up: &[include_str!("../migrations/0002_journal_search.up.sql")],
+    down: &[include_str!("../migrations/0002_journal_search.down.sql")],
+    compatible_with: 1,
+};
+
+#[cfg(test)]
+mod tests {
+    use kit::sqlite::open_writer;
+
+    use super::*;
+
+    fn objects(db: &rusqlite::Connection) -> Vec<String> {
+        let sql = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name";
+        let mut query = db.prepare(sql).expect("prepares");
+        query.query_map([], |row| row.get(0)).expect("runs").map(|name| name.expect("a name")).collect()
+    }
+
+    #[test]
+    fn every_step_goes_up_and_down_to_what_was_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        MIGRATIONS.up(&mut db).expect("up");
+        let full = objects(&db);
+        MIGRATIONS.down(&mut db, 1).expect("down one");
+        assert!(!objects(&db).iter().any(|name| name.contains("search")));
+        MIGRATIONS.up(&mut db).expect("up again");
+        assert_eq!(objects(&db), full);
+        MIGRATIONS.down(&mut db, 0).expect("down all");
+        assert_eq!(objects(&db), ["schema_migrations"]);
+    }
+
+    #[test]
+    fn search_finds_what_was_written_before_the_index_existed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        Migrations { steps: &MIGRATIONS.steps[..1], schema_min: 1 }.up(&mut db).expect("up to 1");
+        db.execute_batch(
+            "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO journal_entries (id, account_id, day, text, created_at, rev) VALUES ('e', 'a', '2026-11-21', 'at the café', 0, 1)",
+        )
+        .expect("old code writes");
+        MIGRATIONS.up(&mut db).expect("up to 2");
+        let found: i64 = db.query_row("SELECT count(*) FROM journal_search WHERE journal_search MATCH 'cafe'", [], |row| row.get(0)).expect("asks");
+        assert_eq!(found, 1);
+    }
+}

@@ -1,0 +1,166 @@
+//! What an operator can set, and how it is checked before anything starts.
+
+use std::{path::PathBuf, time::Duration};
+
+use jiff::tz::TimeZone;
+use kit::{
+    Private,
+    config::{Field, Kind, Reading, Refused, Values},
+    serve::Listen,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) const FIELDS: &[Field] = &[
+    Field { name: "HOST", kind: Kind::Text, default: Some("127.0.0.1"), doc: "Address that `web` listens on." },
+    Field { name: "PORT", kind: Kind::Number { min: 1, max: 65_535 }, default: Some("3000"), doc: "Port that `web` listens on." },
+    Field { name: "LISTEN", kind: Kind::Text, default: None, doc: "`unix:/path` or `tcp:host:port`; goes before HOST and PORT." },
+    Field { name: "ASSISTANT_DATA", kind: Kind::Text, default: Some("data"), doc: "Folder of the database; made if missing." },
+    Field {
+        name: "ASSISTANT_SECRET_KEY",
+        kind: Kind::Secret { chars_min: 32 },
+        default: None,
+        doc: "Keys the hashes of sessions, so that a stolen database opens none. Changing it signs everybody out.",
+    },
+    Field { name: "ASSISTANT_FIRST_USER", kind: Kind::Text, default: None, doc: "Name of the account made at start when there is none." },
+    Field { name: "ASSISTANT_FIRST_PASSWORD", kind: Kind::Secret { chars_min: 8 }, default: None, doc: "Its password." },
+    Field { name: "ASSISTANT_ZONE", kind: Kind::Text, default: None, doc: "Time zone of new accounts, such as Europe/Madrid. Default: TZ, else UTC." },
+    Field { name: "TZ", kind: Kind::Text, default: None, doc: "Used when ASSISTANT_ZONE is not set." },
+    Field { name: "ASSISTANT_MODEL_URL", kind: Kind::Url, default: None, doc: "A model server, such as http://127.0.0.1:11434 or https://host/v1." },
+    Field { name: "ASSISTANT_MODEL_KIND", kind: Kind::OneOf(&["openai", "ollama"]), default: Some("openai"), doc: "What the model server speaks." },
+    Field { name: "ASSISTANT_MODEL_NAME", kind: Kind::Text, default: None, doc: "Name of the model; needed with ASSISTANT_MODEL_URL." },
+    Field { name: "ASSISTANT_MODEL_KEY", kind: Kind::Secret { chars_min: 1 }, default: None, doc: "Key for the model server." },
+    Field {
+        name: "ASSISTANT_BUILTIN_PACE",
+        kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(10) },
+        default: Some("30ms"),
+        doc: "Pause between two words of a built-in answer.",
+    },
+    Field {
+        name: "ASSISTANT_DRAIN_LIMIT",
+        kind: Kind::Duration { min: Duration::from_secs(2), max: Duration::from_secs(3_600) },
+        default: Some("25s"),
+        doc: "How long a stopping process finishes what runs. Below the supervisor's own limit.",
+    },
+    Field { name: "ASSISTANT_MIGRATE", kind: Kind::OneOf(&["auto", "never"]), default: None, doc: "Whether to migrate at start. Default: auto; never under Mainstay, which migrates itself." },
+    Field { name: "ASSISTANT_METRICS_TOKEN", kind: Kind::Secret { chars_min: 16 }, default: None, doc: "Lets a scraper read /metrics through a proxy." },
+    Field { name: "LOG_LEVEL", kind: Kind::OneOf(kit::logs::LEVELS), default: Some("info"), doc: "Least severity that is logged." },
+    Field { name: "MAINSTAY_RELEASE", kind: Kind::Number { min: 0, max: u64::MAX }, default: None, doc: "Set by Mainstay: number of this release." },
+    Field { name: "MAINSTAY_INSTANCE", kind: Kind::Text, default: None, doc: "Set by Mainstay: name of this instance." },
+];
+
+/// What the values mean.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Listen,
+    pub(crate) data: PathBuf,
+    pub(crate) secret_key: Option<Private<String>>,
+    pub(crate) first_account: Option<(String, Private<String>)>,
+    pub(crate) zone: String,
+    pub(crate) model: Option<ModelSettings>,
+    pub(crate) builtin_pace: Duration,
+    pub(crate) drain_limit: Duration,
+    pub(crate) migrates: bool,
+    pub(crate) metrics_token: Option<Private<String>>,
+    pub(crate) log_level: String,
+    pub(crate) release: Option<u64>,
+    pub(crate) instance: Option<String>,
+    pub(crate) values: Values,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ModelSettings {
+    pub(crate) url: String,
+    pub(crate) kind: ModelKind,
+    pub(crate) name: String,
+    pub(crate) key: Option<Private<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModelKind {
+    OpenAi,
+    Ollama,
+}
+
+impl Settings {
+    /// From this process's environment.
+    pub(crate) fn of_environment() -> Result<Self, Refused> {
+        Self::of(Reading::of_environment(FIELDS, "ASSISTANT_"))
+    }
+
+    pub(crate) fn of(mut reading: Reading) -> Result<Self, Refused> {
+        let listen = listen(&mut reading);
+        let zone = zone(&mut reading);
+        pairs(&mut reading);
+        let values = reading.finish()?;
+        let text = |name| values.text(name).map(str::to_owned);
+        let release = values.number("MAINSTAY_RELEASE");
+        Ok(Self {
+            listen,
+            zone,
+            data: PathBuf::from(text("ASSISTANT_DATA").unwrap_or_default()),
+            secret_key: values.secret("ASSISTANT_SECRET_KEY"),
+            first_account: text("ASSISTANT_FIRST_USER").zip(values.secret("ASSISTANT_FIRST_PASSWORD")),
+            model: model(&values),
+            builtin_pace: values.duration("ASSISTANT_BUILTIN_PACE").unwrap_or_default(),
+            drain_limit: values.duration("ASSISTANT_DRAIN_LIMIT").unwrap_or_default(),
+            migrates: values.text("ASSISTANT_MIGRATE").map_or(release.is_none(), |when| when == "auto"),
+            metrics_token: values.secret("ASSISTANT_METRICS_TOKEN"),
+            log_level: text("LOG_LEVEL").unwrap_or_default(),
+            release,
+            instance: text("MAINSTAY_INSTANCE"),
+            values,
+        })
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data.join("assistant.db")
+    }
+}
+
+fn listen(reading: &mut Reading) -> Listen {
+    let host = reading.get("HOST").unwrap_or("127.0.0.1").to_owned();
+    let port = reading.get("PORT").and_then(|port| port.parse().ok()).unwrap_or(3000);
+    let Some(place) = reading.get("LISTEN") else { return Listen::Tcp { host, port } };
+    match place.parse() {
+        Ok(listen) => listen,
+        Err(_) => {
+            reading.refuse(format!("LISTEN should be unix:/path or tcp:host:port, not \"{place}\""));
+            Listen::Tcp { host, port }
+        }
+    }
+}
+
+fn zone(reading: &mut Reading) -> String {
+    let asked = ["ASSISTANT_ZONE", "TZ"].into_iter().find_map(|name| reading.get(name).map(|zone| (name, zone.to_owned())));
+    let Some((name, zone)) = asked else { return "UTC".to_owned() };
+    if TimeZone::get(&zone).is_ok() {
+        return zone;
+    }
+    // TZ may hold forms that are fine for libc (":/etc/localtime"); only our own setting is strict.
+    if name == "ASSISTANT_ZONE" {
+        reading.refuse(format!("ASSISTANT_ZONE should be a time zone such as Europe/Madrid, not \"{zone}\""));
+    }
+    "UTC".to_owned()
+}
+
+/// Settings that make no sense without each other.
+fn pairs(reading: &mut Reading) {
+    for (one, other) in [
+        ("ASSISTANT_FIRST_USER", "ASSISTANT_FIRST_PASSWORD"),
+        ("ASSISTANT_FIRST_PASSWORD", "ASSISTANT_FIRST_USER"),
+        ("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME"),
+        ("ASSISTANT_MODEL_NAME", "ASSISTANT_MODEL_URL"),
+    ] {
+        if reading.get(one).is_some() && reading.get(other).is_none() {
+            reading.refuse(format!("{other} is required with {one}"));
+        }
+    }
+}
+
+fn model(values: &Values) -> Option<ModelSettings> {
+    let url = values.text("ASSISTANT_MODEL_URL")?.trim_end_matches('/').to_owned();
+    let kind = if values.text("ASSISTANT_MODEL_KIND") == Some("ollama") { ModelKind::Ollama } else { ModelKind::OpenAi };
+    Some(ModelSettings { url, kind, name: values.text("ASSISTANT_MODEL_NAME")?.to_owned(), key: values.secret("ASSISTANT_MODEL_KEY") })
+}

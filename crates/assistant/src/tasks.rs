@@ -1,0 +1,142 @@
+//! Tasks: what is to be done, and when. Rows and their questions; decisions are in `command`.
+//!
+//! What was meant is stored (a day, perhaps a wall-clock time, and the zone it was said in); the instant is derived.
+
+use jiff::{
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+pub(crate) const TITLE_CHARS_MAX: usize = 500;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Open,
+    Done,
+}
+
+/// When a task is due: a day, or a wall-clock time on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Due {
+    pub(crate) day: Date,
+    pub(crate) time: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) state: State,
+    pub(crate) due: Option<Due>,
+    pub(crate) zone: Option<String>,
+    /// Milliseconds since the epoch; none for a whole day.
+    pub(crate) due_at: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) done_at: Option<i64>,
+    pub(crate) rev: i64,
+}
+
+impl Due {
+    /// A time that a clock change skips is moved on by the gap, one that comes twice is the first.
+    pub(crate) fn instant_ms(self, zone: &TimeZone) -> Option<i64> {
+        let wall = DateTime::from_parts(self.day, self.time?);
+        wall.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp().as_millisecond())
+    }
+}
+
+impl Task {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let day: Option<String> = row.get("due_day")?;
+        let time: Option<String> = row.get("due_time")?;
+        let due = day.and_then(|day| day.parse().ok()).map(|day| Due { day, time: time.and_then(|time| time.parse().ok()) });
+        let state: String = row.get("state")?;
+        Ok(Self {
+            id: row.get("id")?,
+            title: row.get("title")?,
+            state: if state == "done" { State::Done } else { State::Open },
+            due,
+            zone: row.get("zone")?,
+            due_at: row.get("due_at")?,
+            created_at: row.get("created_at")?,
+            done_at: row.get("done_at")?,
+            rev: row.get("rev")?,
+        })
+    }
+}
+
+/// As typed, without the blanks around it; refused when empty or too long.
+pub(crate) fn clean_title(title: &str) -> Result<String> {
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    match title.chars().count() {
+        0 => Err(Error::Invalid("a task needs a title".to_owned())),
+        chars if chars > TITLE_CHARS_MAX => Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters"))),
+        _ => Ok(title),
+    }
+}
+
+pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Task> {
+    let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND id = ?2";
+    db.prepare_cached(sql)?.query_row([account, id], Task::from_row).optional()?.ok_or(Error::NotFound("task"))
+}
+
+/// Open ones by when they are due (none last), done ones newest first.
+pub(crate) fn list(db: &Connection, account: &str, state: Option<State>, limit: u32, offset: u32) -> Result<Vec<Task>> {
+    let (filter, order) = match state {
+        Some(State::Open) => ("AND state = 'open'", "due_day IS NULL, due_day, due_time IS NULL, due_time, created_at, id"),
+        Some(State::Done) => ("AND state = 'done'", "done_at DESC, id"),
+        None => ("", "created_at DESC, id"),
+    };
+    let sql = format!("SELECT * FROM tasks WHERE account_id = ?1 {filter} ORDER BY {order} LIMIT ?2 OFFSET ?3");
+    let mut query = db.prepare_cached(&sql)?;
+    let rows = query.query_map(params![account, limit, offset], Task::from_row)?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+/// Open tasks due up to the day `until`, those of before included.
+pub(crate) fn due_until(db: &Connection, account: &str, until: Date) -> Result<Vec<Task>> {
+    let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND state = 'open' AND due_day <= ?2
+               ORDER BY due_day, due_time IS NULL, due_time, created_at LIMIT 500";
+    let mut query = db.prepare_cached(sql)?;
+    let rows = query.query_map(params![account, until.to_string()], Task::from_row)?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result<()> {
+    let sql = "INSERT INTO tasks (id, account_id, title, state, due_day, due_time, zone, due_at, created_at, done_at, rev)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    tx.execute(sql, params![task.id, account, task.title, word(task.state), day(task), time(task), task.zone, task.due_at, task.created_at, task.done_at, task.rev])?;
+    Ok(())
+}
+
+/// Stores `task` over the row that is at `rev`; the row's revision goes up by one. False: it is at another.
+pub(crate) fn replace(tx: &Transaction<'_>, account: &str, task: &Task, rev: i64) -> Result<bool> {
+    let sql = "UPDATE tasks SET title = ?3, state = ?4, due_day = ?5, due_time = ?6, zone = ?7, due_at = ?8, done_at = ?9, rev = rev + 1
+               WHERE account_id = ?1 AND id = ?2 AND rev = ?10";
+    let changed = tx.execute(sql, params![account, task.id, task.title, word(task.state), day(task), time(task), task.zone, task.due_at, task.done_at, rev])?;
+    Ok(changed == 1)
+}
+
+/// False: it is at another revision, or gone.
+pub(crate) fn delete(tx: &Transaction<'_>, account: &str, id: &str, rev: i64) -> Result<bool> {
+    Ok(tx.execute("DELETE FROM tasks WHERE account_id = ?1 AND id = ?2 AND rev = ?3", params![account, id, rev])? == 1)
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Done => "done",
+    }
+}
+
+fn day(task: &Task) -> Option<String> {
+    task.due.map(|due| due.day.to_string())
+}
+
+fn time(task: &Task) -> Option<String> {
+    task.due.and_then(|due| due.time).map(|time| time.to_string())
+}

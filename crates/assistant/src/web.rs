@@ -1,0 +1,117 @@
+//! The HTTP side: pages for people, JSON for programs, one table of routes for both and for the description.
+//!
+//! Handlers read a request, call `command`, `chat` or `brain` in one transaction, and word the answer. They decide
+//! nothing about the data.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use kit::{
+    Drain, Private,
+    health::Health,
+    live::Live,
+    metrics::Metrics,
+    sqlite::{Database, Durability},
+};
+use tokio::sync::Notify;
+
+use crate::{
+    accounts::{Account, Accounts},
+    error,
+    once::{self, Key, Reply},
+    settings::Settings,
+};
+
+mod api;
+mod assets;
+mod guard;
+pub(crate) mod json;
+pub(crate) mod openapi;
+mod pages;
+mod problem;
+mod request;
+mod routes;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    live: Live,
+    drain: Drain,
+    health: Health,
+    metrics: Metrics,
+    accounts: Accounts,
+    /// Poked when a job was stored, so that this process looks at once.
+    wake: Arc<Notify>,
+    release: Option<u64>,
+    instance: Option<String>,
+    model: Option<String>,
+    metrics_token: Option<Private<String>>,
+}
+
+/// The parts that `cli::web` has started.
+pub(crate) struct Parts {
+    pub(crate) db: Database,
+    pub(crate) live: Live,
+    pub(crate) drain: Drain,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    pub(crate) accounts: Accounts,
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
+        let Parts { db, live, drain, health, metrics, accounts, wake } = parts;
+        let inner = Inner {
+            db,
+            live,
+            drain,
+            health,
+            metrics,
+            accounts,
+            wake,
+            release: settings.release,
+            instance: settings.instance.clone(),
+            model: settings.model.as_ref().map(|model| model.name.clone()),
+            metrics_token: settings.metrics_token.clone(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Everything that this process answers.
+    pub(crate) fn router(&self) -> Router {
+        let health = self.inner.health.routes();
+        let routes = routes::TABLE.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+        routes
+            .merge(pages::routes())
+            .merge(health)
+            .fallback(problem::no_such_page)
+            .method_not_allowed_fallback(problem::wrong_method)
+            .layer(middleware::from_fn_with_state(self.clone(), guard::guard))
+            .with_state(self.clone())
+    }
+
+    /// Runs `work` in one transaction for `who`, once for `key`.
+    async fn change(
+        &self,
+        who: &Account,
+        key: Option<Key>,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> error::Result<Reply> + Send + 'static,
+    ) -> error::Result<Reply> {
+        let who = who.clone();
+        self.inner.db.write(Durability::Full, move |tx| once::once(tx, &who.id, key.as_ref(), || work(tx, &who))).await
+    }
+
+    async fn read<T: Send + 'static>(&self, query: impl FnOnce(&rusqlite::Connection) -> error::Result<T> + Send + 'static) -> error::Result<T> {
+        self.inner.db.read(query).await
+    }
+}

@@ -1,0 +1,126 @@
+//! Around every request: its id, the same-site check, the body's limit, headers that protect pages, metrics, one log
+//! line, and the wording of problems.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::{App, pages, problem::Problem, request::BODY_BYTES_MAX, session};
+use crate::ids;
+
+/// The request's id, as the edge gave it or as made here.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
+
+/// The word that this answer's scripts must carry.
+#[derive(Clone)]
+pub(super) struct Nonce(pub(super) String);
+
+pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(request.headers());
+    let nonce = Nonce(ids::new_token());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(nonce.clone());
+    let seen = Seen::of(&request);
+    let answered = match refuse(&request) {
+        Some(problem) => problem.into_response(),
+        None => AssertUnwindSafe(next.run(limit(request))).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(request_id = id, route = seen.route, "a handler panicked");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.").into_response()
+        }),
+    };
+    let mut response = word_problem(answered, &seen, &id, &nonce);
+    protect(response.headers_mut(), &nonce, &id);
+    let took = began.elapsed();
+    app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(request_id = id, method = seen.method, route = seen.route, status = response.status().as_u16(), took_ms, "answered");
+    response
+}
+
+/// What of a request is needed after its handler took it.
+struct Seen {
+    method: String,
+    /// The pattern, never the path: paths hold ids of people's things.
+    route: String,
+    is_program: bool,
+}
+
+impl Seen {
+    fn of(request: &Request) -> Self {
+        let known = [Method::GET, Method::POST, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
+        let method = if known.contains(request.method()) { request.method().to_string() } else { "OTHER".to_owned() };
+        let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let path = request.uri().path();
+        let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+        Self { method, route, is_program: path.starts_with("/api/") || !wants_page }
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let fits = |id: &&str| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    given.filter(fits).map_or_else(ids::new_id, str::to_owned)
+}
+
+/// A change asked for by another site, which a browser would send with our cookie.
+fn refuse(request: &Request) -> Option<Problem> {
+    let headers = request.headers();
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || session::bearer(headers).is_some() || is_same_site(headers) {
+        return None;
+    }
+    Some(Problem::new(StatusCode::FORBIDDEN, "This request came from another site."))
+}
+
+/// `Sec-Fetch-Site` where the browser sends it, else `Origin` against `Host`. Neither: no browser of today.
+pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return matches!(site.as_bytes(), b"same-origin" | b"none");
+    }
+    match (headers.contains_key(header::ORIGIN), text(header::ORIGIN), text(header::HOST)) {
+        (false, _, _) => true,
+        (true, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host)),
+        (true, _, _) => false,
+    }
+}
+
+fn limit(request: Request) -> Request {
+    request.map(|body| Body::new(http_body_util::Limited::new(body, BODY_BYTES_MAX)))
+}
+
+fn word_problem(response: Response, seen: &Seen, id: &str, nonce: &Nonce) -> Response {
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    if seen.is_program {
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        return (problem.status, kind, problem.json(id)).into_response();
+    }
+    (problem.status, pages::problem(&problem, id, nonce)).into_response()
+}
+
+fn protect(headers: &mut HeaderMap, nonce: &Nonce, id: &str) {
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        nonce.0
+    );
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set("content-security-policy", &policy);
+    set("x-content-type-options", "nosniff");
+    set("referrer-policy", "same-origin");
+    set("x-request-id", id);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

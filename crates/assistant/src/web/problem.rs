@@ -1,0 +1,63 @@
+//! Errors as people and programs read them: RFC 9457 problems under `/api/`, a page elsewhere, each with the request's id.
+//!
+//! A handler returns a [`Problem`]; the guard, which knows the request, words it.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use kit::sqlite::DbError;
+use serde_json::json;
+
+use crate::error::Error;
+
+/// What went wrong, in a sentence for whoever asked.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into() }
+    }
+
+    pub(super) fn json(&self, request_id: &str) -> String {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail, "request_id": request_id}).to_string()
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Without a body yet: the guard writes it in the form that was asked for.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Db(DbError::Sqlite(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status.is_server_error() {
+            tracing::error!(%error, "a request failed");
+            // The cause may hold what people wrote or where files lie; it stays in the log.
+            return Self::new(status, "Something went wrong on our side. Nothing was changed.");
+        }
+        Self::new(status, error.to_string())
+    }
+}
+
+pub(super) async fn no_such_page() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+pub(super) async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method.")
+}

@@ -1,0 +1,74 @@
+//! Bodies: JSON with its idempotency key, and forms with their token.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{App, problem::Problem};
+use crate::once::{Key, Reply};
+
+/// Bound: a body.
+pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// A JSON body and the key it came under. An empty body is `{}`.
+pub(super) struct Once<T> {
+    pub(super) body: T,
+    pub(super) key: Option<Key>,
+}
+
+/// For routes that need no body.
+#[derive(Deserialize)]
+pub(super) struct Empty {}
+
+impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let key = idempotency_key(request.headers())?;
+        let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| is_json(kind.as_bytes()));
+        let about = format!("{} {}", request.method(), request.uri().path());
+        let bytes = bytes(request, app).await?;
+        if !is_json && !bytes.is_empty() {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."));
+        }
+        let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
+        let body = serde_json::from_slice(text).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body does not fit: {error}.")))?;
+        Ok(Self { body, key: key.map(|key| Key::new(&key, &[about.as_bytes(), &bytes])) })
+    }
+}
+
+fn is_json(kind: &[u8]) -> bool {
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, app).await.map_err(|rejection| {
+        let status = rejection.into_response().status();
+        Problem::new(status, "The body could not be read.")
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "An Idempotency-Key has 1 to 128 visible ASCII characters."))
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut response = (status, axum::Json(&self.body)).into_response();
+        if let Some(location) = self.body.get("stream").and_then(|stream| stream.as_str()).and_then(|stream| HeaderValue::from_str(stream).ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        if self.replayed {
+            response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
