@@ -66,6 +66,8 @@ pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
             }
         }
     }
+    // One wait for all of it: a wait for each file would take minutes.
+    rustix::fs::syncfs(File::open(root)?)?;
     seal.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(seal)
 }
@@ -84,7 +86,6 @@ fn take_over(path: &Path, as_root: bool, folder: bool) -> io::Result<File> {
     let owner = (found.mode() >> 6) & 0o5;
     // What its owner could read and run, its group still can: the app's user is in the file's group.
     file.set_permissions(Permissions::from_mode((owner << 6) | (owner << 3) | (found.mode() & 0o5)))?;
-    file.sync_all()?;
     Ok(file)
 }
 
