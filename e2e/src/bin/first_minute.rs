@@ -128,7 +128,7 @@ impl Minute {
     fn keeper(&self) -> Result<u64> {
         let machine = self.mainstay(&["status", "--machine", "--json"])?;
         let machine: serde_json::Value = serde_json::from_str(&machine).map_err(|error| error.to_string())?;
-        machine["keeper"]["pid"].as_u64().ok_or_else(|| format!("no keeper in {machine}"))
+        machine["machine"]["keeper"]["pid"].as_u64().ok_or_else(|| format!("no keeper in {machine}"))
     }
 
     /// Runs a command of the app's folder; its standard output.

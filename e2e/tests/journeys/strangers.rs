@@ -142,10 +142,11 @@ fn a_node_server_that_binds_a_port_alone_is_refused_in_production_warned_of_else
     );
     let said = stranger.deploy(&mainstay, &["--env", "staging"]).expect_code(0);
     assert!(said.all().contains("listens-on-all-interfaces"), "a warning\n{said}");
-    mainstay.cli_in(&stranger.folder, &["destroy", "--env", "staging", "--yes"]);
+    let destroy = ["destroy", "--env", "staging", "--yes", "open/staging"];
+    mainstay.cli_in(&stranger.folder, &destroy).expect_code(0);
     let service = "listen = \"tcp\"\nallow_public_bind = true";
     let stranger = stranger.manifest(r#"["node", "server.js"]"#, service, "/");
-    stranger.deploy(&mainstay, &[]);
+    stranger.deploy(&mainstay, &[]).expect_code(0);
     stranger.answers(&mainstay, "/", "hello from node");
 }
 
