@@ -3,9 +3,10 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::AsFd,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -57,6 +58,32 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Whether nobody listens on the address. The kernel lets any process of the same user join a set without a word and
+/// share its connections; whoever binds the first of a set asks here before.
+///
+/// # Errors
+/// [`BindError::Taken`] if somebody does; what else binding says.
+pub fn check_free(address: SocketAddr) -> Result<(), BindError> {
+    let alone = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(1)
+    };
+    match alone() {
+        Err(error) if !is_without_ipv6(&error) => Err(told(address, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Where a descriptor is bound; `None` for one that is no internet socket.
+pub fn local_address(fd: &impl AsFd) -> Option<SocketAddr> {
+    SockRef::from(fd).local_addr().ok()?.as_socket()
+}
+
 fn is_without_ipv6(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     const EADDRNOTAVAIL: i32 = 99;
@@ -93,6 +120,16 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
         assert!(matches!(bind_set(address, 1), Err(BindError::Taken { .. })));
+    }
+
+    #[test]
+    fn a_set_of_another_program_is_not_joined_silently() {
+        let set = bind_set("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let address = set[0].local_addr().unwrap();
+        assert_eq!(local_address(&set[1]), Some(address));
+        assert!(matches!(check_free(address), Err(BindError::Taken { .. })));
+        drop(set);
+        check_free(address).unwrap();
     }
 
     #[test]
