@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use model::{AppName, EnvName};
 
-use crate::{commands, report};
+use crate::{commands, report, session::Session};
 
 /// Puts an app into production on a machine of yours, and keeps it there.
 ///
@@ -86,10 +86,29 @@ pub enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Init(commands::init::Init),
+    Check(commands::check::Check),
     Up(commands::up::Up),
-    Version(commands::version::Version),
+    Down(commands::down::Down),
+    Deploy(commands::deploy::Deploy),
+    Rollback(commands::rollback::Rollback),
+    Releases(commands::releases::Releases),
+    Status(commands::status::Status),
+    Logs(commands::logs::Logs),
+    Restart(commands::restart::Restart),
+    Scale(commands::scale::Scale),
+    Run(commands::run::Run),
+    Exec(commands::exec::Exec),
+    Apps(commands::apps::Apps),
+    Config(commands::config::Config),
+    Cancel(commands::cancel::Cancel),
+    Resume(commands::resume::Resume),
+    Events(commands::events::Events),
+    Migrate(commands::migrate::Migrate),
+    Destroy(commands::destroy::Destroy),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
+    Version(commands::version::Version),
 }
 
 /// Parses, runs, and ends as the command did.
@@ -116,11 +135,32 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, model::Explain> {
+    let globals = &cli.globals;
+    let session = || Session::new(globals);
     match cli.command {
-        Command::Up(args) => crate::internal::up(args),
-        Command::Version(args) => args.run(&cli.globals),
+        Command::Init(args) => args.run(globals),
+        Command::Check(args) => args.run(&session()),
+        Command::Up(args) => crate::run::up(args, globals),
+        Command::Down(args) => args.run(&session()),
+        Command::Deploy(args) => args.run(&session()),
+        Command::Rollback(args) => args.run(&session()),
+        Command::Releases(args) => args.run(&session()),
+        Command::Status(args) => args.run(&session()),
+        Command::Logs(args) => args.run(&session()),
+        Command::Restart(args) => args.run(&session()),
+        Command::Scale(args) => args.run(&session()),
+        Command::Run(args) => args.run(&session()),
+        Command::Exec(args) => args.run(&session()),
+        Command::Apps(args) => args.run(&session()),
+        Command::Config(args) => args.run(&session()),
+        Command::Cancel(args) => args.run(&session()),
+        Command::Resume(args) => args.run(&session()),
+        Command::Events(args) => args.run(&session()),
+        Command::Migrate(args) => args.run(&session()),
+        Command::Destroy(args) => args.run(&session()),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
+        Command::Version(args) => args.run(globals),
     }
 }
 

@@ -7,4 +7,14 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod internal;
+mod keeper;
+pub mod output;
+pub mod progress;
 pub mod report;
+mod run;
+pub mod session;
+
+/// Of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How it was built.
+pub const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };

@@ -212,3 +212,15 @@ fn unknown_environment(env: &EnvName, known: &[EnvName]) -> Option<Explain> {
     );
     Some(Explain::new("unknown-environment", format!("the manifest has no [environment.{env}]")).help(meant))
 }
+
+/// The app's name, and nothing else of the file: it may be wrong everywhere else.
+pub fn app_name(text: &str) -> Option<AppName> {
+    let (tree, _) = DeTable::parse_recoverable(text);
+    tree.get_ref().get("app")?.get_ref().get("name")?.get_ref().as_str()?.parse().ok()
+}
+
+/// The file as it stands for one environment, merged and not defaulted; `None` if it is no TOML.
+pub fn merged_text(text: &str, env: &EnvName) -> Option<toml::Table> {
+    let tree = DeTable::parse(text).ok()?;
+    Some(merge::plain(merge::merged(tree.get_ref(), env.as_str())))
+}

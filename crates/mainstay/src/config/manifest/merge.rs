@@ -93,3 +93,26 @@ fn merge<'i>(base: &mut DeTable<'i>, over: DeTable<'i>) {
         }
     }
 }
+
+/// The tree without its spans.
+pub(super) fn plain(table: DeTable<'_>) -> toml::Table {
+    table.into_iter().map(|(key, value)| (key.into_inner().into_owned(), plain_value(value.into_inner()))).collect()
+}
+
+fn plain_value(value: DeValue<'_>) -> toml::Value {
+    match value {
+        DeValue::String(text) => toml::Value::String(text.into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Integer),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map_or_else(|_| toml::Value::String(number.to_string()), toml::Value::Float),
+        DeValue::Boolean(yes) => toml::Value::Boolean(yes),
+        DeValue::Datetime(at) => toml::Value::Datetime(at),
+        DeValue::Array(items) => {
+            toml::Value::Array(items.into_iter().map(|item| plain_value(item.into_inner())).collect())
+        }
+        DeValue::Table(table) => toml::Value::Table(plain(table)),
+    }
+}

@@ -1,0 +1,122 @@
+//! `mainstay deploy`: puts a release into production.
+//!
+//! Reads the manifest, packs what it names, sends the bytes, asks for the plan or the deploy, and watches it to its end.
+
+mod pack;
+mod plan;
+mod send;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use api::{
+    client::Failure,
+    deploy::{Request, Started, What},
+};
+use clap::Args;
+use model::{Explain, ReleaseNumber, Site, Span};
+
+use super::watch;
+use crate::session::{ManifestFile, Session, block_on};
+
+/// Bound: how long one waits for the keeper that died while it was asked to deploy.
+const KEEPER_BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Put a release into production
+///
+/// Packs the folder (or takes the archive) that mainstay.toml names, sends it, and lets the machine do the rest: plan,
+/// lock, preflight, stage, migrate, start the new release beside the old one, gate it, switch to it, watch it bake, then
+/// drain and stop the old one. Until the switch nothing changes for users; after it the old release is returned to at
+/// once if the new one fails.
+///
+/// The deploy runs in Mainstay, not in this client: closing the terminal does not end it.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = watch::EXIT_CODES)]
+pub struct Deploy {
+    /// Say what would change, and change nothing (exit 2 if anything would)
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Deploy a release that is on the machine already, by its number
+    #[arg(long, value_name = "NUMBER")]
+    pub release: Option<ReleaseNumber>,
+
+    /// Wait this long for a lock that somebody holds, instead of failing with 75
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
+
+    /// Where too many releases are still draining, close the oldest one's connections by their rules
+    #[arg(long)]
+    pub drain_now: bool,
+
+    #[command(flatten)]
+    pub watch: watch::Options,
+}
+
+impl Deploy {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        block_on(self.go(session))
+    }
+
+    async fn go(self, session: &Session) -> Result<ExitCode, Explain> {
+        // Without a keeper nothing of what follows has a use; packing a large folder first would only tell it late.
+        session.client.machine().await.map_err(Failure::explain)?;
+        let (site, what) = match self.release {
+            Some(release) => (session.site().await?, What::Existing { release }),
+            None => self.new_release(session).await?,
+        };
+        let request = Request { what, wait: self.wait, drain_now: self.drain_now };
+        if self.dry_run {
+            let plan = session.client.plan(&site, &request).await.map_err(Failure::explain)?;
+            return Ok(plan::show(session, &plan));
+        }
+        let asked = start(session, &site, &request).await;
+        watch::started(session, &site, asked, "Deploying", &self.watch).await
+    }
+
+    async fn new_release(&self, session: &Session) -> Result<(Site, What), Explain> {
+        let file = ManifestFile::needed()?;
+        let manifest = super::config::read(session, &file)?;
+        if let Some(app) = session.globals.app.as_ref().filter(|app| **app != manifest.app) {
+            return Err(Explain::new("other-app", format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app))
+                .help("leave `--app` out, or go to the folder of the other app"));
+        }
+        let packed = pack::pack(file.folder(), &manifest.release.source, session.json())?;
+        send::send(session, &packed).await?;
+        Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
+    }
+}
+
+/// Asks for the deploy. If the keeper dies over the question, the next one knows whether it began: then it is followed;
+/// if it did not, it is asked for again.
+async fn start(session: &Session, site: &Site, request: &Request) -> Result<Started, Failure> {
+    let asked_at = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    match session.client.deploy(site, request).await {
+        Err(Failure::Lost { what, cause }) => match begun_since(session, site, asked_at).await? {
+            Some(started) => Ok(started),
+            None => session.client.deploy(site, request).await.map_err(|again| match again {
+                Failure::Lost { .. } => Failure::Lost { what, cause },
+                other => other,
+            }),
+        },
+        answer => answer,
+    }
+}
+
+/// The deploy of this site that began after `asked_at`, if there is one.
+async fn begun_since(session: &Session, site: &Site, asked_at: jiff::Timestamp) -> Result<Option<Started>, Failure> {
+    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
+    loop {
+        match session.client.records(site, 1).await {
+            Ok(records) => {
+                let newest = records.into_iter().next().filter(|record| record.verb == "deploy");
+                return Ok(newest.and_then(|record| {
+                    let started: jiff::Timestamp = record.started.parse().ok()?;
+                    (started >= asked_at).then_some(Started { deploy: record.deploy, release: record.to? })
+                }));
+            }
+            Err(failure) if failure.is_unknown() => return Ok(None),
+            Err(failure) if !failure.is_gone() || tokio::time::Instant::now() > until => return Err(failure),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Packs a folder: the same files give the same bytes, wherever and whenever.
+//!
+//! Sorted by name, times 0, no owner, modes 0644 and 0755 only. What `.mainstayignore` names (its language is that of
+//! `.gitignore`) and `.git` stay out; `.gitignore` is not read: what was built is usually ignored by git and is just
+//! what must be deployed.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, BufReader, BufWriter, Read, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::{Component, Path, PathBuf},
+};
+
+use api::artifact::Artifact;
+use ignore::{DirEntry, WalkBuilder};
+use model::{Explain, manifest::Source};
+use sha2::{Digest as _, Sha256};
+
+use crate::progress::Progress;
+
+/// Names what stays out of a release.
+pub(crate) const IGNORE_FILE: &str = ".mainstayignore";
+/// Fast, and within a few per cent of what the slow levels reach on code.
+const ZSTD_LEVEL: i32 = 3;
+
+/// An artifact that is ready to be sent. A packed one is removed from the disk with this value.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub artifact: Artifact,
+    file: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Given(PathBuf),
+    Made(tempfile::TempPath),
+}
+
+impl Packed {
+    pub(super) fn path(&self) -> &Path {
+        match &self.file {
+            Place::Given(path) => path,
+            Place::Made(path) => path,
+        }
+    }
+}
+
+/// Packs the folder, or measures the archive, that the manifest names below `folder`.
+///
+/// # Errors
+/// It is missing or unreadable, a link leaves the folder, a file is neither file, folder nor link, or changed.
+pub(super) fn pack(folder: &Path, source: &Source, quiet: bool) -> Result<Packed, Explain> {
+    match source {
+        Source::Dir(dir) => pack_dir(&folder.join(dir), quiet),
+        Source::Artifact(file) => measure(&folder.join(file), quiet),
+    }
+}
+
+fn measure(path: &Path, quiet: bool) -> Result<Packed, Explain> {
+    let missing = |error: io::Error| {
+        Explain::new("no-artifact", format!("cannot read the artifact {}", path.display()))
+            .caused_by(error.to_string())
+            .now("nothing was deployed")
+            .help("build it first, or mend `artifact` in [release]")
+    };
+    let mut file = File::open(path).map_err(missing)?;
+    let metadata = file.metadata().map_err(missing)?;
+    if !metadata.is_file() {
+        return Err(Explain::new("no-artifact", format!("{} is no file", path.display()))
+            .help("`artifact` names an archive; a folder is named by `dir`"));
+    }
+    let progress = Progress::bytes(quiet, "reading", metadata.len());
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut buffer).map_err(missing)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+        bytes += read as u64;
+        progress.at(bytes);
+    }
+    let artifact = Artifact { digest: digest(hasher), bytes };
+    Ok(Packed { artifact, file: Place::Given(path.to_owned()) })
+}
+
+fn pack_dir(dir: &Path, quiet: bool) -> Result<Packed, Explain> {
+    let metadata = std::fs::metadata(dir).map_err(|error| unpackable(dir, &error))?;
+    if !metadata.is_dir() {
+        return Err(Explain::new("no-folder", format!("{} is no folder", dir.display()))
+            .help("`dir` names a folder; an archive is named by `artifact`"));
+    }
+    let cannot_write = |error: io::Error| {
+        Explain::new("cannot-pack", "cannot write the packed folder")
+            .caused_by(error.to_string())
+            .help("it is written below $TMPDIR, else /tmp: make room there, or set TMPDIR")
+    };
+    let file = tempfile::Builder::new().prefix("mainstay-").suffix(".tar.zst").tempfile().map_err(cannot_write)?;
+    let (file, path) = file.into_parts();
+    let sink = Hashing { inner: BufWriter::new(file), hasher: Sha256::new(), bytes: 0 };
+    let encoder = zstd::Encoder::new(sink, ZSTD_LEVEL).map_err(cannot_write)?;
+    let mut tar = tar::Builder::new(encoder);
+    let progress = Progress::spinner(quiet);
+    progress.doing("packing");
+    for entry in walk(dir) {
+        let entry = entry.map_err(|error| {
+            Explain::new("cannot-pack", format!("cannot read all of {}", dir.display())).because(&error)
+        })?;
+        append(&mut tar, dir, &entry)?;
+    }
+    progress.clear();
+    let sink = tar.into_inner().and_then(zstd::Encoder::finish).map_err(cannot_write)?;
+    let (artifact, mut inner) = (Artifact { digest: digest(sink.hasher), bytes: sink.bytes }, sink.inner);
+    inner.flush().map_err(cannot_write)?;
+    Ok(Packed { artifact, file: Place::Made(path) })
+}
+
+fn walk(dir: &Path) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
+    WalkBuilder::new(dir)
+        .standard_filters(false)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .sort_by_file_name(Ord::cmp)
+        .filter_entry(|entry| entry.depth() == 0 || (entry.file_name() != ".git" && entry.file_name() != IGNORE_FILE))
+        .build()
+        .filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0))
+}
+
+type Tar = tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<File>>>>;
+
+fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<(), Explain> {
+    let path = entry.path();
+    let name = path.strip_prefix(dir).unwrap_or(path);
+    let metadata = std::fs::symlink_metadata(path).map_err(|error| unpackable(path, &error))?;
+    let kind = metadata.file_type();
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    let written = if kind.is_dir() {
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_size(0);
+        tar.append_data(&mut header, name, io::empty())
+    } else if kind.is_symlink() {
+        let target = std::fs::read_link(path).map_err(|error| unpackable(path, &error))?;
+        stays_inside(name, &target)?;
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_mode(0o777);
+        header.set_size(0);
+        tar.append_link(&mut header, name, &target)
+    } else if kind.is_file() {
+        return append_file(tar, path, name, &metadata, header);
+    } else {
+        return Err(Explain::new("cannot-pack", format!("{} is neither a file, a folder nor a link", path.display()))
+            .help(format!("sockets, pipes and devices do not travel: name it in {IGNORE_FILE}")));
+    };
+    written.map_err(|error| unpackable(path, &error))
+}
+
+fn append_file(tar: &mut Tar, path: &Path, name: &Path, seen: &Metadata, mut header: tar::Header) -> Result<(), Explain> {
+    let failed = |error: io::Error| unpackable(path, &error);
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    header.set_size(size);
+    header.set_mode(if seen.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 });
+    // A file that shrinks would shift every header behind it; one that grows would be cut. Both are told.
+    let mut exactly = Exactly { inner: BufReader::new(&file).take(size), left: size };
+    tar.append_data(&mut header, name, &mut exactly).map_err(failed)?;
+    let now = file.metadata().map_err(failed)?;
+    if now.len() != size || now.modified().ok() != seen.modified().ok() {
+        return Err(changed(path));
+    }
+    Ok(())
+}
+
+/// Reads exactly so many bytes, or fails.
+struct Exactly<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.left -= read as u64;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was packed"));
+        }
+        Ok(read)
+    }
+}
+
+/// A link may lead anywhere inside the release, and nowhere else: on the machine the rest is another's.
+fn stays_inside(name: &Path, target: &Path) -> Result<(), Explain> {
+    let mut depth = name.components().count() as i64 - 1;
+    for part in target.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => depth -= 1,
+            Component::RootDir | Component::Prefix(_) => depth = -1,
+        }
+        if depth < 0 {
+            return Err(Explain::new("link-leaves-folder", format!("the link {} leads out of the folder", name.display()))
+                .caused_by(format!("it points to {}", target.display()))
+                .help(format!("copy what it points to, or name it in {IGNORE_FILE}")));
+        }
+    }
+    Ok(())
+}
+
+fn unpackable(path: &Path, error: &io::Error) -> Explain {
+    Explain::new("cannot-pack", format!("cannot pack {}", path.display()))
+        .caused_by(error.to_string())
+        .now("nothing was deployed")
+        .help(format!("mend it, or name it in {IGNORE_FILE}"))
+}
+
+fn changed(path: &Path) -> Explain {
+    Explain::new("artifact-changed", format!("{} changed while it was packed", path.display()))
+        .now("nothing was deployed")
+        .help(format!("let the build end first; a log or a database does not belong into a release: name it in {IGNORE_FILE}"))
+}
+
+fn digest(hasher: Sha256) -> String {
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Counts and hashes what passes.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.hasher.update(buffer.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,76 @@
+//! `mainstay destroy`: ends an app in one environment.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use api::{apps::Destroy as Request, client::Failure};
+use clap::Args;
+use model::{Explain, Site};
+
+use crate::{
+    output::{json, line},
+    session::{Session, block_on},
+};
+
+/// End an app in one environment: stop it, remove its releases, logs and records
+///
+/// Its shared folder (databases, uploads) stays unless `--with-data` is given. The name of the app and the environment
+/// must be typed back, or given by `--yes`: there is no way to undo it.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  mainstay destroy --app assistant --env staging --yes assistant/staging")]
+pub struct Destroy {
+    /// The app and environment, instead of typing it back
+    #[arg(long, value_name = "APP/ENVIRONMENT")]
+    pub yes: Option<String>,
+
+    /// Remove the shared folder too: databases, uploads, everything
+    #[arg(long)]
+    pub with_data: bool,
+}
+
+impl Destroy {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        block_on(async {
+            let site = session.site().await?;
+            let confirm = match &self.yes {
+                Some(typed) => typed.clone(),
+                None => ask(&site, self.with_data)?,
+            };
+            if confirm != site.to_string() {
+                return Err(Explain::new("not-confirmed", format!("`{confirm}` is not `{site}`"))
+                    .now("nothing was changed")
+                    .help(format!("type `{site}` back, or give `--yes {site}`")));
+            }
+            let request = Request { confirm, with_data: self.with_data };
+            session.client.destroy(&site, &request).await.map_err(Failure::explain)?;
+            if session.json() {
+                json(&serde_json::json!({ "destroyed": site.to_string(), "with_data": self.with_data }));
+            } else {
+                let data = if self.with_data { "its data is gone" } else { "its shared folder stays" };
+                line(format!("{site} is gone; {data}."));
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+fn ask(site: &Site, with_data: bool) -> Result<String, Explain> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Explain::new("not-confirmed", format!("destroying {site} wants a confirmation"))
+            .now("nothing was changed")
+            .help(format!("without a terminal, give `--yes {site}`")));
+    }
+    let what = if with_data { "its releases, logs and ALL ITS DATA" } else { "its releases and logs" };
+    let mut error = std::io::stderr();
+    // A prompt that cannot be shown is answered by nobody: the comparison below then refuses.
+    let _ = write!(error, "This stops {site} and removes {what}. Type {site} to go on: ");
+    let _ = error.flush();
+    let mut typed = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .map_err(|error| Explain::new("not-confirmed", "nothing was typed").because(&error))?;
+    Ok(typed.trim().to_owned())
+}

@@ -1,0 +1,50 @@
+//! `mainstay down`: drain, then stop everything.
+
+use std::process::ExitCode;
+
+use api::{client::Failure, machine::Down as Request};
+use clap::Args;
+use model::{Explain, Span};
+
+use crate::{
+    output::{json, line},
+    session::{Session, block_on},
+};
+
+/// Drain and stop this machine's Mainstay, with all its apps
+///
+/// No new request is taken; open ones end by their class (requests, streams, WebSockets) within the limit, then every
+/// instance gets its stop signal. The next `mainstay up` starts the last served release of each app.
+#[derive(Clone, Debug, Args)]
+pub struct Down {
+    /// Drain for at most this long, instead of machine.toml's `shutdown_timeout`; `0s` stops at once
+    #[arg(long, value_name = "TIME")]
+    pub within: Option<Span>,
+}
+
+impl Down {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        block_on(async {
+            let mut steps =
+                session.client.down(&Request { within: self.within }).await.map_err(Failure::explain)?;
+            let mut done = false;
+            loop {
+                match steps.next().await {
+                    Ok(Some(step)) => {
+                        done = step.done;
+                        if session.json() { json(&step) } else { line(&step.message) }
+                    }
+                    Ok(None) => break,
+                    // The keeper's own end is the end that was asked for.
+                    Err(Failure::Lost { .. }) if done => break,
+                    Err(failure) => return Err(failure.explain()),
+                }
+            }
+            if done {
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(Explain::new("not-down", "Mainstay went away before it said that nothing is left")
+                .help("`mainstay status` shows whether something still runs"))
+        })
+    }
+}

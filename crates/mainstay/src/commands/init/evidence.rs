@@ -1,0 +1,206 @@
+//! What all recognisers need: bounded reading, names that are names, what the sources and `.env.example` tell.
+
+use std::path::Path;
+
+use super::Guess;
+
+/// Bound: a file that describes an app is smaller.
+const FILE_BYTES_MAX: u64 = 512 << 10;
+/// Bound: source files that are looked at for the app and for its health path.
+const FILES_MAX: usize = 300;
+/// Bound: folders below each other.
+const DEPTH_MAX: usize = 4;
+const NOT_SOURCES: [&str; 12] =
+    ["node_modules", "target", "vendor", "dist", "build", "venv", "env", "__pycache__", "test", "tests", "docs", "coverage"];
+
+/// Paths that people give their readiness, the most telling first.
+const READY_PATHS: [&str; 10] = [
+    "/health/ready", "/api/health/ready", "/readyz", "/ready", "/api/ready", "/api/health", "/healthz", "/health", "/up",
+    "/ping",
+];
+
+/// A text file of reasonable size.
+pub(super) fn read(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
+}
+
+/// Names of the folders in `dir`, sorted.
+pub(super) fn folders(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Source files by extension, sorted, bounded, with their texts.
+fn sources<'a>(dir: &Path, extensions: &'a [&'a str]) -> impl Iterator<Item = (String, String)> + 'a {
+    let root = dir.to_owned();
+    ignore::WalkBuilder::new(dir)
+        .max_depth(Some(DEPTH_MAX))
+        .filter_entry(|entry| entry.depth() == 0 || !NOT_SOURCES.iter().any(|name| entry.file_name() == *name))
+        .sort_by_file_name(Ord::cmp)
+        .build()
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted)))
+        .take(FILES_MAX)
+        .filter_map(move |entry| {
+            let name = entry.path().strip_prefix(&root).ok()?.to_str()?.to_owned();
+            Some((name, read(entry.path())?))
+        })
+}
+
+/// `package.module:variable` of the first Python file that makes an app.
+pub(super) fn python_app(dir: &Path, markers: &[&str]) -> Option<String> {
+    let (file, variable) = sources(dir, &["py"]).find_map(|(file, text)| {
+        let line = text.lines().find(|line| markers.iter().any(|marker| line.contains(marker)) && line.contains('='))?;
+        let variable = line.split(['=', ':']).next()?.trim().to_owned();
+        let plain = !variable.is_empty() && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        (plain && !line.starts_with(' ')).then_some((file, variable))
+    })?;
+    // A project that is installed by its pyproject.toml is imported without its `src`.
+    let installed = dir.join("pyproject.toml").is_file();
+    let file = file.strip_prefix("src/").filter(|_| installed).unwrap_or(&file);
+    let module = file.strip_suffix(".py")?.replace('/', ".");
+    let module = module.strip_suffix(".__init__").map_or(module.clone(), str::to_owned);
+    Some(format!("{module}:{variable}"))
+}
+
+/// What a Node app needs in its folder before it is deployed.
+pub(super) fn node_before(dir: &Path, guess: &mut Guess) {
+    if dir.join("package.json").is_file() {
+        let install = if dir.join("package-lock.json").is_file() { "npm ci" } else { "npm install" };
+        guess.before.insert(0, install.to_owned());
+    }
+}
+
+/// Fills in what no recogniser says.
+pub(super) fn complete(dir: &Path, guess: &mut Guess) {
+    let mut names = std::collections::BTreeSet::new();
+    guess.services.retain(|service| names.insert(service.name.clone()));
+    if guess.services.iter().any(|service| service.web) {
+        ready_path(dir, guess);
+    }
+    secrets(dir, guess);
+    variables(guess);
+    for name in ["data", "uploads", "storage", "media"] {
+        if dir.join(name).is_dir() {
+            guess.because.push(format!("{name}/ looks like data: shared by all releases, never replaced by one"));
+            guess.shared_paths.push(name.to_owned());
+        }
+    }
+}
+
+fn ready_path(dir: &Path, guess: &mut Guess) {
+    let quoted = |text: &str, path: &str| {
+        ['"', '\'', '`'].iter().any(|quote| text.contains(&format!("{quote}{path}{quote}")))
+    };
+    let mut found: Option<(usize, String)> = None;
+    for (file, text) in sources(dir, &["js", "mjs", "cjs", "ts", "py", "rs", "go", "rb"]) {
+        let best = READY_PATHS.iter().position(|path| quoted(&text, path));
+        if let Some(rank) = best.filter(|rank| found.as_ref().is_none_or(|(known, _)| rank < known)) {
+            found = Some((rank, file));
+        }
+    }
+    match found.and_then(|(rank, file)| Some((READY_PATHS.get(rank)?, file))) {
+        Some((path, file)) => {
+            guess.because.push(format!("{file} has {path}: the readiness probe asks for it"));
+            guess.ready_path = Some((*path).to_owned());
+        }
+        None => guess.because.push(
+            "no health path was found: the readiness probe asks for `/`; a path that checks what the app needs is better".to_owned(),
+        ),
+    }
+}
+
+const SECRET_WORDS: [&str; 8] =
+    ["SECRET", "PASSWORD", "TOKEN", "API_KEY", "PRIVATE_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEY"];
+
+fn looks_secret(name: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| name.contains(word)) && !name.starts_with("NEXT_PUBLIC_")
+}
+
+/// What a file of another tool sets: secrets become names, what a manifest cannot say is told.
+fn variables(guess: &mut Guess) {
+    let mut secrets = Vec::new();
+    let mut dropped = Vec::new();
+    for service in &mut guess.services {
+        service.env.retain(|(name, value)| {
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !name.is_empty()
+                && !name.starts_with(|c: char| c.is_ascii_digit());
+            let ours = name.starts_with("MAINSTAY_") || name.starts_with("LISTEN_");
+            let braces = value.contains('{') && !value.starts_with("{release_dir}");
+            if looks_secret(name) && plain {
+                secrets.push(name.clone());
+            } else if !plain || ours || braces || value.contains('\0') {
+                dropped.push(name.clone());
+            } else {
+                return true;
+            }
+            false
+        });
+    }
+    for name in secrets {
+        guess.because.push(format!("{name} looks like a secret: its value was left out, put it where machine.toml says"));
+        if !guess.env_secrets.contains(&name) {
+            guess.env_secrets.push(name);
+        }
+    }
+    guess.because.extend(dropped.iter().map(|name| format!("`{name}` cannot stand in a manifest as it is: left out")));
+}
+
+/// Names of `.env.example` that look like secrets; their values are never read.
+fn secrets(dir: &Path, guess: &mut Guess) {
+    for file in [".env.example", ".env.production.example", ".env.sample"] {
+        let Some(text) = read(&dir.join(file)) else { continue };
+        for line in text.lines() {
+            let name = line.trim().trim_start_matches("export ").split('=').next().unwrap_or_default().trim();
+            let plain = !name.is_empty()
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            if plain && looks_secret(name) && !guess.env_secrets.iter().any(|known| known == name) {
+                guess.env_secrets.push(name.to_owned());
+            }
+        }
+        if !guess.env_secrets.is_empty() {
+            guess.because.push(format!("{file} names secrets: {}", guess.env_secrets.join(", ")));
+            return;
+        }
+    }
+}
+
+/// A name of a service that is one.
+pub(super) fn service_name(wanted: &str) -> String {
+    name_of(wanted).unwrap_or_else(|| "web".to_owned())
+}
+
+/// The app's name: what the files say, else the folder's.
+pub(super) fn name(wanted: &str, dir: &Path) -> String {
+    let folder = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name_of(wanted).or_else(|| name_of(folder)).unwrap_or_else(|| "my-app".to_owned())
+}
+
+/// The nearest text that is a name: lower case, `-` for what may not stand in it, cut to its length.
+fn name_of(wanted: &str) -> Option<String> {
+    let mut name = String::new();
+    for c in wanted.chars().flat_map(char::to_lowercase) {
+        match c {
+            'a'..='z' | '0'..='9' => name.push(c),
+            _ if !name.is_empty() && !name.ends_with('-') => name.push('-'),
+            _ => {}
+        }
+    }
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let cut: String = name.chars().take(model::names::NAME_BYTES_MAX).collect();
+    let cut = cut.trim_end_matches('-');
+    cut.parse::<model::AppName>().ok().map(|name| name.to_string())
+}

@@ -1,0 +1,35 @@
+//! `mainstay resume`: deploys may go on.
+
+use std::process::ExitCode;
+
+use api::client::Failure;
+use clap::Args;
+use model::Explain;
+
+use crate::{
+    output::{json, line},
+    session::{Session, block_on},
+};
+
+/// Allow deploys again after they were paused
+///
+/// Deploys of an app are paused when a release was taken back and the old one was not healthy either: another try by a
+/// script would only make it flap. `mainstay status` shows the reason.
+#[derive(Clone, Debug, Args)]
+pub struct Resume {}
+
+impl Resume {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        let site = block_on(async {
+            let site = session.site().await?;
+            session.client.resume(&site).await.map_err(Failure::explain)?;
+            Ok(site)
+        })?;
+        if session.json() {
+            json(&serde_json::json!({ "resumed": site.to_string() }));
+        } else {
+            line(format!("Deploys of {site} are allowed."));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

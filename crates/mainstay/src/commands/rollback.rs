@@ -1,0 +1,35 @@
+//! `mainstay rollback`: back to a release that was good.
+
+use std::process::ExitCode;
+
+use api::deploy::Rollback as Request;
+use clap::Args;
+use model::{Explain, ReleaseNumber};
+
+use super::watch;
+use crate::session::{Session, block_on};
+
+/// Go back to the last stable release, or to a given one
+///
+/// While the old release is still warm this is one step of the edge and takes no time; else its instances are started,
+/// checked and switched to like those of a deploy, with its own environment. Refused where its code cannot run on what
+/// the database has become; the message says which way is open.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = watch::EXIT_CODES)]
+pub struct Rollback {
+    /// The release's number; `mainstay releases` lists them
+    pub release: Option<ReleaseNumber>,
+
+    #[command(flatten)]
+    pub watch: watch::Options,
+}
+
+impl Rollback {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        block_on(async {
+            let site = session.site().await?;
+            let asked = session.client.rollback(&site, &Request { release: self.release }).await;
+            watch::started(session, &site, asked, "Rolling back", &self.watch).await
+        })
+    }
+}

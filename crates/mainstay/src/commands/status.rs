@@ -1,0 +1,153 @@
+//! `mainstay status`: what is true now.
+
+use std::process::ExitCode;
+
+use api::{
+    client::Failure,
+    machine::Machine,
+    status::{Instance, ServiceStatus, SiteStatus},
+};
+use clap::Args;
+use model::Explain;
+
+use super::watch::{outcome_name, phase_name};
+use crate::{
+    output::{bytes, json, line, moment, or_dash, table},
+    session::{ManifestFile, Session, block_on},
+};
+
+/// Show what is true now: what is served, what runs, what drains
+///
+/// What serves is the edge's own word, not what was asked of it. In a folder without a manifest it shows the machine
+/// and all its apps.
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// The machine, also in a folder with a manifest
+    #[arg(long)]
+    pub machine: bool,
+}
+
+impl Status {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        let named = session.globals.app.is_some() || ManifestFile::find()?.is_some();
+        block_on(async {
+            if named && !self.machine {
+                let site = session.site().await?;
+                let status = session.client.status(&site).await.map_err(Failure::explain)?;
+                if session.json() { json(&status) } else { show_site(session, &status) }
+            } else {
+                let machine = session.client.machine().await.map_err(Failure::explain)?;
+                let apps = session.client.apps().await.map_err(Failure::explain)?;
+                if session.json() {
+                    json(&serde_json::json!({ "machine": machine, "apps": apps }));
+                } else {
+                    line(machine_words(&machine));
+                    for app in apps {
+                        let serving = app.serving.map_or("nothing".to_owned(), |release| format!("release {release}"));
+                        line(format!(
+                            "{}: {}, {serving}, {} of {} ready  {}",
+                            app.site,
+                            app.state,
+                            app.instances_ready,
+                            app.instances_wanted,
+                            app.urls.join(" ")
+                        ));
+                    }
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+fn show_site(session: &Session, status: &SiteStatus) {
+    line(site_words(status));
+    if let Some(paused) = &status.paused {
+        session.report.warning(
+            &Explain::new("paused", "deploys are paused").caused_by(paused.clone()).help("allow them with `mainstay resume`"),
+        );
+    }
+    if let Some(held) = &status.held {
+        session.report.warning(held);
+    }
+}
+
+fn site_words(status: &SiteStatus) -> String {
+    let mut lines = Vec::new();
+    lines.push(match status.serving {
+        Some(release) => format!("{} serves release {release}  {}", status.site, status.urls.join(" ")),
+        None => format!("{} serves nothing yet", status.site),
+    });
+    if let Some(stable) = status.last_stable.filter(|stable| Some(*stable) != status.serving) {
+        lines.push(format!("A rollback returns to release {stable}."));
+    }
+    if let Some(deploy) = &status.deploy {
+        lines.push(format!(
+            "A deploy of release {} is at work: {}, begun by {} at {}.",
+            deploy.to,
+            phase_name(deploy.phase),
+            deploy.operator,
+            moment(&deploy.since)
+        ));
+    }
+    lines.extend(status.services.iter().flat_map(service_words));
+    let rows: Vec<Vec<String>> =
+        status.services.iter().flat_map(|service| &service.instances).map(instance_row).collect();
+    if !rows.is_empty() {
+        lines.push(table(&["INSTANCE", "STATE", "READY", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"], &rows));
+    }
+    if let Some(last) = &status.last {
+        let end = last.outcome.map_or("not ended", outcome_name);
+        lines.push(format!("Last: {} by {} at {}: {end}.", last.verb, last.operator, moment(&last.started)));
+    }
+    lines.join("\n")
+}
+
+fn service_words(service: &ServiceStatus) -> Option<String> {
+    let mut parts = Vec::new();
+    if service.scaled {
+        parts.push(format!("scaled to {} until a deploy changes the manifest's number", service.wanted));
+    }
+    if let Some(open) = service.open.filter(|open| open.http + open.streams + open.websockets > 0) {
+        parts.push(format!("open: {} requests, {} streams, {} WebSockets", open.http, open.streams, open.websockets));
+    }
+    if parts.is_empty() && service.state == "live" {
+        return None;
+    }
+    parts.insert(0, service.state.clone());
+    Some(format!("{} of release {}: {}", service.service, service.release, parts.join("; ")))
+}
+
+fn instance_row(instance: &Instance) -> Vec<String> {
+    let ready = match instance.ready {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
+    };
+    vec![
+        instance.name.to_string(),
+        instance.state.clone(),
+        ready.to_owned(),
+        or_dash(instance.pid),
+        instance.since.as_deref().map_or_else(|| "-".to_owned(), moment),
+        instance.restarts.to_string(),
+        instance.memory_bytes.map_or_else(|| "-".to_owned(), bytes),
+        or_dash(instance.last_exit.as_deref()),
+    ]
+}
+
+fn machine_words(machine: &Machine) -> String {
+    let mut lines = vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
+    let process = |name: &str, process: &api::machine::Process| {
+        format!("{name}: pid {}, since {}, {} restarts", process.pid, moment(&process.started), process.restarts)
+    };
+    lines.push(process("keeper", &machine.keeper));
+    lines.push(machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)));
+    lines.extend(machine.listeners.iter().map(|listener| format!("{}: {}  {}", listener.kind, listener.address, listener.url)));
+    lines.push(format!("disk: {} free, {} inodes free", bytes(machine.disk_free_bytes), machine.inodes_free));
+    if !machine.has_parent {
+        lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
+    }
+    lines.extend(machine.lost.iter().map(|lost| format!("not here: {lost}")));
+    lines.join("\n")
+}

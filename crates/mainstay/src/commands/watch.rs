@@ -1,0 +1,288 @@
+//! Watching work to its end: a deploy, a rollback, a restart. A line per phase with its time, what serves at the end.
+
+use std::{process::ExitCode, time::Duration};
+
+use api::{
+    client::{Client, Failure, follow::Seen},
+    deploy::{EXIT_DETACHED, Event, EventKind, Outcome, Phase, Started},
+};
+use clap::Args;
+use model::{Explain, ReleaseNumber, Site};
+
+use super::restart::refused;
+use crate::{
+    output::{json, line},
+    progress::Progress,
+    report::clean,
+    session::Session,
+};
+
+pub(super) const EXIT_CODES: &str = "Ctrl-C cancels; a second Ctrl-C leaves it going on (exit 6).\n\
+    Exit codes: 0 serving · 1 refused before it began · 3 rolled back · 4 aborted, the old release serves\n\
+    · 5 held, needs a person · 6 detached, it goes on · 75 somebody else holds the lock";
+
+/// How the work is watched.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Options {
+    /// Begin it and do not wait for its end (exit 6)
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Goes on from the keeper's answer to a start: refused, detached, or watched to the end.
+pub(super) async fn started(
+    session: &Session,
+    site: &Site,
+    asked: Result<Started, Failure>,
+    doing: &str,
+    options: &Options,
+) -> Result<ExitCode, Explain> {
+    let started = match asked {
+        Ok(started) => started,
+        Err(failure) => return Ok(refused(session, failure)),
+    };
+    if session.json() {
+        json(&serde_json::json!({ "started": started }));
+    } else {
+        line(format!("{doing} {site}: release {}", started.release));
+    }
+    if options.detach {
+        detached(session, site);
+        return Ok(ExitCode::from(EXIT_DETACHED));
+    }
+    watch(session, site, &started).await
+}
+
+fn detached(session: &Session, site: &Site) {
+    if !session.json() {
+        line(format!("It goes on without this client: `mainstay status --app {} --env {}` shows how far it is.", site.app, site.env));
+    }
+}
+
+/// Shows the events of a deploy until its end, and gives its exit code.
+pub(super) async fn watch(session: &Session, site: &Site, started: &Started) -> Result<ExitCode, Explain> {
+    let mut follow = session.client.follow(site, started.deploy);
+    let mut shown = Shown::new(session);
+    let mut interrupts = Interrupts::listen();
+    loop {
+        tokio::select! {
+            // Events first: an end that is here already is told, whatever was typed.
+            biased;
+            seen = follow.next() => match seen {
+                Ok(Some(Seen::Event(event))) => {
+                    if let Some(code) = shown.event(&event) {
+                        return Ok(end(session, site, code, &shown).await);
+                    }
+                }
+                Ok(Some(Seen::KeeperAway)) => shown.note("Mainstay's keeper went away; the apps serve on. Waiting for the next one."),
+                Ok(Some(Seen::KeeperBack)) => shown.note("The keeper is back."),
+                Ok(None) => return Err(Explain::new("no-end", "the deploy's events ended without its end")
+                    .help("`mainstay status` shows what is true")),
+                Err(failure) => {
+                    shown.progress.clear();
+                    return Err(failure.explain().now("how the deploy ended is not known here; the next keeper ends it"));
+                }
+            },
+            () = interrupts.next() => {
+                if !interrupts.is_first() {
+                    shown.progress.clear();
+                    detached(session, site);
+                    return Ok(ExitCode::from(EXIT_DETACHED));
+                }
+                cancel(&session.client, site, &mut shown).await;
+            }
+        }
+    }
+}
+
+/// Ctrl-C, counted. One listener for the whole watching: none is missed between two events.
+struct Interrupts {
+    signal: Option<tokio::signal::unix::Signal>,
+    count: u32,
+}
+
+impl Interrupts {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { signal: signal(SignalKind::interrupt()).ok(), count: 0 }
+    }
+
+    async fn next(&mut self) {
+        match &mut self.signal {
+            Some(signal) => signal.recv().await,
+            // Signals cannot be heard here; then Ctrl-C ends the client, and the deploy goes on.
+            None => std::future::pending().await,
+        };
+        self.count += 1;
+    }
+
+    fn is_first(&self) -> bool {
+        self.count <= 1
+    }
+}
+
+async fn cancel(client: &Client, site: &Site, shown: &mut Shown<'_>) {
+    match client.cancel(site).await {
+        Ok(cancelled) => shown.note(&format!(
+            "Cancelling in {}: it will end {}. Ctrl-C again leaves it alone.",
+            phase_name(cancelled.phase),
+            outcome_name(cancelled.outcome)
+        )),
+        Err(failure) => {
+            shown.progress.clear();
+            shown.session.report.warning(&failure.explain());
+        }
+    }
+}
+
+/// The last words: what serves, and where.
+async fn end(session: &Session, site: &Site, code: u8, shown: &Shown<'_>) -> ExitCode {
+    if session.json() {
+        return ExitCode::from(code);
+    }
+    match shown.serving {
+        Some(release) => line(format!("Release {release} serves {site}")),
+        None => line(format!("Nothing serves {site}")),
+    }
+    if shown.serving.is_some()
+        && let Ok(status) = session.client.status(site).await
+    {
+        status.urls.iter().for_each(|url| line(format!("  {url}")));
+    }
+    ExitCode::from(code)
+}
+
+/// What was shown so far.
+struct Shown<'a> {
+    session: &'a Session,
+    progress: Progress,
+    phase: Option<(Phase, Option<jiff::Timestamp>)>,
+    serving: Option<ReleaseNumber>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(session: &'a Session) -> Self {
+        Self { session, progress: Progress::spinner(session.json()), phase: None, serving: None }
+    }
+
+    fn note(&mut self, text: &str) {
+        if self.session.json() {
+            json(&serde_json::json!({ "client": text }));
+        } else {
+            self.progress.line(text);
+        }
+    }
+
+    /// Shows one event; the exit code if it was the end.
+    fn event(&mut self, event: &Event) -> Option<u8> {
+        if self.session.json() {
+            json(event);
+        }
+        let at = event.at.parse().ok();
+        match &event.kind {
+            EventKind::Entered { phase } => self.enter(*phase, at),
+            EventKind::Note { phase, message } => self.phase_note(*phase, message),
+            EventKind::Warning { warning } if !self.session.json() => {
+                self.progress.clear();
+                self.session.report.warning(warning);
+            }
+            EventKind::Warning { .. } => {}
+            EventKind::Ended { outcome, serving, error, report } => {
+                let last = self.phase.map(|(phase, _)| phase);
+                self.leave(at);
+                self.progress.clear();
+                self.serving = *serving;
+                if !self.session.json() {
+                    report.iter().for_each(|said| line(format!("  {}", clean(said))));
+                    if let Some(error) = error {
+                        self.session.report.error(error);
+                    }
+                }
+                return Some(exit_code(*outcome, error.as_ref(), last));
+            }
+        }
+        None
+    }
+
+    fn enter(&mut self, phase: Phase, at: Option<jiff::Timestamp>) {
+        self.leave(at);
+        self.phase = Some((phase, at));
+        self.progress.doing(phase_name(phase));
+    }
+
+    /// The line of the phase that ended. Times are the keeper's, so they are right after a reconnection too.
+    fn leave(&mut self, at: Option<jiff::Timestamp>) {
+        let Some((phase, since)) = self.phase.take() else { return };
+        if self.session.json() {
+            return;
+        }
+        let took = since.zip(at).and_then(|(since, at)| Duration::try_from(at.duration_since(since)).ok());
+        let took = took.map_or_else(|| "     -".to_owned(), |took| format!("{:>6.1}", took.as_secs_f64()));
+        self.progress.line(&format!("  {:<10}{took} s", phase_name(phase)));
+    }
+
+    fn phase_note(&mut self, phase: Phase, message: &str) {
+        if !self.session.json() {
+            self.progress.line(&format!("    {}: {}", phase_name(phase), clean(message)));
+        }
+    }
+}
+
+/// An abort before PREFLIGHT is a refusal: nothing had begun.
+fn exit_code(outcome: Outcome, error: Option<&Explain>, last: Option<Phase>) -> u8 {
+    let refused = outcome == Outcome::Aborted && last.is_none_or(|phase| phase < Phase::Preflight);
+    match error {
+        Some(error) if refused && error.code == "locked" => api::deploy::EXIT_LOCKED,
+        _ if refused => api::deploy::EXIT_USAGE,
+        _ => outcome.exit_code(),
+    }
+}
+
+pub(super) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Plan => "plan",
+        Phase::Lock => "lock",
+        Phase::Preflight => "preflight",
+        Phase::Stage => "stage",
+        Phase::Migrate => "migrate",
+        Phase::Start => "start",
+        Phase::Gate => "gate",
+        Phase::Switch => "switch",
+        Phase::Bake => "bake",
+        Phase::Drain => "drain",
+        Phase::Stop => "stop",
+        Phase::Commit => "commit",
+    }
+}
+
+pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Served => "serving",
+        Outcome::Unchanged => "unchanged",
+        Outcome::RolledBack => "rolled back",
+        Outcome::Aborted => "aborted",
+        Outcome::Held => "held",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::deploy::{Outcome, Phase};
+    use model::Explain;
+
+    use super::exit_code;
+
+    #[test]
+    fn exit_codes_are_those_of_the_release_page() {
+        let locked = Explain::new("locked", "x");
+        let code = |outcome, last| exit_code(outcome, None, last);
+        assert_eq!(code(Outcome::Served, Some(Phase::Commit)), 0);
+        assert_eq!(code(Outcome::Unchanged, Some(Phase::Plan)), 0);
+        assert_eq!(code(Outcome::RolledBack, Some(Phase::Bake)), 3);
+        assert_eq!(code(Outcome::Aborted, Some(Phase::Preflight)), 4);
+        assert_eq!(code(Outcome::Aborted, Some(Phase::Gate)), 4);
+        assert_eq!(code(Outcome::Held, Some(Phase::Migrate)), 5);
+        assert_eq!(code(Outcome::Aborted, Some(Phase::Plan)), 1);
+        assert_eq!(exit_code(Outcome::Aborted, Some(&locked), Some(Phase::Lock)), 75);
+    }
+}
