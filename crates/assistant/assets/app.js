@@ -1,0 +1,133 @@
+// What pages can do beyond forms: follow answers, follow changes, keys, drafts. Everything works without it.
+"use strict";
+(() => {
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const one = (selector, from = document) => from.querySelector(selector);
+  const box = () => one(".say [name=text]");
+
+  // Answers. A finite stream each; after a phone's sleep or a lost line it goes on where it was.
+  const status = (text) => { const line = one("#status"); if (line) line.textContent = text; };
+  const follow = (message) => {
+    const text = one(".text", message), url = message.dataset.stream;
+    let last = "", source = null, over = false;
+    const seen = (event) => { if (event.lastEventId) last = event.lastEventId; return JSON.parse(event.data); };
+    const open = () => {
+      if (over || (source && source.readyState === EventSource.OPEN)) return;
+      if (source) source.close();
+      source = new EventSource(last ? `${url}?from=${last}` : url);
+      source.addEventListener("text", (event) => {
+        const near = innerHeight + scrollY > document.body.scrollHeight - 160;
+        text.append(seen(event).text);
+        if (near) scrollTo(0, document.body.scrollHeight);
+      });
+      source.addEventListener("reset", (event) => { text.textContent = ""; note(seen(event).reason); });
+      source.addEventListener("note", (event) => note(seen(event).note));
+      source.addEventListener("done", (event) => {
+        over = true;
+        source.close();
+        const how = seen(event).status;
+        message.removeAttribute("data-stream");
+        one(".stop", message)?.remove();
+        status(how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came");
+      });
+      source.onerror = () => { if (!over && source.readyState === EventSource.CLOSED) setTimeout(open, 1000); };
+    };
+    const note = (words) => {
+      const line = document.createElement("span");
+      line.className = "note";
+      line.textContent = words;
+      text.before(line);
+    };
+    text.textContent = "";
+    status("Answering");
+    open();
+    for (const name of ["pageshow", "online"]) addEventListener(name, open);
+    document.addEventListener("visibilitychange", () => document.hidden || open());
+  };
+  all("[data-stream]").forEach(follow);
+  if (one(".log")) scrollTo(0, document.body.scrollHeight);
+
+  // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
+  let wait = 250;
+  const refresh = async () => {
+    const old = one("#live");
+    if (!old || old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#live");
+    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
+  };
+  const listen = () => {
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
+    const beat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 25000);
+    let soon = 0;
+    socket.onopen = () => { if (wait > 250) refresh(); wait = 250; offline(false); };
+    socket.onmessage = (event) => {
+      if (JSON.parse(event.data).type !== "changed") return;
+      clearTimeout(soon);
+      soon = setTimeout(refresh, 150);
+    };
+    socket.onclose = () => {
+      clearInterval(beat);
+      wait = Math.min(wait * 2, 15000);
+      setTimeout(listen, wait * (0.75 + Math.random() / 2));
+      if (wait > 2000) offline(true);
+    };
+  };
+  const offline = (is) => {
+    const banner = one(".banner");
+    if (is && !banner) document.body.insertAdjacentHTML("beforeend", '<p class="banner" role="status">No connection. What you type is kept.</p>');
+    if (!is) banner?.remove();
+  };
+  if (one("#live")) listen();
+
+  // Drafts: what was typed and not sent is there again.
+  for (const field of all("[data-draft]")) {
+    const key = `draft ${field.dataset.draft}`;
+    try {
+      if (!field.value) field.value = localStorage.getItem(key) ?? "";
+      field.addEventListener("input", () => localStorage.setItem(key, field.value));
+      field.form.addEventListener("submit", () => localStorage.removeItem(key));
+    } catch { /* storage is off: then there are no drafts */ }
+  }
+
+  // A form is sent once; its key would make a second time harmless anyway.
+  document.addEventListener("submit", (event) => setTimeout(() => all("button", event.target).forEach((button) => { button.disabled = true; })));
+  addEventListener("pageshow", () => all("button").forEach((button) => { button.disabled = false; }));
+
+  // Keys.
+  let at = -1;
+  const rows = () => all("[data-row]");
+  const go = (step) => {
+    const list = rows();
+    if (!list.length) return;
+    list[at]?.classList.remove("here");
+    at = Math.max(0, Math.min(list.length - 1, at + step));
+    list[at].classList.add("here");
+    list[at].scrollIntoView({ block: "nearest" });
+  };
+  const press = (selector, from) => from && one(selector, from)?.click();
+  document.addEventListener("keydown", (event) => {
+    const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
+    if (event.key === "Escape" && typing) return event.target.blur();
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.matches(".say textarea")) {
+      event.preventDefault();
+      return event.target.form.requestSubmit();
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = {
+      "/": () => box()?.focus(),
+      j: () => go(1),
+      k: () => go(-1),
+      x: () => press("[data-do=done]", rows()[at]),
+      u: () => press("[data-do=undo]", document),
+      "?": () => one("#keys")?.showModal(),
+      t: () => location.assign("/dashboard"),
+    }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+    if (event.target.closest("[data-keys]")) one("#keys")?.showModal();
+  });
+})();

@@ -1,0 +1,66 @@
+//! The way in and out.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Extension, Form,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use maud::{Markup, html};
+
+use super::{form::Sent, layout, parts::icon};
+use crate::web::{
+    App,
+    api::account::{self, Connection},
+    guard::Nonce,
+    problem::Problem,
+    session::{self, SignedIn},
+};
+
+pub(super) async fn page(Extension(nonce): Extension<Nonce>, who: Result<SignedIn, Problem>) -> Response {
+    if who.is_ok() {
+        return Redirect::to("/dashboard").into_response();
+    }
+    form(&nonce, "", None).into_response()
+}
+
+fn form(nonce: &Nonce, user: &str, wrong: Option<&str>) -> Markup {
+    layout::bare(nonce, "Sign in", html! {
+        main.login {
+            form.sheet method="post" action="/login" {
+                div.mark { (icon("mark")) }
+                div.head { h1 { "Welcome back" } p { "Your tasks, your journal, one box." } }
+                @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
+                label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" required autofocus[user.is_empty()]; }
+                label { "Password" input type="password" name="password" autocomplete="current-password" required autofocus[!user.is_empty()]; }
+                button type="submit" { "Sign in" }
+            }
+        }
+    })
+}
+
+pub(super) async fn submit(
+    State(app): State<App>,
+    peer: Connection,
+    Extension(nonce): Extension<Nonce>,
+    headers: HeaderMap,
+    Form(mut fields): Form<BTreeMap<String, String>>,
+) -> Result<Response, Problem> {
+    let user = fields.remove("user").unwrap_or_default();
+    let password = fields.remove("password").unwrap_or_default();
+    match account::sign_in(&app, &user, password, &account::address(&headers, peer)).await {
+        Ok(opened) => {
+            let cookie = session::cookie(&headers, opened.token.reveal());
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/dashboard")).into_response())
+        }
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED => Ok((StatusCode::UNAUTHORIZED, form(&nonce, &user, Some(&problem.detail))).into_response()),
+        Err(problem) => Err(problem),
+    }
+}
+
+pub(super) async fn leave(State(app): State<App>, headers: HeaderMap, sent: Sent) -> Result<Response, Problem> {
+    app.inner.accounts.sign_out(&sent.who.token).await?;
+    Ok(([(header::SET_COOKIE, session::cookie(&headers, ""))], Redirect::to("/login")).into_response())
+}

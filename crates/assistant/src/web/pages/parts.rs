@@ -1,0 +1,103 @@
+//! The pieces that pages share: icons, hidden fields, a task's row, the chip of what was understood.
+
+use jiff::civil::Date;
+use maud::{Markup, PreEscaped, html};
+
+use super::layout::Frame;
+use crate::{
+    command::{undo::Past, words},
+    ids,
+    tasks::{State, Task},
+};
+
+/// A picture of 24 by 24 in the text's colour.
+pub(super) fn icon(name: &str) -> Markup {
+    let path = match name {
+        "mark" => "M5 13l4.5 4.5L19 7",
+        "sun" => "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M12 2.5v1.8M12 19.7v1.8M2.5 12h1.8M19.7 12h1.8M5.3 5.3l1.2 1.2M17.5 17.5l1.2 1.2M5.3 18.7l1.2-1.2M17.5 6.5l1.2-1.2",
+        "check" => "M9 6h11M9 12h11M9 18h11M3.5 6l1 1 2-2M3.5 12l1 1 2-2M3.5 18l1 1 2-2",
+        "book" => "M5 4h11a3 3 0 0 1 3 3v13H8a3 3 0 0 1-3-3zM5 17a3 3 0 0 1 3-3h11M9 8h6",
+        "chat" => "M20 12a7.5 7.5 0 0 1-11 6.6L4 20l1.4-4.6A7.5 7.5 0 1 1 20 12z",
+        "gear" => "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.8v4.4M9 14.8v4.4",
+        "enter" => "M12 19V5M6 11l6-6 6 6",
+        "tick" => "M5 13l4.5 4.5L19 7",
+        "bin" => "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7",
+        "later" => "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 8v4.5l3 2",
+        _ => "",
+    };
+    html! { svg viewBox="0 0 24 24" aria-hidden="true" { (PreEscaped(format!("<path d=\"{path}\"/>"))) } }
+}
+
+/// What every form carries: proof that it is ours, a key that makes sending it twice harmless, and where to go after.
+pub(super) fn hidden(frame: &Frame<'_>, back: &str) -> Markup {
+    html! {
+        input type="hidden" name="csrf" value=(frame.app.inner.accounts.csrf_token(&frame.who.token));
+        input type="hidden" name="key" value=(ids::new_id());
+        input type="hidden" name="back" value=(back);
+    }
+}
+
+/// One task with its buttons.
+pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
+    let over = task.state == State::Done;
+    let (act, label) = if over { ("reopen", "Open again") } else { ("done", "Done") };
+    html! {
+        li data-row {
+            form method="post" action={ "/tasks/" (task.id) "/" (act) } {
+                (hidden(frame, frame.here))
+                button.tick.on[over] type="submit" data-do="done" aria-label={ (label) ": " (task.title) } { i { (icon("tick")) } }
+            }
+            span.title.over[over] { (task.title) }
+            @if let Some(due) = task.due {
+                span.due.late[!over && due.day < today] { (words::show_due(due, today)) }
+            }
+            form method="post" action={ "/tasks/" (task.id) "/delete" } {
+                (hidden(frame, frame.here))
+                button.icon type="submit" aria-label={ "Delete: " (task.title) } { (icon("bin")) }
+            }
+        }
+    }
+}
+
+/// A titled list of tasks; nothing at all when there are none.
+pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: Date) -> Markup {
+    html! {
+        @if !tasks.is_empty() {
+            section.part {
+                header { h2 { (title) " · " (tasks.len()) } }
+                ul.list.sheet { @for one in tasks { (task(frame, one, today)) } }
+            }
+        }
+    }
+}
+
+/// What was just understood and done, with its undo.
+pub(super) fn chip(frame: &Frame<'_>, said: Option<&Past>) -> Markup {
+    html! {
+        @if let Some(past) = said {
+            div.chip role="status" {
+                p { (past.understood) small { @if past.undone { "undone" } @else { (past.reply) } } }
+                @if !past.undone {
+                    form method="post" action={ "/undo/" (past.id) } {
+                        (hidden(frame, frame.here))
+                        button.quiet type="submit" data-do="undo" { "Undo" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sentences that work, as buttons that say them.
+pub(super) fn examples<S: AsRef<str>>(frame: &Frame<'_>, sentences: &[S]) -> Markup {
+    html! {
+        div.examples {
+            @for sentence in sentences {
+                form method="post" action="/say" {
+                    (hidden(frame, frame.here))
+                    button type="submit" name="text" value=(sentence.as_ref()) { (sentence.as_ref()) }
+                }
+            }
+        }
+    }
+}

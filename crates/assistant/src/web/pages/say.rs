@@ -1,0 +1,95 @@
+//! What the box answers: done things lead back to where one was, with the chip; told things are a page of their own.
+
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::{
+    form::Sent,
+    layout::{self, Frame},
+    parts,
+};
+use crate::{
+    brain::say::{Outcome, Said},
+    web::{App, api, guard::Nonce, problem::Problem},
+};
+
+/// Reloading the answer's page in the address bar asks for it without a sentence.
+pub(super) async fn nothing_said() -> Redirect {
+    Redirect::to("/dashboard")
+}
+
+pub(super) async fn submit(State(app): State<App>, Extension(nonce): Extension<Nonce>, sent: Sent) -> Result<Response, Problem> {
+    let sentence = sent.text("text").to_owned();
+    let said = api::say::said(&app, &sent.who.account, sentence.clone(), sent.key.clone()).await?;
+    if let Some(undo_id) = &said.undo_id {
+        return Ok(sent.back(Some(undo_id)).into_response());
+    }
+    let frame = Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Answer" };
+    Ok(layout::page(&frame, answer(&frame, &sentence, &said)).into_response())
+}
+
+fn answer(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
+    html! {
+        div.head { p { "“" (sentence) "”" } h1 { (said.understood) } }
+        section.sheet.pad role="status" {
+            @match said.outcome {
+                Outcome::NotUnderstood => (not_understood(frame, sentence, said)),
+                Outcome::Ask => (ask(frame, said)),
+                Outcome::Done => p.told { (said.reply) },
+            }
+        }
+    }
+}
+
+fn ask(frame: &Frame<'_>, said: &Said) -> Markup {
+    html! {
+        p { (said.reply) }
+        div.offers {
+            @for choice in &said.choices { (sentence_button(frame, &choice.label, &choice.text)) }
+        }
+    }
+}
+
+fn sentence_button(frame: &Frame<'_>, label: &str, text: &str) -> Markup {
+    html! {
+        form method="post" action="/say" {
+            (parts::hidden(frame, frame.here))
+            input type="hidden" name="text" value=(text);
+            button.quiet type="submit" { (label) }
+        }
+    }
+}
+
+/// Nothing that was typed is lost: it can be kept as it is, or talked about.
+fn not_understood(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
+    html! {
+        p { "I do not know what to do with that. I can keep it, or we can talk about it." }
+        div.offers {
+            (sentence_button(frame, "Save as task", &format!("task: {sentence}")))
+            (sentence_button(frame, "Write in the journal", &format!("journal: {sentence}")))
+            form method="post" action="/chat" {
+                (parts::hidden(frame, "/chat"))
+                input type="hidden" name="text" value=(sentence);
+                button.quiet type="submit" { "Ask in the chat" }
+            }
+        }
+        section.part { header { h2 { "Things that work" } } (parts::examples(frame, &said.examples)) }
+    }
+}
+
+pub(super) async fn undo(State(app): State<App>, Extension(nonce): Extension<Nonce>, Path(id): Path<String>, sent: Sent) -> Result<Response, Problem> {
+    match api::say::take_back(&app, &sent.who.account, id.clone(), sent.key.clone()).await {
+        Ok(_) => Ok(sent.back(Some(&id)).into_response()),
+        Err(problem) if problem.status == StatusCode::CONFLICT => {
+            let frame = Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
+            let content = html! { div.head { h1 { "Not undone" } p { (problem.detail) "." } } p { a.button.quiet href="/settings" { "What was done lately" } } };
+            Ok((StatusCode::CONFLICT, layout::page(&frame, content)).into_response())
+        }
+        Err(problem) => Err(problem),
+    }
+}

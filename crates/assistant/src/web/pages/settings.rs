@@ -1,0 +1,93 @@
+//! The account, who answers, what was done lately, and the way out.
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+
+use super::{
+    form::Sent,
+    layout::{self, Frame},
+    parts,
+};
+use crate::{
+    accounts::{self, Account},
+    command::undo::{self, Past},
+    once::Reply,
+    web::{App, guard::Nonce, problem::Problem, session::Visitor},
+};
+
+pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>) -> Result<Response, Problem> {
+    let account = who.account.id.clone();
+    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
+    let content = html! {
+        div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
+        section.part {
+            header { h2 { "Where you live" } }
+            form.sheet.pad method="post" action="/settings/zone" {
+                (parts::hidden(&frame, "/settings"))
+                div.fields {
+                    input name="zone" value=(who.account.zone) aria-label="Time zone" list="zones" autocomplete="off" required;
+                    button type="submit" { "Save" }
+                }
+                datalist #zones { @for zone in zones() { option value=(zone) {} } }
+            }
+        }
+        (past(&frame, &history))
+        (about(&app))
+        section.part {
+            form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
+        }
+    };
+    Ok(layout::page(&frame, content).into_response())
+}
+
+fn zones() -> Vec<String> {
+    jiff::tz::db().available().map(|zone| zone.to_string()).filter(|zone| zone.contains('/') && !zone.starts_with("Etc/")).collect()
+}
+
+fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
+    html! {
+        section.part {
+            header { h2 { "Done lately" } }
+            ul.list.sheet {
+                @for past in history.iter().take(20) {
+                    li data-row {
+                        span.title.over[past.undone] { " " (past.understood) }
+                        @if !past.undone {
+                            form method="post" action={ "/undo/" (past.id) } { (parts::hidden(frame, frame.here)) button.quiet type="submit" { "Undo" } }
+                        }
+                    }
+                }
+                @if history.is_empty() { li { span.empty { "Nothing yet." } } }
+            }
+        }
+    }
+}
+
+fn about(app: &App) -> Markup {
+    let answers = app.inner.model.clone().unwrap_or_else(|| "the built-in brain".to_owned());
+    html! {
+        section.part {
+            header { h2 { "About" } }
+            dl.sheet.pad {
+                dt { "Answers come from" } dd { (answers) }
+                dt { "Where text goes" } dd { @if app.inner.model.is_some() { "to the model server of this installation" } @else { "nowhere: all of it stays on this machine" } }
+                dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = app.inner.release { ", release " (release) } }
+            }
+        }
+    }
+}
+
+pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+    let zone = sent.text("zone").to_owned();
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        accounts::set_zone(tx, &who.id, &zone)?;
+        Ok(Reply::new(303, serde_json::Value::Null))
+    };
+    app.change(&sent.who.account, sent.key.clone(), work).await?;
+    Ok(sent.back(None).into_response())
+}
