@@ -122,7 +122,7 @@ fn is_dead(dir: &Path, error: &io::Error) -> bool {
 }
 
 /// SIGKILL to a shim that holds its lock and does not answer; its app dies with it (PDEATHSIG), and with its cgroup.
-async fn kill_hung(dir: &Path, spec: &Spec) {
+pub(crate) async fn kill_hung(dir: &Path, spec: &Spec) {
     const SIGKILL: i32 = 9;
     // The kernel remembers who called `listen`: the shim, whose pid cannot be another's while it holds the socket.
     let pidfd = match Ctl::connect(dir).await.and_then(|ctl| ctl.peer()) {

@@ -179,6 +179,11 @@ impl Process {
         Ok(())
     }
 
+    /// For a shim that hears nothing: kills it, and with it the app.
+    pub(crate) async fn kill_shim(&self) {
+        crate::adopt::kill_hung(&self.inner.dir, &self.inner.spec).await;
+    }
+
     /// The sockets that its processes listen on now, from `/proc`.
     ///
     /// # Errors

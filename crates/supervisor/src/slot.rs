@@ -1,13 +1,21 @@
 //! A slot keeps one instance alive: starts it, probes it, restarts it by policy, stops it when told.
 //!
-//! One task owns the state; callers hear of it by a `watch` and of what happened by a `broadcast`.
+//! One task owns the state ([`care`]); callers hear of it by a `watch` and of what happened by a `broadcast`.
 
-use std::time::{Duration, SystemTime};
+mod care;
+mod listens;
+mod probe;
+mod socket;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use model::{ProcessId, manifest::LivenessProbe, manifest::Restart, manifest::StartupProbe};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::{Exit, Order, Process, Supervisor};
+use crate::{Exit, Order, Process, StopPlan, Supervisor};
 
 /// How a slot cares for its instance.
 #[derive(Clone, Debug)]
@@ -103,7 +111,7 @@ pub enum SlotEvent {
         answer: ProbeAnswer,
         log: Vec<String>,
     },
-    /// After startup: what it listens on, where that is not only its address.
+    /// What it listens on, where that is not only its address: after its startup, passed or failed.
     Listens {
         process: ProcessId,
         findings: Vec<ListenFinding>,
@@ -129,20 +137,44 @@ pub enum ListenFinding {
 /// A running slot. Dropping it ends the care, not the process: only [`Slot::stop`] stops it.
 #[derive(Debug)]
 pub struct Slot {
+    settings: Arc<SlotSettings>,
+    commands: mpsc::Sender<Command>,
     state: watch::Receiver<SlotState>,
     events: broadcast::Sender<SlotEvent>,
 }
+
+#[derive(Debug)]
+enum Command {
+    Stop(Option<StopPlan>),
+    Restart,
+}
+
+/// Bound of what a slow reader of events may miss nothing of.
+const EVENTS_MAX: usize = 256;
+/// Bound: commands are taken at once, except while a spawn is under way.
+const COMMANDS_MAX: usize = 16;
 
 impl Slot {
     /// Begins the care; `adopted` is the process that a keeper before this one had started, if it lives.
     /// Must be called within a tokio runtime.
     pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
-        let _ = (supervisor, settings, adopted);
-        todo!()
+        let settings = Arc::new(settings);
+        let (commands, heard) = mpsc::channel(COMMANDS_MAX);
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let starting = SlotState::Starting {
+            process: adopted.clone(),
+            since: SystemTime::now(),
+            last_probe: None,
+            restarts: 0,
+        };
+        let (tell, state) = watch::channel(starting);
+        let care = care::Care::new(supervisor, settings.clone(), heard, tell, events.clone());
+        tokio::spawn(care.run(adopted));
+        Self { settings, commands, state, events }
     }
 
     pub fn settings(&self) -> &SlotSettings {
-        todo!()
+        &self.settings
     }
 
     pub fn state(&self) -> watch::Receiver<SlotState> {
@@ -156,23 +188,35 @@ impl Slot {
 
     /// The process that is alive now.
     pub fn process(&self) -> Option<Process> {
-        todo!()
+        match &*self.state.borrow() {
+            SlotState::Starting { process, .. } => process.clone(),
+            SlotState::Up { process, .. } | SlotState::Stopping { process, .. } => Some(process.clone()),
+            SlotState::BackingOff { .. } | SlotState::Stopped { .. } => None,
+        }
     }
 
     /// Stops the process and the slot; returns when it has ended and its folder is removed. `plan` overrides the
-    /// order's. Cancel-safe: once begun the stop goes on.
-    pub async fn stop(&self, plan: Option<crate::StopPlan>) -> Option<Exit> {
-        let _ = plan;
-        todo!()
+    /// order's. A second call with a shorter grace shortens the first. Cancel-safe: once begun the stop goes on.
+    pub async fn stop(&self, plan: Option<StopPlan>) -> Option<Exit> {
+        // Closed: it has stopped already.
+        let _ = self.commands.send(Command::Stop(plan)).await;
+        let mut state = self.state.clone();
+        let stopped = state.wait_for(|state| matches!(state, SlotState::Stopped { .. })).await;
+        match stopped.as_deref() {
+            Ok(SlotState::Stopped { exit }) => exit.clone(),
+            _ => None,
+        }
     }
 
-    /// Stops the process and starts the next one without delay. Returns when that begins.
+    /// Stops the process and starts the next one without delay. Returns when that is asked for; watch the state.
     pub async fn restart(&self) {
-        todo!()
+        let _ = self.commands.send(Command::Restart).await;
     }
 
     /// Waits until the state is `Up` or the slot is stopped; `true`: up. Bound it with a timeout of your own.
     pub async fn up(&self) -> bool {
-        todo!()
+        let mut state = self.state.clone();
+        let reached = |state: &SlotState| matches!(state, SlotState::Up { .. } | SlotState::Stopped { .. });
+        state.wait_for(reached).await.is_ok_and(|state| matches!(*state, SlotState::Up { .. }))
     }
 }

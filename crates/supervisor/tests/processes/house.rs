@@ -82,9 +82,15 @@ impl Drop for House {
     fn drop(&mut self) {
         let run = self.folder.path().join("run/i");
         for entry in std::fs::read_dir(run).into_iter().flatten().flatten() {
-            let needle = entry.path();
-            for pid in pids_of(&needle) {
+            for pid in pids_of(&entry.path()) {
                 let _ = machine::pidfd::open(pid).and_then(|pidfd| machine::pidfd::signal(pidfd, 9));
+            }
+            let spec = std::fs::read(entry.path().join("spec.json")).unwrap_or_default();
+            let spec: Option<supervisor::Spec> = serde_json::from_slice(&spec).ok();
+            if let Some(place) = spec.and_then(|spec| spec.cgroup) {
+                let _ = machine::cgroup::kill(&place);
+                let _ = machine::cgroup::remove(&place, Duration::from_secs(2));
+                let _ = place.parent().map(std::fs::remove_dir);
             }
         }
     }

@@ -8,6 +8,7 @@ mod apps;
 mod end;
 mod house;
 mod output;
+mod slots;
 mod start;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     tests.extend(output::tests());
     tests.extend(end::tests());
     tests.extend(adopt::tests());
+    tests.extend(slots::tests());
     let arguments = Arguments::from_args();
     libtest_mimic::run(&arguments, tests).exit_code()
 }

@@ -1,0 +1,377 @@
+//! The task of a slot: one process after another, each started, seen through its startup, watched, and buried.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    time::Instant,
+};
+
+use super::{Command, Ended, ProbeAnswer, SlotEvent, SlotSettings, SlotState, listens, probe, socket};
+use crate::{Exit, Process, StopPlan, Supervisor, restart::Policy};
+
+/// Lines of the log that go along with bad news.
+const TAIL_LINES: usize = 20;
+/// Beyond the grace: how long a shim may need to tell that its app is dead before it counts as hung.
+const SHIM_PATIENCE: Duration = Duration::from_secs(15);
+
+pub(super) struct Care {
+    supervisor: Supervisor,
+    settings: Arc<SlotSettings>,
+    commands: mpsc::Receiver<Command>,
+    state: watch::Sender<SlotState>,
+    events: broadcast::Sender<SlotEvent>,
+    policy: Policy,
+    restarts: u64,
+    begun: Instant,
+}
+
+/// Without a startup probe nothing says how long its socket may take to appear.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What comes after a process.
+enum After {
+    /// The slot was told to stop.
+    Stopped(Option<Exit>),
+    /// Told to restart: at once.
+    Next,
+    /// It ended, or never began, though nobody asked.
+    BackOff { last: Ended, lived: Duration },
+    /// Nobody holds the slot any more.
+    Left,
+}
+
+/// What a living process gets from outside.
+enum Word {
+    Ended(Exit),
+    Stop(Option<StopPlan>),
+    Restart,
+    Left,
+}
+
+impl Care {
+    pub(super) fn new(
+        supervisor: Supervisor,
+        settings: Arc<SlotSettings>,
+        commands: mpsc::Receiver<Command>,
+        state: watch::Sender<SlotState>,
+        events: broadcast::Sender<SlotEvent>,
+    ) -> Self {
+        let policy = Policy::new(settings.restart);
+        Self { supervisor, settings, commands, state, events, policy, restarts: 0, begun: Instant::now() }
+    }
+
+    pub(super) async fn run(mut self, mut adopted: Option<Process>) {
+        loop {
+            let after = match adopted.take() {
+                Some(process) => self.live(process).await,
+                None => match self.spawn().await {
+                    Ok(process) => self.live(process).await,
+                    Err(last) => After::BackOff { last, lived: Duration::ZERO },
+                },
+            };
+            let after = match after {
+                After::BackOff { last, lived } => self.back_off(last, lived).await,
+                other => other,
+            };
+            match after {
+                After::Stopped(exit) => {
+                    self.state.send_replace(SlotState::Stopped { exit: exit.clone() });
+                    self.say(SlotEvent::Stopped { exit });
+                    return;
+                }
+                After::Left => return,
+                After::Next | After::BackOff { .. } => self.restarts += 1,
+            }
+        }
+    }
+
+    async fn spawn(&self) -> Result<Process, Ended> {
+        self.starting(None, None);
+        match self.supervisor.spawn(&self.settings.order).await {
+            Ok(process) => {
+                self.say(SlotEvent::Started { process: process.id(), pid: process.pid() });
+                Ok(process)
+            }
+            Err(error) => {
+                let error = told(&error);
+                self.say(SlotEvent::NotSpawned { error: error.clone() });
+                Err(Ended::NotSpawned(error))
+            }
+        }
+    }
+
+    /// A process from its first moment to its burial.
+    async fn live(&mut self, process: Process) -> After {
+        self.starting(Some(&process), None);
+        let born = Instant::now() - age(&process);
+        let startup = self.startup(process.clone(), born);
+        let started = tokio::select! {
+            biased;
+            word = word(&process, &mut self.commands) => Err(word),
+            started = startup => Ok(started),
+        };
+        let word = match started {
+            Err(word) => word,
+            Ok(Err(answer)) => return self.give_up_startup(process, answer, born.elapsed()).await,
+            Ok(Ok(())) => {
+                let up = SlotState::Up {
+                    process: process.clone(),
+                    since: SystemTime::now(),
+                    restarts: self.restarts,
+                };
+                self.state.send_replace(up);
+                self.say(SlotEvent::StartupPassed { process: process.id(), took: born.elapsed() });
+                self.tell_findings(&process).await;
+                let dead = liveness(&self.settings, &process);
+                tokio::select! {
+                    biased;
+                    word = word(&process, &mut self.commands) => word,
+                    answer = dead => return self.give_up_life(process, answer, born.elapsed()).await,
+                }
+            }
+        };
+        match word {
+            Word::Ended(exit) => {
+                let log = process.tail(TAIL_LINES).await;
+                self.say(SlotEvent::Crashed { process: process.id(), exit: exit.clone(), log });
+                forget(&process).await;
+                After::BackOff { last: Ended::Exited(exit), lived: born.elapsed() }
+            }
+            Word::Stop(plan) => After::Stopped(Some(self.stop(process, plan).await)),
+            Word::Restart => {
+                self.stop(process, None).await;
+                After::Next
+            }
+            Word::Left => After::Left,
+        }
+    }
+
+    /// Until the process has shown that it works; `Err`: its deadline passed, with the last answer.
+    fn startup(
+        &self,
+        process: Process,
+        born: Instant,
+    ) -> impl Future<Output = Result<(), Option<ProbeAnswer>>> + use<> {
+        let (settings, state, restarts) = (self.settings.clone(), self.state.clone(), self.restarts);
+        async move {
+            let granting = socket::grant_when_there(&process, socket_gid(&process));
+            let Some(probe) = &settings.startup else {
+                let _ = tokio::time::timeout(SOCKET_PATIENCE, granting).await;
+                lived_or_ready(&process, born + settings.min_healthy_time).await;
+                return Ok(());
+            };
+            let deadline = born + probe.deadline.0;
+            let mut last = None;
+            let probing = async {
+                granting.await;
+                loop {
+                    let began = Instant::now();
+                    let answer = probe::get(&process, &probe.request, &settings.host).await;
+                    if answer.passed() {
+                        return;
+                    }
+                    last = Some(answer.clone());
+                    let since = SystemTime::now();
+                    let starting = SlotState::Starting {
+                        process: Some(process.clone()),
+                        since,
+                        last_probe: Some(answer),
+                        restarts,
+                    };
+                    state.send_modify(|state| keep_since(state, starting));
+                    tokio::time::sleep_until(began + probe.request.period.0).await;
+                }
+            };
+            tokio::time::timeout_at(deadline, probing).await.map_err(|_| last)
+        }
+    }
+
+    async fn give_up_startup(
+        &mut self,
+        process: Process,
+        answer: Option<ProbeAnswer>,
+        lived: Duration,
+    ) -> After {
+        // The commonest cause of a refused probe: it listens on a port of its own choice.
+        self.tell_findings(&process).await;
+        let log = process.tail(TAIL_LINES).await;
+        self.say(SlotEvent::StartupFailed { process: process.id(), answer, log });
+        self.end_and_back_off(process, lived).await
+    }
+
+    async fn give_up_life(&mut self, process: Process, answer: ProbeAnswer, lived: Duration) -> After {
+        let log = process.tail(TAIL_LINES).await;
+        self.say(SlotEvent::LivenessFailed { process: process.id(), answer, log });
+        self.end_and_back_off(process, lived).await
+    }
+
+    async fn end_and_back_off(&mut self, process: Process, lived: Duration) -> After {
+        let (exit, told_to_stop) = self.end(process, None).await;
+        match told_to_stop {
+            true => After::Stopped(Some(exit)),
+            false => After::BackOff { last: Ended::Exited(exit), lived },
+        }
+    }
+
+    async fn stop(&mut self, process: Process, plan: Option<StopPlan>) -> Exit {
+        self.end(process, plan).await.0
+    }
+
+    /// Stops, waits, buries. Words that come meanwhile can hasten it; tells whether one of them was to stop for good.
+    async fn end(&mut self, process: Process, plan: Option<StopPlan>) -> (Exit, bool) {
+        self.state.send_replace(SlotState::Stopping { process: process.clone(), since: SystemTime::now() });
+        let mut plan = plan.unwrap_or(self.settings.order.stop);
+        let (mut for_good, mut held) = (false, true);
+        let exit = loop {
+            if let Err(error) = process.stop_with(plan).await {
+                tracing::warn!(name = process.spec().name, error = told(&error), "a stop was not heard");
+            }
+            tokio::select! {
+                exit = process.wait() => break exit,
+                () = tokio::time::sleep(plan.grace + SHIM_PATIENCE) => process.kill_shim().await,
+                command = self.commands.recv(), if held => match command {
+                    Some(Command::Stop(faster)) => {
+                        for_good = true;
+                        plan = faster.unwrap_or(plan);
+                    }
+                    // It ends already.
+                    Some(Command::Restart) => {}
+                    // Without a holder the stop still goes on.
+                    None => held = false,
+                },
+            }
+        };
+        forget(&process).await;
+        (exit, for_good)
+    }
+
+    async fn back_off(&mut self, last: Ended, lived: Duration) -> After {
+        let next = self.policy.ended(self.begun.elapsed(), lived, machine::entropy::roll());
+        let was_degraded = matches!(&*self.state.borrow(), SlotState::BackingOff { degraded: true, .. });
+        if next.degraded && !was_degraded {
+            self.say(SlotEvent::Degraded { restarts: self.restarts });
+        }
+        self.state.send_replace(SlotState::BackingOff {
+            since: SystemTime::now(),
+            delay: next.delay,
+            restarts: self.restarts,
+            last: last.clone(),
+            degraded: next.degraded,
+        });
+        tokio::select! {
+            () = tokio::time::sleep(next.delay) => After::Next,
+            command = self.commands.recv() => match command {
+                Some(Command::Stop(_)) => After::Stopped(match last {
+                    Ended::Exited(exit) => Some(exit),
+                    Ended::NotSpawned(_) => None,
+                }),
+                Some(Command::Restart) => After::Next,
+                None => After::Left,
+            },
+        }
+    }
+
+    async fn tell_findings(&self, process: &Process) {
+        let findings = listens::findings(process).await;
+        if !findings.is_empty() {
+            self.say(SlotEvent::Listens { process: process.id(), findings });
+        }
+    }
+
+    fn starting(&self, process: Option<&Process>, last_probe: Option<ProbeAnswer>) {
+        self.state.send_replace(SlotState::Starting {
+            process: process.cloned(),
+            since: SystemTime::now(),
+            last_probe,
+            restarts: self.restarts,
+        });
+    }
+
+    fn say(&self, event: SlotEvent) {
+        // Nobody may be listening; that is their choice.
+        let _ = self.events.send(event);
+    }
+}
+
+/// The next thing that happens to a living process from outside of its probes. Cancel-safe.
+async fn word(process: &Process, commands: &mut mpsc::Receiver<Command>) -> Word {
+    tokio::select! {
+        // A command that came first is heard first: a stop must not look like a crash.
+        biased;
+        command = commands.recv() => match command {
+            Some(Command::Stop(plan)) => Word::Stop(plan),
+            Some(Command::Restart) => Word::Restart,
+            None => Word::Left,
+        },
+        exit = process.wait() => Word::Ended(exit),
+    }
+}
+
+/// Probes until it has failed as often in a row as it may; without a probe never returns.
+async fn liveness(settings: &SlotSettings, process: &Process) -> ProbeAnswer {
+    let Some(probe) = &settings.liveness else { return std::future::pending().await };
+    let mut failed = 0;
+    loop {
+        tokio::time::sleep(probe.request.period.0).await;
+        let answer = probe::get(process, &probe.request, &settings.host).await;
+        failed = if answer.passed() { 0 } else { failed + 1 };
+        if failed >= probe.failure_threshold.max(1) {
+            return answer;
+        }
+    }
+}
+
+async fn lived_or_ready(process: &Process, healthy_at: Instant) {
+    let said = async {
+        if !process.ready().await {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep_until(healthy_at) => {}
+        () = said => {}
+    }
+}
+
+/// The group that may use its socket, as the folder `s` says.
+fn socket_gid(process: &Process) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(crate::dirs::socket_dir(process.dir())).ok().map(|meta| meta.gid())
+}
+
+fn keep_since(state: &mut SlotState, mut next: SlotState) {
+    if let (SlotState::Starting { since: was, .. }, SlotState::Starting { since, .. }) = (&*state, &mut next)
+    {
+        *since = *was;
+    }
+    *state = next;
+}
+
+/// By the wall clock, because an adopted one began in another keeper's time. A clock that jumped makes it young.
+fn age(process: &Process) -> Duration {
+    let lived_ms = machine::clock::now_unix_ms().saturating_sub(process.started_unix_ms());
+    let age = Duration::from_millis(lived_ms);
+    if Instant::now().checked_sub(age).is_some() { age } else { Duration::ZERO }
+}
+
+async fn forget(process: &Process) {
+    if let Err(error) = process.forget().await {
+        tracing::warn!(name = process.spec().name, error = told(&error), "what is left of it stays");
+    }
+}
+
+/// An error with its causes, in one line.
+fn told(error: &(impl std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

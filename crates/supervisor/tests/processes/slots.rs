@@ -1,0 +1,317 @@
+//! A slot keeps its instance alive, and tells what it saw.
+
+use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+use libtest_mimic::Trial;
+use model::{
+    Span,
+    manifest::{Listen, LivenessProbe, ProbeRequest, Restart, StartupProbe},
+};
+use supervisor::{
+    Address, Cause, Order, Slot, SlotEvent, SlotSettings, SlotState,
+    slot::{Ended, ListenFinding, ProbeAnswer},
+};
+use tokio::sync::broadcast::Receiver;
+
+use crate::{
+    house::{House, adopted, is_alive},
+    root_trial, trial,
+};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        trial("an_instance_is_up_when_its_startup_probe_passes", up),
+        trial("an_instance_on_a_unix_socket_is_probed_there", up_on_unix),
+        trial("a_crash_is_told_with_its_last_lines_and_mended", crash),
+        trial("a_failed_startup_tells_the_answer_and_what_it_listens_on", failed_startup),
+        trial("an_instance_that_answers_no_more_is_restarted", hangs),
+        trial("what_dies_again_and_again_is_degraded_and_still_tried", degraded),
+        trial("a_program_that_cannot_run_is_tried_again", not_spawned),
+        trial("an_adopted_instance_stays_the_same_process", adopts),
+        trial("a_worker_is_up_when_it_says_so", worker),
+        trial("a_worker_that_says_nothing_is_up_when_it_has_lived", silent_worker),
+        trial("a_restart_gives_another_process", restart),
+        trial("a_slot_can_be_stopped_while_it_backs_off", stop_in_backoff),
+        trial("a_second_stop_hastens_the_first", hasten),
+        root_trial("the_edges_group_may_use_an_apps_socket", edge_group),
+    ]
+}
+
+fn request(path: &str) -> ProbeRequest {
+    ProbeRequest { http: path.to_owned(), host: None, period: Span::millis(50), timeout: Span::secs(2) }
+}
+
+/// Probed for its startup every 50 ms, restarted after 50 ms.
+fn settings(order: Order) -> SlotSettings {
+    SlotSettings {
+        order,
+        restart: Restart { backoff_initial: Span::millis(50), jitter: 0.0, ..Restart::default() },
+        startup: Some(StartupProbe { request: request("/up"), deadline: Span::secs(20) }),
+        liveness: None,
+        host: "shop.example".to_owned(),
+        min_healthy_time: Duration::from_millis(200),
+    }
+}
+
+fn web(house: &House, status: &str) -> Order {
+    let mut order = house.app(&["http", "{host}:{port}", status]);
+    order.listen = Some(Listen::Tcp);
+    order
+}
+
+fn start(house: &House, settings: SlotSettings) -> (Slot, Receiver<SlotEvent>) {
+    let slot = Slot::start(house.supervisor.clone(), settings, None);
+    // The task has not run yet on this thread: no event is missed.
+    let events = slot.events();
+    (slot, events)
+}
+
+/// The first event that `pick` takes.
+async fn event<T>(events: &mut Receiver<SlotEvent>, pick: impl Fn(SlotEvent) -> Option<T>) -> T {
+    loop {
+        let event = events.recv().await.expect("the slot lives");
+        if let Some(picked) = pick(event) {
+            return picked;
+        }
+    }
+}
+
+async fn up() {
+    let house = House::new();
+    let (slot, mut events) = start(&house, settings(web(&house, "200")));
+    assert!(slot.up().await);
+    assert!(matches!(events.recv().await, Ok(SlotEvent::Started { .. })));
+    assert!(matches!(events.recv().await, Ok(SlotEvent::StartupPassed { .. })));
+    let process = slot.process().expect("alive");
+    let exit = slot.stop(None).await.expect("it ran");
+    assert!(exit.is_clean() && !is_alive(process.pid()));
+    // Nothing was found to complain of.
+    assert!(matches!(events.recv().await, Ok(SlotEvent::Stopped { .. })));
+    assert_eq!(house.folders(), 0);
+}
+
+async fn up_on_unix() {
+    let house = House::new();
+    let mut order = house.app(&["http", "unix:{socket}", "200"]);
+    order.listen = Some(Listen::Unix);
+    let (slot, _events) = start(&house, settings(order));
+    assert!(slot.up().await);
+    slot.stop(None).await;
+}
+
+async fn crash() {
+    let house = House::new();
+    let (slot, mut events) = start(&house, settings(web(&house, "200")));
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive");
+    first.signal(9).await.expect("killed");
+    let (exit, log) = event(&mut events, |event| match event {
+        SlotEvent::Crashed { exit, log, .. } => Some((exit, log)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(exit.cause, Cause::Signal(9));
+    assert!(log.concat().contains("listening on"), "{log:?}");
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    assert!(slot.up().await);
+    assert_ne!(slot.process().expect("alive").id(), first.id());
+    assert!(matches!(&*slot.state().borrow(), SlotState::Up { restarts: 1, .. }));
+    slot.stop(None).await;
+    assert_eq!(house.folders(), 0);
+}
+
+async fn failed_startup() {
+    let house = House::new();
+    let mut settings = settings(web(&house, "500"));
+    settings.startup = Some(StartupProbe { request: request("/up"), deadline: Span::millis(500) });
+    let (slot, mut events) = start(&house, settings.clone());
+    let answer = event(&mut events, |event| match event {
+        SlotEvent::StartupFailed { answer, .. } => answer,
+        _ => None,
+    })
+    .await;
+    let ProbeAnswer::Answered { passed, status, headers, body, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((passed, status), (false, 500));
+    assert!(headers.contains(&("x-app".to_owned(), "fake".to_owned())));
+    assert!(body.contains("shop.example"), "{body}");
+    slot.stop(None).await;
+
+    // Now one that listens on a port of its own.
+    let mut order = house.app(&["http", "127.0.0.1:0", "200"]);
+    order.listen = Some(Listen::Tcp);
+    let (slot, mut events) = start(&house, SlotSettings { order, ..settings });
+    let findings = event(&mut events, |event| match event {
+        SlotEvent::Listens { findings, .. } => Some(findings),
+        _ => None,
+    })
+    .await;
+    let [ListenFinding::Elsewhere { wanted: Address::Tcp(_), found }] = &findings[..] else {
+        panic!("{findings:?}")
+    };
+    assert!(found[0].starts_with("127.0.0.1:"));
+    let answer = event(&mut events, |event| match event {
+        SlotEvent::StartupFailed { answer, .. } => answer,
+        _ => None,
+    })
+    .await;
+    assert!(
+        matches!(&answer, ProbeAnswer::Failed { error, .. } if error == "connection refused"),
+        "{answer:?}"
+    );
+    slot.stop(None).await;
+}
+
+async fn hangs() {
+    let house = House::new();
+    let mut settings = settings(web(&house, "once"));
+    settings.liveness = Some(LivenessProbe { request: request("/up"), failure_threshold: 2 });
+    let (slot, mut events) = start(&house, settings);
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive").id();
+    std::fs::write(house.path().join("sick"), "").expect("written");
+    let answer = event(&mut events, |event| match event {
+        SlotEvent::LivenessFailed { answer, .. } => Some(answer),
+        _ => None,
+    })
+    .await;
+    assert!(matches!(answer, ProbeAnswer::Answered { passed: false, status: 500, .. }));
+    std::fs::remove_file(house.path().join("sick")).expect("removed");
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    assert!(slot.up().await);
+    assert_ne!(slot.process().expect("alive").id(), first);
+    slot.stop(None).await;
+}
+
+async fn degraded() {
+    let house = House::new();
+    let mut settings = settings(house.shell("exit 1"));
+    let quick = Restart { max_restarts: 2, degraded_every: Span::millis(80), ..settings.restart };
+    settings.restart = Restart { backoff_initial: Span::millis(10), ..quick };
+    let (slot, mut events) = start(&house, settings);
+    event(&mut events, |event| matches!(event, SlotEvent::Degraded { .. }).then_some(())).await;
+    for _ in 0..3 {
+        event(&mut events, |event| matches!(event, SlotEvent::Started { .. }).then_some(())).await;
+        let degraded =
+            slot.state().wait_for(|state| matches!(state, SlotState::BackingOff { .. })).await.is_ok();
+        assert!(degraded);
+    }
+    slot.stop(None).await;
+}
+
+async fn not_spawned() {
+    let house = House::new();
+    let (slot, mut events) = start(&house, settings(house.order(&["./not-yet"])));
+    let error = event(&mut events, |event| match event {
+        SlotEvent::NotSpawned { error } => Some(error),
+        _ => None,
+    })
+    .await;
+    assert!(error.contains("not-yet"), "{error}");
+    let backing_off =
+        |state: &SlotState| matches!(state, SlotState::BackingOff { last: Ended::NotSpawned(_), .. });
+    slot.state().wait_for(backing_off).await.expect("the slot lives");
+    let script = house.path().join("not-yet");
+    std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").expect("written");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    event(&mut events, |event| matches!(event, SlotEvent::Started { .. }).then_some(())).await;
+    slot.stop(None).await;
+}
+
+async fn adopts() {
+    let house = House::new();
+    let (slot, _events) = start(&house, settings(web(&house, "200")));
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive");
+    drop(slot);
+    let next = house.next_keeper();
+    let found = next.observe().await;
+    let [process] = adopted(&found)[..] else { panic!("{found:?}") };
+    let slot = Slot::start(next, settings(web(&house, "200")), Some(process.clone()));
+    assert!(slot.up().await);
+    assert_eq!(slot.process().expect("alive").pid(), first.pid());
+    assert!(is_alive(first.pid()));
+    assert!(slot.stop(None).await.expect("it ran").is_clean());
+}
+
+async fn worker() {
+    let house = House::new();
+    let mut order = house.app(&["notify"]);
+    order.notify = true;
+    let min_healthy_time = Duration::from_secs(1000);
+    let (slot, _events) = start(&house, SlotSettings { startup: None, min_healthy_time, ..settings(order) });
+    assert!(slot.up().await);
+    slot.stop(None).await;
+}
+
+async fn silent_worker() {
+    let house = House::new();
+    let settings = SlotSettings { startup: None, ..settings(house.shell("sleep 1000")) };
+    let (slot, mut events) = start(&house, settings);
+    let took = event(&mut events, |event| match event {
+        SlotEvent::StartupPassed { took, .. } => Some(took),
+        _ => None,
+    })
+    .await;
+    assert!(took >= Duration::from_millis(200), "{took:?}");
+    slot.stop(None).await;
+}
+
+async fn restart() {
+    let house = House::new();
+    let (slot, mut events) = start(&house, settings(web(&house, "200")));
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive");
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    slot.restart().await;
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    assert!(slot.up().await);
+    assert_ne!(slot.process().expect("alive").id(), first.id());
+    assert!(!is_alive(first.pid()));
+    slot.stop(None).await;
+}
+
+async fn stop_in_backoff() {
+    let house = House::new();
+    let mut settings = settings(house.shell("exit 6"));
+    settings.restart.backoff_initial = Span::secs(1000);
+    settings.restart.backoff_max = Span::secs(1000);
+    let (slot, _events) = start(&house, settings);
+    slot.state()
+        .wait_for(|state| matches!(state, SlotState::BackingOff { .. }))
+        .await
+        .expect("the slot lives");
+    assert_eq!(slot.stop(None).await.expect("it ran").cause, Cause::Code(6));
+}
+
+async fn hasten() {
+    let house = House::new();
+    let mut order = house.shell("trap '' TERM; echo deaf; while :; do sleep 1; done");
+    order.stop.grace = Duration::from_secs(1000);
+    let settings = SlotSettings { startup: None, ..settings(order) };
+    let (slot, _events) = start(&house, settings);
+    assert!(slot.up().await);
+    let at_once = supervisor::StopPlan { signal: 15, grace: Duration::ZERO };
+    let (patient, hasty) = tokio::join!(slot.stop(None), slot.stop(Some(at_once)));
+    assert_eq!(patient, hasty);
+    assert_eq!(hasty.expect("it ran").cause, Cause::Signal(9));
+}
+
+async fn edge_group() {
+    let house = House::new();
+    let account = machine::users::by_name("nobody").expect("NSS").expect("there");
+    let ids = supervisor::spec::Ids { uid: account.uid, gid: account.gid, groups: vec![account.gid] };
+    let own = std::env::current_exe().expect("a path");
+    // The build folder may be closed to others: the app's user gets a copy.
+    let copy = house.path().join("app");
+    std::fs::copy(own, &copy).expect("copied");
+    let mut order = house.order(&[copy.to_str().expect("text"), "app", "http", "unix:{socket}", "200"]);
+    order.listen = Some(Listen::Unix);
+    order.user = Some(supervisor::User { name: account.name, ids, home: "/".into() });
+    let (slot, _events) = start(&house, settings(order));
+    assert!(slot.up().await);
+    let process = slot.process().expect("alive");
+    let Some(Address::Unix(path)) = process.address() else { panic!("no socket") };
+    let mode = std::fs::metadata(path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o060, 0o060, "{mode:o}");
+    slot.stop(None).await;
+}
