@@ -46,7 +46,8 @@ impl Mainstays {
 
 impl Rig for Mainstays {
     fn target(&self) -> Target {
-        self.mainstay.target("bench.test")
+        // PM2 has no TLS: both are asked in plain HTTP.
+        Target { tls: None, ..self.mainstay.target("bench.test") }
     }
 
     fn deploy(&mut self, variables: &Variables) -> i32 {
@@ -137,7 +138,7 @@ impl Pm2s {
 impl Rig for Pm2s {
     fn target(&self) -> Target {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        Target { address, host: "bench.test".into() }
+        Target { address, tls: None, host: "bench.test".into() }
     }
 
     fn deploy(&mut self, variables: &Variables) -> i32 {

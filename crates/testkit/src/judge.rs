@@ -10,6 +10,7 @@ mod requests;
 mod sockets;
 mod streams;
 pub mod tally;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -33,8 +34,11 @@ const FINISH_LIMIT: Duration = Duration::from_secs(90);
 /// Where the requests go.
 #[derive(Clone, Debug)]
 pub struct Target {
+    /// Plain HTTP.
     pub address: SocketAddr,
-    /// Sent as `Host`.
+    /// TLS, for every second client; `None`: all speak plain HTTP.
+    pub tls: Option<SocketAddr>,
+    /// Sent as `Host` and as the name in TLS.
     pub host: String,
 }
 

@@ -93,9 +93,9 @@ impl Mainstay {
         });
     }
 
-    /// The judge's target for requests with this `Host`.
+    /// The judge's target for requests with this `Host`; half of the clients speak TLS.
     pub fn target(&self, host: &str) -> Target {
-        Target { address: self.http(), host: host.to_owned() }
+        Target { address: self.http(), tls: Some(self.https()), host: host.to_owned() }
     }
 
     /// Where the edge takes plain HTTP.
@@ -165,6 +165,14 @@ impl Mainstay {
     /// The pid of `mainstay up`.
     pub fn up_pid(&self) -> u32 {
         self.up.as_ref().map_or(0, Child::id)
+    }
+
+    /// SIGKILL to `mainstay up` alone; keeper and site live on. [`Mainstay::up`] starts the next one.
+    pub fn kill_up(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let _ = up.kill();
+            let _ = up.wait();
+        }
     }
 
     /// `mainstay down`, and a check that nothing of it is left.

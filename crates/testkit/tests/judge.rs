@@ -37,7 +37,7 @@ impl App {
     }
 
     fn judge(&self, load: Load) -> Judge {
-        Judge::start(Target { address: self.address, host: "app.test".into() }, load)
+        Judge::start(Target { address: self.address, tls: None, host: "app.test".into() }, load)
     }
 }
 

@@ -44,6 +44,26 @@ fn a_site_that_was_adopted_can_be_deployed_scaled_and_stopped() {
 }
 
 #[test]
+fn a_killed_mainstay_up_leaves_the_site_serving_and_the_next_one_takes_over() {
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    let instances = mainstay.instances(&app.site());
+    mainstay.kill_up();
+    let has_parent =
+        |mainstay: &Mainstay| mainstay.api("/v1/machine").map(|machine| machine["has_parent"] == true);
+    wait::until("status says that nobody restarts the keeper", BACK_LIMIT, || {
+        has_parent(&mainstay) == Some(false)
+    });
+    judge.wait_answers(100);
+    mainstay.up();
+    wait::until("the next one has taken over", BACK_LIMIT, || has_parent(&mainstay) == Some(true));
+    judge.wait_answers(100);
+    assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+    mainstay.down();
+}
+
+#[test]
 fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());

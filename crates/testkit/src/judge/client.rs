@@ -10,22 +10,35 @@ use http::{Request, Response, response::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
-use super::{ANSWER_TIMEOUT, Target, tally::Failure};
+use super::{ANSWER_TIMEOUT, Target, tally::Failure, tls};
 
 /// Class and words of what went wrong.
 pub(super) type Wrong = (Failure, String);
 
+/// A plain or a TLS connection.
+pub(super) type Stream = Box<dyn ReadWrite>;
+
+pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for T {}
+
 /// A client that connects when it must and keeps its connection while the edge does.
 pub(super) struct Client {
     target: Target,
+    tls: bool,
     connection: Option<http1::SendRequest<Full<Bytes>>>,
 }
 
 impl Client {
-    pub(super) fn new(target: &Target) -> Self {
-        Self { target: target.clone(), connection: None }
+    /// Client `n` of its kind: every second one speaks TLS, where the target does.
+    pub(super) fn new(target: &Target, n: usize) -> Self {
+        Self { target: target.clone(), tls: n % 2 == 1, connection: None }
     }
 
     /// The head of the answer. The connection is good for the next request once the body was read to its end.
@@ -87,7 +100,7 @@ impl Client {
         {
             return Ok(kept);
         }
-        let stream = connect(&self.target).await?;
+        let stream = connect(&self.target, self.tls).await?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| classify(&error))?;
         tokio::spawn(connection);
@@ -95,16 +108,27 @@ impl Client {
     }
 }
 
-/// A TCP connection to the target.
-pub(super) async fn connect(target: &Target) -> Result<TcpStream, Wrong> {
-    let connecting = TcpStream::connect(target.address);
-    match tokio::time::timeout(ANSWER_TIMEOUT, connecting).await {
-        Err(_) => Err((Failure::Timeout, "no connection".into())),
-        Ok(Ok(stream)) => Ok(stream),
+/// A connection to the target, over TLS if it is wanted and the target has it.
+pub(super) async fn connect(target: &Target, tls: bool) -> Result<Stream, Wrong> {
+    let tls = target.tls.filter(|_| tls);
+    let connecting = TcpStream::connect(tls.unwrap_or(target.address));
+    let stream = match tokio::time::timeout(ANSWER_TIMEOUT, connecting).await {
+        Err(_) => return Err((Failure::Timeout, "no connection".into())),
+        Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err((Failure::Refused, error.to_string()))
+            return Err((Failure::Refused, error.to_string()));
         }
-        Ok(Err(error)) => Err((Failure::Reset, error.to_string())),
+        Ok(Err(error)) => return Err((Failure::Reset, error.to_string())),
+    };
+    if tls.is_none() {
+        return Ok(Box::new(stream));
+    }
+    let name =
+        ServerName::try_from(target.host.clone()).map_err(|error| (Failure::Reset, error.to_string()))?;
+    match tokio::time::timeout(ANSWER_TIMEOUT, tls::connector().connect(name, stream)).await {
+        Err(_) => Err((Failure::Timeout, "no TLS handshake".into())),
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => Err((Failure::Reset, format!("TLS: {error}"))),
     }
 }
 

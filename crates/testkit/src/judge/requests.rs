@@ -25,7 +25,7 @@ struct Asked {
 
 /// Mixed methods and bodies, one in a hundred given up.
 pub(super) async fn short(shared: Arc<Shared>, client: usize) {
-    let mut connection = Client::new(&shared.target);
+    let mut connection = Client::new(&shared.target, client);
     let mut turn = client * 13;
     while !shared.is_stopping() {
         turn += 1;
@@ -41,8 +41,8 @@ pub(super) async fn short(shared: Arc<Shared>, client: usize) {
 }
 
 /// Requests of 500 ms, back to back on one connection: each deploy finds some of them open.
-pub(super) async fn slow(shared: Arc<Shared>, _client: usize) {
-    let mut connection = Client::new(&shared.target);
+pub(super) async fn slow(shared: Arc<Shared>, client: usize) {
+    let mut connection = Client::new(&shared.target, client);
     while !shared.is_stopping() {
         ask(&shared, &mut connection, &get(Kind::Slow, shared.nonce(), "/slow?ms=500&size=200", 200)).await;
     }
@@ -50,7 +50,7 @@ pub(super) async fn slow(shared: Arc<Shared>, _client: usize) {
 
 /// Sleeps on its open connection, then goes on with it.
 pub(super) async fn pausing(shared: Arc<Shared>, client: usize) {
-    let mut connection = Client::new(&shared.target);
+    let mut connection = Client::new(&shared.target, client);
     let clients = shared.load.pausing.max(1) as u32;
     let pause = shared.load.pause_max * (client as u32 + 1) / clients;
     while !shared.is_stopping() {
@@ -60,8 +60,8 @@ pub(super) async fn pausing(shared: Arc<Shared>, client: usize) {
 }
 
 /// POSTs that must be in the ledger once if they were acknowledged.
-pub(super) async fn writing(shared: Arc<Shared>, _client: usize) {
-    let mut connection = Client::new(&shared.target);
+pub(super) async fn writing(shared: Arc<Shared>, client: usize) {
+    let mut connection = Client::new(&shared.target, client);
     while !shared.is_stopping() {
         let nonce = shared.nonce();
         let body = format!("write {nonce}").into_bytes();

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest},
@@ -11,7 +10,7 @@ use tokio_tungstenite::{
 
 use super::{
     ANSWER_TIMEOUT, Shared,
-    client::{Wrong, connect},
+    client::{Stream, Wrong, connect},
     tally::{Failure, Kind},
 };
 
@@ -20,7 +19,7 @@ const SERVICE_RESTART: u16 = 1012;
 /// Pause between two echoes.
 const EVERY: Duration = Duration::from_millis(300);
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Stream>;
 
 /// How a socket ended well.
 enum End {
@@ -34,7 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
     while !shared.is_stopping() {
         let open = shared.tally.open(Kind::Socket);
         let mut by = None;
-        match talk(&shared, &mut by).await {
+        match talk(&shared, client, &mut by).await {
             Ok(End::Own) => {}
             Ok(End::Closed(SERVICE_RESTART)) => shared.tally.closed(SERVICE_RESTART),
             Ok(End::Closed(code)) => {
@@ -49,8 +48,8 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
     }
 }
 
-async fn talk(shared: &Shared, by: &mut Option<String>) -> Result<End, Wrong> {
-    let mut socket = open(shared).await?;
+async fn talk(shared: &Shared, client: usize, by: &mut Option<String>) -> Result<End, Wrong> {
+    let mut socket = open(shared, client).await?;
     let hello = receive(&mut socket).await?;
     match &hello {
         Message::Text(text) => *by = text.split(' ').nth(2).map(str::to_owned),
@@ -92,8 +91,8 @@ async fn idle(shared: &Shared, socket: &mut Socket) -> Result<Option<Message>, W
     }
 }
 
-async fn open(shared: &Shared) -> Result<Socket, Wrong> {
-    let stream = connect(&shared.target).await?;
+async fn open(shared: &Shared, client: usize) -> Result<Socket, Wrong> {
+    let stream = connect(&shared.target, client % 2 == 1).await?;
     let request = format!("ws://{}/ws", shared.target.host)
         .into_client_request()
         .map_err(|error| (Failure::WrongAnswer, error.to_string()))?;

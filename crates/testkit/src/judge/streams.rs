@@ -24,7 +24,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
     while !shared.is_stopping() {
         let _open = shared.tally.open(Kind::Stream);
         let began = std::time::Instant::now();
-        match read_one(&shared).await {
+        match read_one(&shared, client).await {
             Ok(by) => shared.tally.right(Kind::Stream, &by, began.elapsed()),
             Err((by, (failure, detail))) => {
                 let detail = format!("{detail}, open for {:.1} s", began.elapsed().as_secs_f64());
@@ -36,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
 }
 
 /// One stream to its end; the instance that wrote it.
-async fn read_one(shared: &Shared) -> Result<String, (Option<String>, Wrong)> {
+async fn read_one(shared: &Shared, client: usize) -> Result<String, (Option<String>, Wrong)> {
     let nonce = shared.nonce();
     let (events, every) = (shared.load.events, shared.load.event_every.as_millis());
     let request = Request::builder()
@@ -47,7 +47,7 @@ async fn read_one(shared: &Shared) -> Result<String, (Option<String>, Wrong)> {
         .body(Full::new(Bytes::new()))
         .expect("the parts are valid");
     let (parts, body) =
-        Client::new(&shared.target).send(request).await.map_err(|wrong| (None, wrong))?.into_parts();
+        Client::new(&shared.target, client).send(request).await.map_err(|wrong| (None, wrong))?.into_parts();
     let by = instance(&parts.headers);
     if !parts.status.is_success() {
         let failure = if by.is_none() { Failure::EdgeStatus } else { Failure::Status };
