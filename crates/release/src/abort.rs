@@ -17,7 +17,8 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     clear_away(run).await;
     keep_claims(run);
     let state = run.at.books.read();
-    let moved = run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
+    let moved =
+        run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
     if let Some((_, data)) = moved
         && matches!(run.task.course, Course::New { .. } | Course::Existing)
     {
@@ -95,7 +96,9 @@ pub(crate) fn keep_claims<W: World>(run: &Run<W>) {
     let serving = run.at.books.read().serving;
     match serving.map(|release| run.at.manifest(release)) {
         Some(Ok(manifest)) => run.at.claims.keep(&run.at.site, &manifest.routes),
-        Some(Err(error)) => tracing::error!(%error, "the routes of what serves are not known; the claims stay"),
+        Some(Err(error)) => {
+            tracing::error!(%error, "the routes of what serves are not known; the claims stay")
+        }
         None => run.at.claims.release(&run.at.site),
     }
 }

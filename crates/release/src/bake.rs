@@ -1,14 +1,14 @@
 //! BAKE: the new release serves, the old one stays warm. What goes wrong now is returned from at once.
 
-use model::Explain;
+use model::{Explain, InstanceName};
 use tokio::time::Instant;
 
 use crate::{
-    gate::{exits, first_unready},
+    gate::exits,
     run::{Halt, Run},
     smoke,
     state::Group,
-    world::World,
+    world::{Observed, PoolStatus, World},
 };
 
 pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
@@ -17,7 +17,6 @@ pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let groups = run.brought();
     let questions = smoke::all(&run.manifest);
     let mut before = None;
-    let mut published = Vec::new();
     let mut smoke_at = Instant::now() + run.at.settings.smoke_every;
     loop {
         run.check_cancelled().map_err(Halt::Return)?;
@@ -28,11 +27,11 @@ pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             if now > first_look {
                 return Err(crashed(run, &groups, &observed, &pools).await);
             }
-            if let Some(name) = first_unready(run, &groups, &observed, &pools) {
-                let explain = Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)));
+            if let Some(name) = first_lost(&groups, &pools) {
+                let explain =
+                    Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)));
                 return Err(Halt::Return(run.with_evidence(explain, name, &observed, &pools).await));
             }
-            published = observed;
         }
         if Instant::now() >= smoke_at {
             for question in &questions {
@@ -41,12 +40,22 @@ pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             smoke_at = Instant::now() + run.at.settings.smoke_every;
         }
         if Instant::now() >= until {
-            drop(published);
             run.log.note(format!("baked for {}", model::Span(length)));
             return Ok(());
         }
         run.pause().await;
     }
+}
+
+/// The first instance whose probes fail. One that is merely not ready yet is not lost: an edge that was restarted
+/// begins to probe anew.
+fn first_lost<'g>(groups: &'g [Group], pools: &[PoolStatus]) -> Option<&'g InstanceName> {
+    let lost = |group: &&Group, name: &InstanceName| {
+        let pool = pools.iter().find(|p| p.id == group.pool());
+        pool.is_some_and(|p| p.upstreams.iter().any(|u| u.instance == *name && !u.ready && u.failures > 0))
+    };
+    let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, &m.name)));
+    members.into_iter().find(|(group, name)| lost(group, name)).map(|(_, name)| name)
 }
 
 fn when<W: World>(run: &Run<W>) -> String {
@@ -56,10 +65,10 @@ fn when<W: World>(run: &Run<W>) -> String {
 async fn crashed<W: World>(
     run: &Run<W>,
     groups: &[Group],
-    observed: &[crate::world::Observed],
-    pools: &[crate::world::PoolStatus],
+    observed: &[Observed],
+    pools: &[PoolStatus],
 ) -> Halt {
-    let ours = |o: &&crate::world::Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let ours = |o: &&Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
     let Some(worst) = observed.iter().filter(ours).max_by_key(|o| o.exits) else {
         return Halt::Return(Explain::new("release-crashed", "an instance of the new release ended"));
     };

@@ -6,10 +6,7 @@ use api::{
     deploy::{Cancelled, Outcome, Phase, Plan, Started},
     jobs::Scale,
 };
-use model::{
-    DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName,
-    manifest::Manifest,
-};
+use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
@@ -75,9 +72,13 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
         errors.push(error);
         BTreeMap::new()
     });
-    let serving = state.serving.and_then(|number| Some((at.manifest(number).ok()?, state.releases.get(&number)?)));
-    let before =
-        serving.as_ref().map(|(m, record)| Side { manifest: m, digest: &record.digest, secrets: &record.secrets });
+    let serving =
+        state.serving.and_then(|number| Some((at.manifest(number).ok()?, state.releases.get(&number)?)));
+    let before = serving.as_ref().map(|(m, record)| Side {
+        manifest: m,
+        digest: &record.digest,
+        secrets: &record.secrets,
+    });
     let after = Side { manifest: &manifest, digest: &digest, secrets: &secrets };
     let plan = plan::plan(Seen { site: &at.site, state: &state, before, after, to, errors });
     Ok(Looked { plan, manifest, course, secrets })
@@ -91,7 +92,8 @@ fn whole_release<W: World>(at: &Scene<W>, release: ReleaseNumber) -> Result<Rele
         let explain = Explain::new("no-such-release", format!("{} has no release {release}", at.site));
         let explain = match known.as_slice() {
             [] => explain.help("`mainstay deploy` makes the first one"),
-            known => explain.help(format!("the newest here are {}; `mainstay releases` lists all", known.join(", "))),
+            known => explain
+                .help(format!("the newest here are {}; `mainstay releases` lists all", known.join(", "))),
         };
         Refused::new(RefusedKind::NotFound, explain)
     })
@@ -207,8 +209,9 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::Conflict, held.explain.clone()));
         }
         let Some(to) = release.or_else(|| state.last_stable_before(state.serving)) else {
-            let explain = Explain::new("no-stable-release", format!("{} has no earlier stable release", self.at.site))
-                .help("name one that `mainstay releases` lists: `mainstay rollback NUMBER`");
+            let explain =
+                Explain::new("no-stable-release", format!("{} has no earlier stable release", self.at.site))
+                    .help("name one that `mainstay releases` lists: `mainstay rollback NUMBER`");
             return Err(Refused::new(RefusedKind::NotFound, explain));
         };
         whole_release(&self.at, to)?;
@@ -234,16 +237,23 @@ impl<W: World> Actor<W> {
         let Ok(observed) = self.at.observed().await else { return false };
         let state = self.at.books.read();
         manifest.services.keys().all(|service| {
-            let mut groups = state.leaving.iter().filter(|l| l.group.release == release && l.group.service == *service);
+            let mut groups =
+                state.leaving.iter().filter(|l| l.group.release == release && l.group.service == *service);
             let Some(leaving) = groups.next() else { return false };
-            let up = |name: &model::InstanceName| observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up);
+            let up = |name: &model::InstanceName| {
+                observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up)
+            };
             groups.next().is_none()
                 && leaving.stage == LeavingStage::Draining
                 && leaving.group.members.iter().all(|member| up(&member.name))
         })
     }
 
-    pub(crate) fn restart(&mut self, service: Option<ServiceName>, caller: &Caller) -> Result<Started, Refused> {
+    pub(crate) fn restart(
+        &mut self,
+        service: Option<ServiceName>,
+        caller: &Caller,
+    ) -> Result<Started, Refused> {
         self.check_lock()?;
         let (serving, manifest) = self.serving_manifest()?;
         if service.as_ref().is_some_and(|service| !manifest.services.contains_key(service)) {
@@ -264,13 +274,16 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
         let state = self.at.books.read();
-        let live = state.live.iter().filter(|g| g.service == scale.service).map(|g| g.members.len()).sum::<usize>();
+        let live =
+            state.live.iter().filter(|g| g.service == scale.service).map(|g| g.members.len()).sum::<usize>();
         let live = u32::try_from(live).unwrap_or(u32::MAX);
         let (service, instances) = (scale.service, scale.instances);
         let course = match instances.cmp(&live) {
             std::cmp::Ordering::Equal => Course::Nothing,
             std::cmp::Ordering::Greater => Course::Grow { service, instances },
-            std::cmp::Ordering::Less => Course::Restart { service: Some(service), instances: Some(instances) },
+            std::cmp::Ordering::Less => {
+                Course::Restart { service: Some(service), instances: Some(instances) }
+            }
         };
         let nothing = course == Course::Nothing;
         let task = self.task("scale", course, serving, false)?;
@@ -295,7 +308,10 @@ impl<W: World> Actor<W> {
     pub(crate) fn cancel(&mut self, caller: &Caller) -> Result<Cancelled, Refused> {
         let conflict = |explain| Err(Refused::new(RefusedKind::Conflict, explain));
         let Lock::Held(held) = &self.lock else {
-            return conflict(Explain::new("nothing-to-cancel", format!("nothing is under way on {}", self.at.site)));
+            return conflict(Explain::new(
+                "nothing-to-cancel",
+                format!("nothing is under way on {}", self.at.site),
+            ));
         };
         let phase = self.phase(held);
         let outcome = match phase {
@@ -311,8 +327,11 @@ impl<W: World> Actor<W> {
             Phase::Drain | Phase::Stop | Phase::Commit => {
                 let to = held.task.to;
                 return conflict(
-                    Explain::new("too-late", format!("release {to} serves and has baked; it cannot be cancelled any more"))
-                        .help("`mainstay rollback` returns to the one before it"),
+                    Explain::new(
+                        "too-late",
+                        format!("release {to} serves and has baked; it cannot be cancelled any more"),
+                    )
+                    .help("`mainstay rollback` returns to the one before it"),
                 );
             }
         };
@@ -331,21 +350,17 @@ impl<W: World> Actor<W> {
         Ok(())
     }
 
-    fn task(
-        &self,
-        verb: &str,
-        course: Course,
-        to: ReleaseNumber,
-        drain_now: bool,
-    ) -> Result<Task, Refused> {
+    fn task(&self, verb: &str, course: Course, to: ReleaseNumber, drain_now: bool) -> Result<Task, Refused> {
         let layout = &self.at.layout;
         std::fs::create_dir_all(layout.deploys())
             .map_err(|error| Refused::failed(told("site-unwritable", "make", &layout.deploys(), &error)))?;
         let is_new = matches!(course, Course::New { .. });
         let state = self.at.books.read();
-        let release = if is_new { Some(ReleaseId(Ulid::generate())) } else { state.releases.get(&to).map(|r| r.id) };
+        let release =
+            if is_new { Some(ReleaseId(Ulid::generate())) } else { state.releases.get(&to).map(|r| r.id) };
         let from = state.serving;
-        let generation = self.at.books.change(crate::state::State::fresh_generation).map_err(Refused::failed)?;
+        let generation =
+            self.at.books.change(crate::state::State::fresh_generation).map_err(Refused::failed)?;
         let deploy = DeployId(Ulid::generate());
         Ok(Task { deploy, verb: verb.to_owned(), course, from, to, release, generation, drain_now })
     }
@@ -353,8 +368,9 @@ impl<W: World> Actor<W> {
     /// The first records; the lock is taken when they are on the disk.
     fn journal(&self, task: &Task, caller: &Caller) -> Result<Log, Refused> {
         let path = self.at.layout.journal(task.deploy);
-        let journal = Journal::create(&path, &caller.operator, &caller.host)
-            .map_err(|error| Refused::failed(told("journal-unwritable", "make the journal", &path, &error)))?;
+        let journal = Journal::create(&path, &caller.operator, &caller.host).map_err(|error| {
+            Refused::failed(told("journal-unwritable", "make the journal", &path, &error))
+        })?;
         let log = Log::new(journal, EventLog::new(&[]), Phase::Lock);
         let began = Kind::Began {
             verb: task.verb.clone(),

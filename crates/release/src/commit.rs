@@ -24,7 +24,8 @@ pub(crate) async fn let_go<W: World>(run: &mut Run<W>) {
     for leaving in state.leaving.iter().filter(|l| l.deploy == run.task.deploy) {
         let pool = pools.iter().find(|p: &&PoolStatus| p.id == leaving.group.pool());
         if let Some(open) = pool.and_then(|pool| open_words(pool.open)) {
-            let line = format!("{} of release {} drains {open}", leaving.group.service, leaving.group.release);
+            let line =
+                format!("{} of release {} drains {open}", leaving.group.service, leaving.group.release);
             run.log.note(line.clone());
             run.report.push(line);
         }
@@ -38,7 +39,8 @@ pub(crate) fn open_words(open: Open) -> Option<String> {
         1 => Some(format!("1 {one}")),
         n => Some(format!("{n} {one}s")),
     };
-    let words = [word(open.http, "request"), word(open.streams, "stream"), word(open.websockets, "WebSocket")];
+    let words =
+        [word(open.http, "request"), word(open.streams, "stream"), word(open.websockets, "WebSocket")];
     let words: Vec<String> = words.into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join(", "))
 }

@@ -52,7 +52,8 @@ async fn drain_all<W: World>(at: &Scene<W>, state: &State, until: Instant) {
 /// Takes the site off the machine; its shared folder too if `with_data`.
 pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<(), Explain> {
     let state = at.books.read();
-    let empty = SiteTable { generation: state.next_generation, release: None, pools: Vec::new(), routes: Vec::new() };
+    let empty =
+        SiteTable { generation: state.next_generation, release: None, pools: Vec::new(), routes: Vec::new() };
     {
         let _pointer = at.pointer.lock().await;
         at.world.publish(&at.site, empty).await?;
@@ -66,7 +67,8 @@ pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<
         return remove(at.layout.root.clone()).await;
     }
     let root = &at.layout.root;
-    let entries = std::fs::read_dir(root).map_err(|e| crate::layout::told("remove-failed", "read", root, &e))?;
+    let entries =
+        std::fs::read_dir(root).map_err(|e| crate::layout::told("remove-failed", "read", root, &e))?;
     // Crash: the state goes first, so that nothing comes up again from what is left.
     remove(at.layout.state()).await?;
     for entry in entries.flatten().filter(|entry| entry.path() != shared) {

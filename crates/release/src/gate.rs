@@ -78,12 +78,25 @@ async fn hold_ready<W: World>(
         };
         let held = ready_since.map_or(Duration::ZERO, |(since, _)| since.elapsed());
         if ready_since.is_some() && held >= run.manifest.deploy.min_healthy_time.0 {
+            warn_once(run, groups, &observed);
             return Ok(());
         }
         if Instant::now() >= until {
             return Err(not_ready(run, groups, unready.cloned(), &observed, &pools).await);
         }
         run.pause().await;
+    }
+}
+
+/// What the supervisor found and lets run; once, however many instances have it.
+fn warn_once<W: World>(run: &Run<W>, groups: &[Group], observed: &[Observed]) {
+    let ours = |o: &&Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let mut told = Vec::new();
+    for warning in observed.iter().filter(ours).flat_map(|o| &o.warnings) {
+        if !told.contains(&&warning.code) {
+            told.push(&warning.code);
+            run.log.warn(warning.clone());
+        }
     }
 }
 
@@ -128,7 +141,8 @@ async fn not_ready<W: World>(
 ) -> Halt {
     let release = run.task.to;
     let limit = run.manifest.deploy.health_timeout;
-    let explain = Explain::new("release-not-ready", format!("release {release} was not ready within {limit}"));
+    let explain =
+        Explain::new("release-not-ready", format!("release {release} was not ready within {limit}"));
     let name = unready.or_else(|| groups.first().and_then(|g| g.members.first()).map(|m| m.name.clone()));
     let Some(name) = name else { return Halt::Abort(explain.now(run.now_serving())) };
     let explain = explain.help(format!(

@@ -73,7 +73,8 @@ fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<
 
 /// What the first record says that the run is about.
 pub(crate) fn task(deploy: DeployId, records: &[journal::Record]) -> Option<Task> {
-    let Kind::Began { verb, course, from, to, release, generation, drain_now } = records.first()?.kind()? else {
+    let Kind::Began { verb, course, from, to, release, generation, drain_now } = records.first()?.kind()?
+    else {
         return None;
     };
     Some(Task {

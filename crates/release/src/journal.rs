@@ -61,7 +61,10 @@ pub(crate) enum Course {
     Warm,
     /// New instances of the release that serves; of all services or of one. Also scaling down.
     /// Scaling down says how many.
-    Restart { service: Option<ServiceName>, instances: Option<u32> },
+    Restart {
+        service: Option<ServiceName>,
+        instances: Option<u32>,
+    },
     /// More instances beside those of one service.
     Grow {
         service: ServiceName,

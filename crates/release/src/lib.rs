@@ -44,6 +44,8 @@ mod state;
 mod status;
 mod switch;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod unpack;
 pub mod world;
 

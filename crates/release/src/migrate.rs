@@ -21,7 +21,9 @@ use api::deploy::Outcome;
 const STATUS_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    let Some(migrate) = run.manifest.migrate.clone().filter(|_| run.task.verb == "deploy") else { return Ok(()) };
+    let Some(migrate) = run.manifest.migrate.clone().filter(|_| run.task.verb == "deploy") else {
+        return Ok(());
+    };
     let before = read_version(run, &migrate).await.map_err(|error| error.now(run.now_serving()))?;
     let known = note_version(run, before)?;
     let target = migrate.code.schema;
@@ -70,7 +72,10 @@ async fn conclude<W: World>(
     match after {
         Ok(after) if after >= target && succeeded => {
             let data = run.at.books.change(|state| {
-                let data = schema_after(&run.manifest, state.schema.unwrap_or(DataSchema { version: before, floor: 0 }));
+                let data = schema_after(
+                    &run.manifest,
+                    state.schema.unwrap_or(DataSchema { version: before, floor: 0 }),
+                );
                 let data = DataSchema { version: after.max(data.version), ..data };
                 state.schema = Some(data);
                 data
@@ -81,10 +86,13 @@ async fn conclude<W: World>(
         }
         Ok(after) if after == before => {
             let explain = told("migration-failed", format!("the migration to schema {target} failed"));
-            Err(Halt::Abort(explain.now(format!("the database is unchanged at schema {before}; {}", run.now_serving()))))
+            Err(Halt::Abort(
+                explain.now(format!("the database is unchanged at schema {before}; {}", run.now_serving())),
+            ))
         }
         Ok(after) => {
-            let explain = told("migration-held", format!("the migration to schema {target} stopped at {after}"));
+            let explain =
+                told("migration-held", format!("the migration to schema {target} stopped at {after}"));
             Err(held(run, explain))
         }
         Err(error) => {
@@ -178,9 +186,10 @@ async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, 
     let last = end.stdout.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
     let version = last.and_then(|line| line.parse().ok()).filter(|_| end.succeeded());
     version.ok_or_else(|| {
-        let explain = Explain::new("schema-unreadable", "`migrate.status_command` did not print a schema version")
-            .caused_by(end.word())
-            .help("its last line must be the version as a number");
+        let explain =
+            Explain::new("schema-unreadable", "`migrate.status_command` did not print a schema version")
+                .caused_by(end.word())
+                .help("its last line must be the version as a number");
         with_output(explain, &end)
     })
 }
@@ -204,7 +213,8 @@ pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Re
         MigrateVerb::Retry => {
             let target = migrate.code.schema;
             run.log.append(Kind::MigrateIntent { before, target })?;
-            let end = job(run, JobKind::Migrate, &migrate.command, &migrate).await.map_err(|e| held(run, e))?;
+            let end =
+                job(run, JobKind::Migrate, &migrate.command, &migrate).await.map_err(|e| held(run, e))?;
             conclude(run, before, target, Some(end)).await.map_err(|halt| match halt {
                 Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
                 held => held,
@@ -239,7 +249,8 @@ async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Res
     let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
     let fits = code.is_none_or(|code| code.schema_min <= after && after <= code.schema);
     if !end.succeeded() || !fits {
-        let message = format!("the way down ended at schema {after}, which is not where the serving release belongs");
+        let message =
+            format!("the way down ended at schema {after}, which is not where the serving release belongs");
         let explain = with_output(Explain::new("migration-held", message).caused_by(end.word()), &end);
         return Err(held(run, explain));
     }

@@ -67,7 +67,12 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     let log = Log::new(journal, EventLog::new(&records), reached.phase.unwrap_or(Phase::Lock));
     let Some(task) = history::task(deploy, &records) else {
         // Nothing was begun: not even what was to be done is known.
-        log.tell(Kind::Ended { outcome: Outcome::Aborted, serving: at.books.read().serving, error: None, report: Vec::new() });
+        log.tell(Kind::Ended {
+            outcome: Outcome::Aborted,
+            serving: at.books.read().serving,
+            error: None,
+            report: Vec::new(),
+        });
         return None;
     };
     let served = ask_served(at).await;
@@ -120,7 +125,8 @@ async fn not_staged<W: World>(
 /// Processes of jobs that have no end in the journal.
 fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
     let kinds = || records.iter().filter_map(crate::journal::Record::kind);
-    let ended = |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
+    let ended =
+        |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
     let begun = kinds().filter_map(|kind| match kind {
         Kind::JobIntent { process, .. } => Some(*process),
         _ => None,
@@ -139,7 +145,9 @@ async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
     loop {
         match at.world.served(&at.site).await {
             Ok(served) => return served,
-            Err(error) => tracing::warn!(site = %at.site, %error, "the edge does not say what it serves; again"),
+            Err(error) => {
+                tracing::warn!(site = %at.site, %error, "the edge does not say what it serves; again")
+            }
         }
         tokio::time::sleep(at.settings.tick).await;
     }
@@ -188,19 +196,16 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 let _pointer = at.pointer.lock().await;
                 switch::complete(&mut run, epoch).await
             };
-            revive(&at).await;
             match completed {
-                Ok(()) => deploy::run(run, Phase::Bake).await,
+                Ok(()) => go_on(run, Phase::Bake).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
+                    revive(&at).await;
                     deploy::finish(&mut run, end)
                 }
             }
         }
-        Recovery::GoOn { phase } => {
-            revive(&at).await;
-            deploy::run(run, phase).await
-        }
+        Recovery::GoOn { phase } => go_on(run, phase).await,
         Recovery::FinishReturn { label, why } => {
             {
                 let _pointer = at.pointer.lock().await;
@@ -211,6 +216,18 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             deploy::finish(&mut run, end)
         }
     }
+}
+
+/// After the switch. Where the machine was restarted too, what serves must come up before it is judged.
+async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
+    let at = Arc::clone(&run.at);
+    let started = revive(&at).await;
+    if started && phase == Phase::Bake && !comes_up(&at).await {
+        let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
+        let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
+        return deploy::finish(&mut run, end);
+    }
+    deploy::run(run, phase).await
 }
 
 fn why_aborted<W: World>(run: &Run<W>, phase: Phase) -> Explain {
@@ -240,8 +257,12 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     }
     let state = at.books.read();
     stop_strangers(at, &state, &observed).await;
-    let missing: Vec<(&Group, &Member)> =
-        state.live.iter().flat_map(|group| group.members.iter().map(move |m| (group, m))).filter(|(_, m)| !runs(m)).collect();
+    let missing: Vec<(&Group, &Member)> = state
+        .live
+        .iter()
+        .flat_map(|group| group.members.iter().map(move |m| (group, m)))
+        .filter(|(_, m)| !runs(m))
+        .collect();
     for (group, member) in &missing {
         start_missing(at, group, member).await;
     }
@@ -276,7 +297,8 @@ async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) 
 
 /// What runs and has no place in the books is stopped.
 async fn stop_strangers<W: World>(at: &Scene<W>, state: &State, observed: &[crate::world::Observed]) {
-    let known = |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let known =
+        |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
     let strangers = observed.iter().filter(|o| !known(o)).map(|o| Group {
         service: o.name.service.clone(),
         release: o.name.release,
@@ -302,12 +324,13 @@ pub(crate) async fn comes_up<W: World>(at: &Scene<W>) -> bool {
         let observed = at.observed().await.unwrap_or_default();
         let pools = at.pools().await.unwrap_or_default();
         let serves = |group: &Group| {
-            let up = group.members.iter().any(|m| {
-                observed.iter().any(|o| o.name == m.name && o.state == InstanceState::Up)
-            });
             let pool = pools.iter().find(|p| p.id == group.pool());
-            let ready = pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready));
-            up && (ready || !has_pool(&manifest, &group.service))
+            let routed = has_pool(&manifest, &group.service);
+            group.members.iter().all(|m| {
+                let up = observed.iter().any(|o| o.name == m.name && o.state == InstanceState::Up);
+                let ready = pool.is_some_and(|p| p.upstreams.iter().any(|u| u.instance == m.name && u.ready));
+                up && (ready || !routed)
+            })
         };
         if at.books.read().live.iter().all(serves) {
             return true;
@@ -326,7 +349,8 @@ pub(crate) async fn reconcile<W: World>(
 ) -> HashMap<String, String> {
     let Ok(observed) = at.observed().await else { return known };
     let state = at.books.read();
-    let ours = |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
+    let ours =
+        |o: &&crate::world::Observed| state.groups().flat_map(|g| &g.members).any(|m| m.name == o.name);
     let place = |o: &crate::world::Observed| {
         Some((o.name.to_string(), format!("{} {}", o.process, o.address.as_ref()?)))
     };

@@ -126,7 +126,10 @@ fn leaves(manifest: &Manifest) -> BTreeMap<String, String> {
         tree.remove("hosts");
         tree.remove("path_prefix");
         for host in hosts {
-            leaves.insert(format!("route {host}{}", route.path_prefix), Value::Object(tree.clone()).to_string());
+            leaves.insert(
+                format!("route {host}{}", route.path_prefix),
+                Value::Object(tree.clone()).to_string(),
+            );
         }
     }
     leaves

@@ -23,7 +23,8 @@ pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     match timeout(limit, checks(run)).await {
         Ok(checked) => checked?,
         Err(_) => {
-            let explain = Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit)));
+            let explain =
+                Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit)));
             return Err(Halt::Abort(explain.now(run.now_serving())));
         }
     }
@@ -142,7 +143,10 @@ async fn old_side<W: World>(run: &Run<W>) -> Option<Explain> {
         routed && !ready
     })?;
     let message = format!("no instance of {} {} is ready", sick.service, sick.release);
-    Some(Explain::new("old-release-unready", message).now("a failure of the new release could not be returned from"))
+    Some(
+        Explain::new("old-release-unready", message)
+            .now("a failure of the new release could not be returned from"),
+    )
 }
 
 /// Waits until one more generation is allowed, or closes the oldest that drains.

@@ -67,7 +67,8 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
         }
     }
     let artifacts = state.serving.and_then(|release| state.releases.get(&release));
-    at.artifacts.prune(&artifacts.map(|record| record.digest.clone()).into_iter().collect(), SystemTime::now());
+    at.artifacts
+        .prune(&artifacts.map(|record| record.digest.clone()).into_iter().collect(), SystemTime::now());
 }
 
 /// Forgets a release if nothing has come to need it meanwhile.

@@ -32,7 +32,9 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
     match claimed {
         Ok(true) => {}
         Ok(false) => return None,
-        Err(error) => tracing::warn!(site = %at.site, %error, "stopping is not in the books; it is repeated if need be"),
+        Err(error) => {
+            tracing::warn!(site = %at.site, %error, "stopping is not in the books; it is repeated if need be")
+        }
     }
     if let Err(error) = at.publish().await {
         tracing::warn!(site = %at.site, %error, "the edge still knows a pool that is being stopped");
@@ -68,8 +70,12 @@ async fn hint<W: World>(at: &Scene<W>, group: &Group, hint: &DrainHint) {
         let told = at.world.hint(&at.site, &member.name, hint);
         match timeout(at.settings.smoke_limit, told).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(site = %at.site, %error, "an instance could not be told that it drains"),
-            Err(_) => tracing::warn!(site = %at.site, instance = %member.name, "an instance does not take its drain hint"),
+            Ok(Err(error)) => {
+                tracing::warn!(site = %at.site, %error, "an instance could not be told that it drains")
+            }
+            Err(_) => {
+                tracing::warn!(site = %at.site, instance = %member.name, "an instance does not take its drain hint")
+            }
         }
     }
 }
@@ -100,6 +106,6 @@ async fn drained<W: World>(at: &Scene<W>, group: &Group, drain: &Drain) -> Optio
                 std::future::pending::<()>().await;
             }
         };
-        let _ = timeout(at.settings.tick, changed).await;
+        let _ = timeout(at.settings.tick * 5, changed).await;
     }
 }

@@ -38,7 +38,10 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     finish(run, label).await;
     drop(pointer);
     run.report.push(format!("release {} was taken back and drains", run.task.to));
-    End { outcome: Outcome::RolledBack, error: Some(why.now(format!("release {old} serves all traffic again"))) }
+    End {
+        outcome: Outcome::RolledBack,
+        error: Some(why.now(format!("release {old} serves all traffic again"))),
+    }
 }
 
 /// Publishes the old side under `label` until the edge has it, then writes it down. The caller holds the pointer.
@@ -57,7 +60,9 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     let epoch = loop {
         match at.publish_state(&next).await {
             Ok(served) => break served.epoch,
-            Err(error) => tracing::error!(site = %at.site, %error, "the edge does not take the old release back; again"),
+            Err(error) => {
+                tracing::error!(site = %at.site, %error, "the edge does not take the old release back; again")
+            }
         }
         tokio::time::sleep(at.settings.tick).await;
     };

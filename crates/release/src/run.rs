@@ -60,6 +60,8 @@ impl Log {
         })?;
         drop(journal);
         self.events.push(&record);
+        #[cfg(test)]
+        crate::tests::failpoint::passed();
         Ok(())
     }
 
@@ -197,9 +199,8 @@ impl<W: World> Run<W> {
     ) -> Explain {
         let seen = observed.iter().find(|o| o.name == *name);
         let by_edge = pools.iter().flat_map(|p| &p.upstreams).find(|u| u.instance == *name);
-        let probe = by_edge
-            .and_then(|u| u.last_probe.as_ref())
-            .or_else(|| seen.and_then(|o| o.last_probe.as_ref()));
+        let probe =
+            by_edge.and_then(|u| u.last_probe.as_ref()).or_else(|| seen.and_then(|o| o.last_probe.as_ref()));
         let mut explain = explain;
         if let Some(probe) = probe {
             explain = explain.caused_by(format!("{}: {}", probe.request, probe.outcome));

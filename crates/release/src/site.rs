@@ -134,7 +134,11 @@ pub(crate) struct Queued {
 pub(crate) enum Done<W> {
     Opened(Box<Opened<W>>),
     Ran(End),
-    Retired { group: Group, deploy: DeployId, line: Option<String> },
+    Retired {
+        group: Group,
+        deploy: DeployId,
+        line: Option<String>,
+    },
     /// Whether what serves came up after a start without instances.
     CameUp(bool),
     Reconciled(HashMap<String, String>),
@@ -192,10 +196,14 @@ impl<W: World> Actor<W> {
         match command {
             Command::Plan(wanted, reply) => {
                 let at = Arc::clone(&self.at);
-                self.answer(reply, async move { crate::begin::look(&at, &wanted).await.map(|looked| looked.plan) });
+                self.answer(reply, async move {
+                    crate::begin::look(&at, &wanted).await.map(|looked| looked.plan)
+                });
             }
             Command::Deploy(wanted, caller, reply) => self.deploy_or_queue(wanted, caller, reply).await,
-            Command::Rollback(to, caller, reply) => drop(reply.send(self.rollback(to.release, &caller).await)),
+            Command::Rollback(to, caller, reply) => {
+                drop(reply.send(self.rollback(to.release, &caller).await))
+            }
             Command::Restart(which, caller, reply) => drop(reply.send(self.restart(which.service, &caller))),
             Command::Scale(scale, caller, reply) => drop(reply.send(self.scale(scale, &caller))),
             Command::Migrate(verb, caller, reply) => drop(reply.send(self.migrate(verb, &caller))),
@@ -285,9 +293,8 @@ impl<W: World> Actor<W> {
                 log: Arc::clone(&unfinished.run.log),
                 cancel: unfinished.run.cancel.clone(),
             });
-            self.jobs.spawn(async move {
-                Done::Ran(open::resume(unfinished.run, unfinished.recovery).await)
-            });
+            self.jobs
+                .spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
             return;
         }
         if opened.started {
@@ -350,9 +357,9 @@ impl<W: World> Actor<W> {
             let kind = Kind::Retired { generation: group.generation, report };
             let appended = match &self.lock {
                 Lock::Held(held) if in_flight => held.log.append(kind).map_err(|error| error.to_string()),
-                _ => Journal::open(&path)
-                    .map_err(|error| error.to_string())
-                    .and_then(|(mut journal, _)| journal.append(kind).map(drop).map_err(|error| error.to_string())),
+                _ => Journal::open(&path).map_err(|error| error.to_string()).and_then(|(mut journal, _)| {
+                    journal.append(kind).map(drop).map_err(|error| error.to_string())
+                }),
             };
             if let Err(error) = appended {
                 tracing::warn!(site = %self.at.site, %error, "a retirement is not in its deploy's journal");
@@ -426,9 +433,14 @@ impl<W: World> Actor<W> {
             let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site));
             Refused::new(RefusedKind::NotFound, explain.because(&error))
         })?;
-        if matches!(self.lock, Lock::Starting) && !records.iter().any(|r| matches!(r.kind(), Some(Kind::Ended { .. }))) {
-            let explain = Explain::new("site-starting", format!("{} is being taken over by a new keeper", self.at.site))
-                .help("ask again in a moment");
+        if matches!(self.lock, Lock::Starting)
+            && !records.iter().any(|r| matches!(r.kind(), Some(Kind::Ended { .. })))
+        {
+            let explain = Explain::new(
+                "site-starting",
+                format!("{} is being taken over by a new keeper", self.at.site),
+            )
+            .help("ask again in a moment");
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
         let events = EventLog::new(&records);

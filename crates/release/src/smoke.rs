@@ -53,9 +53,9 @@ pub(crate) async fn ask<W: World>(
         return Err(failed(&smoke, "no route of this manifest leads there".into()));
     };
     smoke.host = Some(host);
-    let limit = smoke.first_event_within.map_or(run.at.settings.smoke_limit, |within| {
-        within.0.max(run.at.settings.smoke_limit)
-    });
+    let limit = smoke
+        .first_event_within
+        .map_or(run.at.settings.smoke_limit, |within| within.0.max(run.at.settings.smoke_limit));
     let order = SmokeOrder { site: run.at.site.clone(), pool, smoke: smoke.clone(), limit };
     let answer = tokio::time::timeout(limit * 2, run.at.world.smoke(order)).await;
     let answer = answer.unwrap_or_else(|_| Err(Explain::new("smoke-silent", "the edge gave no answer")));
@@ -104,7 +104,9 @@ fn judge(
     if let Some(within) = smoke.first_event_within {
         match answer.first_event_after {
             Some(after) if after <= within.0 => {}
-            Some(after) => return wrong(format!("its first event came after {}, wanted {within}", Span(after))),
+            Some(after) => {
+                return wrong(format!("its first event came after {}, wanted {within}", Span(after)));
+            }
             None => return wrong(format!("no event came within {within}")),
         }
     }

@@ -90,7 +90,8 @@ async fn seal_files<W: World>(run: &Run<W>) -> Result<seal::Seal, Explain> {
 /// Manifest and digests, then the end of the marker: from here on the release exists.
 fn write_down<W: World>(run: &Run<W>, sealed: &seal::Seal) -> Result<(), Explain> {
     let dir = run.at.layout.release(run.task.to);
-    let encode = |error: serde_json::Error| Explain::new("stage-failed", "cannot encode a record").because(&error);
+    let encode =
+        |error: serde_json::Error| Explain::new("stage-failed", "cannot encode a record").because(&error);
     let manifest = serde_json::to_vec_pretty(&*run.manifest).map_err(encode)?;
     let digests = serde_json::to_vec(sealed).map_err(encode)?;
     let written = write_atomically(&run.at.layout.manifest(run.task.to), &manifest)

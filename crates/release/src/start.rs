@@ -55,7 +55,8 @@ fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
     let group = |service: &ServiceName| {
         let mut count = run.wanted(service);
         if matches!(run.task.course, Course::Grow { .. }) {
-            let live = state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
+            let live =
+                state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
             count = count.saturating_sub(u32::try_from(live).unwrap_or(u32::MAX));
         }
         let first = first_free(&state, observed, service, run.task.to);
@@ -98,21 +99,15 @@ async fn wait_until_up<W: World>(run: &mut Run<W>, groups: &[Group]) -> Result<(
         let observed = run.at.observed().await.unwrap_or_default();
         refuse_broken(run, groups, &observed).await?;
         let members = || groups.iter().flat_map(|group| &group.members);
-        let up = |name: &InstanceName| {
-            observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up)
-        };
+        let up =
+            |name: &InstanceName| observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up);
         for member in members().filter(|m| up(&m.name)) {
             if !told.contains(&member.name) {
                 told.push(member.name.clone());
                 run.log.note(format!("{} is up ({:.1} s)", member.name, began.elapsed().as_secs_f64()));
             }
         }
-        let Some(late) = members().find(|m| !up(&m.name)) else {
-            for warning in observed.iter().filter(|o| told.contains(&o.name)).flat_map(|o| &o.warnings) {
-                run.log.warn(warning.clone());
-            }
-            return Ok(());
-        };
+        let Some(late) = members().find(|m| !up(&m.name)) else { return Ok(()) };
         if began.elapsed() >= limit {
             let release = run.task.to;
             let explain = Explain::new(
@@ -144,8 +139,11 @@ pub(crate) async fn refuse_broken<W: World>(
         let explain = if let Some(fault) = &seen.fault {
             fault.clone()
         } else if seen.exits >= EXITS_MAX {
-            Explain::new("release-crashes", format!("{} ended {} times while it started", seen.name, seen.exits))
-                .help(format!("read `mainstay logs {} --release {release}`", seen.name.service))
+            Explain::new(
+                "release-crashes",
+                format!("{} ended {} times while it started", seen.name, seen.exits),
+            )
+            .help(format!("read `mainstay logs {} --release {release}`", seen.name.service))
         } else {
             continue;
         };

@@ -236,7 +236,9 @@ impl State {
     /// A rollback takes a release's draining groups back as its candidates; all services of it or nothing.
     pub(crate) fn claim_warm(&mut self, release: ReleaseNumber, manifest: &Manifest) -> bool {
         let warm = |l: &Leaving| l.group.release == release && l.stage == LeavingStage::Draining;
-        let has = |service: &ServiceName| self.leaving.iter().filter(|l| warm(l)).filter(|l| l.group.service == *service).count() == 1;
+        let has = |service: &ServiceName| {
+            self.leaving.iter().filter(|l| warm(l)).filter(|l| l.group.service == *service).count() == 1
+        };
         if !manifest.services.keys().all(has) {
             return false;
         }

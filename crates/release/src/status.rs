@@ -67,12 +67,7 @@ fn service<W: World>(
     }
 }
 
-fn instance(
-    name: &InstanceName,
-    observed: &[Observed],
-    pool: Option<&PoolStatus>,
-    routed: bool,
-) -> Instance {
+fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus>, routed: bool) -> Instance {
     let seen = observed.iter().find(|o| o.name == *name);
     let ready = pool.map(|p| p.upstreams.iter().any(|u| u.instance == *name && u.ready));
     Instance {

@@ -73,7 +73,9 @@ async fn truth<W: World>(run: &mut Run<W>) -> Result<Option<u64>, Halt> {
                     .help("see `mainstay status`; restarting the keeper asks again");
                 return Err(Halt::Hold { explain, migration: false });
             }
-            Err(error) => tracing::warn!(site = %run.at.site, %error, "the edge does not say what it serves; again"),
+            Err(error) => {
+                tracing::warn!(site = %run.at.site, %error, "the edge does not say what it serves; again")
+            }
         }
         run.pause().await;
     }

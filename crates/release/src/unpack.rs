@@ -98,12 +98,14 @@ impl UnpackError {
             Self::Damaged { .. } | Self::Form | Self::Empty => {
                 "build the archive anew; `tar tf` must list what the app needs"
             }
-            Self::TooBig { .. } | Self::TooMany { .. } => "leave build caches and old outputs out of the archive",
+            Self::TooBig { .. } | Self::TooMany { .. } => {
+                "leave build caches and old outputs out of the archive"
+            }
             _ => "build the archive from plain files, folders and links that stay inside",
         }
     }
 
-    fn explain(&self) -> Explain {
+    pub(crate) fn explain(&self) -> Explain {
         Explain::new(self.code(), "the artifact cannot be unpacked").because(self).help(self.help())
     }
 }
@@ -128,7 +130,7 @@ pub(crate) fn failure_of(stdout: &[String]) -> Option<Explain> {
 }
 
 #[derive(Debug, Default)]
-struct Arguments {
+pub(crate) struct Arguments {
     into: PathBuf,
     shared: PathBuf,
     links: Vec<String>,
@@ -136,7 +138,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn parse(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
+    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut parsed = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
@@ -176,14 +178,13 @@ pub fn unpack_main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// A header may claim any length for a name: the process ends before the machine does.
 fn limit_memory() {
     const MEMORY_BYTES_MAX: u64 = 1 << 30;
-    let limit =
-        rustix::process::Rlimit { current: Some(MEMORY_BYTES_MAX), maximum: Some(MEMORY_BYTES_MAX) };
+    let limit = rustix::process::Rlimit { current: Some(MEMORY_BYTES_MAX), maximum: Some(MEMORY_BYTES_MAX) };
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::As, limit) {
         eprintln!("memory is not limited: {error}");
     }
 }
 
-fn unpack(arguments: &Arguments, archive: impl Read) -> Result<Unpacked, UnpackError> {
+pub(crate) fn unpack(arguments: &Arguments, archive: impl Read) -> Result<Unpacked, UnpackError> {
     let mut archive = BufReader::with_capacity(256 << 10, archive);
     let damaged = |source| UnpackError::Damaged { source };
     let form = form(archive.fill_buf().map_err(damaged)?).ok_or(UnpackError::Form)?;
@@ -211,6 +212,7 @@ pub(crate) fn form(head: &[u8]) -> Option<Form> {
     }
     // `ustar` at 257 in POSIX and GNU archives; a v7 archive has only its checksum, which the reader checks.
     let ustar = head.get(257..262) == Some(b"ustar");
-    let v7 = head.len() >= 512 && head.get(148..154).is_some_and(|sum| sum.iter().all(|b| b.is_ascii_digit() || *b == b' '));
+    let v7 = head.len() >= 512
+        && head.get(148..154).is_some_and(|sum| sum.iter().all(|b| b.is_ascii_digit() || *b == b' '));
     (ustar || v7).then_some(Form::Tar)
 }

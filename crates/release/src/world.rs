@@ -366,6 +366,9 @@ pub struct UpstreamStatus {
     pub instance: InstanceName,
     /// After the thresholds of the readiness probe.
     pub ready: bool,
+    /// Failed probes in a row, by the edge that runs now: tells an instance that lost its readiness from one that an
+    /// edge has just begun to probe.
+    pub failures: u32,
     pub last_probe: Option<ProbeSeen>,
 }
 

@@ -23,7 +23,10 @@ pub(super) fn shown(path: &[u8]) -> String {
 /// Absolute, `..`, too long, a component that no file system takes.
 pub(super) fn inside(path: &[u8], path_bytes_max: usize) -> Result<Inside, UnpackError> {
     if path.len() > path_bytes_max {
-        return Err(UnpackError::LongPath { path: shown(path).chars().take(80).collect(), max: path_bytes_max });
+        return Err(UnpackError::LongPath {
+            path: shown(path).chars().take(80).collect(),
+            max: path_bytes_max,
+        });
     }
     if path.first() == Some(&b'/') {
         return Err(UnpackError::Outside { path: shown(path) });

@@ -12,12 +12,7 @@ use super::{
 
 /// Links every shared path into the tree. What the archive holds at such a path is the first release's seed if the
 /// shared folder has nothing there yet, and is left out otherwise.
-pub(super) fn link_all(
-    tree: &Tree,
-    root: &Path,
-    shared: &Path,
-    links: &[String],
-) -> Result<(), UnpackError> {
+pub(super) fn link_all(tree: &Tree, root: &Path, shared: &Path, links: &[String]) -> Result<(), UnpackError> {
     links.iter().try_for_each(|link| {
         let path = inside(link.as_bytes(), 1024)?;
         if path.is_empty() {

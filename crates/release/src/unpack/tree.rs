@@ -50,14 +50,16 @@ impl Tree {
 
     /// Opens a folder, making it and its parents where they are missing.
     pub(super) fn folder(&self, path: &[OsString]) -> Result<OwnedFd, UnpackError> {
-        let again = |fd: &OwnedFd| fd.try_clone().map_err(|e| UnpackError::Write { path: joined(path), source: e });
+        let again =
+            |fd: &OwnedFd| fd.try_clone().map_err(|e| UnpackError::Write { path: joined(path), source: e });
         let mut here = again(&self.root)?;
         for name in path {
             match mkdirat(&here, name, Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(failed(path, error)),
             }
-            here = openat(&here, name, FOLDER | OFlags::RDONLY, Mode::empty()).map_err(|e| failed(path, e))?;
+            here =
+                openat(&here, name, FOLDER | OFlags::RDONLY, Mode::empty()).map_err(|e| failed(path, e))?;
         }
         Ok(here)
     }

@@ -1,0 +1,204 @@
+//! Keepers that die: after every record of a journal, in every phase, with the machine and without it.
+
+use std::time::Duration;
+
+use api::deploy::{Outcome, Phase};
+use model::{Span, manifest::Migrate, schema::CodeSchema};
+use tokio::time::sleep;
+
+use super::{
+    failpoint,
+    rig::{Rig, caller, manifest, site},
+};
+
+/// A deploy with every phase in it.
+fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
+    let mut manifest = manifest(shop, "good");
+    manifest.deploy.bake_time = Span::secs(5);
+    manifest.migrate = Some(Migrate {
+        command: vec![format!("to:{schema}")],
+        status_command: vec!["status".into()],
+        down_command: None,
+        timeout: Span::secs(600),
+        code: CodeSchema { schema, schema_min: 1 },
+        compatible_with: Some(1),
+        env: Default::default(),
+        env_secrets: Vec::new(),
+    });
+    manifest
+}
+
+/// Deploys, dies after the `nth` record, and lets the next keeper end it. `None`: there are fewer records.
+async fn dies_after(nth: u64, reboot: bool) -> Option<(Outcome, Phase, Option<u64>)> {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&rich(&shop, 1), "one").await;
+    rig.settled(&shop).await;
+    failpoint::set(nth);
+    let Ok(started) = rig.begin(&rich(&shop, 2), "two").await else {
+        failpoint::clear();
+        return Some((Outcome::Aborted, Phase::Plan, Some(1)));
+    };
+    while !failpoint::was_hit() {
+        sleep(Duration::from_millis(5)).await;
+        let ended = rig.handle(&shop).status().await.unwrap().deploy.is_none();
+        if ended && !failpoint::was_hit() {
+            failpoint::clear();
+            return None;
+        }
+    }
+    rig.kill();
+    failpoint::clear();
+    let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+    let ended = rig.follow(&shop, &started).await;
+    rig.settled(&shop).await;
+    assert_eq!(rig.serving(&shop).await, ended.serving, "after record {nth}");
+    rig.check(&shop).await;
+    // Whatever it was, the site goes on.
+    let next = rig.deploy(&rich(&shop, 2), "three").await;
+    assert_eq!(next.outcome, Outcome::Served, "after record {nth}: {:?}", next.error);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+    let phase = *ended.phases().last().unwrap();
+    Some((ended.outcome, phase, ended.serving))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_that_dies_after_any_record_leaves_a_known_state() {
+    let mut outcomes = Vec::new();
+    for nth in 4.. {
+        let Some((outcome, phase, serving)) = dies_after(nth, false).await else { break };
+        let expected = if serving == Some(2) { Outcome::Served } else { Outcome::Aborted };
+        assert_eq!(outcome, expected, "after record {nth}, in {phase:?}");
+        outcomes.push(outcome);
+    }
+    // Aborted up to the switch but for the migration, which is taken up; served from there on.
+    assert!(outcomes.len() > 25, "only {} records were tried", outcomes.len());
+    assert!(outcomes.iter().filter(|o| **o == Outcome::Served).count() > 8, "{outcomes:?}");
+    assert!(outcomes.iter().filter(|o| **o == Outcome::Aborted).count() > 8, "{outcomes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_dies_after_any_record_comes_up_with_what_served() {
+    let mut tried = 0;
+    for nth in 4.. {
+        let Some((outcome, phase, serving)) = dies_after(nth, true).await else { break };
+        let expected = if serving == Some(2) { Outcome::Served } else { Outcome::Aborted };
+        assert_eq!(outcome, expected, "after record {nth}, in {phase:?}");
+        tried += 1;
+    }
+    assert!(tried > 25, "only {tried} records were tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_that_dies_at_any_moment_fails_nothing() {
+    // Moments, not records: the act is half done.
+    for half_seconds in 0..32 {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&rich(&shop, 1), "one").await;
+        let started = rig.begin(&rich(&shop, 2), "two").await.unwrap();
+        sleep(Duration::from_millis(half_seconds * 500 + 37)).await;
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert!(matches!(ended.outcome, Outcome::Served | Outcome::Aborted), "{:?}", ended.error);
+        rig.settled(&shop).await;
+        assert_eq!(rig.serving(&shop).await, ended.serving);
+        rig.check(&shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_that_dies_while_it_takes_a_release_back_ends_the_return() {
+    for nth in 1..8 {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&manifest(&shop, "good"), "one").await;
+        let started = rig.begin(&manifest(&shop, "unready-after:10"), "two").await.unwrap();
+        while rig.serving(&shop).await != Some(2) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        sleep(Duration::from_secs(2)).await;
+        failpoint::set(nth);
+        while !failpoint::was_hit() && rig.handle(&shop).status().await.unwrap().deploy.is_some() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        failpoint::clear();
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)), "after record {nth}");
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bake_begins_anew_after_a_keepers_death() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+    while rig.serving(&shop).await != Some(2) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    sleep(Duration::from_secs(15)).await;
+    let rig = rig.next_keeper().await;
+    let again = tokio::time::Instant::now();
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)));
+    assert!(again.elapsed() >= Duration::from_secs(20));
+    assert!(rig.machine.lock().stopped.is_empty() || rig.serving(&shop).await == Some(2));
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_outlives_the_keeper_that_heard_it() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+    while rig.serving(&shop).await != Some(2) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    rig.handle(&shop).cancel(caller()).await.unwrap();
+    let rig = rig.next_keeper().await;
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)));
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_does_not_come_up_after_a_reboot_gives_way_to_the_last_stable_one() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    rig.deploy(&manifest(&shop, "good"), "two").await;
+    rig.settled(&shop).await;
+    // What it needs went away: on the next start it never becomes ready.
+    let path = rig.release_dir(&shop, 2).join("manifest.json");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"good\"", "\"never-ready\"");
+    std::fs::write(&path, text).unwrap();
+    let rig = rig.reboot().await;
+    for _ in 0..400 {
+        sleep(Duration::from_secs(1)).await;
+        if rig.serving(&shop).await == Some(1) {
+            break;
+        }
+    }
+    rig.settled(&shop).await;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    let last = rig.handle(&shop).records(1).await.unwrap().remove(0);
+    assert_eq!((last.verb.as_str(), last.operator.as_str()), ("rollback", "mainstay"));
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_goes_on_under_the_next_keeper() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
+    rig.machine.lock().streams.insert(pool, tokio::time::Instant::now() + Duration::from_secs(120));
+    rig.deploy(&manifest(&shop, "good"), "two").await;
+    let rig = rig.next_keeper().await;
+    sleep(Duration::from_secs(10)).await;
+    let stopped = |rig: &Rig| rig.machine.lock().stopped.iter().any(|n| n.to_string() == "web.1.1");
+    assert!(!stopped(&rig), "its streams are not over");
+    rig.settled(&shop).await;
+    assert!(stopped(&rig));
+    rig.check(&shop).await;
+}

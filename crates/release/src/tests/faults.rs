@@ -1,0 +1,282 @@
+//! Releases that fail, each in its way: the old one serves, and the end says why.
+
+use std::time::Duration;
+
+use api::deploy::{Outcome, Phase};
+use model::{
+    Span,
+    manifest::{Migrate, Smoke},
+    schema::{CodeSchema, DataSchema},
+};
+use tokio::time::{Instant, sleep};
+
+use super::rig::{Ended, Rig, caller, manifest, site};
+use crate::{MigrateVerb, RefusedKind, world::Disk};
+
+async fn after_a_good_one(behaviour: &str, smoke: bool) -> (Rig, Ended) {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let mut next = manifest(&shop, behaviour);
+    if smoke {
+        let get = "/".to_owned();
+        next.deploy.smoke =
+            vec![Smoke { get, host: None, status: 200, contains: None, first_event_within: None }];
+    }
+    let ended = rig.deploy(&next, "two").await;
+    rig.settled(&shop).await;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    rig.check(&shop).await;
+    (rig, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_releases_are_aborted_with_their_reason() {
+    let cases = [
+        ("throws", "release-crashes", Phase::Start),
+        ("never-up", "release-not-started", Phase::Start),
+        ("elsewhere", "listens-elsewhere", Phase::Start),
+        ("never-ready", "release-not-ready", Phase::Gate),
+        ("500", "smoke-failed", Phase::Gate),
+    ];
+    for (behaviour, code, phase) in cases {
+        let (_rig, ended) = after_a_good_one(behaviour, true).await;
+        assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, code), "{behaviour}");
+        assert_eq!(ended.phases().last(), Some(&phase), "{behaviour}");
+        let error = ended.error.unwrap();
+        assert_eq!(error.now.as_deref(), Some("release 1 still serves all traffic"), "{behaviour}");
+        assert!(error.details.iter().any(|d| d.title.contains("log lines")), "{behaviour}: {error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_probe_answer_is_shown_with_its_body() {
+    let (_rig, ended) = after_a_good_one("never-ready", false).await;
+    let error = ended.error.unwrap();
+    assert!(error.causes.iter().any(|c| c.contains("503 Service Unavailable")), "{error:?}");
+    let answer = error.details.iter().find(|d| d.title.starts_with("last answer")).unwrap();
+    assert_eq!(answer.lines.last().unwrap(), "warming up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_release_is_waited_for() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let ended = rig.deploy(&manifest(&shop, "slow:20"), "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_in_its_bake_is_taken_back() {
+    for (behaviour, code) in
+        [("crashes-after:10", "release-crashed"), ("unready-after:10", "release-unready")]
+    {
+        let (rig, ended) = after_a_good_one(behaviour, false).await;
+        assert_eq!((ended.outcome, ended.code()), (Outcome::RolledBack, code), "{behaviour}");
+        assert_eq!(ended.phases().last(), Some(&Phase::Bake));
+        // The return is one switch, not a flapping.
+        assert_eq!(rig.machine.lock().switches.len(), 4, "empty candidate table, one, two, back");
+        let shop = site("shop/production");
+        assert!(rig.handle(&shop).status().await.unwrap().paused.is_none());
+        assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_release_that_fails_its_bake_serves_on_and_is_held() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let ended = rig.deploy(&manifest(&shop, "unready-after:10"), "one").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Held, Some(1)));
+    let handle = rig.handle(&shop);
+    let status = handle.status().await.unwrap();
+    assert!(status.held.is_some() && status.paused.is_some());
+    let refused = rig.begin(&manifest(&shop, "good"), "two").await.unwrap_err();
+    assert_eq!(refused.kind, RefusedKind::Conflict);
+    handle.resume(caller()).await.unwrap();
+    assert_eq!(rig.deploy(&manifest(&shop, "good"), "two").await.outcome, Outcome::Served);
+    assert!(handle.status().await.unwrap().held.is_none());
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_each_phase_as_it_says() {
+    // Seconds into a deploy of: unpack 0.3, up 5, ready, held 2, bake 20.
+    for (after, expected) in [
+        (Duration::from_millis(100), Outcome::Aborted),
+        (Duration::from_secs(2), Outcome::Aborted),
+        (Duration::from_secs(6), Outcome::Aborted),
+        (Duration::from_secs(15), Outcome::RolledBack),
+    ] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&manifest(&shop, "good"), "one").await;
+        let started = rig.begin(&manifest(&shop, "slow:5"), "two").await.unwrap();
+        sleep(after).await;
+        let cancelled = rig.handle(&shop).cancel(caller()).await.unwrap();
+        assert_eq!(cancelled.outcome, expected);
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!((ended.outcome, ended.code()), (expected, "cancelled"), "after {after:?}");
+        rig.settled(&shop).await;
+        assert_eq!(rig.serving(&shop).await, Some(1));
+        rig.check(&shop).await;
+        let nothing = rig.handle(&shop).cancel(caller()).await.unwrap_err();
+        assert_eq!(nothing.kind, RefusedKind::Conflict);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_little_disk_and_missing_secrets_stop_before_anything_is_touched() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    rig.machine.lock().disk = Some(Disk { free_bytes: 1 << 20, free_inodes: 1 << 20 });
+    let ended = rig.deploy(&manifest(&shop, "good"), "two").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "disk-space"));
+    rig.machine.lock().disk = Some(Disk { free_bytes: 1 << 40, free_inodes: 10 });
+    let ended = rig.deploy(&manifest(&shop, "good"), "three").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "disk-inodes"));
+    rig.machine.lock().disk = None;
+    let mut secret = manifest(&shop, "good");
+    secret.services.values_mut().for_each(|s| s.env_secrets.push("API_KEY".into()));
+    rig.machine.lock().missing_secrets.insert("API_KEY".into());
+    let refused = rig.begin(&secret, "four").await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Plan, "secret-missing"));
+    assert!(!rig.release_dir(&shop, 2).exists() && !rig.release_dir(&shop, 3).exists());
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hostile_artifact_is_refused_and_its_folder_removed() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let artifact = rig.upload_bytes(b"this is no archive at all");
+    let what = crate::What::New { manifest: Box::new(manifest(&shop, "good")), artifact };
+    let wanted = crate::Wanted { what, wait: Duration::ZERO, drain_now: false };
+    let started = rig.handle(&shop).deploy(wanted, caller()).await.unwrap();
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "artifact-unreadable"));
+    assert!(!rig.release_dir(&shop, 2).exists());
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let started = rig.begin(&manifest(&shop, "slow:5"), "two").await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    // From here on the books cannot be written: their temporary file's name is taken by a folder.
+    let root = rig.release_dir(&shop, 2).parent().unwrap().parent().unwrap().to_owned();
+    std::fs::create_dir_all(root.join("state.json.new/in-the-way")).unwrap();
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!(ended.outcome, Outcome::Aborted);
+    assert_eq!(ended.code(), "state-unwritable");
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    assert_eq!(rig.machine.promises(), Vec::<String>::new());
+    std::fs::remove_dir_all(root.join("state.json.new")).unwrap();
+    assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_whose_answer_is_lost_is_what_the_edge_says_it_is() {
+    for (lost, refused, expected) in [(1, 0, Outcome::Served), (0, 1, Outcome::Aborted)] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&manifest(&shop, "good"), "one").await;
+        let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+        // The gate's table has been published; the next one is the switch.
+        loop {
+            let gated = rig.machine.lock().tables[&shop].1.pools.len() > 1;
+            if gated {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        {
+            let mut inner = rig.machine.lock();
+            (inner.lose_answers, inner.refuse_tables) = (lost, refused);
+        }
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!(ended.outcome, expected);
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+    }
+}
+
+fn migrating(
+    shop: &model::Site,
+    schema: u64,
+    command: &str,
+    compatible_with: Option<u64>,
+) -> model::manifest::Manifest {
+    let mut manifest = manifest(shop, "good");
+    manifest.migrate = Some(Migrate {
+        command: vec![command.into()],
+        status_command: vec!["status".into()],
+        down_command: Some(vec!["to:1".into()]),
+        timeout: Span::secs(600),
+        code: CodeSchema { schema, schema_min: 1 },
+        compatible_with,
+        env: Default::default(),
+        env_secrets: Vec::new(),
+    });
+    manifest
+}
+
+#[tokio::test(start_paused = true)]
+async fn migrations_move_the_schema_or_abort_or_hold() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    assert_eq!(rig.machine.lock().migrations_run, 0, "nothing pends");
+    let ended = rig.deploy(&migrating(&shop, 2, "fail", Some(1)), "two").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "migration-failed"));
+    let ended = rig.deploy(&migrating(&shop, 3, "half:2", Some(1)), "three").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Held, "migration-held"));
+    let handle = rig.handle(&shop);
+    assert!(handle.migrate_status().await.unwrap().held.is_some());
+    let refused = rig.begin(&migrating(&shop, 1, "to:1", Some(1)), "four").await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "held"));
+    // HELD outlives the keeper.
+    let rig = rig.next_keeper().await;
+    sleep(Duration::from_secs(1)).await;
+    let handle = rig.handle(&shop);
+    let started = handle.migrate(MigrateVerb::Down, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Unchanged);
+    assert!(handle.migrate_status().await.unwrap().held.is_none());
+    let ended = rig.deploy(&migrating(&shop, 3, "to:3", Some(1)), "five").await;
+    assert_eq!(ended.outcome, Outcome::Served);
+    let data = handle.migrate_status().await.unwrap().data;
+    assert_eq!(data, Some(DataSchema { version: 3, floor: 1 }));
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_the_serving_release_cannot_survive_is_refused() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    let ended = rig.deploy(&migrating(&shop, 2, "to:2", None), "two").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
+    assert_eq!(rig.machine.lock().migrations_run, 0);
+    // Rolling back across a breaking step is refused the same way.
+    rig.deploy(&migrating(&shop, 2, "to:2", Some(1)), "three").await;
+    rig.deploy(&migrating(&shop, 3, "to:3", Some(2)), "four").await;
+    rig.settled(&shop).await;
+    let ended = rig.rollback(&shop, Some(1)).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_migration_runs_to_its_end_first() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    rig.machine.lock().migration_time = Duration::from_secs(30);
+    let started = rig.begin(&migrating(&shop, 2, "to:2", Some(1)), "two").await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    let began = Instant::now();
+    rig.handle(&shop).cancel(caller()).await.unwrap();
+    let ended = rig.follow(&shop, &started).await;
+    assert!(began.elapsed() > Duration::from_secs(20));
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "cancelled"));
+    assert_eq!(rig.machine.lock().databases[&shop], 2, "the schema moved on, and the end says so");
+    rig.check(&shop).await;
+}

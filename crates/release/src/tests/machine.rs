@@ -1,0 +1,282 @@
+//! The machine under the deploy machine: instances, jobs, a database, an edge. It outlives every keeper, and it watches
+//! the promises: what serves is never stopped, never empty.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use model::{InstanceName, ProcessId, Site};
+use tokio::{sync::watch, time::Instant};
+
+use crate::world::{
+    Address, Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable,
+    StartOrder,
+};
+
+/// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Behaviour {
+    Good,
+    /// Up after so many seconds.
+    Slow(u64),
+    /// Ends 300 ms after each start.
+    Throws,
+    /// Runs and never accepts.
+    NeverUp,
+    /// Up, but its readiness probe answers 503.
+    NeverReady,
+    /// Answers smoke requests with 500.
+    Answers500,
+    /// Ends once, so many seconds after its start.
+    CrashesAfter(u64),
+    /// No longer ready so many seconds after its start.
+    UnreadyAfter(u64),
+    /// Listens where it should not.
+    Elsewhere,
+}
+
+impl Behaviour {
+    fn of(command: &[String]) -> Self {
+        let (word, seconds) = command[0].split_once(':').unwrap_or((&command[0], "0"));
+        let seconds = seconds.parse().unwrap();
+        match word {
+            "good" => Self::Good,
+            "slow" => Self::Slow(seconds),
+            "throws" => Self::Throws,
+            "never-up" => Self::NeverUp,
+            "never-ready" => Self::NeverReady,
+            "500" => Self::Answers500,
+            "crashes-after" => Self::CrashesAfter(seconds),
+            "unready-after" => Self::UnreadyAfter(seconds),
+            "elsewhere" => Self::Elsewhere,
+            other => panic!("no behaviour {other}"),
+        }
+    }
+}
+
+pub(super) struct Instance {
+    pub process: ProcessId,
+    pub behaviour: Behaviour,
+    pub started: Instant,
+    pub port: u16,
+}
+
+impl Instance {
+    fn exits(&self) -> u64 {
+        let lived = self.started.elapsed();
+        match self.behaviour {
+            Behaviour::Throws => lived.as_millis() as u64 / 800 + u64::from(lived.as_millis() % 800 >= 300),
+            Behaviour::CrashesAfter(seconds) => u64::from(lived >= Duration::from_secs(seconds)),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        let lived = self.started.elapsed();
+        match self.behaviour {
+            Behaviour::Throws | Behaviour::NeverUp => false,
+            Behaviour::Slow(seconds) => lived >= Duration::from_secs(seconds),
+            _ => lived >= Duration::from_millis(200),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let sick = match self.behaviour {
+            Behaviour::NeverReady => true,
+            Behaviour::UnreadyAfter(seconds) => self.started.elapsed() >= Duration::from_secs(seconds),
+            _ => false,
+        };
+        self.is_up() && !sick
+    }
+
+    fn observed(&self, name: &InstanceName) -> Observed {
+        let state = match self.behaviour {
+            _ if self.is_up() => InstanceState::Up,
+            Behaviour::Throws if self.exits() > 0 => InstanceState::BackingOff,
+            _ => InstanceState::Starting,
+        };
+        let fault = (self.behaviour == Behaviour::Elsewhere && self.is_up())
+            .then(|| model::Explain::new("listens-elsewhere", format!("{name} listens on another port")));
+        Observed {
+            name: name.clone(),
+            process: self.process,
+            pid: Some(u32::from(self.port)),
+            state,
+            address: Some(Address::Tcp(([127, 0, 0, 1], self.port).into())),
+            exits: self.exits(),
+            last_exit: (self.exits() > 0).then(|| "exit 1".into()),
+            fault,
+            warnings: Vec::new(),
+            last_probe: None,
+            since: None,
+            memory_bytes: None,
+        }
+    }
+
+    pub(super) fn probe(&self) -> ProbeSeen {
+        ProbeSeen {
+            request: format!("GET http://127.0.0.1:{}/ready", self.port),
+            outcome: if self.is_ready() { "200 OK".into() } else { "503 Service Unavailable".into() },
+            headers: vec!["content-type: text/plain".into()],
+            body: if self.is_ready() { "ok".into() } else { "warming up".into() },
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(super) enum Job {
+    Running,
+    Ended(JobEnd),
+}
+
+/// What is open in a pool until a moment.
+pub(super) type OpenUntil = Instant;
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub instances: BTreeMap<(Site, InstanceName), Instance>,
+    pub next_port: u16,
+    pub epoch: u64,
+    pub tables: BTreeMap<Site, (u64, SiteTable)>,
+    /// When the edge first saw a pool: it takes a while until it is probed ready.
+    pub pools_since: BTreeMap<(Site, PoolId), Instant>,
+    /// Streams that a draining pool holds.
+    pub streams: BTreeMap<PoolId, OpenUntil>,
+    pub jobs: BTreeMap<ProcessId, Job>,
+    pub databases: BTreeMap<Site, u64>,
+    pub migrations_run: u64,
+    pub missing_secrets: BTreeSet<String>,
+    pub disk: Option<Disk>,
+    /// The edge takes a table, but its answer is lost, so many times.
+    pub lose_answers: u32,
+    /// The edge refuses so many tables.
+    pub refuse_tables: u32,
+    /// A migration's job never ends while this holds.
+    pub migration_time: Duration,
+    pub down: bool,
+    pub broken_promises: Vec<String>,
+    pub switches: Vec<(Site, u64)>,
+    pub hints: Vec<InstanceName>,
+    pub stopped: Vec<InstanceName>,
+}
+
+/// Shared by all keepers that live on it, one after another.
+#[derive(Clone)]
+pub(super) struct Machine {
+    inner: Arc<Mutex<Inner>>,
+    pub changes: watch::Sender<u64>,
+}
+
+/// After so long a pool's probes have passed.
+pub(super) const PROBED_AFTER: Duration = Duration::from_millis(700);
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        let inner = Inner { next_port: 4000, migration_time: Duration::from_secs(2), ..Inner::default() };
+        Self { inner: Arc::new(Mutex::new(inner)), changes: watch::channel(0).0 }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Power cut: no process is left; what is on disks stays.
+    pub(super) fn reboot(&self) {
+        let mut inner = self.lock();
+        inner.instances.clear();
+        inner.streams.clear();
+        inner.pools_since.clear();
+        inner.jobs.clear();
+        inner.down = true;
+    }
+
+    pub(super) fn promises(&self) -> Vec<String> {
+        self.lock().broken_promises.clone()
+    }
+}
+
+impl Inner {
+    pub(super) fn observe(&self, site: &Site) -> Vec<Observed> {
+        let of_site = self.instances.iter().filter(|((s, _), _)| s == site);
+        of_site.map(|((_, name), instance)| instance.observed(name)).collect()
+    }
+
+    pub(super) fn start(&mut self, order: &StartOrder) -> Result<(), model::Explain> {
+        let key = (order.site.clone(), order.name.clone());
+        if let Some(there) = self.instances.get(&key) {
+            return if there.process == order.process {
+                Ok(())
+            } else {
+                Err(model::Explain::new("name-taken", format!("{} runs already", order.name)))
+            };
+        }
+        self.next_port += 1;
+        let service = &order.manifest.services[&order.name.service];
+        assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
+        let instance = Instance {
+            process: order.process,
+            behaviour: Behaviour::of(&service.command),
+            started: Instant::now(),
+            port: self.next_port,
+        };
+        self.instances.insert(key, instance);
+        Ok(())
+    }
+
+    /// Stopping what serves, outside of `down`, breaks the first promise.
+    pub(super) fn stop(&mut self, site: &Site, name: &InstanceName) {
+        let live = self.tables.get(site).into_iter().flat_map(|(_, table)| {
+            let routed = |id: &PoolId| table.routes.iter().any(|r| r.pool == *id);
+            table.pools.iter().filter(move |p| p.state == PoolState::Live && routed(&p.id))
+        });
+        if !self.down && live.flat_map(|pool| &pool.upstreams).any(|u| u.instance == *name) {
+            self.broken_promises.push(format!("{name} of {site} was stopped while it served"));
+        }
+        self.instances.remove(&(site.clone(), name.clone()));
+        self.stopped.push(name.clone());
+    }
+
+    pub(super) fn publish(&mut self, site: &Site, table: SiteTable) -> Served {
+        self.epoch += 1;
+        let before = self.tables.get(site);
+        let served_before = before.is_some_and(|(_, table)| !table.routes.is_empty());
+        if before.map(|(_, table)| table.generation) != Some(table.generation) {
+            self.switches.push((site.clone(), table.generation));
+        }
+        let reached = |id: &PoolId| {
+            let pool = table.pools.iter().find(|p| p.id == *id);
+            let upstreams = pool.into_iter().flat_map(|p| &p.upstreams);
+            let instances = upstreams.filter_map(|u| self.instances.get(&(site.clone(), u.instance.clone())));
+            instances.filter(|i| i.is_up() || i.exits() > 0).count() > 0
+        };
+        if served_before && !self.down {
+            if table.routes.is_empty() {
+                self.broken_promises.push(format!("{site} lost its routes in epoch {}", self.epoch));
+            }
+            for route in table.routes.iter().filter(|route| !reached(&route.pool)) {
+                self.broken_promises
+                    .push(format!("{site}: {} leads to nothing in epoch {}", route.pool, self.epoch));
+            }
+        }
+        for pool in &table.pools {
+            self.pools_since.entry((site.clone(), pool.id.clone())).or_insert_with(Instant::now);
+        }
+        let served = Served { epoch: self.epoch, generation: table.generation, release: table.release };
+        self.tables.insert(site.clone(), (self.epoch, table));
+        served
+    }
+
+    pub(super) fn failures(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> u32 {
+        let probed = self.pools_since.contains_key(&(site.clone(), pool.clone()));
+        let well = self.instances.get(&(site.clone(), instance.clone())).is_some_and(Instance::is_ready);
+        if probed && !well { 3 } else { 0 }
+    }
+
+    pub(super) fn ready(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> bool {
+        let probed = self.pools_since.get(&(site.clone(), pool.clone()));
+        let probed = probed.is_some_and(|since| since.elapsed() >= PROBED_AFTER);
+        probed && self.instances.get(&(site.clone(), instance.clone())).is_some_and(Instance::is_ready)
+    }
+}

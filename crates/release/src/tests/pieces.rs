@@ -1,0 +1,183 @@
+//! The parts that need no world: journal, books, claims, uploads, pruning.
+
+use std::fs;
+
+use api::deploy::Phase;
+use model::{Explain, ReleaseId, ReleaseNumber};
+use proptest::prelude::*;
+use ulid::Ulid;
+
+use super::rig::{manifest, site};
+use crate::{
+    ArtifactStore,
+    claims::Claims,
+    journal::{self, Body, Course, Journal, JournalError, Kind},
+    prune::surplus,
+    state::{Fate, ReleaseRecord},
+};
+
+fn kinds() -> Vec<Kind> {
+    vec![
+        Kind::Began {
+            verb: "deploy".into(),
+            course: Course::New { digest: "sha256:00".into(), bytes: 7 },
+            from: Some(ReleaseNumber(1)),
+            to: ReleaseNumber(2),
+            release: Some(ReleaseId(Ulid::generate())),
+            generation: 9,
+            drain_now: false,
+        },
+        Kind::Entered { phase: Phase::Gate },
+        Kind::Note { phase: Phase::Gate, message: "web.2.1 is ready".into() },
+        Kind::Warned { warning: Explain::new("a", "b").detail("c", vec!["d".into()]) },
+        Kind::SwitchIntent { generation: 9, release: ReleaseNumber(2) },
+        Kind::SwitchDone { epoch: 4 },
+        Kind::Ended {
+            outcome: api::deploy::Outcome::Served,
+            serving: Some(ReleaseNumber(2)),
+            error: None,
+            report: vec![],
+        },
+    ]
+}
+
+fn written(dir: &tempfile::TempDir) -> (std::path::PathBuf, Vec<usize>) {
+    let path = dir.path().join("x.journal");
+    let mut journal = Journal::create(&path, "anna", "desk").unwrap();
+    let mut ends = vec![0];
+    for kind in kinds() {
+        journal.append(kind).unwrap();
+        ends.push(fs::metadata(&path).unwrap().len() as usize);
+    }
+    (path, ends)
+}
+
+#[test]
+fn every_prefix_of_a_journal_reads_to_its_last_whole_record_and_is_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, ends) = written(&dir);
+    let whole = fs::read(&path).unwrap();
+    let torn = dir.path().join("torn.journal");
+    for cut in 0..=whole.len() {
+        fs::write(&torn, &whole[..cut]).unwrap();
+        let records = ends.iter().filter(|end| **end <= cut).count() - 1;
+        let (mut journal, read) = Journal::open(&torn).unwrap();
+        assert_eq!(read.len(), records, "cut at {cut}");
+        assert!(
+            read.iter()
+                .zip(kinds())
+                .all(|(r, k)| std::mem::discriminant(r.kind().unwrap()) == std::mem::discriminant(&k))
+        );
+        journal.append(Kind::Baked).unwrap();
+        assert_eq!(journal::read(&torn).unwrap().0.len(), records + 1, "cut at {cut}");
+    }
+}
+
+#[test]
+fn kinds_of_a_later_version_are_kept_and_formats_of_a_later_one_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = written(&dir);
+    let rewrite = |from: &str, to: &str, format: u16| {
+        let record = journal::read(&path).unwrap().0.remove(5);
+        let json =
+            serde_json::to_string(&record).unwrap().replace(from, to).replace("\"seq\":6", "\"seq\":8");
+        let payload = [&format.to_le_bytes()[..], json.as_bytes()].concat();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend((payload.len() as u32).to_le_bytes());
+        bytes.extend(crc32fast::hash(&payload).to_le_bytes());
+        bytes.extend(payload);
+        let other = dir.path().join("other.journal");
+        fs::write(&other, bytes).unwrap();
+        other
+    };
+    let (records, _) = journal::read(&rewrite("switch_done", "teleported", 1)).unwrap();
+    let Body::Unknown(fields) = &records[7].body else { panic!("{:?}", records[7]) };
+    assert_eq!((fields["kind"].as_str(), fields["epoch"].as_u64()), (Some("teleported"), Some(4)));
+    let newer = journal::read(&rewrite("x", "x", 2)).unwrap_err();
+    assert!(matches!(newer, JournalError::Newer { format: 2, .. }));
+}
+
+proptest! {
+    #[test]
+    fn damage_before_the_last_record_is_named_and_never_read_over(at in 0usize..600, flip in 1u8..) {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, ends) = written(&dir);
+        let mut bytes = fs::read(&path).unwrap();
+        let last_but_one = ends[ends.len() - 2];
+        let at = at % last_but_one;
+        bytes[at] ^= flip;
+        fs::write(&path, &bytes).unwrap();
+        match journal::read(&path) {
+            Err(JournalError::Damaged { offset, .. }) => prop_assert!(ends.contains(&offset) && offset <= at),
+            Err(JournalError::Newer { .. }) => prop_assert!(false, "the checksum covers the format"),
+            Err(JournalError::Read { .. }) => prop_assert!(false, "it is readable"),
+            // A length that reaches beyond the end looks like a torn tail: what is before it stays.
+            Ok((records, length)) => {
+                prop_assert!(ends.contains(&(length as usize)) && length as usize <= at);
+                prop_assert!(records.len() < kinds().len());
+            }
+        }
+    }
+
+    #[test]
+    fn pruning_never_takes_what_is_needed_and_keeps_the_newest(
+        bytes in proptest::collection::vec(0u64..100, 1..20),
+        needed in proptest::collection::btree_set(1u64..20, 0..6),
+        keep in 0u32..6,
+        max in 0u64..500,
+    ) {
+        let record = |bytes| ReleaseRecord {
+            id: ReleaseId(Ulid::nil()), digest: String::new(), created: String::new(), operator: String::new(),
+            bytes, fate: Fate::Staged, schema: None, secrets: Default::default(),
+        };
+        let releases: std::collections::BTreeMap<_, _> =
+            bytes.iter().zip(1..).map(|(b, n)| (ReleaseNumber(n), record(*b))).collect();
+        let needed: std::collections::BTreeSet<_> = needed.into_iter().map(ReleaseNumber).collect();
+        let gone = surplus(&releases, &needed, keep, max);
+        prop_assert!(gone.iter().all(|n| !needed.contains(n)));
+        let kept: Vec<_> = releases.keys().filter(|n| !gone.contains(n) && !needed.contains(n)).collect();
+        prop_assert!(kept.len() <= keep as usize);
+        let total: u64 = releases.iter().filter(|(n, _)| !gone.contains(n)).map(|(_, r)| r.bytes).sum();
+        let of_needed: u64 = releases.iter().filter(|(n, _)| needed.contains(n)).map(|(_, r)| r.bytes).sum();
+        prop_assert!(total <= max.max(of_needed));
+    }
+}
+
+#[test]
+fn claims_are_all_or_nothing_and_given_back() {
+    let (shop, blog) = (site("shop/production"), site("blog/production"));
+    let claims = Claims::default();
+    let mut routes = manifest(&shop, "good").routes;
+    claims.add(&shop, &routes).unwrap();
+    claims.add(&shop, &routes).unwrap();
+    routes[0].hosts.push("free.test".into());
+    assert_eq!(claims.add(&blog, &routes).unwrap_err().len(), 1);
+    routes[0].hosts = vec!["FREE.test".into()];
+    claims.add(&blog, &routes).unwrap();
+    assert_eq!(claims.conflicts(&shop, &routes).len(), 1);
+    claims.release(&blog);
+    assert!(claims.conflicts(&shop, &routes).is_empty());
+}
+
+#[test]
+fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let bytes = b"0123456789".repeat(5);
+    let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
+    assert_eq!(store.received(&digest).unwrap(), None);
+    assert_eq!(store.append(&digest, 50, 0, &bytes[..20]).unwrap().offset, 20);
+    // A chunk that came twice changes nothing and says where to go on.
+    let again = store.append(&digest, 50, 0, &bytes[..20]).unwrap();
+    assert_eq!((again.offset, again.complete), (20, false));
+    let done = store.append(&digest, 50, 20, &bytes[20..]).unwrap();
+    assert!(done.complete);
+    let found = store.find(&api::artifact::Artifact { digest: digest.clone(), bytes: 50 }).unwrap();
+    assert_eq!(fs::read(found).unwrap(), bytes);
+    let other = format!("sha256:{}", "0".repeat(64));
+    let changed = store.append(&other, 50, 0, &bytes).unwrap_err();
+    assert_eq!(changed.explain.code, "artifact-changed");
+    assert_eq!(store.received(&other).unwrap(), None);
+    assert_eq!(store.append(&other, 101, 0, &bytes).unwrap_err().explain.code, "artifact-too-long");
+    assert_eq!(store.received("sha256:../../etc/passwd").unwrap_err().explain.code, "bad-digest");
+}

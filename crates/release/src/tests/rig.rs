@@ -1,0 +1,300 @@
+//! A machine with a keeper on it, and the words that the tests are written in.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use api::{
+    artifact::Artifact,
+    deploy::{Event, EventKind, Outcome, Phase, Rollback, Started},
+};
+use model::{
+    ByteSize, Explain, ReleaseNumber, Site, Span,
+    manifest::{
+        Balance, Deploy, Drain, Limits, Listen, Logs, Manifest, ProbeRequest, Probes, ReadinessProbe,
+        Release, Restart, Route, RouteTls, Service, Source, StopSignal,
+    },
+};
+use sha2::{Digest, Sha256};
+
+use super::{machine::Machine, world::SimWorld};
+use crate::{Caller, Refused, Settings, SiteHandle, Sites, Wanted, What};
+
+/// Where tests write: memory where there is some, so that fsyncs cost nothing.
+fn scratch() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
+pub(super) struct Rig {
+    pub machine: Machine,
+    pub data: tempfile::TempDir,
+    pub sites: Sites,
+    dead: Arc<AtomicBool>,
+}
+
+pub(super) fn site(name: &str) -> Site {
+    name.parse().unwrap()
+}
+
+pub(super) fn caller() -> Caller {
+    Caller { operator: "anna".into(), host: "desk".into() }
+}
+
+/// `web` (routed, two instances) and `worker`, both behaving as said.
+pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
+    let service = |listen, readiness| Service {
+        command: vec![behaviour.into()],
+        instances: 2.try_into().unwrap(),
+        listen,
+        env: Default::default(),
+        env_secrets: Vec::new(),
+        stop_signal: StopSignal::Term,
+        stop_timeout: Span::secs(30),
+        limits: Limits::default(),
+        restart: Restart::default(),
+        probes: Probes { startup: None, readiness, liveness: None },
+        allow_public_bind: false,
+    };
+    let readiness = ReadinessProbe {
+        request: ProbeRequest {
+            http: "/ready".into(),
+            host: None,
+            period: Span::secs(1),
+            timeout: Span::secs(5),
+        },
+        success_threshold: 3,
+        failure_threshold: 3,
+    };
+    let route = Route {
+        hosts: vec![format!("{}.{}.test", site.env, site.app)],
+        path_prefix: "/".into(),
+        service: "web".parse().unwrap(),
+        tls: RouteTls::Off,
+        balance: Balance::LeastConnections,
+        response_header_timeout: Span::secs(60),
+        idle_timeout: Span::secs(60),
+        max_request_body: ByteSize::mib(1),
+    };
+    let mut worker = service(None, None);
+    worker.instances = 1.try_into().unwrap();
+    if behaviour.starts_with("unready") || behaviour.starts_with("crashes") || behaviour == "500" {
+        worker.command = vec!["good".into()];
+    }
+    Manifest {
+        format: model::manifest::FORMAT,
+        app: site.app.clone(),
+        env: site.env.clone(),
+        release: Release {
+            source: Source::Dir(".".into()),
+            shared_paths: vec!["data".into()],
+            proof: None,
+            keep_releases: 2,
+            keep_bytes: ByteSize::gib(1),
+        },
+        services: [
+            ("web".parse().unwrap(), service(Some(Listen::Tcp), Some(readiness))),
+            ("worker".parse().unwrap(), worker),
+        ]
+        .into(),
+        routes: vec![route],
+        deploy: Deploy {
+            health_timeout: Span::secs(30),
+            min_healthy_time: Span::secs(2),
+            bake_time: Span::secs(20),
+            max_generations: 4,
+            ..Deploy::default()
+        },
+        drain: Drain::default(),
+        migrate: None,
+        logs: Logs::default(),
+    }
+}
+
+fn tarball(text: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o755);
+    header.set_cksum();
+    builder.append_data(&mut header, "app", text.as_bytes()).unwrap();
+    builder.into_inner().unwrap()
+}
+
+/// How a deploy ended, and everything that was told on the way.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub outcome: Outcome,
+    pub serving: Option<u64>,
+    pub error: Option<Explain>,
+    pub events: Vec<Event>,
+}
+
+impl Ended {
+    pub(super) fn phases(&self) -> Vec<Phase> {
+        let phase = |event: &Event| match event.kind {
+            EventKind::Entered { phase } => Some(phase),
+            _ => None,
+        };
+        self.events.iter().filter_map(phase).collect()
+    }
+
+    pub(super) fn code(&self) -> &str {
+        self.error.as_ref().map_or("", |error| &error.code)
+    }
+}
+
+impl Rig {
+    pub(super) async fn new() -> Self {
+        Self::with(Machine::new(), scratch()).await
+    }
+
+    async fn with(machine: Machine, data: tempfile::TempDir) -> Self {
+        let dead = Arc::new(AtomicBool::new(false));
+        let world = SimWorld { machine: machine.clone(), dead: Arc::clone(&dead) };
+        let settings = Settings { disk_reserve_bytes: 1 << 20, ..Settings::new(data.path()) };
+        let sites = Sites::open(Arc::new(world), settings).await.unwrap();
+        Self { machine, data, sites, dead }
+    }
+
+    /// `kill -9` of the keeper, and the next one.
+    pub(super) async fn next_keeper(self) -> Self {
+        self.kill();
+        self.sites.shutdown().await;
+        Self::with(self.machine, self.data).await
+    }
+
+    /// The machine loses power and starts again.
+    pub(super) async fn reboot(self) -> Self {
+        self.kill();
+        self.sites.shutdown().await;
+        self.machine.reboot();
+        let rig = Self::with(self.machine, self.data).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        rig.machine.lock().down = false;
+        rig
+    }
+
+    pub(super) fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn handle(&self, site: &Site) -> SiteHandle {
+        self.sites.obtain(site).unwrap()
+    }
+
+    pub(super) fn upload(&self, text: &str) -> Artifact {
+        self.upload_bytes(&tarball(text))
+    }
+
+    pub(super) fn upload_bytes(&self, bytes: &[u8]) -> Artifact {
+        let digest = format!("sha256:{}", crate::artifact::hex(&Sha256::digest(bytes)));
+        let total = bytes.len() as u64;
+        self.sites.artifacts().append(&digest, total, 0, bytes).unwrap();
+        Artifact { digest, bytes: total }
+    }
+
+    pub(super) fn wanted(&self, manifest: &Manifest, text: &str) -> Wanted {
+        let what = What::New { manifest: Box::new(manifest.clone()), artifact: self.upload(text) };
+        Wanted { what, wait: Duration::ZERO, drain_now: false }
+    }
+
+    /// Waits out the start, then begins.
+    pub(super) async fn begin(&self, manifest: &Manifest, text: &str) -> Result<Started, Refused> {
+        let handle = self.handle(&manifest.site());
+        for _ in 0..1000 {
+            match handle.deploy(self.wanted(manifest, text), caller()).await {
+                Err(refused) if refused.explain.code == "site-starting" => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                begun => return begun,
+            }
+        }
+        panic!("the site never opened");
+    }
+
+    pub(super) async fn deploy(&self, manifest: &Manifest, text: &str) -> Ended {
+        let started = self.begin(manifest, text).await.unwrap();
+        self.follow(&manifest.site(), &started).await
+    }
+
+    pub(super) async fn rollback(&self, site: &Site, to: Option<u64>) -> Ended {
+        let to = Rollback { release: to.map(ReleaseNumber) };
+        let started = self.handle(site).rollback(to, caller()).await.unwrap();
+        self.follow(site, &started).await
+    }
+
+    pub(super) async fn follow(&self, site: &Site, started: &Started) -> Ended {
+        let mut stream = loop {
+            match self.handle(site).events(started.deploy, 0).await {
+                Ok(stream) => break stream,
+                Err(refused) if refused.explain.code == "site-starting" => {}
+                Err(refused) => panic!("no events: {refused:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let mut events = Vec::new();
+        while let Some(event) = stream.next().await {
+            assert_eq!(event.seq, events.len() as u64 + 1);
+            events.push(event);
+        }
+        match events.last().map(|e| e.kind.clone()) {
+            Some(EventKind::Ended { outcome, serving, error, .. }) => {
+                Ended { outcome, serving: serving.map(|n| n.0), error, events }
+            }
+            other => panic!("the deploy has no end but {other:?}; all: {events:#?}"),
+        }
+    }
+
+    pub(super) async fn serving(&self, site: &Site) -> Option<u64> {
+        self.handle(site).status().await.unwrap().serving.map(|n| n.0)
+    }
+
+    /// Until nothing drains any more.
+    pub(super) async fn settled(&self, site: &Site) {
+        for _ in 0..2000 {
+            let status = self.handle(site).status().await.unwrap();
+            if status.deploy.is_none() && status.services.iter().all(|s| s.state == "live") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{site} never settles");
+    }
+
+    pub(super) fn release_dir(&self, site: &Site, n: u64) -> PathBuf {
+        self.data
+            .path()
+            .join("apps")
+            .join(site.app.as_str())
+            .join(site.env.as_str())
+            .join(format!("releases/{n}"))
+    }
+
+    /// Nothing that was promised broke, and exactly what should run runs.
+    pub(super) async fn check(&self, site: &Site) {
+        assert_eq!(self.machine.promises(), Vec::<String>::new());
+        let status = self.handle(site).status().await.unwrap();
+        let planned: Vec<_> =
+            status.services.iter().flat_map(|s| &s.instances).map(|i| i.name.clone()).collect();
+        let inner = self.machine.lock();
+        let running: Vec<_> =
+            inner.instances.keys().filter(|(s, _)| s == site).map(|(_, n)| n.clone()).collect();
+        for name in &running {
+            assert!(planned.contains(name), "{name} runs without a place");
+        }
+        for name in &planned {
+            assert!(running.contains(name), "{name} should run");
+        }
+        if let (Some(serving), Some((_, table))) = (status.serving, inner.tables.get(site)) {
+            assert_eq!(table.release, Some(serving));
+            assert!(!table.routes.is_empty());
+        }
+    }
+}

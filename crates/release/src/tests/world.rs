@@ -1,0 +1,269 @@
+//! One keeper's view of the machine. A killed keeper's calls never return and change nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use model::{
+    Explain, InstanceName, ProcessId, Site,
+    manifest::{DrainHint, Route},
+};
+use tokio::{sync::watch, time::sleep};
+
+use super::machine::{Behaviour, Job, Machine};
+use crate::world::{
+    Disk, JobEnd, JobKind, JobOrder, Observed, PoolId, PoolState, PoolStatus, Served, SiteTable, SmokeAnswer,
+    SmokeOrder, StartOrder, StopOrder, UpstreamStatus, World,
+};
+
+pub(super) struct SimWorld {
+    pub machine: Machine,
+    pub dead: Arc<AtomicBool>,
+}
+
+impl SimWorld {
+    /// A little time passes in every call; a dead keeper gets no answer.
+    async fn call(&self) {
+        if self.dead.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        sleep(Duration::from_millis(1)).await;
+        if self.dead.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn changed(&self) {
+        self.machine.changes.send_modify(|n| *n += 1);
+    }
+}
+
+impl World for SimWorld {
+    async fn observed(&self, site: &Site) -> Result<Vec<Observed>, Explain> {
+        self.call().await;
+        Ok(self.machine.lock().observe(site))
+    }
+
+    fn changes(&self, _: &Site) -> watch::Receiver<u64> {
+        self.machine.changes.subscribe()
+    }
+
+    async fn start_instance(&self, order: StartOrder) -> Result<(), Explain> {
+        self.call().await;
+        self.machine.lock().start(&order)?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
+        self.call().await;
+        sleep(Duration::from_millis(100)).await;
+        self.call().await;
+        self.machine.lock().stop(&order.site, &order.name);
+        self.changed();
+        Ok(())
+    }
+
+    async fn hint(&self, _: &Site, instance: &InstanceName, _: &DrainHint) -> Result<(), Explain> {
+        self.call().await;
+        self.machine.lock().hints.push(instance.clone());
+        Ok(())
+    }
+
+    async fn tail_log(&self, _: &Site, instance: &InstanceName, lines: usize) -> Vec<String> {
+        self.call().await;
+        (0..lines.min(3)).map(|n| format!("line {n} of {instance}")).collect()
+    }
+
+    async fn run_job(&self, order: JobOrder) -> Result<JobEnd, Explain> {
+        self.call().await;
+        let process = order.process;
+        self.machine.lock().jobs.insert(process, Job::Running);
+        let machine = self.machine.clone();
+        // A job lives on when its keeper dies.
+        tokio::spawn(async move { work(machine, order).await });
+        Ok(self.adopt(process).await.unwrap_or_default())
+    }
+
+    async fn adopt_job(&self, _: &Site, process: ProcessId) -> Result<Option<JobEnd>, Explain> {
+        self.call().await;
+        Ok(self.adopt(process).await)
+    }
+
+    async fn stop_job(&self, _: &Site, process: ProcessId) -> Result<(), Explain> {
+        self.call().await;
+        let ended = JobEnd { signal: Some(15), ..JobEnd::default() };
+        self.machine.lock().jobs.insert(process, Job::Ended(ended));
+        Ok(())
+    }
+
+    async fn publish(&self, site: &Site, table: SiteTable) -> Result<Served, Explain> {
+        self.call().await;
+        let served = {
+            let mut inner = self.machine.lock();
+            if inner.refuse_tables > 0 {
+                inner.refuse_tables -= 1;
+                return Err(Explain::new("edge-away", "the edge is not there"));
+            }
+            let served = inner.publish(site, table);
+            if inner.lose_answers > 0 {
+                inner.lose_answers -= 1;
+                return Err(Explain::new("edge-away", "the edge's answer was lost"));
+            }
+            served
+        };
+        self.changed();
+        self.call().await;
+        Ok(served)
+    }
+
+    async fn served(&self, site: &Site) -> Result<Option<Served>, Explain> {
+        self.call().await;
+        let inner = self.machine.lock();
+        let table = inner.tables.get(site);
+        Ok(table.map(|(epoch, t)| Served { epoch: *epoch, generation: t.generation, release: t.release }))
+    }
+
+    async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {
+        self.call().await;
+        let inner = self.machine.lock();
+        let Some((_, table)) = inner.tables.get(site) else { return Ok(Vec::new()) };
+        let pools = table.pools.iter().map(|pool| {
+            let upstreams = pool.upstreams.iter().map(|u| UpstreamStatus {
+                instance: u.instance.clone(),
+                ready: inner.ready(site, &pool.id, &u.instance),
+                failures: inner.failures(site, &pool.id, &u.instance),
+                last_probe: inner.instances.get(&(site.clone(), u.instance.clone())).map(|i| i.probe()),
+            });
+            let streams =
+                inner.streams.get(&pool.id).is_some_and(|until| *until > tokio::time::Instant::now());
+            PoolStatus {
+                id: pool.id.clone(),
+                upstreams: upstreams.collect(),
+                open: api::status::Open { streams: u64::from(streams), ..Default::default() },
+                requests: 0,
+            }
+        });
+        Ok(pools.collect())
+    }
+
+    async fn smoke(&self, order: SmokeOrder) -> Result<SmokeAnswer, Explain> {
+        self.call().await;
+        let inner = self.machine.lock();
+        let table = inner.tables.get(&order.site).map(|(_, table)| table);
+        let pool =
+            table.and_then(|t| t.pools.iter().find(|p| p.id == order.pool && p.state != PoolState::Draining));
+        let upstream =
+            pool.and_then(|p| p.upstreams.first()).ok_or_else(|| Explain::new("no-pool", "no such pool"))?;
+        let instance = &inner.instances[&(order.site.clone(), upstream.instance.clone())];
+        let status = if instance.behaviour == Behaviour::Answers500 { 500 } else { 200 };
+        let release = upstream.instance.release;
+        Ok(SmokeAnswer {
+            status,
+            body: format!("{{\"release\":\"{release}\"}}").into_bytes(),
+            instance: Some(upstream.instance.clone()),
+            ..SmokeAnswer::default()
+        })
+    }
+
+    async fn drain_now(&self, _: &Site, pool: &PoolId) -> Result<(), Explain> {
+        self.call().await;
+        self.machine.lock().streams.remove(pool);
+        Ok(())
+    }
+
+    async fn secret_digests(
+        &self,
+        _: &Site,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, Explain> {
+        self.call().await;
+        let inner = self.machine.lock();
+        match names.iter().find(|name| inner.missing_secrets.contains(*name)) {
+            Some(name) => Err(Explain::new("secret-missing", format!("the secret {name} does not resolve"))),
+            None => Ok(names.iter().map(|name| (name.clone(), format!("digest of {name}"))).collect()),
+        }
+    }
+
+    fn disk(&self, _: &Path) -> Result<Disk, Explain> {
+        Ok(self.machine.lock().disk.unwrap_or(Disk { free_bytes: 1 << 40, free_inodes: 1 << 20 }))
+    }
+
+    fn urls(&self, routes: &[Route]) -> Vec<String> {
+        routes.iter().flat_map(|r| &r.hosts).map(|host| format!("http://{host}/")).collect()
+    }
+
+    fn host(&self) -> String {
+        "sim".into()
+    }
+}
+
+impl SimWorld {
+    async fn adopt(&self, process: ProcessId) -> Option<JobEnd> {
+        loop {
+            let job = self.machine.lock().jobs.get(&process).cloned();
+            match job {
+                None => return None,
+                Some(Job::Ended(end)) => return Some(end),
+                Some(Job::Running) => sleep(Duration::from_millis(20)).await,
+            }
+            self.call().await;
+        }
+    }
+}
+
+/// What the job's process does.
+async fn work(machine: Machine, order: JobOrder) {
+    let end = match order.kind {
+        JobKind::Unpack => {
+            sleep(Duration::from_millis(300)).await;
+            unpack(&order)
+        }
+        JobKind::SchemaStatus => {
+            sleep(Duration::from_millis(50)).await;
+            let version = machine.lock().databases.get(&order.site).copied().unwrap_or(1);
+            JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
+        }
+        JobKind::Migrate | JobKind::MigrateDown => {
+            let time = machine.lock().migration_time;
+            sleep(time).await;
+            migrate(&machine, &order)
+        }
+    };
+    let mut inner = machine.lock();
+    if matches!(inner.jobs.get(&order.process), Some(Job::Running)) {
+        inner.jobs.insert(order.process, Job::Ended(end));
+    }
+}
+
+/// `to:N` moves the database, `fail` does not, `half:N` moves it and fails.
+fn migrate(machine: &Machine, order: &JobOrder) -> JobEnd {
+    let mut inner = machine.lock();
+    inner.migrations_run += 1;
+    let (word, to) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
+    if word != "fail" {
+        inner.databases.insert(order.site.clone(), to.parse().unwrap());
+    }
+    let stderr = vec![format!("migration said {word}")];
+    JobEnd { code: Some(i32::from(word != "to")), stderr, ..JobEnd::default() }
+}
+
+fn unpack(order: &JobOrder) -> JobEnd {
+    let words = order.argv[1..].iter().map(Into::into);
+    let arguments = crate::unpack::Arguments::parse(words).expect("the arguments of the job");
+    let archive = File::open(order.stdin.as_ref().expect("an archive")).expect("the artifact");
+    match crate::unpack::unpack(&arguments, archive) {
+        Ok(_) => JobEnd { code: Some(0), ..JobEnd::default() },
+        Err(error) => {
+            let line = serde_json::to_string(&error.explain()).expect("an error as JSON");
+            JobEnd { code: Some(1), stdout: vec![line], ..JobEnd::default() }
+        }
+    }
+}
