@@ -123,7 +123,9 @@ impl ConnState {
 
     /// The sweep's look: ends what has overstayed.
     pub(crate) fn judge(&self, now: u64, limits: &Limits) {
-        let since = |then: u64| now.saturating_sub(then);
+        // What is noted is the time of the sweep before, so a tick is given on top: late, never early.
+        let since =
+            |then: u64| now.saturating_sub(then).saturating_sub(crate::clock::ms(crate::timers::TICK));
         if since(self.write_blocked_since.get()) > crate::clock::ms(limits.send_timeout.0) {
             self.end(Kill::SendTimeout);
         }

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_escaped() {
-        let text = super::html(StatusCode::NOT_FOUND, "<b>", "\"><script>");
+        let text = html(StatusCode::NOT_FOUND, "<b>", "\"><script>");
         assert!(text.contains("&lt;b&gt;") && !text.contains("<script>"));
     }
 }

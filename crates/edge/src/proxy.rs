@@ -136,13 +136,21 @@ pub(crate) async fn answer(ctx: Rc<Ctx>, mut request: Request<Incoming>) -> Resp
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
-    if ctx.worker.shared.is_stopping()
-        && !ctx.state.is_h2.get()
-        && answer.status() != StatusCode::SWITCHING_PROTOCOLS
-    {
+    if ends_connection(&ctx, &answer) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
+}
+
+/// HTTP/1.1 connections end after the answer when the edge shuts down, and after a request that the edge could not make
+/// sense of or did not read whole: what follows on them may be anything.
+fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>) -> bool {
+    if ctx.state.is_h2.get() || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return false;
+    }
+    let is_own = matches!(answer.body(), EdgeBody::Full(..));
+    let is_about_the_request = matches!(answer.status().as_u16(), 400 | 405 | 408 | 413);
+    ctx.worker.shared.is_stopping() || (is_own && is_about_the_request)
 }
 
 /// The upstream's answer, cleaned, with the flight in its body.

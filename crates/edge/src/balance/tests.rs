@@ -4,7 +4,7 @@ use super::*;
 use crate::table::{Address, Upstream};
 
 fn config(balance: Balance, n: u32) -> Config {
-    let upstream = |n| {
+    let upstream = |n: u32| {
         Arc::new(UpstreamState::new(&Upstream {
             name: format!("web.1.{n}").parse().unwrap(),
             process: ProcessId(ulid::Ulid::from_parts(0, n.into())),

@@ -1,0 +1,15 @@
+//! A real edge with real sockets: listeners, workers, control socket, and apps made by each test.
+
+#![allow(unreachable_pub, reason = "`pub` says here what other files of this one binary use")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod headers;
+mod limits;
+mod observing;
+mod retries;
+mod smuggling;
+mod streams;
+mod support;
+mod switching;
+mod tls;
+mod websocket;

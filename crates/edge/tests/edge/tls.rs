@@ -1,0 +1,180 @@
+//! TLS: HTTP/1.1 and HTTP/2 by ALPN, tickets, WebSockets over HTTP/2.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::support::*;
+
+/// The development certificate is self-signed; what is tested is not the chain.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        net::tls::provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn config(alpn: &[&str]) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder_with_provider(net::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(edge.https).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
+}
+
+async fn mirror() -> App {
+    App::start(|request| async move {
+        let host = request.headers()["host"].to_str().unwrap().to_owned();
+        let proto = request.headers()["x-forwarded-proto"].to_str().unwrap().to_owned();
+        let path = request.uri().to_string();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Response::new(full(format!("{host} {proto} {path} {}", body.len())))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn http1_over_tls_with_the_development_certificate() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let mut stream = connect(&edge, &config(&["http/1.1"])).await;
+    stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(body(&answer), "localhost https /x 0");
+}
+
+#[tokio::test]
+async fn many_streams_of_http2_get_their_own_answers() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let stream = connect(&edge, &config(&["h2"])).await;
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..50_usize {
+        let mut sender = sender.clone();
+        asked.spawn(async move {
+            let payload = Bytes::from(vec![b'x'; if n.is_multiple_of(2) { 0 } else { n * 1000 }]);
+            let method = if payload.is_empty() { "GET" } else { "POST" };
+            let request = Request::builder().method(method).uri(format!("https://localhost:99/{n}"));
+            let length = payload.len();
+            let answer = sender.send_request(request.body(Full::new(payload)).unwrap()).await.unwrap();
+            assert!(answer.headers().contains_key("x-request-id"));
+            let text = answer.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(text, format!("localhost:99 https /{n} {length}"));
+        });
+    }
+    while let Some(result) = asked.join_next().await {
+        result.unwrap();
+    }
+    edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == true).await;
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_its_ticket() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let config = config(&["http/1.1"]);
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&edge, &config).await;
+        stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+    }
+    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
+}
+
+/// RFC 8441: an extended CONNECT becomes an upgrade at the app.
+#[tokio::test]
+async fn a_websocket_over_http2_reaches_the_app() {
+    let app = App::start(|mut request| async move {
+        if !request.headers().contains_key("sec-websocket-key") {
+            return Response::new(full("plain"));
+        }
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let (mut reads, mut writes) = tokio::io::split(TokioIo::new(upgrade.await.unwrap()));
+            let _ = tokio::io::copy(&mut reads, &mut writes).await;
+        });
+        let answer =
+            Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
+        answer.body(full("")).unwrap()
+    })
+    .await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let stream = connect(&edge, &config(&["h2"])).await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    // The server's settings say that extended CONNECT is known; they have come once an answer has.
+    let get = Request::get("https://localhost/").body(Full::new(Bytes::new())).unwrap();
+    sender.send_request(get).await.unwrap();
+    let mut connect = Request::connect("https://localhost/ws").body(Full::new(Bytes::new())).unwrap();
+    connect.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
+    let mut answer = sender.send_request(connect).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut stream = TokioIo::new(hyper::upgrade::on(&mut answer).await.unwrap());
+    let frame = [0x81, 0x85, 0, 0, 0, 0, b'h', b'e', b'l', b'l', b'o'];
+    stream.write_all(&frame).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut back = [0; 11];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut back)).await.unwrap().unwrap();
+    assert_eq!(back, frame);
+    edge.until(|status| status.pools[0].active.websocket == 1).await;
+}
