@@ -25,6 +25,8 @@ use crate::{
 const UPLOADS_MAX: usize = 64;
 /// An upload that nobody went on with for so long is forgotten.
 const PART_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// A whole one that no site serves may wait so long for its deploy.
+const WHOLE_AGE_MAX: Duration = Duration::from_secs(3600);
 
 /// Uploads on their way and artifacts that are whole. Cheap to clone.
 #[derive(Clone)]
@@ -167,17 +169,17 @@ impl ArtifactStore {
         Err(Refused::new(RefusedKind::Plan, explain))
     }
 
-    /// Removes whole artifacts whose digest is not in `needed`, and uploads that nobody went on with for a day.
+    /// Removes whole artifacts whose digest is not in `needed` after an hour, and uploads that nobody went on with after
+    /// a day.
     pub fn prune(&self, needed: &BTreeSet<String>, now: SystemTime) {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let modified = entry.metadata().and_then(|m| m.modified()).unwrap_or(now);
-            let old = now.duration_since(modified).is_ok_and(|age| age > PART_AGE_MAX);
+            let older_than = |max| now.duration_since(modified).is_ok_and(|age| age > max);
             let unneeded = match name.strip_suffix(".part") {
-                Some(_) => old,
-                // Young ones may be waiting for the deploy that follows their upload.
-                None => old && !needed.contains(&format!("sha256:{name}")),
+                Some(_) => older_than(PART_AGE_MAX),
+                None => older_than(WHOLE_AGE_MAX) && !needed.contains(&format!("sha256:{name}")),
             };
             if unneeded && let Err(error) = fs::remove_file(entry.path()) {
                 tracing::warn!(%name, %error, "an artifact cannot be removed");

@@ -323,6 +323,12 @@ impl<W: World> Actor<W> {
             }
             Phase::Plan | Phase::Lock | Phase::Preflight | Phase::Stage | Phase::Migrate => Outcome::Aborted,
             Phase::Start | Phase::Gate => Outcome::Aborted,
+            Phase::Switch | Phase::Bake if held.task.from.is_none() => {
+                return conflict(
+                    Explain::new("nothing-to-return-to", "the first release serves; there is none before it")
+                        .help("`mainstay destroy` takes the site off this machine"),
+                );
+            }
             Phase::Switch | Phase::Bake => Outcome::RolledBack,
             Phase::Drain | Phase::Stop | Phase::Commit => {
                 let to = held.task.to;

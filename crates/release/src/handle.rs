@@ -44,6 +44,31 @@ pub(crate) enum Command {
     Destroy(bool, Reply<()>),
 }
 
+impl Command {
+    /// Whether it asks for the lock or for what holds it.
+    pub(crate) fn needs_lock(&self) -> bool {
+        match self {
+            Self::Deploy(..)
+            | Self::Rollback(..)
+            | Self::Restart(..)
+            | Self::Scale(..)
+            | Self::Migrate(..)
+            | Self::Cancel(..)
+            | Self::Resume(..)
+            | Self::Events(..) => true,
+            Self::Plan(..)
+            | Self::Status(..)
+            | Self::Releases(..)
+            | Self::Records(..)
+            | Self::Config(..)
+            | Self::MigrateStatus(..)
+            | Self::Runnable(..)
+            | Self::Down(..)
+            | Self::Destroy(..) => false,
+        }
+    }
+}
+
 /// The commands of one site.
 #[derive(Clone, Debug)]
 pub struct SiteHandle {

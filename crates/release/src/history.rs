@@ -23,7 +23,7 @@ pub(crate) fn deploys(layout: &SiteLayout) -> Vec<(DeployId, PathBuf)> {
         Some((name.parse().ok()?, path))
     };
     let mut deploys: Vec<(DeployId, PathBuf)> = entries.flatten().filter_map(id).collect();
-    deploys.sort_by(|a, b| b.0.cmp(&a.0));
+    deploys.sort_by_key(|(deploy, _)| std::cmp::Reverse(*deploy));
     deploys
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         at: Arc::new(scene),
         lock: Lock::Starting,
         queued: None,
+        parked: Vec::new(),
         jobs: JoinSet::new(),
         retiring: BTreeSet::new(),
         resumed: false,
@@ -149,6 +150,9 @@ pub(crate) struct Actor<W> {
     pub at: Arc<Scene<W>>,
     pub lock: Lock,
     pub queued: Option<Queued>,
+    /// Commands that need the lock, until it is known who has it.
+    // Bound: as many as the queue before it.
+    pub parked: Vec<Command>,
     pub jobs: JoinSet<Done<W>>,
     /// Pools whose retirement runs.
     pub retiring: BTreeSet<PoolId>,
@@ -193,6 +197,10 @@ impl<W: World> Actor<W> {
 
     /// Carries out one command; `true`: it was the last one.
     async fn take(&mut self, command: Command) -> bool {
+        if matches!(self.lock, Lock::Starting) && command.needs_lock() && self.parked.len() < QUEUE_MAX {
+            self.parked.push(command);
+            return false;
+        }
         match command {
             Command::Plan(wanted, reply) => {
                 let at = Arc::clone(&self.at);
@@ -258,7 +266,12 @@ impl<W: World> Actor<W> {
 
     async fn joined(&mut self, done: Result<Done<W>, JoinError>) {
         match done {
-            Ok(Done::Opened(opened)) => self.opened(*opened),
+            Ok(Done::Opened(opened)) => {
+                self.opened(*opened);
+                for command in std::mem::take(&mut self.parked) {
+                    Box::pin(self.take(command)).await;
+                }
+            }
             Ok(Done::Ran(end)) => self.ran(&end).await,
             Ok(Done::Retired { group, deploy, line }) => self.retired(&group, deploy, line),
             Ok(Done::CameUp(well)) => self.came_up(well).await,

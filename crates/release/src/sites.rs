@@ -72,9 +72,10 @@ impl Sites {
         &self.inner.artifacts
     }
 
-    /// All sites, in order.
+    /// All sites that have something on the disk, in order: one that was only planned has nothing.
     pub fn list(&self) -> Vec<SiteHandle> {
-        self.sites().values().cloned().collect()
+        let there = |handle: &&SiteHandle| self.inner.layout.site(handle.site()).root.is_dir();
+        self.sites().values().filter(there).cloned().collect()
     }
 
     /// # Errors

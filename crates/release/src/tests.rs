@@ -6,6 +6,7 @@ mod faults;
 mod machine;
 mod pieces;
 mod rig;
+mod seeded;
 mod world;
 
 /// Ends the task that writes a journal right after its n-th record, as a death of the keeper there would.

@@ -212,7 +212,7 @@ fn shared_paths_are_seeded_once_and_linked() {
 #[test]
 fn a_normal_archive_of_the_library_with_long_names_is_taken() {
     let mut builder = Builder::new(Vec::new());
-    let long = format!("{}/file.txt", vec!["a-rather-long-folder-name"; 12].join("/"));
+    let long = format!("{}/file.txt", ["a-rather-long-folder-name"; 12].join("/"));
     let mut header = Header::new_gnu();
     header.set_size(2);
     header.set_mode(0o644);
