@@ -6,7 +6,6 @@
 use jiff::civil::Date;
 
 use crate::{
-    accounts::Account,
     command::Command,
     tasks::{Due, Task},
     when::{self, Choice, Context, Direction, Meaning, Reading},
@@ -24,7 +23,6 @@ pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
 
 /// What the reader may know.
 pub(crate) struct Knowledge<'a> {
-    pub(crate) who: &'a Account,
     pub(crate) now: jiff::Zoned,
     /// Open tasks, the nearest due first.
     pub(crate) open: &'a [Task],

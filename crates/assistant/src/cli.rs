@@ -95,3 +95,35 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Openapi(_) | Command::Config(_) => Ok(()),
     }
 }
+
+/// The parts of `assistant web` put together for tests, without a socket or signals.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::{sync::Arc, time::Duration};
+
+    use kit::{Drain, Private, live::Live, metrics::Metrics};
+    use tokio::sync::Notify;
+
+    use super::start;
+    use crate::{
+        accounts::Accounts,
+        settings::Settings,
+        web::{App, Parts},
+    };
+
+    pub(crate) const PASSWORD: &str = "correct horse";
+
+    pub(crate) async fn app(settings: &Settings, users: &[&str]) -> App {
+        let drain = Drain::new(Duration::from_secs(5));
+        let db = start::database(settings).await.expect("opens");
+        let accounts = Accounts::new(db.clone(), None);
+        for user in users {
+            accounts.add(user, Private::new(PASSWORD.to_owned()), "Europe/Madrid").await.expect("adds");
+        }
+        let live = Live::start(settings.database()).expect("starts");
+        let wake = Arc::new(Notify::new());
+        let health = start::health(&db, None, &drain);
+        start::answers(&db, settings, None, &wake, &drain);
+        App::new(Parts { db, live, drain, health, metrics: Metrics::for_http(), accounts, wake }, settings)
+    }
+}

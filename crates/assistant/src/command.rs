@@ -20,7 +20,7 @@ pub(crate) mod undo;
 pub(crate) mod words;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 /// A change. Stored as JSON with what it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -64,7 +64,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
     }
     let open = tasks::list(tx, &who.id, Some(State::Open), 500, 0)?;
     let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
-    let knowledge = Knowledge { who, now: who.now(), open: &open, done: &done };
+    let knowledge = Knowledge { now: who.now(), open: &open, done: &done };
     match understand(sentence, &knowledge) {
         Understood::Do(command) => {
             let done = command::execute(tx, who, &command)?;
@@ -90,7 +90,9 @@ fn not_understood(examples: Vec<String>) -> Said {
     if !examples.is_empty() {
         reply.push_str(" For example:");
         // Writing into a String cannot fail.
-        examples.iter().for_each(|example| drop(write!(reply, "\n• {example}")));
+        for example in &examples {
+            let _ = write!(reply, "\n• {example}");
+        }
     }
     Said { outcome: Outcome::NotUnderstood, examples, ..told("Not understood".to_owned(), reply) }
 }
@@ -141,7 +143,9 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
 
 fn help() -> String {
     let mut help = "I keep your tasks and your journal, and I tell what is due. Everything I do can be undone. Things to say:".to_owned();
-    EXAMPLES.iter().for_each(|example| drop(write!(help, "\n• {example}")));
+    for example in EXAMPLES {
+        let _ = write!(help, "\n• {example}");
+    }
     help
 }
 

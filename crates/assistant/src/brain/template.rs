@@ -57,6 +57,7 @@ enum Element {
 
 struct Template {
     intent: Intent,
+    #[cfg(test)]
     written: &'static str,
     elements: Vec<Element>,
 }
@@ -147,7 +148,7 @@ fn normal(word: &str) -> String {
 fn parse(line: &'static str) -> Option<Template> {
     let (intent, written) = line.split_once(": ")?;
     let elements = group(written).iter().map(|word| element(word)).collect::<Option<Vec<_>>>()?;
-    Some(Template { intent: Intent::named(intent)?, written, elements: elements.into_iter().flatten().collect() })
+    Some(Template { intent: Intent::named(intent)?, #[cfg(test)] written, elements: elements.into_iter().flatten().collect() })
 }
 
 /// Words, with `[in my journal]` and `(do|do I have)` kept together.

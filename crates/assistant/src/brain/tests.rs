@@ -3,14 +3,13 @@
 use jiff::civil::{Time, date, datetime};
 
 use super::*;
-use crate::{command::tests::account, tasks::State};
+use crate::tasks::State;
 
 fn task(id: &str, title: &str, state: State) -> Task {
     Task { id: id.to_owned(), title: title.to_owned(), state, due: None, zone: None, due_at: None, created_at: 0, done_at: None, rev: 1 }
 }
 
 fn meaning(sentence: &str) -> String {
-    let who = account("ana");
     let open = [
         Task { due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }), ..task("t1", "Call Anna", State::Open) },
         task("t2", "Buy coffee", State::Open),
@@ -19,7 +18,7 @@ fn meaning(sentence: &str) -> String {
     ];
     let done = [task("t9", "Pay rent", State::Done)];
     let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-    match understand(sentence, &Knowledge { who: &who, now, open: &open, done: &done }) {
+    match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
         Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
         Understood::Tell(question) => format!("{question:?}"),
         Understood::Choose { choices, .. } => format!("ask: {}", choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")),

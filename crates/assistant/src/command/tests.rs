@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{undo::undo, *};
 
-pub(crate) fn account(name: &str) -> Account {
+fn account(name: &str) -> Account {
     Account { id: format!("id-{name}"), name: name.to_owned(), zone: "Europe/Madrid".to_owned() }
 }
 

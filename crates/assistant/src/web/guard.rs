@@ -15,10 +15,6 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use super::{App, pages, problem::Problem, request::BODY_BYTES_MAX, session};
 use crate::ids;
 
-/// The request's id, as the edge gave it or as made here.
-#[derive(Clone)]
-pub(super) struct RequestId(pub(super) String);
-
 /// The word that this answer's scripts must carry.
 #[derive(Clone)]
 pub(super) struct Nonce(pub(super) String);
@@ -27,7 +23,6 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let began = Instant::now();
     let id = request_id(request.headers());
     let nonce = Nonce(ids::new_token());
-    request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(nonce.clone());
     let seen = Seen::of(&request);
     let answered = match refuse(&request) {

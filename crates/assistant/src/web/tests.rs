@@ -1,1 +1,281 @@
-//! Tests.
+//! The interface over its real router and a real database, without a socket.
+
+use std::time::Duration;
+
+use axum::{body::Body, extract::Request};
+use futures_util::future::join_all;
+use http::{Method, StatusCode, header};
+use http_body_util::BodyExt;
+use kit::config::Reading;
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use super::*;
+use crate::{cli::testing, settings::FIELDS};
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    router: Router,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    fn text(&self, pointer: &str) -> String {
+        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.body)).to_owned()
+    }
+}
+
+async fn bench() -> Bench {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vars = [("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")), ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"), ("ASSISTANT_BUILTIN_PACE", "0ms")];
+    let settings = Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned())))).expect("valid");
+    let app = testing::app(&settings, &["ana", "ben"]).await;
+    Bench { _folder: folder, router: app.router() }
+}
+
+impl Bench {
+    async fn send(&self, request: Request) -> Answer {
+        let response = self.router.clone().call(request).await.expect("never fails");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).expect("a request")).await
+    }
+
+    async fn get(&self, token: &str, path: &str) -> Answer {
+        self.ask(token, "GET", path, None, &[]).await
+    }
+
+    async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.ask(token, "POST", path, Some(body), &[]).await
+    }
+
+    async fn sign_in(&self, user: &str) -> String {
+        let answer = self.post("", "/api/login", json!({"user": user, "password": testing::PASSWORD})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.text("/token")
+    }
+}
+
+#[tokio::test]
+async fn every_described_operation_exists_and_asks_who_is_there() {
+    let bench = bench().await;
+    for route in routes::TABLE {
+        for operation in route.operations {
+            let path = route.path.replace("{id}", "none");
+            let answer = bench.ask("", &operation.method.to_uppercase(), &path, operation.body.map(|_| json!({})), &[]).await;
+            assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{} {path}", operation.method);
+            let described = openapi::description();
+            let responses = &described["paths"][route.path][operation.method]["responses"];
+            assert!(responses.get(answer.status.as_str()).is_some(), "{} {path} answers {}, which is not described", operation.method, answer.status);
+            if operation.access == routes::Access::SignedIn {
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{} {path}", operation.method);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn methods_that_are_not_described_are_refused() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    for route in routes::TABLE {
+        for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::POST] {
+            if route.operations.iter().any(|operation| operation.method.eq_ignore_ascii_case(method.as_str())) {
+                continue;
+            }
+            let answer = bench.ask(&token, method.as_str(), &route.path.replace("{id}", "none"), None, &[]).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {}", route.path);
+            assert_eq!(answer.json()["status"], 405);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_accounts_things_do_not_exist() {
+    let bench = bench().await;
+    let (ana, ben) = (bench.sign_in("ana").await, bench.sign_in("ben").await);
+    let task = bench.post(&ana, "/api/tasks", json!({"title": "Pay rent"})).await;
+    let (task, undo) = (task.text("/task/id"), task.text("/undo_id"));
+    bench.post(&ana, "/api/journal", json!({"text": "secret river"})).await;
+    let conversation = bench.post(&ana, "/api/conversations", json!({})).await.text("/id");
+    let message = bench.post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"})).await.text("/message_id");
+    let ids = [("tasks", &task), ("conversations", &conversation), ("messages", &message), ("undo", &undo)];
+    let mut tried = 0;
+    for route in routes::TABLE.iter().filter(|route| route.path.contains("{id}")) {
+        let (_, id) = ids.iter().find(|(word, _)| route.path.contains(word)).expect("an id for each route");
+        let path = route.path.replace("{id}", id);
+        for operation in route.operations {
+            let body = operation.body.map(|_| json!({"text": "mine now"}));
+            let answer = bench.ask(&ben, &operation.method.to_uppercase(), &path, body, &[]).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{} {path}: {}", operation.method, answer.body);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 9, "only {tried} operations have ids");
+    assert_eq!(bench.get(&ben, "/api/tasks?state=all").await.json()["tasks"], json!([]));
+    assert_eq!(bench.get(&ben, "/api/journal?q=river").await.json()["entries"], json!([]));
+    assert_eq!(bench.get(&ana, "/api/journal?q=river").await.json()["entries"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_key_does_a_thing_once_even_when_sent_at_the_same_time() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let key = [("idempotency-key", "k-1")];
+    let sends = (0..8).map(|_| bench.ask(&token, "POST", "/api/tasks", Some(json!({"title": "Pay rent"})), &key));
+    let answers = join_all(sends).await;
+    let ids: std::collections::BTreeSet<String> = answers.iter().map(|answer| answer.text("/task/id")).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.headers.contains_key("idempotency-replayed")).count(), 7);
+    let other = bench.ask(&token, "POST", "/api/tasks", Some(json!({"title": "Something else"})), &key).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let elsewhere = bench.ask(&token, "POST", "/api/journal", Some(json!({"text": "Pay rent"})), &key).await;
+    assert_eq!(elsewhere.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bench.get(&token, "/api/tasks").await.json()["tasks"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn the_box_does_and_undoes_over_the_interface() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let said = bench.post(&token, "/api/say", json!({"text": "remind me to call Anna tomorrow at 5pm"})).await;
+    assert_eq!(said.json()["understood"], "Task: call Anna · tomorrow, 17:00");
+    assert_eq!(bench.get(&token, "/api/tasks").await.json()["tasks"][0]["due_time"], "17:00");
+    let path = format!("/api/undo/{}", said.text("/undo_id"));
+    assert_eq!(bench.post(&token, &path, json!({})).await.status, StatusCode::OK);
+    assert_eq!(bench.post(&token, &path, json!({})).await.status, StatusCode::CONFLICT);
+    assert_eq!(bench.get(&token, "/api/tasks").await.json()["tasks"], json!([]));
+}
+
+#[tokio::test]
+async fn another_site_cannot_change_anything_with_our_cookie() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let cookie = format!("session={token}");
+    let try_from = async |headers: &[(&str, &str)]| {
+        let headers: Vec<_> = [("cookie", cookie.as_str()), ("host", "app.test")].into_iter().chain(headers.iter().copied()).collect();
+        bench.ask("", "POST", "/api/tasks", Some(json!({"title": "x"})), &headers).await.status
+    };
+    assert_eq!(try_from(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(try_from(&[("sec-fetch-site", "same-site")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(try_from(&[("origin", "https://evil.test")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(try_from(&[("origin", "null")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(try_from(&[("origin", "https://app.test")]).await, StatusCode::CREATED);
+    assert_eq!(try_from(&[("sec-fetch-site", "same-origin")]).await, StatusCode::CREATED);
+    let form = Request::post("/tasks").header("cookie", &cookie).header("content-type", "application/x-www-form-urlencoded");
+    let without_token = bench.send(form.body(Body::from("title=x&csrf=guess")).expect("a request")).await;
+    assert_eq!(without_token.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn cookies_are_strict_and_a_plain_one_is_no_good_over_https() {
+    let bench = bench().await;
+    let login = json!({"user": "ana", "password": testing::PASSWORD});
+    let plain = bench.post("", "/api/login", login.clone()).await;
+    let cookie = plain.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    let secure = bench.ask("", "POST", "/api/login", Some(login), &[("x-forwarded-proto", "https")]).await;
+    let cookie = secure.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(cookie.starts_with("__Host-session=") && cookie.contains("Secure") && !cookie.contains("Domain"), "{cookie}");
+    let pair = format!("session={}", plain.text("/token"));
+    let over_https = bench.ask("", "GET", "/api/me", None, &[("cookie", &pair), ("x-forwarded-proto", "https")]).await;
+    assert_eq!(over_https.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn pages_carry_a_policy_and_lead_strangers_to_the_login() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let html = [("accept", "text/html")];
+    for page in ["/dashboard", "/tasks", "/journal", "/chat", "/settings"] {
+        let stranger = bench.ask("", "GET", page, None, &html).await;
+        assert_eq!((stranger.status, stranger.headers[header::LOCATION].as_bytes()), (StatusCode::SEE_OTHER, b"/login".as_slice()), "{page}");
+        let answer = bench.ask(&token, "GET", page, None, &html).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}: {}", answer.body);
+        let policy = answer.headers["content-security-policy"].to_str().expect("text");
+        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
+        assert_eq!(answer.body.matches("<script").count(), answer.body.matches(&format!("nonce=\"{nonce}\"")).count(), "{page}");
+        assert!(!answer.body.contains("style=\""), "{page} has inline style");
+    }
+    let missing = bench.ask(&token, "GET", "/nowhere", None, &html).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.body.contains("<html"));
+}
+
+#[tokio::test]
+async fn what_people_write_is_shown_as_text() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    bench.post(&token, "/api/tasks", json!({"title": "<script>alert(1)</script>"})).await;
+    let page = bench.get(&token, "/tasks").await;
+    assert!(!page.body.contains("<script>alert") && page.body.contains("&lt;script&gt;alert"));
+}
+
+#[tokio::test]
+async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
+    let bench = bench().await;
+    assert_eq!(bench.get("", "/metrics").await.status, StatusCode::OK);
+    let street = [("x-forwarded-for", "203.0.113.9")];
+    assert_eq!(bench.ask("", "GET", "/metrics", None, &street).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.ask("a-token-for-metrics", "GET", "/metrics", None, &street).await.status, StatusCode::OK);
+    let stranger = bench.get("", "/api/health").await.json();
+    assert_eq!(stranger.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>()), Some(vec!["status".to_owned(), "timestamp".to_owned()]));
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_fit_are_told_and_do_nothing() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    for (path, body) in [
+        ("/api/tasks", json!({"titel": "x"})),
+        ("/api/tasks", json!({"title": " "})),
+        ("/api/tasks", json!({"title": "x", "due_day": "tomorrow"})),
+        ("/api/tasks", json!({"title": "x", "due_time": "17:00"})),
+        ("/api/journal", json!({"text": ""})),
+        ("/api/say", json!({"text": "  "})),
+    ] {
+        let answer = bench.post(&token, path, body.clone()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+    }
+    let large = bench.post(&token, "/api/journal", json!({"text": "x".repeat(300 * 1_024)})).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", large.body);
+    assert_eq!(bench.get(&token, "/api/journal").await.json()["entries"], json!([]));
+    assert_eq!(bench.get(&token, "/api/messages/x/stream?from=abc").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_and_the_eleventh_is_slow() {
+    let bench = bench().await;
+    let wrong = json!({"user": "ana", "password": "not this one"});
+    for _ in 0..10 {
+        assert_eq!(bench.post("", "/api/login", wrong.clone()).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let slow = tokio::time::timeout(Duration::from_millis(700), bench.post("", "/api/login", wrong)).await;
+    assert!(slow.is_err(), "the eleventh came at once");
+    let right = bench.post("", "/api/login", json!({"user": "ana", "password": testing::PASSWORD})).await;
+    assert_eq!(right.status, StatusCode::OK, "slowed, not locked out");
+}

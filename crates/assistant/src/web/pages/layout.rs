@@ -32,7 +32,7 @@ pub(super) fn with_box(frame: &Frame<'_>, content: Markup, say: Markup) -> Marku
             @for (path, name, picture) in NAVIGATION {
                 a href=(path) aria-current=[(path == frame.here).then_some("page")] { (icon(picture)) (name) }
             }
-            p.who { (frame.who.account.name) " · " a href="#" data-keys { "keys" } }
+            p.who { (frame.who.account.name) button.quiet type="button" data-keys { kbd { "?" } " keys" } }
         }
         main #main { (content) }
         (say)

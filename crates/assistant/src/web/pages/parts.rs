@@ -48,8 +48,11 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
                 button.tick.on[over] type="submit" data-do="done" aria-label={ (label) ": " (task.title) } { i { (icon("tick")) } }
             }
             span.title.over[over] { (task.title) }
-            @if let Some(due) = task.due {
-                span.due.late[!over && due.day < today] { (words::show_due(due, today)) }
+            @match task.due {
+                // Under the heading "Today" the hour alone says it.
+                Some(due) if due.day == today => @if let Some(time) = due.time { span.due { (words::show_time(time)) } },
+                Some(due) => span.due.late[!over && due.day < today] { (words::show_due(due, today)) },
+                None => {},
             }
             form method="post" action={ "/tasks/" (task.id) "/delete" } {
                 (hidden(frame, frame.here))

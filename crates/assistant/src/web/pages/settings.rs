@@ -53,10 +53,10 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
     html! {
         section.part {
             header { h2 { "Done lately" } }
-            ul.list.sheet {
+            ul.list.plain.sheet {
                 @for past in history.iter().take(20) {
                     li data-row {
-                        span.title.over[past.undone] { " " (past.understood) }
+                        span.title.over[past.undone] { (past.understood) }
                         @if !past.undone {
                             form method="post" action={ "/undo/" (past.id) } { (parts::hidden(frame, frame.here)) button.quiet type="submit" { "Undo" } }
                         }
