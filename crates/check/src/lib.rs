@@ -1,1 +1,17 @@
-//! The room `check`.
+//! Findings: the checklists of production guides as checks that run. What is wrong, why, how to mend it, and from where
+//! the demand comes.
+//!
+//! Owns one small file per finding: under `before/` what can be known before anything runs, under `live/` what needs the
+//! app running. Each has an id, a severity, the requirements it answers, and a state: found, passed, not run, or attested
+//! by a person until a date. Never changes anything, never opens a connection to the outside. Begin with [`before`],
+//! [`live`] and [`attest`].
+
+pub mod attest;
+mod before;
+mod finding;
+mod live;
+mod people;
+
+pub use attest::Attestation;
+pub use before::{Context, Secrets, before, manifest};
+pub use live::{Live, live};

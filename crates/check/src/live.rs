@@ -1,0 +1,57 @@
+//! What needs the app running: from what the keeper and the edge say of it.
+
+mod deploys;
+mod disk;
+mod edge_up;
+mod instances_up;
+mod parent;
+mod readiness;
+mod restarts;
+mod serving;
+#[cfg(test)]
+mod tests;
+mod tls_served;
+
+use api::{checks::Finding, machine::Machine, status::SiteStatus};
+use model::manifest::Manifest;
+
+use crate::finding::{Check, Looks};
+
+/// One moment of a site and of its machine.
+pub struct Live<'a> {
+    /// Of the release that serves.
+    pub manifest: &'a Manifest,
+    pub status: &'a SiteStatus,
+    pub machine: &'a Machine,
+}
+
+impl Live<'_> {
+    /// The services of the release that serves, as they run.
+    fn serving(&self) -> impl Iterator<Item = &api::status::ServiceStatus> {
+        self.status.services.iter().filter(|service| Some(service.release) == self.status.serving)
+    }
+}
+
+const CHECKS: [&Check<Running>; 9] = [
+    &serving::CHECK,
+    &instances_up::CHECK,
+    &readiness::CHECK,
+    &restarts::CHECK,
+    &deploys::CHECK,
+    &edge_up::CHECK,
+    &tls_served::CHECK,
+    &parent::CHECK,
+    &disk::CHECK,
+];
+
+/// The kind of checks that look at a [`Live`] site.
+pub(crate) struct Running;
+
+impl Looks for Running {
+    type At<'a> = Live<'a>;
+}
+
+/// All checks of what runs.
+pub fn live(context: &Live<'_>) -> Vec<Finding> {
+    CHECKS.iter().map(|check| check.find(context)).collect()
+}

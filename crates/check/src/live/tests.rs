@@ -1,0 +1,109 @@
+//! Each check of what runs finds what it is for.
+
+use api::{
+    checks::State,
+    machine::{Listener, Machine, Process},
+    status::{Instance, ServiceStatus, SiteStatus},
+};
+use model::{ReleaseNumber, manifest::Manifest};
+
+use super::{Live, live};
+
+fn manifest() -> Manifest {
+    serde_json::from_str(include_str!("testdata/manifest.json")).unwrap()
+}
+
+fn instance(n: u32) -> Instance {
+    Instance {
+        name: format!("web.7.{n}").parse().unwrap(),
+        pid: Some(100 + n),
+        state: "up".to_owned(),
+        ready: Some(true),
+        address: None,
+        since: None,
+        restarts: 0,
+        last_exit: None,
+        memory_bytes: None,
+    }
+}
+
+fn status() -> SiteStatus {
+    SiteStatus {
+        site: "assistant/production".parse().unwrap(),
+        serving: Some(ReleaseNumber(7)),
+        last_stable: None,
+        urls: Vec::new(),
+        services: vec![ServiceStatus {
+            service: "web".parse().unwrap(),
+            release: ReleaseNumber(7),
+            state: "live".to_owned(),
+            wanted: 2,
+            scaled: false,
+            instances: vec![instance(1), instance(2)],
+            open: None,
+        }],
+        deploy: None,
+        paused: None,
+        held: None,
+        last: None,
+    }
+}
+
+fn machine() -> Machine {
+    let process = Process { pid: 9, started: String::new(), restarts: 0 };
+    let listener =
+        |kind: &str| Listener { kind: kind.to_owned(), address: String::new(), url: String::new() };
+    Machine {
+        version: String::new(),
+        build: String::new(),
+        api: [1, 1],
+        host: String::new(),
+        data: "/data".to_owned(),
+        run: String::new(),
+        keeper: process.clone(),
+        edge: Some(process),
+        has_parent: true,
+        listeners: vec![listener("http"), listener("https")],
+        lost: Vec::new(),
+        disk_free_bytes: 10 << 30,
+        inodes_free: 1_000_000,
+    }
+}
+
+fn found_after(change: impl FnOnce(&mut SiteStatus, &mut Machine)) -> Vec<String> {
+    let (mut status, mut machine) = (status(), machine());
+    change(&mut status, &mut machine);
+    let manifest = manifest();
+    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    findings.into_iter().filter(|f| matches!(f.state, State::Found { .. })).map(|f| f.id).collect()
+}
+
+#[test]
+fn a_site_that_is_well_has_no_findings() {
+    assert_eq!(found_after(|_, _| {}), Vec::<String>::new());
+}
+
+#[test]
+fn each_thing_that_goes_wrong_is_found_by_its_check() {
+    assert_eq!(found_after(|status, _| status.serving = None), ["serving"]);
+    assert_eq!(found_after(|status, _| status.services.clear()), ["serving"]);
+    assert_eq!(found_after(|status, _| status.services[0].wanted = 3), ["instances-up"]);
+    assert_eq!(found_after(|status, _| status.services[0].instances[0].ready = Some(false)), ["readiness"]);
+    assert_eq!(found_after(|status, _| status.services[0].instances[0].restarts = 9), ["restarts"]);
+    assert_eq!(found_after(|status, _| status.paused = Some("it flapped".to_owned())), ["deploys"]);
+    assert_eq!(found_after(|_, machine| machine.edge = None), ["edge"]);
+    assert_eq!(found_after(|_, machine| machine.listeners.truncate(1)), ["tls-served"]);
+    assert_eq!(found_after(|_, machine| machine.has_parent = false), ["keeper-parent"]);
+    assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
+    assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
+}
+
+#[test]
+fn an_instance_that_backs_off_is_told_with_its_last_exit() {
+    let (mut status, machine, manifest) = (status(), machine(), manifest());
+    status.services[0].instances[1].state = "backing off".to_owned();
+    status.services[0].instances[1].last_exit = Some("exit code 1".to_owned());
+    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    let said = serde_json::to_string(&findings).unwrap();
+    assert!(said.contains("web.7.2 is backing off, last exit: exit code 1"), "{said}");
+}
