@@ -95,6 +95,12 @@ impl LogBatch {
     }
 }
 
+impl Drop for LogBatch {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
 impl Line<'_> {
     /// Writing to memory does not fail, so results are not looked at.
     fn render(&self, out: &mut Vec<u8>, with_query: bool) {

@@ -291,11 +291,6 @@ impl UpstreamBody {
         }
         self.flight.timer.cut_at(cut_at);
         if waits && self.flight.timer.expired(cx) {
-            if self.becomes_stream_at.is_some() {
-                // Woken for the class, a tick before its time.
-                self.flight.timer.arm(self.idle);
-                return None;
-            }
             self.flight.cause = Some("upstream-idle");
             return Some(Some(AnswerFault("the upstream sent nothing for too long")));
         }

@@ -221,7 +221,7 @@ pub struct ListenerStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     pub index: usize,
-    /// Since the thread last said that it runs; it does every 250 ms.
+    /// Since the thread last said that it runs; it does every 100 ms.
     pub heartbeat_age_ms: u64,
     pub connections: u64,
 }

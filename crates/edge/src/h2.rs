@@ -1,6 +1,6 @@
 //! One HTTP/2 connection, by hyper: streams become requests like any other.
 
-use std::{pin::pin, rc::Rc, task::Poll};
+use std::{pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use hyper::{rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -12,6 +12,9 @@ use crate::{
 
 /// Bound: of one stream's answer that waits for the client to read.
 const SEND_BYTES_MAX: usize = 128 << 10;
+
+/// From GOAWAY to the end of a connection on which nothing is open; looked at again as long as something is.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Streams run on the thread of their connection.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,7 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let timer = ctx.worker.timers.timer();
     let mut is_leaving = false;
     std::future::poll_fn(|cx| {
         ctx.state.watch(cx);
@@ -51,10 +55,20 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
             Some(_) if !is_leaving => {
                 is_leaving = true;
                 connection.as_mut().graceful_shutdown();
+                timer.arm(LEAVE_WITHIN);
             }
             _ => {}
         }
-        connection.as_mut().poll(cx).map(|_| ())
+        let polled = connection.as_mut().poll(cx).map(|_| ());
+        // A client that is gone never says that it has understood.
+        if polled.is_pending() && is_leaving && timer.expired(cx) {
+            if ctx.state.is_idle() {
+                return Poll::Ready(());
+            }
+            timer.arm(LEAVE_WITHIN);
+            let _ = timer.expired(cx);
+        }
+        polled
     })
     .await;
 }

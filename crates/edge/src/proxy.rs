@@ -96,6 +96,15 @@ impl Ctx {
         says_another.then(|| headers::trusted_proto(headers)).flatten().unwrap_or(own)
     }
 
+    /// The port that the client asked; on the private listener that of the public way.
+    fn port(&self, proto: &str) -> u16 {
+        match (self.state.port, proto) {
+            (0, "https") => 443,
+            (0, _) => 80,
+            (port, _) => port,
+        }
+    }
+
     fn forwarded(&self, client: IpAddr, host: &HeaderValue, proto: &'static str) -> HeaderValue {
         let mut last = self.forwarded.borrow_mut();
         match &*last {
@@ -245,7 +254,7 @@ fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, pro
         ip: &ip,
         proto,
         host,
-        port: ctx.state.port,
+        port: ctx.port(proto),
         forwarded: ctx.forwarded(client, host, proto),
     };
     headers::set_forwarded(&mut head.headers, asker);

@@ -141,7 +141,7 @@ impl Caps {
     /// An IPv6 client has a whole /64 to itself, so that is what is counted.
     fn key(ip: IpAddr) -> u128 {
         match ip.to_canonical() {
-            IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped().to_bits()),
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
             IpAddr::V6(ip) => Ipv6Addr::to_bits(ip) >> 64 << 64,
         }
     }

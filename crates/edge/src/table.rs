@@ -149,7 +149,7 @@ pub enum TableError {
     #[error("the path prefix `{0}` does not begin with `/`")]
     BadPrefix(String),
     #[error("{host}{prefix} is claimed by {first} and by {second}")]
-    Claimed { host: String, prefix: String, first: Site, second: Site },
+    Claimed { host: String, prefix: String, first: Box<Site>, second: Box<Site> },
 }
 
 impl Table {
@@ -206,8 +206,8 @@ impl Table {
                         return Err(TableError::Claimed {
                             host: if host.is_empty() { "any host ".to_owned() } else { host.clone() },
                             prefix: route.path_prefix.clone(),
-                            first: (**first).clone(),
-                            second: site.site.clone(),
+                            first: Box::new((**first).clone()),
+                            second: Box::new(site.site.clone()),
                         });
                     }
                 }

@@ -64,8 +64,7 @@ pub(crate) fn run(
             accepts.push(tokio::task::spawn_local(accept_loop(Rc::clone(&worker), accept, tls.clone())));
         }
         accepting();
-        worker.beat(stop, &accepts).await;
-        Ok(())
+        worker.beat(stop, &accepts).await
     })
 }
 
@@ -131,7 +130,11 @@ impl Worker {
     }
 
     /// The tick: everything that time does here, until the edge stops and nothing is open.
-    async fn beat(&self, mut stop: watch::Receiver<bool>, accepts: &[tokio::task::JoinHandle<()>]) {
+    async fn beat(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        accepts: &[tokio::task::JoinHandle<()>],
+    ) -> io::Result<()> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut is_stopping = false;
@@ -144,12 +147,17 @@ impl Worker {
                 }
             }
             self.sweep(is_stopping);
+            // A listener that nobody accepts from swallows connections: better to end and be replaced.
+            if !is_stopping && accepts.iter().any(tokio::task::JoinHandle::is_finished) {
+                return Err(io::Error::other("it has stopped to accept"));
+            }
             let is_empty = self.connections.borrow().is_empty();
             if is_stopping && (is_empty || now_ms() >= self.shared.stop_at()) {
                 break;
             }
         }
         self.log.borrow_mut().flush();
+        Ok(())
     }
 
     fn sweep(&self, is_stopping: bool) {
@@ -162,7 +170,9 @@ impl Worker {
         pulse.connections.store(connections.len() as u64, Relaxed);
         for (_, connection) in connections.iter() {
             connection.judge(now, limits);
-            if is_stopping && connection.is_idle() && connection.idle_ms(now) >= IDLE_GRACE_MS {
+            // An HTTP/2 client is told at once to open no more streams; those that are open end as they would.
+            let is_over = connection.is_idle() && connection.idle_ms(now) >= IDLE_GRACE_MS;
+            if is_stopping && (is_over || connection.is_h2.get()) {
                 connection.end(Kill::Shutdown);
             }
         }

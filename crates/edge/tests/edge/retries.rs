@@ -131,11 +131,11 @@ async fn answers_never_cross() {
         async move {
             let path = request.uri().path().to_owned();
             let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            if turn % 7 == 0 {
+            if turn.is_multiple_of(7) {
                 tokio::time::sleep(std::time::Duration::from_millis(3)).await;
             }
             let mut answer = Response::new(full(format!("[{path}:{}]", body.len())));
-            if turn % 11 == 0 {
+            if turn.is_multiple_of(11) {
                 answer.headers_mut().insert("connection", "close".parse().unwrap());
             }
             answer
