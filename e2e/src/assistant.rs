@@ -76,22 +76,123 @@ impl Person {
     /// # Errors
     /// The stream ends without `done`, or its digest or the stored message differ from what was streamed.
     pub fn chat(&self, key: &str, text: &str) -> Result<Told> {
-        let conversation = self.post("/api/conversations", &format!("{key}-c"), &json!({}), 201)?;
-        let id = conversation["id"].as_str().ok_or("a conversation without id")?;
-        let path = format!("/api/conversations/{id}/messages");
-        let accepted = self.post(&path, &format!("{key}-m"), &json!({ "text": text }), 202)?;
-        let message = accepted["message_id"].as_str().ok_or("no message_id")?.to_owned();
-        let stream = accepted["stream"].as_str().ok_or("no stream")?;
-        let answer = self.get(stream)?;
+        let Following { stream, told, .. } = self.say(key, text)?;
+        let answer = self.get(&stream)?;
         if answer.status != 200 {
             return Err(format!("the stream answered {}: {}", answer.status, answer.text()));
         }
-        let told = read_events(message, &answer.text())?;
+        let told = read_events(told.message, &answer.text())?;
         let stored = self.get_json(&format!("/api/messages/{}", told.message))?;
         if stored["text"] != told.text.as_str() {
             return Err(format!("streamed {:?}, stored {}", told.text, stored["text"]));
         }
         Ok(told)
+    }
+}
+
+/// An answer at work, followed across broken connections as a browser does it.
+#[derive(Debug)]
+pub struct Following {
+    person: Person,
+    stream: String,
+    last_id: Option<String>,
+    seen: Vec<String>,
+    told: Told,
+    /// How often a connection broke off and another took its place.
+    pub reconnects: usize,
+}
+
+impl Person {
+    /// Says `text` and returns at once; [`Following::to_the_end`] reads.
+    ///
+    /// # Errors
+    /// Not accepted.
+    pub fn say(&self, key: &str, text: &str) -> Result<Following> {
+        let conversation = self.post("/api/conversations", &format!("{key}-c"), &json!({}), 201)?;
+        let id = conversation["id"].as_str().ok_or("a conversation without id")?;
+        let path = format!("/api/conversations/{id}/messages");
+        let accepted = self.post(&path, &format!("{key}-m"), &json!({ "text": text }), 202)?;
+        let message = accepted["message_id"].as_str().ok_or("no message_id")?.to_owned();
+        let stream = accepted["stream"].as_str().ok_or("no stream")?.to_owned();
+        let told = Told { message, text: String::new(), resets: 0 };
+        Ok(Following { person: self.clone(), stream, last_id: None, seen: Vec::new(), told, reconnects: 0 })
+    }
+}
+
+impl Following {
+    /// Reads until `done`, with `Last-Event-ID` after each break. `started` is called once the first text has come.
+    ///
+    /// # Errors
+    /// An event came twice, the text is not what the end says, or nothing came for a minute.
+    pub fn to_the_end(mut self, started: impl FnOnce()) -> Result<(Told, usize)> {
+        let mut started = Some(started);
+        let deadline = std::time::Instant::now() + Duration::from_secs(90);
+        loop {
+            let done = self.read_on(&mut started)?;
+            if let Some(data) = done {
+                let whole = testkit::fakeapp::answer::digest(self.told.text.as_bytes());
+                let good = data["sha256"] == whole.as_str() && data["status"] == "done";
+                let Self { told, reconnects, .. } = self;
+                return if good {
+                    Ok((told, reconnects))
+                } else {
+                    Err(format!("the end says {data}: {told:?}"))
+                };
+            }
+            if std::time::Instant::now() > deadline {
+                return Err(format!("no end after {} connections: {:?}", self.reconnects + 1, self.told));
+            }
+            self.reconnects += 1;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// One connection; the data of `done`, if it came.
+    fn read_on(&mut self, started: &mut Option<impl FnOnce()>) -> Result<Option<Value>> {
+        let resume = self.last_id.as_ref().map(|id| format!("last-event-id: {id}"));
+        let mut head = vec![self.person.authorization.as_str(), "accept: text/event-stream"];
+        head.extend(resume.as_deref());
+        let (mut event, mut data, mut id) = (String::new(), Value::Null, None::<String>);
+        let (mut done, mut twice) = (None, None);
+        let (told, seen, last_id) = (&mut self.told, &mut self.seen, &mut self.last_id);
+        // What breaks off is what this is about: the lines that came before the break count.
+        let _ = http::lines(self.person.at, &self.person.host, &self.stream, &head, |line| {
+            if let Some(name) = line.strip_prefix("event:") {
+                event = name.trim().to_owned();
+            } else if let Some(value) = line.strip_prefix("id:") {
+                id = Some(value.trim().to_owned());
+            } else if let Some(json) = line.strip_prefix("data:") {
+                data = serde_json::from_str(json.trim()).unwrap_or_default();
+            } else if line.is_empty() && !event.is_empty() {
+                if let Some(id) = id.take() {
+                    if seen.contains(&id) {
+                        twice = Some(id.clone());
+                    }
+                    seen.push(id.clone());
+                    *last_id = Some(id);
+                }
+                match event.as_str() {
+                    "text" => told.text.push_str(data["text"].as_str().unwrap_or_default()),
+                    "reset" => {
+                        told.text.clear();
+                        told.resets += 1;
+                    }
+                    "done" => done = Some(data.take()),
+                    _ => {}
+                }
+                event.clear();
+                if !told.text.is_empty()
+                    && let Some(started) = started.take()
+                {
+                    started();
+                }
+            }
+            done.is_none()
+        });
+        match twice {
+            Some(id) => Err(format!("event {id} came twice")),
+            None => Ok(done),
+        }
     }
 }
 

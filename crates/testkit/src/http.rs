@@ -71,6 +71,40 @@ pub fn ask_unix(socket: &Path, method: &str, path: &str, body: &[u8]) -> Result<
     exchange(stream, "localhost", method, path, &["content-type: application/json"], body)
 }
 
+/// A GET whose answer is read line by line as it comes, until `each` has had enough or it ends.
+///
+/// # Errors
+/// As [`ask`]; also when the answer breaks off, after the lines that came before.
+pub fn lines(
+    to: SocketAddr,
+    host: &str,
+    path: &str,
+    head: &[&str],
+    mut each: impl FnMut(&str) -> bool,
+) -> Result<u16, Error> {
+    let mut stream = TcpStream::connect_timeout(&to, SILENCE_MAX)?;
+    stream.set_read_timeout(Some(SILENCE_MAX))?;
+    write_head(&mut stream, host, "GET", path, head, 0)?;
+    let mut from = BufReader::new(stream);
+    let answer = read_head(&mut from)?;
+    let mut rest = Vec::new();
+    loop {
+        let size = line(&mut from)?;
+        let size = chunk_size(&size)?;
+        take(&mut from, size, &mut rest)?;
+        line(&mut from)?;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let whole: Vec<u8> = rest.drain(..=end).collect();
+            if !each(String::from_utf8_lossy(&whole).trim_end()) {
+                return Ok(answer.status);
+            }
+        }
+        if size == 0 {
+            return Ok(answer.status);
+        }
+    }
+}
+
 fn exchange(
     mut stream: impl Read + Write,
     host: &str,
@@ -79,31 +113,45 @@ fn exchange(
     head: &[&str],
     body: &[u8],
 ) -> Result<Answer, Error> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
-    request.push_str(&format!("content-length: {}\r\n", body.len()));
-    head.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
+    write_head(&mut stream, host, method, path, head, body.len())?;
     stream.write_all(body)?;
     read(BufReader::new(stream))
 }
 
+fn write_head(
+    stream: &mut impl Write,
+    host: &str,
+    method: &str,
+    path: &str,
+    head: &[&str],
+    body_bytes: usize,
+) -> Result<(), Error> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    request.push_str(&format!("content-length: {body_bytes}\r\n"));
+    head.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes())
+}
+
 fn read(mut from: impl BufRead) -> Result<Answer, Error> {
-    let first = line(&mut from)?;
+    let mut answer = read_head(&mut from)?;
+    answer.body = body(&mut from, &answer)?;
+    Ok(answer)
+}
+
+fn read_head(from: &mut impl BufRead) -> Result<Answer, Error> {
+    let first = line(from)?;
     let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| Error::other(format!("no HTTP answer: {first:?}")))?;
     let mut headers = Vec::new();
     loop {
-        let line = line(&mut from)?;
+        let line = line(from)?;
         if line.is_empty() {
-            break;
+            return Ok(Answer { status, headers, body: Vec::new() });
         }
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
-    answer.body = body(&mut from, &answer)?;
-    Ok(answer)
 }
 
 fn body(from: &mut impl BufRead, answer: &Answer) -> Result<Vec<u8>, Error> {
@@ -111,8 +159,7 @@ fn body(from: &mut impl BufRead, answer: &Answer) -> Result<Vec<u8>, Error> {
     if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         loop {
             let size = line(from)?;
-            let size = u64::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16);
-            let size = size.map_err(|error| Error::other(format!("chunk size: {error}")))?;
+            let size = chunk_size(&size)?;
             take(from, size, &mut body)?;
             line(from)?;
             if size == 0 {
@@ -125,6 +172,11 @@ fn body(from: &mut impl BufRead, answer: &Answer) -> Result<Vec<u8>, Error> {
         _ => drop(from.take(ANSWER_BYTES_MAX).read_to_end(&mut body)?),
     }
     Ok(body)
+}
+
+fn chunk_size(line: &str) -> Result<u64, Error> {
+    let digits = line.split(';').next().unwrap_or_default().trim();
+    u64::from_str_radix(digits, 16).map_err(|error| Error::other(format!("chunk size {digits:?}: {error}")))
 }
 
 fn take(from: &mut impl BufRead, bytes: u64, into: &mut Vec<u8>) -> Result<(), Error> {

@@ -1,0 +1,66 @@
+//! The reference assistant behind the edge: what a person is told survives what happens to the processes.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+
+use e2e::assistant::{Crowd, Person};
+use testkit::{Mainstay, binaries, mainstay::processes::kill, wait};
+
+const SITE: &str = "assistant/production";
+const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
+
+/// A machine that serves the assistant, and somebody who is signed in.
+fn serving_assistant() -> (Mainstay, PathBuf, Person) {
+    let mainstay = Mainstay::start();
+    let folder = mainstay.folder().join("assistant");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("mainstay.toml"), MANIFEST).expect("the manifest");
+    fs::copy(binaries::path("assistant"), folder.join("assistant")).expect("it was built");
+    let site = mainstay.data().join("apps").join(SITE);
+    fs::create_dir_all(&site).expect("the site's folder");
+    let secrets = site.join("secrets.env");
+    let text = format!(
+        "ASSISTANT_SECRET_KEY={}\nASSISTANT_FIRST_USER=ana\nASSISTANT_FIRST_PASSWORD=correct-horse\n",
+        "k".repeat(40)
+    );
+    fs::write(&secrets, text).expect("the secrets");
+    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).expect("own file");
+    mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
+    let person = Person::sign_in(mainstay.http(), "localhost", "ana", "correct-horse").expect("signed in");
+    (mainstay, folder, person)
+}
+
+#[test]
+fn an_answer_goes_on_over_a_killed_edge_and_the_model_is_not_asked_twice() {
+    let (mainstay, _, person) = serving_assistant();
+    let following = person.say("edge", "count to 8 slowly").expect("accepted");
+    let edge = mainstay.edge_pid();
+    let (told, reconnects) = following.to_the_end(|| kill(edge)).expect("the whole answer");
+    assert!(told.text.contains('8') && told.resets == 0, "{told:?}");
+    assert!(reconnects >= 1, "the connection broke with the edge");
+}
+
+#[test]
+fn an_answer_survives_the_death_of_every_web_process_whole_and_once() {
+    let (mainstay, _, person) = serving_assistant();
+    let following = person.say("web", "count to 8 slowly").expect("accepted");
+    let instances = mainstay.instances(SITE);
+    let (told, _) =
+        following.to_the_end(|| instances.values().copied().for_each(kill)).expect("the whole answer");
+    assert!(told.text.contains('8') && told.resets <= 1, "{told:?}");
+    wait::until("all instances are back", Duration::from_secs(30), || {
+        let back = mainstay.instances(SITE);
+        back.len() == instances.len() && back.values().all(|pid| !instances.values().any(|old| old == pid))
+    });
+}
+
+#[test]
+fn the_assistant_is_replaced_while_people_use_it_and_nobody_notices() {
+    let (mainstay, folder, person) = serving_assistant();
+    let crowd = Crowd::start(&person, 4);
+    fs::write(folder.join("RELEASE"), "2").expect("written");
+    mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
+    mainstay.cli_in(&folder, &["rollback"]).expect_code(0);
+    let seen = crowd.finish();
+    assert!(seen.failures.is_empty(), "of {}: {:?}", seen.asked, seen.failures);
+    assert!(!seen.written.is_empty());
+}
