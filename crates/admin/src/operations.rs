@@ -63,6 +63,7 @@ pub trait Operations: Send + Sync + 'static {
     fn receive(
         &self,
         digest: String,
+        total: u64,
         offset: u64,
         chunk: Bytes,
     ) -> impl Future<Output = Reply<artifact::Received>> + Send;

@@ -12,7 +12,8 @@ impl Operator {
     /// The peer of an accepted connection.
     pub(crate) fn of(stream: &tokio::net::UnixStream) -> std::io::Result<Self> {
         let uid = stream.peer_cred()?.uid();
-        let name = machine::users::name_of(uid).unwrap_or_else(|| format!("uid {uid}"));
+        let account = machine::users::by_uid(uid).ok().flatten();
+        let name = account.map_or_else(|| format!("uid {uid}"), |account| account.name);
         Ok(Self { uid, name })
     }
 }

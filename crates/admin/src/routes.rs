@@ -137,17 +137,18 @@ async fn received<O: Operations>(State(ops): Ops<O>, Path(digest): Path<String>)
 }
 
 #[derive(Deserialize)]
-struct Offset {
+struct Place {
     offset: u64,
+    total: u64,
 }
 
 async fn receive<O: Operations>(
     State(ops): Ops<O>,
     Path(digest): Path<String>,
-    Query(Offset { offset }): Query<Offset>,
+    Query(Place { offset, total }): Query<Place>,
     chunk: Bytes,
 ) -> Response {
-    ops.receive(digest, offset, chunk).await.map(Json).into_response()
+    ops.receive(digest, total, offset, chunk).await.map(Json).into_response()
 }
 
 async fn plan<O: Operations>(

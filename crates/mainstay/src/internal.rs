@@ -26,21 +26,11 @@ impl Verb {
 
 /// Runs an internal verb to its end. `args` are those of the process, with its name and the verb.
 pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
-    let _ = args;
+    let rest = || args.iter().skip(2).cloned();
     match verb {
-        Verb::Keeper => not_linked("keeper"),
-        Verb::Shim => not_linked("shim"),
-        Verb::Edge => not_linked("edge"),
-        Verb::Unpack => not_linked("unpack"),
+        Verb::Keeper => crate::run::keeper(args),
+        Verb::Shim => supervisor::shim::main(rest()),
+        Verb::Edge => crate::run::edge(args),
+        Verb::Unpack => release::unpack::unpack_main(rest()),
     }
-}
-
-/// `mainstay up`, with its arguments as they are meant.
-pub fn up(_args: crate::commands::up::Up) -> Result<ExitCode, model::Explain> {
-    Ok(not_linked("up"))
-}
-
-fn not_linked(verb: &str) -> ExitCode {
-    eprintln!("error: this build of mainstay lacks `{verb}`   [not-linked]");
-    ExitCode::FAILURE
 }

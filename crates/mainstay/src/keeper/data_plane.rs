@@ -51,7 +51,8 @@ impl Places {
             keep: 4,
             query: false,
         });
-        settings.workers = said.workers.and_then(|n| usize::try_from(n).ok()).and_then(std::num::NonZeroUsize::new);
+        settings.workers =
+            said.workers.and_then(|n| usize::try_from(n).ok()).and_then(std::num::NonZeroUsize::new);
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         settings.limits.connections_max = count(said.connections_max);
         settings.limits.connections_per_address_max = count(said.connections_per_client_max);
@@ -83,6 +84,19 @@ impl Places {
         settings
     }
 
+    /// What smoke requests prove themselves by: the living edge's own, else a new one.
+    pub(crate) fn token(&self, edge_lives: bool) -> Result<String, Explain> {
+        let known = edge_lives.then(|| Settings::read(&self.settings_file()).ok()).flatten();
+        if let Some(Token(token)) = known.and_then(|settings| settings.token) {
+            return Ok(token);
+        }
+        let mut bytes = [0; 32];
+        machine::entropy::fill(&mut bytes).map_err(|error| {
+            Explain::new("no-entropy", "the kernel gives no random bytes").because(&error)
+        })?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     fn settings_file(&self) -> PathBuf {
         self.run.join("settings.json")
     }
@@ -91,10 +105,12 @@ impl Places {
     fn make(&self, user: Option<&User>) -> Result<(), Explain> {
         let logs = [&self.log, &self.access_log].map(|path| path.parent().map(std::path::Path::to_owned));
         for dir in [Some(self.run.clone()), Some(self.state.clone())].into_iter().chain(logs).flatten() {
-            let made = std::fs::create_dir_all(&dir)
-                .and_then(|()| user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid))));
+            let made = std::fs::create_dir_all(&dir).and_then(|()| {
+                user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid)))
+            });
             made.map_err(|error| {
-                Explain::new("folder-not-made", format!("cannot make {} for the edge", dir.display())).because(&error)
+                Explain::new("folder-not-made", format!("cannot make {} for the edge", dir.display()))
+                    .because(&error)
             })?;
         }
         Ok(())
@@ -116,10 +132,13 @@ pub(crate) async fn start(
     let file = places.settings_file();
     // An edge that lives was told another token; it reads its settings once, so the file is only for the next one.
     if adopted.is_none() {
-        settings.write(&file).map_err(|error| Explain::new("edge-settings", "the edge's settings").because(&error))?;
+        settings
+            .write(&file)
+            .map_err(|error| Explain::new("edge-settings", "the edge's settings").because(&error))?;
         if let Some(user) = &user {
             chown(&file, Some(user.ids.uid), Some(user.ids.gid)).map_err(|error| {
-                Explain::new("edge-settings", format!("cannot give {} to the edge", file.display())).because(&error)
+                Explain::new("edge-settings", format!("cannot give {} to the edge", file.display()))
+                    .because(&error)
             })?;
         }
     }

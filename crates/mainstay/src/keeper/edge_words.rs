@@ -38,7 +38,7 @@ fn edge_pool(site: &Site, part: &world::SiteTable, pool: &world::Pool) -> table:
         id: pool_id(site, &pool.id),
         service: pool.id.service.clone(),
         release: pool.release,
-        release_id: generation_id(pool.id.generation),
+        release_id: generation_id(part.generation),
         state: match pool.state {
             world::PoolState::Candidate => table::PoolState::Candidate,
             world::PoolState::Live => table::PoolState::Live,
@@ -90,6 +90,7 @@ fn upstream_status(upstream: &edge::control::UpstreamStatus) -> world::UpstreamS
     world::UpstreamStatus {
         instance: upstream.name.clone(),
         ready: upstream.ready,
+        failures: upstream.failures,
         last_probe: upstream.last_probe.as_ref().map(|probe| probe_seen(&upstream.address, probe)),
     }
 }

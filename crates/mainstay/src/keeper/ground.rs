@@ -1,6 +1,6 @@
 //! What every part of the keeper stands on: folders, the machine's file, users, the supervisor.
 
-use model::{AppName, Site};
+use model::Site;
 use supervisor::Supervisor;
 
 use super::users::Users;
@@ -21,10 +21,5 @@ impl Ground {
     /// The account that `site` runs as; `None`: this process's own.
     pub(crate) fn user(&self, site: &Site) -> Result<Option<supervisor::User>, model::Explain> {
         self.users.of(&site.app)
-    }
-
-    /// `app` as words of a person: its account, for errors.
-    pub(crate) fn user_name(&self, app: &AppName) -> String {
-        self.machine.user_of(app).map_or_else(|| format!("mainstay-{app}"), str::to_owned)
     }
 }

@@ -144,7 +144,9 @@ fn tell(site: &Site, name: &InstanceName, event: &SlotEvent) {
         SlotEvent::Degraded { restarts } => {
             tracing::error!(%site, instance = %name, restarts, "An instance ends again and again; it is tried once a minute.");
         }
-        SlotEvent::Started { pid, .. } => tracing::info!(%site, instance = %name, pid, "An instance was started."),
+        SlotEvent::Started { pid, .. } => {
+            tracing::info!(%site, instance = %name, pid, "An instance was started.")
+        }
         other => tracing::debug!(%site, instance = %name, event = ?other, "An instance moved on."),
     }
 }
@@ -158,7 +160,8 @@ impl Seen {
             SlotEvent::StartupFailed { answer, .. } => {
                 self.exits += 1;
                 self.last_exit = Some("was not up within its deadline".into());
-                self.last_probe = answer.map(|answer| probe_seen("startup", &answer)).or(self.last_probe.take());
+                self.last_probe =
+                    answer.map(|answer| probe_seen("startup", &answer)).or(self.last_probe.take());
             }
             SlotEvent::NotSpawned { error } => {
                 self.exits += 1;
@@ -188,8 +191,11 @@ impl Seen {
             ListenFinding::Elsewhere { wanted, found } => {
                 let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
                 self.fault = Some(
-                    Explain::new("listens-elsewhere", format!("{name} was to listen on {wanted} and listens on {found}"))
-                        .help("let its command take `{port}` and `{host}` (or the variables PORT and HOST)"),
+                    Explain::new(
+                        "listens-elsewhere",
+                        format!("{name} was to listen on {wanted} and listens on {found}"),
+                    )
+                    .help("let its command take `{port}` and `{host}` (or the variables PORT and HOST)"),
                 );
             }
             ListenFinding::AllInterfaces { found } => {

@@ -11,7 +11,10 @@ use std::{
 
 use model::{Explain, ProcessId, Site};
 use release::world::{JobEnd, JobOrder};
-use supervisor::{Cause, Exit, Found, Process, StopPlan};
+use supervisor::{
+    Cause, Exit, Found, Process, StopPlan,
+    logs::{Line, Stream},
+};
 
 use super::{ground::Ground, orders};
 
@@ -35,7 +38,9 @@ enum Known {
 impl Jobs {
     /// Takes note of a job that a keeper before this one started. `false`: it is none.
     pub(crate) fn remember(&self, found: &Found) -> bool {
-        let Some(id) = found.spec().labels.get(orders::JOB).and_then(|id| id.parse().ok()) else { return false };
+        let Some(id) = found.spec().labels.get(orders::JOB).and_then(|id| id.parse().ok()) else {
+            return false;
+        };
         let known = match found {
             Found::Adopted(process) => Known::Alive(process.clone()),
             Found::Ended { exit, .. } => Known::Ended(exit.clone()),
@@ -57,7 +62,8 @@ impl Jobs {
         }
         let asked = orders::job(ground, order).await?;
         let process = ground.supervisor.spawn(&asked).await.map_err(|error| {
-            Explain::new("job-not-started", format!("cannot start {} of {}", asked.name, order.site)).because(&error)
+            Explain::new("job-not-started", format!("cannot start {} of {}", asked.name, order.site))
+                .because(&error)
         })?;
         self.known().insert(order.process, Known::Alive(process.clone()));
         let end = to_its_end(&process, order.timeout).await;
@@ -119,10 +125,11 @@ pub(crate) async fn forget(process: &Process) {
 async fn end_of(exit: &Exit, process: &Process, timed_out: bool) -> JobEnd {
     let (code, signal) = code_and_signal(exit);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    for line in process.tail_lines(2 * LINES_MAX).await {
+    let tail = process.tail(2 * LINES_MAX).await;
+    for line in tail.iter().filter_map(|raw| Line::parse(&process.spec().name, raw)) {
         match line.stream {
-            supervisor::logs::Stream::Stdout => stdout.push(line.text),
-            supervisor::logs::Stream::Stderr | supervisor::logs::Stream::Shim => stderr.push(line.text),
+            Stream::Stdout => stdout.push(line.text),
+            Stream::Stderr => stderr.push(line.text),
         }
     }
     if let Cause::NotStarted(why) = &exit.cause {

@@ -50,17 +50,19 @@ pub(crate) fn open(
     let mut kept: BTreeMap<String, OwnedFd> = kept.into_iter().collect();
     let mut all = Listeners { fds: Vec::new(), doors: Doors::default(), bound: Vec::new() };
     for (index, (scheme, address)) in wanted(listen).enumerate() {
-        let mut actual = address;
-        for n in 0..per_address {
-            let name = format!("{scheme}.{}", index * PER_ADDRESS_MAX + n);
-            let fd = match kept.remove(&name).filter(|fd| is_bound_to(fd, address)) {
-                Some(fd) => fd,
-                None => bind(actual, store, &name)?,
-            };
-            // Port 0: the first of the set chooses, the others follow.
-            actual = net::listen::local_address(&fd).unwrap_or(actual);
-            all.fds.push(Inherited { name, fd: Arc::new(fd) });
+        let names = (0..per_address).map(|n| format!("{scheme}.{}", index * PER_ADDRESS_MAX + n));
+        let mut set = Vec::new();
+        let mut missing = Vec::new();
+        for name in names {
+            match kept.remove(&name).filter(|fd| is_bound_to(fd, address)) {
+                Some(fd) => set.push((name, fd)),
+                None => missing.push(name),
+            }
         }
+        let actual = set.first().and_then(|(_, fd)| net::listen::local_address(fd)).unwrap_or(address);
+        set.extend(bind(actual, set.is_empty(), missing, store)?);
+        let actual = set.first().and_then(|(_, fd)| net::listen::local_address(fd)).unwrap_or(actual);
+        all.fds.extend(set.into_iter().map(|(name, fd)| Inherited { name, fd: Arc::new(fd) }));
         let door = if scheme == "http" { &mut all.doors.http } else { &mut all.doors.https };
         door.get_or_insert(actual.port());
         all.bound.push((scheme, actual));
@@ -83,20 +85,44 @@ fn is_bound_to(fd: &OwnedFd, address: SocketAddr) -> bool {
     bound.ip() == address.ip() && (address.port() == 0 || bound.port() == address.port())
 }
 
-fn bind(address: SocketAddr, store: Option<&Store>, name: &str) -> Result<OwnedFd, Explain> {
-    let fd = net::listen::bind(address).map_err(|error| {
-        let explain = Explain::new("address-taken", format!("cannot listen on {address}")).because(&error);
-        match address.port() {
-            1..1024 => explain.help("ports below 1024 are root's: start as root, or choose others under [listen] in machine.toml"),
-            port => explain.help(format!("`ss -ltnp 'sport = :{port}'` says who listens there; or choose another under [listen] in machine.toml")),
+/// Binds what is missing of a set and puts it into the store.
+fn bind(
+    address: SocketAddr,
+    whole_set: bool,
+    names: Vec<String>,
+    store: Option<&Store>,
+) -> Result<Vec<(String, OwnedFd)>, Explain> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if whole_set && address.port() != 0 {
+        net::listen::check_free(address).map_err(|error| taken(address, &error))?;
+    }
+    let set = net::listen::bind_set(address, names.len()).map_err(|error| taken(address, &error))?;
+    let named: Vec<_> = names.into_iter().zip(set.into_iter().map(OwnedFd::from)).collect();
+    named.iter().for_each(|(name, fd)| keep(store, name, fd));
+    Ok(named)
+}
+
+fn taken(address: SocketAddr, error: &net::listen::BindError) -> Explain {
+    let explain = Explain::new("address-taken", format!("cannot listen on {address}")).because(error);
+    let elsewhere = "choose another under [listen] in machine.toml, or with `--listen` and `--listen-tls`";
+    match error {
+        net::listen::BindError::NotAllowed { .. } => {
+            explain.help(format!("ports below 1024 are root's: start as root, or {elsewhere}"))
         }
-    })?;
-    keep(store, name, &fd);
-    Ok(fd)
+        net::listen::BindError::Taken { .. } => {
+            let port = address.port();
+            explain.help(format!("`ss -ltnp 'sport = :{port}'` says who listens there; or {elsewhere}"))
+        }
+        net::listen::BindError::Other { .. } => explain.help(elsewhere),
+    }
 }
 
 fn make_seed(store: Option<&Store>) -> Result<OwnedFd, Explain> {
-    let failed = |error: std::io::Error| Explain::new("no-ticket-seed", "cannot make the seed of TLS tickets").because(&error);
+    let failed = |error: std::io::Error| {
+        Explain::new("no-ticket-seed", "cannot make the seed of TLS tickets").because(&error)
+    };
     let mut seed = [0; SEED_BYTES];
     machine::entropy::fill(&mut seed).map_err(failed)?;
     let fd = machine::memfd::sealed(TICKET_SEED, &seed).map_err(failed)?;
@@ -117,7 +143,7 @@ fn per_address(state: &Path) -> Result<usize, Explain> {
         return Ok(usize::clamp(n, 1, PER_ADDRESS_MAX));
     }
     let n = std::thread::available_parallelism().map_or(1, usize::from).min(PER_ADDRESS_MAX);
-    machine::fs::write_atomically(&file, format!("{n}\n").as_bytes(), 0o644).map_err(|error| {
+    machine::fs::write_atomic(&file, format!("{n}\n").as_bytes(), 0o644).map_err(|error| {
         Explain::new("data-unwritable", format!("cannot write {}", file.display())).because(&error)
     })?;
     Ok(n)

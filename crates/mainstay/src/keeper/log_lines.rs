@@ -28,7 +28,8 @@ pub(crate) async fn lines(ground: &Ground, site: &Site, query: Query) -> Result<
         tail: query.tail.unwrap_or(TAIL_DEFAULT).min(TAIL_MAX),
     };
     let unread = |error: std::io::Error| {
-        Explain::new("logs-unreadable", format!("cannot read the logs below {}", folder.display())).because(&error)
+        Explain::new("logs-unreadable", format!("cannot read the logs below {}", folder.display()))
+            .because(&error)
     };
     // Following begins first: what is written between the two is then in both, and skipped once.
     let follow = query.follow.then(|| Follow::begin(&folder, asked.clone())).transpose().map_err(unread)?;
@@ -52,7 +53,6 @@ fn wire(line: logs::Line) -> Line {
     let stream = match line.stream {
         Stream::Stdout => "stdout",
         Stream::Stderr => "stderr",
-        Stream::Shim => "mainstay",
     };
     Line { at: line.at, instance: line.instance, stream: stream.to_owned(), text: line.text }
 }

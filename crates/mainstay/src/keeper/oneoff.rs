@@ -31,18 +31,27 @@ pub(crate) async fn run(
     let log = order.log.path.clone();
     tracing::info!(%site, operator, log = %log.display(), "Runs a one-off command.");
     let process = ground.supervisor.spawn(&order).await.map_err(|error| {
-        Explain::new("command-not-started", format!("the command could not be started in {site}")).because(&error)
+        Explain::new("command-not-started", format!("the command could not be started in {site}"))
+            .because(&error)
     })?;
     let output = Output { process, log, read: 0, ready: Vec::new().into_iter(), done: false };
     Ok(stream::unfold(output, |mut output| async move { Some((output.next().await?, output)) }).boxed())
 }
 
-async fn order(ground: &Ground, site: &Site, runnable: &Runnable, argv: Vec<String>) -> Result<Order, Explain> {
+async fn order(
+    ground: &Ground,
+    site: &Site,
+    runnable: &Runnable,
+    argv: Vec<String>,
+) -> Result<Order, Explain> {
     let service = runnable.manifest.services.get(&runnable.service).ok_or_else(|| {
-        Explain::new("no-such-service", format!("the release that serves has no service {}", runnable.service))
+        Explain::new(
+            "no-such-service",
+            format!("the release that serves has no service {}", runnable.service),
+        )
     })?;
     // One file per command: several may run at once, and each client reads only its own.
-    let name = format!("run-{}", ulid::Ulid::new().to_string().to_lowercase());
+    let name = format!("run-{}", ulid::Ulid::generate().to_string().to_lowercase());
     Ok(Order {
         site: Some(site.clone()),
         name: "run".to_owned(),
@@ -124,6 +133,6 @@ impl Output {
 fn frame(line: logs::Line) -> Frame {
     match line.stream {
         Stream::Stdout => Frame::Stdout { text: line.text },
-        Stream::Stderr | Stream::Shim => Frame::Stderr { text: line.text },
+        Stream::Stderr => Frame::Stderr { text: line.text },
     }
 }

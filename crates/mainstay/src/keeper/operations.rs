@@ -53,7 +53,10 @@ impl Keeper {
                 if manifest.app != site.app {
                     let explain = Explain::new(
                         "other-app",
-                        format!("the manifest is of the app {}, and the request is for {}", manifest.app, site.app),
+                        format!(
+                            "the manifest is of the app {}, and the request is for {}",
+                            manifest.app, site.app
+                        ),
                     );
                     return Err(Refusal::new(Why::Malformed, explain));
                 }
@@ -72,7 +75,8 @@ impl Keeper {
     async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {
         let status = handle.status().await.map_err(refusal)?;
         let serving = status.serving;
-        let live: Vec<_> = status.services.iter().filter(|service| Some(service.release) == serving).collect();
+        let live: Vec<_> =
+            status.services.iter().filter(|service| Some(service.release) == serving).collect();
         let instances = live.iter().flat_map(|service| &service.instances);
         let ready = instances.filter(|instance| instance.ready.unwrap_or(instance.state == "up")).count();
         let degraded = live.iter().flat_map(|s| &s.instances).any(|instance| instance.state == "degraded");
@@ -129,7 +133,11 @@ impl Operations for Keeper {
         let store = self.sites.artifacts().clone();
         // Writing and checking a digest blocks: not on the threads that serve everybody else.
         let stored = tokio::task::spawn_blocking(move || store.append(&digest, total, offset, &chunk)).await;
-        stored.map_err(|error| failed(Explain::new("upload-failed", "the chunk was not stored").because(&error)))?.map_err(refusal)
+        stored
+            .map_err(|error| {
+                failed(Explain::new("upload-failed", "the chunk was not stored").because(&error))
+            })?
+            .map_err(refusal)
     }
 
     async fn plan(&self, _by: Operator, site: Site, request: deploy::Request) -> Reply<deploy::Plan> {
@@ -208,10 +216,12 @@ impl Operations for Keeper {
 
     async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Lines<jobs::Frame>> {
         self.ending.refuse_new_work()?;
-        let runnable = self.site(&site)?.runnable(Some(request.instance.service.clone())).await.map_err(refusal)?;
+        let runnable =
+            self.site(&site)?.runnable(Some(request.instance.service.clone())).await.map_err(refusal)?;
         if self.world.instances.slot(&site, &request.instance).is_none() {
-            let explain = Explain::new("no-such-instance", format!("{site} has no instance {}", request.instance))
-                .help("`mainstay status` lists them");
+            let explain =
+                Explain::new("no-such-instance", format!("{site} has no instance {}", request.instance))
+                    .help("`mainstay status` lists them");
             return Err(Refusal::new(Why::Unknown, explain));
         }
         oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
@@ -231,7 +241,8 @@ impl Operations for Keeper {
 
     async fn destroy(&self, by: Operator, site: Site, request: apps::Destroy) -> Reply<()> {
         if request.confirm != site.to_string() {
-            let explain = Explain::new("not-confirmed", format!("destroying needs `{site}` typed as confirmation"));
+            let explain =
+                Explain::new("not-confirmed", format!("destroying needs `{site}` typed as confirmation"));
             return Err(Refusal::new(Why::Malformed, explain));
         }
         tracing::info!(%site, operator = by.name, with_data = request.with_data, "Destroys a site.");

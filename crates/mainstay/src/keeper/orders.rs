@@ -8,9 +8,7 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, StopPlan, logs,
-    order::signal_number,
-    slot::SlotSettings,
+    Inherited, Kind, LogTo, Order, Program, StopPlan, logs, order::signal_number, slot::SlotSettings,
 };
 
 use super::{ground::Ground, instances::PublicBind, secrets};
@@ -91,7 +89,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
     }
     let program = match order.kind {
         JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus => Program::Command(order.argv.clone()),
+        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus => {
+            Program::Command(order.argv.clone())
+        }
     };
     Ok(Order {
         site: Some(order.site.clone()),

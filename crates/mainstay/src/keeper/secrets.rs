@@ -46,13 +46,20 @@ pub(crate) async fn resolve<'a>(
     let missing: Vec<&str> =
         wanted.iter().filter(|name| !all.contains_key(**name)).map(|name| name.as_str()).collect();
     if !missing.is_empty() {
-        return Err(Explain::new("secret-missing", format!("{site} asks for secrets that are not there: {}", missing.join(", ")))
-            .caused_by(format!("looked for in {}", described(&source)))
-            .help(match &source {
-                SecretSource::File(path) => format!("add a line `{}=…` to {}", missing.join("=…`, `"), path.display()),
-                SecretSource::Command(_) => "let the command print them as NAME=value lines".into(),
-                SecretSource::Env => format!("start Mainstay with {ENV_PREFIX}{} set", missing.join(&format!(", {ENV_PREFIX}"))),
-            }));
+        return Err(Explain::new(
+            "secret-missing",
+            format!("{site} asks for secrets that are not there: {}", missing.join(", ")),
+        )
+        .caused_by(format!("looked for in {}", described(&source)))
+        .help(match &source {
+            SecretSource::File(path) => {
+                format!("add a line `{}=…` to {}", missing.join("=…`, `"), path.display())
+            }
+            SecretSource::Command(_) => "let the command print them as NAME=value lines".into(),
+            SecretSource::Env => {
+                format!("start Mainstay with {ENV_PREFIX}{} set", missing.join(&format!(", {ENV_PREFIX}")))
+            }
+        }));
     }
     all.retain(|name, _| wanted.contains(name));
     Ok(all)
@@ -79,14 +86,16 @@ fn described(source: &SecretSource) -> String {
 }
 
 fn from_env() -> Values {
-    let named = std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(ENV_PREFIX)?.to_owned(), value)));
+    let named =
+        std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(ENV_PREFIX)?.to_owned(), value)));
     named.map(|(name, value)| (name, Secret::new(value))).collect()
 }
 
 fn from_file(path: &Path, site: &Site) -> Result<Values, Explain> {
     let shown = path.display();
     let unread = |error: &std::io::Error| {
-        let explain = Explain::new("secrets-unreadable", format!("the secrets of {site} cannot be read")).because(error);
+        let explain = Explain::new("secrets-unreadable", format!("the secrets of {site} cannot be read"))
+            .because(error);
         match error.kind() {
             std::io::ErrorKind::NotFound => explain.help(format!(
                 "make {shown} with mode 600 and lines NAME=value, or name another source in machine.toml"
@@ -118,7 +127,10 @@ async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<V
     };
     let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command.stdin(std::process::Stdio::null()).kill_on_drop(true);
     if let Some(user) = ground.users.of(&site.app)? {
         command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);
@@ -130,8 +142,10 @@ async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<V
     if !ended.status.success() {
         return Err(failed(format!("{program}: {}", ended.status)));
     }
-    let text = String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
-    parse(&text).map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
+    let text =
+        String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
+    parse(&text)
+        .map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
 }
 
 /// Reads NAME=value lines; the error is the number of the first line that is none.
@@ -186,8 +200,15 @@ mod tests {
 
     #[test]
     fn the_grammar_is_the_documented_one() {
-        let text = "# a comment\n\nA=plain # not a comment\nB = \"two\\nlines \\\"x\\\"\"\nC='raw \\n'\nD=\nE=a=b\n";
-        let pairs = [("A", "plain # not a comment"), ("B", "two\nlines \"x\""), ("C", "raw \\n"), ("D", ""), ("E", "a=b")];
+        let text =
+            "# a comment\n\nA=plain # not a comment\nB = \"two\\nlines \\\"x\\\"\"\nC='raw \\n'\nD=\nE=a=b\n";
+        let pairs = [
+            ("A", "plain # not a comment"),
+            ("B", "two\nlines \"x\""),
+            ("C", "raw \\n"),
+            ("D", ""),
+            ("E", "a=b"),
+        ];
         assert_eq!(shown(text), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 

@@ -25,7 +25,8 @@ impl Smoker {
         let pool = edge_words::pool_id(&order.site, &order.pool);
         let smoke = &order.smoke;
         let failed = |cause: String| {
-            Explain::new("smoke-unanswered", format!("GET {} of {pool} was not answered", smoke.get)).caused_by(cause)
+            Explain::new("smoke-unanswered", format!("GET {} of {pool} was not answered", smoke.get))
+                .caused_by(cause)
         };
         let host = smoke.host.as_deref().unwrap_or("localhost");
         let value = |text: &str| HeaderValue::from_str(text).map_err(|error| failed(error.to_string()));
@@ -37,7 +38,8 @@ impl Smoker {
             .total(order.limit)
             .cut_answer_at(BODY_BYTES_MAX);
         let call = if first_event {
-            call.header(header::ACCEPT, HeaderValue::from_static("text/event-stream")).cut_answer_when(holds_an_event)
+            call.header(header::ACCEPT, HeaderValue::from_static("text/event-stream"))
+                .cut_answer_when(holds_an_event)
         } else {
             call
         };

@@ -20,7 +20,7 @@ pub(crate) struct Standing {
 impl Standing {
     pub(crate) async fn machine(&self, world: &Outside) -> Machine {
         let ground = &world.ground;
-        let room = machine::fs::room(&ground.folders.data).ok();
+        let room = machine::fs::disk_space(&ground.folders.data).ok();
         let mut lost = ground.supervisor.lost_abilities();
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
@@ -36,13 +36,17 @@ impl Standing {
             host: ground.host.clone(),
             data: ground.folders.data.display().to_string(),
             run: ground.folders.run.display().to_string(),
-            keeper: Process { pid: std::process::id(), started: rfc3339(self.started), restarts: self.restarts },
+            keeper: Process {
+                pid: std::process::id(),
+                started: rfc3339(self.started),
+                restarts: self.restarts,
+            },
             edge: self.edge(),
             has_parent,
             listeners: self.listeners.clone(),
             lost,
-            disk_free_bytes: room.map_or(0, |room| room.free_bytes),
-            inodes_free: room.map_or(0, |room| room.free_inodes),
+            disk_free_bytes: room.map_or(0, |room| room.bytes_free),
+            inodes_free: room.map_or(0, |room| room.inodes_free),
         }
     }
 

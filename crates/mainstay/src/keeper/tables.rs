@@ -5,8 +5,11 @@
 
 use std::path::PathBuf;
 
-use edge::table::{self, Table};
-use machine::fs::write_atomically;
+use edge::{
+    control::CallError,
+    table::{self, Table},
+};
+use machine::fs::write_atomic;
 use model::{Explain, Site};
 use release::world::{Served, SiteTable};
 use tokio::sync::Mutex;
@@ -53,18 +56,14 @@ impl Tables {
         *table = next;
         let epoch = table.epoch;
         drop(table);
-        self.edge.load_table(epoch).await.map_err(|error| {
-            Explain::new("edge-silent", "the edge did not take the new routing table")
-                .because(&error)
-                .now("the edge serves what it served before")
-                .help("`mainstay status` says whether the edge runs; its log is <data>/logs/edge.log")
-        })?;
+        self.edge.load_table(epoch).await.map_err(not_taken)?;
         Ok(Served { epoch, generation: part.generation, release: part.release })
     }
 
     fn write(&self, table: &Table) -> std::io::Result<()> {
         let text = serde_json::to_vec(table).map_err(std::io::Error::other)?;
-        write_atomically(&self.file, &text, 0o640)
+        // The edge has an account of its own; there is nothing secret in a table.
+        write_atomic(&self.file, &text, 0o644)
     }
 
     /// What the edge serves for the site: asked, else as it was persisted.
@@ -77,9 +76,20 @@ impl Tables {
         Some(Served {
             epoch: served.epoch,
             generation: edge_words::generation_of(mine.release_id),
-            release: mine.release,
+            release: Some(mine.release),
         })
     }
+}
+
+fn not_taken(error: CallError) -> Explain {
+    let explain = Explain::new("edge-silent", "the edge did not take the new routing table").because(&error);
+    let explain = match error {
+        CallError::Refused { problem, .. } => problem.causes.into_iter().fold(explain, Explain::caused_by),
+        CallError::Unreachable { .. } | CallError::Unknown { .. } => explain,
+    };
+    explain.now("the edge serves what it served before").help(
+        "`mainstay status` says whether the edge runs; its log is logs/edge/edge.log in the data folder",
+    )
 }
 
 fn refused(site: &Site, error: &table::TableError) -> Explain {
@@ -91,4 +101,3 @@ fn refused(site: &Site, error: &table::TableError) -> Explain {
 fn read_served(path: &std::path::Path) -> Option<edge::control::Served> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
-

@@ -3,7 +3,11 @@
 //! A keeper that is root gives each app its own account, made when first needed. Any other keeper has one uid, its own,
 //! and `status` says so.
 
-use std::{collections::HashMap, path::PathBuf, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use model::{AppName, Explain};
 use supervisor::User;
@@ -23,7 +27,8 @@ pub(crate) struct Users {
 
 impl Users {
     pub(crate) fn new(machine: &Machine) -> Self {
-        let named = machine.apps.keys().filter_map(|app| Some((app.clone(), machine.user_of(app)?.to_owned())));
+        let named =
+            machine.apps.keys().filter_map(|app| Some((app.clone(), machine.user_of(app)?.to_owned())));
         Self {
             root: rustix::process::geteuid().is_root(),
             named: named.collect(),
@@ -93,14 +98,16 @@ fn look_up(name: &str, make: bool) -> Result<User, Explain> {
             .because(&error)
             .help("make it by hand: `useradd --system --no-create-home --shell /usr/sbin/nologin`")
     };
-    let mut found = machine::users::find(name).map_err(failed)?;
+    let mut found = machine::users::by_name(name).map_err(failed)?;
     if found.is_none() && make {
-        machine::users::make_system(name).map_err(failed)?;
-        found = machine::users::find(name).map_err(failed)?;
+        found = Some(machine::users::make_system_account(name, Path::new("/nonexistent")).map_err(failed)?);
     }
     let Some(account) = found else {
-        return Err(Explain::new("no-such-user", format!("there is no account {name}, which machine.toml names"))
-            .help(format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}")));
+        return Err(Explain::new(
+            "no-such-user",
+            format!("there is no account {name}, which machine.toml names"),
+        )
+        .help(format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}")));
     };
     if account.uid == 0 {
         return Err(Explain::new("root-refused", format!("{name} is root, and an app cannot run as root")));

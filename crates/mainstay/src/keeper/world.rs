@@ -23,7 +23,12 @@ use supervisor::{SlotState, StopPlan, logs, order::signal_number};
 use tokio::sync::watch;
 
 use super::{
-    edge_words, ground::Ground, instances::{Instances, never_spawned}, jobs::{self, Jobs}, orders, secrets, smoke::Smoker,
+    edge_words,
+    ground::Ground,
+    instances::{Instances, never_spawned},
+    jobs::{self, Jobs},
+    orders, secrets,
+    smoke::Smoker,
     tables::Tables,
 };
 
@@ -76,7 +81,8 @@ impl World for Outside {
         };
         let Some(why) = refused else { return Ok(()) };
         self.instances.stop(&order.site, &order.name, StopPlan { signal: 9, grace: Duration::ZERO }).await;
-        Err(Explain::new("instance-not-started", format!("{} could not be started", order.name)).caused_by(why))
+        Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
+            .caused_by(why))
     }
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
@@ -89,7 +95,8 @@ impl World for Outside {
         let process = self.instances.slot(site, instance).and_then(|slot| slot.process());
         let Some(process) = process else { return Ok(()) };
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            Explain::new("hint-not-given", format!("{instance} could not be told that it drains")).because(error)
+            Explain::new("hint-not-given", format!("{instance} could not be told that it drains"))
+                .because(error)
         };
         match hint {
             DrainHint::None => Ok(()),
@@ -149,7 +156,9 @@ impl World for Outside {
         let asked = self.edge.drain_now(&edge_words::pool_id(site, pool)).await;
         match asked {
             Ok(_) => Ok(()),
-            Err(edge::control::CallError::Refused { problem, .. }) if problem.code == "no-such-pool" => Ok(()),
+            Err(edge::control::CallError::Refused { problem, .. }) if problem.code == "no-such-pool" => {
+                Ok(())
+            }
             Err(error) => {
                 Err(Explain::new("edge-silent", "the edge did not take the order to drain").because(&error))
             }
@@ -166,11 +175,11 @@ impl World for Outside {
     }
 
     fn disk(&self, path: &Path) -> Result<Disk, Explain> {
-        let room = machine::fs::room(path).map_err(|error| {
+        let room = machine::fs::disk_space(path).map_err(|error| {
             Explain::new("disk-unknown", format!("cannot ask for the room on the disk of {}", path.display()))
                 .because(&error)
         })?;
-        Ok(Disk { free_bytes: room.free_bytes, free_inodes: room.free_inodes })
+        Ok(Disk { free_bytes: room.bytes_free, free_inodes: room.inodes_free })
     }
 
     fn urls(&self, routes: &[Route]) -> Vec<String> {

@@ -1,0 +1,89 @@
+//! The keeper: the one process with policy. It serves the API, asks the rooms, and may die at any line.
+//!
+//! Owns no listener that strangers reach and opens no connection to the outside. Its start is observe, plan, act: the
+//! first start is the same code with empty lists. Begin with [`run`]; `operations.rs` is what the API asks, `world.rs`
+//! what the deploy machine asks.
+
+mod args;
+mod data_plane;
+mod edge_words;
+mod ending;
+mod ground;
+mod handover;
+mod instances;
+mod jobs;
+mod life;
+mod listeners;
+mod log_lines;
+mod oneoff;
+mod operations;
+mod orders;
+mod secrets;
+mod smoke;
+mod standing;
+mod start;
+mod tables;
+mod users;
+mod world;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use model::Explain;
+
+use crate::config::folders::Folders;
+
+pub(crate) use args::KeeperArgs;
+
+/// `mainstay keeper`: until somebody ends it.
+pub(crate) fn main(args: &[OsString]) -> ExitCode {
+    let args = match KeeperArgs::parse(args) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    start::logging();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(start::keeper(args)),
+        Err(error) => Err(Explain::new("no-runtime", "the keeper's runtime cannot be made").because(&error)),
+    };
+    match ended {
+        Ok(code) => code,
+        Err(explain) => {
+            eprintln!("{}", crate::report::plain(&explain));
+            ExitCode::from(supervisor::up::EXIT_DOWN)
+        }
+    }
+}
+
+/// Makes the folders that `mainstay up` needs before a keeper is there.
+pub(crate) fn prepare(folders: &Folders) -> Result<(), Explain> {
+    start::make_folders(folders)
+}
+
+/// Whether a keeper holds the data folder.
+pub(crate) fn runs(folders: &Folders) -> Result<bool, Explain> {
+    // Taking the lock and letting it go at once: nobody else in this process has the file open.
+    match start::lock(folders) {
+        Ok(lock) => {
+            drop(lock);
+            Ok(false)
+        }
+        Err(explain) if explain.code == start::ALREADY_UP => Ok(true),
+        Err(explain) => Err(explain),
+    }
+}
+
+/// Whether the keeper that runs was started by a process that still lives.
+pub(crate) fn has_parent(folders: &Folders) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return true };
+    let asked = runtime.block_on(async {
+        let call = net::client::Call::new("GET", api::paths::MACHINE);
+        net::client::send(&net::client::Target::Unix(folders.api_socket()), call).await
+    });
+    let told =
+        asked.ok().and_then(|answer| serde_json::from_slice::<api::machine::Machine>(answer.body()).ok());
+    told.is_none_or(|machine| machine.has_parent)
+}
+
+pub(crate) use handover::take_over;

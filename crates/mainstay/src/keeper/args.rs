@@ -1,0 +1,72 @@
+//! The keeper's own arguments. `mainstay up` and the unit write them; people do not.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use model::Span;
+
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "mainstay keeper", disable_help_subcommand = true)]
+pub(crate) struct KeeperArgs {
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) listen: Vec<SocketAddr>,
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) listen_tls: Vec<SocketAddr>,
+    #[arg(long)]
+    pub(crate) ready_file: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) within: Option<Span>,
+}
+
+impl KeeperArgs {
+    /// Reads the process's arguments, its name and verb among them.
+    pub(crate) fn parse(args: &[OsString]) -> Result<Self, ExitCode> {
+        Self::try_parse_from(args.iter().skip(1)).map_err(|error| {
+            // A closed standard error leaves nobody to tell.
+            let _ = error.print();
+            ExitCode::from(supervisor::up::EXIT_DOWN)
+        })
+    }
+
+    /// The same arguments, to be read by [`KeeperArgs::parse`] in another process.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["keeper".into()];
+        let mut say = |flag: &str, value: OsString| words.extend([flag.into(), value]);
+        if let Some(data) = &self.data {
+            say("--data", data.into());
+        }
+        for address in &self.listen {
+            say("--listen", address.to_string().into());
+        }
+        for address in &self.listen_tls {
+            say("--listen-tls", address.to_string().into());
+        }
+        if let Some(file) = &self.ready_file {
+            say("--ready-file", file.into());
+        }
+        if let Some(within) = self.within {
+            say("--within", within.to_string().into());
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_keeper_read_as_they_were_meant() {
+        let meant = KeeperArgs {
+            data: Some("/srv/a b".into()),
+            listen: vec!["127.0.0.1:0".parse().expect("an address"), "[::1]:81".parse().expect("an address")],
+            within: Some(Span::secs(5)),
+            ..KeeperArgs::default()
+        };
+        let words: Vec<OsString> = std::iter::once("mainstay".into()).chain(meant.words()).collect();
+        let read = KeeperArgs::parse(&words).expect("readable");
+        assert_eq!((read.data, read.listen, read.within), (meant.data, meant.listen, meant.within));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a keeper does between its start and its end: says that it is alive, hears signals, and ends as it is told.
+//!
+//! SIGTERM ends the keeper and nothing else: the site lives, the next keeper adopts it. SIGINT drains and stops the
+//! whole site, a second one at once; `mainstay down` asks the same by the API.
+
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use supervisor::{Slot, StopPlan, store::Store};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{args::KeeperArgs, handover::Handing, operations::Keeper};
+
+/// Enough for the last NDJSON line to reach its client before the socket closes.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How often a keeper was started in this run folder before; the folder goes with the boot.
+pub(crate) fn count(run: &Path) -> u64 {
+    let file = run.join("keeper.starts");
+    let before = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    if let Err(error) = std::fs::write(&file, format!("{}\n", before + 1)) {
+        tracing::debug!(%error, "The number of starts is not kept.");
+    }
+    before
+}
+
+/// Tells whoever waits: the store above, the ready file, and a person.
+pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>) {
+    let listeners = &keeper.standing.listeners;
+    if let Some(file) = &args.ready_file {
+        let told = serde_json::json!({ "pid": std::process::id(), "listeners": listeners });
+        if let Err(error) = machine::fs::write_atomic(file, told.to_string().as_bytes(), 0o644) {
+            tracing::warn!(%error, file = %file.display(), "The ready file could not be written.");
+        }
+    }
+    let urls: Vec<_> = listeners.iter().map(|listener| listener.url.as_str()).collect();
+    tracing::info!(urls = urls.join(" "), data = %keeper.world.ground.folders.data.display(), "Mainstay is up.");
+    if let Some(Err(error)) = store.map(Store::ready) {
+        tracing::warn!(%error, "The parent could not be told that the keeper is ready.");
+    }
+}
+
+enum Event {
+    Term,
+    Int,
+    Alive,
+    DownAsked,
+    HandedOver,
+}
+
+/// Runs until a signal, `down`, or a new parent ends it.
+pub(crate) async fn until_the_end(
+    keeper: &Arc<Keeper>,
+    edge: &Arc<Slot>,
+    store: Option<Store>,
+    mut handing: Handing,
+) -> ExitCode {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("The keeper cannot hear signals; it ends, and the site lives.");
+        return ExitCode::FAILURE;
+    };
+    let mut alive = tokio::time::interval(Store::alive_every().unwrap_or(Duration::from_secs(3600)));
+    let mut down = keeper.ending.wanted();
+    loop {
+        let event = tokio::select! {
+            _ = term.recv() => Event::Term,
+            _ = int.recv() => Event::Int,
+            _ = alive.tick() => Event::Alive,
+            asked = down.wait_for(Option::is_some) => match asked { Ok(_) => Event::DownAsked, Err(_) => Event::Term },
+            () = handing.done() => Event::HandedOver,
+        };
+        match event {
+            Event::Alive => {
+                if let Some(Err(error)) = store.as_ref().map(Store::alive) {
+                    tracing::debug!(%error, "The parent does not hear that the keeper lives.");
+                }
+            }
+            Event::Term => {
+                tracing::info!("The keeper ends; the apps go on serving.");
+                keeper.sites.shutdown().await;
+                return ExitCode::SUCCESS;
+            }
+            Event::HandedOver => {
+                tracing::info!("A new parent has the listeners; this keeper makes room for its own.");
+                keeper.sites.shutdown().await;
+                return ExitCode::SUCCESS;
+            }
+            Event::Int => {
+                let within = keeper.world.ground.machine.shutdown_timeout.0;
+                drop(keeper.ending.begin(within));
+                return everything_ends(keeper, edge, store.as_ref(), &mut int).await;
+            }
+            Event::DownAsked => return everything_ends(keeper, edge, store.as_ref(), &mut int).await,
+        }
+    }
+}
+
+/// Drains by class, stops instances, then the edge. A second SIGINT, or a shorter `down`, cuts the draining.
+async fn everything_ends(
+    keeper: &Arc<Keeper>,
+    edge: &Arc<Slot>,
+    store: Option<&Store>,
+    int: &mut Signal,
+) -> ExitCode {
+    if let Some(Err(error)) = store.map(Store::stopping) {
+        tracing::debug!(%error, "The parent does not hear that the keeper stops.");
+    }
+    let mut limit = keeper.ending.wanted();
+    let within = limit.borrow_and_update().unwrap_or_default();
+    let draining = drain(keeper, edge, within);
+    tokio::pin!(draining);
+    let cut = tokio::select! {
+        () = &mut draining => false,
+        _ = int.recv() => true,
+        _ = limit.changed() => true,
+    };
+    if cut {
+        keeper.ending.step("stopping at once");
+        drain(keeper, edge, Duration::ZERO).await;
+    }
+    keeper.sites.shutdown().await;
+    keeper.ending.last_step("everything has stopped; `mainstay up` starts it again");
+    tokio::time::sleep(LAST_WORDS).await;
+    ExitCode::from(supervisor::up::EXIT_DOWN)
+}
+
+async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
+    let sites = keeper.sites.list();
+    keeper.ending.step(format!("draining {} sites for at most {} s", sites.len(), within.as_secs()));
+    // Each site alone may take the whole time; together they take no longer.
+    let down = sites.into_iter().map(|site| async move {
+        if let Err(refused) = site.down(within).await {
+            tracing::warn!(site = %site.site(), error = %refused, "A site did not stop in order.");
+        }
+        keeper.ending.step(format!("{} has stopped", site.site()));
+    });
+    futures_util::future::join_all(down).await;
+    let grace = within.max(Duration::from_secs(2));
+    edge.stop(Some(StopPlan { signal: 15, grace })).await;
+    keeper.ending.step("the edge has stopped");
+}

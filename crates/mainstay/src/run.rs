@@ -1,0 +1,105 @@
+//! Where the rooms meet: each internal verb and the room that plays it. Decides nothing.
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use model::Explain;
+use supervisor::up::UpSettings;
+
+use crate::{
+    cli::Globals,
+    commands::up::Up,
+    config::folders::{Folders, Surroundings},
+    keeper::{self, KeeperArgs},
+};
+
+/// A keeper that says nothing for this long hangs.
+const WATCHDOG: Duration = Duration::from_secs(20);
+/// How long an orphaned keeper may take to make room.
+const HANDOVER_LIMIT: Duration = Duration::from_secs(10);
+
+/// `mainstay keeper`.
+pub(crate) fn keeper(args: &[OsString]) -> ExitCode {
+    keeper::main(args)
+}
+
+/// `mainstay edge --settings FILE`.
+pub(crate) fn edge(args: &[OsString]) -> ExitCode {
+    match args.get(2..) {
+        Some([flag, file]) if flag == "--settings" => edge::main(std::path::Path::new(file)),
+        _ => {
+            eprintln!("error: mainstay edge takes --settings FILE   [usage]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `mainstay up`: becomes the keeper's parent, with nothing but a poll loop.
+/// # Errors
+/// A Mainstay with a parent runs already; the executable or the run folder cannot be used.
+pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
+    let folders = Folders::to_start(globals.data.as_deref(), &Surroundings::of_this_process());
+    crate::config::machine::load(&folders)?;
+    keeper::prepare(&folders)?;
+    let store = take_over(&folders)?;
+    let exe = machine::child::Executable::own()
+        .map_err(|error| Explain::new("no-executable", "cannot open this executable").because(&error))?;
+    if args.deploy {
+        deploy_when_up(&folders)?;
+    }
+    let keeper = KeeperArgs {
+        data: globals.data.clone(),
+        listen: args.listen,
+        listen_tls: args.listen_tls,
+        ready_file: args.ready_file,
+        within: args.within,
+    };
+    Ok(supervisor::up::main(UpSettings {
+        run_dir: folders.run,
+        exe,
+        keeper: keeper.words(),
+        store,
+        watchdog: WATCHDOG,
+    }))
+}
+
+/// The descriptors of a keeper whose parent died, once it has made room. None runs: nothing. One with a parent: refused.
+fn take_over(folders: &Folders) -> Result<Vec<(String, std::os::fd::OwnedFd)>, Explain> {
+    if !keeper::runs(folders)? {
+        return Ok(Vec::new());
+    }
+    if keeper::has_parent(folders) {
+        return Err(Explain::new(
+            "already-up",
+            format!("Mainstay runs for {} already", folders.data.display()),
+        )
+        .help("`mainstay status` shows it; another data folder (`--data`) is another Mainstay"));
+    }
+    let failed =
+        || Explain::new("handover-failed", "the keeper that runs without a parent did not hand over");
+    let store = keeper::take_over(&folders.run)
+        .map_err(|error| failed().because(&error))?
+        .ok_or_else(|| failed().caused_by("it does not answer"))?;
+    let begun = Instant::now();
+    while keeper::runs(folders)? {
+        if begun.elapsed() > HANDOVER_LIMIT {
+            return Err(failed().caused_by(format!("it still runs after {} s", HANDOVER_LIMIT.as_secs())));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(store)
+}
+
+/// `up --deploy`: a client of its own, which waits until the keeper answers.
+fn deploy_when_up(folders: &Folders) -> Result<(), Explain> {
+    let failed =
+        |error: &std::io::Error| Explain::new("no-deploy", "the deploy could not be started").because(error);
+    let exe = std::env::current_exe().map_err(|error| failed(&error))?;
+    let mut deploy = Command::new(exe);
+    deploy.arg("--data").arg(&folders.data).args(["deploy", "--first"]).stdin(Stdio::null());
+    // It ends by itself and is reaped with everything else that this process adopts.
+    deploy.spawn().map(drop).map_err(|error| failed(&error))
+}
