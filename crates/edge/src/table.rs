@@ -238,3 +238,6 @@ impl SiteTable {
 pub(crate) fn segments(prefix: &str) -> impl Iterator<Item = &str> {
     prefix.trim_matches('/').split('/').filter(|segment| !segment.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

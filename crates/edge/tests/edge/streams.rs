@@ -83,6 +83,20 @@ async fn an_answer_in_which_nothing_is_said_for_too_long_is_broken_off() {
 }
 
 #[tokio::test]
+async fn a_plain_answer_that_stalls_is_broken_off_too() {
+    let (app, say) = streaming("text/plain").await;
+    let mut table = live(&[&app]);
+    table.sites[0].routes[0].route.idle_timeout = Span::millis(300);
+    let edge = Edge::start(&table).await;
+    let mut stream = TcpStream::connect(edge.http).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    say.send("half").unwrap();
+    let text = read_all(&mut stream).await;
+    assert!(text.contains("half") && !text.contains("0\r\n\r\n"), "{text}");
+    assert_eq!(edge.log_with(|line| line["path"] == "/events").await["cause"], "upstream-idle");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_ends_the_upstreams_answer_too() {
     let (app, say) = streaming("text/event-stream").await;
     let edge = Edge::start(&live(&[&app])).await;

@@ -119,7 +119,17 @@ impl Edge {
         Self::start_with(table, |_| {}).await
     }
 
+    /// With a ticket seed, as the keeper hands it down.
+    pub async fn start_sharing(table: &Table, seed: &[u8]) -> Self {
+        let seed = machine::memfd::sealed("ticket-seed", seed).unwrap();
+        Self::launch(table, |_| {}, vec![("ticket-seed".to_owned(), seed)]).await
+    }
+
     pub async fn start_with(table: &Table, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::launch(table, change, Vec::new()).await
+    }
+
+    async fn launch(table: &Table, change: impl FnOnce(&mut Settings), more: Vec<(String, OwnedFd)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(folder.path(), &folder.path().join("state"));
         settings.workers = Some(2.try_into().unwrap());
@@ -139,7 +149,8 @@ impl Edge {
             let named = set.into_iter().enumerate().map(|(n, fd)| (format!("{name}.{n}"), OwnedFd::from(fd)));
             (address, named.collect::<Vec<_>>())
         };
-        let ((http, mut fds), (https, more)) = (set("http"), set("https"));
+        let ((http, mut fds), (https, encrypted)) = (set("http"), set("https"));
+        fds.extend(encrypted);
         fds.extend(more);
         let client = Client::new(&settings.control);
         let given = settings.clone();

@@ -140,6 +140,46 @@ async fn a_session_is_resumed_by_its_ticket() {
     assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
 }
 
+/// The tickets of one generation are the next one's: both derive their keys from the same seed.
+#[tokio::test]
+async fn the_next_edge_resumes_what_this_one_began() {
+    let app = mirror().await;
+    let seed: Vec<u8> = (0..32).collect();
+    let with_seed = || async { Edge::start_sharing(&live(&[&app]), &seed).await };
+    let (first, second) = (with_seed().await, with_seed().await);
+    let config = config(&["http/1.1"]);
+    let mut kinds = Vec::new();
+    for edge in [&first, &second] {
+        let mut stream = connect(edge, &config).await;
+        stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+    }
+    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_an_http2_stream_end() {
+    let app = App::start(|_| async {
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        Response::new(full("done"))
+    })
+    .await;
+    let mut edge = Edge::start(&live(&[&app])).await;
+    let stream = connect(&edge, &config(&["h2"])).await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let get = || Request::get("https://localhost/slow").body(Full::new(Bytes::new())).unwrap();
+    let slow = sender.send_request(get());
+    edge.until(|status| status.pools[0].active.http == 1).await;
+    let (ended, answer) = tokio::join!(edge.stop(std::time::Duration::from_secs(10)), slow);
+    let text = answer.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(text, "done");
+    ended.unwrap();
+    assert!(sender.send_request(get()).await.is_err());
+}
+
 /// RFC 8441: an extended CONNECT becomes an upgrade at the app.
 #[tokio::test]
 async fn a_websocket_over_http2_reaches_the_app() {
