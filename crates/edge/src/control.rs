@@ -15,7 +15,7 @@ mod client;
 mod report;
 pub(crate) mod serve;
 
-use model::{ProcessId, ReleaseId, ReleaseNumber, Site, Span};
+use model::{ProcessId, ReleaseNumber, Site, Span};
 use serde::{Deserialize, Serialize};
 
 pub use self::client::{CallError, Client};
@@ -36,12 +36,13 @@ pub struct Served {
     pub sites: Vec<ServedSite>,
 }
 
-/// Where one site's routes lead. A site without routes is not listed.
+/// Where one site's routes lead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServedSite {
     pub site: Site,
-    pub release_id: ReleaseId,
-    pub release: ReleaseNumber,
+    /// [`crate::table::SiteTable::generation`] of the table being served.
+    pub generation: u64,
+    pub release: Option<ReleaseNumber>,
     /// In maintenance: requests get the maintenance page.
     pub maintenance: bool,
 }
@@ -135,7 +136,6 @@ pub struct PoolStatus {
     pub id: PoolId,
     pub site: Site,
     pub release: ReleaseNumber,
-    pub release_id: ReleaseId,
     pub state: PoolState,
     /// Open requests; of a draining pool: what remains.
     pub active: Active,

@@ -216,7 +216,11 @@ impl Director {
     ) -> T {
         let mut inner = self.inner.borrow_mut();
         let snapshot = self.shared.snapshot.load();
+        let known = inner.pools.len();
         inner.pools.retain(|id, pool| snapshot.pools.contains_key(id) || !pool.is_drained());
+        if inner.pools.len() != known {
+            inner.watch();
+        }
         inner.leaving.retain(|(_, upstream)| upstream.is_gone() && upstream.active.total() > 0);
         see(&inner.served, &inner.pools, &inner.leaving)
     }
@@ -225,7 +229,7 @@ impl Director {
 impl Inner {
     /// The state of a pool of the table: the one that is there, told what is new, or a new one.
     fn pool(&mut self, site: &SiteTable, pool: &Pool) -> Arc<PoolState> {
-        let known = self.pools.get(&pool.id).filter(|known| known.release_id == pool.release_id).cloned();
+        let known = self.pools.get(&pool.id).cloned();
         let before = known.as_ref().map(|known| known.config.load_full());
         let upstreams = pool.upstreams.iter().map(|given| self.upstream(before.as_deref(), given)).collect();
         let config = Config {
@@ -293,17 +297,13 @@ impl Inner {
 
 /// Where each site's routes lead.
 fn served(table: &Table) -> Served {
-    let site = |site: &SiteTable| {
-        let entry = site.routes.first()?;
-        let pool = site.pools.iter().find(|pool| pool.id == entry.pool)?;
-        Some(ServedSite {
-            site: site.site.clone(),
-            release_id: pool.release_id,
-            release: pool.release,
-            maintenance: site.maintenance.is_some(),
-        })
+    let site = |site: &SiteTable| ServedSite {
+        site: site.site.clone(),
+        generation: site.generation,
+        release: site.release,
+        maintenance: site.maintenance.is_some(),
     };
-    Served { format: SERVED_FORMAT, epoch: table.epoch, sites: table.sites.iter().filter_map(site).collect() }
+    Served { format: SERVED_FORMAT, epoch: table.epoch, sites: table.sites.iter().map(site).collect() }
 }
 
 /// Requests that were answered, by all workers.

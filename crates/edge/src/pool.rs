@@ -18,7 +18,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use model::{
-    InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site,
+    InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe},
 };
 
@@ -156,7 +156,6 @@ pub(crate) struct PoolState {
     pub(crate) site: Site,
     pub(crate) service: ServiceName,
     pub(crate) release: ReleaseNumber,
-    pub(crate) release_id: ReleaseId,
     state: AtomicU8,
     pub(crate) config: ArcSwap<Config>,
     pub(crate) active: Counts,
@@ -171,7 +170,6 @@ impl PoolState {
             site: site.clone(),
             service: pool.service.clone(),
             release: pool.release,
-            release_id: pool.release_id,
             state: AtomicU8::new(pool.state as u8),
             config: ArcSwap::from_pointee(config),
             active: Counts::default(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use model::{
-    InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site,
+    InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe, Route},
 };
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,12 @@ pub struct Table {
 #[serde(deny_unknown_fields)]
 pub struct SiteTable {
     pub site: Site,
+    /// The keeper's count of what served; the edge persists it and reports it, so that what serves can be read after
+    /// any crash.
+    pub generation: u64,
+    /// The release that the routes lead to; `None`: nothing has served yet.
+    #[serde(default)]
+    pub release: Option<ReleaseNumber>,
     /// All generations that the edge should know: those on trial, those that serve, those that drain.
     pub pools: Vec<Pool>,
     /// Each leads to a pool of this site that is [`PoolState::Live`].
@@ -53,14 +59,15 @@ pub struct RouteEntry {
     pub pool: PoolId,
 }
 
-/// Names one generation of one service of one site: `assistant/production/web.42`. Unique in a table.
+/// Names one generation of one service of one site: `assistant/production/web@7`. Unique in a table. A restart of the
+/// same release is another generation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PoolId(pub String);
 
 impl PoolId {
-    pub fn new(site: &Site, service: &ServiceName, release: ReleaseNumber) -> Self {
-        Self(format!("{site}/{service}.{release}"))
+    pub fn new(site: &Site, service: &ServiceName, generation: u64) -> Self {
+        Self(format!("{site}/{service}@{generation}"))
     }
 }
 
@@ -77,7 +84,6 @@ pub struct Pool {
     pub id: PoolId,
     pub service: ServiceName,
     pub release: ReleaseNumber,
-    pub release_id: ReleaseId,
     pub state: PoolState,
     pub upstreams: Vec<Upstream>,
     /// `None`: an upstream is ready when it accepts a connection (asked every second).

@@ -45,7 +45,6 @@ fn pool(state: &Arc<PoolState>, leaving: &[(crate::table::PoolId, Arc<UpstreamSt
         id: state.id.clone(),
         site: state.site.clone(),
         release: state.release,
-        release_id: state.release_id,
         state: state.state(),
         active: state.active.read(),
         draining_for_ms: state.drain.running_ms(),

@@ -4,9 +4,9 @@ use super::*;
 const STORED: &str = r#"{
     "format": 1, "epoch": 7,
     "sites": [{
-        "site": { "app": "a", "env": "production" },
+        "site": { "app": "a", "env": "production" }, "generation": 1, "release": 1,
         "pools": [{
-            "id": "a/production/web.1", "service": "web", "release": 1, "release_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "id": "a/production/web@1", "service": "web", "release": 1,
             "state": "live", "balance": "least_connections",
             "upstreams": [
                 { "name": "web.1.1", "process": "01ARZ3NDEKTSV4RRFFQ69G5FAW", "address": { "tcp": "127.0.0.1:4107" } },
@@ -22,7 +22,7 @@ const STORED: &str = r#"{
             }
         }],
         "routes": [{
-            "pool": "a/production/web.1",
+            "pool": "a/production/web@1",
             "route": {
                 "hosts": ["a.example"], "path_prefix": "/", "service": "web", "tls": "optional",
                 "balance": "least_connections", "response_header_timeout": "2m", "idle_timeout": "5m",
@@ -44,7 +44,7 @@ fn the_stored_form_is_read_and_written_back() {
     assert_eq!(again, table);
     assert_eq!(
         table.sites[0].pools[0].id,
-        PoolId::new(&table.sites[0].site, &"web".parse().unwrap(), ReleaseNumber(1))
+        PoolId::new(&table.sites[0].site, &"web".parse().unwrap(), 1)
     );
 }
 

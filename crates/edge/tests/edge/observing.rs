@@ -33,7 +33,7 @@ async fn status_metrics_and_log_tell_the_same_story() {
         "http_requests_total{method=\"POST\",route=\"*/\",status_code=\"200\"} 1\n",
         "http_requests_total{method=\"GET\",route=\"*/\",status_code=\"500\"} 1\n",
         "http_request_duration_seconds_bucket{method=\"POST\",route=\"*/\",status_code=\"200\",le=\"10\"} 1\n",
-        "edge_upstream_ready{pool=\"assistant/production/web.1\",upstream=\"web.1.1\"} 1\n",
+        "edge_upstream_ready{pool=\"assistant/production/web@1\",upstream=\"web.1.1\"} 1\n",
         "edge_table_epoch 1\n",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");

@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use model::{
-    ByteSize, ProcessId, ReleaseId, ReleaseNumber, Site, Span,
+    ByteSize, ProcessId, ReleaseNumber, Site, Span,
     manifest::{Balance, Drain, ProbeRequest, ReadinessProbe, Route, RouteTls},
 };
 use tokio::{
@@ -311,10 +311,9 @@ pub fn pool(number: u64, state: PoolState, apps: &[&App]) -> Pool {
         address: Address::Tcp(app.address),
     });
     Pool {
-        id: PoolId::new(&site(), &"web".parse().unwrap(), release),
+        id: PoolId::new(&site(), &"web".parse().unwrap(), number),
         service: "web".parse().unwrap(),
         release,
-        release_id: ReleaseId(ulid::Ulid::from_parts(number, 0)),
         state,
         upstreams: upstreams.collect(),
         readiness: Some(ReadinessProbe {
@@ -343,7 +342,7 @@ pub fn pool(number: u64, state: PoolState, apps: &[&App]) -> Pool {
 pub fn table(epoch: u64, pools: Vec<Pool>) -> Table {
     let to = pools[0].id.clone();
     let routes = vec![RouteEntry { route: route("/"), pool: to }];
-    Table { format: FORMAT, epoch, sites: vec![SiteTable { site: site(), pools, routes, maintenance: None }] }
+    Table { format: FORMAT, epoch, sites: vec![SiteTable { site: site(), generation: epoch, release: Some(pools[0].release), pools, routes, maintenance: None }] }
 }
 
 /// The usual: one live pool of these apps.

@@ -68,7 +68,7 @@ async fn epochs_go_up_and_what_is_served_is_on_disk() {
     let served = edge.serve(&Table { epoch: 7, ..live(&[&app]) }).await;
     let kept = std::fs::read(edge.settings.state.join("served.json")).unwrap();
     assert_eq!(serde_json::from_slice::<edge::control::Served>(&kept).unwrap(), served);
-    assert_eq!((served.epoch, served.sites[0].release.0), (7, 1));
+    assert_eq!((served.epoch, served.sites[0].release.unwrap().0), (7, 1));
 
     let refused = |result: Result<_, CallError>| match result {
         Err(CallError::Refused { problem, .. }) => problem.code,

@@ -1,27 +1,19 @@
 //! The deploy machine's words for pools and addresses, in the edge's, and back.
 
 use edge::table;
-use model::{ReleaseId, Site};
+use model::Site;
 use release::world;
-use ulid::Ulid;
 
 /// A pool's name at the edge: `assistant/production/web@7`.
 pub(crate) fn pool_id(site: &Site, pool: &world::PoolId) -> table::PoolId {
-    table::PoolId(format!("{site}/{pool}"))
-}
-
-/// The edge reports which release serves by an id that it does not read; the keeper gives it the generation.
-pub(crate) fn generation_id(generation: u64) -> ReleaseId {
-    ReleaseId(Ulid(u128::from(generation)))
-}
-
-pub(crate) fn generation_of(id: ReleaseId) -> u64 {
-    u64::try_from(id.0.0).unwrap_or(0)
+    table::PoolId::new(site, &pool.service, pool.generation)
 }
 
 pub(crate) fn site_table(site: &Site, part: &world::SiteTable) -> table::SiteTable {
     table::SiteTable {
         site: site.clone(),
+        generation: part.generation,
+        release: part.release,
         pools: part.pools.iter().map(|pool| edge_pool(site, part, pool)).collect(),
         routes: part
             .routes
@@ -38,7 +30,6 @@ fn edge_pool(site: &Site, part: &world::SiteTable, pool: &world::Pool) -> table:
         id: pool_id(site, &pool.id),
         service: pool.id.service.clone(),
         release: pool.release,
-        release_id: generation_id(part.generation),
         state: match pool.state {
             world::PoolState::Candidate => table::PoolState::Candidate,
             world::PoolState::Live => table::PoolState::Live,

@@ -73,11 +73,7 @@ impl Tables {
             Err(_) => read_served(&self.served),
         }?;
         let mine = served.sites.iter().find(|known| known.site == *site)?;
-        Some(Served {
-            epoch: served.epoch,
-            generation: edge_words::generation_of(mine.release_id),
-            release: Some(mine.release),
-        })
+        Some(Served { epoch: served.epoch, generation: mine.generation, release: mine.release })
     }
 }
 
