@@ -150,10 +150,12 @@ impl Pen {
     async fn flush(&mut self) -> Result<(), Halt> {
         let Some(new) = self.text.get(self.flushed..).filter(|new| !new.is_empty()) else { return Ok(()) };
         let data = json!({"text": new});
-        self.flushed = self.text.len();
         self.flushed_at = Instant::now();
         let at = self.next();
-        self.append(at, "text", data).await
+        self.append(at, "text", data).await?;
+        // Only now: what the fence refused (a stop) still belongs to the rest that `end` appends.
+        self.flushed = self.text.len();
+        Ok(())
     }
 
     async fn append(&self, at: Position, kind: &'static str, data: Value) -> Result<(), Halt> {

@@ -1,0 +1,104 @@
+//! The commands that end by themselves: what they print, and how they exit.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::json;
+
+use crate::bench::Bench;
+
+fn text(output: &Output) -> (Option<i32>, String, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn run(bench: &Bench, vars: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String, String) {
+    text(&bench.command(vars).args(args).output().expect("runs"))
+}
+
+#[test]
+fn every_bad_setting_is_told_at_once_before_anything_starts() {
+    let bench = Bench::new();
+    let vars = [("PORT", "http"), ("ASSISTANT_MODEL_KNID", "ollama"), ("ASSISTANT_SECRET_KEY", "your_secret_key_goes_here_0123456789")];
+    let expected = "Configuration validation failed:
+  - PORT should be a whole number from 1 to 65535, not \"http\"
+  - ASSISTANT_SECRET_KEY should not use the default placeholder value
+  - ASSISTANT_MODEL_KNID is not a setting; did you mean ASSISTANT_MODEL_KIND?
+";
+    for args in [["web"].as_slice(), &["worker"], &["migrate", "up"], &["config", "check"]] {
+        assert_eq!(run(&bench, &vars, args), (Some(1), String::new(), expected.to_owned()), "{args:?}");
+    }
+    assert!(!bench.path("data").exists(), "nothing was made");
+    assert_eq!(run(&bench, &[], &["config", "check"]), (Some(0), "Configuration validation passed\n".to_owned(), String::new()));
+}
+
+#[test]
+fn the_schema_goes_up_and_down_and_says_its_number() {
+    let bench = Bench::new();
+    let version = || run(&bench, &[], &["migrate", "version"]).1;
+    assert_eq!(version(), "0\n");
+    assert!(!bench.path("data").exists(), "asking makes no database");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2; the database is at version 2\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 2\n");
+    assert_eq!(version(), "2\n");
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 2; the database is at version 1\n");
+    assert_eq!(version(), "1\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
+    assert_eq!(run(&bench, &[], &["migrate", "down", "--to", "0"]).1, "undone: 2, 1; the database is at version 0\n");
+}
+
+#[tokio::test]
+async fn a_database_that_is_too_old_is_not_ready_until_it_is_migrated() {
+    let bench = Bench::new();
+    run(&bench, &[], &["migrate", "up"]);
+    run(&bench, &[], &["migrate", "down"]);
+    // Under Mainstay a process migrates nothing by itself; it says that it is not ready.
+    let socket = bench.path("web.sock");
+    let mut command = bench.command(&[("MAINSTAY_RELEASE", "7")]);
+    command.env_remove("ASSISTANT_FIRST_USER").env_remove("ASSISTANT_FIRST_PASSWORD");
+    let mut child = command.args(["web", "--listen", &format!("unix:{}", socket.display())]).spawn().expect("starts");
+    let client = crate::client::Client::new(&socket);
+    let until = std::time::Instant::now() + crate::bench::PATIENCE;
+    let mut seen_unready = false;
+    loop {
+        match client.try_get("/health/ready").await {
+            Some(answer) if answer.status == 503 && answer.body.contains("schema") && !seen_unready => {
+                seen_unready = true;
+                assert_eq!(client.try_get("/health/live").await.map(|answer| answer.status), Some(200));
+                assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
+            }
+            Some(answer) if answer.status == 200 => break,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+        assert!(std::time::Instant::now() < until, "it never became ready");
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(seen_unready, "it was ready on a schema that it does not run on");
+}
+
+#[test]
+fn an_account_is_made_with_its_password_on_standard_input() {
+    let bench = Bench::new();
+    let add = |name: &str, password: &str| {
+        let mut command: Command = bench.command(&[]);
+        let mut child = command.args(["user", "add", name, "--password-stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        child.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("writes");
+        text(&child.wait_with_output().expect("ends"))
+    };
+    assert_eq!(add("ben", "correct horse\n").0, Some(0));
+    assert_eq!(add("BEN", "correct horse\n").2, "error: the account was not made: there is an account named BEN already\n");
+    assert!(add("cleo", "short\n").2.contains("8 characters or more"));
+}
+
+#[test]
+fn the_description_and_the_schema_of_settings_are_json() {
+    let bench = Bench::new();
+    let description: serde_json::Value = serde_json::from_str(&run(&bench, &[], &["openapi"]).1).expect("JSON");
+    assert_eq!(description["openapi"], json!("3.1.0"));
+    let schema: serde_json::Value = serde_json::from_str(&run(&bench, &[], &["config", "schema"]).1).expect("JSON");
+    assert_eq!(schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"], json!(["openai", "ollama"]));
+    let shown = run(&bench, &[("ASSISTANT_SECRET_KEY", "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607")], &["config"]).1;
+    assert!(shown.contains("ASSISTANT_SECRET_KEY=[private]") && !shown.contains("9f2c"));
+}

@@ -1,0 +1,8 @@
+//! Real processes of the assistant on one database, over unix sockets: killed, stopped, hinted, handed a socket.
+
+mod bench;
+mod client;
+
+mod answers;
+mod commands;
+mod stopping;
