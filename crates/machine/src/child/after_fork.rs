@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "the calls between fork and exec")]
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ffi::CStr,
     io,
     os::fd::{AsRawFd, RawFd},
@@ -23,6 +23,8 @@ pub(super) struct Plan<'a> {
     /// `NAME=` and room for a pid; `env` points to it.
     pid_text: RefCell<Vec<u8>>,
     oom: Option<Vec<u8>>,
+    /// Scratch: the held executable's number after it was moved out of the way.
+    image: Cell<RawFd>,
     /// Scratch: the descriptors' numbers after they were moved out of the way.
     moved: RefCell<Vec<RawFd>>,
     high: RawFd,
@@ -54,6 +56,7 @@ impl<'a> Plan<'a> {
             env,
             pid_text: RefCell::new(pid_text),
             oom: setup.oom_score_adj.map(|score| score.to_string().into_bytes()),
+            image: Cell::new(-1),
             moved: RefCell::new(vec![-1; setup.fds.len()]),
             high: highest + 1,
             error,
@@ -97,8 +100,7 @@ impl<'a> Plan<'a> {
         }
         reset_signals();
         self.write_pid();
-        self.exec();
-        die(error, Step::Exec)
+        die(error, Step::Exec, self.exec())
     }
 
     fn session(&self) -> bool {
@@ -130,7 +132,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Moves every source above the targets, then each into its place. Returns where the error pipe is now.
+    /// Moves every source and the executable above the targets, then each into its place. Returns where the error pipe is now.
     fn descriptors(&self) -> RawFd {
         // SAFETY: F_DUPFD_CLOEXEC makes a new number at or above `high`.
         let error = unsafe { libc::fcntl(self.error, libc::F_DUPFD_CLOEXEC, self.high) };
@@ -140,6 +142,11 @@ impl<'a> Plan<'a> {
             // SAFETY: the same.
             *slot = unsafe { libc::fcntl(source.as_raw_fd(), libc::F_DUPFD_CLOEXEC, self.high) };
             check(error, Step::Descriptors, *slot >= 0);
+        }
+        if let Exec::Held(held) = &self.setup.exec {
+            // SAFETY: the same.
+            self.image.set(unsafe { libc::fcntl(held.0.as_raw_fd(), libc::F_DUPFD_CLOEXEC, self.high) });
+            check(error, Step::Descriptors, self.image.get() >= 0);
         }
         // Everything closes at exec; dup2 below makes the exceptions. Kernels before 5.11 refuse the flag, and then all
         // that matters is close-on-exec already, because everything in this workspace opens it so.
@@ -204,15 +211,16 @@ impl<'a> Plan<'a> {
         room.zip(digits.iter().skip(first)).for_each(|(to, from)| *to = *from);
     }
 
-    fn exec(&self) {
+    /// Returns only with the error.
+    fn exec(&self) -> i32 {
         let (argv, env) = (self.argv.as_ptr(), self.env.as_ptr());
         match &self.setup.exec {
             // SAFETY: null-terminated arrays of NUL-terminated strings that live in `setup`; the empty path with
             // AT_EMPTY_PATH means the descriptor itself.
-            Exec::Held(held) => unsafe {
+            Exec::Held(_) => unsafe {
                 libc::syscall(
                     libc::SYS_execveat,
-                    held.0.as_raw_fd(),
+                    self.image.get(),
                     c"".as_ptr(),
                     argv,
                     env,
@@ -223,8 +231,9 @@ impl<'a> Plan<'a> {
             Exec::Own => unsafe {
                 libc::execve(c"/proc/self/exe".as_ptr(), argv, env);
             },
-            Exec::Paths(paths) => try_paths(paths, argv, env),
+            Exec::Paths(paths) => return try_paths(paths, argv, env),
         }
+        errno()
     }
 
     fn or_die(&self, step: Step, well: bool) {
@@ -233,7 +242,11 @@ impl<'a> Plan<'a> {
 }
 
 /// Like execvp(3): goes on past what is not there, remembers what may not be executed.
-fn try_paths(paths: &[std::ffi::CString], argv: *const *const libc::c_char, env: *const *const libc::c_char) {
+fn try_paths(
+    paths: &[std::ffi::CString],
+    argv: *const *const libc::c_char,
+    env: *const *const libc::c_char,
+) -> i32 {
     let mut remembered = libc::ENOENT;
     for path in paths {
         // SAFETY: null-terminated arrays of NUL-terminated strings that live in the plan.
@@ -241,13 +254,10 @@ fn try_paths(paths: &[std::ffi::CString], argv: *const *const libc::c_char, env:
         match errno() {
             libc::ENOENT | libc::ENOTDIR => {}
             libc::EACCES => remembered = libc::EACCES,
-            other => {
-                remembered = other;
-                break;
-            }
+            other => return other,
         }
     }
-    set_errno(remembered);
+    remembered
 }
 
 fn hard_limit() -> u64 {
@@ -284,24 +294,19 @@ fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
 }
 
+/// Reads a thread's own variable; nothing is allocated.
 fn errno() -> i32 {
-    // SAFETY: the location is this thread's own and always valid.
-    unsafe { *libc::__errno_location() }
-}
-
-fn set_errno(value: i32) {
-    // SAFETY: the location is this thread's own and always valid.
-    unsafe { *libc::__errno_location() = value };
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
 
 fn check(error: RawFd, step: Step, well: bool) {
     if !well {
-        die(error, step);
+        die(error, step, errno());
     }
 }
 
-fn die(error: RawFd, step: Step) -> ! {
-    let [a, b, c, d] = errno().to_ne_bytes();
+fn die(error: RawFd, step: Step, errno: i32) -> ! {
+    let [a, b, c, d] = errno.to_ne_bytes();
     let report = [step as u8, a, b, c, d];
     // SAFETY: five bytes of the stack into a pipe, which takes them whole.
     unsafe { libc::write(error, report.as_ptr().cast(), report.len()) };

@@ -10,6 +10,7 @@ mod house;
 mod output;
 mod slots;
 mod start;
+mod ups;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
     match args.next().as_deref().and_then(|role| role.to_str()) {
         Some("shim") => return supervisor::shim::main(args),
         Some("keeper") => return house::keeper(args),
+        Some("up") => return ups::play_up(args),
+        Some("storekeeper") => return ups::play_keeper(args),
         Some("app") => return apps::main(args),
         _ => {}
     }
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     tests.extend(end::tests());
     tests.extend(adopt::tests());
     tests.extend(slots::tests());
+    tests.extend(ups::tests());
     let arguments = Arguments::from_args();
     libtest_mimic::run(&arguments, tests).exit_code()
 }
