@@ -89,7 +89,12 @@ impl Accounts {
     }
 
     /// `None`: wrong name or password. `from` is the address that asks. Slow after [`FREE_FAILURES`], never locked.
-    pub(crate) async fn sign_in(&self, name: &str, password: Private<String>, from: &str) -> Result<Option<NewSession>> {
+    pub(crate) async fn sign_in(
+        &self,
+        name: &str,
+        password: Private<String>,
+        from: &str,
+    ) -> Result<Option<NewSession>> {
         let who = format!("{} {from}", name.to_lowercase());
         self.slow_down(&who).await?;
         let wanted = name.to_owned();
@@ -108,8 +113,11 @@ impl Accounts {
         let hash = self.token_hash(token.reveal());
         let now = clock::now_ms();
         let id = account.id.clone();
-        let sql = "INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES (?1, ?2, ?3, ?3)";
-        self.db.write(Durability::Full, move |tx| Ok::<_, Error>(tx.execute(sql, params![hash, id, now])?)).await?;
+        let sql =
+            "INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES (?1, ?2, ?3, ?3)";
+        self.db
+            .write(Durability::Full, move |tx| Ok::<_, Error>(tx.execute(sql, params![hash, id, now])?))
+            .await?;
         Ok(NewSession { account, token, expires_at: now + IDLE_MS })
     }
 
@@ -123,14 +131,19 @@ impl Accounts {
         if now - seen_at > SEEN_STEP_MS {
             let sql = "UPDATE sessions SET seen_at = ?2 WHERE token_hash = ?1";
             // A database that refuses writes for a while must not sign people out.
-            let _: Result<usize> = self.db.write(Durability::Process, move |tx| Ok(tx.execute(sql, params![hash, now])?)).await;
+            let _: Result<usize> =
+                self.db.write(Durability::Process, move |tx| Ok(tx.execute(sql, params![hash, now])?)).await;
         }
         Ok(Some(account))
     }
 
     pub(crate) async fn sign_out(&self, token: &str) -> Result<()> {
         let hash = self.token_hash(token);
-        self.db.write(Durability::Full, move |tx| Ok::<_, Error>(tx.execute("DELETE FROM sessions WHERE token_hash = ?1", [hash])?)).await?;
+        self.db
+            .write(Durability::Full, move |tx| {
+                Ok::<_, Error>(tx.execute("DELETE FROM sessions WHERE token_hash = ?1", [hash])?)
+            })
+            .await?;
         Ok(())
     }
 
@@ -177,9 +190,13 @@ impl Accounts {
         }
         let _permit = self.at_once.acquire().await;
         let work = move || match stored {
-            Some(stored) => PasswordHash::new(&stored).is_ok_and(|hash| argon2().verify_password(password.reveal().as_bytes(), &hash).is_ok()),
+            Some(stored) => PasswordHash::new(&stored)
+                .is_ok_and(|hash| argon2().verify_password(password.reveal().as_bytes(), &hash).is_ok()),
             // The same work for a name that is not there, so that time tells nobody who has an account.
-            None => argon2().hash_password(password.reveal().as_bytes()).is_err() && false,
+            None => {
+                let _ = argon2().hash_password(password.reveal().as_bytes());
+                false
+            }
         };
         Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
     }
@@ -193,13 +210,16 @@ fn argon2() -> Argon2<'static> {
 
 fn check_password(password: &str) -> Result<()> {
     if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
-        return Err(Error::Invalid(format!("a password has {PASSWORD_CHARS_MIN} characters or more (and at most {PASSWORD_BYTES_MAX} bytes)")));
+        return Err(Error::Invalid(format!(
+            "a password has {PASSWORD_CHARS_MIN} characters or more (and at most {PASSWORD_BYTES_MAX} bytes)"
+        )));
     }
     Ok(())
 }
 
 fn insert(tx: &Transaction<'_>, account: &Account, hash: &str) -> Result<()> {
-    let taken: bool = tx.query_row("SELECT count(*) > 0 FROM accounts WHERE name = ?1", [&account.name], |row| row.get(0))?;
+    let taken: bool =
+        tx.query_row("SELECT count(*) > 0 FROM accounts WHERE name = ?1", [&account.name], |row| row.get(0))?;
     if taken {
         return Err(Error::Conflict(format!("there is an account named {} already", account.name)));
     }
@@ -210,14 +230,18 @@ fn insert(tx: &Transaction<'_>, account: &Account, hash: &str) -> Result<()> {
 
 fn find_by_name(db: &Connection, name: &str) -> Result<Option<(Account, String)>> {
     let sql = "SELECT id, name, zone, password FROM accounts WHERE name = ?1";
-    let row = |row: &rusqlite::Row<'_>| Ok((Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? }, row.get(3)?));
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? }, row.get(3)?))
+    };
     Ok(db.query_row(sql, [name.trim()], row).optional()?)
 }
 
 fn find_session(db: &Connection, hash: &str) -> Result<Option<(Account, i64)>> {
     let sql = "SELECT a.id, a.name, a.zone, s.seen_at FROM sessions s JOIN accounts a ON a.id = s.account_id
                WHERE s.token_hash = ?1 AND s.seen_at > ?2";
-    let row = |row: &rusqlite::Row<'_>| Ok((Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? }, row.get(3)?));
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? }, row.get(3)?))
+    };
     Ok(db.prepare_cached(sql)?.query_row(params![hash, clock::now_ms() - IDLE_MS], row).optional()?)
 }
 

@@ -97,7 +97,13 @@ impl Answering {
 
     /// The brain's word on the question: read and done in one fenced transaction, once for all attempts.
     async fn ask_brain(&self, matter: &Matter, pen: &Pen) -> std::result::Result<Said, Halt> {
-        let question = matter.before.iter().rev().find(|message| message.role == "user").map(|message| message.text.clone()).unwrap_or_default();
+        let question = matter
+            .before
+            .iter()
+            .rev()
+            .find(|message| message.role == "user")
+            .map(|message| message.text.clone())
+            .unwrap_or_default();
         let (who, job, id) = (matter.who.clone(), pen.job().clone(), matter.message.id.clone());
         let key = once::Key::new(&format!("answer {id}"), &[question.as_bytes()]);
         let work = move |tx: &rusqlite::Transaction<'_>| {
@@ -105,10 +111,15 @@ impl Answering {
             let reply = once::once(tx, &who.id, Some(&key), || {
                 let said = match say::say(tx, &who, &question) {
                     // A refusal is an answer too.
-                    Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => say::refused(&error.to_string()),
+                    Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
+                        say::refused(&error.to_string())
+                    }
                     said => said?,
                 };
-                Ok(once::Reply::new(200, serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?))
+                Ok(once::Reply::new(
+                    200,
+                    serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?,
+                ))
             });
             let reply = reply.map_err(Halt::from)?;
             serde_json::from_value(reply.body).map_err(|_| Halt::Lost)
@@ -129,10 +140,16 @@ impl Answering {
     }
 
     /// `None`: no model answered, and the reader was told so; the built-in brain goes on.
-    async fn ask_model(&self, model: &Model, matter: &Matter, pen: &mut Pen) -> std::result::Result<Option<String>, Halt> {
+    async fn ask_model(
+        &self,
+        model: &Model,
+        matter: &Matter,
+        pen: &mut Pen,
+    ) -> std::result::Result<Option<String>, Halt> {
         let from = matter.before.len().saturating_sub(CONTEXT_MESSAGES);
         let said = matter.before.iter().skip(from).filter(|message| !message.text.is_empty());
-        let asked = said.map(|message| Asked { role: message.role.clone(), text: message.text.clone() }).collect();
+        let asked =
+            said.map(|message| Asked { role: message.role.clone(), text: message.text.clone() }).collect();
         let mut stream = match pen.unless_halted(model.ask(asked)).await? {
             Ok(stream) => stream,
             Err(failure) => return self.fall_back(model, &failure, pen).await,
@@ -145,16 +162,23 @@ impl Answering {
                 // After the first token nothing is asked again: two answers in one text help nobody.
                 Err(failure) => {
                     tracing::warn!(%failure, "an answer of the model was cut");
-                    pen.note(&format!("{} broke off: {failure}. What came before stands.", model.name())).await?;
+                    pen.note(&format!("{} broke off: {failure}. What came before stands.", model.name()))
+                        .await?;
                     return Ok(Some(model.name().to_owned()));
                 }
             }
         }
     }
 
-    async fn fall_back(&self, model: &Model, failure: &Failure, pen: &mut Pen) -> std::result::Result<Option<String>, Halt> {
+    async fn fall_back(
+        &self,
+        model: &Model,
+        failure: &Failure,
+        pen: &mut Pen,
+    ) -> std::result::Result<Option<String>, Halt> {
         tracing::warn!(%failure, "the model did not answer; the built-in brain does");
-        pen.note(&format!("{} did not answer ({failure}); this is the built-in brain.", model.name())).await?;
+        pen.note(&format!("{} did not answer ({failure}); this is the built-in brain.", model.name()))
+            .await?;
         Ok(None)
     }
 }
@@ -162,7 +186,9 @@ impl Answering {
 fn matter(db: &rusqlite::Connection, id: &str) -> Result<Matter> {
     let (message, account) = chat::answer(db, id)?;
     let sql = "SELECT id, name, zone FROM accounts WHERE id = ?1";
-    let who = db.query_row(sql, [&account], |row| Ok(Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? }))?;
+    let who = db.query_row(sql, [&account], |row| {
+        Ok(Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? })
+    })?;
     let mut before = chat::messages(db, &account, &message.conversation_id)?;
     if let Some(here) = before.iter().position(|other| other.id == message.id) {
         before.truncate(here);

@@ -34,15 +34,26 @@ pub(crate) struct Knowledge<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     /// What is due from a day to another; what was due before is carried over into it.
-    Plan { from: Date, to: Date },
+    Plan {
+        from: Date,
+        to: Date,
+    },
     Tasks,
-    Find { query: String },
-    Entries { from: Date, to: Date },
+    Find {
+        query: String,
+    },
+    Entries {
+        from: Date,
+        to: Date,
+    },
     Undo,
     Help,
     Hello,
     Now,
-    Count { to: u32, slowly: bool },
+    Count {
+        to: u32,
+        slowly: bool,
+    },
 }
 
 /// How a sentence was read.
@@ -51,8 +62,13 @@ pub(crate) enum Understood {
     Do(Command),
     Tell(Question),
     /// Each choice's `instead` is a whole sentence that means one thing.
-    Choose { prompt: String, choices: Vec<Choice> },
-    Nothing { nearest: Vec<String> },
+    Choose {
+        prompt: String,
+        choices: Vec<Choice>,
+    },
+    Nothing {
+        nearest: Vec<String>,
+    },
 }
 
 /// Reads one sentence. Pure: looks at what it is given, does nothing.
@@ -63,15 +79,17 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
     }
     let mut read: Vec<(usize, Understood)> = Vec::new();
     for found in template::matches(sentence) {
-        if let Some(understood) = resolve::resolve(sentence, &found, knowledge) {
-            if !read.iter().any(|(_, other)| *other == understood) {
-                read.push((found.literals, understood));
-            }
-        }
+        let understood = resolve::resolve(sentence, &found, knowledge);
+        let new = understood.filter(|understood| !read.iter().any(|(_, other)| other == understood));
+        read.extend(new.map(|understood| (found.literals, understood)));
     }
     // The template that names most of the words knows best what is meant; what it leaves open, a question settles.
     let best = read.iter().map(|(literals, _)| *literals).max();
-    let mut best: Vec<Understood> = read.into_iter().filter(|(literals, _)| Some(*literals) == best).map(|(_, understood)| understood).collect();
+    let mut best: Vec<Understood> = read
+        .into_iter()
+        .filter(|(literals, _)| Some(*literals) == best)
+        .map(|(_, understood)| understood)
+        .collect();
     match best.len() {
         0 => Understood::Nothing { nearest: template::nearest(sentence) },
         _ => best.swap_remove(0),
@@ -105,7 +123,10 @@ impl Knowledge<'_> {
             },
             Reading::Ask { span: inner, choices } => {
                 let whole = span.start + inner.start..span.start + inner.end;
-                let choices = choices.into_iter().map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
+                let choices = choices.into_iter().map(|choice| Choice {
+                    instead: when::instead(sentence, &whole, &choice.instead),
+                    ..choice
+                });
                 Dated::Unclear { choices: choices.collect() }
             }
         }
@@ -120,6 +141,9 @@ fn due_of(meaning: Meaning) -> Due {
 fn unquote(text: &str) -> String {
     let text = text.trim().trim_end_matches(['.', '!']).trim();
     let pairs = [('"', '"'), ('“', '”'), ('«', '»')];
-    let inner = pairs.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close)).filter(|inner| !inner.contains(['"', '“', '«']));
+    let inner = pairs
+        .iter()
+        .find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close))
+        .filter(|inner| !inner.contains(['"', '“', '«']));
     inner.unwrap_or(text).trim().to_owned()
 }

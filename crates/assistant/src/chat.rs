@@ -88,7 +88,10 @@ pub(crate) fn messages(db: &Connection, account: &str, conversation: &str) -> Re
 
 pub(crate) fn message(db: &Connection, account: &str, id: &str) -> Result<Message> {
     let sql = "SELECT * FROM messages WHERE account_id = ?1 AND id = ?2";
-    db.prepare_cached(sql)?.query_row([account, id], Message::from_row).optional()?.ok_or(Error::NotFound("message"))
+    db.prepare_cached(sql)?
+        .query_row([account, id], Message::from_row)
+        .optional()?
+        .ok_or(Error::NotFound("message"))
 }
 
 /// For the job, which knows no account: the answer's row and whose it is.
@@ -119,14 +122,25 @@ pub(crate) fn say(tx: &Transaction<'_>, account: &str, conversation: &str, text:
     insert(tx, &ids::new_id(), conversation, account, ("user", text, "done"), now)?;
     let answer = ids::new_id();
     insert(tx, &answer, conversation, account, ("assistant", "", "waiting"), now)?;
-    let title: String = if said_in.title.is_empty() { text.chars().take(60).collect() } else { said_in.title };
-    tx.execute("UPDATE conversations SET updated_at = ?2, title = ?3 WHERE id = ?1", params![conversation, now, title])?;
+    let title: String =
+        if said_in.title.is_empty() { text.chars().take(60).collect() } else { said_in.title };
+    tx.execute(
+        "UPDATE conversations SET updated_at = ?2, title = ?3 WHERE id = ?1",
+        params![conversation, now, title],
+    )?;
     jobs::enqueue(tx, &ids::new_id(), QUEUE, &answer, ATTEMPTS_MAX)?;
     live::tell(tx, account, "conversation", conversation)?;
     Ok(answer)
 }
 
-fn insert(tx: &Transaction<'_>, id: &str, conversation: &str, account: &str, (role, text, status): (&str, &str, &str), now: i64) -> Result<()> {
+fn insert(
+    tx: &Transaction<'_>,
+    id: &str,
+    conversation: &str,
+    account: &str,
+    (role, text, status): (&str, &str, &str),
+    now: i64,
+) -> Result<()> {
     let sql = "INSERT INTO messages (id, conversation_id, account_id, role, text, status, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     tx.execute(sql, params![id, conversation, account, role, text, status, now])?;
     Ok(())
@@ -139,8 +153,18 @@ pub(crate) fn begin(tx: &Transaction<'_>, id: &str, attempt: u32) -> Result<()> 
 }
 
 /// The answer is whole, or ended otherwise: its text is stored with its status.
-pub(crate) fn end(tx: &Transaction<'_>, account: &str, id: &str, status: &str, text: &str, by: &str) -> Result<()> {
-    tx.execute("UPDATE messages SET status = ?2, text = ?3, answered_by = ?4 WHERE id = ?1", params![id, status, text, by])?;
+pub(crate) fn end(
+    tx: &Transaction<'_>,
+    account: &str,
+    id: &str,
+    status: &str,
+    text: &str,
+    by: &str,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET status = ?2, text = ?3, answered_by = ?4 WHERE id = ?1",
+        params![id, status, text, by],
+    )?;
     live::tell(tx, account, "message", id)?;
     Ok(())
 }

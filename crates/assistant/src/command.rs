@@ -76,10 +76,19 @@ pub(crate) fn execute(tx: &Transaction<'_>, who: &Account, command: &Command) ->
     let undo_id = ids::new_id();
     let sql = "INSERT INTO commands (id, account_id, at, command, understood, reply, inverse) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (as_json, inverse) = (json(command)?, json(&effect.inverse)?);
-    tx.execute(sql, params![undo_id, who.id, clock::now_ms(), as_json, effect.understood, effect.reply, inverse])?;
+    tx.execute(
+        sql,
+        params![undo_id, who.id, clock::now_ms(), as_json, effect.understood, effect.reply, inverse],
+    )?;
     let (kind, entity) = effect.inverse.subject();
     live::tell(tx, &who.id, kind, entity)?;
-    Ok(Done { undo_id, understood: effect.understood, reply: effect.reply, task: effect.task, entry: effect.entry })
+    Ok(Done {
+        undo_id,
+        understood: effect.understood,
+        reply: effect.reply,
+        task: effect.task,
+        entry: effect.entry,
+    })
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -113,7 +122,17 @@ fn set_due(task: &mut Task, who: &Account, due: Due) {
 fn add_task(tx: &Transaction<'_>, who: &Account, title: &str, due: Option<Due>) -> Result<Effect> {
     let title = tasks::clean_title(title)?;
     let now = clock::now_ms();
-    let mut task = Task { id: ids::new_id(), title, state: State::Open, due: None, zone: None, due_at: None, created_at: now, done_at: None, rev: 1 };
+    let mut task = Task {
+        id: ids::new_id(),
+        title,
+        state: State::Open,
+        due: None,
+        zone: None,
+        due_at: None,
+        created_at: now,
+        done_at: None,
+        rev: 1,
+    };
     if let Some(due) = due {
         set_due(&mut task, who, due);
     }
@@ -123,7 +142,12 @@ fn add_task(tx: &Transaction<'_>, who: &Account, title: &str, due: Option<Due>) 
     Ok(Effect { inverse, understood, reply, task: Some(task), entry: None })
 }
 
-fn change_task(tx: &Transaction<'_>, who: &Account, id: &str, change: impl FnOnce(&mut Task)) -> Result<Effect> {
+fn change_task(
+    tx: &Transaction<'_>,
+    who: &Account,
+    id: &str,
+    change: impl FnOnce(&mut Task),
+) -> Result<Effect> {
     let before = tasks::get(tx, &who.id, id)?;
     let mut after = before.clone();
     change(&mut after);

@@ -21,7 +21,13 @@ impl Entry {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let day: String = row.get("day")?;
         let day = day.parse().unwrap_or(Date::ZERO);
-        Ok(Self { id: row.get("id")?, day, text: row.get("text")?, created_at: row.get("created_at")?, rev: row.get("rev")? })
+        Ok(Self {
+            id: row.get("id")?,
+            day,
+            text: row.get("text")?,
+            created_at: row.get("created_at")?,
+            rev: row.get("rev")?,
+        })
     }
 }
 
@@ -37,7 +43,9 @@ pub(crate) fn clean_text(text: &str) -> Result<String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err(Error::Invalid("an entry needs a text".to_owned())),
-        chars if chars > TEXT_CHARS_MAX => Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters"))),
+        chars if chars > TEXT_CHARS_MAX => {
+            Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters")))
+        }
         _ => Ok(text.to_owned()),
     }
 }
@@ -48,12 +56,22 @@ pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Entry> {
 }
 
 /// Newest first.
-pub(crate) fn list(db: &Connection, account: &str, filter: &Filter, limit: u32, offset: u32) -> Result<Vec<Entry>> {
+pub(crate) fn list(
+    db: &Connection,
+    account: &str,
+    filter: &Filter,
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<Entry>> {
     let words = filter.query.as_deref().map(search_words);
     if words.as_ref().is_some_and(String::is_empty) {
         return Ok(Vec::new());
     }
-    let matching = if words.is_some() { "AND n IN (SELECT rowid FROM journal_search WHERE journal_search MATCH ?6)" } else { "AND ?6 IS NULL" };
+    let matching = if words.is_some() {
+        "AND n IN (SELECT rowid FROM journal_search WHERE journal_search MATCH ?6)"
+    } else {
+        "AND ?6 IS NULL"
+    };
     let sql = format!(
         "SELECT * FROM journal_entries WHERE account_id = ?1 AND day >= ?4 AND day <= ?5 {matching} ORDER BY day DESC, n DESC LIMIT ?2 OFFSET ?3"
     );
@@ -67,18 +85,25 @@ pub(crate) fn list(db: &Connection, account: &str, filter: &Filter, limit: u32, 
 
 /// Each word quoted (so nothing a person types is an operator), the last one as the beginning of a word.
 fn search_words(query: &str) -> String {
-    let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(20).collect();
+    let words: Vec<&str> =
+        query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(20).collect();
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     if quoted.is_empty() { String::new() } else { format!("{}*", quoted.join(" ")) }
 }
 
 pub(crate) fn insert(tx: &Transaction<'_>, account: &str, entry: &Entry) -> Result<()> {
     let sql = "INSERT INTO journal_entries (id, account_id, day, text, created_at, rev) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    tx.execute(sql, params![entry.id, account, entry.day.to_string(), entry.text, entry.created_at, entry.rev])?;
+    tx.execute(
+        sql,
+        params![entry.id, account, entry.day.to_string(), entry.text, entry.created_at, entry.rev],
+    )?;
     Ok(())
 }
 
 /// False: it is at another revision, or gone.
 pub(crate) fn delete(tx: &Transaction<'_>, account: &str, id: &str, rev: i64) -> Result<bool> {
-    Ok(tx.execute("DELETE FROM journal_entries WHERE account_id = ?1 AND id = ?2 AND rev = ?3", params![account, id, rev])? == 1)
+    Ok(tx.execute(
+        "DELETE FROM journal_entries WHERE account_id = ?1 AND id = ?2 AND rev = ?3",
+        params![account, id, rev],
+    )? == 1)
 }

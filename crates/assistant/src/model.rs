@@ -103,7 +103,9 @@ impl Model {
                 Err(failure) if failure.is_passing() && tried < RETRIES && Instant::now() < until => {
                     tried += 1;
                     // Jitter from the clock's own digits: two processes must not knock in step.
-                    let jitter = Duration::from_millis(u64::try_from(kit::clock::now_ms().rem_euclid(200)).unwrap_or(0));
+                    let jitter = Duration::from_millis(
+                        u64::try_from(kit::clock::now_ms().rem_euclid(200)).unwrap_or(0),
+                    );
                     tokio::time::sleep(RETRY_PAUSE * tried + jitter).await;
                 }
                 Err(failure) => return Err(failure),
@@ -119,8 +121,11 @@ impl Model {
         let key: Option<&Private<String>> = self.settings.key.as_ref();
         let url = format!("{}{path}", self.settings.url);
         let opening = Connection::post(&url, key, body.to_owned());
-        let connection = tokio::time::timeout(FIRST_TOKEN, opening).await.map_err(|_| Failure::Slow("it did not answer", FIRST_TOKEN.as_secs()))??;
-        let mut tokens = Tokens { kind: self.settings.kind, connection, until, begun: false, ended: false, first: None };
+        let connection = tokio::time::timeout(FIRST_TOKEN, opening)
+            .await
+            .map_err(|_| Failure::Slow("it did not answer", FIRST_TOKEN.as_secs()))??;
+        let mut tokens =
+            Tokens { kind: self.settings.kind, connection, until, begun: false, ended: false, first: None };
         tokens.first = tokens.next().await?;
         tokens.begun = true;
         Ok(tokens)

@@ -54,17 +54,29 @@ impl Key {
 ///
 /// # Errors
 /// `work`'s (then nothing is stored), or [`Error::KeyReused`].
-pub(crate) fn once(tx: &Transaction<'_>, account: &str, key: Option<&Key>, work: impl FnOnce() -> Result<Reply>) -> Result<Reply> {
+pub(crate) fn once(
+    tx: &Transaction<'_>,
+    account: &str,
+    key: Option<&Key>,
+    work: impl FnOnce() -> Result<Reply>,
+) -> Result<Reply> {
     let Some(Key { key, request }) = key else { return work() };
     let sql = "SELECT request, status, body FROM answered WHERE account_id = ?1 AND key = ?2";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u16>(1)?, row.get::<_, String>(2)?));
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, u16>(1)?, row.get::<_, String>(2)?))
+    };
     match tx.query_row(sql, [account, key], row).optional()? {
         Some((earlier, _, _)) if earlier != *request => Err(Error::KeyReused),
-        Some((_, status, body)) => Ok(Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::Null), replayed: true }),
+        Some((_, status, body)) => {
+            Ok(Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::Null), replayed: true })
+        }
         None => {
             let reply = work()?;
             let sql = "INSERT INTO answered (account_id, key, request, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            tx.execute(sql, params![account, key, request, reply.status, reply.body.to_string(), clock::now_ms()])?;
+            tx.execute(
+                sql,
+                params![account, key, request, reply.status, reply.body.to_string(), clock::now_ms()],
+            )?;
             Ok(reply)
         }
     }

@@ -7,7 +7,12 @@ pub(crate) const MIGRATIONS: Migrations = Migrations { steps: &[START, JOURNAL_S
 const START: Migration = Migration {
     version: 1,
     name: "start",
-    up: &[kit::jobs::TABLE, kit::stream::TABLE, kit::live::TABLE, include_str!("../migrations/0001_start.up.sql")],
+    up: &[
+        kit::jobs::TABLE,
+        kit::stream::TABLE,
+        kit::live::TABLE,
+        include_str!("../migrations/0001_start.up.sql"),
+    ],
     down: &[include_str!("../migrations/0001_start.down.sql")],
     compatible_with: 1,
 };
@@ -58,7 +63,11 @@ mod tests {
         )
         .expect("old code writes");
         MIGRATIONS.up(&mut db).expect("up to 2");
-        let found: i64 = db.query_row("SELECT count(*) FROM journal_search WHERE journal_search MATCH 'cafe'", [], |row| row.get(0)).expect("asks");
+        let found: i64 = db
+            .query_row("SELECT count(*) FROM journal_search WHERE journal_search MATCH 'cafe'", [], |row| {
+                row.get(0)
+            })
+            .expect("asks");
         assert_eq!(found, 1);
     }
 }

@@ -13,24 +13,79 @@ use kit::{
 mod tests;
 
 pub(crate) const FIELDS: &[Field] = &[
-    Field { name: "HOST", kind: Kind::Text, default: Some("127.0.0.1"), doc: "Address that `web` listens on." },
-    Field { name: "PORT", kind: Kind::Number { min: 1, max: 65_535 }, default: Some("3000"), doc: "Port that `web` listens on." },
-    Field { name: "LISTEN", kind: Kind::Text, default: None, doc: "`unix:/path` or `tcp:host:port`; goes before HOST and PORT." },
-    Field { name: "ASSISTANT_DATA", kind: Kind::Text, default: Some("data"), doc: "Folder of the database; made if missing." },
+    Field {
+        name: "HOST",
+        kind: Kind::Text,
+        default: Some("127.0.0.1"),
+        doc: "Address that `web` listens on.",
+    },
+    Field {
+        name: "PORT",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: Some("3000"),
+        doc: "Port that `web` listens on.",
+    },
+    Field {
+        name: "LISTEN",
+        kind: Kind::Text,
+        default: None,
+        doc: "`unix:/path` or `tcp:host:port`; goes before HOST and PORT.",
+    },
+    Field {
+        name: "ASSISTANT_DATA",
+        kind: Kind::Text,
+        default: Some("data"),
+        doc: "Folder of the database; made if missing.",
+    },
     Field {
         name: "ASSISTANT_SECRET_KEY",
         kind: Kind::Secret { chars_min: 32 },
         default: None,
         doc: "Keys the hashes of sessions, so that a stolen database opens none. Changing it signs everybody out.",
     },
-    Field { name: "ASSISTANT_FIRST_USER", kind: Kind::Text, default: None, doc: "Name of the account made at start when there is none." },
-    Field { name: "ASSISTANT_FIRST_PASSWORD", kind: Kind::Secret { chars_min: 8 }, default: None, doc: "Its password." },
-    Field { name: "ASSISTANT_ZONE", kind: Kind::Text, default: None, doc: "Time zone of new accounts, such as Europe/Madrid. Default: TZ, else UTC." },
+    Field {
+        name: "ASSISTANT_FIRST_USER",
+        kind: Kind::Text,
+        default: None,
+        doc: "Name of the account made at start when there is none.",
+    },
+    Field {
+        name: "ASSISTANT_FIRST_PASSWORD",
+        kind: Kind::Secret { chars_min: 8 },
+        default: None,
+        doc: "Its password.",
+    },
+    Field {
+        name: "ASSISTANT_ZONE",
+        kind: Kind::Text,
+        default: None,
+        doc: "Time zone of new accounts, such as Europe/Madrid. Default: TZ, else UTC.",
+    },
     Field { name: "TZ", kind: Kind::Text, default: None, doc: "Used when ASSISTANT_ZONE is not set." },
-    Field { name: "ASSISTANT_MODEL_URL", kind: Kind::Url, default: None, doc: "A model server, such as http://127.0.0.1:11434 or https://host/v1." },
-    Field { name: "ASSISTANT_MODEL_KIND", kind: Kind::OneOf(&["openai", "ollama"]), default: Some("openai"), doc: "What the model server speaks." },
-    Field { name: "ASSISTANT_MODEL_NAME", kind: Kind::Text, default: None, doc: "Name of the model; needed with ASSISTANT_MODEL_URL." },
-    Field { name: "ASSISTANT_MODEL_KEY", kind: Kind::Secret { chars_min: 1 }, default: None, doc: "Key for the model server." },
+    Field {
+        name: "ASSISTANT_MODEL_URL",
+        kind: Kind::Url,
+        default: None,
+        doc: "A model server, such as http://127.0.0.1:11434 or https://host/v1.",
+    },
+    Field {
+        name: "ASSISTANT_MODEL_KIND",
+        kind: Kind::OneOf(&["openai", "ollama"]),
+        default: Some("openai"),
+        doc: "What the model server speaks.",
+    },
+    Field {
+        name: "ASSISTANT_MODEL_NAME",
+        kind: Kind::Text,
+        default: None,
+        doc: "Name of the model; needed with ASSISTANT_MODEL_URL.",
+    },
+    Field {
+        name: "ASSISTANT_MODEL_KEY",
+        kind: Kind::Secret { chars_min: 1 },
+        default: None,
+        doc: "Key for the model server.",
+    },
     Field {
         name: "ASSISTANT_BUILTIN_PACE",
         kind: Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(10) },
@@ -43,11 +98,36 @@ pub(crate) const FIELDS: &[Field] = &[
         default: Some("25s"),
         doc: "How long a stopping process finishes what runs. Below the supervisor's own limit.",
     },
-    Field { name: "ASSISTANT_MIGRATE", kind: Kind::OneOf(&["auto", "never"]), default: None, doc: "Whether to migrate at start. Default: auto; never under Mainstay, which migrates itself." },
-    Field { name: "ASSISTANT_METRICS_TOKEN", kind: Kind::Secret { chars_min: 16 }, default: None, doc: "Lets a scraper read /metrics through a proxy." },
-    Field { name: "LOG_LEVEL", kind: Kind::OneOf(kit::logs::LEVELS), default: Some("info"), doc: "Least severity that is logged." },
-    Field { name: "MAINSTAY_RELEASE", kind: Kind::Number { min: 0, max: u64::MAX }, default: None, doc: "Set by Mainstay: number of this release." },
-    Field { name: "MAINSTAY_INSTANCE", kind: Kind::Text, default: None, doc: "Set by Mainstay: name of this instance." },
+    Field {
+        name: "ASSISTANT_MIGRATE",
+        kind: Kind::OneOf(&["auto", "never"]),
+        default: None,
+        doc: "Whether to migrate at start. Default: auto; never under Mainstay, which migrates itself.",
+    },
+    Field {
+        name: "ASSISTANT_METRICS_TOKEN",
+        kind: Kind::Secret { chars_min: 16 },
+        default: None,
+        doc: "Lets a scraper read /metrics through a proxy.",
+    },
+    Field {
+        name: "LOG_LEVEL",
+        kind: Kind::OneOf(kit::logs::LEVELS),
+        default: Some("info"),
+        doc: "Least severity that is logged.",
+    },
+    Field {
+        name: "MAINSTAY_RELEASE",
+        kind: Kind::Number { min: 0, max: u64::MAX },
+        default: None,
+        doc: "Set by Mainstay: number of this release.",
+    },
+    Field {
+        name: "MAINSTAY_INSTANCE",
+        kind: Kind::Text,
+        default: None,
+        doc: "Set by Mainstay: name of this instance.",
+    },
 ];
 
 /// What the values mean.
@@ -133,7 +213,9 @@ fn listen(reading: &mut Reading) -> Listen {
 }
 
 fn zone(reading: &mut Reading) -> String {
-    let asked = ["ASSISTANT_ZONE", "TZ"].into_iter().find_map(|name| reading.get(name).map(|zone| (name, zone.to_owned())));
+    let asked = ["ASSISTANT_ZONE", "TZ"]
+        .into_iter()
+        .find_map(|name| reading.get(name).map(|zone| (name, zone.to_owned())));
     let Some((name, zone)) = asked else { return "UTC".to_owned() };
     if TimeZone::get(&zone).is_ok() {
         return zone;
@@ -161,6 +243,15 @@ fn pairs(reading: &mut Reading) {
 
 fn model(values: &Values) -> Option<ModelSettings> {
     let url = values.text("ASSISTANT_MODEL_URL")?.trim_end_matches('/').to_owned();
-    let kind = if values.text("ASSISTANT_MODEL_KIND") == Some("ollama") { ModelKind::Ollama } else { ModelKind::OpenAi };
-    Some(ModelSettings { url, kind, name: values.text("ASSISTANT_MODEL_NAME")?.to_owned(), key: values.secret("ASSISTANT_MODEL_KEY") })
+    let kind = if values.text("ASSISTANT_MODEL_KIND") == Some("ollama") {
+        ModelKind::Ollama
+    } else {
+        ModelKind::OpenAi
+    };
+    Some(ModelSettings {
+        url,
+        kind,
+        name: values.text("ASSISTANT_MODEL_NAME")?.to_owned(),
+        key: values.secret("ASSISTANT_MODEL_KEY"),
+    })
 }

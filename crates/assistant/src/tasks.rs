@@ -53,7 +53,9 @@ impl Task {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let day: Option<String> = row.get("due_day")?;
         let time: Option<String> = row.get("due_time")?;
-        let due = day.and_then(|day| day.parse().ok()).map(|day| Due { day, time: time.and_then(|time| time.parse().ok()) });
+        let due = day
+            .and_then(|day| day.parse().ok())
+            .map(|day| Due { day, time: time.and_then(|time| time.parse().ok()) });
         let state: String = row.get("state")?;
         Ok(Self {
             id: row.get("id")?,
@@ -74,24 +76,38 @@ pub(crate) fn clean_title(title: &str) -> Result<String> {
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     match title.chars().count() {
         0 => Err(Error::Invalid("a task needs a title".to_owned())),
-        chars if chars > TITLE_CHARS_MAX => Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters"))),
+        chars if chars > TITLE_CHARS_MAX => {
+            Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters")))
+        }
         _ => Ok(title),
     }
 }
 
 pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Task> {
     let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND id = ?2";
-    db.prepare_cached(sql)?.query_row([account, id], Task::from_row).optional()?.ok_or(Error::NotFound("task"))
+    db.prepare_cached(sql)?
+        .query_row([account, id], Task::from_row)
+        .optional()?
+        .ok_or(Error::NotFound("task"))
 }
 
 /// Open ones by when they are due (none last), done ones newest first.
-pub(crate) fn list(db: &Connection, account: &str, state: Option<State>, limit: u32, offset: u32) -> Result<Vec<Task>> {
+pub(crate) fn list(
+    db: &Connection,
+    account: &str,
+    state: Option<State>,
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<Task>> {
     let (filter, order) = match state {
-        Some(State::Open) => ("AND state = 'open'", "due_day IS NULL, due_day, due_time IS NULL, due_time, created_at, id"),
+        Some(State::Open) => {
+            ("AND state = 'open'", "due_day IS NULL, due_day, due_time IS NULL, due_time, created_at, id")
+        }
         Some(State::Done) => ("AND state = 'done'", "done_at DESC, id"),
         None => ("", "created_at DESC, id"),
     };
-    let sql = format!("SELECT * FROM tasks WHERE account_id = ?1 {filter} ORDER BY {order} LIMIT ?2 OFFSET ?3");
+    let sql =
+        format!("SELECT * FROM tasks WHERE account_id = ?1 {filter} ORDER BY {order} LIMIT ?2 OFFSET ?3");
     let mut query = db.prepare_cached(&sql)?;
     let rows = query.query_map(params![account, limit, offset], Task::from_row)?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
@@ -109,7 +125,22 @@ pub(crate) fn due_until(db: &Connection, account: &str, until: Date) -> Result<V
 pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result<()> {
     let sql = "INSERT INTO tasks (id, account_id, title, state, due_day, due_time, zone, due_at, created_at, done_at, rev)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    tx.execute(sql, params![task.id, account, task.title, word(task.state), day(task), time(task), task.zone, task.due_at, task.created_at, task.done_at, task.rev])?;
+    tx.execute(
+        sql,
+        params![
+            task.id,
+            account,
+            task.title,
+            word(task.state),
+            day(task),
+            time(task),
+            task.zone,
+            task.due_at,
+            task.created_at,
+            task.done_at,
+            task.rev
+        ],
+    )?;
     Ok(())
 }
 
@@ -117,13 +148,30 @@ pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result
 pub(crate) fn replace(tx: &Transaction<'_>, account: &str, task: &Task, rev: i64) -> Result<bool> {
     let sql = "UPDATE tasks SET title = ?3, state = ?4, due_day = ?5, due_time = ?6, zone = ?7, due_at = ?8, done_at = ?9, rev = rev + 1
                WHERE account_id = ?1 AND id = ?2 AND rev = ?10";
-    let changed = tx.execute(sql, params![account, task.id, task.title, word(task.state), day(task), time(task), task.zone, task.due_at, task.done_at, rev])?;
+    let changed = tx.execute(
+        sql,
+        params![
+            account,
+            task.id,
+            task.title,
+            word(task.state),
+            day(task),
+            time(task),
+            task.zone,
+            task.due_at,
+            task.done_at,
+            rev
+        ],
+    )?;
     Ok(changed == 1)
 }
 
 /// False: it is at another revision, or gone.
 pub(crate) fn delete(tx: &Transaction<'_>, account: &str, id: &str, rev: i64) -> Result<bool> {
-    Ok(tx.execute("DELETE FROM tasks WHERE account_id = ?1 AND id = ?2 AND rev = ?3", params![account, id, rev])? == 1)
+    Ok(tx.execute(
+        "DELETE FROM tasks WHERE account_id = ?1 AND id = ?2 AND rev = ?3",
+        params![account, id, rev],
+    )? == 1)
 }
 
 fn word(state: State) -> &'static str {

@@ -90,7 +90,9 @@ impl App {
     /// Everything that this process answers.
     pub(crate) fn router(&self) -> Router {
         let health = self.inner.health.routes();
-        let routes = routes::TABLE.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+        let routes = routes::TABLE
+            .iter()
+            .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
         routes
             .merge(pages::routes())
             .merge(health)
@@ -108,10 +110,16 @@ impl App {
         work: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> error::Result<Reply> + Send + 'static,
     ) -> error::Result<Reply> {
         let who = who.clone();
-        self.inner.db.write(Durability::Full, move |tx| once::once(tx, &who.id, key.as_ref(), || work(tx, &who))).await
+        self.inner
+            .db
+            .write(Durability::Full, move |tx| once::once(tx, &who.id, key.as_ref(), || work(tx, &who)))
+            .await
     }
 
-    async fn read<T: Send + 'static>(&self, query: impl FnOnce(&rusqlite::Connection) -> error::Result<T> + Send + 'static) -> error::Result<T> {
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&rusqlite::Connection) -> error::Result<T> + Send + 'static,
+    ) -> error::Result<T> {
         self.inner.db.read(query).await
     }
 }

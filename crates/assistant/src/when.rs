@@ -76,15 +76,23 @@ pub(crate) enum Reading {
     /// No date in it.
     Nothing,
     /// `span`: bytes of the text that say it, its preposition included.
-    Found { meaning: Meaning, span: Range<usize> },
-    Ask { span: Range<usize>, choices: Vec<Choice> },
+    Found {
+        meaning: Meaning,
+        span: Range<usize>,
+    },
+    Ask {
+        span: Range<usize>,
+        choices: Vec<Choice>,
+    },
 }
 
 /// The date in a sentence, if there is one.
 pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let words = words::split(text);
     // The longest reading that may stand where it stands; of two equal ones the later, since people end with the date.
-    let candidates = (0..words.len()).filter_map(|start| grammar::parse(&words, start, context)).filter(|parsed| may_stand(&words, parsed));
+    let candidates = (0..words.len())
+        .filter_map(|start| grammar::parse(&words, start, context))
+        .filter(|parsed| may_stand(&words, parsed));
     let best = candidates.max_by_key(|parsed| (parsed.end - parsed.start, parsed.end));
     best.map_or(Reading::Nothing, |parsed| parsed.into_reading(&words))
 }
@@ -98,7 +106,8 @@ pub(crate) fn read_whole(text: &str, context: &Context) -> Reading {
 
 /// The text without the bytes of `span`, blanks and joining marks put right.
 pub(crate) fn without(text: &str, span: &Range<usize>) -> String {
-    let (before, after) = (text.get(..span.start).unwrap_or_default(), text.get(span.end..).unwrap_or_default());
+    let (before, after) =
+        (text.get(..span.start).unwrap_or_default(), text.get(span.end..).unwrap_or_default());
     let joins = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '-' | '–' | ':');
     let joined = format!("{} {}", before.trim_end_matches(joins), after.trim_start_matches(joins));
     joined.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -106,7 +115,11 @@ pub(crate) fn without(text: &str, span: &Range<usize>) -> String {
 
 /// The text with the bytes of `span` said otherwise.
 pub(crate) fn instead(text: &str, span: &Range<usize>, words: &str) -> String {
-    format!("{}{words}{}", text.get(..span.start).unwrap_or_default(), text.get(span.end..).unwrap_or_default())
+    format!(
+        "{}{words}{}",
+        text.get(..span.start).unwrap_or_default(),
+        text.get(span.end..).unwrap_or_default()
+    )
 }
 
 /// Behind a preposition anywhere; bare only at the sentence's end, or at its beginning before a small letter or a comma
@@ -124,7 +137,8 @@ fn may_stand(words: &[words::Word], parsed: &grammar::Parsed) -> bool {
     let at_end = parsed.end == words.len();
     let before = parsed.start.checked_sub(1).and_then(|before| words.get(before));
     if at_end {
-        return !before.is_some_and(words::names_a_day) && !looks_like_a_title(&words[parsed.start..parsed.end], parsed.start);
+        return !before.is_some_and(words::names_a_day)
+            && !looks_like_a_title(&words[parsed.start..parsed.end], parsed.start);
     }
     let next_is_plain = words[parsed.end].text.chars().next().is_some_and(char::is_lowercase);
     parsed.start == 0 && (words[parsed.end - 1].comma_after || next_is_plain)
@@ -133,7 +147,11 @@ fn may_stand(words: &[words::Word], parsed: &grammar::Parsed) -> bool {
 /// "The Day After Tomorrow": capitals where nobody writes them but in titles.
 fn looks_like_a_title(words: &[words::Word], start: usize) -> bool {
     let small_by_custom = |word: &&words::Word| words::written_small(&word.low);
-    words.iter().enumerate().filter(|(index, _)| start + index > 0).map(|(_, word)| word).filter(small_by_custom).any(|word| {
-        word.text.chars().next().is_some_and(char::is_uppercase)
-    })
+    words
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| start + index > 0)
+        .map(|(_, word)| word)
+        .filter(small_by_custom)
+        .any(|word| word.text.chars().next().is_some_and(char::is_uppercase))
 }

@@ -25,14 +25,22 @@ pub struct Field {
 pub enum Kind {
     Text,
     /// Whole number, both ends included.
-    Number { min: u64, max: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
     /// `30ms`, `25s`, `2m`, `1h`; both ends included.
-    Duration { min: Duration, max: Duration },
+    Duration {
+        min: Duration,
+        max: Duration,
+    },
     OneOf(&'static [&'static str]),
     /// Begins with `http://` or `https://` and names a host.
     Url,
     /// Never shown; at least so many characters, and no placeholder from an example file.
-    Secret { chars_min: usize },
+    Secret {
+        chars_min: usize,
+    },
 }
 
 /// The values of one start, and what was wrong with them.
@@ -67,11 +75,18 @@ impl std::error::Error for Refused {}
 impl Reading {
     /// Reads `fields` from `vars`. Empty values count as unset. A variable that begins with `prefix` and is in no
     /// field is refused with the nearest name, since a misspelt setting is otherwise silently ignored.
-    pub fn of(fields: &'static [Field], prefix: &str, vars: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn of(
+        fields: &'static [Field],
+        prefix: &str,
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
         let mut reading = Self { fields, values: BTreeMap::new(), errors: Vec::new() };
         let vars: BTreeMap<String, String> = vars.into_iter().collect();
         for field in fields {
-            reading.read(field, vars.get(field.name).map(|value| value.trim()).filter(|value| !value.is_empty()));
+            reading.read(
+                field,
+                vars.get(field.name).map(|value| value.trim()).filter(|value| !value.is_empty()),
+            );
         }
         for name in vars.keys().filter(|name| name.starts_with(prefix)) {
             if !fields.iter().any(|field| field.name == name) {
@@ -142,9 +157,11 @@ impl Kind {
                 )),
             },
             Self::OneOf(choices) if choices.contains(&value) => Ok(()),
-            Self::OneOf(choices) => {
-                Err(format!("{name} should be one of {}, not \"{value}\"{}", choices.join(", "), nearest(value, choices.iter().copied())))
-            }
+            Self::OneOf(choices) => Err(format!(
+                "{name} should be one of {}, not \"{value}\"{}",
+                choices.join(", "),
+                nearest(value, choices.iter().copied())
+            )),
             Self::Url => check_url(name, value),
             Self::Secret { chars_min } => check_secret(name, value, chars_min),
         }
@@ -158,7 +175,9 @@ impl Kind {
             Self::Duration { .. } => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}),
             Self::OneOf(choices) => json!({"enum": choices}),
             Self::Url => json!({"type": "string", "format": "uri"}),
-            Self::Secret { chars_min } => json!({"type": "string", "minLength": chars_min, "writeOnly": true}),
+            Self::Secret { chars_min } => {
+                json!({"type": "string", "minLength": chars_min, "writeOnly": true})
+            }
         }
     }
 }
@@ -185,8 +204,20 @@ fn check_secret(name: &str, value: &str, chars_min: usize) -> Result<(), String>
 /// What example files put where a secret belongs (W-F5: the guides' own examples reach production).
 fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase().replace(['-', ' '], "_");
-    let marks = ["change_me", "changeme", "your_", "placeholder", "replace_me", "replace_this", "insert_", "_here", "example_"];
-    marks.iter().any(|mark| value.contains(mark)) || (value.starts_with('<') && value.ends_with('>')) || value.chars().all(|c| c == 'x')
+    let marks = [
+        "change_me",
+        "changeme",
+        "your_",
+        "placeholder",
+        "replace_me",
+        "replace_this",
+        "insert_",
+        "_here",
+        "example_",
+    ];
+    marks.iter().any(|mark| value.contains(mark))
+        || (value.starts_with('<') && value.ends_with('>'))
+        || value.chars().all(|c| c == 'x')
 }
 
 fn unknown(name: &str, fields: &[Field]) -> String {
@@ -196,7 +227,8 @@ fn unknown(name: &str, fields: &[Field]) -> String {
 fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> String {
     let near = known.map(|name| (strsim::damerau_levenshtein(typed, name), name)).min();
     // Bound: a third of the word may differ, else the guess helps nobody.
-    near.filter(|(distance, _)| *distance <= typed.chars().count().div_ceil(3)).map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
+    near.filter(|(distance, _)| *distance <= typed.chars().count().div_ceil(3))
+        .map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
 }
 
 /// `30ms`, `25s`, `2m`, `1h`; nothing else.

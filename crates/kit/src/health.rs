@@ -131,7 +131,9 @@ impl Health {
     pub fn snapshot(&self) -> Snapshot {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let checks: Vec<Finding> = kept.iter().map(Kept::finding).collect();
-        let failing = |decides: bool| checks.iter().any(|check| check.status != "ok" && check.decides_readiness == decides);
+        let failing = |decides: bool| {
+            checks.iter().any(|check| check.status != "ok" && check.decides_readiness == decides)
+        };
         let status = match (failing(true), failing(false)) {
             (true, _) => "error",
             (false, true) => "degraded",
@@ -147,14 +149,22 @@ impl Health {
         if self.drain.is_stopping() {
             return Err("draining".to_owned());
         }
-        let failing: Vec<&str> =
-            self.snapshot().checks.iter().filter(|check| check.decides_readiness && check.status != "ok").map(|check| check.name).collect();
+        let failing: Vec<&str> = self
+            .snapshot()
+            .checks
+            .iter()
+            .filter(|check| check.decides_readiness && check.status != "ok")
+            .map(|check| check.name)
+            .collect();
         if failing.is_empty() { Ok(()) } else { Err(failing.join(", ")) }
     }
 
     /// `/health/live` and `/health/ready`.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(self.clone())
+        Router::new()
+            .route("/health/live", get(live))
+            .route("/health/ready", get(ready))
+            .with_state(self.clone())
     }
 }
 
@@ -174,7 +184,9 @@ impl Kept {
     fn finding(&self) -> Finding {
         let decides_readiness = self.weight == Weight::Ready;
         let (status, error) = match &self.last {
-            Some((at, _, _)) if at.elapsed() > self.stale_after => ("unknown", Some("its last result is too old".to_owned())),
+            Some((at, _, _)) if at.elapsed() > self.stale_after => {
+                ("unknown", Some("its last result is too old".to_owned()))
+            }
             Some((_, _, Ok(()))) => ("ok", None),
             Some((_, _, Err(error))) => ("error", Some(error.clone())),
             None => ("unknown", None),
@@ -193,7 +205,10 @@ async fn live() -> impl IntoResponse {
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
     match health.ready() {
         Ok(()) => (StatusCode::OK, Json(serde_json::json!({"status": "ready"}))),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"status": "not ready", "reason": reason}))),
+        Err(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(serde_json::json!({"status": "not ready", "reason": reason})),
+        ),
     }
 }
 
@@ -223,7 +238,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hang_is_a_failure_and_says_so() {
         let health = health();
-        health.watch(Check::new("database", Weight::Ready, std::future::pending).within(Duration::from_millis(200)));
+        health.watch(
+            Check::new("database", Weight::Ready, std::future::pending).within(Duration::from_millis(200)),
+        );
         let snapshot = settled(&health).await;
         assert_eq!(snapshot.status, "error");
         assert_eq!(snapshot.checks[0].error.as_deref(), Some("no answer within 200 ms"));

@@ -71,7 +71,13 @@ pub enum Fence {
 ///
 /// # Errors
 /// The database's; a second job for the same queue and subject is refused by it.
-pub fn enqueue(tx: &Transaction<'_>, id: &str, queue: &str, subject: &str, attempts_max: u32) -> Result<(), DbError> {
+pub fn enqueue(
+    tx: &Transaction<'_>,
+    id: &str,
+    queue: &str,
+    subject: &str,
+    attempts_max: u32,
+) -> Result<(), DbError> {
     let sql = "INSERT INTO jobs (id, queue, subject, state, attempts_max, created_at) VALUES (?1, ?2, ?3, 'queued', ?4, ?5)";
     tx.execute(sql, params![id, queue, subject, attempts_max, clock::now_ms()])?;
     Ok(())
@@ -82,7 +88,8 @@ pub fn enqueue(tx: &Transaction<'_>, id: &str, queue: &str, subject: &str, attem
 /// # Errors
 /// The database's.
 pub fn ask_to_stop(tx: &Transaction<'_>, queue: &str, subject: &str) -> Result<bool, DbError> {
-    let sql = "UPDATE jobs SET stop_asked = 1 WHERE queue = ?1 AND subject = ?2 AND state IN ('queued', 'running')";
+    let sql =
+        "UPDATE jobs SET stop_asked = 1 WHERE queue = ?1 AND subject = ?2 AND state IN ('queued', 'running')";
     Ok(tx.execute(sql, params![queue, subject])? > 0)
 }
 
@@ -94,7 +101,10 @@ const OPEN: &str = "queue = ?1 AND (state = 'queued' OR (state = 'running' AND l
 /// The database's.
 pub fn waiting(connection: &Connection, queue: &str) -> Result<bool, DbError> {
     let sql = format!("SELECT 1 FROM jobs WHERE {OPEN} LIMIT 1");
-    let found: Option<i64> = connection.prepare_cached(&sql)?.query_row(params![queue, clock::now_ms()], |row| row.get(0)).optional()?;
+    let found: Option<i64> = connection
+        .prepare_cached(&sql)?
+        .query_row(params![queue, clock::now_ms()], |row| row.get(0))
+        .optional()?;
     Ok(found.is_some())
 }
 
@@ -109,7 +119,10 @@ pub fn take(tx: &Transaction<'_>, queue: &str, owner: &str) -> Result<Option<Job
          WHERE id = (SELECT id FROM jobs WHERE {OPEN} ORDER BY created_at LIMIT 1)
          RETURNING id, queue, subject, attempt, attempts_max, owner"
     );
-    Ok(tx.prepare_cached(&sql)?.query_row(params![queue, now, owner, now + lease_ms()], Job::from_row).optional()?)
+    Ok(tx
+        .prepare_cached(&sql)?
+        .query_row(params![queue, now, owner, now + lease_ms()], Job::from_row)
+        .optional()?)
 }
 
 fn lease_ms() -> i64 {
@@ -141,7 +154,10 @@ impl Job {
     /// The database's.
     pub fn fence(&self, tx: &Transaction<'_>) -> Result<Fence, DbError> {
         let sql = format!("SELECT stop_asked FROM jobs WHERE {MINE}");
-        let asked: Option<bool> = tx.prepare_cached(&sql)?.query_row(params![self.id, self.attempt, self.owner], |row| row.get(0)).optional()?;
+        let asked: Option<bool> = tx
+            .prepare_cached(&sql)?
+            .query_row(params![self.id, self.attempt, self.owner], |row| row.get(0))
+            .optional()?;
         Ok(match asked {
             None => Fence::Lost,
             Some(true) => Fence::StopAsked,
@@ -157,7 +173,12 @@ impl Job {
         let fence = self.fence(tx)?;
         if fence != Fence::Lost {
             let sql = format!("UPDATE jobs SET lease_until = ?4 WHERE {MINE}");
-            tx.prepare_cached(&sql)?.execute(params![self.id, self.attempt, self.owner, clock::now_ms() + lease_ms()])?;
+            tx.prepare_cached(&sql)?.execute(params![
+                self.id,
+                self.attempt,
+                self.owner,
+                clock::now_ms() + lease_ms()
+            ])?;
         }
         Ok(fence)
     }

@@ -170,7 +170,9 @@ impl Shared {
         while let Some(pause) = self.pause() {
             let polled = match open.take() {
                 Some((connection, seen)) => self.poll(&connection, seen).map(|seen| (connection, seen)),
-                None => sqlite::open_reader(path).and_then(|connection| Seen::now(&connection).map(|seen| (connection, seen))).inspect(|_| self.wake_all()),
+                None => sqlite::open_reader(path)
+                    .and_then(|connection| Seen::now(&connection).map(|seen| (connection, seen)))
+                    .inspect(|_| self.wake_all()),
             };
             match polled {
                 Ok(kept) => open = Some(kept),
@@ -214,7 +216,10 @@ impl Shared {
         let grown = grown_streams(connection, &mut seen.chunk)?;
         let changes = new_changes(connection, &mut seen.change)?;
         let state = self.lock();
-        grown.iter().filter_map(|stream| state.streams.get(stream)).for_each(|(grown, _)| grown.send_replace(()));
+        grown
+            .iter()
+            .filter_map(|stream| state.streams.get(stream))
+            .for_each(|(grown, _)| grown.send_replace(()));
         drop(state);
         for change in changes {
             // Nobody listening is no error.
@@ -228,7 +233,9 @@ impl Seen {
     fn now(connection: &Connection) -> Result<Self, DbError> {
         // The version first: what is committed in between is seen twice, not never.
         let data_version = data_version(connection)?;
-        let last = |table: &str| connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {table}"), [], |row| row.get(0));
+        let last = |table: &str| {
+            connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {table}"), [], |row| row.get(0))
+        };
         Ok(Self { data_version, chunk: last("stream_chunks")?, change: last("changes")? })
     }
 }
@@ -238,7 +245,8 @@ fn data_version(connection: &Connection) -> Result<i64, DbError> {
 }
 
 fn grown_streams(connection: &Connection, last: &mut i64) -> Result<Vec<String>, DbError> {
-    let mut query = connection.prepare_cached("SELECT stream, max(id) FROM stream_chunks WHERE id > ?1 GROUP BY stream")?;
+    let mut query = connection
+        .prepare_cached("SELECT stream, max(id) FROM stream_chunks WHERE id > ?1 GROUP BY stream")?;
     let rows = query.query_map([*last], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     *last = rows.iter().map(|(_, id)| *id).max().unwrap_or(*last);
@@ -246,8 +254,12 @@ fn grown_streams(connection: &Connection, last: &mut i64) -> Result<Vec<String>,
 }
 
 fn new_changes(connection: &Connection, last: &mut i64) -> Result<Vec<Change>, DbError> {
-    let mut query = connection.prepare_cached("SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000")?;
-    let rows = query.query_map([*last], |row| Ok((row.get::<_, i64>(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? })))?;
+    let mut query = connection.prepare_cached(
+        "SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000",
+    )?;
+    let rows = query.query_map([*last], |row| {
+        Ok((row.get::<_, i64>(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? }))
+    })?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     *last = rows.last().map_or(*last, |(id, _)| *id);
     Ok(rows.into_iter().map(|(_, change)| change).collect())

@@ -64,7 +64,12 @@ impl Metrics {
     pub fn for_http() -> Self {
         let metrics = Self::default();
         let labels = &["method", "route", "status_code"];
-        metrics.declare("http_request_duration_seconds", "Duration of HTTP requests in seconds", labels, Kind::Histogram);
+        metrics.declare(
+            "http_request_duration_seconds",
+            "Duration of HTTP requests in seconds",
+            labels,
+            Kind::Histogram,
+        );
         metrics.declare("http_requests_total", "HTTP requests answered", labels, Kind::Counter);
         metrics.gauge("websocket_active_connections", "WebSockets that are open");
         metrics
@@ -151,7 +156,12 @@ impl Family {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
         for (values, series) in &self.series {
-            let labels: Vec<String> = self.labels.iter().zip(values).map(|(label, value)| format!("{label}=\"{}\"", escape(value))).collect();
+            let labels: Vec<String> = self
+                .labels
+                .iter()
+                .zip(values)
+                .map(|(label, value)| format!("{label}=\"{}\"", escape(value)))
+                .collect();
             let labels = labels.join(",");
             if self.kind == Kind::Histogram {
                 series.render_histogram(name, &labels, out);
@@ -170,7 +180,8 @@ impl Series {
             let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
         }
         let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count);
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.value, self.count);
+        let _ =
+            writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.value, self.count);
     }
 }
 

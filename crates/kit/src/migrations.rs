@@ -48,7 +48,9 @@ pub enum MigrateError {
     Step { version: u64, name: &'static str, cause: rusqlite::Error },
     #[error("migration {0} was changed after it had been applied: its checksum is another")]
     Edited(u64),
-    #[error("the database is at version {found}, made by a later release; this one knows {known}: run its own `migrate down` with that release")]
+    #[error(
+        "the database is at version {found}, made by a later release; this one knows {known}: run its own `migrate down` with that release"
+    )]
     Future { found: u64, known: u64 },
     #[error("there is no version {0} to go to")]
     NoSuchVersion(u64),
@@ -82,13 +84,24 @@ impl Migrations {
     /// # Errors
     /// The database cannot be read.
     pub fn state(&self, connection: &Connection) -> Result<State, DbError> {
-        let known: Option<i64> =
-            connection.query_row("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'", [], |row| row.get(0)).optional()?;
+        let known: Option<i64> = connection
+            .query_row(
+                "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?;
         if known.is_none() {
             return Ok(State::default());
         }
-        let sql = "SELECT coalesce(max(version), 0), coalesce(max(compatible_with), 0) FROM schema_migrations";
-        Ok(connection.query_row(sql, [], |row| Ok(State { version: row.get::<_, i64>(0)?.cast_unsigned(), floor: row.get::<_, i64>(1)?.cast_unsigned() }))?)
+        let sql =
+            "SELECT coalesce(max(version), 0), coalesce(max(compatible_with), 0) FROM schema_migrations";
+        Ok(connection.query_row(sql, [], |row| {
+            Ok(State {
+                version: row.get::<_, i64>(0)?.cast_unsigned(),
+                floor: row.get::<_, i64>(1)?.cast_unsigned(),
+            })
+        })?)
     }
 
     /// Whether this code may run on the database.
@@ -133,7 +146,9 @@ impl Migrations {
             return Err(MigrateError::NoSuchVersion(target));
         }
         let mut undone = Vec::new();
-        for step in self.steps.iter().rev().filter(|step| step.version > target && step.version <= state.version) {
+        for step in
+            self.steps.iter().rev().filter(|step| step.version > target && step.version <= state.version)
+        {
             self.undo(connection, step)?;
             undone.push(step.version);
         }
@@ -145,13 +160,22 @@ impl Migrations {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let version = step.version.cast_signed();
         // Looked up again under the lock: another process may have been faster.
-        let done: bool =
-            tx.query_row("SELECT count(*) > 0 FROM schema_migrations WHERE version = ?1", [version], |row| row.get(0)).map_err(failed)?;
+        let done: bool = tx
+            .query_row("SELECT count(*) > 0 FROM schema_migrations WHERE version = ?1", [version], |row| {
+                row.get(0)
+            })
+            .map_err(failed)?;
         if done {
             return Ok(false);
         }
         step.up.iter().try_for_each(|sql| tx.execute_batch(sql)).map_err(failed)?;
-        let row = params![version, step.name, step.checksum(), step.compatible_with.cast_signed(), crate::clock::now_ms()];
+        let row = params![
+            version,
+            step.name,
+            step.checksum(),
+            step.compatible_with.cast_signed(),
+            crate::clock::now_ms()
+        ];
         tx.execute("INSERT INTO schema_migrations VALUES (?1, ?2, ?3, ?4, ?5)", row).map_err(failed)?;
         tx.commit().map_err(failed)?;
         Ok(true)
@@ -161,7 +185,8 @@ impl Migrations {
         let failed = |cause| MigrateError::Step { version: step.version, name: step.name, cause };
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         step.down.iter().try_for_each(|sql| tx.execute_batch(sql)).map_err(failed)?;
-        tx.execute("DELETE FROM schema_migrations WHERE version = ?1", [step.version.cast_signed()]).map_err(failed)?;
+        tx.execute("DELETE FROM schema_migrations WHERE version = ?1", [step.version.cast_signed()])
+            .map_err(failed)?;
         tx.commit().map_err(failed)
     }
 
@@ -174,7 +199,10 @@ impl Migrations {
         }
         for step in self.steps.iter().filter(|step| step.version <= state.version) {
             let sql = "SELECT checksum FROM schema_migrations WHERE version = ?1";
-            let found: Option<String> = connection.query_row(sql, [step.version.cast_signed()], |row| row.get(0)).optional().map_err(DbError::from)?;
+            let found: Option<String> = connection
+                .query_row(sql, [step.version.cast_signed()], |row| row.get(0))
+                .optional()
+                .map_err(DbError::from)?;
             if found.is_some_and(|found| found != step.checksum()) {
                 return Err(MigrateError::Edited(step.version));
             }

@@ -64,7 +64,6 @@ impl std::str::FromStr for Listen {
     }
 }
 
-
 /// A bound socket. A unix socket's file is removed at the end by the process that bound it.
 #[derive(Debug)]
 pub struct Bound {
@@ -90,18 +89,26 @@ impl Bound {
         match listen {
             Listen::Tcp { host, port } => {
                 let place = format!("{host}:{port}");
-                let socket = TcpListener::bind((host.as_str(), *port)).await.map_err(|cause| ListenError::Bind { place, cause })?;
+                let socket = TcpListener::bind((host.as_str(), *port))
+                    .await
+                    .map_err(|cause| ListenError::Bind { place, cause })?;
                 Ok(Self { socket: Socket::Tcp(socket), unlink: None })
             }
-            Listen::Unix(path) => bind_unix(path).map_err(|cause| ListenError::Bind { place: path.display().to_string(), cause }),
+            Listen::Unix(path) => bind_unix(path)
+                .map_err(|cause| ListenError::Bind { place: path.display().to_string(), cause }),
         }
     }
 
     /// For the log line at start, and for tests that bind port 0.
     pub fn place(&self) -> String {
         match &self.socket {
-            Socket::Tcp(socket) => socket.local_addr().map_or_else(|_| "tcp".to_owned(), |addr| format!("http://{addr}")),
-            Socket::Unix(_) => self.unlink.as_ref().map_or_else(|| "unix socket".to_owned(), |path| format!("unix:{}", path.display())),
+            Socket::Tcp(socket) => {
+                socket.local_addr().map_or_else(|_| "tcp".to_owned(), |addr| format!("http://{addr}"))
+            }
+            Socket::Unix(_) => self
+                .unlink
+                .as_ref()
+                .map_or_else(|| "unix socket".to_owned(), |path| format!("unix:{}", path.display())),
         }
     }
 }
@@ -152,7 +159,9 @@ impl Listener for Bound {
                     let _ = stream.set_nodelay(true);
                     (Box::new(stream) as Self::Io, Peer::Tcp(addr))
                 }),
-                Socket::Unix(socket) => socket.accept().await.map(|(stream, _)| (Box::new(stream) as Self::Io, Peer::Local)),
+                Socket::Unix(socket) => {
+                    socket.accept().await.map(|(stream, _)| (Box::new(stream) as Self::Io, Peer::Local))
+                }
             };
             match accepted {
                 Ok(accepted) => return accepted,

@@ -44,7 +44,9 @@ pub enum DbError {
     Overloaded,
     #[error("the database is closed")]
     Closed,
-    #[error("the database was migrated by a later release that this one does not work with; nothing is written")]
+    #[error(
+        "the database was migrated by a later release that this one does not work with; nothing is written"
+    )]
     SchemaRefused,
 }
 
@@ -95,7 +97,11 @@ impl Database {
     ///
     /// # Errors
     /// `work`'s own, or the database's.
-    pub async fn write<T, E>(&self, durability: Durability, work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn write<T, E>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
@@ -116,7 +122,10 @@ impl Database {
     ///
     /// # Errors
     /// `query`'s own, or the database's.
-    pub async fn read<T, E>(&self, query: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,

@@ -55,7 +55,10 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, BadPosition> {
         let (attempt, seq) = text.split_once('.').ok_or(BadPosition)?;
-        Ok(Self { attempt: attempt.parse().map_err(|_| BadPosition)?, seq: seq.parse().map_err(|_| BadPosition)? })
+        Ok(Self {
+            attempt: attempt.parse().map_err(|_| BadPosition)?,
+            seq: seq.parse().map_err(|_| BadPosition)?,
+        })
     }
 }
 
@@ -74,7 +77,13 @@ pub const DONE: &str = "done";
 ///
 /// # Errors
 /// The database's; a position written before is refused by it.
-pub fn append(tx: &Transaction<'_>, stream: &str, at: Position, kind: &str, data: &Value) -> Result<(), DbError> {
+pub fn append(
+    tx: &Transaction<'_>,
+    stream: &str,
+    at: Position,
+    kind: &str,
+    data: &Value,
+) -> Result<(), DbError> {
     let sql = "INSERT INTO stream_chunks (stream, attempt, seq, kind, data) VALUES (?1, ?2, ?3, ?4, ?5)";
     tx.prepare_cached(sql)?.execute(params![stream, at.attempt, at.seq, kind, data.to_string()])?;
     Ok(())
@@ -84,9 +93,14 @@ pub fn append(tx: &Transaction<'_>, stream: &str, at: Position, kind: &str, data
 ///
 /// # Errors
 /// The database's.
-pub fn read_after(connection: &Connection, stream: &str, from: Option<Position>) -> Result<Vec<Chunk>, DbError> {
-    let newest: Option<u32> =
-        connection.prepare_cached("SELECT max(attempt) FROM stream_chunks WHERE stream = ?1")?.query_row([stream], |row| row.get(0))?;
+pub fn read_after(
+    connection: &Connection,
+    stream: &str,
+    from: Option<Position>,
+) -> Result<Vec<Chunk>, DbError> {
+    let newest: Option<u32> = connection
+        .prepare_cached("SELECT max(attempt) FROM stream_chunks WHERE stream = ?1")?
+        .query_row([stream], |row| row.get(0))?;
     let Some(newest) = newest else { return Ok(Vec::new()) };
     // `seq` begins at 0, so -1 is before all of it.
     let after = from.filter(|from| from.attempt >= newest).map_or(-1, |from| i64::from(from.seq));
@@ -95,7 +109,11 @@ pub fn read_after(connection: &Connection, stream: &str, from: Option<Position>)
     let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
     let rows = query.query_map(params![stream, newest, after, limit], |row| {
         let data: String = row.get(2)?;
-        Ok(Chunk { at: Position { attempt: newest, seq: row.get(0)? }, kind: row.get(1)?, data: serde_json::from_str(&data).unwrap_or(Value::Null) })
+        Ok(Chunk {
+            at: Position { attempt: newest, seq: row.get(0)? },
+            kind: row.get(1)?,
+            data: serde_json::from_str(&data).unwrap_or(Value::Null),
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -161,7 +179,8 @@ impl Follow {
                 return Ok(Some(Step::Chunk(chunk)));
             }
             let (stream, from) = (self.stream.clone(), self.from);
-            let rows: Vec<Chunk> = self.db.read(move |connection| read_after(connection, &stream, from)).await?;
+            let rows: Vec<Chunk> =
+                self.db.read(move |connection| read_after(connection, &stream, from)).await?;
             if !rows.is_empty() {
                 self.read = rows.into();
                 continue;

@@ -72,7 +72,16 @@ pub(super) struct Pen {
 impl Pen {
     pub(super) fn new(db: Database, job: Job, message: &str, account: &str) -> Self {
         let (message, account) = (message.to_owned(), account.to_owned());
-        Self { db, job, message, account, seq: 0, text: String::new(), flushed: 0, flushed_at: Instant::now() }
+        Self {
+            db,
+            job,
+            message,
+            account,
+            seq: 0,
+            text: String::new(),
+            flushed: 0,
+            flushed_at: Instant::now(),
+        }
     }
 
     pub(super) fn job(&self) -> &Job {
@@ -92,7 +101,8 @@ impl Pen {
                 return Err(Halt::Lost);
             }
             if stream::has_earlier_attempt(tx, &message, job.attempt)? {
-                let reset = json!({"attempt": job.attempt, "reason": "lost whoever was answering; asking again"});
+                let reset =
+                    json!({"attempt": job.attempt, "reason": "lost whoever was answering; asking again"});
                 stream::append(tx, &message, at, "reset", &reset)?;
             }
             chat::begin(tx, &message, job.attempt).map_err(Halt::from)
@@ -169,11 +179,13 @@ impl Pen {
 
     /// The rest of the text, `done`, the message's row and the job's end: all of it or nothing.
     pub(super) async fn end(&mut self, status: &'static str, by: &str) -> Result<(), Halt> {
-        let rest = self.text.get(self.flushed..).filter(|rest| !rest.is_empty()).map(|rest| json!({"text": rest}));
+        let rest =
+            self.text.get(self.flushed..).filter(|rest| !rest.is_empty()).map(|rest| json!({"text": rest}));
         let (rest_at, done_at) = (self.next(), self.next());
         let digest = ids::hex(&Sha256::digest(self.text.as_bytes()));
         let done = json!({"status": status, "chars": self.text.chars().count(), "sha256": digest});
-        let (job, message, account, by, text) = (self.job.clone(), self.message.clone(), self.account.clone(), by.to_owned(), self.text.clone());
+        let (job, message, account, by, text) =
+            (self.job.clone(), self.message.clone(), self.account.clone(), by.to_owned(), self.text.clone());
         let work = move |tx: &Transaction<'_>| {
             if job.fence(tx)? == Fence::Lost {
                 return Err(Halt::Lost);

@@ -18,7 +18,8 @@ const COUNT_MAX: u32 = 3_600;
 
 /// `None`: the template does not mean this sentence.
 pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) -> Option<Understood> {
-    let slot = |wanted: Slot| found.slots.iter().find(|(slot, _)| *slot == wanted).map(|(_, span)| span.clone());
+    let slot =
+        |wanted: Slot| found.slots.iter().find(|(slot, _)| *slot == wanted).map(|(_, span)| span.clone());
     let text = |wanted: Slot| slot(wanted).and_then(|span| sentence.get(span)).map(str::trim);
     let task = |wanted: Slot, among| pick(sentence, slot(wanted)?, among);
     match found.intent {
@@ -27,14 +28,19 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
         Intent::Reopen => one(task(Slot::Was, knowledge.done)?, |id| Command::ReopenTask { id }),
         Intent::Delete => one(task(Slot::Task, knowledge.open)?, |id| Command::DeleteTask { id }),
         Intent::Move => move_task(sentence, slot(Slot::Task)?, slot(Slot::When)?, knowledge),
-        Intent::Journal => Some(Understood::Do(Command::AddEntry { text: text(Slot::Text)?.to_owned(), day: None })),
+        Intent::Journal => {
+            Some(Understood::Do(Command::AddEntry { text: text(Slot::Text)?.to_owned(), day: None }))
+        }
         Intent::Find => Some(tell(Question::Find { query: unquote(text(Slot::Query)?) })),
         Intent::Entries => {
             let (from, to) = days(text(Slot::Past)?, knowledge, Direction::Back)?;
             Some(tell(Question::Entries { from, to }))
         }
         Intent::Plan => {
-            let (from, to) = text(Slot::When).map_or(Some((knowledge.today(), knowledge.today())), |when| days(when, knowledge, Direction::Ahead))?;
+            let (from, to) = text(Slot::When)
+                .map_or(Some((knowledge.today(), knowledge.today())), |when| {
+                    days(when, knowledge, Direction::Ahead)
+                })?;
             Some(tell(Question::Plan { from, to }))
         }
         Intent::Tasks => Some(tell(Question::Tasks)),
@@ -53,7 +59,12 @@ fn tell(question: Question) -> Understood {
     Understood::Tell(question)
 }
 
-fn add(sentence: &str, what: Range<usize>, when: Option<Range<usize>>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+fn add(
+    sentence: &str,
+    what: Range<usize>,
+    when: Option<Range<usize>>,
+    knowledge: &Knowledge<'_>,
+) -> Option<Understood> {
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
         Some(Ok(meaning)) => Some(due_of(meaning?)),
@@ -64,7 +75,9 @@ fn add(sentence: &str, what: Range<usize>, when: Option<Range<usize>>, knowledge
             let title = rest.trim().to_owned();
             // "remind me tomorrow to call Anna at 17:00": the day from one place, the time from the other.
             let due = match (said, due) {
-                (Some(day), Some(Due { time: Some(time), .. })) if day.time.is_none() => Some(Due { time: Some(time), ..day }),
+                (Some(day), Some(Due { time: Some(time), .. })) if day.time.is_none() => {
+                    Some(Due { time: Some(time), ..day })
+                }
                 (said, due) => said.or(due),
             };
             (!title.is_empty()).then_some(Understood::Do(Command::AddTask { title, due }))
@@ -78,19 +91,30 @@ fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
 }
 
 /// `Err`: it can mean several times; each choice is a whole sentence.
-fn read_when(sentence: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> Result<Option<Meaning>, Vec<Choice>> {
+fn read_when(
+    sentence: &str,
+    span: Range<usize>,
+    knowledge: &Knowledge<'_>,
+) -> Result<Option<Meaning>, Vec<Choice>> {
     let text = sentence.get(span.clone()).unwrap_or_default();
     match when::read_whole(text, &knowledge.context(Direction::Ahead)) {
         Reading::Nothing => Ok(None),
         Reading::Found { meaning, .. } => Ok(Some(meaning)),
         Reading::Ask { span: inner, choices } => {
             let whole = span.start + inner.start..span.start + inner.end;
-            Err(choices.into_iter().map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice }).collect())
+            Err(choices
+                .into_iter()
+                .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice })
+                .collect())
         }
     }
 }
 
-fn days(text: &str, knowledge: &Knowledge<'_>, direction: Direction) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
+fn days(
+    text: &str,
+    knowledge: &Knowledge<'_>,
+    direction: Direction,
+) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
     match when::read_whole(text, &knowledge.context(direction)) {
         Reading::Found { meaning, .. } => Some((meaning.first_day(), meaning.last_day())),
         Reading::Nothing | Reading::Ask { .. } => None,
@@ -124,16 +148,22 @@ fn pick(sentence: &str, span: Range<usize>, among: &[Task]) -> Option<Picked> {
         [] => None,
         [task] => Some(Picked::One(task.id.clone())),
         // The same title twice: the nearest due stands first, and doing it is what people mean.
-        [first, rest @ ..] if rest.iter().all(|task| task.title == first.title) => Some(Picked::One(first.id.clone())),
+        [first, rest @ ..] if rest.iter().all(|task| task.title == first.title) => {
+            Some(Picked::One(first.id.clone()))
+        }
         several => {
-            let choice = |task: &&Task| Choice { label: task.title.clone(), instead: when::instead(sentence, &span, &format!("\"{}\"", task.title)) };
+            let choice = |task: &&Task| Choice {
+                label: task.title.clone(),
+                instead: when::instead(sentence, &span, &format!("\"{}\"", task.title)),
+            };
             Some(Picked::Several(several.iter().take(5).map(choice).collect()))
         }
     }
 }
 
 fn content_words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    let words =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
     words.filter(|word| !matches!(word.as_str(), "the" | "a" | "an" | "my" | "to")).collect()
 }
 
@@ -143,12 +173,18 @@ fn has_all(title: &[String], words: &[String]) -> bool {
 
 /// "calling Anna" is "call Anna", "bought" is not "buy": endings only.
 fn same_stem(one: &str, other: &str) -> bool {
-    let stem = |word: &str| word.trim_end_matches("ing").trim_end_matches("ed").trim_end_matches('s').to_owned();
+    let stem =
+        |word: &str| word.trim_end_matches("ing").trim_end_matches("ed").trim_end_matches('s').to_owned();
     let (one, other) = (stem(one), stem(other));
     one.len() > 2 && one == other
 }
 
-fn move_task(sentence: &str, task: Range<usize>, when: Range<usize>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+fn move_task(
+    sentence: &str,
+    task: Range<usize>,
+    when: Range<usize>,
+    knowledge: &Knowledge<'_>,
+) -> Option<Understood> {
     let picked = pick(sentence, task, knowledge.open)?;
     let meaning = match read_when(sentence, when, knowledge) {
         Ok(meaning) => meaning?,
@@ -157,7 +193,12 @@ fn move_task(sentence: &str, task: Range<usize>, when: Range<usize>, knowledge: 
     let mut due = due_of(meaning);
     // "move call Anna to Friday" keeps its hour.
     if let (Picked::One(id), None) = (&picked, due.time) {
-        due.time = knowledge.open.iter().find(|task| task.id == *id).and_then(|task| task.due).and_then(|due| due.time);
+        due.time = knowledge
+            .open
+            .iter()
+            .find(|task| task.id == *id)
+            .and_then(|task| task.due)
+            .and_then(|due| due.time);
     }
     one(picked, |id| Command::MoveTask { id, due })
 }

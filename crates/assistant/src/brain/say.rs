@@ -73,8 +73,15 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
         Understood::Tell(Question::Undo) => undo_last(tx, who),
         Understood::Tell(question) => tell(tx, who, &question, &knowledge),
         Understood::Choose { prompt, choices } => {
-            let choices = choices.into_iter().map(|choice| Offer { label: choice.label, text: choice.instead }).collect();
-            Ok(Said { outcome: Outcome::Ask, choices, ..told("That can mean several things".to_owned(), prompt) })
+            let choices = choices
+                .into_iter()
+                .map(|choice| Offer { label: choice.label, text: choice.instead })
+                .collect();
+            Ok(Said {
+                outcome: Outcome::Ask,
+                choices,
+                ..told("That can mean several things".to_owned(), prompt)
+            })
         }
         Understood::Nothing { nearest } => Ok(not_understood(nearest)),
     }
@@ -82,7 +89,16 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
 
 fn told(understood: String, reply: String) -> Said {
     let (choices, examples) = (Vec::new(), Vec::new());
-    Said { outcome: Outcome::Done, understood, reply, undo_id: None, choices, examples, by: BUILT_IN.to_owned(), slowly: false }
+    Said {
+        outcome: Outcome::Done,
+        understood,
+        reply,
+        undo_id: None,
+        choices,
+        examples,
+        by: BUILT_IN.to_owned(),
+        slowly: false,
+    }
 }
 
 fn not_understood(examples: Vec<String>) -> Said {
@@ -113,7 +129,11 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
     Ok(match question {
         Question::Plan { from, to } => plan(db, who, *from, *to, today)?,
         Question::Tasks => {
-            let reply = if knowledge.open.is_empty() { "Your list is empty.".to_owned() } else { list("Open", knowledge.open, today) };
+            let reply = if knowledge.open.is_empty() {
+                "Your list is empty.".to_owned()
+            } else {
+                list("Open", knowledge.open, today)
+            };
             told("Your tasks".to_owned(), reply)
         }
         Question::Find { query } => {
@@ -123,7 +143,13 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
         Question::Entries { from, to } => {
             let filter = Filter { from: Some(*from), to: Some(*to), ..Filter::default() };
             let what_was_done = done_between(db, who, *from, *to)?;
-            let mut said = entries(db, who, &filter, &format!("Journal and done tasks, {}", show_days(*from, *to, today)), today)?;
+            let mut said = entries(
+                db,
+                who,
+                &filter,
+                &format!("Journal and done tasks, {}", show_days(*from, *to, today)),
+                today,
+            )?;
             if !what_was_done.is_empty() {
                 said.reply = format!("{}\n{}", list("Done", &what_was_done, today), said.reply);
             }
@@ -133,9 +159,18 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             let numbers: Vec<String> = (1..=*to).map(|number| number.to_string()).collect();
             Said { slowly: *slowly, ..told(format!("Count to {to}"), numbers.join(" ")) }
         }
-        Question::Help => Said { examples: EXAMPLES.iter().map(|&example| example.to_owned()).collect(), ..told("What I can do".to_owned(), help()) },
-        Question::Hello => told("Hello".to_owned(), format!("Hello {}. Say “what is on my plate today”, or “help” for more.", who.name)),
-        Question::Now => told("The time".to_owned(), format!("It is {}.", knowledge.now.strftime("%H:%M on %A, %-d %B %Y"))),
+        Question::Help => Said {
+            examples: EXAMPLES.iter().map(|&example| example.to_owned()).collect(),
+            ..told("What I can do".to_owned(), help())
+        },
+        Question::Hello => told(
+            "Hello".to_owned(),
+            format!("Hello {}. Say “what is on my plate today”, or “help” for more.", who.name),
+        ),
+        Question::Now => told(
+            "The time".to_owned(),
+            format!("It is {}.", knowledge.now.strftime("%H:%M on %A, %-d %B %Y")),
+        ),
         // Undone in `say`, which holds the transaction.
         Question::Undo => not_understood(Vec::new()),
     })
@@ -151,7 +186,8 @@ fn help() -> String {
 
 fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Result<Said> {
     let due = tasks::due_until(db, &who.id, to)?;
-    let (carried, planned): (Vec<Task>, Vec<Task>) = due.into_iter().partition(|task| task.due.is_some_and(|due| due.day < from));
+    let (carried, planned): (Vec<Task>, Vec<Task>) =
+        due.into_iter().partition(|task| task.due.is_some_and(|due| due.day < from));
     let days = show_days(from, to, today);
     let mut reply = match (planned.is_empty(), carried.is_empty()) {
         (true, true) => format!("Nothing is due {days}. Enjoy it."),
@@ -198,7 +234,10 @@ fn done_between(db: &Connection, who: &Account, from: Date, to: Date) -> Result<
     let zone = who.time_zone();
     let on = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok().map(|at| at.to_zoned(zone.clone()).date());
     let done = tasks::list(db, &who.id, Some(State::Done), 200, 0)?;
-    Ok(done.into_iter().filter(|task| task.done_at.and_then(on).is_some_and(|day| (from..=to).contains(&day))).collect())
+    Ok(done
+        .into_iter()
+        .filter(|task| task.done_at.and_then(on).is_some_and(|day| (from..=to).contains(&day)))
+        .collect())
 }
 
 /// What a command that cannot be done is answered with.

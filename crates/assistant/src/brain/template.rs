@@ -62,8 +62,13 @@ struct Template {
     elements: Vec<Element>,
 }
 
-static TEMPLATES: LazyLock<Vec<Template>> =
-    LazyLock::new(|| include_str!("english.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()).filter_map(parse).collect());
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+    include_str!("english.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .filter_map(parse)
+        .collect()
+});
 
 struct Token {
     word: String,
@@ -78,7 +83,12 @@ pub(super) fn matches(sentence: &str) -> Vec<Match> {
         let mut ways = Vec::new();
         divide(&template.elements, &tokens, 0, &mut Vec::new(), 0, &mut ways);
         let slowly = tokens.last().is_some_and(|token| token.word == "slowly");
-        found.extend(ways.into_iter().map(|(slots, literals)| Match { intent: template.intent, slots, literals, slowly }));
+        found.extend(ways.into_iter().map(|(slots, literals)| Match {
+            intent: template.intent,
+            slots,
+            literals,
+            slowly,
+        }));
     }
     found
 }
@@ -86,7 +96,14 @@ pub(super) fn matches(sentence: &str) -> Vec<Match> {
 type Way = (Vec<(Slot, Range<usize>)>, usize);
 
 /// Tries every division of the tokens from `at` among the elements, the shortest slots first.
-fn divide(elements: &[Element], tokens: &[Token], at: usize, slots: &mut Vec<(Slot, Range<usize>)>, literals: usize, ways: &mut Vec<Way>) {
+fn divide(
+    elements: &[Element],
+    tokens: &[Token],
+    at: usize,
+    slots: &mut Vec<(Slot, Range<usize>)>,
+    literals: usize,
+    ways: &mut Vec<Way>,
+) {
     if ways.len() >= WAYS_MAX {
         return;
     }
@@ -148,7 +165,12 @@ fn normal(word: &str) -> String {
 fn parse(line: &'static str) -> Option<Template> {
     let (intent, written) = line.split_once(": ")?;
     let elements = group(written).iter().map(|word| element(word)).collect::<Option<Vec<_>>>()?;
-    Some(Template { intent: Intent::named(intent)?, #[cfg(test)] written, elements: elements.into_iter().flatten().collect() })
+    Some(Template {
+        intent: Intent::named(intent)?,
+        #[cfg(test)]
+        written,
+        elements: elements.into_iter().flatten().collect(),
+    })
 }
 
 /// Words, with `[in my journal]` and `(do|do I have)` kept together.
@@ -163,7 +185,10 @@ fn group(written: &'static str) -> Vec<String> {
             }
             _ => groups.push(word.to_owned()),
         }
-        open = groups.last().is_some_and(|group| (group.starts_with('[') && !group.ends_with(']')) || (group.starts_with('(') && !group.ends_with(')')));
+        open = groups.last().is_some_and(|group| {
+            (group.starts_with('[') && !group.ends_with(']'))
+                || (group.starts_with('(') && !group.ends_with(')'))
+        });
     }
     groups
 }
@@ -173,7 +198,11 @@ fn element(written: &str) -> Option<Vec<Element>> {
     if let Some(slot) = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         return Some(vec![Element::Slot(Slot::named(slot)?)]);
     }
-    let words = |text: &str, optional| text.split(' ').map(|word| Element::Words { any: word.split('|').map(normal).collect(), optional }).collect();
+    let words = |text: &str, optional| {
+        text.split(' ')
+            .map(|word| Element::Words { any: word.split('|').map(normal).collect(), optional })
+            .collect()
+    };
     if let Some(inner) = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return Some(words(inner, true));
     }
@@ -235,7 +264,9 @@ pub(super) const EXAMPLES: &[&str] = &[
 /// The three examples that share most with what was said.
 pub(super) fn nearest(sentence: &str) -> Vec<String> {
     let said: Vec<String> = tokens(sentence).into_iter().map(|token| token.word).collect();
-    let shared = |example: &str| tokens(example).iter().filter(|token| token.word.len() > 2 && said.contains(&token.word)).count();
+    let shared = |example: &str| {
+        tokens(example).iter().filter(|token| token.word.len() > 2 && said.contains(&token.word)).count()
+    };
     let mut ranked: Vec<(&str, usize)> = EXAMPLES.iter().map(|example| (*example, shared(example))).collect();
     ranked.sort_by_key(|(_, shared)| std::cmp::Reverse(*shared));
     ranked.into_iter().take(3).map(|(example, _)| example.to_owned()).collect()
@@ -247,14 +278,20 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_is_a_template() {
-        let lines = include_str!("english.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+        let lines = include_str!("english.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .count();
         assert_eq!(TEMPLATES.len(), lines);
     }
 
     #[test]
     fn no_template_is_a_slot_alone() {
         for template in TEMPLATES.iter() {
-            let fixed = template.elements.iter().any(|element| matches!(element, Element::Words { optional: false, .. }));
+            let fixed = template
+                .elements
+                .iter()
+                .any(|element| matches!(element, Element::Words { optional: false, .. }));
             assert!(fixed, "\"{}\" would take every sentence", template.written);
         }
     }

@@ -6,12 +6,25 @@ use super::*;
 use crate::tasks::State;
 
 fn task(id: &str, title: &str, state: State) -> Task {
-    Task { id: id.to_owned(), title: title.to_owned(), state, due: None, zone: None, due_at: None, created_at: 0, done_at: None, rev: 1 }
+    Task {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        state,
+        due: None,
+        zone: None,
+        due_at: None,
+        created_at: 0,
+        done_at: None,
+        rev: 1,
+    }
 }
 
 fn meaning(sentence: &str) -> String {
     let open = [
-        Task { due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }), ..task("t1", "Call Anna", State::Open) },
+        Task {
+            due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }),
+            ..task("t1", "Call Anna", State::Open)
+        },
         task("t2", "Buy coffee", State::Open),
         task("t3", "Buy bread", State::Open),
         task("t4", "Watch \"Friday\"", State::Open),
@@ -21,7 +34,10 @@ fn meaning(sentence: &str) -> String {
     match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
         Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
         Understood::Tell(question) => format!("{question:?}"),
-        Understood::Choose { choices, .. } => format!("ask: {}", choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")),
+        Understood::Choose { choices, .. } => format!(
+            "ask: {}",
+            choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")
+        ),
         Understood::Nothing { .. } => "-".to_owned(),
     }
 }
@@ -75,14 +91,23 @@ fn tasks_are_found_by_their_words() {
     check("reopen pay rent", "{\"do\":\"reopen_task\",\"id\":\"t9\"}");
     check("delete task buy bread", "{\"do\":\"delete_task\",\"id\":\"t3\"}");
     check("done with the dishes", "-");
-    check("move call Anna to Friday", "{\"do\":\"move_task\",\"id\":\"t1\",\"due\":{\"day\":\"2026-11-27\",\"time\":\"17:00:00\"}}");
-    check("postpone buy coffee until tomorrow at 9am", "{\"do\":\"move_task\",\"id\":\"t2\",\"due\":{\"day\":\"2026-11-22\",\"time\":\"09:00:00\"}}");
+    check(
+        "move call Anna to Friday",
+        "{\"do\":\"move_task\",\"id\":\"t1\",\"due\":{\"day\":\"2026-11-27\",\"time\":\"17:00:00\"}}",
+    );
+    check(
+        "postpone buy coffee until tomorrow at 9am",
+        "{\"do\":\"move_task\",\"id\":\"t2\",\"due\":{\"day\":\"2026-11-22\",\"time\":\"09:00:00\"}}",
+    );
     check("move house to the country", "-");
 }
 
 #[test]
 fn the_journal_is_written_and_searched() {
-    check("journal: slept well, run at 7", "{\"do\":\"add_entry\",\"text\":\"slept well, run at 7\",\"day\":null}");
+    check(
+        "journal: slept well, run at 7",
+        "{\"do\":\"add_entry\",\"text\":\"slept well, run at 7\",\"day\":null}",
+    );
     check("Dear diary, it rained.", "{\"do\":\"add_entry\",\"text\":\"it rained.\",\"day\":null}");
     check("find river in my journal", "Find { query: \"river\" }");
     check("what did I write about \"the long walk\"?", "Find { query: \"the long walk\" }");
@@ -106,7 +131,17 @@ fn questions() {
 
 #[test]
 fn what_it_does_not_know_it_does_not_guess() {
-    for sentence in ["what is the capital of France", "write me a poem about rain", "count to 99999999", "is it raining in Bergen", "remind me", "??", "add", "move", ""] {
+    for sentence in [
+        "what is the capital of France",
+        "write me a poem about rain",
+        "count to 99999999",
+        "is it raining in Bergen",
+        "remind me",
+        "??",
+        "add",
+        "move",
+        "",
+    ] {
         check(sentence, "-");
     }
     assert_eq!(meaning(&"remind me to x ".repeat(500)), "-", "too long for a sentence");

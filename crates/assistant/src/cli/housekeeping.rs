@@ -35,7 +35,9 @@ pub(super) async fn run(db: Database, drain: Drain) {
 fn clear(tx: &Transaction<'_>) -> error::Result<usize> {
     let now = clock::now_ms();
     let old = |table: &str, column: &str, kept_ms: i64| -> error::Result<usize> {
-        let sql = format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ?1 LIMIT ?2)");
+        let sql = format!(
+            "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ?1 LIMIT ?2)"
+        );
         Ok(tx.execute(&sql, params![now - kept_ms, ROWS_MAX])?)
     };
     let mut most = old("sessions", "seen_at", accounts::IDLE_MS)?;

@@ -28,16 +28,27 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
     let reading = matches!(command, Command::Status | Command::Version);
     if reading && !path.exists() {
         // Asking must not make a database.
-        println!("{}", if matches!(command, Command::Version) { "0" } else { "version 0: there is no database yet" });
+        println!(
+            "{}",
+            if matches!(command, Command::Version) { "0" } else { "version 0: there is no database yet" }
+        );
         return Ok(());
     }
-    std::fs::create_dir_all(&settings.data).map_err(|error| Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error))?;
-    let mut db = open_writer(&path).map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
+    std::fs::create_dir_all(&settings.data).map_err(|error| {
+        Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error)
+    })?;
+    let mut db = open_writer(&path)
+        .map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
     let state = MIGRATIONS.state(&db).map_err(|error| Failed::to("the version cannot be read", error))?;
     match command {
         Command::Version => println!("{}", state.version),
         Command::Status => {
-            println!("version {}, code from schema {} on may run; this program is schema {}", state.version, state.floor, MIGRATIONS.schema());
+            println!(
+                "version {}, code from schema {} on may run; this program is schema {}",
+                state.version,
+                state.floor,
+                MIGRATIONS.schema()
+            );
             for step in MIGRATIONS.steps {
                 let applied = if step.version <= state.version { "applied" } else { "missing" };
                 println!("  {:>4}  {applied}  {}", step.version, step.name);
@@ -49,7 +60,8 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
         }
         Command::Down { to } => {
             let target = to.unwrap_or_else(|| state.version.saturating_sub(1));
-            let undone = MIGRATIONS.down(&mut db, target).map_err(|error| Failed::to("migrating down", error))?;
+            let undone =
+                MIGRATIONS.down(&mut db, target).map_err(|error| Failed::to("migrating down", error))?;
             report("undone", &undone, target);
         }
     }

@@ -12,20 +12,28 @@ use kit::{
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
-use crate::{accounts::Accounts, answer::Answers, chat, ids, model::Model, schema::MIGRATIONS, settings::Settings};
+use crate::{
+    accounts::Accounts, answer::Answers, chat, ids, model::Model, schema::MIGRATIONS, settings::Settings,
+};
 
 /// Bound: answers that one process writes at once.
 const ANSWERS_AT_ONCE: usize = 64;
 
 pub(super) fn runtime() -> Result<Runtime, Failed> {
-    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build();
     built.map_err(|error| Failed::to("the runtime cannot start", error))
 }
 
 /// Opens the database, migrating it first where this process may.
 pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
     let path = settings.database();
-    std::fs::create_dir_all(&settings.data).map_err(|error| Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error))?;
+    std::fs::create_dir_all(&settings.data).map_err(|error| {
+        Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error)
+    })?;
     if settings.migrates {
         let migrate = || -> Result<Vec<u64>, MigrateError> { MIGRATIONS.up(&mut open_writer(&path)?) };
         match migrate() {
@@ -36,7 +44,8 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
             Err(error) => return Err(Failed::to("the database cannot be migrated", error)),
         }
     }
-    let db = Database::open(&path).map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
+    let db = Database::open(&path)
+        .map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
     if let Err(error) = admitted(&db).await {
         // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
         tracing::error!(error, "this release does not fit the database");
@@ -46,7 +55,10 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
 
 /// Whether this code may run on the database as it is now. Writes are refused while it may not.
 async fn admitted(db: &Database) -> Result<(), String> {
-    let state = db.read(|connection| MIGRATIONS.state(connection)).await.map_err(|error: DbError| error.to_string())?;
+    let state = db
+        .read(|connection| MIGRATIONS.state(connection))
+        .await
+        .map_err(|error: DbError| error.to_string())?;
     let admitted = MIGRATIONS.admit(state).map_err(|error| error.to_string());
     db.refuse_writes(admitted.is_err());
     admitted
@@ -58,7 +70,17 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
     let (reads, fits) = (db.clone(), db.clone());
     health.watch(Check::new("database", Weight::Ready, move || {
         let db = reads.clone();
-        async move { db.read(|connection| Ok::<_, DbError>(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?)).await.map_err(|error| error.to_string()) }
+        async move {
+            db.read(|connection| {
+                Ok::<_, DbError>(connection.query_row(
+                    "SELECT count(*) FROM sqlite_schema",
+                    [],
+                    |_| Ok(()),
+                )?)
+            })
+            .await
+            .map_err(|error| error.to_string())
+        }
     }));
     health.watch(Check::new("schema", Weight::Ready, move || {
         let db = fits.clone();
@@ -91,10 +113,17 @@ pub(super) async fn first_account(accounts: &Accounts, settings: &Settings) -> R
 }
 
 /// Runs answers in this process.
-pub(super) fn answers(db: &Database, settings: &Settings, model: Option<Model>, wake: &Arc<Notify>, drain: &Drain) {
+pub(super) fn answers(
+    db: &Database,
+    settings: &Settings,
+    model: Option<Model>,
+    wake: &Arc<Notify>,
+    drain: &Drain,
+) {
     let work = Answers { db: db.clone(), model, pace: settings.builtin_pace };
     let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
-    Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }.start(Arc::clone(wake), drain);
+    Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }
+        .start(Arc::clone(wake), drain);
 }
 
 /// The drain of this process, listening for its signals.

@@ -40,12 +40,14 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     start::first_account(&accounts, &settings).await?;
     let model = settings.model.clone().map(Model::new);
     let health = start::health(&db, model.as_ref(), &drain);
-    let live = Live::start(settings.database()).map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
+    let live = Live::start(settings.database())
+        .map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
     let wake = Arc::new(Notify::new());
     let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(format!("error: {error}")))?;
     let place = bound.place();
     start::answers(&db, &settings, model, &wake, &drain);
-    let parts = Parts { db, live, drain: drain.clone(), health, metrics: Metrics::for_http(), accounts, wake };
+    let parts =
+        Parts { db, live, drain: drain.clone(), health, metrics: Metrics::for_http(), accounts, wake };
     let app = App::new(parts, &settings);
     tracing::info!(place, release = settings.release, instance = settings.instance, "serving");
     if let Err(error) = kit::notify::ready() {

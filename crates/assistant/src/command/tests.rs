@@ -21,7 +21,8 @@ fn bench() -> Bench {
     crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
     for who in ["ana", "ben"] {
         let who = account(who);
-        db.execute("INSERT INTO accounts VALUES (?1, ?2, '', ?3, 0)", params![who.id, who.name, who.zone]).expect("inserts");
+        db.execute("INSERT INTO accounts VALUES (?1, ?2, '', ?3, 0)", params![who.id, who.name, who.zone])
+            .expect("inserts");
     }
     Bench { _folder: folder, db }
 }
@@ -75,7 +76,10 @@ fn commands() -> impl Strategy<Value = Command> {
 
 fn aim(mut command: Command, task: &str, entry: &str) -> Command {
     match &mut command {
-        Command::CompleteTask { id } | Command::ReopenTask { id } | Command::MoveTask { id, .. } | Command::DeleteTask { id } => task.clone_into(id),
+        Command::CompleteTask { id }
+        | Command::ReopenTask { id }
+        | Command::MoveTask { id, .. }
+        | Command::DeleteTask { id } => task.clone_into(id),
         Command::DeleteEntry { id } => entry.clone_into(id),
         Command::AddTask { .. } | Command::AddEntry { .. } => {}
     }
@@ -84,8 +88,16 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
 
 fn with_things() -> (Bench, String, String) {
     let mut bench = bench();
-    let task = bench.run("ana", &Command::AddTask { title: "Pay rent".to_owned(), due: None }).expect("adds").task.expect("a task");
-    let entry = bench.run("ana", &Command::AddEntry { text: "Rain at the café".to_owned(), day: None }).expect("adds").entry.expect("an entry");
+    let task = bench
+        .run("ana", &Command::AddTask { title: "Pay rent".to_owned(), due: None })
+        .expect("adds")
+        .task
+        .expect("a task");
+    let entry = bench
+        .run("ana", &Command::AddEntry { text: "Rain at the café".to_owned(), day: None })
+        .expect("adds")
+        .entry
+        .expect("an entry");
     (bench, task.id, entry.id)
 }
 
@@ -122,7 +134,11 @@ fn a_row_that_changed_since_is_not_overwritten() {
 fn another_account_neither_touches_nor_undoes() {
     let (mut bench, task, entry) = with_things();
     let done = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("does");
-    for command in [Command::DeleteTask { id: task.clone() }, Command::ReopenTask { id: task }, Command::DeleteEntry { id: entry }] {
+    for command in [
+        Command::DeleteTask { id: task.clone() },
+        Command::ReopenTask { id: task },
+        Command::DeleteEntry { id: entry },
+    ] {
         assert!(matches!(bench.run("ben", &command), Err(Error::NotFound(_))), "{command:?}");
     }
     assert!(matches!(bench.undo("ben", &done.undo_id), Err(Error::NotFound(_))));

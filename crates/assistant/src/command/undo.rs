@@ -31,14 +31,19 @@ pub(crate) struct Past {
 /// # Errors
 /// No such command; undone already; or what it would touch has changed since.
 pub(crate) fn undo(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<String> {
-    let sql = "SELECT understood, inverse, undone_at IS NOT NULL FROM commands WHERE account_id = ?1 AND id = ?2";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
-    let (understood, inverse, undone) = tx.query_row(sql, [&who.id, id], row).optional()?.ok_or(Error::NotFound("command"))?;
+    let sql =
+        "SELECT understood, inverse, undone_at IS NOT NULL FROM commands WHERE account_id = ?1 AND id = ?2";
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?))
+    };
+    let (understood, inverse, undone) =
+        tx.query_row(sql, [&who.id, id], row).optional()?.ok_or(Error::NotFound("command"))?;
     if undone {
         return Err(Error::Conflict("that was undone already".to_owned()));
     }
-    let inverse: Inverse =
-        serde_json::from_str(&inverse).map_err(|_| Error::Conflict("that was done by another release, which alone can undo it".to_owned()))?;
+    let inverse: Inverse = serde_json::from_str(&inverse).map_err(|_| {
+        Error::Conflict("that was done by another release, which alone can undo it".to_owned())
+    })?;
     if !put_back(tx, who, &inverse)? {
         return Err(Error::Conflict("it has changed since, so it stays as it is".to_owned()));
     }
@@ -69,7 +74,13 @@ pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Past> {
 }
 
 fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Past> {
-    Ok(Past { id: row.get(0)?, at: row.get(1)?, understood: row.get(2)?, reply: row.get(3)?, undone: row.get(4)? })
+    Ok(Past {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        understood: row.get(2)?,
+        reply: row.get(3)?,
+        undone: row.get(4)?,
+    })
 }
 
 /// False: the row is at another revision than the command left it.

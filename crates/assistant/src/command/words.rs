@@ -24,7 +24,9 @@ pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> (Strin
     let title = &after.title;
     match (before.state, after.state, after.due) {
         (State::Open, State::Done, _) => (format!("Done: {title}"), format!("“{title}” is done.")),
-        (State::Done, State::Open, _) => (format!("Open again: {title}"), format!("“{title}” is open again.")),
+        (State::Done, State::Open, _) => {
+            (format!("Open again: {title}"), format!("“{title}” is open again."))
+        }
         (_, State::Done, _) => (format!("Done: {title}"), format!("“{title}” was done already.")),
         (_, _, Some(due)) => {
             let when = show_due(due, who.now().date());

@@ -1,6 +1,9 @@
 //! One POST to a model server, and its answer line by line.
 
-use std::{sync::{Arc, OnceLock}, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -30,10 +33,16 @@ trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connection {
-    pub(super) async fn post(url: &str, key: Option<&Private<String>>, body: String) -> Result<Self, Failure> {
+    pub(super) async fn post(
+        url: &str,
+        key: Option<&Private<String>>,
+        body: String,
+    ) -> Result<Self, Failure> {
         let target = Target::of(url)?;
         let stream = target.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Connect(error.to_string()))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Failure::Connect(error.to_string()))?;
         // Ends by itself when the answer is read or dropped.
         tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::post(target.path.as_str())
@@ -43,7 +52,9 @@ impl Connection {
         if let Some(key) = key {
             request = request.header(http::header::AUTHORIZATION, format!("Bearer {}", key.reveal()));
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Failure::Connect("the key or address cannot stand in a header".to_owned()))?;
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| Failure::Connect("the key or address cannot stand in a header".to_owned()))?;
         let answer = sender.send_request(request).await.map_err(|_| Failure::Cut)?;
         if !answer.status().is_success() {
             return Err(Failure::Status(answer.status().as_u16()));
@@ -94,7 +105,8 @@ struct Target {
 impl Target {
     fn of(url: &str) -> Result<Self, Failure> {
         let uri: Uri = url.parse().map_err(|_| Failure::Connect("the address is none".to_owned()))?;
-        let authority = uri.authority().ok_or_else(|| Failure::Connect("the address names no host".to_owned()))?;
+        let authority =
+            uri.authority().ok_or_else(|| Failure::Connect("the address names no host".to_owned()))?;
         let tls = uri.scheme_str() == Some("https");
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let host = authority.host().trim_matches(['[', ']']).to_owned();
@@ -103,15 +115,21 @@ impl Target {
 
     async fn connect(&self) -> Result<Box<dyn Stream>, Failure> {
         let connecting = async {
-            let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| Failure::Connect(error.to_string()))?;
+            let stream = TcpStream::connect((self.host.as_str(), self.port))
+                .await
+                .map_err(|error| Failure::Connect(error.to_string()))?;
             if !self.tls {
                 return Ok::<Box<dyn Stream>, Failure>(Box::new(stream));
             }
-            let name = ServerName::try_from(self.host.clone()).map_err(|_| Failure::Connect("the host is no name for TLS".to_owned()))?;
-            let stream = tls()?.connect(name, stream).await.map_err(|error| Failure::Connect(error.to_string()))?;
+            let name = ServerName::try_from(self.host.clone())
+                .map_err(|_| Failure::Connect("the host is no name for TLS".to_owned()))?;
+            let stream =
+                tls()?.connect(name, stream).await.map_err(|error| Failure::Connect(error.to_string()))?;
             Ok(Box::new(stream))
         };
-        tokio::time::timeout(CONNECT, connecting).await.map_err(|_| Failure::Slow("no connection", CONNECT.as_secs()))?
+        tokio::time::timeout(CONNECT, connecting)
+            .await
+            .map_err(|_| Failure::Slow("no connection", CONNECT.as_secs()))?
     }
 }
 
@@ -125,6 +143,9 @@ fn tls() -> Result<TlsConnector, Failure> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| Failure::Connect(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
+    let config = config
+        .map_err(|error| Failure::Connect(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     Ok(TlsConnector::from(Arc::clone(CONFIG.get_or_init(|| Arc::new(config)))))
 }

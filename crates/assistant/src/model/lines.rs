@@ -28,15 +28,23 @@ fn openai(line: &str) -> Result<Line, Failure> {
     if data.is_empty() {
         return Ok(Line::Nothing);
     }
-    let value: Value = serde_json::from_str(data).map_err(|_| Failure::Garbled("a data line that is no JSON"))?;
+    let value: Value =
+        serde_json::from_str(data).map_err(|_| Failure::Garbled("a data line that is no JSON"))?;
     if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
         return Err(said(error));
     }
     // Real servers leave out `index`, send empty `choices` with `usage`, and end with any or no `finish_reason`; only
     // `[DONE]` and a non-empty `finish_reason` are an end.
-    let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(Line::Nothing) };
-    let text = choice.pointer("/delta/content").or_else(|| choice.get("text")).and_then(Value::as_str).unwrap_or_default();
-    let finished = choice.get("finish_reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty());
+    let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else {
+        return Ok(Line::Nothing);
+    };
+    let text = choice
+        .pointer("/delta/content")
+        .or_else(|| choice.get("text"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let finished =
+        choice.get("finish_reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty());
     Ok(match (text.is_empty(), finished) {
         (false, _) => Line::Text(text.to_owned()),
         (true, true) => Line::End,

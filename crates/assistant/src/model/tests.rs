@@ -81,7 +81,8 @@ async fn a_refusal_is_not_asked_again_and_nobody_home_says_so() {
     let url = server(vec![refused]).await;
     assert_eq!(whole(&model(url, ModelKind::OpenAi)).await, Err((String::new(), Failure::Status(401))));
     let gone = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("has an address");
-    let failure = whole(&model(format!("http://{gone}"), ModelKind::Ollama)).await.expect_err("nobody listens").1;
+    let failure =
+        whole(&model(format!("http://{gone}"), ModelKind::Ollama)).await.expect_err("nobody listens").1;
     assert!(matches!(failure, Failure::Connect(_)), "{failure}");
 }
 

@@ -3,7 +3,11 @@
 use super::*;
 
 fn settings(vars: &[(&str, &str)]) -> Result<Settings, Refused> {
-    Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))))
+    Settings::of(Reading::of(
+        FIELDS,
+        "ASSISTANT_",
+        vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+    ))
 }
 
 #[test]

@@ -16,7 +16,8 @@ const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/app.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
-static VERSION: LazyLock<String> = LazyLock::new(|| ids::hex(&Sha256::digest([STYLE, SCRIPT, ICON].concat()))[..12].to_owned());
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| ids::hex(&Sha256::digest([STYLE, SCRIPT, ICON].concat()))[..12].to_owned());
 
 /// Address of `style.css`, `app.js` or `icon.svg`.
 pub(super) fn address(file: &str) -> String {

@@ -29,7 +29,8 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         Some(problem) => problem.into_response(),
         None => AssertUnwindSafe(next.run(limit(request))).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request_id = id, route = seen.route, "a handler panicked");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
+                .into_response()
         }),
     };
     let mut response = word_problem(answered, &seen, &id, &nonce);
@@ -37,7 +38,14 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let took = began.elapsed();
     app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(request_id = id, method = seen.method, route = seen.route, status = response.status().as_u16(), took_ms, "answered");
+    tracing::info!(
+        request_id = id,
+        method = seen.method,
+        route = seen.route,
+        status = response.status().as_u16(),
+        took_ms,
+        "answered"
+    );
     response
 }
 
@@ -51,25 +59,44 @@ struct Seen {
 
 impl Seen {
     fn of(request: &Request) -> Self {
-        let known = [Method::GET, Method::POST, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH];
-        let method = if known.contains(request.method()) { request.method().to_string() } else { "OTHER".to_owned() };
-        let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let known = [
+            Method::GET,
+            Method::POST,
+            Method::DELETE,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::PUT,
+            Method::PATCH,
+        ];
+        let method =
+            if known.contains(request.method()) { request.method().to_string() } else { "OTHER".to_owned() };
+        let route =
+            request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
         let path = request.uri().path();
-        let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+        let wants_page = request
+            .headers()
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
         Self { method, route, is_program: path.starts_with("/api/") || !wants_page }
     }
 }
 
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    let fits = |id: &&str| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let fits = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
     given.filter(fits).map_or_else(ids::new_id, str::to_owned)
 }
 
 /// A change asked for by another site, which a browser would send with our cookie.
 fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || session::bearer(headers).is_some() || is_same_site(headers) {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+        || session::bearer(headers).is_some()
+        || is_same_site(headers)
+    {
         return None;
     }
     Some(Problem::new(StatusCode::FORBIDDEN, "This request came from another site."))
@@ -83,7 +110,9 @@ pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
     }
     match (headers.contains_key(header::ORIGIN), text(header::ORIGIN), text(header::HOST)) {
         (false, _, _) => true,
-        (true, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host)),
+        (true, Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
+        }
         (true, _, _) => false,
     }
 }

@@ -7,7 +7,11 @@ use super::routes::{Access, Operation, TABLE};
 pub(crate) fn description() -> Value {
     let mut paths = Map::new();
     for route in TABLE {
-        let operations: Map<String, Value> = route.operations.iter().map(|operation| (operation.method.to_owned(), describe(route.path, operation))).collect();
+        let operations: Map<String, Value> = route
+            .operations
+            .iter()
+            .map(|operation| (operation.method.to_owned(), describe(route.path, operation)))
+            .collect();
         paths.insert(route.path.to_owned(), Value::Object(operations));
     }
     json!({
@@ -32,13 +36,17 @@ fn describe(path: &str, operation: &Operation) -> Value {
         described["security"] = json!([{"bearer": []}, {"cookie": []}]);
     }
     if let Some(body) = operation.body {
-        described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
+        described["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
     }
     described
 }
 
 fn operation_id(path: &str, method: &str) -> String {
-    let words = path.split(['/', '.']).filter(|word| !word.is_empty() && *word != "api").map(|word| word.trim_matches(['{', '}']));
+    let words = path
+        .split(['/', '.'])
+        .filter(|word| !word.is_empty() && *word != "api")
+        .map(|word| word.trim_matches(['{', '}']));
     [method].into_iter().chain(words).collect::<Vec<_>>().join("_")
 }
 
@@ -68,7 +76,9 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
 }
 
 fn takes_key(path: &str, operation: &Operation) -> bool {
-    matches!(operation.method, "post" | "delete") && operation.access == Access::SignedIn && path != "/api/logout"
+    matches!(operation.method, "post" | "delete")
+        && operation.access == Access::SignedIn
+        && path != "/api/logout"
 }
 
 fn responses(operation: &Operation) -> Value {
@@ -77,7 +87,9 @@ fn responses(operation: &Operation) -> Value {
     let content = match carries {
         "" => json!({"description": "Done"}),
         media if media.contains('/') => json!({"description": "OK", "content": {media: {}}}),
-        schema => json!({"description": "OK", "content": {"application/json": {"schema": reference(schema)}}}),
+        schema => {
+            json!({"description": "OK", "content": {"application/json": {"schema": reference(schema)}}})
+        }
     };
     responses.insert(status.to_string(), content);
     let problem = json!({"description": "A problem", "content": {"application/problem+json": {"schema": reference("Problem")}}});
@@ -99,7 +111,10 @@ fn object(properties: Value, required: &[&str]) -> Value {
 }
 
 fn list(of: &str, name: &str) -> Value {
-    object(json!({name: {"type": "array", "items": reference(of)}, "next": {"type": ["string", "null"]}}), &[name])
+    object(
+        json!({name: {"type": "array", "items": reference(of)}, "next": {"type": ["string", "null"]}}),
+        &[name],
+    )
 }
 
 fn schemas() -> Value {

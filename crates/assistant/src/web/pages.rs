@@ -46,13 +46,17 @@ async fn home(who: Result<SignedIn, Problem>) -> impl IntoResponse {
 /// A page for what went wrong, with the id that finds it in the log.
 pub(super) fn problem(problem: &Problem, request_id: &str, nonce: &Nonce) -> Markup {
     let title = problem.status.canonical_reason().unwrap_or("Error");
-    layout::bare(nonce, title, html! {
-        div.login {
-            div.sheet.pad {
-                div.head { h1 { (title) } p { (problem.detail) } }
-                p { a.button href="/dashboard" { "To the dashboard" } }
-                p { small { "Request " (request_id) } }
+    layout::bare(
+        nonce,
+        title,
+        html! {
+            div.login {
+                div.sheet.pad {
+                    div.head { h1 { (title) } p { (problem.detail) } }
+                    p { a.button href="/dashboard" { "To the dashboard" } }
+                    p { small { "Request " (request_id) } }
+                }
             }
-        }
-    })
+        },
+    )
 }

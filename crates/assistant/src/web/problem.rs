@@ -42,7 +42,9 @@ impl From<Error> for Problem {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Error::Db(DbError::Sqlite(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status.is_server_error() {

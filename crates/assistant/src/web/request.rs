@@ -33,10 +33,15 @@ impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
         let about = format!("{} {}", request.method(), request.uri().path());
         let bytes = bytes(request, app).await?;
         if !is_json && !bytes.is_empty() {
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."));
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send JSON, with Content-Type: application/json.",
+            ));
         }
         let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
-        let body = serde_json::from_slice(text).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body does not fit: {error}.")))?;
+        let body = serde_json::from_slice(text).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body does not fit: {error}."))
+        })?;
         Ok(Self { body, key: key.map(|key| Key::new(&key, &[about.as_bytes(), &bytes])) })
     }
 }
@@ -55,19 +60,31 @@ async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
-    key.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "An Idempotency-Key has 1 to 128 visible ASCII characters."))
+    let key = value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "An Idempotency-Key has 1 to 128 visible ASCII characters.")
+    })
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = (status, axum::Json(&self.body)).into_response();
-        if let Some(location) = self.body.get("stream").and_then(|stream| stream.as_str()).and_then(|stream| HeaderValue::from_str(stream).ok()) {
+        if let Some(location) = self
+            .body
+            .get("stream")
+            .and_then(|stream| stream.as_str())
+            .and_then(|stream| HeaderValue::from_str(stream).ok())
+        {
             response.headers_mut().insert(header::LOCATION, location);
         }
         if self.replayed {
-            response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
         }
         response
     }

@@ -32,10 +32,22 @@ pub(super) struct Route {
 }
 
 const fn read(summary: &'static str, success: &'static str, errors: &'static [u16]) -> Operation {
-    Operation { method: "get", summary, access: Access::SignedIn, body: None, success: (200, success), errors }
+    Operation {
+        method: "get",
+        summary,
+        access: Access::SignedIn,
+        body: None,
+        success: (200, success),
+        errors,
+    }
 }
 
-const fn change(summary: &'static str, body: Option<&'static str>, success: (u16, &'static str), errors: &'static [u16]) -> Operation {
+const fn change(
+    summary: &'static str,
+    body: Option<&'static str>,
+    success: (u16, &'static str),
+    errors: &'static [u16],
+) -> Operation {
     Operation { method: "post", summary, access: Access::SignedIn, body, success, errors }
 }
 
@@ -47,55 +59,134 @@ pub(super) static TABLE: &[Route] = &[
     Route {
         path: "/api/login",
         handler: || post(api::account::login),
-        operations: &[Operation { access: Access::Anybody, ..change("Open a session", Some("Login"), (200, "Session"), &[401]) }],
+        operations: &[Operation {
+            access: Access::Anybody,
+            ..change("Open a session", Some("Login"), (200, "Session"), &[401])
+        }],
     },
-    Route { path: "/api/logout", handler: || post(api::account::logout), operations: &[change("End the session", None, (204, ""), &[])] },
-    Route { path: "/api/me", handler: || get(api::account::me), operations: &[read("Who is signed in", "Me", &[])] },
+    Route {
+        path: "/api/logout",
+        handler: || post(api::account::logout),
+        operations: &[change("End the session", None, (204, ""), &[])],
+    },
+    Route {
+        path: "/api/me",
+        handler: || get(api::account::me),
+        operations: &[read("Who is signed in", "Me", &[])],
+    },
     Route {
         path: "/api/tasks",
         handler: || get(api::tasks::list).post(api::tasks::add),
-        operations: &[read("Tasks", "Tasks", &[400]), change("Add a task", Some("NewTask"), (201, "TaskDone"), &[])],
+        operations: &[
+            read("Tasks", "Tasks", &[400]),
+            change("Add a task", Some("NewTask"), (201, "TaskDone"), &[]),
+        ],
     },
     Route {
         path: "/api/tasks/{id}",
         handler: || get(api::tasks::get).delete(api::tasks::remove),
-        operations: &[read("One task", "Task", &[404]), Operation { method: "delete", ..change("Delete a task", None, (200, "Undoable"), &[404]) }],
+        operations: &[
+            read("One task", "Task", &[404]),
+            Operation { method: "delete", ..change("Delete a task", None, (200, "Undoable"), &[404]) },
+        ],
     },
-    Route { path: "/api/tasks/{id}/done", handler: || post(api::tasks::done), operations: &[change("Mark as done", None, (200, "TaskDone"), &[404])] },
-    Route { path: "/api/tasks/{id}/reopen", handler: || post(api::tasks::reopen), operations: &[change("Open again", None, (200, "TaskDone"), &[404])] },
+    Route {
+        path: "/api/tasks/{id}/done",
+        handler: || post(api::tasks::done),
+        operations: &[change("Mark as done", None, (200, "TaskDone"), &[404])],
+    },
+    Route {
+        path: "/api/tasks/{id}/reopen",
+        handler: || post(api::tasks::reopen),
+        operations: &[change("Open again", None, (200, "TaskDone"), &[404])],
+    },
     Route {
         path: "/api/journal",
         handler: || get(api::journal::list).post(api::journal::add),
-        operations: &[read("Journal entries, newest first", "Entries", &[400]), change("Write an entry", Some("NewEntry"), (201, "EntryDone"), &[])],
+        operations: &[
+            read("Journal entries, newest first", "Entries", &[400]),
+            change("Write an entry", Some("NewEntry"), (201, "EntryDone"), &[]),
+        ],
     },
     Route {
         path: "/api/conversations",
         handler: || get(api::chat::list).post(api::chat::create),
-        operations: &[read("Conversations", "Conversations", &[400]), change("Begin a conversation", Some("NewConversation"), (201, "Conversation"), &[])],
+        operations: &[
+            read("Conversations", "Conversations", &[400]),
+            change("Begin a conversation", Some("NewConversation"), (201, "Conversation"), &[]),
+        ],
     },
-    Route { path: "/api/conversations/{id}", handler: || get(api::chat::get), operations: &[read("A conversation with its messages", "WholeConversation", &[404])] },
+    Route {
+        path: "/api/conversations/{id}",
+        handler: || get(api::chat::get),
+        operations: &[read("A conversation with its messages", "WholeConversation", &[404])],
+    },
     Route {
         path: "/api/conversations/{id}/messages",
         handler: || post(api::chat::say),
-        operations: &[change("Say something; the answer is streamed", Some("Text"), (202, "Answering"), &[404])],
+        operations: &[change(
+            "Say something; the answer is streamed",
+            Some("Text"),
+            (202, "Answering"),
+            &[404],
+        )],
     },
-    Route { path: "/api/messages/{id}", handler: || get(api::chat::message), operations: &[read("A message", "Message", &[404])] },
+    Route {
+        path: "/api/messages/{id}",
+        handler: || get(api::chat::message),
+        operations: &[read("A message", "Message", &[404])],
+    },
     Route {
         path: "/api/messages/{id}/stream",
         handler: || get(api::stream::stream),
         operations: &[read("The answer as it is written", "text/event-stream", &[204, 400, 404])],
     },
-    Route { path: "/api/messages/{id}/stop", handler: || post(api::chat::stop), operations: &[change("Stop an answer", None, (202, "Nothing"), &[404])] },
-    Route { path: "/api/say", handler: || post(api::say::say), operations: &[change("Say a sentence to the built-in brain", Some("Text"), (200, "Said"), &[])] },
-    Route { path: "/api/undo/{id}", handler: || post(api::say::undo), operations: &[change("Undo a command", None, (200, "Undone"), &[404, 409])] },
-    Route { path: "/api/history", handler: || get(api::say::history), operations: &[read("The last 50 commands", "History", &[])] },
+    Route {
+        path: "/api/messages/{id}/stop",
+        handler: || post(api::chat::stop),
+        operations: &[change("Stop an answer", None, (202, "Nothing"), &[404])],
+    },
+    Route {
+        path: "/api/say",
+        handler: || post(api::say::say),
+        operations: &[change("Say a sentence to the built-in brain", Some("Text"), (200, "Said"), &[])],
+    },
+    Route {
+        path: "/api/undo/{id}",
+        handler: || post(api::say::undo),
+        operations: &[change("Undo a command", None, (200, "Undone"), &[404, 409])],
+    },
+    Route {
+        path: "/api/history",
+        handler: || get(api::say::history),
+        operations: &[read("The last 50 commands", "History", &[])],
+    },
     Route {
         path: "/api/ws",
         handler: || get(api::socket::socket),
-        operations: &[Operation { success: (101, ""), ..read("Live changes over a WebSocket", "", &[400, 403, 426]) }],
+        operations: &[Operation {
+            success: (101, ""),
+            ..read("Live changes over a WebSocket", "", &[400, 403, 426])
+        }],
     },
-    Route { path: "/api/version", handler: || get(api::meta::version), operations: &[open("Which release this is", "Version", &[])] },
-    Route { path: "/api/health", handler: || get(api::meta::health), operations: &[open("Health", "Health", &[503])] },
-    Route { path: "/metrics", handler: || get(api::meta::metrics), operations: &[open("Metrics for a scraper", "text/plain", &[404])] },
-    Route { path: "/openapi.json", handler: || get(api::meta::description), operations: &[open("This description", "application/json", &[])] },
+    Route {
+        path: "/api/version",
+        handler: || get(api::meta::version),
+        operations: &[open("Which release this is", "Version", &[])],
+    },
+    Route {
+        path: "/api/health",
+        handler: || get(api::meta::health),
+        operations: &[open("Health", "Health", &[503])],
+    },
+    Route {
+        path: "/metrics",
+        handler: || get(api::meta::metrics),
+        operations: &[open("Metrics for a scraper", "text/plain", &[404])],
+    },
+    Route {
+        path: "/openapi.json",
+        handler: || get(api::meta::description),
+        operations: &[open("This description", "application/json", &[])],
+    },
 ];

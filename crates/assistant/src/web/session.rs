@@ -1,6 +1,9 @@
 //! Who is asking: the session's cookie, or a bearer token.
 
-use axum::{extract::FromRequestParts, response::{IntoResponse, Redirect, Response}};
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Redirect, Response},
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 
 use super::{App, problem::Problem};
@@ -38,7 +41,9 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         match SignedIn::from_request_parts(parts, app).await {
             Ok(who) => Ok(Self(who)),
-            Err(problem) if problem.status == StatusCode::UNAUTHORIZED => Err(Redirect::to("/login").into_response()),
+            Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
+                Err(Redirect::to("/login").into_response())
+            }
             Err(problem) => Err(problem.into_response()),
         }
     }
@@ -50,9 +55,16 @@ fn token(headers: &HeaderMap) -> Option<(String, bool)> {
         return Some((token.to_owned(), false));
     }
     let wanted = if is_https(headers) { SECURE_COOKIE } else { COOKIE };
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
     let pairs = cookies.filter_map(|cookie| cookie.trim().split_once('='));
-    pairs.filter(|(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| (value.to_owned(), true)).next()
+    pairs
+        .filter(|(name, value)| *name == wanted && !value.is_empty())
+        .map(|(_, value)| (value.to_owned(), true))
+        .next()
 }
 
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

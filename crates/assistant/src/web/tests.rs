@@ -30,14 +30,24 @@ impl Answer {
     }
 
     fn text(&self, pointer: &str) -> String {
-        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.body)).to_owned()
+        self.json()
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.body))
+            .to_owned()
     }
 }
 
 async fn bench() -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
-    let vars = [("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")), ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"), ("ASSISTANT_BUILTIN_PACE", "0ms")];
-    let settings = Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned())))).expect("valid");
+    let vars = [
+        ("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")),
+        ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"),
+        ("ASSISTANT_BUILTIN_PACE", "0ms"),
+    ];
+    let settings =
+        Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
+            .expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
     Bench { _folder: folder, router: app.router() }
 }
@@ -47,10 +57,21 @@ impl Bench {
         let response = self.router.clone().call(request).await.expect("never fails");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
     }
 
-    async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Answer {
+    async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -61,7 +82,12 @@ impl Bench {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).expect("a request")).await
+        self.send(
+            request
+                .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+                .expect("a request"),
+        )
+        .await
     }
 
     async fn get(&self, token: &str, path: &str) -> Answer {
@@ -85,11 +111,18 @@ async fn every_described_operation_exists_and_asks_who_is_there() {
     for route in routes::TABLE {
         for operation in route.operations {
             let path = route.path.replace("{id}", "none");
-            let answer = bench.ask("", &operation.method.to_uppercase(), &path, operation.body.map(|_| json!({})), &[]).await;
+            let answer = bench
+                .ask("", &operation.method.to_uppercase(), &path, operation.body.map(|_| json!({})), &[])
+                .await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{} {path}", operation.method);
             let described = openapi::description();
             let responses = &described["paths"][route.path][operation.method]["responses"];
-            assert!(responses.get(answer.status.as_str()).is_some(), "{} {path} answers {}, which is not described", operation.method, answer.status);
+            assert!(
+                responses.get(answer.status.as_str()).is_some(),
+                "{} {path} answers {}, which is not described",
+                operation.method,
+                answer.status
+            );
             if operation.access == routes::Access::SignedIn {
                 assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{} {path}", operation.method);
             }
@@ -103,10 +136,12 @@ async fn methods_that_are_not_described_are_refused() {
     let token = bench.sign_in("ana").await;
     for route in routes::TABLE {
         for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::POST] {
-            if route.operations.iter().any(|operation| operation.method.eq_ignore_ascii_case(method.as_str())) {
+            if route.operations.iter().any(|operation| operation.method.eq_ignore_ascii_case(method.as_str()))
+            {
                 continue;
             }
-            let answer = bench.ask(&token, method.as_str(), &route.path.replace("{id}", "none"), None, &[]).await;
+            let answer =
+                bench.ask(&token, method.as_str(), &route.path.replace("{id}", "none"), None, &[]).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {}", route.path);
             assert_eq!(answer.json()["status"], 405);
         }
@@ -121,7 +156,10 @@ async fn another_accounts_things_do_not_exist() {
     let (task, undo) = (task.text("/task/id"), task.text("/undo_id"));
     bench.post(&ana, "/api/journal", json!({"text": "secret river"})).await;
     let conversation = bench.post(&ana, "/api/conversations", json!({})).await.text("/id");
-    let message = bench.post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"})).await.text("/message_id");
+    let message = bench
+        .post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"}))
+        .await
+        .text("/message_id");
     let ids = [("tasks", &task), ("conversations", &conversation), ("messages", &message), ("undo", &undo)];
     let mut tried = 0;
     for route in routes::TABLE.iter().filter(|route| route.path.contains("{id}")) {
@@ -137,7 +175,10 @@ async fn another_accounts_things_do_not_exist() {
     assert!(tried >= 9, "only {tried} operations have ids");
     assert_eq!(bench.get(&ben, "/api/tasks?state=all").await.json()["tasks"], json!([]));
     assert_eq!(bench.get(&ben, "/api/journal?q=river").await.json()["entries"], json!([]));
-    assert_eq!(bench.get(&ana, "/api/journal?q=river").await.json()["entries"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        bench.get(&ana, "/api/journal?q=river").await.json()["entries"].as_array().map(Vec::len),
+        Some(1)
+    );
 }
 
 #[tokio::test]
@@ -145,11 +186,16 @@ async fn a_key_does_a_thing_once_even_when_sent_at_the_same_time() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
     let key = [("idempotency-key", "k-1")];
-    let sends = (0..8).map(|_| bench.ask(&token, "POST", "/api/tasks", Some(json!({"title": "Pay rent"})), &key));
+    let sends =
+        (0..8).map(|_| bench.ask(&token, "POST", "/api/tasks", Some(json!({"title": "Pay rent"})), &key));
     let answers = join_all(sends).await;
-    let ids: std::collections::BTreeSet<String> = answers.iter().map(|answer| answer.text("/task/id")).collect();
+    let ids: std::collections::BTreeSet<String> =
+        answers.iter().map(|answer| answer.text("/task/id")).collect();
     assert_eq!(ids.len(), 1);
-    assert_eq!(answers.iter().filter(|answer| answer.headers.contains_key("idempotency-replayed")).count(), 7);
+    assert_eq!(
+        answers.iter().filter(|answer| answer.headers.contains_key("idempotency-replayed")).count(),
+        7
+    );
     let other = bench.ask(&token, "POST", "/api/tasks", Some(json!({"title": "Something else"})), &key).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
     let elsewhere = bench.ask(&token, "POST", "/api/journal", Some(json!({"text": "Pay rent"})), &key).await;
@@ -161,7 +207,8 @@ async fn a_key_does_a_thing_once_even_when_sent_at_the_same_time() {
 async fn the_box_does_and_undoes_over_the_interface() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
-    let said = bench.post(&token, "/api/say", json!({"text": "remind me to call Anna tomorrow at 5pm"})).await;
+    let said =
+        bench.post(&token, "/api/say", json!({"text": "remind me to call Anna tomorrow at 5pm"})).await;
     assert_eq!(said.json()["understood"], "Task: call Anna · tomorrow, 17:00");
     assert_eq!(bench.get(&token, "/api/tasks").await.json()["tasks"][0]["due_time"], "17:00");
     let path = format!("/api/undo/{}", said.text("/undo_id"));
@@ -176,7 +223,10 @@ async fn another_site_cannot_change_anything_with_our_cookie() {
     let token = bench.sign_in("ana").await;
     let cookie = format!("session={token}");
     let try_from = async |headers: &[(&str, &str)]| {
-        let headers: Vec<_> = [("cookie", cookie.as_str()), ("host", "app.test")].into_iter().chain(headers.iter().copied()).collect();
+        let headers: Vec<_> = [("cookie", cookie.as_str()), ("host", "app.test")]
+            .into_iter()
+            .chain(headers.iter().copied())
+            .collect();
         bench.ask("", "POST", "/api/tasks", Some(json!({"title": "x"})), &headers).await.status
     };
     assert_eq!(try_from(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
@@ -185,7 +235,9 @@ async fn another_site_cannot_change_anything_with_our_cookie() {
     assert_eq!(try_from(&[("origin", "null")]).await, StatusCode::FORBIDDEN);
     assert_eq!(try_from(&[("origin", "https://app.test")]).await, StatusCode::CREATED);
     assert_eq!(try_from(&[("sec-fetch-site", "same-origin")]).await, StatusCode::CREATED);
-    let form = Request::post("/tasks").header("cookie", &cookie).header("content-type", "application/x-www-form-urlencoded");
+    let form = Request::post("/tasks")
+        .header("cookie", &cookie)
+        .header("content-type", "application/x-www-form-urlencoded");
     let without_token = bench.send(form.body(Body::from("title=x&csrf=guess")).expect("a request")).await;
     assert_eq!(without_token.status, StatusCode::FORBIDDEN);
 }
@@ -196,12 +248,19 @@ async fn cookies_are_strict_and_a_plain_one_is_no_good_over_https() {
     let login = json!({"user": "ana", "password": testing::PASSWORD});
     let plain = bench.post("", "/api/login", login.clone()).await;
     let cookie = plain.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
-    assert!(cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
     let secure = bench.ask("", "POST", "/api/login", Some(login), &[("x-forwarded-proto", "https")]).await;
     let cookie = secure.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
-    assert!(cookie.starts_with("__Host-session=") && cookie.contains("Secure") && !cookie.contains("Domain"), "{cookie}");
+    assert!(
+        cookie.starts_with("__Host-session=") && cookie.contains("Secure") && !cookie.contains("Domain"),
+        "{cookie}"
+    );
     let pair = format!("session={}", plain.text("/token"));
-    let over_https = bench.ask("", "GET", "/api/me", None, &[("cookie", &pair), ("x-forwarded-proto", "https")]).await;
+    let over_https =
+        bench.ask("", "GET", "/api/me", None, &[("cookie", &pair), ("x-forwarded-proto", "https")]).await;
     assert_eq!(over_https.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -212,12 +271,20 @@ async fn pages_carry_a_policy_and_lead_strangers_to_the_login() {
     let html = [("accept", "text/html")];
     for page in ["/dashboard", "/tasks", "/journal", "/chat", "/settings"] {
         let stranger = bench.ask("", "GET", page, None, &html).await;
-        assert_eq!((stranger.status, stranger.headers[header::LOCATION].as_bytes()), (StatusCode::SEE_OTHER, b"/login".as_slice()), "{page}");
+        assert_eq!(
+            (stranger.status, stranger.headers[header::LOCATION].as_bytes()),
+            (StatusCode::SEE_OTHER, b"/login".as_slice()),
+            "{page}"
+        );
         let answer = bench.ask(&token, "GET", page, None, &html).await;
         assert_eq!(answer.status, StatusCode::OK, "{page}: {}", answer.body);
         let policy = answer.headers["content-security-policy"].to_str().expect("text");
         let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
-        assert_eq!(answer.body.matches("<script").count(), answer.body.matches(&format!("nonce=\"{nonce}\"")).count(), "{page}");
+        assert_eq!(
+            answer.body.matches("<script").count(),
+            answer.body.matches(&format!("nonce=\"{nonce}\"")).count(),
+            "{page}"
+        );
         assert!(!answer.body.contains("style=\""), "{page} has inline style");
     }
     let missing = bench.ask(&token, "GET", "/nowhere", None, &html).await;
@@ -240,9 +307,15 @@ async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
     assert_eq!(bench.get("", "/metrics").await.status, StatusCode::OK);
     let street = [("x-forwarded-for", "203.0.113.9")];
     assert_eq!(bench.ask("", "GET", "/metrics", None, &street).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(bench.ask("a-token-for-metrics", "GET", "/metrics", None, &street).await.status, StatusCode::OK);
+    assert_eq!(
+        bench.ask("a-token-for-metrics", "GET", "/metrics", None, &street).await.status,
+        StatusCode::OK
+    );
     let stranger = bench.get("", "/api/health").await.json();
-    assert_eq!(stranger.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>()), Some(vec!["status".to_owned(), "timestamp".to_owned()]));
+    assert_eq!(
+        stranger.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>()),
+        Some(vec!["status".to_owned(), "timestamp".to_owned()])
+    );
 }
 
 #[tokio::test]

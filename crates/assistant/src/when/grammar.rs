@@ -55,7 +55,10 @@ struct DatePart {
 enum Clock {
     Sure(Time),
     /// "at 5": morning or afternoon.
-    Either { hour: i8, minute: i8 },
+    Either {
+        hour: i8,
+        minute: i8,
+    },
 }
 
 struct TimePart {
@@ -70,8 +73,17 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
         return Some(parsed);
     }
     let is = |at: usize, any: &[&str]| words.get(at).is_some_and(|word| any.contains(&word.low.as_str()));
-    let prepositions = if is(start, &["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"]) { 1 } else { 0 };
-    let first = start + prepositions + usize::from(prepositions == 1 && is(start, &["by", "until", "before"]) && is(start + 1, &["on", "at"]));
+    let prepositions = if is(start, &["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"])
+    {
+        1
+    } else {
+        0
+    };
+    let first = start
+        + prepositions
+        + usize::from(
+            prepositions == 1 && is(start, &["by", "until", "before"]) && is(start + 1, &["on", "at"]),
+        );
     let (date, time, end) = parts(words, first, context)?;
     // "for 10" is a number of people, "in 5" the beginning of something else, "from 5" a price.
     if date.is_none() && prepositions == 1 && is(start, &["for", "in", "from", "on"]) {
@@ -79,15 +91,23 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
     }
     // A bare number is a time only where "at" says so.
     let bare_number = |time: &TimePart| matches!(time.clock, Clock::Either { .. }) && date.is_none();
-    if time.as_ref().is_some_and(bare_number) && !is(first - prepositions.min(first), &["at", "by", "@", "before", "until", "till"]) {
+    if time.as_ref().is_some_and(bare_number)
+        && !is(first - prepositions.min(first), &["at", "by", "@", "before", "until", "till"])
+    {
         return None;
     }
-    let weak = date.as_ref().map_or_else(|| time.as_ref().is_some_and(|time| time.weak), |date| date.weak && time.is_none());
+    let weak = date
+        .as_ref()
+        .map_or_else(|| time.as_ref().is_some_and(|time| time.weak), |date| date.weak && time.is_none());
     Some(Parsed { start, end, has_preposition: prepositions > 0, weak, what: meaning(date, time, context) })
 }
 
 /// Date then time, or time then date, with their joining words.
-fn parts(words: &[Word], first: usize, context: &Context) -> Option<(Option<DatePart>, Option<TimePart>, usize)> {
+fn parts(
+    words: &[Word],
+    first: usize,
+    context: &Context,
+) -> Option<(Option<DatePart>, Option<TimePart>, usize)> {
     if let Some(date) = date_part(words, first, context) {
         let after = first + date.len;
         let time_at = after + joining(words, after, &["at", "by", "from", "@"]);
@@ -116,7 +136,9 @@ fn joining(words: &[Word], at: usize, any: &[&str]) -> usize {
 }
 
 fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) -> What {
-    let clock = time.map(|time| time.clock).or_else(|| date.as_ref().and_then(|date| date.hour).map(|hour| Clock::Sure(hour_of(hour, 0))));
+    let clock = time
+        .map(|time| time.clock)
+        .or_else(|| date.as_ref().and_then(|date| date.hour).map(|hour| Clock::Sure(hour_of(hour, 0))));
     if let Some(DatePart { days: (day, _), or: Some(other), .. }) = &date {
         return What::Ask([*day, *other].into_iter().map(|day| choice(day, clock)).collect());
     }
@@ -125,7 +147,9 @@ fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) ->
         (Some(date), None) => What::Sure(Meaning::Days(date.days.0, date.days.1)),
         (Some(date), Some(Clock::Sure(time))) => What::Sure(Meaning::At(date.days.0, time)),
         (None, Some(Clock::Sure(time))) => What::Sure(Meaning::At(next_day_of(time, context), time)),
-        (date, Some(Clock::Either { hour, minute })) => ask_half(date.map(|date| date.days.0), hour, minute, context),
+        (date, Some(Clock::Either { hour, minute })) => {
+            ask_half(date.map(|date| date.days.0), hour, minute, context)
+        }
         // A phrase has a date or a time.
         (None, None) => What::Ask(Vec::new()),
     }
@@ -134,13 +158,22 @@ fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) ->
 /// A time without a day is the next one that comes.
 fn next_day_of(time: Time, context: &Context) -> Date {
     let today = context.now.date();
-    if time > context.now.time() || context.direction == Direction::Back { today } else { plus(today, 1.day()) }
+    if time > context.now.time() || context.direction == Direction::Back {
+        today
+    } else {
+        plus(today, 1.day())
+    }
 }
 
 /// "at 5" is asked, with the day written out, so that the answer cannot be misread again.
 fn ask_half(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> What {
     let halves = [hour_of(hour % 12, minute), hour_of(hour % 12 + 12, minute)];
-    What::Ask(halves.into_iter().map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(Clock::Sure(time)))).collect())
+    What::Ask(
+        halves
+            .into_iter()
+            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(Clock::Sure(time))))
+            .collect(),
+    )
 }
 
 fn choice(day: Date, clock: Option<Clock>) -> Choice {
@@ -150,7 +183,9 @@ fn choice(day: Date, clock: Option<Clock>) -> Choice {
             let time = time.strftime("%H:%M");
             Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") }
         }
-        Some(Clock::Either { .. }) | None => Choice { label: shown.to_string(), instead: format!("on {day}") },
+        Some(Clock::Either { .. }) | None => {
+            Choice { label: shown.to_string(), instead: format!("on {day}") }
+        }
     }
 }
 
@@ -191,7 +226,11 @@ fn parse_relative(words: &[Word], start: usize, context: &Context) -> Option<Par
     };
     let then = context.now.checked_add(span).ok()?;
     let exact = matches!(unit.trim_end_matches('s'), "minute" | "min" | "hour" | "hr");
-    let meaning = if exact { Meaning::At(then.date(), hour_of(then.hour(), then.minute())) } else { Meaning::Day(then.date()) };
+    let meaning = if exact {
+        Meaning::At(then.date(), hour_of(then.hour(), then.minute()))
+    } else {
+        Meaning::Day(then.date())
+    };
     let parsed = Parsed { start, end, has_preposition: true, weak: false, what: What::Sure(meaning) };
     Some(with_time(words, parsed, context))
 }
@@ -242,7 +281,9 @@ fn named_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
         "tomorrow" => Some(day(plus(today, 1.day()), 1)),
         "yesterday" => Some(day(plus(today, -1.days()), 1)),
         "tonight" => Some(DatePart { hour: Some(20), ..day(today, 1) }),
-        "this" if words::day_part(low(1)).is_some() => Some(DatePart { hour: words::day_part(low(1)), ..day(today, 2) }),
+        "this" if words::day_part(low(1)).is_some() => {
+            Some(DatePart { hour: words::day_part(low(1)), ..day(today, 2) })
+        }
         _ => None,
     }
 }
@@ -260,7 +301,8 @@ fn week_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
     let mut part = DatePart { weak, ..day(found, offset + 1) };
     if which == Some("next") && context.direction == Direction::Ahead {
         // Half of all people mean the one of next week. On the same weekday both halves agree.
-        let of_next_week = plus(coming(Weekday::Monday, today), i64::from(weekday.to_monday_zero_offset()).days());
+        let of_next_week =
+            plus(coming(Weekday::Monday, today), i64::from(weekday.to_monday_zero_offset()).days());
         part.or = (of_next_week != found).then_some(of_next_week);
     }
     Some(part)
@@ -315,10 +357,14 @@ fn month_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
 
 fn nearest_year(month: i8, number: i8, context: &Context) -> Option<Date> {
     let today = context.now.date();
-    let fits = |found: &Date| if context.direction == Direction::Ahead { *found >= today } else { *found <= today };
+    let fits =
+        |found: &Date| if context.direction == Direction::Ahead { *found >= today } else { *found <= today };
     // 29 February comes every fourth year, every eighth around 2100.
-    let years: Box<dyn Iterator<Item = i16>> =
-        if context.direction == Direction::Ahead { Box::new(today.year()..=today.year() + 8) } else { Box::new((today.year() - 8..=today.year()).rev()) };
+    let years: Box<dyn Iterator<Item = i16>> = if context.direction == Direction::Ahead {
+        Box::new(today.year()..=today.year() + 8)
+    } else {
+        Box::new((today.year() - 8..=today.year()).rev())
+    };
     years.filter_map(|year| Date::new(year, month, number).ok()).find(fits)
 }
 
@@ -329,16 +375,21 @@ fn written_date(words: &[Word], at: usize, context: &Context) -> Option<DatePart
         return (word.len() == 10 && word.as_bytes().get(4) == Some(&b'-')).then(|| day(found, 1));
     }
     let mark = if word.contains('/') { '/' } else { '.' };
-    let numbers: Option<Vec<i16>> = word.split(mark).map(|part| part.parse().ok().filter(|_| part.len() <= 4)).collect();
+    let numbers: Option<Vec<i16>> =
+        word.split(mark).map(|part| part.parse().ok().filter(|_| part.len() <= 4)).collect();
     let numbers = numbers?;
     let (first, second, year) = match (numbers.as_slice(), mark) {
         ([first, second], '/') => (*first, *second, None),
-        ([first, second, year], _) => (*first, *second, Some(if *year < 100 { 2_000 + *year } else { *year })),
+        ([first, second, year], _) => {
+            (*first, *second, Some(if *year < 100 { 2_000 + *year } else { *year }))
+        }
         _ => return None,
     };
     let small = |number: i16| i8::try_from(number).ok();
     let (first, second) = (small(first)?, small(second)?);
-    let date = |number: i8, month: i8| year.map_or_else(|| nearest_year(month, number, context), |year| Date::new(year, month, number).ok());
+    let date = |number: i8, month: i8| {
+        year.map_or_else(|| nearest_year(month, number, context), |year| Date::new(year, month, number).ok())
+    };
     // Points are written day first everywhere; slashes are not.
     let unclear = mark == '/' && first <= 12 && second <= 12 && first != second;
     let found = date(first, second).or_else(|| date(second, first))?;
@@ -362,14 +413,20 @@ fn ordinal(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
 fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
     let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
     match low(0) {
-        "noon" | "midday" => return Some(TimePart { clock: Clock::Sure(hour_of(12, 0)), len: 1, weak: true }),
+        "noon" | "midday" => {
+            return Some(TimePart { clock: Clock::Sure(hour_of(12, 0)), len: 1, weak: true });
+        }
         "midnight" => return Some(TimePart { clock: Clock::Sure(Time::MIN), len: 1, weak: true }),
         _ => {}
     }
     // "in the evening", with a date before it.
     let article = usize::from(low(0) == "in" && low(1) == "the") * 2;
     if article == 2 {
-        return words::day_part(low(2)).map(|hour| TimePart { clock: Clock::Sure(hour_of(hour, 0)), len: 3, weak: true });
+        return words::day_part(low(2)).map(|hour| TimePart {
+            clock: Clock::Sure(hour_of(hour, 0)),
+            len: 3,
+            weak: true,
+        });
     }
     let (digits, glued) = split_half(low(0));
     let (hour, minute, has_minutes) = clock_numbers(digits)?;
@@ -380,9 +437,13 @@ fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
         Some(pm) if (1..=12).contains(&hour) => sure(hour_of(hour % 12 + if pm { 12 } else { 0 }, minute)),
         Some(_) => None,
         None if has_minutes && (hour >= 13 || digits.starts_with('0')) => sure(hour_of(hour, minute)),
-        None if has_minutes && after_at => Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false }),
+        None if has_minutes && after_at => {
+            Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
+        }
         None if after_at && (13..=23).contains(&hour) => sure(hour_of(hour, minute)),
-        None if after_at && (1..=12).contains(&hour) => Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false }),
+        None if after_at && (1..=12).contains(&hour) => {
+            Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
+        }
         None => None,
     }
 }
@@ -413,7 +474,9 @@ fn said_half(words: &[Word], at: usize) -> (Option<bool>, usize) {
 /// `17:30` → (17, 30, true); `5` → (5, 0, false).
 fn clock_numbers(digits: &str) -> Option<(i8, i8, bool)> {
     let (hour, minute) = digits.split_once(':').map_or((digits, None), |(hour, minute)| (hour, Some(minute)));
-    let number = |text: &str, max: i8| text.parse::<i8>().ok().filter(|number| text.len() <= 2 && (0..=max).contains(number));
+    let number = |text: &str, max: i8| {
+        text.parse::<i8>().ok().filter(|number| text.len() <= 2 && (0..=max).contains(number))
+    };
     let minutes = match minute {
         Some(minute) if minute.len() == 2 => number(minute, 59)?,
         Some(_) => return None,

@@ -14,9 +14,15 @@ fn check(text: &str, expected: &str) {
     let show = |reading: Reading| match reading {
         Reading::Nothing => "-".to_owned(),
         Reading::Found { meaning: Meaning::Day(day), span } => format!("{day} = {}", without(text, &span)),
-        Reading::Found { meaning: Meaning::At(day, at), span } => format!("{day} {} = {}", at.strftime("%H:%M"), without(text, &span)),
-        Reading::Found { meaning: Meaning::Days(from, to), span } => format!("{from}..{to} = {}", without(text, &span)),
-        Reading::Ask { choices, .. } => format!("ask {}", choices.into_iter().map(|choice| choice.label).collect::<Vec<_>>().join(" | ")),
+        Reading::Found { meaning: Meaning::At(day, at), span } => {
+            format!("{day} {} = {}", at.strftime("%H:%M"), without(text, &span))
+        }
+        Reading::Found { meaning: Meaning::Days(from, to), span } => {
+            format!("{from}..{to} = {}", without(text, &span))
+        }
+        Reading::Ask { choices, .. } => {
+            format!("ask {}", choices.into_iter().map(|choice| choice.label).collect::<Vec<_>>().join(" | "))
+        }
     };
     assert_eq!(show(read(text, &context(Direction::Ahead))), expected, "{text}");
 }
@@ -100,25 +106,37 @@ fn titles_are_left_alone() {
 #[test]
 fn bare_weekdays_look_back_when_the_question_does() {
     let back = |text| read(text, &context(Direction::Back));
-    assert!(matches!(back("what did I do on Monday"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 16)));
-    assert!(matches!(back("what did I write yesterday"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 20)));
-    assert!(matches!(back("what did I do 3 days ago"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 18)));
+    assert!(
+        matches!(back("what did I do on Monday"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 16))
+    );
+    assert!(
+        matches!(back("what did I write yesterday"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 20))
+    );
+    assert!(
+        matches!(back("what did I do 3 days ago"), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 18))
+    );
 }
 
 #[test]
 fn an_answered_question_reads_as_one_thing() {
     let text = "call Anna at 5 about the car";
-    let Reading::Ask { span, choices } = read(text, &context(Direction::Ahead)) else { panic!("must be asked") };
+    let Reading::Ask { span, choices } = read(text, &context(Direction::Ahead)) else {
+        panic!("must be asked")
+    };
     let said = instead(text, &span, &choices[1].instead);
     assert_eq!(said, "call Anna on 2026-11-21 at 17:00 about the car");
-    assert!(matches!(read(&said, &context(Direction::Ahead)), Reading::Found { meaning: Meaning::At(day, at), .. } if day == date(2026, 11, 21) && at == time(17, 0, 0, 0)));
+    assert!(
+        matches!(read(&said, &context(Direction::Ahead)), Reading::Found { meaning: Meaning::At(day, at), .. } if day == date(2026, 11, 21) && at == time(17, 0, 0, 0))
+    );
 }
 
 #[test]
 fn days_begin_where_the_person_lives() {
     let now = datetime(2026, 11, 21, 23, 30, 0, 0).in_tz("UTC").expect("a zone");
     let madrid = Context { now: now.in_tz("Europe/Madrid").expect("a zone"), direction: Direction::Ahead };
-    assert!(matches!(read("call tomorrow", &madrid), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 23)));
+    assert!(
+        matches!(read("call tomorrow", &madrid), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 23))
+    );
 }
 
 proptest! {

@@ -23,7 +23,9 @@ pub(super) fn split(text: &str) -> Vec<Word> {
     let mut previous = ' ';
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
         let next = text.get(at + c.len_utf8()..).and_then(|rest| rest.chars().next());
-        let joins = matches!(c, ':' | '/' | '-' | '.' | '\'' | '’') && previous.is_alphanumeric() && next.is_some_and(char::is_alphanumeric);
+        let joins = matches!(c, ':' | '/' | '-' | '.' | '\'' | '’')
+            && previous.is_alphanumeric()
+            && next.is_some_and(char::is_alphanumeric);
         if at < text.len() && (c.is_alphanumeric() || c == '@' || joins) {
             start.get_or_insert(at);
             previous = c;
@@ -31,7 +33,14 @@ pub(super) fn split(text: &str) -> Vec<Word> {
         }
         if let Some(from) = start.take() {
             let word = text.get(from..at).unwrap_or_default();
-            words.push(Word { text: word.to_owned(), low: word.to_lowercase(), start: from, end: at, quoted: closing.is_some(), comma_after: c == ',' });
+            words.push(Word {
+                text: word.to_owned(),
+                low: word.to_lowercase(),
+                start: from,
+                end: at,
+                quoted: closing.is_some(),
+                comma_after: c == ',',
+            });
         }
         closing = match (closing, c) {
             (Some(close), c) if c == close => None,
@@ -93,7 +102,10 @@ pub(super) fn month(word: &str) -> Option<i8> {
 
 /// `3`, `three`, `a`; up to 999.
 pub(super) fn number(word: &str) -> Option<i64> {
-    const NUMBERS: [&str; 13] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    const NUMBERS: [&str; 13] = [
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
+    ];
     if matches!(word, "a" | "an") {
         return Some(1);
     }
@@ -126,13 +138,32 @@ pub(super) fn day_part(word: &str) -> Option<i8> {
 /// "Black Friday", "Any Given Sunday": the weekday is part of a name.
 pub(super) fn names_a_day(before: &Word) -> bool {
     const NAMES: [&str; 17] = [
-        "black", "good", "freaky", "casual", "cyber", "super", "ash", "easter", "palm", "holy", "shrove", "fat", "given", "bloody", "blue", "ruby",
-        "manic",
+        "black", "good", "freaky", "casual", "cyber", "super", "ash", "easter", "palm", "holy", "shrove",
+        "fat", "given", "bloody", "blue", "ruby", "manic",
     ];
     NAMES.contains(&before.low.as_str())
 }
 
 /// Words of dates that are written with a small letter outside of titles.
 pub(super) fn written_small(word: &str) -> bool {
-    matches!(word, "today" | "tonight" | "tomorrow" | "yesterday" | "day" | "after" | "before" | "next" | "last" | "this" | "noon" | "midnight" | "week" | "weekend" | "morning" | "evening" | "night")
+    matches!(
+        word,
+        "today"
+            | "tonight"
+            | "tomorrow"
+            | "yesterday"
+            | "day"
+            | "after"
+            | "before"
+            | "next"
+            | "last"
+            | "this"
+            | "noon"
+            | "midnight"
+            | "week"
+            | "weekend"
+            | "morning"
+            | "evening"
+            | "night"
+    )
 }

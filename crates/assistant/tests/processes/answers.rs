@@ -47,7 +47,10 @@ async fn kill_9_of_whoever_answers_ends_with_the_whole_text_once() {
     assert_no_id_twice(&seen);
     assert_eq!(shown(&seen), counted(40));
     let stored = message(&living, &token, &id).await;
-    assert_eq!((stored["text"].as_str(), stored["attempt"].as_u64(), stored["status"].as_str()), (Some(counted(40).as_str()), Some(2), Some("done")));
+    assert_eq!(
+        (stored["text"].as_str(), stored["attempt"].as_u64(), stored["status"].as_str()),
+        (Some(counted(40).as_str()), Some(2), Some("done"))
+    );
     assert_eq!(seen.last().map(|event| &event.data["chars"]), Some(&json!(counted(40).chars().count())));
 }
 
@@ -140,7 +143,10 @@ async fn stop_works_from_another_process() {
     seen.extend(reader.rest().await);
     assert_eq!(seen.last().map(|event| event.data["status"].clone()), Some(json!("stopped")));
     let stored = message(&idle, &token, &id).await;
-    assert_eq!((stored["text"].as_str(), stored["status"].as_str()), (Some(shown(&seen).as_str()), Some("stopped")));
+    assert_eq!(
+        (stored["text"].as_str(), stored["status"].as_str()),
+        (Some(shown(&seen).as_str()), Some("stopped"))
+    );
 }
 
 #[tokio::test]

@@ -56,7 +56,11 @@ impl Bench {
     pub(crate) async fn web(&self, name: &str, vars: &[(&str, &str)]) -> Process {
         let socket = self.path(&format!("{name}.sock"));
         let mut command = self.command(vars);
-        command.env("MAINSTAY_INSTANCE", name).args(["web", "--listen", &format!("unix:{}", socket.display())]);
+        command.env("MAINSTAY_INSTANCE", name).args([
+            "web",
+            "--listen",
+            &format!("unix:{}", socket.display()),
+        ]);
         let child = command.spawn().expect("starts");
         let process = Process { child, name: name.to_owned(), client: Client::new(&socket) };
         process.ready().await;
@@ -67,7 +71,9 @@ impl Bench {
     pub(crate) fn owner(&self, message: &str) -> Option<String> {
         let db = rusqlite::Connection::open(self.path("data/assistant.db")).expect("opens");
         db.busy_timeout(Duration::from_secs(5)).expect("sets");
-        let owner: Option<String> = db.query_row("SELECT owner FROM jobs WHERE subject = ?1", [message], |row| row.get(0)).expect("asks");
+        let owner: Option<String> = db
+            .query_row("SELECT owner FROM jobs WHERE subject = ?1", [message], |row| row.get(0))
+            .expect("asks");
         owner.and_then(|owner| owner.split(' ').next().map(str::to_owned))
     }
 }
@@ -112,7 +118,10 @@ pub(crate) async fn begin(process: &Process) -> (String, String) {
 
 /// Says `text` and returns the answer's id.
 pub(crate) async fn say(process: &Process, token: &str, conversation: &str, text: &str) -> String {
-    let answer = process.client.post(token, &format!("/api/conversations/{conversation}/messages"), json!({"text": text})).await;
+    let answer = process
+        .client
+        .post(token, &format!("/api/conversations/{conversation}/messages"), json!({"text": text}))
+        .await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     answer.text("/message_id")
 }

@@ -27,7 +27,11 @@ impl Answer {
     }
 
     pub(crate) fn text(&self, pointer: &str) -> String {
-        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.body)).to_owned()
+        self.json()
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.body))
+            .to_owned()
     }
 }
 
@@ -54,7 +58,8 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Option<Response<Incoming>> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await.ok()?)).await.ok()?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(self.connect().await.ok()?)).await.ok()?;
         tokio::spawn(connection);
         sender.send_request(request).await.ok()
     }
@@ -71,13 +76,18 @@ impl Client {
     }
 
     pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
-        let request = Request::get(path).header("host", "test").header("authorization", format!("Bearer {token}"));
+        let request =
+            Request::get(path).header("host", "test").header("authorization", format!("Bearer {token}"));
         self.whole(request.body(Full::default()).expect("a request")).await.expect("an answer")
     }
 
     pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
-        let request = Request::post(path).header("host", "test").header("authorization", format!("Bearer {token}"));
-        let request = request.header("content-type", "application/json").body(Full::from(body.to_string())).expect("a request");
+        let request =
+            Request::post(path).header("host", "test").header("authorization", format!("Bearer {token}"));
+        let request = request
+            .header("content-type", "application/json")
+            .body(Full::from(body.to_string()))
+            .expect("a request");
         self.whole(request).await.expect("an answer")
     }
 
@@ -90,7 +100,10 @@ impl Client {
     /// The stream of an answer after `from` (empty: from its start).
     pub(crate) async fn follow(&self, token: &str, message: &str, from: &str) -> Events {
         let path = format!("/api/messages/{message}/stream");
-        let request = Request::get(path).header("host", "test").header("authorization", format!("Bearer {token}")).header("last-event-id", from);
+        let request = Request::get(path)
+            .header("host", "test")
+            .header("authorization", format!("Bearer {token}"))
+            .header("last-event-id", from);
         let response = self.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
         assert_eq!(response.status(), 200);
         Events { body: response.into_body(), text: String::new() }
@@ -107,7 +120,10 @@ impl Events {
                     return Some(event);
                 }
             }
-            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("something comes in time")?.ok()?;
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame())
+                .await
+                .expect("something comes in time")?
+                .ok()?;
             self.text.push_str(&String::from_utf8_lossy(frame.data_ref()?));
         }
     }
@@ -122,8 +138,14 @@ impl Events {
 }
 
 fn parse(block: &str) -> Option<Event> {
-    let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
-    Some(Event { id: field("id:")?, kind: field("event:")?, data: serde_json::from_str(&field("data:")?).ok()? })
+    let field = |name: &str| {
+        block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    };
+    Some(Event {
+        id: field("id:")?,
+        kind: field("event:")?,
+        data: serde_json::from_str(&field("data:")?).ok()?,
+    })
 }
 
 /// The text that a page would show after these events.

@@ -10,7 +10,11 @@ use serde_json::json;
 use crate::bench::Bench;
 
 fn text(output: &Output) -> (Option<i32>, String, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 fn run(bench: &Bench, vars: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String, String) {
@@ -20,7 +24,11 @@ fn run(bench: &Bench, vars: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Str
 #[test]
 fn every_bad_setting_is_told_at_once_before_anything_starts() {
     let bench = Bench::new();
-    let vars = [("PORT", "http"), ("ASSISTANT_MODEL_KNID", "ollama"), ("ASSISTANT_SECRET_KEY", "your_secret_key_goes_here_0123456789")];
+    let vars = [
+        ("PORT", "http"),
+        ("ASSISTANT_MODEL_KNID", "ollama"),
+        ("ASSISTANT_SECRET_KEY", "your_secret_key_goes_here_0123456789"),
+    ];
     let expected = "Configuration validation failed:
   - PORT should be a whole number from 1 to 65535, not \"http\"
   - ASSISTANT_SECRET_KEY should not use the default placeholder value
@@ -30,7 +38,10 @@ fn every_bad_setting_is_told_at_once_before_anything_starts() {
         assert_eq!(run(&bench, &vars, args), (Some(1), String::new(), expected.to_owned()), "{args:?}");
     }
     assert!(!bench.path("data").exists(), "nothing was made");
-    assert_eq!(run(&bench, &[], &["config", "check"]), (Some(0), "Configuration validation passed\n".to_owned(), String::new()));
+    assert_eq!(
+        run(&bench, &[], &["config", "check"]),
+        (Some(0), "Configuration validation passed\n".to_owned(), String::new())
+    );
 }
 
 #[test]
@@ -45,7 +56,10 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 2; the database is at version 1\n");
     assert_eq!(version(), "1\n");
     assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
-    assert_eq!(run(&bench, &[], &["migrate", "down", "--to", "0"]).1, "undone: 2, 1; the database is at version 0\n");
+    assert_eq!(
+        run(&bench, &[], &["migrate", "down", "--to", "0"]).1,
+        "undone: 2, 1; the database is at version 0\n"
+    );
 }
 
 #[tokio::test]
@@ -57,7 +71,8 @@ async fn a_database_that_is_too_old_is_not_ready_until_it_is_migrated() {
     let socket = bench.path("web.sock");
     let mut command = bench.command(&[("MAINSTAY_RELEASE", "7")]);
     command.env_remove("ASSISTANT_FIRST_USER").env_remove("ASSISTANT_FIRST_PASSWORD");
-    let mut child = command.args(["web", "--listen", &format!("unix:{}", socket.display())]).spawn().expect("starts");
+    let mut child =
+        command.args(["web", "--listen", &format!("unix:{}", socket.display())]).spawn().expect("starts");
     let client = crate::client::Client::new(&socket);
     let until = std::time::Instant::now() + crate::bench::PATIENCE;
     let mut seen_unready = false;
@@ -83,21 +98,32 @@ fn an_account_is_made_with_its_password_on_standard_input() {
     let bench = Bench::new();
     let add = |name: &str, password: &str| {
         let mut command: Command = bench.command(&[]);
-        let mut child = command.args(["user", "add", name, "--password-stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut child = command
+            .args(["user", "add", name, "--password-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
         child.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("writes");
         text(&child.wait_with_output().expect("ends"))
     };
     assert_eq!(add("ben", "correct horse\n").0, Some(0));
-    assert_eq!(add("BEN", "correct horse\n").2, "error: the account was not made: there is an account named BEN already\n");
+    assert_eq!(
+        add("BEN", "correct horse\n").2,
+        "error: the account was not made: there is an account named BEN already\n"
+    );
     assert!(add("cleo", "short\n").2.contains("8 characters or more"));
 }
 
 #[test]
 fn the_description_and_the_schema_of_settings_are_json() {
     let bench = Bench::new();
-    let description: serde_json::Value = serde_json::from_str(&run(&bench, &[], &["openapi"]).1).expect("JSON");
+    let description: serde_json::Value =
+        serde_json::from_str(&run(&bench, &[], &["openapi"]).1).expect("JSON");
     assert_eq!(description["openapi"], json!("3.1.0"));
-    let schema: serde_json::Value = serde_json::from_str(&run(&bench, &[], &["config", "schema"]).1).expect("JSON");
+    let schema: serde_json::Value =
+        serde_json::from_str(&run(&bench, &[], &["config", "schema"]).1).expect("JSON");
     assert_eq!(schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"], json!(["openai", "ollama"]));
     let shown = run(&bench, &[("ASSISTANT_SECRET_KEY", "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607")], &["config"]).1;
     assert!(shown.contains("ASSISTANT_SECRET_KEY=[private]") && !shown.contains("9f2c"));

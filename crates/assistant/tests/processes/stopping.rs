@@ -5,7 +5,9 @@ use std::{os::fd::OwnedFd, os::unix::net::UnixListener, process::Stdio, time::Du
 use futures_util::{SinkExt, StreamExt};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{
+    Message, client::IntoClientRequest, protocol::frame::coding::CloseCode,
+};
 
 use crate::{
     bench::{Bench, PATIENCE, begin, is_gone},
@@ -29,7 +31,11 @@ async fn websockets_tell_changes_of_other_processes_and_close_with_1012() {
     assert_eq!(next(&mut socket).await, json!({"type": "changed", "kind": "task", "id": task}));
 
     one.signal(Signal::TERM);
-    let closed = tokio::time::timeout(PATIENCE, socket.next()).await.expect("in time").expect("a message").expect("no error");
+    let closed = tokio::time::timeout(PATIENCE, socket.next())
+        .await
+        .expect("in time")
+        .expect("a message")
+        .expect("no error");
     let Message::Close(Some(frame)) = closed else { panic!("{closed:?} is no close") };
     assert_eq!(frame.code, CloseCode::Restart);
     assert!(one.end().await.success());
@@ -41,7 +47,11 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("in time").expect("a message").expect("no error");
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .expect("in time")
+            .expect("a message")
+            .expect("no error");
         if let Message::Text(text) = message {
             return serde_json::from_str(&text).expect("JSON");
         }
@@ -56,7 +66,11 @@ async fn a_socket_that_is_handed_over_as_descriptor_3_is_served() {
     let binary = env!("CARGO_BIN_EXE_assistant");
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "exec 3<&0 </dev/null; exec \"$0\" web", binary]).env_clear();
-    command.env("ASSISTANT_DATA", bench.path("data")).env("LISTEN_FDS", "1").env("LOG_LEVEL", "warn").stdin(Stdio::from(OwnedFd::from(listener)));
+    command
+        .env("ASSISTANT_DATA", bench.path("data"))
+        .env("LISTEN_FDS", "1")
+        .env("LOG_LEVEL", "warn")
+        .stdin(Stdio::from(OwnedFd::from(listener)));
     let mut child = command.spawn().expect("starts");
     // The connection waits in the socket's queue until the process is there.
     let answer = tokio::time::timeout(PATIENCE, Client::new(&path).try_get("/api/version")).await;
@@ -85,7 +99,8 @@ async fn a_worker_answers_and_stops_when_told() {
     let web = bench.web("web.1.1", &[]).await;
     let (token, conversation) = begin(&web).await;
     web.signal(Signal::USR1);
-    let mut worker = bench.command(&[("MAINSTAY_INSTANCE", "worker.1.1")]).arg("worker").spawn().expect("starts");
+    let mut worker =
+        bench.command(&[("MAINSTAY_INSTANCE", "worker.1.1")]).arg("worker").spawn().expect("starts");
     let id = crate::bench::say(&web, &token, &conversation, "count to 5").await;
     let seen = web.client.follow(&token, &id, "").await.rest().await;
     let pid = i32::try_from(worker.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");

@@ -44,7 +44,12 @@ fn all_mistakes_are_told_at_once_and_no_secret_is() {
 
 #[test]
 fn placeholders_of_example_files_are_refused() {
-    for placeholder in ["your_jwt_secret_key_here_and_more_text", "CHANGE-ME-CHANGE-ME-CHANGE-ME-CHANGE-ME", "<put the secret of 32 chars here..>", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"] {
+    for placeholder in [
+        "your_jwt_secret_key_here_and_more_text",
+        "CHANGE-ME-CHANGE-ME-CHANGE-ME-CHANGE-ME",
+        "<put the secret of 32 chars here..>",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ] {
         let refused = read(&[("APP_KEY", placeholder)]).expect_err(placeholder);
         assert_eq!(refused.0, ["APP_KEY should not use the default placeholder value"]);
     }

@@ -2,11 +2,27 @@
 
 use super::*;
 
-const ONE: Migration =
-    Migration { version: 1, name: "one", up: &["CREATE TABLE a (n INTEGER) STRICT"], down: &["DROP TABLE a"], compatible_with: 1 };
-const TWO: Migration = Migration { version: 2, name: "two", up: &["ALTER TABLE a ADD COLUMN m TEXT"], down: &["ALTER TABLE a DROP COLUMN m"], compatible_with: 1 };
-const BROKEN: Migration =
-    Migration { version: 2, name: "broken", up: &["CREATE TABLE b (n INTEGER)", "INSERT INTO nowhere VALUES (1)"], down: &[], compatible_with: 2 };
+const ONE: Migration = Migration {
+    version: 1,
+    name: "one",
+    up: &["CREATE TABLE a (n INTEGER) STRICT"],
+    down: &["DROP TABLE a"],
+    compatible_with: 1,
+};
+const TWO: Migration = Migration {
+    version: 2,
+    name: "two",
+    up: &["ALTER TABLE a ADD COLUMN m TEXT"],
+    down: &["ALTER TABLE a DROP COLUMN m"],
+    compatible_with: 1,
+};
+const BROKEN: Migration = Migration {
+    version: 2,
+    name: "broken",
+    up: &["CREATE TABLE b (n INTEGER)", "INSERT INTO nowhere VALUES (1)"],
+    down: &[],
+    compatible_with: 2,
+};
 const EDITED: Migration = Migration { up: &["CREATE TABLE a (n TEXT) STRICT"], ..ONE };
 const BREAKING: Migration = Migration { compatible_with: 2, ..TWO };
 
@@ -18,7 +34,8 @@ fn memory() -> Connection {
 }
 
 fn tables(connection: &Connection) -> Vec<String> {
-    let mut query = connection.prepare("SELECT sql FROM sqlite_schema WHERE name IN ('a', 'b')").expect("prepares");
+    let mut query =
+        connection.prepare("SELECT sql FROM sqlite_schema WHERE name IN ('a', 'b')").expect("prepares");
     query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect()
 }
 
@@ -70,5 +87,8 @@ fn code_that_needs_more_says_which_version() {
     let mut db = memory();
     OLD.up(&mut db).expect("up");
     let needs_two = Migrations { steps: &[ONE, TWO], schema_min: 2 };
-    assert!(matches!(needs_two.admit(needs_two.state(&db).expect("state")), Err(MigrateError::TooOld { found: 1, needed: 2 })));
+    assert!(matches!(
+        needs_two.admit(needs_two.state(&db).expect("state")),
+        Err(MigrateError::TooOld { found: 1, needed: 2 })
+    ));
 }

@@ -5,12 +5,16 @@ use super::*;
 async fn database() -> (tempfile::TempDir, Database) {
     let folder = tempfile::tempdir().expect("a folder");
     let db = Database::open(&folder.path().join("t.db")).expect("opens");
-    db.write(Durability::Full, |tx| Ok::<_, DbError>(tx.execute_batch("CREATE TABLE t (n INTEGER) STRICT")?)).await.expect("creates");
+    db.write(Durability::Full, |tx| Ok::<_, DbError>(tx.execute_batch("CREATE TABLE t (n INTEGER) STRICT")?))
+        .await
+        .expect("creates");
     (folder, db)
 }
 
 async fn count(db: &Database) -> i64 {
-    db.read(|c| Ok::<_, DbError>(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).await.expect("counts")
+    db.read(|c| Ok::<_, DbError>(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?))
+        .await
+        .expect("counts")
 }
 
 fn insert(tx: &Transaction<'_>) -> Result<(), DbError> {

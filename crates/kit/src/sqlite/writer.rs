@@ -34,7 +34,10 @@ impl Write {
     }
 }
 
-fn transact<T, E: From<DbError>>(connection: &mut Connection, work: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+fn transact<T, E: From<DbError>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(DbError::from)?;
     let value = work(&tx)?;
     // Crash: before this line nothing happened; after it, all of it did.

@@ -14,7 +14,11 @@ fn text(position: Position, text: &str) -> (Position, &'static str, Value) {
 }
 
 async fn append_all(db: &Database, chunks: Vec<(Position, &'static str, Value)>) {
-    db.write(Durability::Process, move |tx| chunks.iter().try_for_each(|(at, kind, data)| append(tx, "m", *at, kind, data))).await.expect("appends");
+    db.write(Durability::Process, move |tx| {
+        chunks.iter().try_for_each(|(at, kind, data)| append(tx, "m", *at, kind, data))
+    })
+    .await
+    .expect("appends");
 }
 
 struct Two {
@@ -30,7 +34,9 @@ async fn two() -> Two {
     let path = folder.path().join("t.db");
     let writer = Database::open(&path).expect("opens");
     writer
-        .write(Durability::Full, |tx| Ok::<_, DbError>(tx.execute_batch(&format!("{TABLE}{}", crate::live::TABLE))?))
+        .write(Durability::Full, |tx| {
+            Ok::<_, DbError>(tx.execute_batch(&format!("{TABLE}{}", crate::live::TABLE))?)
+        })
         .await
         .expect("makes tables");
     let reader = Database::open(&path).expect("opens twice");
@@ -77,8 +83,12 @@ async fn a_reader_elsewhere_sees_what_is_written_after_it_came() {
 #[tokio::test]
 async fn resuming_gives_the_rest_and_nothing_twice() {
     let two = two().await;
-    append_all(&two.writer, vec![text(at(1, 0), "a"), text(at(1, 1), "b"), (at(1, 2), DONE, json!({}))]).await;
-    assert_eq!(collect(two.follow(Some(at(1, 0)))).await, [(at(1, 1), "text".to_owned()), (at(1, 2), DONE.to_owned())]);
+    append_all(&two.writer, vec![text(at(1, 0), "a"), text(at(1, 1), "b"), (at(1, 2), DONE, json!({}))])
+        .await;
+    assert_eq!(
+        collect(two.follow(Some(at(1, 0)))).await,
+        [(at(1, 1), "text".to_owned()), (at(1, 2), DONE.to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -87,9 +97,20 @@ async fn a_reader_of_a_lost_attempt_is_taken_over_by_one_reset() {
     append_all(&two.writer, vec![text(at(1, 0), "a"), text(at(1, 1), "b")]).await;
     let mut follow = two.follow(Some(at(1, 0)));
     assert!(matches!(follow.next().await.expect("reads"), Some(Step::Chunk(chunk)) if chunk.at == at(1, 1)));
-    append_all(&two.writer, vec![(at(2, 0), "reset", json!({})), text(at(2, 1), "a"), (at(2, 2), DONE, json!({}))]).await;
+    append_all(
+        &two.writer,
+        vec![(at(2, 0), "reset", json!({})), text(at(2, 1), "a"), (at(2, 2), DONE, json!({}))],
+    )
+    .await;
     let kinds: Vec<_> = collect(follow).await.into_iter().map(|(at, kind)| (at.to_string(), kind)).collect();
-    assert_eq!(kinds, [("2.0".to_owned(), "reset".to_owned()), ("2.1".to_owned(), "text".to_owned()), ("2.2".to_owned(), DONE.to_owned())]);
+    assert_eq!(
+        kinds,
+        [
+            ("2.0".to_owned(), "reset".to_owned()),
+            ("2.1".to_owned(), "text".to_owned()),
+            ("2.2".to_owned(), DONE.to_owned())
+        ]
+    );
 }
 
 #[tokio::test]

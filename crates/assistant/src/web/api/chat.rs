@@ -23,7 +23,11 @@ use crate::{
     },
 };
 
-pub(in crate::web) async fn list(State(app): State<App>, who: SignedIn, Query(page): Query<Page>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn list(
+    State(app): State<App>,
+    who: SignedIn,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Problem> {
     let window = page.window();
     let mut rows = app.read(move |db| chat::list(db, &who.account.id, window.0 + 1, window.1)).await?;
     let next = next_of(&mut rows, window);
@@ -37,7 +41,11 @@ pub(in crate::web) struct NewConversation {
     title: String,
 }
 
-pub(in crate::web) async fn create(State(app): State<App>, who: SignedIn, once: Once<NewConversation>) -> Result<Response, Problem> {
+pub(in crate::web) async fn create(
+    State(app): State<App>,
+    who: SignedIn,
+    once: Once<NewConversation>,
+) -> Result<Response, Problem> {
     let title = once.body.title;
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let new = chat::create(tx, &who.id, &title)?;
@@ -46,9 +54,15 @@ pub(in crate::web) async fn create(State(app): State<App>, who: SignedIn, once: 
     Ok(app.change(&who.account, once.key, work).await?.into_response())
 }
 
-pub(in crate::web) async fn get(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn get(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let account = who.account.id;
-    let query = move |db: &rusqlite::Connection| Ok((chat::get(db, &account, &id)?, chat::messages(db, &account, &id)?));
+    let query = move |db: &rusqlite::Connection| {
+        Ok((chat::get(db, &account, &id)?, chat::messages(db, &account, &id)?))
+    };
     let (conversation, messages) = app.read(query).await?;
     let mut shape = json!(conversation);
     shape["messages"] = json!(messages);
@@ -61,12 +75,23 @@ pub(in crate::web) struct Text {
     pub(in crate::web) text: String,
 }
 
-pub(in crate::web) async fn say(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Text>) -> Result<Response, Problem> {
+pub(in crate::web) async fn say(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Text>,
+) -> Result<Response, Problem> {
     Ok(say_in(&app, &who.account, id, once.body.text, once.key).await?.into_response())
 }
 
 /// Stores question, answer to come and job, and wakes this process's runner.
-pub(in crate::web) async fn say_in(app: &App, who: &Account, conversation: String, text: String, key: Option<Key>) -> Result<Reply, Problem> {
+pub(in crate::web) async fn say_in(
+    app: &App,
+    who: &Account,
+    conversation: String,
+    text: String,
+    key: Option<Key>,
+) -> Result<Reply, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let answer = chat::say(tx, &who.id, &conversation, &text)?;
         Ok(Reply::new(202, json!({"message_id": answer, "stream": format!("/api/messages/{answer}/stream")})))
@@ -76,16 +101,30 @@ pub(in crate::web) async fn say_in(app: &App, who: &Account, conversation: Strin
     Ok(reply)
 }
 
-pub(in crate::web) async fn message(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn message(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let message = app.read(move |db| chat::message(db, &who.account.id, &id)).await?;
     Ok(Json(json!(message)))
 }
 
-pub(in crate::web) async fn stop(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Empty>) -> Result<Response, Problem> {
+pub(in crate::web) async fn stop(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
     Ok(stop_answer(&app, &who.account, id, once.key).await?.into_response())
 }
 
-pub(in crate::web) async fn stop_answer(app: &App, who: &Account, id: String, key: Option<Key>) -> Result<Reply, Problem> {
+pub(in crate::web) async fn stop_answer(
+    app: &App,
+    who: &Account,
+    id: String,
+    key: Option<Key>,
+) -> Result<Reply, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let message = chat::message(tx, &who.id, &id)?;
         jobs::ask_to_stop(tx, chat::QUEUE, &message.id).map_err(Error::from)?;

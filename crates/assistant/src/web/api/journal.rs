@@ -24,10 +24,15 @@ pub(in crate::web) struct Which {
     after: Option<u32>,
 }
 
-pub(in crate::web) async fn list(State(app): State<App>, who: SignedIn, Query(which): Query<Which>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn list(
+    State(app): State<App>,
+    who: SignedIn,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Problem> {
     let window = Page { limit: which.limit, after: which.after }.window();
     let filter = Filter { query: which.q.filter(|query| !query.is_empty()), from: which.day, to: which.day };
-    let mut rows = app.read(move |db| journal::list(db, &who.account.id, &filter, window.0 + 1, window.1)).await?;
+    let mut rows =
+        app.read(move |db| journal::list(db, &who.account.id, &filter, window.0 + 1, window.1)).await?;
     let next = next_of(&mut rows, window);
     Ok(Json(json!({"entries": rows.iter().map(shapes::entry).collect::<Vec<_>>(), "next": next})))
 }
@@ -39,7 +44,11 @@ pub(in crate::web) struct NewEntry {
     day: Option<Date>,
 }
 
-pub(in crate::web) async fn add(State(app): State<App>, who: SignedIn, once: Once<NewEntry>) -> Result<Response, Problem> {
+pub(in crate::web) async fn add(
+    State(app): State<App>,
+    who: SignedIn,
+    once: Once<NewEntry>,
+) -> Result<Response, Problem> {
     let NewEntry { text, day } = once.body;
     run(&app, &who, once.key, Command::AddEntry { text, day }, 201).await
 }

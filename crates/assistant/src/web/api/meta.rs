@@ -21,7 +21,9 @@ use crate::{
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(in crate::web) async fn version(State(app): State<App>) -> Json<Value> {
-    Json(json!({"release": app.inner.release, "instance": app.inner.instance, "version": VERSION, "schema": MIGRATIONS.schema()}))
+    Json(
+        json!({"release": app.inner.release, "instance": app.inner.instance, "version": VERSION, "schema": MIGRATIONS.schema()}),
+    )
 }
 
 /// Strangers get the status alone; checks and their errors are for whoever is signed in (W-H10).
@@ -51,7 +53,8 @@ pub(in crate::web) async fn metrics(State(app): State<App>, headers: HeaderMap) 
 
 /// In a time that does not tell how much of it was right.
 fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    one.len() == other.len()
+        && one.bytes().zip(other.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 pub(in crate::web) async fn description() -> Json<Value> {

@@ -22,12 +22,21 @@ use crate::{
     },
 };
 
-pub(in crate::web) async fn say(State(app): State<App>, who: SignedIn, once: Once<Text>) -> Result<Response, Problem> {
+pub(in crate::web) async fn say(
+    State(app): State<App>,
+    who: SignedIn,
+    once: Once<Text>,
+) -> Result<Response, Problem> {
     Ok(reply(&app, &who.account, once.body.text, once.key).await?.into_response())
 }
 
 /// For the page's box, which reads the answer itself.
-pub(in crate::web) async fn said(app: &App, who: &Account, text: String, key: Option<Key>) -> Result<Said, Problem> {
+pub(in crate::web) async fn said(
+    app: &App,
+    who: &Account,
+    text: String,
+    key: Option<Key>,
+) -> Result<Said, Problem> {
     let reply = reply(app, who, text, key).await?;
     serde_json::from_value(reply.body).map_err(|error| Problem::from(Error::Invalid(error.to_string())))
 }
@@ -41,12 +50,24 @@ async fn reply(app: &App, who: &Account, text: String, key: Option<Key>) -> Resu
     Ok(app.change(who, key, work).await?)
 }
 
-pub(in crate::web) async fn undo(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Empty>) -> Result<Response, Problem> {
+pub(in crate::web) async fn undo(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
     Ok(take_back(&app, &who.account, id, once.key).await?.into_response())
 }
 
-pub(in crate::web) async fn take_back(app: &App, who: &Account, id: String, key: Option<Key>) -> Result<Reply, Problem> {
-    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| Ok(Reply::new(200, json!({"undone": undo::undo(tx, who, &id)?})));
+pub(in crate::web) async fn take_back(
+    app: &App,
+    who: &Account,
+    id: String,
+    key: Option<Key>,
+) -> Result<Reply, Problem> {
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        Ok(Reply::new(200, json!({"undone": undo::undo(tx, who, &id)?})))
+    };
     Ok(app.change(who, key, work).await?)
 }
 

@@ -26,7 +26,12 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1_024;
 const RESTARTING: u16 = 1012;
 const AWAY: u16 = 1001;
 
-pub(in crate::web) async fn socket(State(app): State<App>, who: SignedIn, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
+pub(in crate::web) async fn socket(
+    State(app): State<App>,
+    who: SignedIn,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
     // A browser opens sockets to any site with that site's cookie; only our own pages may.
     if who.by_cookie && !guard::is_same_site(&headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "This request came from another site."));
@@ -34,7 +39,12 @@ pub(in crate::web) async fn socket(State(app): State<App>, who: SignedIn, header
     let drain = app.inner.drain.clone();
     let serve = move |socket| async move {
         // Tracked, so that the process waits for its close frame.
-        drop(drain.tracker().spawn(Session { app, account: who.account.id, heard: Instant::now() }.run(socket)).await);
+        drop(
+            drain
+                .tracker()
+                .spawn(Session { app, account: who.account.id, heard: Instant::now() }.run(socket))
+                .await,
+        );
     };
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(serve))
 }
@@ -57,7 +67,8 @@ impl Session {
     async fn run(mut self, mut socket: WebSocket) {
         let _open = self.app.inner.metrics.hold("websocket_active_connections");
         let mut changes = self.app.inner.live.changes();
-        let hello = json!({"type": "hello", "release": self.app.inner.release, "instance": self.app.inner.instance});
+        let hello =
+            json!({"type": "hello", "release": self.app.inner.release, "instance": self.app.inner.instance});
         if send(&mut socket, &hello).await.is_err() {
             return;
         }

@@ -48,11 +48,19 @@ pub(in crate::web) async fn stream(
         Begin::Forgotten(chunks) => Rest { first: chunks.into_iter(), follow: None, hello: true },
         Begin::Log => Rest {
             first: Vec::new().into_iter(),
-            follow: Some(Follow::new(app.inner.db.clone(), &app.inner.live, app.inner.drain.clone(), &id, from)),
+            follow: Some(Follow::new(
+                app.inner.db.clone(),
+                &app.inner.live,
+                app.inner.drain.clone(),
+                &id,
+                from,
+            )),
             hello: true,
         },
     };
-    let events = stream::unfold(rest, |mut rest| async move { rest.next().await.map(|event| (Ok::<_, Infallible>(event), rest)) });
+    let events = stream::unfold(rest, |mut rest| async move {
+        rest.next().await.map(|event| (Ok::<_, Infallible>(event), rest))
+    });
     // Proxies that gather answers are told not to.
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], Sse::new(events)).into_response())
 }
@@ -61,7 +69,10 @@ fn position(headers: &HeaderMap, query: From) -> std::result::Result<Option<Posi
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
     // A browser that connects again sends the header beside the address it began with; the header is later.
     let given = header.or(query.from).filter(|text| !text.is_empty());
-    given.map(|text| text.parse()).transpose().map_err(|_| bad_query("Last-Event-ID and from are written attempt.seq, such as 1.17."))
+    given
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| bad_query("Last-Event-ID and from are written attempt.seq, such as 1.17."))
 }
 
 enum Begin {
@@ -83,7 +94,11 @@ fn begin(db: &rusqlite::Connection, account: &str, id: &str, from: Option<Positi
     // Nothing after `from`: either it was the end, or the log was cleared away meanwhile.
     let log_is_there = !read_after(db, id, None)?.is_empty();
     let seen_whole_copy = from.is_some_and(|from| from == copy_end(&message));
-    Ok(if log_is_there || seen_whole_copy { Begin::Over } else { Begin::Forgotten(copy(&message, from.is_some())) })
+    Ok(if log_is_there || seen_whole_copy {
+        Begin::Over
+    } else {
+        Begin::Forgotten(copy(&message, from.is_some()))
+    })
 }
 
 /// The end of a copy lies behind every position of the log that it stands for.
@@ -96,8 +111,16 @@ fn copy(message: &Message, seen_some: bool) -> Vec<Chunk> {
     let at = |seq| Position { attempt: copy_end(message).attempt, seq };
     let text = Chunk { at: at(1), kind: "text".to_owned(), data: json!({"text": message.text}) };
     let digest = ids::hex(&Sha256::digest(message.text.as_bytes()));
-    let done = Chunk { at: at(2), kind: DONE.to_owned(), data: json!({"status": message.status, "chars": message.text.chars().count(), "sha256": digest}) };
-    let reset = Chunk { at: at(0), kind: "reset".to_owned(), data: json!({"attempt": message.attempt, "reason": "here is the whole answer"}) };
+    let done = Chunk {
+        at: at(2),
+        kind: DONE.to_owned(),
+        data: json!({"status": message.status, "chars": message.text.chars().count(), "sha256": digest}),
+    };
+    let reset = Chunk {
+        at: at(0),
+        kind: "reset".to_owned(),
+        data: json!({"attempt": message.attempt, "reason": "here is the whole answer"}),
+    };
     if seen_some { vec![reset, text, done] } else { vec![text, done] }
 }
 

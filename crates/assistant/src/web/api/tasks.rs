@@ -30,7 +30,11 @@ pub(in crate::web) struct Which {
     after: Option<u32>,
 }
 
-pub(in crate::web) async fn list(State(app): State<App>, who: SignedIn, Query(which): Query<Which>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn list(
+    State(app): State<App>,
+    who: SignedIn,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Problem> {
     let state = match which.state.as_deref() {
         None | Some("open") => Some(TaskState::Open),
         Some("done") => Some(TaskState::Done),
@@ -38,7 +42,8 @@ pub(in crate::web) async fn list(State(app): State<App>, who: SignedIn, Query(wh
         Some(_) => return Err(bad_query("state is open, done or all.")),
     };
     let window = Page { limit: which.limit, after: which.after }.window();
-    let mut rows = app.read(move |db| tasks::list(db, &who.account.id, state, window.0 + 1, window.1)).await?;
+    let mut rows =
+        app.read(move |db| tasks::list(db, &who.account.id, state, window.0 + 1, window.1)).await?;
     let next = next_of(&mut rows, window);
     Ok(Json(json!({"tasks": rows.iter().map(shapes::task).collect::<Vec<_>>(), "next": next})))
 }
@@ -52,9 +57,16 @@ pub(in crate::web) struct NewTask {
     due_time: Option<String>,
 }
 
-pub(in crate::web) async fn add(State(app): State<App>, who: SignedIn, once: Once<NewTask>) -> Result<Response, Problem> {
+pub(in crate::web) async fn add(
+    State(app): State<App>,
+    who: SignedIn,
+    once: Once<NewTask>,
+) -> Result<Response, Problem> {
     let NewTask { title, due_day, due_time } = once.body;
-    let time = due_time.map(|time| time.parse::<Time>()).transpose().map_err(|_| Error::Invalid("due_time is a time such as 17:00".to_owned()))?;
+    let time = due_time
+        .map(|time| time.parse::<Time>())
+        .transpose()
+        .map_err(|_| Error::Invalid("due_time is a time such as 17:00".to_owned()))?;
     if due_day.is_none() && time.is_some() {
         return Err(Error::Invalid("due_time needs due_day".to_owned()).into());
     }
@@ -62,25 +74,50 @@ pub(in crate::web) async fn add(State(app): State<App>, who: SignedIn, once: Onc
     run(&app, &who, once.key, command, 201).await
 }
 
-pub(in crate::web) async fn get(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn get(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let task = app.read(move |db| tasks::get(db, &who.account.id, &id)).await?;
     Ok(Json(shapes::task(&task)))
 }
 
-pub(in crate::web) async fn done(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Empty>) -> Result<Response, Problem> {
+pub(in crate::web) async fn done(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
     run(&app, &who, once.key, Command::CompleteTask { id }, 200).await
 }
 
-pub(in crate::web) async fn reopen(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Empty>) -> Result<Response, Problem> {
+pub(in crate::web) async fn reopen(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
     run(&app, &who, once.key, Command::ReopenTask { id }, 200).await
 }
 
-pub(in crate::web) async fn remove(State(app): State<App>, who: SignedIn, Path(id): Path<String>, once: Once<Empty>) -> Result<Response, Problem> {
+pub(in crate::web) async fn remove(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
     run(&app, &who, once.key, Command::DeleteTask { id }, 200).await
 }
 
 /// Executes one command and answers with what it left.
-pub(super) async fn run(app: &App, who: &SignedIn, key: Option<crate::once::Key>, command: Command, status: u16) -> Result<Response, Problem> {
+pub(super) async fn run(
+    app: &App,
+    who: &SignedIn,
+    key: Option<crate::once::Key>,
+    command: Command,
+    status: u16,
+) -> Result<Response, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &crate::accounts::Account| {
         let done = command::execute(tx, who, &command)?;
         Ok(Reply::new(status, shape(&done)))

@@ -28,7 +28,11 @@ use crate::{
 /// Bound: conversations of the list.
 const CONVERSATIONS_MAX: u32 = 100;
 
-pub(super) async fn list(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let conversations = app.read(move |db| chat::list(db, &account, CONVERSATIONS_MAX, 0)).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: "Chat" };
@@ -46,7 +50,10 @@ pub(super) async fn list(State(app): State<App>, Visitor(who): Visitor, Extensio
 }
 
 fn answered_by(app: &App) -> String {
-    app.inner.model.as_ref().map_or_else(|| "Answered by the built-in brain, on this machine.".to_owned(), |model| format!("Answered by {model}; what the built-in brain knows, it does itself."))
+    app.inner.model.as_ref().map_or_else(
+        || "Answered by the built-in brain, on this machine.".to_owned(),
+        |model| format!("Answered by {model}; what the built-in brain knows, it does itself."),
+    )
 }
 
 fn starters(frame: &Frame<'_>) -> Markup {
@@ -60,8 +67,14 @@ fn starters(frame: &Frame<'_>) -> Markup {
 }
 
 fn line(conversation: &Conversation, who: &Account) -> Markup {
-    let at = jiff::Timestamp::from_millisecond(conversation.updated_at).map(|at| at.to_zoned(who.time_zone()));
-    let when = at.map(|at| if at.date() == who.now().date() { at.strftime("%H:%M") } else { at.strftime("%-d %b") }.to_string()).unwrap_or_default();
+    let at =
+        jiff::Timestamp::from_millisecond(conversation.updated_at).map(|at| at.to_zoned(who.time_zone()));
+    let when = at
+        .map(|at| {
+            if at.date() == who.now().date() { at.strftime("%H:%M") } else { at.strftime("%-d %b") }
+                .to_string()
+        })
+        .unwrap_or_default();
     html! { a href={ "/chat/" (conversation.id) } { span { (if conversation.title.is_empty() { "New conversation" } else { &conversation.title }) } time { (when) } } }
 }
 
@@ -78,9 +91,16 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     }
 }
 
-pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let (account, wanted) = (who.account.id.clone(), id.clone());
-    let query = move |db: &rusqlite::Connection| Ok((chat::get(db, &account, &wanted)?, chat::messages(db, &account, &wanted)?));
+    let query = move |db: &rusqlite::Connection| {
+        Ok((chat::get(db, &account, &wanted)?, chat::messages(db, &account, &wanted)?))
+    };
     let (conversation, messages) = app.read(query).await?;
     let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: &title };
@@ -129,12 +149,20 @@ pub(super) async fn begin(State(app): State<App>, sent: Sent) -> Result<Response
     Ok(Redirect::to(reply.body.get("to").and_then(|to| to.as_str()).unwrap_or("/chat")).into_response())
 }
 
-pub(super) async fn say(State(app): State<App>, Path(id): Path<String>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn say(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     say_in(&app, &sent.who.account, id, sent.text("text").to_owned(), sent.key.clone()).await?;
     Ok(sent.back(None).into_response())
 }
 
-pub(super) async fn stop(State(app): State<App>, Path(id): Path<String>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn stop(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     stop_answer(&app, &sent.who.account, id, sent.key.clone()).await?;
     Ok(sent.back(None).into_response())
 }

@@ -2,12 +2,12 @@
 //!
 //! A card whose query fails shows its own error, the rest stands.
 
+use axum::response::IntoResponse;
 use axum::{
     Extension,
     extract::{Query, State},
     response::Response,
 };
-use axum::response::IntoResponse;
 use jiff::{ToSpan, Zoned, civil::Date};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -17,7 +17,10 @@ use super::{
     parts,
 };
 use crate::{
-    command::{undo::{self, Past}, words},
+    command::{
+        undo::{self, Past},
+        words,
+    },
     error,
     journal::{self, Entry, Filter},
     tasks::{self, Task},
@@ -30,7 +33,12 @@ pub(super) struct Shown {
     said: Option<String>,
 }
 
-pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>, Query(shown): Query<Shown>) -> Response {
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Query(shown): Query<Shown>,
+) -> Response {
     let now = who.account.now();
     let today = now.date();
     let account = who.account.id.clone();
@@ -79,9 +87,12 @@ fn cards(frame: &Frame<'_>, due: &[Task], now: &Zoned) -> Markup {
     let of_today: Vec<Task> = due.iter().filter(|task| day(task) == today).cloned().collect();
     let carried: Vec<Task> = due.iter().filter(|task| day(task) < today).cloned().collect();
     // What comes next today, else what waits longest.
-    let next = of_today.iter().find(|task| task.due.and_then(|due| due.time).is_none_or(|time| time >= now.time()));
+    let next =
+        of_today.iter().find(|task| task.due.and_then(|due| due.time).is_none_or(|time| time >= now.time()));
     let next = next.or(of_today.first()).or(carried.first());
-    let rest = |tasks: &[Task]| tasks.iter().filter(|task| next.is_none_or(|next| next.id != task.id)).cloned().collect::<Vec<_>>();
+    let rest = |tasks: &[Task]| {
+        tasks.iter().filter(|task| next.is_none_or(|next| next.id != task.id)).cloned().collect::<Vec<_>>()
+    };
     html! {
         (now_card(frame, next, due.iter().find(|task| day(task) > today), today))
         (parts::task_list(frame, "Today", &rest(&of_today), today))

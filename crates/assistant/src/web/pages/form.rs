@@ -11,7 +11,11 @@ use http::StatusCode;
 
 use crate::{
     once::Key,
-    web::{App, problem::Problem, session::{SignedIn, Visitor}},
+    web::{
+        App,
+        problem::Problem,
+        session::{SignedIn, Visitor},
+    },
 };
 
 /// A form of a page of ours, from somebody who is signed in.
@@ -29,14 +33,23 @@ impl FromRequest<App> for Sent {
         let Visitor(who) = Visitor::from_request_parts(&mut parts, app).await?;
         let path = parts.uri.path().to_owned();
         let request = Request::from_parts(parts, body);
-        let unreadable = |_| Problem::new(StatusCode::BAD_REQUEST, "The form could not be read.").into_response();
-        let Form(mut fields) = Form::<BTreeMap<String, String>>::from_request(request, app).await.map_err(unreadable)?;
+        let unreadable =
+            |_| Problem::new(StatusCode::BAD_REQUEST, "The form could not be read.").into_response();
+        let Form(mut fields) =
+            Form::<BTreeMap<String, String>>::from_request(request, app).await.map_err(unreadable)?;
         let csrf = fields.remove("csrf").unwrap_or_default();
         if csrf != app.inner.accounts.csrf_token(&who.token) {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "This form is from another session. Go back, load the page again and send it again.").into_response());
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "This form is from another session. Go back, load the page again and send it again.",
+            )
+            .into_response());
         }
         let key = fields.remove("key").filter(|key| (1..=64).contains(&key.len()));
-        let about: Vec<&[u8]> = [path.as_bytes()].into_iter().chain(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])).collect();
+        let about: Vec<&[u8]> = [path.as_bytes()]
+            .into_iter()
+            .chain(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
+            .collect();
         let key = key.map(|key| Key::new(&format!("form {key}"), &about));
         Ok(Self { who, key, fields })
     }
@@ -52,7 +65,11 @@ impl Sent {
     pub(super) fn back(&self, said: Option<&str>) -> Redirect {
         let back = self.text("back");
         // A path of ours, never `//elsewhere`.
-        let path = if back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '?', '#']) { back } else { "/dashboard" };
+        let path = if back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '?', '#']) {
+            back
+        } else {
+            "/dashboard"
+        };
         match said {
             Some(id) => Redirect::to(&format!("{path}?said={id}")),
             None => Redirect::to(path),

@@ -32,12 +32,18 @@ pub(super) struct Shown {
     after: Option<u32>,
 }
 
-pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>, Query(shown): Query<Shown>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Query(shown): Query<Shown>,
+) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let query = shown.q.as_deref().map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned);
     let filter = Filter { query: query.clone(), ..Filter::default() };
     let after = shown.after.unwrap_or(0);
-    let mut entries = app.read(move |db| journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)).await?;
+    let mut entries =
+        app.read(move |db| journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)).await?;
     let more = entries.len() > ENTRIES_MAX as usize;
     entries.truncate(ENTRIES_MAX as usize);
     let said = said(&app, &who.account.id, shown.said).await;
@@ -67,11 +73,25 @@ pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extensio
 }
 
 fn encode(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
 }
 
 fn days(entries: &[Entry], who: &Account, today: Date) -> Markup {
-    let at = |entry: &Entry| jiff::Timestamp::from_millisecond(entry.created_at).map(|at| at.to_zoned(who.time_zone()).strftime("%H:%M").to_string()).unwrap_or_default();
+    let at = |entry: &Entry| {
+        jiff::Timestamp::from_millisecond(entry.created_at)
+            .map(|at| at.to_zoned(who.time_zone()).strftime("%H:%M").to_string())
+            .unwrap_or_default()
+    };
     html! {
         @for day in entries.chunk_by(|one, next| one.day == next.day) {
             section.part {

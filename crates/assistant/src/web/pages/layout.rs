@@ -15,8 +15,13 @@ pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
 }
 
-const NAVIGATION: [(&str, &str, &str); 5] =
-    [("/dashboard", "Today", "sun"), ("/tasks", "Tasks", "check"), ("/journal", "Journal", "book"), ("/chat", "Chat", "chat"), ("/settings", "Settings", "gear")];
+const NAVIGATION: [(&str, &str, &str); 5] = [
+    ("/dashboard", "Today", "sun"),
+    ("/tasks", "Tasks", "check"),
+    ("/journal", "Journal", "book"),
+    ("/chat", "Chat", "chat"),
+    ("/settings", "Settings", "gear"),
+];
 
 /// A page for somebody who is signed in, with the box below it.
 pub(super) fn page(frame: &Frame<'_>, content: Markup) -> Markup {
@@ -25,19 +30,23 @@ pub(super) fn page(frame: &Frame<'_>, content: Markup) -> Markup {
 
 /// The same with another form in the place of the box.
 pub(super) fn with_box(frame: &Frame<'_>, content: Markup, say: Markup) -> Markup {
-    bare(frame.nonce, frame.title, html! {
-        a.skip href="#main" { "Skip to content" }
-        nav.nav aria-label="Main" {
-            a.brand href="/dashboard" { (icon("mark")) "Assistant" }
-            @for (path, name, picture) in NAVIGATION {
-                a href=(path) aria-current=[(path == frame.here).then_some("page")] { (icon(picture)) (name) }
+    bare(
+        frame.nonce,
+        frame.title,
+        html! {
+            a.skip href="#main" { "Skip to content" }
+            nav.nav aria-label="Main" {
+                a.brand href="/dashboard" { (icon("mark")) "Assistant" }
+                @for (path, name, picture) in NAVIGATION {
+                    a href=(path) aria-current=[(path == frame.here).then_some("page")] { (icon(picture)) (name) }
+                }
+                p.who { (frame.who.account.name) button.quiet type="button" data-keys { kbd { "?" } " keys" } }
             }
-            p.who { (frame.who.account.name) button.quiet type="button" data-keys { kbd { "?" } " keys" } }
-        }
-        main #main { (content) }
-        (say)
-        (keys())
-    })
+            main #main { (content) }
+            (say)
+            (keys())
+        },
+    )
 }
 
 /// A page without navigation.
@@ -73,7 +82,15 @@ fn box_form(frame: &Frame<'_>) -> Markup {
 }
 
 fn keys() -> Markup {
-    let keys = [("/", "to the box"), ("j k", "down and up a list"), ("x", "done"), ("u", "undo"), ("t", "today"), ("Esc", "leave a field"), ("?", "this")];
+    let keys = [
+        ("/", "to the box"),
+        ("j k", "down and up a list"),
+        ("x", "done"),
+        ("u", "undo"),
+        ("t", "today"),
+        ("Esc", "leave a field"),
+        ("?", "this"),
+    ];
     html! {
         dialog #keys aria-labelledby="keys-title" {
             div.head { h1 #keys-title { "Keys" } }

@@ -27,18 +27,22 @@ pub(super) async fn page(Extension(nonce): Extension<Nonce>, who: Result<SignedI
 }
 
 fn form(nonce: &Nonce, user: &str, wrong: Option<&str>) -> Markup {
-    layout::bare(nonce, "Sign in", html! {
-        main.login {
-            form.sheet method="post" action="/login" {
-                div.mark { (icon("mark")) }
-                div.head { h1 { "Welcome back" } p { "Your tasks, your journal, one box." } }
-                @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
-                label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" required autofocus[user.is_empty()]; }
-                label { "Password" input type="password" name="password" autocomplete="current-password" required autofocus[!user.is_empty()]; }
-                button type="submit" { "Sign in" }
+    layout::bare(
+        nonce,
+        "Sign in",
+        html! {
+            main.login {
+                form.sheet method="post" action="/login" {
+                    div.mark { (icon("mark")) }
+                    div.head { h1 { "Welcome back" } p { "Your tasks, your journal, one box." } }
+                    @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
+                    label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" required autofocus[user.is_empty()]; }
+                    label { "Password" input type="password" name="password" autocomplete="current-password" required autofocus[!user.is_empty()]; }
+                    button type="submit" { "Sign in" }
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 pub(super) async fn submit(
@@ -55,12 +59,18 @@ pub(super) async fn submit(
             let cookie = session::cookie(&headers, opened.token.reveal());
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/dashboard")).into_response())
         }
-        Err(problem) if problem.status == StatusCode::UNAUTHORIZED => Ok((StatusCode::UNAUTHORIZED, form(&nonce, &user, Some(&problem.detail))).into_response()),
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
+            Ok((StatusCode::UNAUTHORIZED, form(&nonce, &user, Some(&problem.detail))).into_response())
+        }
         Err(problem) => Err(problem),
     }
 }
 
-pub(super) async fn leave(State(app): State<App>, headers: HeaderMap, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn leave(
+    State(app): State<App>,
+    headers: HeaderMap,
+    sent: Sent,
+) -> Result<Response, Problem> {
     app.inner.accounts.sign_out(&sent.who.token).await?;
     Ok(([(header::SET_COOKIE, session::cookie(&headers, ""))], Redirect::to("/login")).into_response())
 }

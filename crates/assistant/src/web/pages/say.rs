@@ -23,7 +23,11 @@ pub(super) async fn nothing_said() -> Redirect {
     Redirect::to("/dashboard")
 }
 
-pub(super) async fn submit(State(app): State<App>, Extension(nonce): Extension<Nonce>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn submit(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     let sentence = sent.text("text").to_owned();
     let said = api::say::said(&app, &sent.who.account, sentence.clone(), sent.key.clone()).await?;
     if let Some(undo_id) = &said.undo_id {
@@ -82,11 +86,17 @@ fn not_understood(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
     }
 }
 
-pub(super) async fn undo(State(app): State<App>, Extension(nonce): Extension<Nonce>, Path(id): Path<String>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn undo(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     match api::say::take_back(&app, &sent.who.account, id.clone(), sent.key.clone()).await {
         Ok(_) => Ok(sent.back(Some(&id)).into_response()),
         Err(problem) if problem.status == StatusCode::CONFLICT => {
-            let frame = Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
+            let frame =
+                Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
             let content = html! { div.head { h1 { "Not undone" } p { (problem.detail) "." } } p { a.button.quiet href="/settings" { "What was done lately" } } };
             Ok((StatusCode::CONFLICT, layout::page(&frame, content)).into_response())
         }

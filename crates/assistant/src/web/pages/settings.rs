@@ -19,7 +19,11 @@ use crate::{
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
 };
 
-pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let history = app.read(move |db| undo::history(db, &account)).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
@@ -46,7 +50,11 @@ pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extensio
 }
 
 fn zones() -> Vec<String> {
-    jiff::tz::db().available().map(|zone| zone.to_string()).filter(|zone| zone.contains('/') && !zone.starts_with("Etc/")).collect()
+    jiff::tz::db()
+        .available()
+        .map(|zone| zone.to_string())
+        .filter(|zone| zone.contains('/') && !zone.starts_with("Etc/"))
+        .collect()
 }
 
 fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {

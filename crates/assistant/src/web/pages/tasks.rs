@@ -32,10 +32,18 @@ pub(super) struct Shown {
     said: Option<String>,
 }
 
-pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extension(nonce): Extension<Nonce>, Query(shown): Query<Shown>) -> std::result::Result<Response, Problem> {
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Query(shown): Query<Shown>,
+) -> std::result::Result<Response, Problem> {
     let account = who.account.id.clone();
     let query = move |db: &rusqlite::Connection| {
-        Ok((tasks::list(db, &account, Some(TaskState::Open), 500, 0)?, tasks::list(db, &account, Some(TaskState::Done), 10, 0)?))
+        Ok((
+            tasks::list(db, &account, Some(TaskState::Open), 500, 0)?,
+            tasks::list(db, &account, Some(TaskState::Done), 10, 0)?,
+        ))
     };
     let (open, done) = app.read(query).await?;
     let said = said(&app, &who.account.id, shown.said).await;
@@ -64,7 +72,13 @@ pub(super) async fn page(State(app): State<App>, Visitor(who): Visitor, Extensio
 
 fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
     let tomorrow = today.saturating_add(1.day());
-    let mut groups = vec![("Carried over", Vec::new()), ("Today", Vec::new()), ("Tomorrow", Vec::new()), ("Later", Vec::new()), ("Some day", Vec::new())];
+    let mut groups = vec![
+        ("Carried over", Vec::new()),
+        ("Today", Vec::new()),
+        ("Tomorrow", Vec::new()),
+        ("Later", Vec::new()),
+        ("Some day", Vec::new()),
+    ];
     for task in open {
         let group = match task.due.map(|due| due.day) {
             None => 4,
@@ -83,7 +97,8 @@ pub(super) async fn add(State(app): State<App>, sent: Sent) -> std::result::Resu
     let time = parse::<Time>(sent.text("time"), "time")?;
     // A time without a day is today's, as people mean it.
     let day = day.or_else(|| time.map(|_| sent.who.account.now().date()));
-    let command = Command::AddTask { title: sent.text("title").to_owned(), due: day.map(|day| Due { day, time }) };
+    let command =
+        Command::AddTask { title: sent.text("title").to_owned(), due: day.map(|day| Due { day, time }) };
     run(&app, sent, move |_, _| Ok(command)).await
 }
 
@@ -92,7 +107,11 @@ fn parse<T: std::str::FromStr>(text: &str, what: &str) -> std::result::Result<Op
     parsed.map_err(|_| Error::Invalid(format!("\"{text}\" is no {what}")).into())
 }
 
-pub(super) async fn act(State(app): State<App>, Path((id, act)): Path<(String, String)>, sent: Sent) -> std::result::Result<Response, Problem> {
+pub(super) async fn act(
+    State(app): State<App>,
+    Path((id, act)): Path<(String, String)>,
+    sent: Sent,
+) -> std::result::Result<Response, Problem> {
     run(&app, sent, move |tx, who| match act.as_str() {
         "done" => Ok(Command::CompleteTask { id }),
         "reopen" => Ok(Command::ReopenTask { id }),
