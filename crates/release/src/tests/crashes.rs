@@ -202,3 +202,59 @@ async fn draining_goes_on_under_the_next_keeper() {
     assert!(stopped(&rig));
     rig.check(&shop).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_the_edge_has_and_the_books_have_not_is_completed() {
+    for reboot in [false, true] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&manifest(&shop, "good"), "one").await;
+        rig.machine.lock().die_at_switch = true;
+        let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+        while !rig.is_dead() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "reboot: {reboot}");
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_that_the_edge_has_and_the_books_have_not_is_completed() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let started = rig.begin(&manifest(&shop, "unready-after:10"), "two").await.unwrap();
+    while rig.serving(&shop).await != Some(2) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    rig.machine.lock().die_at_switch = true;
+    while !rig.is_dead() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let rig = rig.next_keeper().await;
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)));
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_is_still_on_its_way_cannot_arrive_after_the_old_release_was_made_final() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+    rig.machine.lock().late_switch = Some(Duration::from_secs(3));
+    while rig.machine.lock().late_switch.is_some() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // The next keeper's first words to the edge are lost, too.
+    rig.machine.lock().refuse_tables = 4;
+    let rig = rig.next_keeper().await;
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Aborted, Some(1)));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    rig.check(&shop).await;
+}

@@ -153,6 +153,10 @@ pub(super) struct Inner {
     pub lose_answers: u32,
     /// The edge refuses so many tables.
     pub refuse_tables: u32,
+    /// The keeper that publishes the next switch dies when the edge has taken it and before it hears so.
+    pub die_at_switch: bool,
+    /// The table of the next switch is on its way for so long.
+    pub late_switch: Option<Duration>,
     /// A migration's job never ends while this holds.
     pub migration_time: Duration,
     pub down: bool,
@@ -238,8 +242,23 @@ impl Inner {
         self.stopped.push(name.clone());
     }
 
-    pub(super) fn publish(&mut self, site: &Site, table: SiteTable) -> Served {
+    /// An epoch for a table that is being sent.
+    pub(super) fn next_epoch(&mut self) -> u64 {
         self.epoch += 1;
+        self.epoch
+    }
+
+    pub(super) fn is_switch(&self, site: &Site, table: &SiteTable) -> bool {
+        self.tables.get(site).is_none_or(|(_, served)| served.generation != table.generation)
+    }
+
+    /// What the edge does with a table: one of a lower epoch than it serves is refused.
+    pub(super) fn take_table(&mut self, site: &Site, epoch: u64, table: SiteTable) -> Served {
+        if let Some((served, old)) = self.tables.get(site)
+            && *served > epoch
+        {
+            return Served { epoch: *served, generation: old.generation, release: old.release };
+        }
         let before = self.tables.get(site);
         let served_before = before.is_some_and(|(_, table)| !table.routes.is_empty());
         if before.map(|(_, table)| table.generation) != Some(table.generation) {
@@ -253,18 +272,18 @@ impl Inner {
         };
         if served_before && !self.down {
             if table.routes.is_empty() {
-                self.broken_promises.push(format!("{site} lost its routes in epoch {}", self.epoch));
+                self.broken_promises.push(format!("{site} lost its routes in epoch {epoch}"));
             }
             for route in table.routes.iter().filter(|route| !reached(&route.pool)) {
                 self.broken_promises
-                    .push(format!("{site}: {} leads to nothing in epoch {}", route.pool, self.epoch));
+                    .push(format!("{site}: {} leads to nothing in epoch {epoch}", route.pool));
             }
         }
         for pool in &table.pools {
             self.pools_since.entry((site.clone(), pool.id.clone())).or_insert_with(Instant::now);
         }
-        let served = Served { epoch: self.epoch, generation: table.generation, release: table.release };
-        self.tables.insert(site.clone(), (self.epoch, table));
+        let served = Served { epoch, generation: table.generation, release: table.release };
+        self.tables.insert(site.clone(), (epoch, table));
         served
     }
 

@@ -181,6 +181,10 @@ impl Rig {
         rig
     }
 
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::SeqCst);
     }

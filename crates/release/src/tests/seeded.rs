@@ -63,6 +63,8 @@ async fn step(rig: Rig, dice: &mut Dice, n: u64) -> Rig {
             let (lost, refused) = (dice.roll(3) as u32, dice.roll(3) as u32);
             let mut inner = rig.machine.lock();
             (inner.lose_answers, inner.refuse_tables) = (lost, refused);
+            inner.die_at_switch = dice.roll(4) == 0;
+            inner.late_switch = (dice.roll(4) == 0).then(|| Duration::from_millis(dice.roll(8000)));
             None
         }
         10 => return rig.next_keeper().await,
@@ -87,14 +89,20 @@ async fn world(seed: u64) {
     for n in 0..STEPS {
         rig = step(rig, &mut dice, n).await;
         sleep(Duration::from_millis(dice.roll(30_000))).await;
+        if rig.is_dead() {
+            rig = rig.next_keeper().await;
+        }
         assert_eq!(rig.machine.promises(), Vec::<String>::new(), "seed {seed}, step {n}");
     }
     // Calm again: whatever happened, the site comes to rest, and the next good release serves.
     {
         let mut inner = rig.machine.lock();
-        (inner.lose_answers, inner.refuse_tables) = (0, 0);
+        (inner.lose_answers, inner.refuse_tables, inner.die_at_switch) = (0, 0, false);
+        inner.late_switch = None;
     }
     let handle = rig.handle(&shop);
+    // Also waits until a new keeper knows what runs.
+    handle.resume(caller()).await.unwrap();
     for _ in 0..5000 {
         if handle.status().await.unwrap().deploy.is_none() {
             break;

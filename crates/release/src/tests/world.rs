@@ -106,18 +106,28 @@ impl World for SimWorld {
 
     async fn publish(&self, site: &Site, table: SiteTable) -> Result<Served, Explain> {
         self.call().await;
-        let served = {
+        let late = {
             let mut inner = self.machine.lock();
             if inner.refuse_tables > 0 {
                 inner.refuse_tables -= 1;
                 return Err(Explain::new("edge-away", "the edge is not there"));
             }
-            let served = inner.publish(site, table);
-            if inner.lose_answers > 0 {
-                inner.lose_answers -= 1;
-                return Err(Explain::new("edge-away", "the edge's answer was lost"));
+            let switch = inner.is_switch(site, &table);
+            let epoch = inner.next_epoch();
+            let late = if switch { inner.late_switch.take() } else { None };
+            late.map(|late| (epoch, late)).ok_or(epoch)
+        };
+        let served = match late {
+            Err(epoch) => self.take_table(site, epoch, table)?,
+            Ok((epoch, late)) => {
+                let (machine, site) = (self.machine.clone(), site.clone());
+                // It is on its way, whatever becomes of its keeper.
+                let arrived = tokio::spawn(async move {
+                    sleep(late).await;
+                    machine.lock().take_table(&site, epoch, table)
+                });
+                arrived.await.map_err(|error| Explain::new("edge-away", error.to_string()))?
             }
-            served
         };
         self.changed();
         self.call().await;
@@ -206,6 +216,20 @@ impl World for SimWorld {
 }
 
 impl SimWorld {
+    fn take_table(&self, site: &Site, epoch: u64, table: SiteTable) -> Result<Served, Explain> {
+        let mut inner = self.machine.lock();
+        if inner.die_at_switch && inner.is_switch(site, &table) {
+            inner.die_at_switch = false;
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        let served = inner.take_table(site, epoch, table);
+        if inner.lose_answers > 0 {
+            inner.lose_answers -= 1;
+            return Err(Explain::new("edge-away", "the edge's answer was lost"));
+        }
+        Ok(served)
+    }
+
     async fn adopt(&self, process: ProcessId) -> Option<JobEnd> {
         loop {
             let job = self.machine.lock().jobs.get(&process).cloned();
