@@ -65,7 +65,7 @@ impl Log {
     }
 
     pub(super) fn line(&mut self, stream: &str, line: &[u8], full: bool) {
-        let stamp = self.stamp.text.as_bytes();
+        let stamp = self.stamp.next().as_bytes();
         let mark: &[u8] = if full { b" F " } else { b" P " };
         let parts = [stamp, b" ", stream.as_bytes(), mark, line, b"\n"];
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
@@ -128,7 +128,7 @@ fn write_on(shared: &Shared, mut files: Files) {
         lost += dropped;
         if lost > 0 {
             stamp.set(SystemTime::now());
-            let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.text);
+            let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.next());
             // Said once the disk takes lines again; until then it adds up.
             if files.write(note.as_bytes()) == 0 {
                 lost = 0;
@@ -153,18 +153,26 @@ fn next(shared: &Shared) -> (Vec<u8>, u64, bool) {
     (bytes, std::mem::take(&mut ring.dropped), ring.closed)
 }
 
-/// The time of a line as RFC 3339 with nanoseconds; the part before them is formatted once a second.
+/// The time of a line as RFC 3339 with nanoseconds. Each line has its own, and they never go back, so that readers can
+/// merge and go on by time; the part before the nanoseconds is formatted once a second.
 #[derive(Debug, Default)]
 struct Stamp {
+    /// Since 1970, of the last line.
+    last: Duration,
     second: Option<u64>,
     text: String,
 }
 
 impl Stamp {
     fn set(&mut self, at: SystemTime) {
-        use std::fmt::Write as _;
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let second = since.as_secs();
+        self.last = since.max(self.last);
+    }
+
+    fn next(&mut self) -> &str {
+        use std::fmt::Write as _;
+        self.last += Duration::from_nanos(1);
+        let second = self.last.as_secs();
         if self.second != Some(second) {
             let at =
                 jiff::Timestamp::from_second(i64::try_from(second).unwrap_or(i64::MAX)).unwrap_or_default();
@@ -172,7 +180,8 @@ impl Stamp {
             self.second = Some(second);
         }
         self.text.truncate("2026-11-21T10:00:00".len());
-        let _ = write!(self.text, ".{:09}Z", since.subsec_nanos());
+        let _ = write!(self.text, ".{:09}Z", self.last.subsec_nanos());
+        &self.text
     }
 }
 
@@ -181,11 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_rfc_3339_with_nanoseconds() {
+    fn stamps_are_rfc_3339_with_nanoseconds_and_each_is_later() {
         let mut stamp = Stamp::default();
         stamp.set(UNIX_EPOCH + Duration::new(1_795_255_200, 7));
-        assert_eq!(stamp.text, "2026-11-21T10:00:00.000000007Z");
+        assert_eq!(stamp.next(), "2026-11-21T10:00:00.000000008Z");
+        assert_eq!(stamp.next(), "2026-11-21T10:00:00.000000009Z");
         stamp.set(UNIX_EPOCH + Duration::new(1_795_255_200, 999_999_999));
-        assert_eq!(stamp.text, "2026-11-21T10:00:00.999999999Z");
+        assert_eq!(stamp.next(), "2026-11-21T10:00:01.000000000Z");
+        stamp.set(UNIX_EPOCH);
+        assert_eq!(stamp.next(), "2026-11-21T10:00:01.000000001Z", "a clock that went back");
     }
 }
