@@ -50,7 +50,9 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
         Ok(code) => code,
         Err(explain) => {
             eprintln!("{}", crate::report::plain(&explain));
-            ExitCode::from(supervisor::up::EXIT_DOWN)
+            // Not `EXIT_DOWN`: a keeper that could not start is no clean end. Its parent ends with this status if none
+            // was ever ready, and tries again if one was.
+            ExitCode::FAILURE
         }
     }
 }

@@ -26,7 +26,7 @@ impl KeeperArgs {
         Self::try_parse_from(args.iter().skip(1)).map_err(|error| {
             // A closed standard error leaves nobody to tell.
             let _ = error.print();
-            ExitCode::from(supervisor::up::EXIT_DOWN)
+            ExitCode::FAILURE
         })
     }
 
