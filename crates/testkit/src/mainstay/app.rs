@@ -197,7 +197,7 @@ env = {{ {env} }}
 stop_timeout = "5s"
 {service}
 [service.web.probes]
-startup = {{ http = "/up", period = "100ms", timeout = "1s", deadline = "40s" }}
+startup = {{ http = "/up", period = "100ms", timeout = "1s", deadline = "12s" }}
 readiness = {{ http = "/ready", period = "200ms", timeout = "1s", success_threshold = 1, failure_threshold = 3 }}
 [[route]]
 {hosts}
