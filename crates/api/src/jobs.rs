@@ -33,7 +33,7 @@ pub struct Exec {
     pub argv: Vec<String>,
 }
 
-/// One NDJSON line of a one-off's output, from the server; the last is `Exit`.
+/// One NDJSON line of a one-off's output, from the server; `text` holds the line end that was written. The last is `Exit`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {

@@ -24,8 +24,9 @@ use crate::{commands, report, session::Session};
     max_term_width = 100
 )]
 #[command(
-    after_help = "Exit codes: 0 done · 1 usage, no keeper, refused · 2 findings (`check`), changes (`deploy --dry-run`)\n\
-    · 3 rolled back · 4 aborted, the old release serves · 5 held, needs a person · 6 detached · 75 locked"
+    after_help = "Exit codes:\n  0 done              3 rolled back                       6 detached, it goes on\n  \
+    1 usage, refused    4 aborted, the old release serves   75 somebody else holds the lock\n  \
+    2 findings          5 held, needs a person"
 )]
 pub struct Cli {
     #[command(flatten)]

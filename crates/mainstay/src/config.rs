@@ -5,10 +5,12 @@
 //! told, not the first. Never starts anything and, but for [`machine::load`], never reads a file. Begin with
 //! [`manifest::parse`]; [`decode`] is the small decoder under both.
 
+pub mod attest;
 pub mod decode;
 pub mod folders;
 pub mod machine;
 pub mod manifest;
 pub mod problem;
+pub mod secret_lines;
 
 pub use problem::{ConfigErrors, Warning};

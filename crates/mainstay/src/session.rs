@@ -56,6 +56,15 @@ impl Session {
         self.globals.env.clone().unwrap_or_else(EnvName::production)
     }
 
+    /// The folders of the Mainstay that answers, else of the one that `mainstay up` would start here; and whether it
+    /// answers.
+    pub fn folders_here(&self) -> (Folders, bool) {
+        if std::os::unix::net::UnixStream::connect(self.folders.api_socket()).is_ok() {
+            return (self.folders.clone(), true);
+        }
+        (Folders::to_start(self.globals.data.as_deref(), &Surroundings::of_this_process()), false)
+    }
+
     /// The site that is meant: `--app`, else the app of the manifest here, else the only one on the machine.
     ///
     /// # Errors

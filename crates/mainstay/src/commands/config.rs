@@ -29,7 +29,9 @@ pub enum What {
 /// As it is written, with `[environment.NAME]` merged. `--effective` fills in every default; `--serving` shows what the
 /// release that serves was deployed with; `--machine` shows this machine's own file with every default.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  mainstay config show --env staging\n  mainstay config show --effective --json")]
+#[command(
+    after_help = "Examples:\n  mainstay config show --env staging\n  mainstay config show --effective --json"
+)]
 pub struct Show {
     /// With every default filled in
     #[arg(long)]
@@ -55,7 +57,7 @@ impl Config {
 impl Show {
     fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         if self.machine {
-            print(session, &machine::load(&session.folders)?);
+            print(session, &machine::load(&session.folders_here().0)?);
         } else if self.serving {
             let manifest = block_on(async {
                 let site = session.site().await?;

@@ -48,6 +48,10 @@ pub struct Deploy {
     #[arg(long)]
     pub drain_now: bool,
 
+    /// Wait for the keeper, and deploy only if nothing of the app serves yet: what `up --deploy` asks for
+    #[arg(long, hide = true)]
+    pub first: bool,
+
     #[command(flatten)]
     pub watch: watch::Options,
 }
@@ -58,6 +62,9 @@ impl Deploy {
     }
 
     async fn go(self, session: &Session) -> Result<ExitCode, Explain> {
+        if self.first && serves_already(session).await? {
+            return Ok(ExitCode::SUCCESS);
+        }
         // Without a keeper nothing of what follows has a use; packing a large folder first would only tell it late.
         session.client.machine().await.map_err(Failure::explain)?;
         let (site, what) = match self.release {
@@ -77,12 +84,31 @@ impl Deploy {
         let file = ManifestFile::needed()?;
         let manifest = super::config::read(session, &file)?;
         if let Some(app) = session.globals.app.as_ref().filter(|app| **app != manifest.app) {
-            return Err(Explain::new("other-app", format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app))
-                .help("leave `--app` out, or go to the folder of the other app"));
+            return Err(Explain::new(
+                "other-app",
+                format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app),
+            )
+            .help("leave `--app` out, or go to the folder of the other app"));
         }
         let packed = pack::pack(file.folder(), &manifest.release.source, session.json())?;
         send::send(session, &packed).await?;
         Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
+    }
+}
+
+/// Waits until there is a keeper, then asks it whether the app of this folder serves.
+async fn serves_already(session: &Session) -> Result<bool, Explain> {
+    let site = session.site().await?;
+    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
+    loop {
+        match session.client.status(&site).await {
+            Ok(status) => return Ok(status.serving.is_some()),
+            Err(failure) if failure.is_unknown() => return Ok(false),
+            Err(failure) if !failure.is_gone() || tokio::time::Instant::now() > until => {
+                return Err(failure.explain());
+            }
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+        }
     }
 }
 
@@ -103,7 +129,11 @@ async fn start(session: &Session, site: &Site, request: &Request) -> Result<Star
 }
 
 /// The deploy of this site that began after `asked_at`, if there is one.
-async fn begun_since(session: &Session, site: &Site, asked_at: jiff::Timestamp) -> Result<Option<Started>, Failure> {
+async fn begun_since(
+    session: &Session,
+    site: &Site,
+    asked_at: jiff::Timestamp,
+) -> Result<Option<Started>, Failure> {
     let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
     loop {
         match session.client.records(site, 1).await {

@@ -81,7 +81,8 @@ pub(crate) struct GuessedService {
 impl Init {
     pub fn run(self, globals: &Globals) -> Result<ExitCode, Explain> {
         let dir = self.dir.canonicalize().map_err(|error| {
-            Explain::new("no-folder", format!("cannot open {}", self.dir.display())).caused_by(error.to_string())
+            Explain::new("no-folder", format!("cannot open {}", self.dir.display()))
+                .caused_by(error.to_string())
         })?;
         let guess = guess(&dir, globals);
         let text = render::render(&guess);
@@ -106,11 +107,7 @@ impl Init {
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
     use std::io::Write as _;
-    let opened = if force {
-        std::fs::File::create(path)
-    } else {
-        std::fs::File::create_new(path)
-    };
+    let opened = if force { std::fs::File::create(path) } else { std::fs::File::create_new(path) };
     opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             return Explain::new("already-there", format!("{} is there already", path.display()))
@@ -145,13 +142,23 @@ pub(crate) fn guess(dir: &Path, globals: &Globals) -> Guess {
                 taken = Some(name);
                 guess = candidate;
             }
-            Some(first) => guess.because.push(format!("{name} was seen too; {first} says more plainly what runs")),
+            Some(first) => {
+                guess.because.push(format!("{name} was seen too; {first} says more plainly what runs"))
+            }
         }
     }
     if taken.is_none() {
-        guess.because.push("nothing here says what to run: write the command of the service yourself".to_owned());
+        guess
+            .because
+            .push("nothing here says what to run: write the command of the service yourself".to_owned());
         let command = vec!["./start".to_owned(), "--port".to_owned(), "{port}".to_owned()];
-        guess.services.push(GuessedService { name: "web".to_owned(), command, web: true, instances: 1, env: Vec::new() });
+        guess.services.push(GuessedService {
+            name: "web".to_owned(),
+            command,
+            web: true,
+            instances: 1,
+            env: Vec::new(),
+        });
     }
     evidence::complete(dir, &mut guess);
     guess.name = match &globals.app {

@@ -26,9 +26,11 @@ const CATCH_UP_LINES: usize = 10_000;
 /// Standard output and standard error of all instances, in the order of time; secrets are redacted. The lines are on
 /// disk, also those of instances that ended, as long as `[logs]` of the manifest says.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  mainstay logs                     the last 200 lines of all services\n  \
+#[command(
+    after_help = "Examples:\n  mainstay logs                     the last 200 lines of all services\n  \
     mainstay logs web -f              go on as they come\n  \
-    mainstay logs --release 41 --grep Error --since 2h")]
+    mainstay logs --release 41 --grep Error --since 2h"
+)]
 pub struct Logs {
     /// Only this service
     pub service: Option<ServiceName>,
@@ -71,7 +73,11 @@ impl Logs {
         };
         block_on(async {
             let site = session.site().await?;
-            if query.follow { follow(session, &site, query).await } else { once(session, &site, &query).await }
+            if query.follow {
+                follow(session, &site, query).await
+            } else {
+                once(session, &site, &query).await
+            }
         })
     }
 }

@@ -19,7 +19,9 @@ use crate::{
 /// As the app's user, in the release's folder, with the environment and secrets of a service. Ends with the command's
 /// own exit code; 128 and the signal's number if a signal ended it.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  mainstay run -- node scripts/report.js\n  mainstay run --service worker -- printenv")]
+#[command(
+    after_help = "Examples:\n  mainstay run -- node scripts/report.js\n  mainstay run --service worker -- printenv"
+)]
 pub struct Run {
     /// Whose environment; the first service's unless said
     #[arg(long, value_name = "NAME")]

@@ -27,7 +27,9 @@ fn parse(text: &str) -> Result<(ServiceName, u32), String> {
     let (service, number) = text.split_once('=').ok_or("write SERVICE=NUMBER, like web=4")?;
     let service = service.parse().map_err(|error: model::NameError| error.to_string())?;
     match number.parse() {
-        Ok(0) => Err("a service has at least one instance; `mainstay destroy` or `down` end an app".to_owned()),
+        Ok(0) => {
+            Err("a service has at least one instance; `mainstay destroy` or `down` end an app".to_owned())
+        }
         Ok(number) => Ok((service, number)),
         Err(_) => Err(format!("`{number}` is no number of instances")),
     }

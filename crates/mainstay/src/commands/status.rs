@@ -43,7 +43,8 @@ impl Status {
                 } else {
                     line(machine_words(&machine));
                     for app in apps {
-                        let serving = app.serving.map_or("nothing".to_owned(), |release| format!("release {release}"));
+                        let serving =
+                            app.serving.map_or("nothing".to_owned(), |release| format!("release {release}"));
                         line(format!(
                             "{}: {}, {serving}, {} of {} ready  {}",
                             app.site,
@@ -64,7 +65,9 @@ fn show_site(session: &Session, status: &SiteStatus) {
     line(site_words(status));
     if let Some(paused) = &status.paused {
         session.report.warning(
-            &Explain::new("paused", "deploys are paused").caused_by(paused.clone()).help("allow them with `mainstay resume`"),
+            &Explain::new("paused", "deploys are paused")
+                .caused_by(paused.clone())
+                .help("allow them with `mainstay resume`"),
         );
     }
     if let Some(held) = &status.held {
@@ -94,7 +97,10 @@ fn site_words(status: &SiteStatus) -> String {
     let rows: Vec<Vec<String>> =
         status.services.iter().flat_map(|service| &service.instances).map(instance_row).collect();
     if !rows.is_empty() {
-        lines.push(table(&["INSTANCE", "STATE", "READY", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"], &rows));
+        lines.push(table(
+            &["INSTANCE", "STATE", "READY", "PID", "SINCE", "RESTARTS", "MEMORY", "LAST EXIT"],
+            &rows,
+        ));
     }
     if let Some(last) = &status.last {
         let end = last.outcome.map_or("not ended", outcome_name);
@@ -109,7 +115,10 @@ fn service_words(service: &ServiceStatus) -> Option<String> {
         parts.push(format!("scaled to {} until a deploy changes the manifest's number", service.wanted));
     }
     if let Some(open) = service.open.filter(|open| open.http + open.streams + open.websockets > 0) {
-        parts.push(format!("open: {} requests, {} streams, {} WebSockets", open.http, open.streams, open.websockets));
+        parts.push(format!(
+            "open: {} requests, {} streams, {} WebSockets",
+            open.http, open.streams, open.websockets
+        ));
     }
     if parts.is_empty() && service.state == "live" {
         return None;
@@ -137,13 +146,26 @@ fn instance_row(instance: &Instance) -> Vec<String> {
 }
 
 fn machine_words(machine: &Machine) -> String {
-    let mut lines = vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
+    let mut lines =
+        vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
     let process = |name: &str, process: &api::machine::Process| {
-        format!("{name}: pid {}, since {}, {} restarts", process.pid, moment(&process.started), process.restarts)
+        format!(
+            "{name}: pid {}, since {}, {} restarts",
+            process.pid,
+            moment(&process.started),
+            process.restarts
+        )
     };
     lines.push(process("keeper", &machine.keeper));
-    lines.push(machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)));
-    lines.extend(machine.listeners.iter().map(|listener| format!("{}: {}  {}", listener.kind, listener.address, listener.url)));
+    lines.push(
+        machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)),
+    );
+    lines.extend(
+        machine
+            .listeners
+            .iter()
+            .map(|listener| format!("{}: {}  {}", listener.kind, listener.address, listener.url)),
+    );
     lines.push(format!("disk: {} free, {} inodes free", bytes(machine.disk_free_bytes), machine.inodes_free));
     if !machine.has_parent {
         lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());

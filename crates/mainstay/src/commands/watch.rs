@@ -17,9 +17,11 @@ use crate::{
     session::Session,
 };
 
-pub(super) const EXIT_CODES: &str = "Ctrl-C cancels; a second Ctrl-C leaves it going on (exit 6).\n\
-    Exit codes: 0 serving · 1 refused before it began · 3 rolled back · 4 aborted, the old release serves\n\
-    · 5 held, needs a person · 6 detached, it goes on · 75 somebody else holds the lock";
+pub(super) const EXIT_CODES: &str = "Ctrl-C cancels; a second Ctrl-C leaves it going on.\n\nExit codes:\n  \
+    0 serving, or nothing to change    4 aborted, the old release serves\n  \
+    1 refused before it began          5 held, needs a person\n  \
+    2 changes (--dry-run)              6 detached, it goes on\n  \
+    3 rolled back                      75 somebody else holds the lock";
 
 /// How the work is watched.
 #[derive(Clone, Debug, Default, Args)]
@@ -55,7 +57,10 @@ pub(super) async fn started(
 
 fn detached(session: &Session, site: &Site) {
     if !session.json() {
-        line(format!("It goes on without this client: `mainstay status --app {} --env {}` shows how far it is.", site.app, site.env));
+        line(format!(
+            "It goes on without this client: `mainstay status --app {} --env {}` shows how far it is.",
+            site.app, site.env
+        ));
     }
 }
 

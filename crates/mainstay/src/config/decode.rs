@@ -63,6 +63,7 @@ pub struct Section<'a, 't, 'i> {
     /// Keys that are the user's own names.
     own: Vec<String>,
     later: &'static [Later],
+    finished: bool,
     problems: &'a mut Problems,
 }
 
@@ -73,7 +74,16 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         table: &'t DeTable<'i>,
         problems: &'a mut Problems,
     ) -> Self {
-        Self { path: path.into(), span, table, asked: Vec::new(), own: Vec::new(), later: &[], problems }
+        Self {
+            path: path.into(),
+            span,
+            table,
+            asked: Vec::new(),
+            own: Vec::new(),
+            later: &[],
+            finished: false,
+            problems,
+        }
     }
 
     /// Keys that get words of their own instead of "unknown".
@@ -418,8 +428,11 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         read
     }
 
-    /// Ends the reading: what nobody asked for is unknown.
+    /// Ends the reading: what nobody asked for is unknown. Ending twice tells nothing twice.
     pub fn finish(&mut self) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
         let unknown: Vec<_> = self
             .table
             .iter()
@@ -451,8 +464,17 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         }
     }
 
-    /// Tells that a key is missing, with an example of it.
+    /// Tells that a key is missing, with an example of it. Not where it is there with a slip in it: that is told as an
+    /// unknown key.
     pub fn missing(&mut self, key: &str, example: &str) {
+        let unknown = self
+            .table
+            .iter()
+            .map(|(name, _)| name.get_ref().as_ref())
+            .filter(|name| !self.asked.contains(name));
+        if nearest(key, unknown).is_some() {
+            return;
+        }
         let problem =
             Problem::new("missing-key", self.span.clone(), format!("{} lacks `{key}`", self.called()))
                 .help(format!("add `{example}`"));

@@ -98,8 +98,12 @@ pub fn parse(text: &str, file_name: &str, env: &EnvName) -> Result<(Manifest, Ve
 fn read(text: &str, env: &EnvName, problems: &mut Problems) -> Option<(Manifest, Vec<Explain>)> {
     if text.len() > TEXT_BYTES_MAX {
         problems.push(
-            Problem::new("too-long", 0..0, format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10))
-                .help("is this the right file?"),
+            Problem::new(
+                "too-long",
+                0..0,
+                format!("the manifest is longer than {} KiB", TEXT_BYTES_MAX >> 10),
+            )
+            .help("is this the right file?"),
         );
         return None;
     }
@@ -136,11 +140,13 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     let services = top.named_tables("service", |_: &ServiceName, section| {
         let before = section.problem_count();
         let service = service::service(section);
+        section.finish();
         Some((service, section.problem_count() > before))
     });
     let routes = top.tables("route", |section| {
         let before = section.problem_count();
         let (route, places) = route::route(section)?;
+        section.finish();
         Some((route, Written { at: places, doubtful: section.problem_count() > before }))
     });
     let (routes, route_places) = routes.unwrap_or_default().into_iter().map(|at| at.value).unzip();

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 pub(crate) struct Ending {
     begun: Arc<AtomicBool>,
     within: watch::Sender<Option<Duration>>,
-    steps: watch::Sender<Option<DownStep>>,
+    /// All that was said. Bound: a few per site.
+    steps: watch::Sender<Vec<DownStep>>,
 }
 
 impl Ending {
@@ -28,7 +29,7 @@ impl Ending {
         Self {
             begun: Arc::new(AtomicBool::new(false)),
             within: watch::channel(None).0,
-            steps: watch::channel(None).0,
+            steps: watch::channel(Vec::new()).0,
         }
     }
 
@@ -37,14 +38,15 @@ impl Ending {
         self.begun.store(true, Ordering::SeqCst);
         self.within.send_modify(|limit| *limit = Some(limit.map_or(within, |known| known.min(within))));
         let steps = self.steps.subscribe();
-        stream::unfold((steps, false), |(mut steps, done)| async move {
+        stream::unfold((steps, 0, false), |(mut steps, next, done)| async move {
             if done {
                 return None;
             }
-            steps.changed().await.ok()?;
-            let step = steps.borrow_and_update().clone()?;
+            let said = steps.wait_for(|steps| steps.len() > next).await.ok()?;
+            let step = said.get(next)?.clone();
+            drop(said);
             let last = step.done;
-            Some((step, (steps, last)))
+            Some((step, (steps, next + 1, last)))
         })
         .boxed()
     }
@@ -65,14 +67,15 @@ impl Ending {
     }
 
     pub(crate) fn step(&self, message: impl Into<String>) {
-        let message = message.into();
-        tracing::info!("{message}");
-        self.steps.send_replace(Some(DownStep { message, done: false }));
+        self.say(message.into(), false);
     }
 
     pub(crate) fn last_step(&self, message: impl Into<String>) {
-        let message = message.into();
+        self.say(message.into(), true);
+    }
+
+    fn say(&self, message: String, done: bool) {
         tracing::info!("{message}");
-        self.steps.send_replace(Some(DownStep { message, done: true }));
+        self.steps.send_modify(|steps| steps.push(DownStep { message, done }));
     }
 }

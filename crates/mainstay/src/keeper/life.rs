@@ -126,7 +126,9 @@ async fn everything_ends(
 
 async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
     let sites = keeper.sites.list();
-    keeper.ending.step(format!("draining {} sites for at most {} s", sites.len(), within.as_secs()));
+    let count = sites.len();
+    let sites_word = if count == 1 { "site" } else { "sites" };
+    keeper.ending.step(format!("draining {count} {sites_word} for at most {} s", within.as_secs()));
     // Each site alone may take the whole time; together they take no longer.
     let down = sites.into_iter().map(|site| async move {
         if let Err(refused) = site.down(within).await {

@@ -130,9 +130,12 @@ impl Output {
     }
 }
 
+/// What the command wrote, its line ends with it; a line that the log had to cut goes on in the next frame.
 fn frame(line: logs::Line) -> Frame {
+    let end = if line.partial { "" } else { "\n" };
+    let text = line.text + end;
     match line.stream {
-        Stream::Stdout => Frame::Stdout { text: line.text },
-        Stream::Stderr => Frame::Stderr { text: line.text },
+        Stream::Stdout => Frame::Stdout { text },
+        Stream::Stderr => Frame::Stderr { text },
     }
 }

@@ -147,7 +147,8 @@ fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
 /// Data for the keeper's user; run folders that others may pass through but not list.
 pub(crate) fn make_folders(folders: &Folders) -> Result<(), Explain> {
     let made = |path: &Path, mode: u32| {
-        machine::fs::make_dir(path, mode).map_err(|error| {
+        let above = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        above.and_then(|()| machine::fs::make_dir(path, mode)).map_err(|error| {
             Explain::new("folder-not-made", format!("cannot make {}", path.display()))
                 .because(&error)
                 .help("start as a user that may write there, or choose another folder with `--data`")

@@ -100,7 +100,8 @@ fn pack_dir(dir: &Path, quiet: bool) -> Result<Packed, Explain> {
             .caused_by(error.to_string())
             .help("it is written below $TMPDIR, else /tmp: make room there, or set TMPDIR")
     };
-    let file = tempfile::Builder::new().prefix("mainstay-").suffix(".tar.zst").tempfile().map_err(cannot_write)?;
+    let file =
+        tempfile::Builder::new().prefix("mainstay-").suffix(".tar.zst").tempfile().map_err(cannot_write)?;
     let (file, path) = file.into_parts();
     let sink = Hashing { inner: BufWriter::new(file), hasher: Sha256::new(), bytes: 0 };
     let encoder = zstd::Encoder::new(sink, ZSTD_LEVEL).map_err(cannot_write)?;
@@ -125,7 +126,9 @@ fn walk(dir: &Path) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
         .standard_filters(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .sort_by_file_name(Ord::cmp)
-        .filter_entry(|entry| entry.depth() == 0 || (entry.file_name() != ".git" && entry.file_name() != IGNORE_FILE))
+        .filter_entry(|entry| {
+            entry.depth() == 0 || (entry.file_name() != ".git" && entry.file_name() != IGNORE_FILE)
+        })
         .build()
         .filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0))
 }
@@ -156,13 +159,22 @@ fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<(), Explain> {
     } else if kind.is_file() {
         return append_file(tar, path, name, &metadata, header);
     } else {
-        return Err(Explain::new("cannot-pack", format!("{} is neither a file, a folder nor a link", path.display()))
-            .help(format!("sockets, pipes and devices do not travel: name it in {IGNORE_FILE}")));
+        return Err(Explain::new(
+            "cannot-pack",
+            format!("{} is neither a file, a folder nor a link", path.display()),
+        )
+        .help(format!("sockets, pipes and devices do not travel: name it in {IGNORE_FILE}")));
     };
     written.map_err(|error| unpackable(path, &error))
 }
 
-fn append_file(tar: &mut Tar, path: &Path, name: &Path, seen: &Metadata, mut header: tar::Header) -> Result<(), Explain> {
+fn append_file(
+    tar: &mut Tar,
+    path: &Path,
+    name: &Path,
+    seen: &Metadata,
+    mut header: tar::Header,
+) -> Result<(), Explain> {
     let failed = |error: io::Error| unpackable(path, &error);
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
@@ -189,7 +201,10 @@ impl<R: Read> Read for Exactly<R> {
         let read = self.inner.read(buffer)?;
         self.left -= read as u64;
         if read == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was packed"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was packed",
+            ));
         }
         Ok(read)
     }
@@ -206,9 +221,12 @@ fn stays_inside(name: &Path, target: &Path) -> Result<(), Explain> {
             Component::RootDir | Component::Prefix(_) => depth = -1,
         }
         if depth < 0 {
-            return Err(Explain::new("link-leaves-folder", format!("the link {} leads out of the folder", name.display()))
-                .caused_by(format!("it points to {}", target.display()))
-                .help(format!("copy what it points to, or name it in {IGNORE_FILE}")));
+            return Err(Explain::new(
+                "link-leaves-folder",
+                format!("the link {} leads out of the folder", name.display()),
+            )
+            .caused_by(format!("it points to {}", target.display()))
+            .help(format!("copy what it points to, or name it in {IGNORE_FILE}")));
         }
     }
     Ok(())

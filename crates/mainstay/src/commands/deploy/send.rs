@@ -35,10 +35,14 @@ pub(super) async fn send(session: &Session, packed: &Packed) -> Result<(), Expla
 fn explain(error: UploadError) -> Explain {
     match error {
         UploadError::Api(failure) => failure.explain(),
-        UploadError::Read { .. } => Explain::new("unreadable-artifact", "the artifact cannot be read").because(&error),
-        UploadError::Changed { .. } => Explain::new("artifact-changed", "the artifact changed while it was sent")
-            .because(&error)
-            .now("nothing was deployed")
-            .help("let its build end, then deploy again"),
+        UploadError::Read { .. } => {
+            Explain::new("unreadable-artifact", "the artifact cannot be read").because(&error)
+        }
+        UploadError::Changed { .. } => {
+            Explain::new("artifact-changed", "the artifact changed while it was sent")
+                .because(&error)
+                .now("nothing was deployed")
+                .help("let its build end, then deploy again")
+        }
     }
 }

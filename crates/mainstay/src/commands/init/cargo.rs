@@ -5,10 +5,13 @@ use std::path::Path;
 use super::{Guess, GuessedService, evidence};
 
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
-    let Some(table) = evidence::read(&dir.join("Cargo.toml")).and_then(|text| text.parse::<toml::Table>().ok()) else {
+    let Some(table) =
+        evidence::read(&dir.join("Cargo.toml")).and_then(|text| text.parse::<toml::Table>().ok())
+    else {
         return false;
     };
-    let Some(package) = table.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str)
+    let Some(package) =
+        table.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str)
     else {
         return false;
     };
@@ -21,11 +24,17 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     guess.name = package.to_owned();
     guess.dir = "dist".to_owned();
     guess.before.push(format!("cargo build --release && install -D target/release/{binary} dist/{binary}"));
-    guess.because.push(format!("Cargo.toml builds `{binary}`: the release is dist/ with the binary in it, not the sources"));
+    guess.because.push(format!(
+        "Cargo.toml builds `{binary}`: the release is dist/ with the binary in it, not the sources"
+    ));
     let depends = |name: &str| table.get("dependencies").is_some_and(|all| all.get(name).is_some());
-    let server = ["axum", "actix-web", "rocket", "warp", "hyper", "poem", "salvo"].into_iter().find(|name| depends(name));
+    let server = ["axum", "actix-web", "rocket", "warp", "hyper", "poem", "salvo"]
+        .into_iter()
+        .find(|name| depends(name));
     match server {
-        Some(server) => guess.because.push(format!("it depends on {server}: a service that must listen on HOST and PORT")),
+        Some(server) => {
+            guess.because.push(format!("it depends on {server}: a service that must listen on HOST and PORT"))
+        }
         None => guess.because.push("no web framework among its dependencies: taken for a worker".to_owned()),
     }
     guess.services.push(GuessedService {

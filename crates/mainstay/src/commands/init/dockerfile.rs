@@ -24,9 +24,13 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         return false;
     }
     guess.because.push(format!("Dockerfile runs `{}`", words.join(" ")));
-    guess.because.push("a release has no image around it: the program must be in the folder or on this machine".to_owned());
+    guess.because.push(
+        "a release has no image around it: the program must be in the folder or on this machine".to_owned(),
+    );
     if let Some(port) = port {
-        guess.because.push(format!("Dockerfile exposes {port}: the app must listen on PORT instead, each instance has its own"));
+        guess.because.push(format!(
+            "Dockerfile exposes {port}: the app must listen on PORT instead, each instance has its own"
+        ));
     }
     guess.services.push(GuessedService {
         name: if port.is_some() { "web" } else { "worker" }.to_owned(),

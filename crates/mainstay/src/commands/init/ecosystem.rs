@@ -11,7 +11,8 @@ const DEPTH_MAX: usize = 16;
 
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let names = ["ecosystem.config.js", "ecosystem.config.cjs", "ecosystem.config.mjs"];
-    let Some((file, text)) = names.iter().find_map(|name| Some((*name, evidence::read(&dir.join(name))?))) else {
+    let Some((file, text)) = names.iter().find_map(|name| Some((*name, evidence::read(&dir.join(name))?)))
+    else {
         return false;
     };
     let Some(at) = text.find("apps") else { return false };
@@ -34,7 +35,9 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     if let Some(first) = guess.services.first_mut() {
         first.web = true;
         let name = first.name.clone();
-        guess.because.push(format!("`{name}` is taken for the one with a route: it must listen on HOST and PORT"));
+        guess
+            .because
+            .push(format!("`{name}` is taken for the one with a route: it must listen on HOST and PORT"));
     }
     evidence::node_before(dir, guess);
     !guess.services.is_empty()

@@ -10,12 +10,32 @@ const FILE_BYTES_MAX: u64 = 512 << 10;
 const FILES_MAX: usize = 300;
 /// Bound: folders below each other.
 const DEPTH_MAX: usize = 4;
-const NOT_SOURCES: [&str; 12] =
-    ["node_modules", "target", "vendor", "dist", "build", "venv", "env", "__pycache__", "test", "tests", "docs", "coverage"];
+const NOT_SOURCES: [&str; 12] = [
+    "node_modules",
+    "target",
+    "vendor",
+    "dist",
+    "build",
+    "venv",
+    "env",
+    "__pycache__",
+    "test",
+    "tests",
+    "docs",
+    "coverage",
+];
 
 /// Paths that people give their readiness, the most telling first.
 const READY_PATHS: [&str; 10] = [
-    "/health/ready", "/api/health/ready", "/readyz", "/ready", "/api/ready", "/api/health", "/healthz", "/health", "/up",
+    "/health/ready",
+    "/api/health/ready",
+    "/readyz",
+    "/ready",
+    "/api/ready",
+    "/api/health",
+    "/healthz",
+    "/health",
+    "/up",
     "/ping",
 ];
 
@@ -46,11 +66,15 @@ fn sources<'a>(dir: &Path, extensions: &'a [&'a str]) -> impl Iterator<Item = (S
     let root = dir.to_owned();
     ignore::WalkBuilder::new(dir)
         .max_depth(Some(DEPTH_MAX))
-        .filter_entry(|entry| entry.depth() == 0 || !NOT_SOURCES.iter().any(|name| entry.file_name() == *name))
+        .filter_entry(|entry| {
+            entry.depth() == 0 || !NOT_SOURCES.iter().any(|name| entry.file_name() == *name)
+        })
         .sort_by_file_name(Ord::cmp)
         .build()
         .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted)))
+        .filter(|entry| {
+            entry.path().extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted))
+        })
         .take(FILES_MAX)
         .filter_map(move |entry| {
             let name = entry.path().strip_prefix(&root).ok()?.to_str()?.to_owned();
@@ -61,7 +85,9 @@ fn sources<'a>(dir: &Path, extensions: &'a [&'a str]) -> impl Iterator<Item = (S
 /// `package.module:variable` of the first Python file that makes an app.
 pub(super) fn python_app(dir: &Path, markers: &[&str]) -> Option<String> {
     let (file, variable) = sources(dir, &["py"]).find_map(|(file, text)| {
-        let line = text.lines().find(|line| markers.iter().any(|marker| line.contains(marker)) && line.contains('='))?;
+        let line = text
+            .lines()
+            .find(|line| markers.iter().any(|marker| line.contains(marker)) && line.contains('='))?;
         let variable = line.split(['=', ':']).next()?.trim().to_owned();
         let plain = !variable.is_empty() && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         (plain && !line.starts_with(' ')).then_some((file, variable))
@@ -93,7 +119,9 @@ pub(super) fn complete(dir: &Path, guess: &mut Guess) {
     variables(guess);
     for name in ["data", "uploads", "storage", "media"] {
         if dir.join(name).is_dir() {
-            guess.because.push(format!("{name}/ looks like data: shared by all releases, never replaced by one"));
+            guess
+                .because
+                .push(format!("{name}/ looks like data: shared by all releases, never replaced by one"));
             guess.shared_paths.push(name.to_owned());
         }
     }
@@ -150,12 +178,16 @@ fn variables(guess: &mut Guess) {
         });
     }
     for name in secrets {
-        guess.because.push(format!("{name} looks like a secret: its value was left out, put it where machine.toml says"));
+        guess.because.push(format!(
+            "{name} looks like a secret: its value was left out, put it where machine.toml says"
+        ));
         if !guess.env_secrets.contains(&name) {
             guess.env_secrets.push(name);
         }
     }
-    guess.because.extend(dropped.iter().map(|name| format!("`{name}` cannot stand in a manifest as it is: left out")));
+    guess
+        .because
+        .extend(dropped.iter().map(|name| format!("`{name}` cannot stand in a manifest as it is: left out")));
 }
 
 /// Names of `.env.example` that look like secrets; their values are never read.

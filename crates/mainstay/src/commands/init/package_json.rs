@@ -11,7 +11,8 @@ const FRAMEWORKS: [&str; 8] =
     ["express", "fastify", "koa", "@nestjs/core", "hono", "@hapi/hapi", "@remix-run/serve", "nuxt"];
 
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
-    let Some(package) = evidence::read(&dir.join("package.json")).and_then(|text| serde_json::from_str::<Value>(&text).ok())
+    let Some(package) =
+        evidence::read(&dir.join("package.json")).and_then(|text| serde_json::from_str::<Value>(&text).ok())
     else {
         return false;
     };
@@ -21,13 +22,17 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         guess.name = name.rsplit('/').next().unwrap_or(name).to_owned();
     }
     let command = if depends("next") {
-        guess.because.push("package.json depends on next: `next start` on the port that Mainstay gives".to_owned());
+        guess
+            .because
+            .push("package.json depends on next: `next start` on the port that Mainstay gives".to_owned());
         let words = ["node", "node_modules/next/dist/bin/next", "start", "-p", "{port}", "-H", "{host}"];
         words.map(str::to_owned).to_vec()
     } else if let Some(start) = script("start") {
         guess.because.push(format!("package.json starts by `{start}`"));
         start_command(start, guess)
-    } else if let Some(main) = package.get("main").and_then(Value::as_str).filter(|main| dir.join(main).is_file()) {
+    } else if let Some(main) =
+        package.get("main").and_then(Value::as_str).filter(|main| dir.join(main).is_file())
+    {
         guess.because.push(format!("package.json has no start script; `main` is {main}"));
         vec!["node".to_owned(), main.to_owned()]
     } else {
@@ -35,7 +40,9 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     };
     let web = depends("next") || FRAMEWORKS.iter().any(|name| depends(name)) || script("start").is_some();
     if let Some(framework) = FRAMEWORKS.iter().find(|name| depends(name)) {
-        guess.because.push(format!("it depends on {framework}, which takes requests: it must listen on HOST and PORT"));
+        guess.because.push(format!(
+            "it depends on {framework}, which takes requests: it must listen on HOST and PORT"
+        ));
     }
     let env = vec![("NODE_ENV".to_owned(), "production".to_owned())];
     guess.services.push(GuessedService { name: "web".to_owned(), command, web, instances: 2, env });

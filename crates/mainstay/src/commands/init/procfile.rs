@@ -14,12 +14,17 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         }
         let command = shell::command(command);
         if name == "release" {
-            guess.because.push("`release:` of the Procfile looks like a migration: see [migrate] in the file".to_owned());
+            guess.because.push(
+                "`release:` of the Procfile looks like a migration: see [migrate] in the file".to_owned(),
+            );
             guess.migrate = Some(command);
             continue;
         }
         let web = name == "web";
-        guess.because.push(format!("Procfile runs `{name}`: a {}", if web { "service with a route" } else { "worker" }));
+        guess.because.push(format!(
+            "Procfile runs `{name}`: a {}",
+            if web { "service with a route" } else { "worker" }
+        ));
         guess.services.push(GuessedService {
             name: evidence::service_name(name),
             command,

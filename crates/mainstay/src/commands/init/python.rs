@@ -19,8 +19,12 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
             guess.name = name.to_owned();
         }
     }
-    let wanted = format!("{}\n{}", pyproject.unwrap_or_default(), requirements.as_deref().unwrap_or_default()).to_lowercase();
-    let Some(command) = django(dir, &wanted, guess).or_else(|| asgi(dir, &wanted, guess)).or_else(|| flask(dir, &wanted, guess))
+    let wanted =
+        format!("{}\n{}", pyproject.unwrap_or_default(), requirements.as_deref().unwrap_or_default())
+            .to_lowercase();
+    let Some(command) = django(dir, &wanted, guess)
+        .or_else(|| asgi(dir, &wanted, guess))
+        .or_else(|| flask(dir, &wanted, guess))
     else {
         return false;
     };
@@ -31,7 +35,9 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     guess.services.push(GuessedService { name: "web".to_owned(), command, web: true, instances: 2, env });
     let from = if requirements.is_some() { "-r requirements.txt" } else { "." };
     guess.before.push(format!("python3 -m pip install --target {VENDOR} {from}"));
-    guess.because.push(format!("packages go to {VENDOR}/ in the release: a virtual environment does not survive being moved"));
+    guess.because.push(format!(
+        "packages go to {VENDOR}/ in the release: a virtual environment does not survive being moved"
+    ));
     true
 }
 
@@ -43,7 +49,8 @@ fn django(dir: &Path, wanted: &str, guess: &mut Guess) -> Option<Vec<String>> {
     if !dir.join("manage.py").is_file() {
         return None;
     }
-    let package = evidence::folders(dir).into_iter().find(|folder| dir.join(folder).join("wsgi.py").is_file())?;
+    let package =
+        evidence::folders(dir).into_iter().find(|folder| dir.join(folder).join("wsgi.py").is_file())?;
     guess.because.push(format!("manage.py and {package}/wsgi.py: Django under gunicorn"));
     if !wanted.contains("gunicorn") {
         guess.because.push("gunicorn is not among the requirements: add it".to_owned());
@@ -54,7 +61,8 @@ fn django(dir: &Path, wanted: &str, guess: &mut Guess) -> Option<Vec<String>> {
 }
 
 fn asgi(dir: &Path, wanted: &str, guess: &mut Guess) -> Option<Vec<String>> {
-    let framework = ["fastapi", "starlette", "litestar", "uvicorn"].into_iter().find(|name| wanted.contains(name))?;
+    let framework =
+        ["fastapi", "starlette", "litestar", "uvicorn"].into_iter().find(|name| wanted.contains(name))?;
     let marker = ["FastAPI(", "Starlette(", "Litestar("];
     let app = evidence::python_app(dir, &marker).unwrap_or_else(|| {
         guess.because.push("no file with the app was found: `main:app` is a guess, mend it".to_owned());

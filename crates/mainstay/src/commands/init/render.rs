@@ -4,7 +4,8 @@ use super::{Guess, GuessedService};
 
 pub(super) fn render(guess: &Guess) -> String {
     let mut out = vec![
-        "# How this app runs in production. `mainstay check` reads it; `mainstay deploy` puts it to work.".to_owned(),
+        "# How this app runs in production. `mainstay check` reads it; `mainstay deploy` puts it to work."
+            .to_owned(),
         "manifest = 1".to_owned(),
         String::new(),
         "[app]".to_owned(),
@@ -17,7 +18,10 @@ pub(super) fn render(guess: &Guess) -> String {
     }
     routes(guess, &mut out);
     migrate(guess, &mut out);
-    out.push("# [environment.staging.service.web]      # what differs elsewhere: `mainstay deploy --env staging`".to_owned());
+    out.push(
+        "# [environment.staging.service.web]      # what differs elsewhere: `mainstay deploy --env staging`"
+            .to_owned(),
+    );
     out.push("# instances = 1".to_owned());
     out.join("\n") + "\n"
 }
@@ -26,11 +30,16 @@ fn release(guess: &Guess, out: &mut Vec<String>) {
     if !guess.before.is_empty() {
         out.push(format!("# Before each deploy: {}", guess.before.join(" && ")));
     }
-    out.push("# What a release is made of. `.mainstayignore` (like .gitignore) names what stays out.".to_owned());
+    out.push(
+        "# What a release is made of. `.mainstayignore` (like .gitignore) names what stays out.".to_owned(),
+    );
     out.push("[release]".to_owned());
     out.push(format!("dir = {}", quoted(&guess.dir)));
     if guess.shared_paths.is_empty() {
-        out.push("# shared_paths = [\"data\"]               # what outlives a release: databases, uploads".to_owned());
+        out.push(
+            "# shared_paths = [\"data\"]               # what outlives a release: databases, uploads"
+                .to_owned(),
+        );
     } else {
         out.push(format!("shared_paths = {}               # outlives a release", list(&guess.shared_paths)));
     }
@@ -46,7 +55,10 @@ fn service(guess: &Guess, service: &GuessedService, out: &mut Vec<String>) {
     if service.web {
         out.push("listen = \"tcp\"                         # on HOST and PORT, which Mainstay sets; {port} in the command works too".to_owned());
     } else {
-        out.push("# no `listen`: a worker. Old and new one run at the same time while a release is switched".to_owned());
+        out.push(
+            "# no `listen`: a worker. Old and new one run at the same time while a release is switched"
+                .to_owned(),
+        );
     }
     if !service.env.is_empty() {
         let pairs: Vec<String> =
@@ -60,14 +72,20 @@ fn service(guess: &Guess, service: &GuessedService, out: &mut Vec<String>) {
         .cloned()
         .collect();
     if !secrets.is_empty() {
-        out.push(format!("env_secrets = {}      # their values stand where machine.toml says, never here", list(&secrets)));
+        out.push(format!(
+            "env_secrets = {}      # their values stand where machine.toml says, never here",
+            list(&secrets)
+        ));
     }
     out.push(String::new());
     if service.web {
         let path = guess.ready_path.as_deref().unwrap_or("/");
         out.push(format!("[service.{}.probes]", service.name));
         out.push(format!("startup = {{ http = {}, deadline = \"60s\" }}", quoted(path)));
-        out.push(format!("readiness = {{ http = {} }}             # decides who gets requests; never restarts", quoted(path)));
+        out.push(format!(
+            "readiness = {{ http = {} }}             # decides who gets requests; never restarts",
+            quoted(path)
+        ));
         out.push(String::new());
     }
 }

@@ -77,7 +77,10 @@ fn next() {
     insta::assert_snapshot!(init(
         "my next app",
         &[
-            ("package.json", r#"{"scripts": {"start": "next start", "build": "next build"}, "dependencies": {"next": "15"}}"#),
+            (
+                "package.json",
+                r#"{"scripts": {"start": "next start", "build": "next build"}, "dependencies": {"next": "15"}}"#
+            ),
             ("app/api/health/route.ts", "export const path = \"/api/health\""),
         ]
     ));
@@ -88,8 +91,14 @@ fn fastapi() {
     insta::assert_snapshot!(init(
         "assistant",
         &[
-            ("pyproject.toml", "[project]\nname = \"assistant-api\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n"),
-            ("src/assistant/main.py", "from fastapi import FastAPI\napp: FastAPI = FastAPI(title='x')\n@app.get(\"/healthz\")\n"),
+            (
+                "pyproject.toml",
+                "[project]\nname = \"assistant-api\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n"
+            ),
+            (
+                "src/assistant/main.py",
+                "from fastapi import FastAPI\napp: FastAPI = FastAPI(title='x')\n@app.get(\"/healthz\")\n"
+            ),
         ]
     ));
 }

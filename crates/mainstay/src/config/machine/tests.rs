@@ -68,8 +68,7 @@ fn every_kind_of_mistake_is_told_at_once() {
 #[test]
 fn a_file_that_is_not_there_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
-    let around =
-        Surroundings { uid: 1000, xdg_data_home: None, xdg_runtime_dir: None, home: None };
+    let around = Surroundings { uid: 1000, xdg_data_home: None, xdg_runtime_dir: None, home: None };
     let folders = Folders::own(dir.path(), &around);
     assert_eq!(load(&folders).unwrap(), Machine::default_in(&folders));
     std::fs::write(&folders.machine_toml, "shutdown_timeout = 5").unwrap();
@@ -80,8 +79,12 @@ fn a_file_that_is_not_there_is_no_error() {
 fn a_data_folder_has_one_run_folder_however_it_is_spelled() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("a")).unwrap();
-    let around =
-        Surroundings { uid: 1000, xdg_data_home: None, xdg_runtime_dir: Some("/run/user/1000".into()), home: None };
+    let around = Surroundings {
+        uid: 1000,
+        xdg_data_home: None,
+        xdg_runtime_dir: Some("/run/user/1000".into()),
+        home: None,
+    };
     let straight = Folders::own(&dir.path().join("a"), &around);
     assert_eq!(straight, Folders::own(&dir.path().join("a/../a/."), &around));
     assert_ne!(straight.run, Folders::own(dir.path(), &around).run);

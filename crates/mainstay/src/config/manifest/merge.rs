@@ -96,7 +96,10 @@ fn merge<'i>(base: &mut DeTable<'i>, over: DeTable<'i>) {
 
 /// The tree without its spans.
 pub(super) fn plain(table: DeTable<'_>) -> toml::Table {
-    table.into_iter().map(|(key, value)| (key.into_inner().into_owned(), plain_value(value.into_inner()))).collect()
+    table
+        .into_iter()
+        .map(|(key, value)| (key.into_inner().into_owned(), plain_value(value.into_inner())))
+        .collect()
 }
 
 fn plain_value(value: DeValue<'_>) -> toml::Value {

@@ -174,7 +174,8 @@ fn two_routes_may_differ_by_path_or_host_alone() {
 
 #[test]
 fn braces_that_are_no_placeholder_are_left_alone() {
-    let text = SMALL.replace("\"server.js\"", "\"server.js\", '{\"a\": 1}', '${HOME}', '{{port}}', '--port={port}'");
+    let text =
+        SMALL.replace("\"server.js\"", "\"server.js\", '{\"a\": 1}', '${HOME}', '{{port}}', '--port={port}'");
     // `${HOME}` is upper case, JSON has quotes, and `{{port}}` holds a placeholder within braces.
     read(&text);
 }
