@@ -170,9 +170,8 @@ impl Process {
             return Err(self.refused("it has not ended".to_owned()));
         }
         // A dead shim need not be told.
-        match self.ask(Request::Forget).await {
-            Ok(Answer::Error(why)) => return Err(self.refused(why)),
-            Ok(_) | Err(_) => {}
+        if let Ok(Answer::Error(why)) = self.ask(Request::Forget).await {
+            return Err(self.refused(why));
         }
         let (keeper, spec) = (self.inner.keeper.clone(), self.inner.spec.clone());
         let _ = tokio::task::spawn_blocking(move || folder::remove(&keeper, &spec)).await;

@@ -125,7 +125,8 @@ fn write_on(shared: &Shared, mut files: Files) {
     let mut lost = 0_u64;
     loop {
         let (bytes, dropped, closed) = next(shared);
-        lost += dropped;
+        // In this order: lines are dropped while the ring is full of those that came before them.
+        lost += files.write(&bytes) + dropped;
         if lost > 0 {
             stamp.set(SystemTime::now());
             let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.next());
@@ -134,7 +135,6 @@ fn write_on(shared: &Shared, mut files: Files) {
                 lost = 0;
             }
         }
-        lost += files.write(&bytes);
         if closed {
             shared.lock().flushed = true;
             shared.changed.notify_all();

@@ -219,11 +219,11 @@ pub(crate) fn keeper(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 pub(crate) fn adopted(found: &[Found]) -> Vec<&Process> {
-    let adopted = |found| match found {
-        &Found::Adopted(ref process) => Some(process),
+    let processes = found.iter().filter_map(|found| match found {
+        Found::Adopted(process) => Some(process),
         Found::Ended { .. } => None,
-    };
-    found.iter().filter_map(adopted).collect()
+    });
+    processes.collect()
 }
 
 /// Looks until it is so. Not a wait for luck: the deadline fails the test.

@@ -60,7 +60,8 @@ async fn endless_line() {
     assert!(peak < 24 * 1024, "the shim took {peak} KiB");
     let log = house.logged();
     assert!(log.lines().all(|line| line.len() < 17 * 1024));
-    let last = log.lines().last().expect("a line").splitn(4, ' ').nth(2);
+    // Also where the disk was too slow for the last piece: then the count of what was dropped stands there.
+    let last = log.lines().last().expect("a line").split(' ').nth(2);
     assert_eq!(last, Some("F"), "the last piece ends the line");
 }
 
