@@ -15,3 +15,4 @@ mod people;
 pub use attest::Attestation;
 pub use before::{Context, Secrets, before, manifest};
 pub use live::{Live, live};
+pub use people::ONLY_PEOPLE;

@@ -32,12 +32,15 @@ const ITEMS: [(&str, &str, &[&str]); 14] = [
     ),
 ];
 
+/// Why such a finding is not run.
+pub const ONLY_PEOPLE: &str = "only a person can see it";
+
 pub(crate) fn findings() -> impl Iterator<Item = Finding> {
     ITEMS.iter().map(|(id, title, sources)| Finding {
         id: (*id).to_owned(),
         title: (*title).to_owned(),
         severity: Severity::Info,
         sources: sources.iter().map(|source| (*source).to_owned()).collect(),
-        state: State::NotRun { why: "only a person can see it: `mainstay check --attest`".to_owned() },
+        state: State::NotRun { why: ONLY_PEOPLE.to_owned() },
     })
 }

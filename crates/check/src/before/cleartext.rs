@@ -26,7 +26,7 @@ fn run(context: &Context<'_>) -> State {
     let explain =
         Explain::new("cleartext", "an address of another machine is used without authenticated TLS")
             .help("postgres: `sslmode=verify-full`; redis: `rediss://`; LDAP: `ldaps://`");
-    let unseen = context.secrets_unseen().is_some() && !context.secret_names().is_empty();
+    let unseen = matches!(context.secrets_unseen(), Some(State::NotRun { .. }));
     found_if(
         wrong,
         explain,

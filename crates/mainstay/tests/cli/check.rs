@@ -1,0 +1,96 @@
+//! `mainstay check`.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{Place, help};
+
+fn built() -> Place {
+    let place = Place::with_app();
+    std::fs::set_permissions(place.path().join("app/serve"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Ports that the defaults name may be taken where this runs.
+    place.put("data/machine.toml", "disk_reserve = \"1MiB\"\n[listen]\nhttp = []\nhttps = []\n");
+    place
+}
+
+/// Free bytes and inodes differ from machine to machine.
+fn steady(said: &str) -> String {
+    let shown = |line: &str| {
+        let cut = ["the disk has room for the release", "the disk has room for many small files"]
+            .iter()
+            .find_map(|title| line.find(title).map(|at| at + title.len()));
+        cut.map_or_else(|| line.trim_end().to_owned(), |cut| format!("{} [n]", &line[..cut]))
+    };
+    said.lines().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn help_teaches() {
+    insta::assert_snapshot!(help("check"));
+}
+
+#[test]
+fn a_small_app_is_told_what_production_wants() {
+    insta::assert_snapshot!(steady(&built().run(&["check"])));
+}
+
+#[test]
+fn staging_wants_less_and_without_errors_and_warnings_it_ends_with_0() {
+    let place = built();
+    assert_eq!(place.code(&["check", "--env", "staging"]), 0);
+    assert_eq!(place.code(&["check"]), 2);
+}
+
+#[test]
+fn mistakes_of_both_files_are_findings() {
+    let place = built();
+    place.put("data/machine.toml", "disk_reserv = \"1MiB\"\n");
+    place.put("mainstay.toml", &crate::support::SMALL.replace("listen =", "lisen ="));
+    insta::assert_snapshot!(place.run(&["check"]));
+}
+
+#[test]
+fn secrets_are_looked_at_and_never_shown() {
+    let place = built();
+    place.put(
+        "mainstay.toml",
+        &crate::support::SMALL.replace("listen =", "env_secrets = [\"JWT_SECRET\", \"GONE\"]\nlisten ="),
+    );
+    let file = place.put("data/apps/assistant/staging/secrets.env", "JWT_SECRET=your_jwt_secret_key_here\n");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = place.run(&["check", "--env", "staging"]);
+    assert!(open.contains("can be read by others"), "{open}");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let said = place.run(&["check", "--env", "staging"]);
+    assert!(said.contains("GONE is not set") && said.contains("JWT_SECRET holds a placeholder"), "{said}");
+    assert!(!said.contains("your_jwt"), "{said}");
+}
+
+#[test]
+fn somebody_vouches_until_a_date() {
+    let place = built();
+    assert_eq!(place.code(&["check", "--attest", "firewall", "--until", "soon"]), 1);
+    for id in ["firewall", "route-tls", "route-hosts"] {
+        assert_eq!(place.code(&["check", "--attest", id, "--until", "9999-12-31", "--note", "seen"]), 0);
+    }
+    let said = place.run(&["check"]);
+    assert!(said.contains("-> 0\n"), "{said}");
+    assert!(said.contains("until 9999-12-31: seen"), "{said}");
+    let file = std::fs::read_to_string(place.path().join("mainstay.attest.toml")).unwrap();
+    assert_eq!(file.matches("[[attest]]").count(), 3, "{file}");
+}
+
+#[test]
+fn json_is_a_finding_a_line() {
+    let said = built().run(&["check", "--json"]);
+    assert!(said.lines().skip(1).all(|line| line.starts_with("{\"id\":")), "{said}");
+}
+
+#[test]
+fn live_needs_a_keeper_and_adds_its_findings() {
+    let place = built();
+    assert_eq!(place.code(&["check", "--live", "--env", "staging"]), 1);
+    let live = r#"[{"id":"readiness","title":"t","severity":"error","sources":["HEALTH-08"],"state":"found","explain":{"code":"not-ready","message":"requests do not reach every instance"}}]"#;
+    place.keeper(&[("GET /v1/apps/assistant/staging/checks", 200, live)]);
+    let said = place.run(&["check", "--live", "--env", "staging"]);
+    assert!(said.contains("-> 2\n") && said.contains("requests do not reach every instance"), "{said}");
+}

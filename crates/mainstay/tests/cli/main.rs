@@ -1,0 +1,27 @@
+//! The command line as a user has it: the real binary, its words, its exit codes. One file per command.
+
+mod apps;
+mod cancel;
+mod check;
+mod completions;
+mod config;
+mod deploy;
+mod destroy;
+mod down;
+mod events;
+mod exec;
+mod init;
+mod logs;
+mod man;
+mod migrate;
+mod releases;
+mod restart;
+mod resume;
+mod rollback;
+mod run;
+mod scale;
+mod status;
+mod support;
+mod up;
+mod usage;
+mod version;
