@@ -23,9 +23,9 @@ use http::HeaderValue;
 use crate::{clock::unix_ms, settings::AccessLog};
 
 /// Bound: batches that wait for the disk; each is at most [`BATCH_BYTES`] and a line.
-const QUEUE_MAX: usize = 256;
+const QUEUE_MAX: usize = 64;
 /// A thread hands its lines over at the next tick, or when they are this many.
-const BATCH_BYTES: usize = 16 << 10;
+const BATCH_BYTES: usize = 64 << 10;
 
 /// What one line says.
 #[derive(Debug)]
@@ -91,7 +91,11 @@ impl LogBatch {
         if self.second.0 != now / 1000 || self.second.1.is_empty() {
             self.second = (now / 1000, civil(now / 1000));
         }
-        let _ = write!(self.lines, "{{\"time\":\"{}.{:03}Z\"", self.second.1, now % 1000);
+        self.lines.extend_from_slice(b"{\"time\":\"");
+        self.lines.extend_from_slice(self.second.1.as_bytes());
+        self.lines.push(b'.');
+        digits(&mut self.lines, now % 1000, 3);
+        self.lines.extend_from_slice(b"Z\"");
     }
 }
 
@@ -102,50 +106,89 @@ impl Drop for LogBatch {
 }
 
 impl Line<'_> {
-    /// Writing to memory does not fail, so results are not looked at.
+    /// By hand and not by `format!`: this runs for every request.
     fn render(&self, out: &mut Vec<u8>, with_query: bool) {
-        text(out, "request_id", self.request_id.as_bytes());
-        text(out, "method", self.method.as_bytes());
-        text(out, "host", self.host);
-        text(out, "path", self.path.as_bytes());
+        text(out, b",\"request_id\":\"", self.request_id.as_bytes());
+        text(out, b",\"method\":\"", self.method.as_bytes());
+        text(out, b",\"host\":\"", self.host);
+        text(out, b",\"path\":\"", self.path.as_bytes());
         if let Some(query) = self.query.filter(|_| with_query) {
-            text(out, "query", query.as_bytes());
+            text(out, b",\"query\":\"", query.as_bytes());
         }
-        let _ = write!(
-            out,
-            ",\"status\":{},\"bytes_in\":{},\"bytes_out\":{}",
-            self.status, self.bytes_in, self.bytes_out
-        );
-        number(out, "duration_ms", self.duration);
+        number(out, b",\"status\":", self.status.into());
+        number(out, b",\"bytes_in\":", self.bytes_in);
+        number(out, b",\"bytes_out\":", self.bytes_out);
+        milliseconds(out, b",\"duration_ms\":", self.duration);
         if let Some(ttfb) = self.ttfb {
-            number(out, "ttfb_ms", ttfb);
+            milliseconds(out, b",\"ttfb_ms\":", ttfb);
         }
         if let Some(site) = self.site {
-            text(out, "site", site.as_bytes());
+            text(out, b",\"site\":\"", site.as_bytes());
         }
         if let Some(upstream) = self.upstream {
-            text(out, "upstream", upstream.as_bytes());
+            text(out, b",\"upstream\":\"", upstream.as_bytes());
         }
         if let Some(release) = self.release {
-            let _ = write!(out, ",\"release\":{release}");
+            number(out, b",\"release\":", release);
         }
-        let _ = write!(out, ",\"client\":\"{}\",\"protocol\":\"{}\"", self.client, self.protocol);
-        let _ =
-            write!(out, ",\"tls\":{},\"class\":\"{}\",\"retries\":{}", self.tls, self.class, self.retries);
+        address(out, b",\"client\":\"", self.client);
+        text(out, b",\"protocol\":\"", self.protocol.as_bytes());
+        out.extend_from_slice(if self.tls { b",\"tls\":true" } else { b",\"tls\":false" });
+        text(out, b",\"class\":\"", self.class.as_bytes());
+        number(out, b",\"retries\":", self.retries.into());
         if let Some(cause) = self.cause {
-            text(out, "cause", cause.as_bytes());
+            text(out, b",\"cause\":\"", cause.as_bytes());
         }
         out.extend_from_slice(b"}\n");
     }
 }
 
-fn number(out: &mut Vec<u8>, key: &str, span: Duration) {
-    let _ = write!(out, ",\"{key}\":{}.{:03}", span.as_millis(), span.subsec_micros() % 1000);
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
+    digits(out, value, 1);
 }
 
-/// `,"key":"value"` with what JSON asks to be escaped; what is no UTF-8 becomes U+FFFD.
-fn text(out: &mut Vec<u8>, key: &str, value: &[u8]) {
-    let _ = write!(out, ",\"{key}\":\"");
+fn milliseconds(out: &mut Vec<u8>, key: &[u8], span: Duration) {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    number(out, key, micros / 1000);
+    out.push(b'.');
+    digits(out, micros % 1000, 3);
+}
+
+/// Decimal, with leading zeroes up to `width`.
+fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    let mut text = [b'0'; 20];
+    let mut at = text.len();
+    while value > 0 || text.len() - at < width {
+        at -= 1;
+        text[at] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+    }
+    out.extend_from_slice(&text[at..]);
+}
+
+fn address(out: &mut Vec<u8>, key: &[u8], ip: IpAddr) {
+    out.extend_from_slice(key);
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, rest @ ..] = ip.octets();
+            digits(out, first.into(), 1);
+            for octet in rest {
+                out.push(b'.');
+                digits(out, octet.into(), 1);
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(ip) => {
+            let _ = write!(out, "{ip}");
+        }
+    }
+    out.push(b'"');
+}
+
+/// `key` up to the opening quote, then the value with what JSON asks to be escaped; no UTF-8 becomes U+FFFD.
+fn text(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    out.extend_from_slice(key);
     let plain = |byte: &u8| (0x20..0x7f).contains(byte) && *byte != b'"' && *byte != b'\\';
     if value.iter().all(plain) {
         out.extend_from_slice(value);

@@ -233,7 +233,8 @@ impl Search {
                     return Ok((upstream, sender));
                 }
             }
-            match upstream::connect(&worker.timers, &upstream, limits).await {
+            // Rare and large: boxed, so that requests on pooled connections do not carry its room.
+            match Box::pin(upstream::connect(&worker.timers, &upstream, limits)).await {
                 Ok(sender) => {
                     upstream.connected();
                     return Ok((upstream, sender));

@@ -24,6 +24,8 @@ const BUFFER_BYTES_MIN: usize = 64 << 10;
 /// overtakes data), so what comes is read over for this long, and at most [`LINGER_BYTES_MAX`].
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 << 10;
+/// What hyper takes when nothing is said.
+const HYPERS_HEADERS_MAX: usize = 100;
 const HEADER_TIMEOUT_ANSWER: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -53,10 +55,13 @@ fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .max_header_size(head)
-        .max_headers(limits.headers_max)
         .max_buf_size(BUFFER_BYTES_MIN.max(head + 1024))
         // The sweep judges slow heads; hyper's own timer would be one more per request.
         .header_read_timeout(None);
+    // hyper's default has its place on the stack; any other number costs an allocation a request.
+    if limits.headers_max != HYPERS_HEADERS_MAX {
+        builder.max_headers(limits.headers_max);
+    }
     builder
 }
 

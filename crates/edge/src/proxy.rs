@@ -207,7 +207,8 @@ async fn serve(
     head.uri = uri;
     rewrite(ctx, flight, &mut head, &host, proto);
     if let Some(upgrade) = upgrade {
-        return websocket::open(ctx, flight, head, upgrade, &route).await;
+        // Rare and large: boxed, so that other requests do not carry its room.
+        return Box::pin(websocket::open(ctx, flight, head, upgrade, &route)).await;
     }
     flight.source = source(ctx, flight, &head, body, &route)?;
     let (answer, reuse) = forward::send(ctx, flight, head, &route).await?;

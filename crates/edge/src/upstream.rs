@@ -35,8 +35,6 @@ use crate::{
 const FRESH_MS: u64 = 250;
 /// Bound: what one upstream connection may buffer of an answer.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
-/// Bound: header lines of an answer.
-const ANSWER_HEADERS_MAX: usize = 200;
 /// Between two attempts at a unix socket whose queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 
@@ -167,7 +165,7 @@ pub(crate) async fn connect(
     limits: &Limits,
 ) -> Result<Sender, ConnectError> {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(BUFFER_BYTES_MAX).max_headers(ANSWER_HEADERS_MAX);
+    builder.max_buf_size(BUFFER_BYTES_MAX);
     let transport = dial(timers, &upstream.address, limits).await?;
     let (sender, connection) = builder.handshake(TokioIo::new(transport)).await?;
     tokio::task::spawn_local(connection);
@@ -200,6 +198,9 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices {
+            return self.poll_write(cx, only);
+        }
         match &mut *self {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),

@@ -39,6 +39,19 @@ fn a_line_is_json_whatever_the_client_sent() {
 }
 
 #[test]
+fn numbers_and_addresses_are_as_format_writes_them() {
+    for value in [0, 7, 10, 999, 1000, u64::MAX] {
+        let mut out = Vec::new();
+        digits(&mut out, value, 1);
+        assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+    }
+    let mut out = Vec::new();
+    milliseconds(&mut out, b"", Duration::from_micros(1_007));
+    address(&mut out, b" ", "10.0.200.1".parse().unwrap());
+    assert_eq!(out, b"1.007 10.0.200.1\"");
+}
+
+#[test]
 fn seconds_become_dates() {
     assert_eq!(civil(0), "1970-01-01T00:00:00");
     assert_eq!(civil(951_782_400), "2000-02-29T00:00:00");

@@ -42,10 +42,7 @@ fn the_stored_form_is_read_and_written_back() {
     table.check().unwrap();
     let again: Table = serde_json::from_slice(&serde_json::to_vec(&table).unwrap()).unwrap();
     assert_eq!(again, table);
-    assert_eq!(
-        table.sites[0].pools[0].id,
-        PoolId::new(&table.sites[0].site, &"web".parse().unwrap(), 1)
-    );
+    assert_eq!(table.sites[0].pools[0].id, PoolId::new(&table.sites[0].site, &"web".parse().unwrap(), 1));
 }
 
 #[test]

@@ -342,7 +342,18 @@ pub fn pool(number: u64, state: PoolState, apps: &[&App]) -> Pool {
 pub fn table(epoch: u64, pools: Vec<Pool>) -> Table {
     let to = pools[0].id.clone();
     let routes = vec![RouteEntry { route: route("/"), pool: to }];
-    Table { format: FORMAT, epoch, sites: vec![SiteTable { site: site(), generation: epoch, release: Some(pools[0].release), pools, routes, maintenance: None }] }
+    Table {
+        format: FORMAT,
+        epoch,
+        sites: vec![SiteTable {
+            site: site(),
+            generation: epoch,
+            release: Some(pools[0].release),
+            pools,
+            routes,
+            maintenance: None,
+        }],
+    }
 }
 
 /// The usual: one live pool of these apps.
