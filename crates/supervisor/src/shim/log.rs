@@ -125,16 +125,10 @@ fn write_on(shared: &Shared, mut files: Files) {
     let mut lost = 0_u64;
     loop {
         let (bytes, dropped, closed) = next(shared);
-        // In this order: lines are dropped while the ring is full of those that came before them.
+        // Those that a full disk refused came before these; those that a full ring refused come after.
+        tell(&mut files, &mut stamp, &mut lost);
         lost += files.write(&bytes) + dropped;
-        if lost > 0 {
-            stamp.set(SystemTime::now());
-            let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.next());
-            // Said once the disk takes lines again; until then it adds up.
-            if files.write(note.as_bytes()) == 0 {
-                lost = 0;
-            }
-        }
+        tell(&mut files, &mut stamp, &mut lost);
         if closed {
             shared.lock().flushed = true;
             shared.changed.notify_all();
@@ -143,7 +137,18 @@ fn write_on(shared: &Shared, mut files: Files) {
     }
 }
 
-/// Waits for bytes and takes them; at most once a second where only dropped lines wait to be told.
+/// Says how many lines are missing, once the disk takes lines again; until then it adds up.
+fn tell(files: &mut Files, stamp: &mut Stamp, lost: &mut u64) {
+    if *lost > 0 {
+        stamp.set(SystemTime::now());
+        let note = format!("{} stderr F mainstay: dropped {lost} lines\n", stamp.next());
+        if files.write(note.as_bytes()) == 0 {
+            *lost = 0;
+        }
+    }
+}
+
+/// Waits for bytes and takes them.
 fn next(shared: &Shared) -> (Vec<u8>, u64, bool) {
     let mut ring = shared.lock();
     while ring.bytes.is_empty() && !ring.closed {
