@@ -20,7 +20,7 @@ use crate::{
     journal::{Course, Journal, Kind, now},
     layout::told,
     plan::{self, Seen, Side},
-    preflight::secret_names,
+    preflight::{foresee, secret_names},
     request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted, What},
     run::{Log, Run, Task},
     scene::Scene,
@@ -80,7 +80,10 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
         secrets: &record.secrets,
     });
     let after = Side { manifest: &manifest, digest: &digest, secrets: &secrets };
-    let plan = plan::plan(Seen { site: &at.site, state: &state, before, after, to, errors });
+    let mut plan = plan::plan(Seen { site: &at.site, state: &state, before, after, to, errors });
+    if !plan::is_empty(&plan) {
+        plan.warnings.extend(foresee(at, &manifest, &course, to));
+    }
     Ok(Looked { plan, manifest, course, secrets })
 }
 
@@ -365,9 +368,12 @@ impl<W: World> Actor<W> {
         let release =
             if is_new { Some(ReleaseId(Ulid::generate())) } else { state.releases.get(&to).map(|r| r.id) };
         let from = state.serving;
-        let generation =
-            self.at.books.change(crate::state::State::fresh_generation).map_err(Refused::failed)?;
         let deploy = DeployId(Ulid::generate());
+        let generation = self.at.books.change(|state| {
+            state.last_deploy = Some(deploy);
+            state.fresh_generation()
+        });
+        let generation = generation.map_err(Refused::failed)?;
         Ok(Task { deploy, verb: verb.to_owned(), course, from, to, release, generation, drain_now })
     }
 
@@ -426,7 +432,7 @@ impl<W: World> Actor<W> {
         let (cancel, since) = (CancellationToken::new(), now());
         let started = Started { deploy: task.deploy, release: task.to };
         let run = Run::new(Arc::clone(&self.at), task.clone(), manifest, Arc::clone(&log), cancel.clone());
-        self.lock = Lock::Held(Held { task, caller: caller.clone(), since, log, cancel });
+        self.lock = Lock::Held(Box::new(Held { task, caller: caller.clone(), since, log, cancel }));
         self.jobs.spawn(async move { Done::Ran(deploy::run(run, Phase::Preflight).await) });
         Ok(started)
     }

@@ -42,7 +42,7 @@ pub(crate) struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Body {
-    Known(Kind),
+    Known(Box<Kind>),
     Unknown(serde_json::Map<String, serde_json::Value>),
 }
 
@@ -225,7 +225,7 @@ impl Journal {
             at: now(),
             operator: self.operator.clone(),
             host: self.host.clone(),
-            body: Body::Known(kind),
+            body: Body::Known(Box::new(kind)),
         };
         let bytes = encode(&record)?;
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());

@@ -50,9 +50,14 @@ pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
     }
 }
 
-/// The newest journal decides: an older one without an end belongs to a run that never began anything.
+/// The run that was begun last decides: one before it that has no end never began anything.
 async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
-    let (deploy, path) = history::deploys(&at.layout).into_iter().next()?;
+    let deploy = at.books.read().last_deploy?;
+    let path = at.layout.journal(deploy);
+    if !path.exists() {
+        // It ended before its journal was made.
+        return None;
+    }
     let (journal, records) = match Journal::open(&path) {
         Ok(opened) => opened,
         Err(error) => {

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::{
     journal::Course,
     run::{Halt, Run},
+    scene::Scene,
     state::LeavingStage,
     table::has_pool,
     world::{Disk, World},
@@ -34,8 +35,7 @@ pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
     let now = |explain: Explain| explain.now(run.now_serving());
     if let Course::New { bytes, .. } = &run.task.course {
-        let disk = run.at.world.disk(&run.at.layout.root).map_err(now)?;
-        enough_disk(disk, *bytes, largest_release(run), run.at.settings.disk_reserve_bytes).map_err(now)?;
+        room(&run.at, *bytes).map_err(now)?;
     }
     let names = secret_names(&run.manifest);
     let digests = run.at.world.secret_digests(&run.at.site, &names).await.map_err(now)?;
@@ -44,7 +44,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
             record.secrets = digests;
         }
     })?;
-    schema_contract(run).map_err(now)?;
+    schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
     if let Some(warning) = old_side(run).await {
         run.log.warn(warning);
     }
@@ -55,10 +55,6 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
 pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
     let of_services = manifest.services.values().flat_map(|service| &service.env_secrets);
     of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
-}
-
-fn largest_release<W: World>(run: &Run<W>) -> u64 {
-    run.at.books.read().releases.values().map(|record| record.bytes).max().unwrap_or(0)
 }
 
 /// Twice the release and the reserve must be free, and inodes.
@@ -93,16 +89,41 @@ pub(crate) fn schema_after(manifest: &Manifest, data: DataSchema) -> DataSchema 
     manifest.migrate.as_ref().map_or(data, |m| data.after(m.code.schema, m.compatible_with))
 }
 
+/// What PREFLIGHT would refuse, for a plan that is only shown.
+pub(crate) fn foresee<W: World>(
+    at: &Scene<W>,
+    manifest: &Manifest,
+    course: &Course,
+    to: ReleaseNumber,
+) -> Vec<Explain> {
+    let disk = match course {
+        Course::New { bytes, .. } => room(at, *bytes).err(),
+        _ => None,
+    };
+    disk.into_iter().chain(schema_contract(at, manifest, to, true).err()).collect()
+}
+
+fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {
+    // The site's own folder may not be there yet.
+    let disk = at.world.disk(&at.settings.data)?;
+    let largest = at.books.read().releases.values().map(|record| record.bytes).max().unwrap_or(0);
+    enough_disk(disk, artifact, largest, at.settings.disk_reserve_bytes)
+}
+
 /// Every release that may still serve must stay admissible, and so must the new one.
-fn schema_contract<W: World>(run: &Run<W>) -> Result<(), Explain> {
-    let state = run.at.books.read();
+fn schema_contract<W: World>(
+    at: &Scene<W>,
+    manifest: &Manifest,
+    to: ReleaseNumber,
+    migrates: bool,
+) -> Result<(), Explain> {
+    let state = at.books.read();
     let Some(data) = state.schema else { return Ok(()) };
-    let migrates = run.task.verb == "deploy";
-    let after = if migrates { schema_after(&run.manifest, data) } else { data };
-    if let Some(code) = run.manifest.migrate.as_ref().map(|m| m.code)
+    let after = if migrates { schema_after(manifest, data) } else { data };
+    if let Some(code) = manifest.migrate.as_ref().map(|m| m.code)
         && !code.may_run_on(after)
     {
-        return Err(inadmissible(run.task.to, code.schema, code.schema_min, after)
+        return Err(inadmissible(to, code.schema, code.schema_min, after)
             .help("move the database with `mainstay migrate down`, or deploy a release that fits it"));
     }
     if after == data {
@@ -113,7 +134,7 @@ fn schema_contract<W: World>(run: &Run<W>) -> Result<(), Explain> {
     let mut may_serve: BTreeSet<ReleaseNumber> = groups.map(|group| group.release).collect();
     may_serve.extend(state.stable.last());
     for release in may_serve {
-        let Ok(manifest) = run.at.manifest(release) else { continue };
+        let Ok(manifest) = at.manifest(release) else { continue };
         let Some(code) = manifest.migrate.as_ref().map(|m| m.code) else { continue };
         if !code.may_run_on(after) {
             return Err(inadmissible(release, code.schema, code.schema_min, after).help(

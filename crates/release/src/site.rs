@@ -109,7 +109,7 @@ pub(crate) enum Lock {
     /// Not yet known whether a keeper before this one left a run behind.
     Starting,
     Free,
-    Held(Held),
+    Held(Box<Held>),
     /// Stopped by `down`: nothing begins here any more.
     Down,
 }
@@ -299,13 +299,13 @@ impl<W: World> Actor<W> {
         self.lock = Lock::Free;
         if let Some(unfinished) = opened.unfinished {
             self.resumed = true;
-            self.lock = Lock::Held(Held {
+            self.lock = Lock::Held(Box::new(Held {
                 task: unfinished.run.task.clone(),
                 caller: unfinished.caller,
                 since: unfinished.since,
                 log: Arc::clone(&unfinished.run.log),
                 cancel: unfinished.run.cancel.clone(),
-            });
+            }));
             self.jobs
                 .spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
             return;

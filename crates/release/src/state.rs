@@ -134,6 +134,9 @@ pub(crate) struct State {
     pub held: Option<Held>,
     pub schema: Option<DataSchema>,
     pub releases: BTreeMap<ReleaseNumber, ReleaseRecord>,
+    /// The last run that was begun. The names of journals would say it too, but for clocks that jump.
+    #[serde(default)]
+    pub last_deploy: Option<DeployId>,
     /// `mainstay down`: nothing is started until the next start of the machine.
     #[serde(default)]
     pub down: bool,
@@ -156,6 +159,7 @@ impl Default for State {
             held: None,
             schema: None,
             releases: BTreeMap::new(),
+            last_deploy: None,
             down: false,
         }
     }

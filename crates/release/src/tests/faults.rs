@@ -253,6 +253,8 @@ async fn migrations_move_the_schema_or_abort_or_hold() {
 async fn a_migration_that_the_serving_release_cannot_survive_is_refused() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    let plan = rig.handle(&shop).plan(rig.wanted(&migrating(&shop, 2, "to:2", None), "two")).await.unwrap();
+    assert_eq!(plan.warnings[0].code, "schema-contract", "a plan says what would be refused");
     let ended = rig.deploy(&migrating(&shop, 2, "to:2", None), "two").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
     assert_eq!(rig.machine.lock().migrations_run, 0);
