@@ -27,7 +27,7 @@
         source.close();
         const how = seen(event).status;
         message.removeAttribute("data-stream");
-        one(".stop", message)?.remove();
+        one("footer", message).textContent = how === "done" ? "" : how === "stopped" ? "stopped" : "no answer came; ask again";
         status(how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came");
       });
       source.onerror = () => { if (!over && source.readyState === EventSource.CLOSED) setTimeout(open, 1000); };

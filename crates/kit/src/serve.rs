@@ -16,7 +16,7 @@ use axum::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpSocket, UnixListener},
 };
 
 use crate::Drain;
@@ -89,9 +89,8 @@ impl Bound {
         match listen {
             Listen::Tcp { host, port } => {
                 let place = format!("{host}:{port}");
-                let socket = TcpListener::bind((host.as_str(), *port))
-                    .await
-                    .map_err(|cause| ListenError::Bind { place, cause })?;
+                let socket =
+                    bind_tcp(host, *port).await.map_err(|cause| ListenError::Bind { place, cause })?;
                 Ok(Self { socket: Socket::Tcp(socket), unlink: None })
             }
             Listen::Unix(path) => bind_unix(path)
@@ -136,6 +135,28 @@ fn inherited() -> Result<Option<Bound>, ListenError> {
     socket.set_nonblocking(true).map_err(ListenError::Inherited)?;
     let socket = TcpListener::from_std(socket).map_err(ListenError::Inherited)?;
     Ok(Some(Bound { socket: Socket::Tcp(socket), unlink: None }))
+}
+
+/// Bound: connections that wait for `accept`. The standard library's 128 overflow when many clients come back at once.
+const BACKLOG: u32 = 1_024;
+
+/// The first address that can be bound.
+async fn bind_tcp(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let bind = || {
+            let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+            // Connections of a process before us that wait for their last packets must not keep the port.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        match bind() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// A socket file that nobody answers on is left from a process that was killed; one that answers is somebody's.
