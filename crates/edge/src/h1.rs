@@ -88,8 +88,13 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         return tunnel.run(io, parts.read_buf).await;
     }
     refuse(&ctx, &end, &mut io).await;
-    if !matches!(end, End::Killed(Kill::SendTimeout)) {
-        linger(&ctx, io).await;
+    match end {
+        // Nothing is on its way to such a client, or nothing arrives.
+        End::Killed(Kill::SendTimeout) => {}
+        End::Killed(Kill::Idle | Kill::Shutdown) => {
+            let _ = within(&ctx.worker.timers, LINGER, io.shutdown()).await;
+        }
+        End::Orderly | End::Killed(Kill::HeaderTimeout) | End::Broken(_) => linger(&ctx, io).await,
     }
 }
 

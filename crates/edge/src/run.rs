@@ -8,7 +8,7 @@ use net::tls::{Certificates, Resolver};
 use tokio::{
     net::UnixListener,
     runtime::{Builder, LocalRuntime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
 };
 use tokio_rustls::TlsAcceptor;
@@ -148,6 +148,11 @@ fn tickets(
 
 async fn live(shared: Arc<Shared>, mut all: Vec<Listener>, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
     let failed = |what| move |source| RunError::Start { what, source };
+    // From here on an order to end is kept until it can be carried out.
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate()).map_err(failed("listening to signals"))?,
+        interrupt: signal(SignalKind::interrupt()).map_err(failed("listening to signals"))?,
+    };
     let director = Director::new(Arc::clone(&shared));
     first_table(&director).await;
     if let Some(path) = &shared.settings.private {
@@ -161,7 +166,7 @@ async fn live(shared: Arc<Shared>, mut all: Vec<Listener>, tls: Option<TlsAccept
     let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
     crate::notify::ready().map_err(failed("its word to whoever started it"))?;
     tracing::info!(listeners = control.listeners.len(), "the edge serves");
-    let result = wait_for_end(&control, &mut threads, stopped).await;
+    let result = wait_for_end(&control, &mut threads, stopped, &mut signals).await;
     serving.abort();
     result
 }
@@ -179,6 +184,12 @@ async fn first_table(director: &Director) {
             tracing::error!(error = &error as &dyn std::error::Error, "the routing table is not served")
         }
     }
+}
+
+/// Orders to end: the same for both.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 /// A serving thread and its index.
@@ -224,17 +235,15 @@ async fn wait_for_end(
     control: &Control,
     threads: &mut Vec<Thread>,
     mut stopped: watch::Receiver<bool>,
+    signals: &mut Signals,
 ) -> Result<(), RunError> {
-    let failed = |source| RunError::Start { what: "waiting for signals", source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let within = control.director.shared.settings.shutdown_within.0;
     let mut looks = tokio::time::interval(Duration::from_millis(50));
     let mut is_stopping = false;
     while !threads.is_empty() {
         tokio::select! {
-            _ = terminate.recv() => drop(control.shut_down(within)),
-            _ = interrupt.recv() => drop(control.shut_down(within)),
+            _ = signals.terminate.recv() => drop(control.shut_down(within)),
+            _ = signals.interrupt.recv() => drop(control.shut_down(within)),
             _ = stopped.wait_for(|stopped| *stopped), if !is_stopping => is_stopping = true,
             _ = looks.tick() => {}
         }

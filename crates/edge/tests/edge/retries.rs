@@ -122,6 +122,30 @@ async fn an_unready_app_that_still_answers_gets_traffic_when_there_is_no_other()
     assert_eq!(edge.get("/").await, (200, "still here".to_owned()));
 }
 
+/// Says that the connection stays and closes it all the same, as servers do whose keep-alive time has run out.
+#[tokio::test]
+async fn a_connection_that_the_app_has_closed_is_not_used() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    let app = App::raw(move |mut stream| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let head = read_until(&mut stream, "\r\n\r\n").await;
+            seen.fetch_add(usize::from(head.starts_with("POST")), SeqCst);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        }
+    })
+    .await;
+    let edge = Edge::start(&live(&[&app])).await;
+    edge.ready().await;
+    let mut stream = tokio::net::TcpStream::connect(edge.http).await.unwrap();
+    for n in 1..=50 {
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        let answer = read_until(&mut stream, "ok").await;
+        assert_eq!((status(&answer), count.load(SeqCst)), (200, n), "{answer}");
+    }
+}
+
 /// Mixed traffic with aborts and broken connections: every answer must hold its own request's nonce.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_never_cross() {
