@@ -91,7 +91,7 @@ impl fmt::Display for ByteSize {
     /// The largest binary unit that divides the number, so that printing and reading give the same value back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        let whole = units.iter().find(|(_, shift)| self.0 != 0 && self.0 % (1 << shift) == 0);
+        let whole = units.iter().find(|(_, shift)| self.0 != 0 && self.0.is_multiple_of(1 << shift));
         match whole {
             Some((unit, shift)) => f.pad(&format!("{}{unit}", self.0 >> shift)),
             None => f.pad(&format!("{}B", self.0)),
