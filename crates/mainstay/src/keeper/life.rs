@@ -3,7 +3,7 @@
 //! SIGTERM ends the keeper and nothing else: the site lives, the next keeper adopts it. SIGINT drains and stops the
 //! whole site, a second one at once; `mainstay down` asks the same by the API.
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use supervisor::{Slot, StopPlan, store::Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,7 +33,14 @@ pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>
         }
     }
     let urls: Vec<_> = listeners.iter().map(|listener| listener.url.as_str()).collect();
-    tracing::info!(urls = urls.join(" "), data = %keeper.world.ground.folders.data.display(), "Mainstay is up.");
+    let data = keeper.world.ground.folders.data.display();
+    if std::io::stdout().is_terminal() {
+        println!("Mainstay is up, with its data in {data}.");
+        urls.iter().for_each(|url| println!("  {url}"));
+        println!("`mainstay deploy` in the folder of an app puts it here; Ctrl-C drains and stops everything.");
+    } else {
+        tracing::info!(urls = urls.join(" "), %data, "Mainstay is up.");
+    }
     if let Some(Err(error)) = store.map(Store::ready) {
         tracing::warn!(%error, "The parent could not be told that the keeper is ready.");
     }

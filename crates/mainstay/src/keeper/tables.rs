@@ -30,7 +30,7 @@ impl Tables {
     pub(crate) fn open(settings: &edge::Settings, edge: edge::control::Client) -> Self {
         let served = settings.state.join("served.json");
         let mut table = Table::read(&settings.table).unwrap_or_else(|error| {
-            tracing::info!(%error, "There is no routing table yet; the sites write theirs.");
+            tracing::debug!(%error, "There is no routing table yet; the sites write theirs.");
             Table::empty()
         });
         if let Some(persisted) = read_served(&served) {
