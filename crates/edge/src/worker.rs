@@ -240,15 +240,29 @@ async fn connection(
         state.is_h2.set(stream.get_ref().1.alpn_protocol() == Some(b"h2"));
     }
     let state = Rc::new(state);
-    let key = worker.connections.borrow_mut().insert(Rc::clone(&state));
+    let _registered = Registered {
+        key: worker.connections.borrow_mut().insert(Rc::clone(&state)),
+        worker: Rc::clone(&worker),
+    };
     let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
     let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
     match state.is_h2.get() {
         true => h2::serve(ctx, io).await,
         false => h1::serve(ctx, io).await,
     }
-    worker.connections.borrow_mut().remove(key);
     drop(permit);
+}
+
+/// A connection that the sweep looks at; also one whose task panics is forgotten.
+struct Registered {
+    worker: Rc<Worker>,
+    key: usize,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.worker.connections.borrow_mut().remove(self.key);
+    }
 }
 
 async fn handshake(worker: &Worker, stream: TcpStream, tls: &TlsAcceptor) -> Option<Stream> {
