@@ -13,6 +13,7 @@ use crate::spec::LogFile;
 const RING_BYTES: usize = 1 << 20;
 /// Bound: what `tail` can give.
 const TAIL_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 128 * 1024;
 /// The writer has little to do and no recursion.
 const STACK_BYTES: usize = 64 * 1024;
 
@@ -22,6 +23,8 @@ pub(super) struct Log {
     shared: Arc<Shared>,
     /// The last lines, formatted; up to twice [`TAIL_BYTES`], halved at a line's end.
     tail: Vec<u8>,
+    /// Formatted lines of the read that goes on. Bound: [`BATCH_BYTES`] and one line.
+    batch: Vec<u8>,
     stamp: Stamp,
 }
 
@@ -56,7 +59,7 @@ impl Log {
             .name("log".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || write_on(&theirs, Files::new(file)))?;
-        Ok(Self { shared, tail: Vec::new(), stamp: Stamp::default() })
+        Ok(Self { shared, tail: Vec::new(), batch: Vec::new(), stamp: Stamp::default() })
     }
 
     /// Now is when the lines that follow were read.
@@ -64,19 +67,28 @@ impl Log {
         self.stamp.set(SystemTime::now());
     }
 
+    /// Takes one line; it is on its way with the next [`Log::flush`].
     pub(super) fn line(&mut self, stream: &str, line: &[u8], full: bool) {
-        let stamp = self.stamp.next().as_bytes();
         let mark: &[u8] = if full { b" F " } else { b" P " };
-        let parts = [stamp, b" ", stream.as_bytes(), mark, line, b"\n"];
-        let len = parts.iter().map(|part| part.len()).sum::<usize>();
-        remember(&mut self.tail, &parts);
-        let mut ring = self.shared.lock();
-        if ring.bytes.len() + len > RING_BYTES {
-            ring.dropped += 1;
-            return;
+        let parts = [self.stamp.next().as_bytes(), b" ", stream.as_bytes(), mark, line, b"\n"];
+        parts.iter().for_each(|part| self.batch.extend_from_slice(part));
+        if self.batch.len() >= BATCH_BYTES {
+            self.flush();
         }
-        parts.iter().for_each(|part| ring.bytes.extend_from_slice(part));
+    }
+
+    /// Gives the lines to the writer: many at once, because waking it costs more than a line.
+    pub(super) fn flush(&mut self) {
+        remember(&mut self.tail, &self.batch);
+        let mut ring = self.shared.lock();
+        let room = RING_BYTES - ring.bytes.len();
+        let whole = |fit: &[u8]| fit.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let fit = self.batch.get(..room).map_or(self.batch.len(), whole);
+        let (taken, lost) = self.batch.split_at(fit);
+        ring.bytes.extend_from_slice(taken);
+        ring.dropped += lost.iter().filter(|byte| **byte == b'\n').count() as u64;
         drop(ring);
+        self.batch.clear();
         self.shared.changed.notify_one();
     }
 
@@ -84,6 +96,7 @@ impl Log {
     pub(super) fn note(&mut self, text: &str) {
         self.tick();
         self.line("stderr", format!("mainstay: {text}").as_bytes(), true);
+        self.flush();
     }
 
     /// The last `count` lines, oldest first.
@@ -96,6 +109,7 @@ impl Log {
 
     /// No more lines come; waits up to `patience` for the disk to take what is there.
     pub(super) fn close(&mut self, patience: Duration) {
+        self.flush();
         let mut ring = self.shared.lock();
         ring.closed = true;
         self.shared.changed.notify_all();
@@ -110,8 +124,8 @@ impl Log {
     }
 }
 
-fn remember(tail: &mut Vec<u8>, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| tail.extend_from_slice(part));
+fn remember(tail: &mut Vec<u8>, lines: &[u8]) {
+    tail.extend_from_slice(lines);
     if tail.len() > 2 * TAIL_BYTES {
         let past = tail.len() - TAIL_BYTES;
         let end = tail.iter().skip(past).position(|byte| *byte == b'\n').map_or(past, |n| past + n + 1);

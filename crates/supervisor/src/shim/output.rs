@@ -51,6 +51,12 @@ impl Output {
 
     /// Reads once from a pipe that is readable. Returns whether there may be more.
     pub(super) fn read(&mut self, index: usize, log: &mut Log) -> bool {
+        let more = self.read_some(index, log);
+        log.flush();
+        more
+    }
+
+    fn read_some(&mut self, index: usize, log: &mut Log) -> bool {
         let Some(stream) = self.streams.get_mut(index) else { return false };
         let Some(pipe) = &stream.pipe else { return false };
         let name = stream.name;

@@ -25,10 +25,11 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// So many lines of 100 bytes, as fast as they go.
 fn lines(count: u64) {
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
     for n in 0..count {
         writeln!(out, "{n:099}").expect("stdout takes it");
     }
+    out.flush().expect("stdout takes it");
 }
 
 fn endless_line(mib: usize) {

@@ -22,6 +22,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_killed_shim_takes_its_app_along_and_the_exit_is_lost", shim_killed),
         trial("a_stop_once_begun_survives_the_keeper", stop_survives),
         trial("a_running_process_cannot_be_forgotten", not_forgotten),
+        trial("a_shim_that_is_told_to_end_stops_its_app_first", shim_told),
+        root_trial("an_app_that_runs_out_of_memory_is_told_so", out_of_memory)
+            .with_ignored_flag(!limits_memory()),
         root_trial("a_killed_shim_takes_an_app_of_another_user_along", shim_of_a_user_killed),
     ]
 }
@@ -155,4 +158,38 @@ async fn not_forgotten() {
     assert!(is_alive(process.pid()));
     process.stop().await.expect("taken");
     process.wait().await;
+}
+
+/// As a machine that shuts down does it.
+async fn shim_told() {
+    let house = House::new();
+    let process = house
+        .spawn(&house.shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
+        .await;
+    until("it is up", || house.texts() == ["up"]).await;
+    let [shim] = pids_of(process.dir())[..] else { panic!("one shim") };
+    machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 15).expect("sent");
+    let exit = process.wait().await;
+    assert_eq!((exit.cause, exit.asked), (Cause::Code(0), true));
+    assert_eq!(house.texts(), ["up", "bye"]);
+}
+
+/// Only where the v2 tree has the memory controller.
+fn limits_memory() -> bool {
+    let mount = machine::cgroup::mount();
+    mount.is_some_and(|mount| machine::cgroup::controllers(&mount).iter().any(|name| name == "memory"))
+}
+
+async fn out_of_memory() {
+    let house = House::new();
+    assert_eq!(house.supervisor.lost_abilities(), [String::new(); 0]);
+    let mut order = house.shell("echo begun; tail /dev/zero; echo not reached");
+    order.limits.memory_max = Some(model::ByteSize::mib(20));
+    order.limits.tasks_max = Some(64);
+    let process = house.spawn(&order).await;
+    let exit = process.wait().await;
+    // The shell may be the one that was taken, or see its `tail` taken; the limit is on both.
+    assert!(exit.oom, "{exit:?}");
+    assert!(house.texts().contains(&"begun".to_owned()));
+    let [_shim] = pids_of(process.dir())[..] else { panic!("the shim was taken too") };
 }
