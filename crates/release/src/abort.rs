@@ -49,7 +49,7 @@ async fn withdraw<W: World>(run: &mut Run<W>) {
         let mut next = State::clone(&at.books.read());
         without(&mut next);
         if let Err(error) = at.publish_state(&next).await {
-            tracing::warn!(site = %at.site, %error, "the edge still knows the candidates; they get no traffic");
+            tracing::warn!(site = %at.site, %error, "The edge still knows the candidates; they get no traffic.");
         }
     }
     if !warm {
@@ -97,7 +97,7 @@ pub(crate) fn keep_claims<W: World>(run: &Run<W>) {
     match serving.map(|release| run.at.manifest(release)) {
         Some(Ok(manifest)) => run.at.claims.keep(&run.at.site, &manifest.routes),
         Some(Err(error)) => {
-            tracing::error!(%error, "the routes of what serves are not known; the claims stay")
+            tracing::error!(%error, "The routes of what serves are not known; the claims stay.")
         }
         None => run.at.claims.release(&run.at.site),
     }

@@ -182,7 +182,7 @@ impl ArtifactStore {
                 None => older_than(WHOLE_AGE_MAX) && !needed.contains(&format!("sha256:{name}")),
             };
             if unneeded && let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!(%name, %error, "an artifact cannot be removed");
+                tracing::warn!(%name, %error, "An artifact cannot be removed.");
             }
         }
     }

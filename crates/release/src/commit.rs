@@ -62,7 +62,7 @@ fn set_scale<W: World>(run: &Run<W>, state: &mut State) {
 /// What stays true of this release from now on. A failure is a warning: the release serves.
 pub(crate) fn commit<W: World>(run: &Run<W>) {
     if let Err(error) = run.enter(api::deploy::Phase::Commit) {
-        tracing::error!(%error, "a phase is not in the journal");
+        tracing::error!(%error, "A phase is not in the journal.");
     }
     let manifest = run.manifest.clone();
     let changed = run.at.books.change(|state| {

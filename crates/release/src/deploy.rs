@@ -58,7 +58,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
         }
         match run.enter(phase) {
             Err(error) if phase <= Phase::Switch => return Err(Halt::Abort(error)),
-            Err(error) => tracing::error!(%error, "a phase is not in the journal"),
+            Err(error) => tracing::error!(%error, "A phase is not in the journal."),
             Ok(()) => {}
         }
         match phase {
@@ -72,7 +72,10 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Gate => gate::gate(run).await?,
             Phase::Switch => switch::switch(run).await?,
             Phase::Bake => bake::bake(run).await?,
-            Phase::Drain => commit::let_go(run).await,
+            Phase::Drain => {
+                gate::wait_for_grown(run).await;
+                commit::let_go(run).await;
+            }
             Phase::Plan | Phase::Lock | Phase::Stop | Phase::Commit => {}
         }
     }
@@ -97,7 +100,7 @@ pub(crate) fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
     let kind = Kind::Ended { outcome, serving, error: error.clone(), report: report.clone() };
     if let Err(unwritten) = run.log.append(kind) {
         // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
-        tracing::error!(%unwritten, "the end of the deploy is not in its journal");
+        tracing::error!(%unwritten, "The end of the deploy is not in its journal.");
         let told = EventKind::Ended { outcome, serving, error, report };
         run.log.events.end_unwritten(now(), told);
     }

@@ -37,7 +37,7 @@ async fn drain_all<W: World>(at: &Scene<W>, state: &State, until: Instant) {
     {
         let _pointer = at.pointer.lock().await;
         if let Err(error) = at.publish_state(&leaving).await {
-            tracing::warn!(site = %at.site, %error, "the edge is not told that the site drains");
+            tracing::warn!(site = %at.site, %error, "The edge is not told that the site drains.");
         }
     }
     while Instant::now() < until {

@@ -6,6 +6,7 @@ use model::{Explain, InstanceName};
 use tokio::time::Instant;
 
 use crate::{
+    journal::Course,
     run::{Halt, Run},
     smoke,
     start::refuse_broken,
@@ -130,6 +131,24 @@ pub(crate) fn first_unready<'a, W: World>(
 ) -> Option<&'a InstanceName> {
     let names = groups.iter().flat_map(|g| &g.members).map(|m| &m.name);
     names.into_iter().find(|name| !is_ready(run, name, groups, observed, pools))
+}
+
+/// More instances of what serves were gated beside it; in its own pool the edge probes them anew. A deploy that says
+/// "done" means that they take requests; that they do not yet harms nobody.
+pub(crate) async fn wait_for_grown<W: World>(run: &mut Run<W>) {
+    let Course::Grow { service, .. } = run.task.course.clone() else { return };
+    let until = Instant::now() + run.manifest.deploy.health_timeout.0;
+    while Instant::now() < until {
+        let live: Vec<Group> =
+            run.at.books.read().live.iter().filter(|group| group.service == service).cloned().collect();
+        if let (Ok(observed), Ok(pools)) = (run.at.observed().await, run.at.pools().await)
+            && first_unready(run, &live, &observed, &pools).is_none()
+        {
+            return;
+        }
+        run.pause().await;
+    }
+    run.log.note(format!("not all instances of {service} take requests yet"));
 }
 
 async fn not_ready<W: World>(

@@ -32,7 +32,7 @@ pub(crate) fn records(layout: &SiteLayout, site: &Site, limit: usize) -> Vec<Rec
     let read = |(deploy, path): (DeployId, PathBuf)| match journal::read(&path) {
         Ok((records, _)) => record(deploy, site, &records),
         Err(error) => {
-            tracing::warn!(%site, %deploy, %error, "a journal does not read");
+            tracing::warn!(%site, %deploy, %error, "A journal does not read.");
             None
         }
     };

@@ -61,7 +61,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     let (journal, records) = match Journal::open(&path) {
         Ok(opened) => opened,
         Err(error) => {
-            tracing::error!(site = %at.site, %error, "the last deploy's journal does not read; what the books say is kept");
+            tracing::error!(site = %at.site, %error, "The last deploy's journal does not read; what the books say is kept.");
             return None;
         }
     };
@@ -83,7 +83,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
     let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
-    tracing::warn!(site = %at.site, %deploy, phase = ?reached.phase, ?recovery, "taking up what another keeper began");
+    tracing::warn!(site = %at.site, %deploy, phase = ?reached.phase, ?recovery, "Taking up what another keeper began.");
     let first = records.first()?;
     let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
     let since = first.at.clone();
@@ -151,7 +151,7 @@ async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
         match at.world.served(&at.site).await {
             Ok(served) => return served,
             Err(error) => {
-                tracing::warn!(site = %at.site, %error, "the edge does not say what it serves; again")
+                tracing::warn!(site = %at.site, %error, "The edge does not say what it serves; again.")
             }
         }
         tokio::time::sleep(at.settings.tick).await;
@@ -245,7 +245,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     let observed = loop {
         match at.observed().await {
             Ok(observed) => break observed,
-            Err(error) => tracing::warn!(site = %at.site, %error, "the supervisor does not answer; again"),
+            Err(error) => tracing::warn!(site = %at.site, %error, "The supervisor does not answer; again."),
         }
         tokio::time::sleep(at.settings.tick).await;
     };
@@ -258,7 +258,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
         }
     });
     if let Err(error) = changed {
-        tracing::error!(site = %at.site, %error, "the books cannot be written");
+        tracing::error!(site = %at.site, %error, "The books cannot be written.");
     }
     let state = at.books.read();
     stop_strangers(at, &state, &observed).await;
@@ -274,7 +274,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     if state.serving.is_some() || !state.live.is_empty() {
         let until = Instant::now() + at.settings.switch_limit;
         if let Err(error) = at.publish_until(until).await {
-            tracing::error!(site = %at.site, %error, "the edge has no table yet; it is tried again");
+            tracing::error!(site = %at.site, %error, "The edge has no table yet; it is tried again.");
         }
     }
     !missing.is_empty()
@@ -296,7 +296,7 @@ async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) 
         Err(error) => Err(error),
     };
     if let Err(error) = started {
-        tracing::error!(site = %at.site, instance = %member.name, %error, "an instance that should serve does not start");
+        tracing::error!(site = %at.site, instance = %member.name, %error, "An instance that should serve does not start.");
     }
 }
 
@@ -314,9 +314,9 @@ async fn stop_strangers<W: World>(at: &Scene<W>, state: &State, observed: &[crat
     if strangers.is_empty() {
         return;
     }
-    tracing::warn!(site = %at.site, count = strangers.len(), "stopping instances that have no place");
+    tracing::warn!(site = %at.site, count = strangers.len(), "Stopping instances that have no place.");
     for error in at.stop_groups(&strangers).await {
-        tracing::error!(site = %at.site, %error, "an instance without a place is not stopped");
+        tracing::error!(site = %at.site, %error, "An instance without a place is not stopped.");
     }
 }
 
@@ -368,7 +368,7 @@ pub(crate) async fn reconcile<W: World>(
     match at.publish().await {
         Ok(_) => now,
         Err(error) => {
-            tracing::warn!(site = %at.site, %error, "the edge does not know yet where an instance went");
+            tracing::warn!(site = %at.site, %error, "The edge does not know yet where an instance went.");
             known
         }
     }

@@ -52,18 +52,18 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                tracing::warn!(site = %at.site, %error, "a release cannot be pruned");
+                tracing::warn!(site = %at.site, %error, "A release cannot be pruned.");
                 return;
             }
         }
         if let Err(error) = at.remove_release(release).await {
-            tracing::warn!(site = %at.site, %release, %error, "a pruned release's files stay");
+            tracing::warn!(site = %at.site, %release, %error, "A pruned release's files stay.");
         }
     }
     remove_orphans(at).await;
     for (deploy, path) in history::deploys(&at.layout).into_iter().skip(history::RECORDS_MAX) {
         if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(site = %at.site, %deploy, %error, "an old journal stays");
+            tracing::warn!(site = %at.site, %deploy, %error, "An old journal stays.");
         }
     }
     let artifacts = state.serving.and_then(|release| state.releases.get(&release));
@@ -87,7 +87,7 @@ async fn remove_orphans<W: World>(at: &Scene<W>) {
             continue;
         }
         if let Err(error) = at.remove_release(number).await {
-            tracing::warn!(site = %at.site, release = %number, %error, "a forgotten release's files stay");
+            tracing::warn!(site = %at.site, release = %number, %error, "A forgotten release's files stay.");
         }
     }
 }

@@ -33,19 +33,19 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
         Ok(true) => {}
         Ok(false) => return None,
         Err(error) => {
-            tracing::warn!(site = %at.site, %error, "stopping is not in the books; it is repeated if need be")
+            tracing::warn!(site = %at.site, %error, "Stopping is not in the books; it is repeated if need be.")
         }
     }
     if let Err(error) = at.publish().await {
-        tracing::warn!(site = %at.site, %error, "the edge still knows a pool that is being stopped");
+        tracing::warn!(site = %at.site, %error, "The edge still knows a pool that is being stopped.");
     }
     let errors = at.stop_groups(std::slice::from_ref(group)).await;
     for error in &errors {
         // STOP never fails a good deploy; what is left is tried again by the next keeper.
-        tracing::error!(site = %at.site, %error, "an instance is not stopped");
+        tracing::error!(site = %at.site, %error, "An instance is not stopped.");
     }
     if let Err(error) = at.books.change(|state| state.leaving.retain(|l| l.group != *group)) {
-        tracing::warn!(site = %at.site, %error, "a stopped group is still in the books");
+        tracing::warn!(site = %at.site, %error, "A stopped group is still in the books.");
     }
     let cut = cut.map(|open| format!("; cut {open} at their time-outs")).unwrap_or_default();
     Some(format!("{} of release {} is stopped{cut}", group.service, group.release))
@@ -71,10 +71,10 @@ async fn hint<W: World>(at: &Scene<W>, group: &Group, hint: &DrainHint) {
         match timeout(at.settings.smoke_limit, told).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(site = %at.site, %error, "an instance could not be told that it drains")
+                tracing::warn!(site = %at.site, %error, "An instance could not be told that it drains.")
             }
             Err(_) => {
-                tracing::warn!(site = %at.site, instance = %member.name, "an instance does not take its drain hint")
+                tracing::warn!(site = %at.site, instance = %member.name, "An instance does not take its drain hint.")
             }
         }
     }

@@ -61,7 +61,7 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
         match at.publish_state(&next).await {
             Ok(served) => break served.epoch,
             Err(error) => {
-                tracing::error!(site = %at.site, %error, "the edge does not take the old release back; again")
+                tracing::error!(site = %at.site, %error, "The edge does not take the old release back; again.")
             }
         }
         tokio::time::sleep(at.settings.tick).await;
@@ -70,7 +70,7 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     // The books must follow the edge; on a full disk that is waited for, the old release serves meanwhile.
     while let Err(error) = at.books.change(back) {
         if !std::mem::replace(&mut logged, true) {
-            tracing::error!(site = %at.site, %error, "the return cannot be written down; trying until it can");
+            tracing::error!(site = %at.site, %error, "The return cannot be written down; trying until it can.");
         }
         tokio::time::sleep(at.settings.tick).await;
     }
@@ -78,7 +78,7 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     if let Some(old) = from
         && let Err(error) = link_atomically(&at.layout.current(), &at.layout.release(old))
     {
-        tracing::warn!(%error, "the link `current` still names the new release");
+        tracing::warn!(%error, "The link `current` still names the new release.");
     }
     abort::keep_claims(run);
 }

@@ -77,7 +77,7 @@ impl Log {
 
     pub(crate) fn tell(&self, kind: Kind) {
         if let Err(error) = self.append(kind) {
-            tracing::error!(%error, "a line of the deploy's journal is lost");
+            tracing::error!(%error, "A line of the deploy's journal is lost.");
         }
     }
 }

@@ -99,7 +99,7 @@ impl<W: World> Scene<W> {
         loop {
             match self.publish().await {
                 Err(error) if Instant::now() >= until => return Err(error),
-                Err(error) => tracing::warn!(site = %self.site, %error, "the edge took no table; again"),
+                Err(error) => tracing::warn!(site = %self.site, %error, "The edge took no table; again."),
                 served => return served,
             }
             tokio::time::sleep(self.settings.tick).await;

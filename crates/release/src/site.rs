@@ -83,7 +83,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     if let Some(serving) = scene.books.read().serving {
         let manifest = scene.manifest(serving)?;
         if let Err(conflicts) = scene.claims.add(&site, &manifest.routes) {
-            tracing::error!(%site, ?conflicts, "two sites serve the same route");
+            tracing::error!(%site, ?conflicts, "Two sites serve the same route.");
         }
     }
     let (commands, inbox) = mpsc::channel(QUEUE_MAX);
@@ -282,7 +282,7 @@ impl<W: World> Actor<W> {
             Ok(Done::Answered) => {}
             Err(error) if error.is_panic() => {
                 // A panic ended a task. If it was the run, its journal has no end: recover it as after a crash.
-                tracing::error!(site = %self.at.site, %error, "a task of the site ended by a panic");
+                tracing::error!(site = %self.at.site, %error, "A task of the site ended by a panic.");
                 self.reconciling = false;
                 if let Lock::Held(_) = self.lock {
                     self.lock = Lock::Starting;
@@ -297,6 +297,7 @@ impl<W: World> Actor<W> {
     /// It is known what a keeper before this one left: nothing, or a run to take up.
     fn opened(&mut self, opened: Opened<W>) {
         self.lock = Lock::Free;
+        self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
             self.resumed = true;
             self.lock = Lock::Held(Box::new(Held {
@@ -314,12 +315,11 @@ impl<W: World> Actor<W> {
             let at = Arc::clone(&self.at);
             self.jobs.spawn(async move { Done::CameUp(open::comes_up(&at).await) });
         }
-        self.retire_what_drains();
     }
 
     /// The run that held the lock has ended.
     async fn ran(&mut self, end: &End) {
-        tracing::info!(site = %self.at.site, outcome = ?end.outcome, "a run of the deploy machine has ended");
+        tracing::info!(site = %self.at.site, outcome = ?end.outcome, "A run of the deploy machine has ended.");
         self.lock = Lock::Free;
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();
@@ -343,7 +343,7 @@ impl<W: World> Actor<W> {
         let Some(other) = state.other_stable() else { return };
         let caller = Caller { operator: "mainstay".into(), host: self.at.world.host() };
         if let Err(error) = self.rollback(Some(other), &caller).await {
-            tracing::error!(site = %self.at.site, %error, "what serves does not come up, and the last stable release cannot be tried");
+            tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
         }
     }
 
@@ -375,7 +375,7 @@ impl<W: World> Actor<W> {
                 }),
             };
             if let Err(error) = appended {
-                tracing::warn!(site = %self.at.site, %error, "a retirement is not in its deploy's journal");
+                tracing::warn!(site = %self.at.site, %error, "A retirement is not in its deploy's journal.");
             }
         }
         // A rollback that claimed the group may itself have ended meanwhile.

@@ -61,7 +61,7 @@ impl Sites {
         let all = Self { inner: Arc::new(inner) };
         for site in found {
             if let Err(error) = all.obtain(&site) {
-                tracing::error!(%site, %error, "the site cannot be opened and is left as it is");
+                tracing::error!(%site, %error, "The site cannot be opened and is left as it is.");
             }
         }
         Ok(all)
@@ -112,7 +112,7 @@ impl Sites {
         // The app's folder goes with its last environment.
         let app = self.inner.layout.apps().join(site.app.as_str());
         if let Err(error) = std::fs::remove_dir(&app) {
-            tracing::debug!(%error, "the app's folder stays");
+            tracing::debug!(%error, "The app's folder stays.");
         }
         Ok(())
     }

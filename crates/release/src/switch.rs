@@ -25,7 +25,7 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         Ok(served) => other_table(served.generation, generation),
         Err(error) => error,
     };
-    tracing::warn!(site = %at.site, %error, "the switch was not acknowledged: asking the edge what it serves");
+    tracing::warn!(site = %at.site, %error, "The switch was not acknowledged: asking the edge what it serves.");
     match truth(run).await? {
         Some(epoch) => complete(run, epoch).await,
         None => {
@@ -74,7 +74,7 @@ async fn truth<W: World>(run: &mut Run<W>) -> Result<Option<u64>, Halt> {
                 return Err(Halt::Hold { explain, migration: false });
             }
             Err(error) => {
-                tracing::warn!(site = %run.at.site, %error, "the edge does not say what it serves; again")
+                tracing::warn!(site = %run.at.site, %error, "The edge does not say what it serves; again.")
             }
         }
         run.pause().await;
@@ -108,7 +108,7 @@ pub(crate) async fn complete<W: World>(run: &mut Run<W>, epoch: u64) -> Result<(
     }
     run.log.tell(Kind::SwitchDone { epoch });
     if let Err(error) = link_atomically(&at.layout.current(), &at.layout.release(run.task.to)) {
-        tracing::warn!(%error, "the link `current` still names the old release");
+        tracing::warn!(%error, "The link `current` still names the old release.");
     }
     run.log.note(format!("release {} serves", run.task.to));
     Ok(())
