@@ -16,32 +16,37 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const OURS: &str = "x-mainstay-";
 
 /// Removes what is between two neighbours only (RFC 9110 7.6.1), and what `Connection` names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-        let names: Vec<HeaderName> =
-            lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
-        headers.remove(header::CONNECTION);
-        names.iter().for_each(|name| {
-            headers.remove(name);
-        });
+    // Most heads hold none of them: one walk over the names finds that out.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-    ] {
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let named = lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
+    let known = headers.keys().filter(|name| is_hop_by_hop(name)).cloned();
+    let names: Vec<HeaderName> = named.chain(known).collect();
+    names.iter().for_each(|name| {
         headers.remove(name);
-    }
+    });
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // Their lengths rule out nearly all others without comparing text.
+    matches!(name.len(), 2 | 7 | 10 | 16..=19)
+        && matches!(
+            name,
+            "te" | "upgrade"
+                | "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+        )
 }
 
 /// Who asks, as the app is told.

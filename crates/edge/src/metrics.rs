@@ -12,6 +12,8 @@ use std::{
 
 use http::Method;
 
+use crate::hash::OwnKeys;
+
 /// Upper bounds in seconds; 0.1 to 10 are the guides'.
 const BUCKETS_S: [f64; 19] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 30.0,
@@ -37,7 +39,7 @@ struct Cell {
 
 /// One thread's figures. The lock is taken by others only while they read.
 #[derive(Debug, Default)]
-pub(crate) struct Shard(Mutex<HashMap<Key, Cell>>);
+pub(crate) struct Shard(Mutex<HashMap<Key, Cell, OwnKeys>>);
 
 impl Shard {
     pub(crate) fn record(&self, route: u32, method: &Method, status: u16, took: Duration) {

@@ -25,6 +25,9 @@ use crate::{
     worker::Worker,
 };
 
+/// Header lines that [`rewrite`] adds, so that the map grows once.
+const ADDED_HEADERS: usize = 8;
+
 /// What all requests of one connection share.
 #[derive(Debug)]
 pub(crate) struct Ctx {
@@ -248,7 +251,11 @@ fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, pro
     headers::remove_hop_by_hop(&mut head.headers);
     headers::remove_ours(&mut head.headers);
     head.headers.remove(header::EXPECT);
-    head.headers.insert(header::HOST, host.clone());
+    // HTTP/2 has none, and a `Connection` line may have named it.
+    if !head.headers.contains_key(header::HOST) {
+        head.headers.insert(header::HOST, host.clone());
+    }
+    head.headers.reserve(ADDED_HEADERS);
     let client = flight.client;
     let ip = if client == ctx.peer { ctx.peer_value.clone() } else { ip_value(client) };
     let asker = headers::Asker {

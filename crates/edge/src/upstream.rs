@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     body::RequestBody,
     clock::now_ms,
+    hash::OwnKeys,
     pool::UpstreamState,
     settings::Limits,
     table::Address,
@@ -43,7 +44,7 @@ pub(crate) type Sender = SendRequest<RequestBody>;
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Idle {
-    by_process: RefCell<HashMap<ProcessId, Vec<(Sender, u64)>>>,
+    by_process: RefCell<HashMap<ProcessId, Vec<(Sender, u64)>, OwnKeys>>,
 }
 
 /// The right to give a connection back once its answer has ended.
