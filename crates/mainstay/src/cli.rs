@@ -72,9 +72,9 @@ pub struct Globals {
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", help_heading = "Global options")]
     pub color: Colour,
 
-    /// Say more; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
-    pub verbose: u8,
+    /// Say more: which keeper is asked, which files are packed
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

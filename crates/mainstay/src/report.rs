@@ -45,6 +45,12 @@ impl Report {
         self.print("warning", Kind::Warning, explain);
     }
 
+    /// A sentence for those who asked for more (`-v`); not part of any answer.
+    pub fn note(&self, text: &str) {
+        // Nobody reads standard error any more: there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{}", clean(text));
+    }
+
     fn print(&self, name: &str, kind: Kind, explain: &Explain) {
         let text = if self.json {
             serde_json::json!({ name: explain }).to_string()

@@ -40,12 +40,11 @@ pub struct ManifestFile {
 impl Session {
     pub fn new(globals: &Globals) -> Self {
         let folders = Folders::to_reach(globals.data.as_deref(), &Surroundings::of_this_process());
-        Self {
-            report: Report::new(globals.color, globals.json),
-            client: Client::new(folders.api_socket()),
-            folders,
-            globals: globals.clone(),
+        let report = Report::new(globals.color, globals.json);
+        if globals.verbose {
+            report.note(&format!("asking the keeper at {}", folders.api_socket().display()));
         }
+        Self { report, client: Client::new(folders.api_socket()), folders, globals: globals.clone() }
     }
 
     pub fn json(&self) -> bool {

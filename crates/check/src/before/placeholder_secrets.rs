@@ -63,7 +63,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     let plain = value.trim().to_lowercase().replace(['-', ' '], "_");
     let repeated = plain.len() >= 4 && plain.chars().all(|c| Some(c) == plain.chars().next());
     let angled =
-        plain.starts_with('<') && plain.ends_with('>') || plain.starts_with("${") && plain.ends_with('}');
+        (plain.starts_with('<') && plain.ends_with('>')) || (plain.starts_with("${") && plain.ends_with('}'));
     repeated
         || angled
         || STARTS.iter().any(|start| plain.starts_with(start))

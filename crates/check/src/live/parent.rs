@@ -4,7 +4,7 @@ use api::checks::{Severity, State};
 use model::Explain;
 
 use super::{Live, Running};
-use crate::finding::{Check, found, passed};
+use crate::finding::{Check, count, found, passed};
 
 pub(super) const CHECK: Check<Running> = Check {
     id: "keeper-parent",
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check<Running> = Check {
 
 fn run(context: &Live<'_>) -> State {
     if context.machine.has_parent {
-        return passed(format!("the keeper was started {} times", context.machine.keeper.restarts + 1));
+        return passed(count(context.machine.keeper.restarts as usize, "restart"));
     }
     found(
         Explain::new("no-parent", "`mainstay up` is gone, and nothing restarts the keeper")

@@ -90,7 +90,7 @@ impl Deploy {
             )
             .help("leave `--app` out, or go to the folder of the other app"));
         }
-        let packed = pack::pack(file.folder(), &manifest.release.source, session.json())?;
+        let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
         send::send(session, &packed).await?;
         Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
     }

@@ -89,12 +89,17 @@ pub(super) async fn watch(session: &Session, site: &Site, started: &Started) -> 
                 }
             },
             () = interrupts.next() => {
-                if !interrupts.is_first() {
+                // A keeper that does not answer must not keep anybody at the terminal: the second one is heard meanwhile.
+                let first = interrupts.is_first();
+                let cancelled = first && tokio::select! {
+                    () = cancel(&session.client, site, &mut shown) => true,
+                    () = interrupts.next() => false,
+                };
+                if !cancelled {
                     shown.progress.clear();
                     detached(session, site);
                     return Ok(ExitCode::from(EXIT_DETACHED));
                 }
-                cancel(&session.client, site, &mut shown).await;
             }
         }
     }
@@ -146,6 +151,9 @@ async fn end(session: &Session, site: &Site, code: u8, shown: &Shown<'_>) -> Exi
         return ExitCode::from(code);
     }
     match shown.serving {
+        Some(release) if shown.unchanged => {
+            line(format!("Nothing had to change: release {release} serves {site}"))
+        }
         Some(release) => line(format!("Release {release} serves {site}")),
         None => line(format!("Nothing serves {site}")),
     }
@@ -163,11 +171,18 @@ struct Shown<'a> {
     progress: Progress,
     phase: Option<(Phase, Option<jiff::Timestamp>)>,
     serving: Option<ReleaseNumber>,
+    unchanged: bool,
 }
 
 impl<'a> Shown<'a> {
     fn new(session: &'a Session) -> Self {
-        Self { session, progress: Progress::spinner(session.json()), phase: None, serving: None }
+        Self {
+            session,
+            progress: Progress::spinner(session.json()),
+            phase: None,
+            serving: None,
+            unchanged: false,
+        }
     }
 
     fn note(&mut self, text: &str) {
@@ -197,6 +212,7 @@ impl<'a> Shown<'a> {
                 self.leave(at);
                 self.progress.clear();
                 self.serving = *serving;
+                self.unchanged = *outcome == Outcome::Unchanged;
                 if !self.session.json() {
                     report.iter().for_each(|said| line(format!("  {}", clean(said))));
                     if let Some(error) = error {

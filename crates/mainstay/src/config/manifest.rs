@@ -219,6 +219,11 @@ fn unknown_environment(env: &EnvName, known: &[EnvName]) -> Option<Explain> {
     Some(Explain::new("unknown-environment", format!("the manifest has no [environment.{env}]")).help(meant))
 }
 
+/// Whether a text may stand in a command or a value: it names no placeholder that stands for nothing.
+pub fn is_plain(text: &str) -> bool {
+    !text.contains('\0') && text::used(text).iter().all(|name| text::PLACEHOLDERS.contains(name))
+}
+
 /// The app's name, and nothing else of the file: it may be wrong everywhere else.
 pub fn app_name(text: &str) -> Option<AppName> {
     let (tree, _) = DeTable::parse_recoverable(text);

@@ -1,5 +1,7 @@
 //! The command line as a user has it: the real binary, its words, its exit codes. One file per command.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper that cannot go on must fail the test")]
+
 mod apps;
 mod cancel;
 mod check;

@@ -19,7 +19,7 @@ use ignore::{DirEntry, WalkBuilder};
 use model::{Explain, manifest::Source};
 use sha2::{Digest as _, Sha256};
 
-use crate::progress::Progress;
+use crate::{progress::Progress, session::Session};
 
 /// Names what stays out of a release.
 pub(crate) const IGNORE_FILE: &str = ".mainstayignore";
@@ -52,10 +52,10 @@ impl Packed {
 ///
 /// # Errors
 /// It is missing or unreadable, a link leaves the folder, a file is neither file, folder nor link, or changed.
-pub(super) fn pack(folder: &Path, source: &Source, quiet: bool) -> Result<Packed, Explain> {
+pub(super) fn pack(folder: &Path, source: &Source, session: &Session) -> Result<Packed, Explain> {
     match source {
-        Source::Dir(dir) => pack_dir(&folder.join(dir), quiet),
-        Source::Artifact(file) => measure(&folder.join(file), quiet),
+        Source::Dir(dir) => pack_dir(&folder.join(dir), session),
+        Source::Artifact(file) => measure(&folder.join(file), session.json()),
     }
 }
 
@@ -89,7 +89,7 @@ fn measure(path: &Path, quiet: bool) -> Result<Packed, Explain> {
     Ok(Packed { artifact, file: Place::Given(path.to_owned()) })
 }
 
-fn pack_dir(dir: &Path, quiet: bool) -> Result<Packed, Explain> {
+fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     let metadata = std::fs::metadata(dir).map_err(|error| unpackable(dir, &error))?;
     if !metadata.is_dir() {
         return Err(Explain::new("no-folder", format!("{} is no folder", dir.display()))
@@ -106,13 +106,18 @@ fn pack_dir(dir: &Path, quiet: bool) -> Result<Packed, Explain> {
     let sink = Hashing { inner: BufWriter::new(file), hasher: Sha256::new(), bytes: 0 };
     let encoder = zstd::Encoder::new(sink, ZSTD_LEVEL).map_err(cannot_write)?;
     let mut tar = tar::Builder::new(encoder);
-    let progress = Progress::spinner(quiet);
+    let progress = Progress::spinner(session.json());
     progress.doing("packing");
     for entry in walk(dir) {
         let entry = entry.map_err(|error| {
             Explain::new("cannot-pack", format!("cannot read all of {}", dir.display())).because(&error)
         })?;
         append(&mut tar, dir, &entry)?;
+        if session.globals.verbose {
+            session
+                .report
+                .note(&format!("packed {}", entry.path().strip_prefix(dir).unwrap_or(dir).display()));
+        }
     }
     progress.clear();
     let sink = tar.into_inner().and_then(zstd::Encoder::finish).map_err(cannot_write)?;

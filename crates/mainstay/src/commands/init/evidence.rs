@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Guess;
+use crate::config::manifest::is_plain;
 
 /// Bound: a file that describes an app is smaller.
 const FILE_BYTES_MAX: u64 = 512 << 10;
@@ -112,6 +113,7 @@ pub(super) fn node_before(dir: &Path, guess: &mut Guess) {
 pub(super) fn complete(dir: &Path, guess: &mut Guess) {
     let mut names = std::collections::BTreeSet::new();
     guess.services.retain(|service| names.insert(service.name.clone()));
+    commands(guess);
     if guess.services.iter().any(|service| service.web) {
         ready_path(dir, guess);
     }
@@ -123,6 +125,21 @@ pub(super) fn complete(dir: &Path, guess: &mut Guess) {
                 .because
                 .push(format!("{name}/ looks like data: shared by all releases, never replaced by one"));
             guess.shared_paths.push(name.to_owned());
+        }
+    }
+}
+
+/// A command that a manifest cannot say is left to the reader.
+fn commands(guess: &mut Guess) {
+    for service in &mut guess.services {
+        let named = service.command.first().is_some_and(|program| !program.trim().is_empty());
+        if !named || !service.command.iter().all(|word| is_plain(word)) {
+            let said = service.command.join(" ");
+            guess.because.push(format!(
+                "`{said}` cannot stand in a manifest as it is: write the command of {} yourself",
+                service.name
+            ));
+            service.command = vec!["./start".to_owned()];
         }
     }
 }
@@ -166,10 +183,9 @@ fn variables(guess: &mut Guess) {
                 && !name.is_empty()
                 && !name.starts_with(|c: char| c.is_ascii_digit());
             let ours = name.starts_with("MAINSTAY_") || name.starts_with("LISTEN_");
-            let braces = value.contains('{') && !value.starts_with("{release_dir}");
             if looks_secret(name) && plain {
                 secrets.push(name.clone());
-            } else if !plain || ours || braces || value.contains('\0') {
+            } else if !plain || ours || !is_plain(value) {
                 dropped.push(name.clone());
             } else {
                 return true;

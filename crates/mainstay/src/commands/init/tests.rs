@@ -221,3 +221,12 @@ proptest! {
         init("fuzz", &[("ecosystem.config.js", &ecosystem)]);
     }
 }
+
+#[test]
+fn a_command_that_a_manifest_cannot_say_is_left_to_the_reader() {
+    for procfile in ["web: ''\n", "web: serve {unknown}\n"] {
+        let said = init("odd", &[("Procfile", procfile)]);
+        assert!(said.contains("command = [\"./start\"]"), "{said}");
+        assert!(said.contains("write the command of web yourself"), "{said}");
+    }
+}

@@ -5,10 +5,17 @@ use std::{fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 use model::manifest::Source;
 use sha2::{Digest as _, Sha256};
 
+use clap::Parser as _;
+
 use super::{Packed, pack};
+use crate::{cli::Cli, session::Session};
+
+fn quiet() -> Session {
+    Session::new(&Cli::parse_from(["mainstay", "--json", "--data", "/nowhere", "version"]).globals)
+}
 
 fn packed(folder: &Path) -> Packed {
-    pack(folder, &Source::Dir(".".to_owned()), true).unwrap()
+    pack(folder, &Source::Dir(".".to_owned()), &quiet()).unwrap()
 }
 
 fn sample(folder: &Path) {
@@ -93,7 +100,7 @@ fn a_link_that_leaves_the_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         sample(dir.path());
         std::os::unix::fs::symlink(target, dir.path().join("bad")).unwrap();
-        let error = pack(dir.path(), &Source::Dir(".".to_owned()), true).unwrap_err();
+        let error = pack(dir.path(), &Source::Dir(".".to_owned()), &quiet()).unwrap_err();
         assert_eq!(error.code, "link-leaves-folder", "{target}");
     }
     let dir = tempfile::tempdir().unwrap();
@@ -106,7 +113,7 @@ fn a_link_that_leaves_the_folder_is_refused() {
 fn a_socket_is_refused_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("app.sock")).unwrap();
-    let error = pack(dir.path(), &Source::Dir(".".to_owned()), true).unwrap_err();
+    let error = pack(dir.path(), &Source::Dir(".".to_owned()), &quiet()).unwrap_err();
     assert!(error.help.unwrap().contains(".mainstayignore"));
 }
 
@@ -114,9 +121,9 @@ fn a_socket_is_refused_with_the_remedy() {
 fn an_archive_is_taken_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("app.tar"), "not even a tar").unwrap();
-    let taken = pack(dir.path(), &Source::Artifact("app.tar".to_owned()), true).unwrap();
+    let taken = pack(dir.path(), &Source::Artifact("app.tar".to_owned()), &quiet()).unwrap();
     assert_eq!(taken.artifact.bytes, 14);
     assert_eq!(taken.path(), dir.path().join("app.tar"));
-    let error = pack(dir.path(), &Source::Artifact("missing.tar".to_owned()), true).unwrap_err();
+    let error = pack(dir.path(), &Source::Artifact("missing.tar".to_owned()), &quiet()).unwrap_err();
     assert_eq!(error.code, "no-artifact");
 }
