@@ -159,6 +159,11 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
         let keeper = mainstay.keeper_pid();
         let mut deploy = next.start_deploy(&mainstay, &["--json"]);
         deploy.wait_for_phase(phase);
+        if phase == "migrate" {
+            // Before its process runs the answer would be `aborted`: nothing has moved.
+            let began = mainstay.shared(&app.site()).join("state/migrating");
+            wait::until("the migration runs", BACK_LIMIT, || began.exists());
+        }
         kill(keeper);
         let said = deploy.wait();
         let serving = mainstay.serving(&app.site());
@@ -179,7 +184,7 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
 /// A migration that takes two seconds and moves a number in a file.
 const MIGRATE: &str = r#"
 [migrate]
-command = ["/bin/sh", "-c", "sleep 2; echo 1 > $STATE/schema"]
+command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
 status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
 schema = 1
 schema_min = 0
