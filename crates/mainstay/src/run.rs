@@ -2,11 +2,12 @@
 
 use std::{
     ffi::OsString,
+    io::{IsTerminal as _, Write as _},
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
-use model::Explain;
+use model::{EnvName, Explain};
 use supervisor::up::UpSettings;
 
 use crate::{
@@ -47,7 +48,7 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
     let store = take_over(&folders)?;
     let exe = machine::child::Executable::own()
         .map_err(|error| Explain::new("no-executable", "cannot open this executable").because(&error))?;
-    if args.deploy {
+    if args.deploy || wants_deploy(&folders, globals) {
         deploy_when_up(&folders)?;
     }
     let keeper = KeeperArgs {
@@ -91,6 +92,25 @@ fn take_over(folders: &Folders) -> Result<Vec<(String, std::os::fd::OwnedFd)>, E
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(store)
+}
+
+/// On a terminal, in the folder of an app that this Mainstay does not have: asks.
+fn wants_deploy(folders: &Folders, globals: &Globals) -> bool {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return false;
+    }
+    let Ok(text) = std::fs::read_to_string("mainstay.toml") else { return false };
+    let env = globals.env.clone().unwrap_or_else(EnvName::production);
+    let Ok((manifest, _)) = crate::config::manifest::parse(&text, "mainstay.toml", &env) else {
+        return false;
+    };
+    if folders.of_site(&manifest.site()).exists() {
+        return false;
+    }
+    print!("Deploy {} from this folder when Mainstay is up? [Y/n] ", manifest.site());
+    let mut answer = String::new();
+    let asked = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
+    asked.is_ok_and(|bytes| bytes > 0) && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
 }
 
 /// `up --deploy`: a client of its own, which waits until the keeper answers.

@@ -37,7 +37,9 @@ pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>
     if std::io::stdout().is_terminal() {
         println!("Mainstay is up, with its data in {data}.");
         urls.iter().for_each(|url| println!("  {url}"));
-        println!("`mainstay deploy` in the folder of an app puts it here; Ctrl-C drains and stops everything.");
+        println!(
+            "`mainstay deploy` in the folder of an app puts it here; Ctrl-C drains and stops everything."
+        );
     } else {
         tracing::info!(urls = urls.join(" "), %data, "Mainstay is up.");
     }
