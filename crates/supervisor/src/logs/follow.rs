@@ -88,8 +88,16 @@ fn fresh(log: &Log, place: Option<Place>) -> io::Result<(Vec<Line>, Option<Place
         Some(place) if place.inode == current.ino() => from = place.offset,
         Some(place) => {
             for path in rotated_since(log, place) {
-                let offset = if inode(&path) == Some(place.inode) { place.offset } else { 0 };
-                lines.extend(whole_lines(&path, offset, &log.instance)?.0);
+                let mut offset = if inode(&path) == Some(place.inode) { place.offset } else { 0 };
+                // To its end, however far behind this is: the next look does not come back to it. Bound: its size.
+                loop {
+                    let (more, end) = whole_lines(&path, offset, &log.instance)?;
+                    lines.extend(more);
+                    if end == offset {
+                        break;
+                    }
+                    offset = end;
+                }
             }
         }
         None => {}

@@ -118,3 +118,19 @@ async fn following_goes_across_rotation_and_to_new_files() {
     let nothing = tokio::time::timeout(Duration::from_millis(250), follow.next()).await;
     assert!(nothing.is_err(), "nothing more was written");
 }
+
+#[tokio::test]
+async fn a_follower_that_is_far_behind_gets_all_of_a_rotated_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    write(dir.path(), "web/web.1.1.log", &line(1, "before"));
+    let mut follow = Follow::begin(dir.path(), all()).expect("begun");
+    // More than one look takes.
+    let many: String = (0..40_000).map(|n| line(2, &format!("{n}"))).collect();
+    assert!(many.len() > 1 << 20);
+    write(dir.path(), "web/web.1.1.log", &many);
+    fs::rename(dir.path().join("web/web.1.1.log"), dir.path().join("web/web.1.1.log.1")).expect("rotated");
+    write(dir.path(), "web/web.1.1.log", &line(3, "after"));
+    let lines = follow.next().await.expect("lines");
+    assert_eq!(lines.len(), 40_001);
+    assert_eq!(lines.last().map(|line| line.text.as_str()), Some("after"));
+}
