@@ -27,8 +27,9 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     let Some(old) = run.task.from.filter(|_| old_side_serves(run, &pools)) else {
         let explain = why
             .now(format!("release {} serves on: there is no healthy old release to return to", run.task.to))
-            .help("mend the release and deploy it; `mainstay resume` allows deploys again");
-        return keep_new(run, explain, !cancelled).await;
+            .help("mend the release and deploy it; where deploys are paused `mainstay resume` allows them again");
+        // A first release has nothing to flap to: its cure is the next deploy.
+        return keep_new(run, explain, !cancelled && run.task.from.is_some()).await;
     };
     let at = run.at.clone();
     let pointer = at.pointer.lock().await;

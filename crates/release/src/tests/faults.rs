@@ -88,10 +88,7 @@ async fn a_first_release_that_fails_its_bake_serves_on_and_is_held() {
     assert_eq!((ended.outcome, ended.serving), (Outcome::Held, Some(1)));
     let handle = rig.handle(&shop);
     let status = handle.status().await.unwrap();
-    assert!(status.held.is_some() && status.paused.is_some());
-    let refused = rig.begin(&manifest(&shop, "good"), "two").await.unwrap_err();
-    assert_eq!(refused.kind, RefusedKind::Conflict);
-    handle.resume(caller()).await.unwrap();
+    assert!(status.held.is_some() && status.paused.is_none());
     assert_eq!(rig.deploy(&manifest(&shop, "good"), "two").await.outcome, Outcome::Served);
     assert!(handle.status().await.unwrap().held.is_none());
     rig.check(&shop).await;
@@ -280,5 +277,38 @@ async fn a_cancelled_migration_runs_to_its_end_first() {
     assert!(began.elapsed() > Duration::from_secs(20));
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "cancelled"));
     assert_eq!(rig.machine.lock().databases[&shop], 2, "the schema moved on, and the end says so");
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_old_release_is_sick_too_nothing_flaps_and_deploys_pause() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    // The old one loses its readiness while the new one bakes, and so does the new one a little later.
+    let mut old = manifest(&shop, "unready-after:60");
+    old.deploy.bake_time = Span::secs(20);
+    rig.deploy(&old, "one").await;
+    sleep(Duration::from_secs(25)).await;
+    let mut new = manifest(&shop, "unready-after:30");
+    new.deploy.bake_time = Span::secs(60);
+    let ended = rig.deploy(&new, "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Held, Some(2)));
+    let refused = rig.begin(&manifest(&shop, "good"), "three").await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "paused"));
+    rig.handle(&shop).resume(caller()).await.unwrap();
+    assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_may_ask_that_nothing_is_taken_back_by_itself() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let mut stubborn = manifest(&shop, "crashes-after:10");
+    stubborn.deploy.auto_rollback = false;
+    let ended = rig.deploy(&stubborn, "two").await;
+    assert_eq!((ended.outcome, ended.serving, ended.code()), (Outcome::Held, Some(2), "release-crashed"));
+    assert_eq!(rig.rollback(&shop, None).await.serving, Some(1));
+    rig.settled(&shop).await;
     rig.check(&shop).await;
 }

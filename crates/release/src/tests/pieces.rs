@@ -181,3 +181,33 @@ fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
     assert_eq!(store.append(&other, 101, 0, &bytes).unwrap_err().explain.code, "artifact-too-long");
     assert_eq!(store.received("sha256:../../etc/passwd").unwrap_err().explain.code, "bad-digest");
 }
+
+#[test]
+fn a_smoke_request_finds_its_pool_as_a_client_would() {
+    use crate::{state::Group, table::pool_for};
+    let shop = site("shop/production");
+    let mut manifest = manifest(&shop, "good");
+    let api: model::ServiceName = "api".parse().unwrap();
+    manifest.services.insert(api.clone(), manifest.services.values().next().unwrap().clone());
+    let mut any_host = manifest.routes[0].clone();
+    any_host.hosts.clear();
+    any_host.path_prefix = "/api/".into();
+    any_host.service = api.clone();
+    let mut exact = any_host.clone();
+    exact.hosts = vec!["production.shop.test".into()];
+    manifest.routes.extend([any_host, exact]);
+    let group = |service: &model::ServiceName, generation| Group {
+        service: service.clone(),
+        release: ReleaseNumber(1),
+        generation,
+        members: Vec::new(),
+    };
+    let groups = [group(&"web".parse().unwrap(), 1), group(&api, 2)];
+    let generation = |host, path| pool_for(&manifest, &groups, host, path).map(|pool| pool.generation);
+    assert_eq!(generation("production.shop.test", "/"), Some(1));
+    assert_eq!(generation("Production.Shop.Test", "/api?x=1"), Some(2));
+    assert_eq!(generation("production.shop.test", "/api/v1"), Some(2));
+    assert_eq!(generation("production.shop.test", "/apiary"), Some(1), "whole segments only");
+    assert_eq!(generation("elsewhere.test", "/api/v1"), Some(2));
+    assert_eq!(generation("elsewhere.test", "/"), None);
+}
