@@ -147,6 +147,36 @@ impl Accounts {
         Ok(())
     }
 
+    /// A new password, if `old` is right. All other sessions end. False: `old` is wrong.
+    ///
+    /// # Errors
+    /// The new one is too short or too long.
+    pub(crate) async fn change_password(
+        &self,
+        who: &Account,
+        session: &str,
+        old: Private<String>,
+        new: Private<String>,
+    ) -> Result<bool> {
+        check_password(new.reveal())?;
+        let name = who.name.clone();
+        let found: Option<(Account, String)> = self.db.read(move |db| find_by_name(db, &name)).await?;
+        if !self.verify(old, found.map(|(_, hash)| hash)).await? {
+            return Ok(false);
+        }
+        let (hash, session, id) = (self.hash(new).await?, self.token_hash(session), who.id.clone());
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute("UPDATE accounts SET password = ?2 WHERE id = ?1", params![id, hash])?;
+            tx.execute(
+                "DELETE FROM sessions WHERE account_id = ?1 AND token_hash <> ?2",
+                params![id, session],
+            )?;
+            Ok::<_, Error>(())
+        };
+        self.db.write(Durability::Full, work).await?;
+        Ok(true)
+    }
+
     /// What a form of this session carries; another site cannot know it.
     pub(crate) fn csrf_token(&self, session: &str) -> String {
         self.keyed("csrf", session)

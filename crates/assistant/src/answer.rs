@@ -8,6 +8,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use kit::{
     jobs::{Job, runner::Work},
+    metrics::Metrics,
     sqlite::{Database, DbError, Durability},
 };
 
@@ -29,16 +30,25 @@ use pen::Pen;
 pub(crate) struct Answers {
     pub(crate) db: Database,
     pub(crate) model: Option<Model>,
+    pub(crate) metrics: Metrics,
     /// Between two words of the built-in brain.
     pub(crate) pace: Duration,
 }
+
+/// Calls to other people's services (METRIC-04).
+pub(crate) const CALLS: &str = "external_api_calls_total";
 
 /// Bound: messages of a conversation that a model is sent.
 const CONTEXT_MESSAGES: usize = 40;
 
 impl Work for Answers {
     fn run(&self, job: Job) -> Pin<Box<dyn Future<Output = std::result::Result<(), DbError>> + Send>> {
-        let answering = Answering { db: self.db.clone(), model: self.model.clone(), pace: self.pace };
+        let answering = Answering {
+            db: self.db.clone(),
+            model: self.model.clone(),
+            metrics: self.metrics.clone(),
+            pace: self.pace,
+        };
         Box::pin(async move { answering.run(job).await })
     }
 }
@@ -46,6 +56,7 @@ impl Work for Answers {
 struct Answering {
     db: Database,
     model: Option<Model>,
+    metrics: Metrics,
     pace: Duration,
 }
 
@@ -157,11 +168,15 @@ impl Answering {
         loop {
             match pen.unless_halted(stream.next()).await? {
                 Ok(Some(text)) => pen.write(&text).await?,
-                Ok(None) => return Ok(Some(model.name().to_owned())),
+                Ok(None) => {
+                    self.count("ok");
+                    return Ok(Some(model.name().to_owned()));
+                }
                 Err(failure) if pen.is_blank() => return self.fall_back(model, &failure, pen).await,
                 // After the first token nothing is asked again: two answers in one text help nobody.
                 Err(failure) => {
                     tracing::warn!(%failure, "an answer of the model was cut");
+                    self.count("cut");
                     pen.note(&format!("{} broke off: {failure}. What came before stands.", model.name()))
                         .await?;
                     return Ok(Some(model.name().to_owned()));
@@ -177,9 +192,14 @@ impl Answering {
         pen: &mut Pen,
     ) -> std::result::Result<Option<String>, Halt> {
         tracing::warn!(%failure, "the model did not answer; the built-in brain does");
+        self.count("failed");
         pen.note(&format!("{} did not answer ({failure}); this is the built-in brain.", model.name()))
             .await?;
         Ok(None)
+    }
+
+    fn count(&self, status: &str) {
+        self.metrics.add(CALLS, &["model", "chat", status]);
     }
 }
 

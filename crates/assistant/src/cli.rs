@@ -101,7 +101,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
 pub(crate) mod testing {
     use std::{sync::Arc, time::Duration};
 
-    use kit::{Drain, Private, live::Live, metrics::Metrics};
+    use kit::{Drain, Private, live::Live};
     use tokio::sync::Notify;
 
     use super::start;
@@ -123,7 +123,8 @@ pub(crate) mod testing {
         let live = Live::start(settings.database()).expect("starts");
         let wake = Arc::new(Notify::new());
         let health = start::health(&db, None, &drain);
-        start::answers(&db, settings, None, &wake, &drain);
-        App::new(Parts { db, live, drain, health, metrics: Metrics::for_http(), accounts, wake }, settings)
+        let metrics = start::metrics();
+        start::answers(&db, settings, (None, metrics.clone()), &wake, &drain);
+        App::new(Parts { db, live, drain, health, metrics, accounts, wake }, settings)
     }
 }

@@ -30,7 +30,7 @@ const NOTES: Migration = Migration {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Reading::of_environment(FIELDS, "NOTES_").finish()?;
-    kit::logs::start("info");
+    kit::logs::start("notes", "info");
     let path = Path::new(settings.text("NOTES_DB").unwrap_or_default());
     Migrations { steps: &[NOTES], schema_min: 1 }.up(&mut open_writer(path)?)?;
     let db = Database::open(path)?;

@@ -18,15 +18,18 @@ impl FormatTime for Utc {
 /// Levels that `LOG_LEVEL` may name.
 pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
-/// Starts logging at `level` (one of [`LEVELS`]). A second call is ignored, so tests may all call it.
-pub fn start(level: &str) {
+/// Starts logging `app` (its crate's name) and this library at `level` (one of [`LEVELS`]). Other libraries are heard from
+/// `warn` on: below that they print what passes through them, which is what people wrote. A second call is ignored, so
+/// tests may all call it.
+pub fn start(app: &str, level: &str) {
+    let others = if level == "error" { "error" } else { "warn" };
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_timer(Utc)
         .with_current_span(false)
         .with_span_list(false)
-        .with_env_filter(EnvFilter::new(level))
+        .with_env_filter(EnvFilter::new(format!("{others},kit={level},{app}={level}")))
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -6,6 +6,7 @@ use kit::{
     Drain,
     health::{Check, Health, Weight},
     jobs::runner::Runner,
+    metrics::Metrics,
     migrations::MigrateError,
     sqlite::{Database, DbError, open_writer},
 };
@@ -13,7 +14,12 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
 use crate::{
-    accounts::Accounts, answer::Answers, chat, ids, model::Model, schema::MIGRATIONS, settings::Settings,
+    accounts::Accounts,
+    answer::{Answers, CALLS},
+    chat, ids,
+    model::Model,
+    schema::MIGRATIONS,
+    settings::Settings,
 };
 
 /// Bound: answers that one process writes at once.
@@ -98,11 +104,16 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
 
 /// The account of the settings, when there is none.
 pub(super) async fn first_account(accounts: &Accounts, settings: &Settings) -> Result<(), Failed> {
-    let Some((name, password)) = settings.first_account.clone() else { return Ok(()) };
-    let any = accounts.any().await.map_err(|error| Failed::to("accounts cannot be read", error))?;
-    if any {
+    let any = accounts.any().await.map_err(|error| Failed::to("accounts cannot be read", error));
+    let (Some((name, password)), false) = (settings.first_account.clone(), *any.as_ref().unwrap_or(&false))
+    else {
+        if matches!(any, Ok(false)) {
+            tracing::warn!(
+                "there is no account yet: make one with `assistant user add NAME --password-stdin`"
+            );
+        }
         return Ok(());
-    }
+    };
     match accounts.add(&name, password, &settings.zone).await {
         Ok(account) => tracing::info!(name = account.name, "the first account was made"),
         // Two processes start at once, and the other one was faster.
@@ -112,15 +123,23 @@ pub(super) async fn first_account(accounts: &Accounts, settings: &Settings) -> R
     Ok(())
 }
 
+/// The figures of this process.
+pub(super) fn metrics() -> Metrics {
+    let metrics = Metrics::for_http();
+    metrics.counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
+    metrics
+}
+
 /// Runs answers in this process.
 pub(super) fn answers(
     db: &Database,
     settings: &Settings,
-    model: Option<Model>,
+    parts: (Option<Model>, Metrics),
     wake: &Arc<Notify>,
     drain: &Drain,
 ) {
-    let work = Answers { db: db.clone(), model, pace: settings.builtin_pace };
+    let (model, metrics) = parts;
+    let work = Answers { db: db.clone(), model, metrics, pace: settings.builtin_pace };
     let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
     Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }
         .start(Arc::clone(wake), drain);

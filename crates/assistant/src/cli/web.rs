@@ -5,7 +5,6 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use kit::{
     live::Live,
-    metrics::Metrics,
     serve::{Bound, Listen, serve},
 };
 use tokio::sync::Notify;
@@ -28,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, settings: Settings) -> Result<(), Failed> {
-    kit::logs::start(&settings.log_level);
+    kit::logs::start("assistant", &settings.log_level);
     let listen = args.listen.unwrap_or_else(|| settings.listen.clone());
     start::runtime()?.block_on(serve_until_stopped(listen, settings))
 }
@@ -45,9 +44,9 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let wake = Arc::new(Notify::new());
     let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(format!("error: {error}")))?;
     let place = bound.place();
-    start::answers(&db, &settings, model, &wake, &drain);
-    let parts =
-        Parts { db, live, drain: drain.clone(), health, metrics: Metrics::for_http(), accounts, wake };
+    let metrics = start::metrics();
+    start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);
+    let parts = Parts { db, live, drain: drain.clone(), health, metrics, accounts, wake };
     let app = App::new(parts, &settings);
     tracing::info!(place, release = settings.release, instance = settings.instance, "serving");
     if let Err(error) = kit::notify::ready() {

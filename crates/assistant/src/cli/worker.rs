@@ -13,7 +13,7 @@ use crate::{model::Model, settings::Settings};
 pub(super) struct Args {}
 
 pub(super) fn run(Args {}: Args, settings: Settings) -> Result<(), Failed> {
-    kit::logs::start(&settings.log_level);
+    kit::logs::start("assistant", &settings.log_level);
     start::runtime()?.block_on(work_until_stopped(settings))
 }
 
@@ -23,7 +23,7 @@ async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     let model = settings.model.clone().map(Model::new);
     // Nobody asks this process for its health; the checks keep it from writing to a database that it does not fit.
     let _health = start::health(&db, model.as_ref(), &drain);
-    start::answers(&db, &settings, model, &Arc::new(Notify::new()), &drain);
+    start::answers(&db, &settings, (model, start::metrics()), &Arc::new(Notify::new()), &drain);
     tokio::spawn(housekeeping::run(db, drain.clone()));
     tracing::info!(release = settings.release, instance = settings.instance, "working");
     if let Err(error) = kit::notify::ready() {

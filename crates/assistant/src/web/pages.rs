@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/undo/{id}", post(say::undo))
         .route("/settings", get(settings::page))
         .route("/settings/zone", post(settings::zone))
+        .route("/settings/password", post(settings::password))
         .route("/assets/{version}/{file}", get(assets::asset))
 }
 

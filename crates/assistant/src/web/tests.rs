@@ -352,3 +352,32 @@ async fn a_wrong_password_is_no_and_the_eleventh_is_slow() {
     let right = bench.post("", "/api/login", json!({"user": "ana", "password": testing::PASSWORD})).await;
     assert_eq!(right.status, StatusCode::OK, "slowed, not locked out");
 }
+
+#[tokio::test]
+async fn a_new_password_ends_all_other_sessions() {
+    let bench = bench().await;
+    let (here, elsewhere) = (bench.sign_in("ana").await, bench.sign_in("ana").await);
+    let page = bench.get(&here, "/settings").await.body;
+    let csrf =
+        page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let change = async |old: &str| {
+        let form = format!("csrf={csrf}&back=/settings&old={old}&new=battery+staple");
+        let request = Request::post("/settings/password").header("authorization", format!("Bearer {here}"));
+        bench
+            .send(
+                request
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(Body::from(form))
+                    .expect("a request"),
+            )
+            .await
+            .status
+    };
+    assert_eq!(change("wrong+horse").await, StatusCode::FORBIDDEN);
+    assert_eq!(bench.get(&elsewhere, "/api/me").await.status, StatusCode::OK);
+    assert_eq!(change("correct+horse").await, StatusCode::SEE_OTHER);
+    assert_eq!(bench.get(&elsewhere, "/api/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(bench.get(&here, "/api/me").await.status, StatusCode::OK);
+    let new = json!({"user": "ana", "password": "battery staple"});
+    assert_eq!(bench.post("", "/api/login", new).await.status, StatusCode::OK);
+}

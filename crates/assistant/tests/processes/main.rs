@@ -5,4 +5,6 @@ mod client;
 
 mod answers;
 mod commands;
+mod models;
+mod privacy;
 mod stopping;

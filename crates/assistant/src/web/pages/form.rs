@@ -61,6 +61,11 @@ impl Sent {
         self.fields.get(name).map_or("", |value| value.trim())
     }
 
+    /// A field as it was typed: blanks belong to a password.
+    pub(super) fn raw(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
     /// Back to the page that the form stood on, with the command to show there.
     pub(super) fn back(&self, said: Option<&str>) -> Redirect {
         let back = self.text("back");

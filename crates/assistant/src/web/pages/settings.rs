@@ -5,6 +5,8 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use http::StatusCode;
+use kit::Private;
 use maud::{Markup, html};
 
 use super::{
@@ -41,12 +43,38 @@ pub(super) async fn page(
             }
         }
         (past(&frame, &history))
+        (password_form(&frame))
         (about(&app))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
         }
     };
     Ok(layout::page(&frame, content).into_response())
+}
+
+fn password_form(frame: &Frame<'_>) -> Markup {
+    html! {
+        section.part {
+            header { h2 { "Password" } }
+            form.sheet.pad method="post" action="/settings/password" {
+                (parts::hidden(frame, "/settings"))
+                div.fields {
+                    input type="password" name="old" placeholder="Now" aria-label="Password now" autocomplete="current-password" required;
+                    input type="password" name="new" placeholder="New, 8 characters or more" aria-label="New password" autocomplete="new-password" minlength="8" required;
+                    button type="submit" { "Change" }
+                }
+            }
+        }
+    }
+}
+
+/// All other sessions end, so whoever else knew the old one is out.
+pub(super) async fn password(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+    let (old, new) = (Private::new(sent.raw("old").to_owned()), Private::new(sent.raw("new").to_owned()));
+    if !app.inner.accounts.change_password(&sent.who.account, &sent.who.token, old, new).await? {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "The password now is another. Nothing was changed."));
+    }
+    Ok(sent.back(None).into_response())
 }
 
 fn zones() -> Vec<String> {

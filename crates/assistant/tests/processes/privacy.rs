@@ -1,0 +1,67 @@
+//! What people write and what opens their accounts stands in no log, at no level.
+
+use std::{process::Stdio, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::{
+    bench::{Bench, PASSWORD, PATIENCE},
+    client::Client,
+};
+
+const PLANTED: &str = "xylophonist";
+
+#[tokio::test]
+async fn words_of_people_and_secrets_are_in_no_log_even_at_trace() {
+    let bench = Bench::new();
+    let socket = bench.path("web.sock");
+    let key = "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607";
+    let mut command = bench.command(&[
+        ("LOG_LEVEL", "trace"),
+        ("ASSISTANT_SECRET_KEY", key),
+        ("ASSISTANT_BUILTIN_PACE", "0ms"),
+    ]);
+    let listen = format!("unix:{}", socket.display());
+    let child = command
+        .args(["web", "--listen", &listen])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process");
+    // Read while it runs, or a full pipe would stop it.
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().expect("ends"));
+    let client = Client::new(&socket);
+    let until = std::time::Instant::now() + PATIENCE;
+    while client.try_get("/health/ready").await.is_none_or(|answer| answer.status != 200) {
+        assert!(std::time::Instant::now() < until, "it does not become ready");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let token = client.sign_in("ana", PASSWORD).await;
+    client.post(&token, "/api/journal", json!({"text": format!("met the {PLANTED}")})).await;
+    client.get(&token, &format!("/api/journal?q={PLANTED}")).await;
+    client.post(&token, "/api/tasks", json!({"title": PLANTED, "due_day": PLANTED})).await;
+    client
+        .post(&token, "/api/say", json!({"text": format!("remind me to call the {PLANTED} tomorrow")}))
+        .await;
+    let conversation = client.post(&token, "/api/conversations", json!({"title": PLANTED})).await.text("/id");
+    let said = client
+        .post(&token, &format!("/api/conversations/{conversation}/messages"), json!({"text": PLANTED}))
+        .await;
+    client.follow(&token, &said.text("/message_id"), "").await.rest().await;
+    client.get("", &format!("/{PLANTED}")).await;
+    kill_process(pid, Signal::TERM).expect("a signal");
+    let output = output.await.expect("joins");
+    let log =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(log.lines().count() > 10, "it logs: {log}");
+    assert!(
+        log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "every line is JSON: {log}"
+    );
+    for secret in [PLANTED, PASSWORD, key, &token] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "a log line holds what is private");
+    }
+}
