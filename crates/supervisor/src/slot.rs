@@ -8,7 +8,7 @@ mod probe;
 mod socket;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -141,6 +141,8 @@ pub struct Slot {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<SlotState>,
     events: broadcast::Sender<SlotEvent>,
+    /// Listens from the first event on, for the first who asks: the task may be ahead of its holder.
+    first: Mutex<Option<broadcast::Receiver<SlotEvent>>>,
 }
 
 #[derive(Debug)]
@@ -160,7 +162,7 @@ impl Slot {
     pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
         let settings = Arc::new(settings);
         let (commands, heard) = mpsc::channel(COMMANDS_MAX);
-        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let (events, first) = broadcast::channel(EVENTS_MAX);
         let starting = SlotState::Starting {
             process: adopted.clone(),
             since: SystemTime::now(),
@@ -170,7 +172,7 @@ impl Slot {
         let (tell, state) = watch::channel(starting);
         let care = care::Care::new(supervisor, settings.clone(), heard, tell, events.clone());
         tokio::spawn(care.run(adopted));
-        Self { settings, commands, state, events }
+        Self { settings, commands, state, events, first: Mutex::new(Some(first)) }
     }
 
     pub fn settings(&self) -> &SlotSettings {
@@ -181,9 +183,10 @@ impl Slot {
         self.state.clone()
     }
 
-    /// From now on.
+    /// The first call gets all events since the start (the last 256), later ones those from now on.
     pub fn events(&self) -> broadcast::Receiver<SlotEvent> {
-        self.events.subscribe()
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| self.events.subscribe())
     }
 
     /// The process that is alive now.

@@ -182,7 +182,7 @@ fn limits_memory() -> bool {
 
 async fn out_of_memory() {
     let house = House::new();
-    assert_eq!(house.supervisor.lost_abilities(), [String::new(); 0]);
+    assert_eq!(house.supervisor.lost_abilities(), Vec::<String>::new());
     let mut order = house.shell("echo begun; tail /dev/zero; echo not reached");
     order.limits.memory_max = Some(model::ByteSize::mib(20));
     order.limits.tasks_max = Some(64);

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         trial("an_instance_is_up_when_its_startup_probe_passes", up),
+        trial("who_asks_for_events_first_gets_them_from_the_first", first_events),
         trial("an_instance_on_a_unix_socket_is_probed_there", up_on_unix),
         trial("a_crash_is_told_with_its_last_lines_and_mended", crash),
         trial("a_failed_startup_tells_the_answer_and_what_it_listens_on", failed_startup),
@@ -61,7 +62,6 @@ fn web(house: &House, status: &str) -> Order {
 
 fn start(house: &House, settings: SlotSettings) -> (Slot, Receiver<SlotEvent>) {
     let slot = Slot::start(house.supervisor.clone(), settings, None);
-    // The task has not run yet on this thread: no event is missed.
     let events = slot.events();
     (slot, events)
 }
@@ -88,6 +88,17 @@ async fn up() {
     // Nothing was found to complain of.
     assert!(matches!(events.recv().await, Ok(SlotEvent::Stopped { .. })));
     assert_eq!(house.folders(), 0);
+}
+
+async fn first_events() {
+    let house = House::new();
+    let slot = Slot::start(house.supervisor.clone(), settings(web(&house, "200")), None);
+    assert!(slot.up().await);
+    let mut events = slot.events();
+    assert!(matches!(events.recv().await, Ok(SlotEvent::Started { .. })));
+    let mut later = slot.events();
+    slot.stop(None).await;
+    assert!(matches!(later.recv().await, Ok(SlotEvent::Stopped { .. })));
 }
 
 async fn up_on_unix() {
