@@ -18,35 +18,49 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const OURS: &str = "x-mainstay-";
 
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+];
+
 /// Removes what is between two neighbours only (RFC 9110 7.6.1), and what `Connection` names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most heads hold none of them: one walk over the names finds that out.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
+    // Most heads hold none or one of them: one walk over the names finds out which.
+    let mut found = [false; 8];
+    headers.keys().filter_map(hop_by_hop).for_each(|at| found[at] = true);
+    if found[0] {
+        remove_named(headers);
     }
+    for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
+        headers.remove(name);
+    }
+}
+
+/// Its place in [`HOP_BY_HOP`].
+fn hop_by_hop(name: &HeaderName) -> Option<usize> {
+    // Their lengths rule out nearly all others without comparing text.
+    if !matches!(name.as_str().len(), 2 | 7 | 10 | 16..=19) {
+        return None;
+    }
+    HOP_BY_HOP.iter().position(|known| known == name)
+}
+
+/// What `Connection` lines name, besides the words that name no header.
+fn remove_named(headers: &mut HeaderMap) {
+    let names_one =
+        |word: &&str| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close");
     let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let named = lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
-    let known = headers.keys().filter(|name| is_hop_by_hop(name)).cloned();
-    let names: Vec<HeaderName> = named.chain(known).collect();
+    let words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(names_one);
+    let names: Vec<HeaderName> = words.filter_map(|word| word.parse().ok()).collect();
     names.iter().for_each(|name| {
         headers.remove(name);
     });
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    // Their lengths rule out nearly all others without comparing text.
-    matches!(name.len(), 2 | 7 | 10 | 16..=19)
-        && matches!(
-            name,
-            "te" | "upgrade"
-                | "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "transfer-encoding"
-                | "proxy-authenticate"
-                | "proxy-authorization"
-        )
 }
 
 /// Who asks, as the app is told.
