@@ -1,6 +1,7 @@
 //! One file per command: its arguments, whose doc comments are the help, then what it does.
 
 pub mod apps;
+pub mod attach;
 pub mod cancel;
 pub mod check;
 pub mod completions;

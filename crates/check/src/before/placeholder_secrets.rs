@@ -61,7 +61,8 @@ fn run(context: &Context<'_>) -> State {
 /// A text that nobody would make as a secret.
 pub(super) fn is_placeholder(value: &str) -> bool {
     let plain = value.trim().to_lowercase().replace(['-', ' '], "_");
-    let repeated = plain.len() >= 4 && plain.chars().all(|c| Some(c) == plain.chars().next());
+    let first = plain.chars().next();
+    let repeated = plain.len() >= 4 && plain.chars().all(|c| Some(c) == first);
     let angled =
         (plain.starts_with('<') && plain.ends_with('>')) || (plain.starts_with("${") && plain.ends_with('}'));
     repeated

@@ -58,7 +58,7 @@ pub(super) async fn started(
 fn detached(session: &Session, site: &Site) {
     if !session.json() {
         line(format!(
-            "It goes on without this client: `mainstay status --app {} --env {}` shows how far it is.",
+            "It goes on without this client: `mainstay attach --app {} --env {}` watches it again.",
             site.app, site.env
         ));
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helper that cannot go on must fail the test")]
 
 mod apps;
+mod attach;
 mod cancel;
 mod check;
 mod completions;
