@@ -85,16 +85,19 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
     let tunnel = ctx.tunnel.borrow_mut().take();
     if let (End::Orderly, Some(tunnel)) = (&end, tunnel) {
         io.stop_guarding();
-        return tunnel.run(io, parts.read_buf).await;
+        return Box::pin(tunnel.run(io, parts.read_buf)).await;
     }
-    refuse(&ctx, &end, &mut io).await;
+    // Boxed, what comes last takes no room while the connection lives.
+    Box::pin(refuse(&ctx, &end, &mut io)).await;
     match end {
         // Nothing is on its way to such a client, or nothing arrives.
         End::Killed(Kill::SendTimeout) => {}
         End::Killed(Kill::Idle | Kill::Shutdown) => {
             let _ = within(&ctx.worker.timers, LINGER, io.shutdown()).await;
         }
-        End::Orderly | End::Killed(Kill::HeaderTimeout) | End::Broken(_) => linger(&ctx, io).await,
+        End::Orderly | End::Killed(Kill::HeaderTimeout) | End::Broken(_) => {
+            Box::pin(linger(&ctx, io)).await;
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod frames;
 mod guard;
 mod h1;
 mod h2;
+pub mod handback;
 mod hash;
 mod headers;
 mod ids;

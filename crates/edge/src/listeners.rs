@@ -37,6 +37,8 @@ pub enum ListenError {
 pub(crate) struct Inherited {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) ticket_seed: Option<Vec<u8>>,
+    /// All of it once more, for a keeper that has lost its own.
+    pub(crate) spare: Vec<(String, OwnedFd)>,
 }
 
 /// One listener, not yet registered with a runtime.
@@ -174,6 +176,7 @@ impl Inherited {
 
     fn take(&mut self, name: &str, fd: OwnedFd) -> Result<(), ListenError> {
         let unusable = |source| ListenError::Unusable { name: name.to_owned(), source };
+        self.spare.push((name.to_owned(), fd.try_clone().map_err(unusable)?));
         let entrance = match name.split('.').next() {
             Some("http") => Entrance::Http,
             Some("https") => Entrance::Https,

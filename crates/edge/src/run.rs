@@ -20,6 +20,7 @@ use crate::{
         serve::{self, Control},
     },
     director::{Director, OrderError},
+    handback,
     listeners::{self, Inherited, ListenError, Listener},
     settings::{Settings, SettingsError},
     shared::Shared,
@@ -89,7 +90,7 @@ fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunEr
         .enable_all()
         .build_local(Default::default())
         .map_err(failed("its runtime"))?;
-    let result = runtime.block_on(live(Arc::clone(&shared), inherited.listeners, tls));
+    let result = runtime.block_on(live(Arc::clone(&shared), inherited, tls));
     // The log's writer ends when the last end of its queue is gone.
     drop(runtime);
     drop(shared);
@@ -146,7 +147,8 @@ fn tickets(
     Ok(Some(Arc::new(tickets)))
 }
 
-async fn live(shared: Arc<Shared>, mut all: Vec<Listener>, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
+async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
+    let (mut all, spare) = (inherited.listeners, inherited.spare);
     let failed = |what| move |source| RunError::Start { what, source };
     // From here on an order to end is kept until it can be carried out.
     let mut signals = Signals {
@@ -164,10 +166,12 @@ async fn live(shared: Arc<Shared>, mut all: Vec<Listener>, tls: Option<TlsAccept
     let socket = listeners::bind_unix(&shared.settings.control)?;
     let socket = UnixListener::from_std(socket).map_err(failed("its control socket"))?;
     let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
+    let giving = tokio::task::spawn_local(handback::serve(shared.settings.control.clone(), spare));
     crate::notify::ready().map_err(failed("its word to whoever started it"))?;
     tracing::info!(listeners = control.listeners.len(), "the edge serves");
     let result = wait_for_end(&control, &mut threads, stopped, &mut signals).await;
     serving.abort();
+    giving.abort();
     result
 }
 

@@ -228,7 +228,7 @@ async fn connection(
         Socket::Tcp(stream) => {
             let _ = stream.set_nodelay(true);
             match (state.entrance, tls) {
-                (Entrance::Https, Some(tls)) => match handshake(&worker, stream, &tls).await {
+                (Entrance::Https, Some(tls)) => match Box::pin(handshake(&worker, stream, &tls)).await {
                     Some(stream) => stream,
                     None => return,
                 },
@@ -247,8 +247,9 @@ async fn connection(
     let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
     let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
     match state.is_h2.get() {
-        true => h2::serve(ctx, io).await,
-        false => h1::serve(ctx, io).await,
+        // Boxed, so that a connection holds the room of its own protocol only.
+        true => Box::pin(h2::serve(ctx, io)).await,
+        false => Box::pin(h1::serve(ctx, io)).await,
     }
     drop(permit);
 }
