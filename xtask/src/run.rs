@@ -71,31 +71,31 @@ fn first_minute(machine: &mut Machine, folders: &Folders, signals: &Signals) -> 
 
 fn tell(machine: &Machine, folders: &Folders) -> Result<()> {
     let login = folders.login()?;
-    let mainstay = machine.command_words();
     println!(
         "
 The assistant is in production on this machine.
 
-    open      {}
-    name      {}
-    password  {}
+    open      {url}
+    name      {user}
+    password  {password}
 
 Try in another terminal:
 
-    {mainstay} status                        what is served, by which release
-    {mainstay} logs -f                       what it says
-    {mainstay} deploy                        a second release beside the first; nobody notices
-    {mainstay} rollback                      and back
-    kill -9 of the keeper (`status` shows its pid): the site goes on
+    export MAINSTAY_DATA={data} PATH={binaries}:$PATH
+    cd {app}                 # here lies its mainstay.toml
+    mainstay status          # what is served, by which release
+    mainstay logs -f         # what it says
+    date >RELEASE; mainstay deploy     # a second release beside the first; nobody notices
+    mainstay rollback        # and back
+    mainstay status --machine          # shows the keeper's pid: kill -9 it, the site goes on
 
-(in {}: there lies the assistant's mainstay.toml)
-
-Ctrl-C stops everything. What you wrote stays in {}.",
-        folders.url(),
-        login.user,
-        login.password,
-        folders.app().display(),
-        folders.data().display(),
+Ctrl-C stops everything. What you wrote stays in {data}.",
+        url = folders.url(),
+        user = login.user,
+        password = login.password,
+        data = folders.data().display(),
+        binaries = machine.binaries().display(),
+        app = folders.app().display(),
     );
     Ok(())
 }

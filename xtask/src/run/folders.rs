@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::shell::{self, Doing, Error, Result};
+use crate::shell::{Doing, Error, Result};
 
 /// The manifest that is deployed; an example that stands for itself.
 const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
@@ -147,10 +147,4 @@ fn install(from: &Path, to: &Path) -> Result<()> {
         println!("note: `strip` is not there; the artifact holds its symbols");
     }
     fs::rename(&temporary, to).doing(format!("placing {}", to.display()))
-}
-
-/// Where the command of this build stands, as a person may type it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.strip_prefix(shell::root())
-        .map_or_else(|_| path.display().to_string(), |short| short.display().to_string())
 }

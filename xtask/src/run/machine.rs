@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::folders::{Folders, shown};
+use super::folders::Folders;
 use crate::shell::{self, Doing, Error, Result};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -48,9 +48,9 @@ impl Machine {
         command
     }
 
-    /// The same as a person types it.
-    pub(crate) fn command_words(&self) -> String {
-        format!("MAINSTAY_DATA={} {}", self.data.display(), shown(&self.binary))
+    /// The folder that `mainstay` was built into.
+    pub(crate) fn binaries(&self) -> &Path {
+        self.binary.parent().unwrap_or(&self.binary)
     }
 
     /// Returns when the keeper answers.
