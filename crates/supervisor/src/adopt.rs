@@ -10,7 +10,12 @@ use std::{
 use machine::lock::FileLock;
 
 use crate::{
-    Address, Exit, Process, Spec, Supervisor, ctl::Ctl, dirs, process::read_exit, protocol, spawn::folder,
+    Address, Exit, Process, Spec, Supervisor,
+    ctl::Ctl,
+    dirs,
+    process::read_exit,
+    protocol::{self, Answer, Request},
+    spawn::folder,
 };
 
 /// One folder of `<run>/i/`.
@@ -61,8 +66,16 @@ impl Supervisor {
         found
     }
 
-    /// Removes what is left of an ended process.
+    /// Removes what is left of an ended process, its shim too if that still answers.
     pub async fn forget(&self, spec: &Spec) {
+        let dir = dirs::of(&self.inner.settings.run_dir, spec.id);
+        if let Ok(mut ctl) = Ctl::connect(&dir).await {
+            // Refused: it has not ended after all, and is left alone.
+            if let Ok(Answer::Error(why)) = ctl.ask(&Request::Forget).await {
+                tracing::warn!(name = spec.name, why, "a process is not forgotten");
+                return;
+            }
+        }
         let (inner, spec) = (self.inner.clone(), spec.clone());
         let _ = tokio::task::spawn_blocking(move || folder::remove(&inner, &spec)).await;
     }

@@ -134,8 +134,10 @@ impl Up {
             // First what the keeper said, then that it died: its last words count.
             self.hear();
             while let Some(signal) = self.signals.next() {
-                if signal != SIGCHLD {
-                    self.ask();
+                if signal != SIGCHLD
+                    && let Some(code) = self.ask()
+                {
+                    return code;
                 }
             }
             while let Some(reaped) = child::reap_any() {
@@ -168,17 +170,22 @@ impl Up {
     }
 
     /// Somebody wants it all to end.
-    fn ask(&mut self) {
+    fn ask(&mut self) -> Option<ExitCode> {
         self.asked += 1;
-        if let Keeper::Alive { child, ready, .. } = &self.keeper {
-            let signal = match self.asked {
-                3.. => SIGKILL,
-                _ if *ready => SIGINT,
-                // It would die of it, before it knows what runs. It is told when it is ready.
-                _ => return,
-            };
-            let _ = machine::pidfd::signal(&child.pidfd, signal);
+        match &self.keeper {
+            // What runs must be drained by a keeper, and the next one will hear of it; but nobody waits for ever for one
+            // that cannot be started.
+            Keeper::Dead { .. } => return (self.asked >= 2).then(|| ExitCode::from(1)),
+            Keeper::Alive { child, .. } if self.asked >= 3 => {
+                let _ = machine::pidfd::signal(&child.pidfd, SIGKILL);
+            }
+            Keeper::Alive { child, ready: true, .. } => {
+                let _ = machine::pidfd::signal(&child.pidfd, SIGINT);
+            }
+            // It would die of it, before it knows what runs. It is told when it is ready.
+            Keeper::Alive { ready: false, .. } => {}
         }
+        None
     }
 
     fn ended(&mut self, reaped: Reaped) -> Option<ExitCode> {

@@ -25,6 +25,8 @@ use crate::{
 
 /// After the end, nobody asked for: the keeper is gone for good.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How often the shim of an ended process looks whether it still has its folder.
+const FOLDER_EVERY: Duration = Duration::from_secs(10);
 /// What does not die of SIGKILL within this is stuck in the kernel; the exit is told without it.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the rest of the family is killed again while it dies.
@@ -287,7 +289,7 @@ impl Run {
             State::Alive => self.stop.map(|stop| stop.kill_at),
             State::Orphans { kill_from, .. } => Some((*kill_from).max(Instant::now() + KILL_EVERY)),
             State::Unwritten { again_at, .. } => Some(*again_at),
-            State::Ended { until } => Some(*until),
+            State::Ended { until } => Some((*until).min(Instant::now() + FOLDER_EVERY)),
             State::Forgotten => None,
         }
     }
@@ -317,7 +319,8 @@ impl Run {
                 }
             }
             State::Ended { until } => {
-                if *until <= now {
+                // Without its folder nobody can find it again.
+                if *until <= now || !self.dir.exists() {
                     self.state = State::Forgotten;
                 }
             }

@@ -155,7 +155,9 @@ async fn death_at(place: &'static str, then: &'static str) {
         (_, other) => panic!("{other:?}"),
     }
     for found in found {
+        let dir = house.path().join("run/i").join(found.spec().id.to_string());
         next.forget(found.spec()).await;
+        until("no shim is left", || pids_of(&dir).is_empty()).await;
     }
 }
 

@@ -37,6 +37,11 @@ impl House {
         open(self.folder.path())
     }
 
+    /// A supervisor whose shims are that executable.
+    pub(crate) fn supervisor_of(&self, exe: &Path) -> Supervisor {
+        open_with(self.folder.path(), Executable::open(exe).expect("opened"))
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("logs/web.1.1.log")
     }
@@ -114,9 +119,13 @@ pub(crate) fn own_path() -> String {
 }
 
 fn open(folder: &Path) -> Supervisor {
+    open_with(folder, Executable::own().expect("own executable"))
+}
+
+fn open_with(folder: &Path, exe: Executable) -> Supervisor {
     let settings = Settings {
         run_dir: folder.join("run"),
-        exe: Executable::own().expect("own executable"),
+        exe,
         cgroup_parent: None,
         ports: 20_000..=29_999,
         tmp_dir: Some(folder.join("tmp")),

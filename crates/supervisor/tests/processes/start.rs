@@ -4,7 +4,7 @@ use std::{io::Write, sync::Arc};
 
 use libtest_mimic::Trial;
 use model::{Secret, manifest::Listen};
-use supervisor::{Address, Cause, Inherited, SpawnError, User, spec::Ids};
+use supervisor::{Address, Cause, Inherited, Program, SpawnError, User, spec::Ids};
 
 use crate::{
     house::{House, until},
@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("the_spec_on_disk_holds_no_secret", no_secret_on_disk),
         trial("an_app_that_says_ready_is_ready_also_for_the_next_keeper", ready),
         trial("two_processes_never_get_one_port", ports),
+        trial("a_replaced_binary_never_mixes_versions", replaced),
         root_trial("an_app_runs_as_its_user_without_the_keepers_groups", user),
         root_trial("an_app_cannot_touch_its_own_control_files", owned),
     ]
@@ -110,6 +111,22 @@ async fn ports() {
         process.stop().await.expect("stopped");
         process.wait().await;
     }
+}
+
+/// The keeper's file is replaced while it lives: its shims and its own children are still what it is.
+async fn replaced() {
+    let house = House::new();
+    let file = house.path().join("mainstay");
+    std::fs::copy(std::env::current_exe().expect("a path"), &file).expect("copied");
+    let supervisor = house.supervisor_of(&file);
+    std::fs::remove_file(&file).expect("removed");
+    std::fs::write(&file, "another version").expect("replaced");
+    let mut order = house.shell("unused");
+    order.program = Program::Own(vec!["app".to_owned(), "lines".to_owned(), "1".to_owned()]);
+    let process = supervisor.spawn(&order).await.expect("it starts");
+    assert_eq!(process.wait().await.cause, Cause::Code(0));
+    assert_eq!(house.texts(), [format!("{:099}", 0)]);
+    process.forget().await.expect("forgotten");
 }
 
 fn nobody() -> User {
