@@ -91,6 +91,23 @@
     } catch { /* storage is off: then there are no drafts */ }
   }
 
+  // The chip while one types: how the sentence is read, before it is said.
+  const reading = one(".reading");
+  if (reading) {
+    let typed = 0;
+    box().addEventListener("input", () => {
+      clearTimeout(typed);
+      const said = box().value;
+      if (!said.trim()) reading.textContent = "";
+      else typed = setTimeout(async () => {
+        const answer = await fetch(`/api/read?text=${encodeURIComponent(said)}`).catch(() => null);
+        if (answer?.ok && box().value === said) reading.textContent = (await answer.json()).understood ?? "";
+      }, 120);
+    });
+  }
+
+  for (const field of all("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+
   // A form is sent once; its key would make a second time harmless anyway.
   document.addEventListener("submit", (event) => setTimeout(() => all("button", event.target).forEach((button) => { button.disabled = true; })));
   addEventListener("pageshow", () => all("button").forEach((button) => { button.disabled = false; }));

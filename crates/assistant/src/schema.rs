@@ -39,6 +39,25 @@ mod tests {
     }
 
     #[test]
+    fn the_manifests_promise_what_the_code_holds() {
+        let manifests =
+            [include_str!("../mainstay.toml"), include_str!("../../../examples/assistant/mainstay.toml")];
+        let promises = [
+            format!("schema = {}", MIGRATIONS.schema()),
+            format!("schema_min = {}", MIGRATIONS.schema_min),
+            format!("compatible_with = {}", MIGRATIONS.steps.last().map_or(0, |step| step.compatible_with)),
+        ];
+        for (manifest, promise) in
+            manifests.iter().flat_map(|manifest| promises.iter().map(move |promise| (manifest, promise)))
+        {
+            assert!(
+                manifest.lines().any(|line| line.trim() == promise),
+                "no line `{promise}` in\n{manifest}"
+            );
+        }
+    }
+
+    #[test]
     fn every_step_goes_up_and_down_to_what_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut db = open_writer(&folder.path().join("t.db")).expect("opens");

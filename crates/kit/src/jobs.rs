@@ -194,13 +194,16 @@ impl Job {
         Ok(())
     }
 
-    /// Back in the queue for another process, at once.
+    /// Back in the queue for another process, at once. `counts`: whether this attempt is one of the allowed ones; an
+    /// attempt that ended because its process was told to stop is nobody's failure.
     ///
     /// # Errors
     /// The database's.
-    pub fn give_back(&self, tx: &Transaction<'_>) -> Result<(), DbError> {
-        let sql = format!("UPDATE jobs SET state = 'queued', owner = NULL, lease_until = 0 WHERE {MINE}");
-        tx.execute(&sql, params![self.id, self.attempt, self.owner])?;
+    pub fn give_back(&self, tx: &Transaction<'_>, counts: bool) -> Result<(), DbError> {
+        let sql = format!(
+            "UPDATE jobs SET state = 'queued', owner = NULL, lease_until = 0, attempts_max = attempts_max + ?4 WHERE {MINE}"
+        );
+        tx.execute(&sql, params![self.id, self.attempt, self.owner, i64::from(!counts)])?;
         Ok(())
     }
 }

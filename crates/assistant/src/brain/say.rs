@@ -87,6 +87,29 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
     }
 }
 
+/// How `sentence` would be read, without doing anything: for the chip while one types. `None`: not understood (yet).
+///
+/// # Errors
+/// The database's.
+pub(crate) fn reading(db: &Connection, who: &Account, sentence: &str) -> Result<Option<String>> {
+    let open = tasks::list(db, &who.id, Some(State::Open), 500, 0)?;
+    let done = tasks::list(db, &who.id, Some(State::Done), 20, 0)?;
+    let now = who.now();
+    let today = now.date();
+    Ok(match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
+        Understood::Do(command) => Some(words::reading(&command, &[open, done].concat(), today)),
+        Understood::Tell(Question::Plan { from, to }) => {
+            Some(format!("Plan: {}", show_days(from, to, today)))
+        }
+        Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
+        Understood::Tell(_) => Some("A question".to_owned()),
+        Understood::Choose { choices, .. } => {
+            Some(choices.iter().map(|choice| choice.label.as_str()).collect::<Vec<_>>().join(" or ") + "?")
+        }
+        Understood::Nothing { .. } => None,
+    })
+}
+
 fn told(understood: String, reply: String) -> Said {
     let (choices, examples) = (Vec::new(), Vec::new());
     Said {

@@ -2,6 +2,7 @@
 
 use jiff::civil::{Date, Time};
 
+use super::Command;
 use crate::{
     accounts::Account,
     journal::Entry,
@@ -11,12 +12,31 @@ use crate::{
 /// `Task: Call Anna · tomorrow, 17:00` and a sentence.
 pub(super) fn task_added(task: &Task, who: &Account) -> (String, String) {
     let today = who.now().date();
-    match task.due {
-        Some(due) => {
-            let when = show_due(due, today);
-            (format!("Task: {} · {when}", task.title), format!("Noted: “{}”, {when}.", task.title))
-        }
-        None => (format!("Task: {}", task.title), format!("Noted: “{}”. It has no date.", task.title)),
+    let reply = match task.due {
+        Some(due) => format!("Noted: “{}”, {}.", task.title, show_due(due, today)),
+        None => format!("Noted: “{}”. It has no date.", task.title),
+    };
+    (task_line("Task", &task.title, task.due, today), reply)
+}
+
+fn task_line(what: &str, title: &str, due: Option<Due>, today: Date) -> String {
+    due.map_or_else(
+        || format!("{what}: {title}"),
+        |due| format!("{what}: {title} · {}", show_due(due, today)),
+    )
+}
+
+/// How a command that is not done yet is read; `tasks` are those that it may name.
+pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String {
+    let title = |id: &str| tasks.iter().find(|task| task.id == id).map_or("a task", |task| &task.title);
+    match command {
+        Command::AddTask { title, due } => task_line("Task", title, *due, today),
+        Command::CompleteTask { id } => format!("Done: {}", title(id)),
+        Command::ReopenTask { id } => format!("Open again: {}", title(id)),
+        Command::MoveTask { id, due } => task_line("Move", title(id), Some(*due), today),
+        Command::DeleteTask { id } => format!("Delete: {}", title(id)),
+        Command::AddEntry { text, .. } => format!("Journal: {}", shorten(text)),
+        Command::DeleteEntry { .. } => "Delete an entry".to_owned(),
     }
 }
 

@@ -63,6 +63,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
+        ("get", "/api/read") => parameters.push(text("text", "query", true)),
         ("get", "/api/messages/{id}/stream") => parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)]),
         _ => {}
     }
@@ -163,6 +164,7 @@ fn schemas() -> Value {
         "Text": object(json!({"text": text}), &["text"]),
         "Answering": object(json!({"message_id": text, "stream": text}), &["message_id", "stream"]),
         "Said": said,
+        "Read": object(json!({"understood": maybe}), &["understood"]),
         "Undone": object(json!({"undone": text}), &["undone"]),
         "History": object(json!({"commands": {"type": "array", "items": {"type": "object"}}}), &["commands"]),
         "Version": object(json!({"release": maybe_number, "instance": maybe, "version": text, "schema": {"type": "integer"}}), &["version"]),

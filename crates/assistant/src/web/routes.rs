@@ -152,6 +152,11 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[change("Say a sentence to the built-in brain", Some("Text"), (200, "Said"), &[])],
     },
     Route {
+        path: "/api/read",
+        handler: || get(api::say::read),
+        operations: &[read("How a sentence would be read", "Read", &[])],
+    },
+    Route {
         path: "/api/undo/{id}",
         handler: || post(api::say::undo),
         operations: &[change("Undo a command", None, (200, "Undone"), &[404, 409])],

@@ -218,6 +218,22 @@ async fn the_box_does_and_undoes_over_the_interface() {
 }
 
 #[tokio::test]
+async fn a_sentence_is_read_while_it_is_typed_and_nothing_is_done() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let read = async |text: &str| {
+        bench.get(&token, &format!("/api/read?text={}", text.replace(' ', "%20"))).await.json()["understood"]
+            .clone()
+    };
+    assert_eq!(read("remind me to call Anna tomorrow at 5pm").await, "Task: call Anna · tomorrow, 17:00");
+    assert_eq!(read("remind me to").await, Value::Null);
+    assert_eq!(read("what is on my plate tomorrow").await, "Plan: tomorrow");
+    assert_eq!(bench.get(&token, "/api/tasks?state=all").await.json()["tasks"], json!([]));
+    let task = bench.post(&token, "/api/tasks", json!({"title": "Call Anna"})).await.text("/task/title");
+    assert_eq!(read("done with anna").await, format!("Done: {task}"));
+}
+
+#[tokio::test]
 async fn another_site_cannot_change_anything_with_our_cookie() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;

@@ -91,13 +91,13 @@ impl<W: Work> Runner<W> {
                 Ok(()) => tracing::debug!(job = id, attempt, "a job ended"),
                 Err(error) => {
                     tracing::warn!(job = id, attempt, %error, "a job stopped; it will be tried again");
-                    self.give_back(job).await;
+                    self.give_back(job, true).await;
                 }
             },
             () = self.renew(&job) => tracing::warn!(job = id, attempt, "a lease was lost"),
             () = drain.cut() => {
                 tracing::info!(job = id, attempt, "a job is given back");
-                self.give_back(job).await;
+                self.give_back(job, false).await;
             }
         }
     }
@@ -117,8 +117,8 @@ impl<W: Work> Runner<W> {
         }
     }
 
-    async fn give_back(&self, job: Job) {
-        let given = self.db.write(Durability::Process, move |tx| job.give_back(tx)).await;
+    async fn give_back(&self, job: Job, counts: bool) {
+        let given = self.db.write(Durability::Process, move |tx| job.give_back(tx, counts)).await;
         if let Err(error) = given {
             tracing::warn!(%error, "a job could not be given back; its lease will run out");
         }

@@ -45,7 +45,7 @@ fn the_old_owner_is_fenced_and_cannot_end_the_new_attempt() {
     let second = within(&mut db, |tx| take(tx, "answer", "b")).expect("taken");
     assert_eq!(within(&mut db, |tx| first.renew(tx)), Fence::Lost);
     within(&mut db, |tx| first.finish(tx, false));
-    within(&mut db, |tx| first.give_back(tx));
+    within(&mut db, |tx| first.give_back(tx, true));
     assert_eq!(within(&mut db, |tx| second.fence(tx)), Fence::Held);
     within(&mut db, |tx| second.finish(tx, false));
     assert!(!waiting(&db, "answer").expect("reads"));
@@ -56,9 +56,20 @@ fn given_back_is_taken_at_once_and_a_stop_is_seen_by_the_owner() {
     let mut db = database();
     within(&mut db, |tx| enqueue(tx, "j1", "answer", "m1", 1));
     let first = within(&mut db, |tx| take(tx, "answer", "a")).expect("taken");
-    within(&mut db, |tx| first.give_back(tx));
+    within(&mut db, |tx| first.give_back(tx, true));
     let second = within(&mut db, |tx| take(tx, "answer", "b")).expect("taken");
     assert!(second.is_exhausted());
     assert!(within(&mut db, |tx| ask_to_stop(tx, "answer", "m1")));
     assert_eq!(within(&mut db, |tx| second.fence(tx)), Fence::StopAsked);
+}
+
+#[test]
+fn attempts_that_end_with_their_process_do_not_use_the_job_up() {
+    let mut db = database();
+    within(&mut db, |tx| enqueue(tx, "j1", "answer", "m1", 2));
+    for deploy in 1..20 {
+        let job = within(&mut db, |tx| take(tx, "answer", "a")).expect("taken");
+        assert_eq!((job.attempt, job.is_exhausted()), (deploy, false));
+        within(&mut db, |tx| job.give_back(tx, false));
+    }
 }

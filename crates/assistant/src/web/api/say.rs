@@ -2,9 +2,10 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::chat::Text;
@@ -28,6 +29,20 @@ pub(in crate::web) async fn say(
     once: Once<Text>,
 ) -> Result<Response, Problem> {
     Ok(reply(&app, &who.account, once.body.text, once.key).await?.into_response())
+}
+
+#[derive(Deserialize)]
+pub(in crate::web) struct Sentence {
+    text: String,
+}
+
+pub(in crate::web) async fn read(
+    State(app): State<App>,
+    who: SignedIn,
+    Query(sentence): Query<Sentence>,
+) -> Result<Json<Value>, Problem> {
+    let understood = app.read(move |db| say::reading(db, &who.account, &sentence.text)).await?;
+    Ok(Json(json!({"understood": understood})))
 }
 
 /// For the page's box, which reads the answer itself.

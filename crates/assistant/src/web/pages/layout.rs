@@ -70,8 +70,9 @@ pub(super) fn bare(nonce: &Nonce, title: &str, body: Markup) -> Markup {
 
 fn box_form(frame: &Frame<'_>) -> Markup {
     html! {
-        form.say method="post" action="/say" {
+        form.say method="post" action="/say" aria-label="Say anything" {
             (parts::hidden(frame, frame.here))
+            output.reading for="say" {}
             div {
                 label.hidden for="say" { "Say anything" }
                 input #say name="text" placeholder="say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;

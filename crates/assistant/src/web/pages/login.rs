@@ -18,6 +18,10 @@ use crate::web::{
     problem::Problem,
     session::{self, SignedIn},
 };
+use crate::{
+    accounts::{self, Account},
+    once::Reply,
+};
 
 pub(super) async fn page(Extension(nonce): Extension<Nonce>, who: Result<SignedIn, Problem>) -> Response {
     if who.is_ok() {
@@ -38,7 +42,8 @@ fn form(nonce: &Nonce, user: &str, wrong: Option<&str>) -> Markup {
                     @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
                     label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" required autofocus[user.is_empty()]; }
                     label { "Password" input type="password" name="password" autocomplete="current-password" required autofocus[!user.is_empty()]; }
-                    button type="submit" { "Sign in" }
+                    input type="hidden" name="zone" data-zone;
+                button type="submit" { "Sign in" }
                 }
             }
         },
@@ -56,6 +61,7 @@ pub(super) async fn submit(
     let password = fields.remove("password").unwrap_or_default();
     match account::sign_in(&app, &user, password, &account::address(&headers, peer)).await {
         Ok(opened) => {
+            live_here(&app, &opened.account, fields.remove("zone").unwrap_or_default()).await;
             let cookie = session::cookie(&headers, opened.token.reveal());
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/dashboard")).into_response())
         }
@@ -63,6 +69,21 @@ pub(super) async fn submit(
             Ok((StatusCode::UNAUTHORIZED, form(&nonce, &user, Some(&problem.detail))).into_response())
         }
         Err(problem) => Err(problem),
+    }
+}
+
+/// Whoever never said where they live lives where their browser does; it can be changed in the settings.
+async fn live_here(app: &App, who: &Account, zone: String) {
+    if who.zone != "UTC" || zone.is_empty() {
+        return;
+    }
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        accounts::set_zone(tx, &who.id, &zone)?;
+        Ok(Reply::new(200, serde_json::Value::Null))
+    };
+    // A browser that says nonsense is no reason to refuse a login.
+    if let Err(error) = app.change(who, None, work).await {
+        tracing::debug!(%error, "the browser's time zone was not taken");
     }
 }
 
