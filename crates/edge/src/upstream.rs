@@ -41,10 +41,13 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) type Sender = SendRequest<RequestBody>;
 
+/// A connection and when it was last used, in the edge's milliseconds.
+type Kept = (Sender, u64);
+
 /// The idle connections of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Idle {
-    by_process: RefCell<HashMap<ProcessId, Vec<(Sender, u64)>, OwnKeys>>,
+    by_process: RefCell<HashMap<ProcessId, Vec<Kept>, OwnKeys>>,
 }
 
 /// The right to give a connection back once its answer has ended.
