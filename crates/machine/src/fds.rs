@@ -2,9 +2,12 @@
 #![allow(unsafe_code, reason = "adopting inherited descriptors by number")]
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut, Write as _},
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::net::UnixStream,
+    },
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -85,4 +88,77 @@ pub struct Peer {
 pub fn peer(socket: impl AsFd) -> io::Result<Peer> {
     let cred = rustix::net::sockopt::socket_peercred(socket)?;
     Ok(Peer { pid: cred.pid.as_raw_nonzero().get(), uid: cred.uid.as_raw(), gid: cred.gid.as_raw() })
+}
+
+/// Names as sd_pid_notify_with_fds(3) has them: printable ASCII, no `:`, at most 255.
+///
+/// # Errors
+/// `InvalidInput`.
+pub fn check_name(name: &str) -> io::Result<()> {
+    let fits = !name.is_empty() && name.len() <= 255;
+    let well = fits && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+    if well { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// Sends named descriptors over a connected unix socket: one process hands all it holds to another.
+/// Bound: 253 descriptors, what one message carries.
+///
+/// # Errors
+/// The kernel's; `InvalidInput` for more descriptors or a name that the protocol cannot carry.
+pub fn send_named(to: &UnixStream, fds: &[(String, BorrowedFd<'_>)]) -> io::Result<()> {
+    fds.iter().try_for_each(|(name, _)| check_name(name))?;
+    let names: Vec<&str> = fds.iter().map(|(name, _)| name.as_str()).collect();
+    let line = names.join(":") + "\n";
+    let raw: Vec<BorrowedFd<'_>> = fds.iter().map(|(_, fd)| *fd).collect();
+    let sent = send(to, line.as_bytes(), &raw)?;
+    let mut to = to;
+    to.write_all(line.as_bytes().get(sent..).unwrap_or_default())
+}
+
+/// The other end of [`send_named`].
+///
+/// # Errors
+/// The kernel's; `InvalidData` where names and descriptors do not match.
+pub fn receive_named(from: &UnixStream) -> io::Result<Vec<(String, OwnedFd)>> {
+    /// Of 253 names of 255 bytes.
+    const LINE_BYTES_MAX: usize = 253 * 256 + 1;
+    let (mut line, mut fds) = (Vec::new(), Vec::new());
+    while !line.ends_with(b"\n") {
+        let mut buffer = [0; 4096];
+        let (count, more) = receive(from.as_fd(), &mut buffer)?;
+        line.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        fds.extend(more);
+        if count == 0 || line.len() > LINE_BYTES_MAX {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let text = String::from_utf8_lossy(&line);
+    let names: Vec<String> =
+        text.trim().split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.len() != fds.len() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "names and descriptors do not match"));
+    }
+    Ok(names.into_iter().zip(fds).collect())
+}
+
+#[cfg(test)]
+mod named {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn descriptors_arrive_with_their_names_and_nothing_else_stays_open() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let (mut read, write) = io::pipe().expect("a pipe");
+        let fd: OwnedFd = write.into();
+        let all: Vec<_> = (0..100).map(|n| (format!("listener-{n}"), fd.as_fd())).collect();
+        send_named(&ours, &all).expect("sent");
+        let got = receive_named(&theirs).expect("received");
+        assert_eq!(got.len(), 100);
+        assert_eq!(got.get(7).map(|(name, _)| name.as_str()), Some("listener-7"));
+        drop((got, fd));
+        assert_eq!(read.read(&mut [0]).expect("readable"), 0, "all writers are gone");
+        assert!(send_named(&ours, &[("a:b".to_owned(), theirs.as_fd())]).is_err());
+    }
 }

@@ -4,11 +4,11 @@
 use std::{
     io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{BorrowedFd, OwnedFd},
         linux::net::SocketAddrExt,
         unix::{
             ffi::OsStrExt,
-            net::{SocketAddr, UnixDatagram, UnixStream},
+            net::{SocketAddr, UnixDatagram},
         },
     },
     time::Duration,
@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// `InvalidInput` for a name that the protocol cannot carry; the kernel's, when the store's side is gone.
     pub fn put(&self, name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
-        check_name(name)?;
+        machine::fds::check_name(name)?;
         self.send(&format!("FDSTORE=1\nFDNAME={name}"), &[fd])
     }
 
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// As of [`Store::put`].
     pub fn remove(&self, name: &str) -> io::Result<()> {
-        check_name(name)?;
+        machine::fds::check_name(name)?;
         self.send(&format!("FDSTOREREMOVE=1\nFDNAME={name}"), &[])
     }
 
@@ -112,55 +112,6 @@ impl Store {
     }
 }
 
-/// sd_pid_notify_with_fds(3): printable ASCII, no `:`, at most 255.
-fn check_name(name: &str) -> io::Result<()> {
-    let fits = !name.is_empty() && name.len() <= 255;
-    let well = fits && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
-    if well { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
-}
-
-/// Sends named descriptors over a connected unix socket: a keeper without a parent hands its store to a new `up`.
-/// Bound: 253 descriptors, what one message carries.
-///
-/// # Errors
-/// The kernel's; `InvalidInput` for more descriptors or a name that the protocol cannot carry.
-pub fn send_all(to: &UnixStream, fds: &[(String, BorrowedFd<'_>)]) -> io::Result<()> {
-    use io::Write as _;
-    fds.iter().try_for_each(|(name, _)| check_name(name))?;
-    let names: Vec<&str> = fds.iter().map(|(name, _)| name.as_str()).collect();
-    let line = names.join(":") + "\n";
-    let raw: Vec<BorrowedFd<'_>> = fds.iter().map(|(_, fd)| *fd).collect();
-    let sent = machine::fds::send(to, line.as_bytes(), &raw)?;
-    let mut to = to;
-    to.write_all(line.as_bytes().get(sent..).unwrap_or_default())
-}
-
-/// The other end of [`send_all`].
-///
-/// # Errors
-/// The kernel's; `InvalidData` where names and descriptors do not match.
-pub fn receive_all(from: &UnixStream) -> io::Result<Vec<(String, OwnedFd)>> {
-    /// Of 253 names of 255 bytes.
-    const LINE_BYTES_MAX: usize = 253 * 256 + 1;
-    let (mut line, mut fds) = (Vec::new(), Vec::new());
-    while !line.ends_with(b"\n") {
-        let mut buffer = [0; 4096];
-        let (count, more) = machine::fds::receive(from.as_fd(), &mut buffer)?;
-        line.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        fds.extend(more);
-        if count == 0 || line.len() > LINE_BYTES_MAX {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let text = String::from_utf8_lossy(&line);
-    let names: Vec<String> =
-        text.trim().split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    if names.len() != fds.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "names and descriptors do not match"));
-    }
-    Ok(names.into_iter().zip(fds).collect())
-}
-
 /// What a parent keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
@@ -179,15 +130,28 @@ impl Kept {
     /// for that.
     pub(crate) fn take(&mut self, text: &str, fds: Vec<OwnedFd>) -> Said {
         let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        let name = value("FDNAME").filter(|name| check_name(name).is_ok()).unwrap_or("stored");
+        let name = value("FDNAME").filter(|name| machine::fds::check_name(name).is_ok()).unwrap_or("stored");
         if value("FDSTORE") == Some("1") {
-            let room = FDS_MAX.saturating_sub(self.fds.len());
-            self.fds.extend(fds.into_iter().take(room).map(|fd| (name.to_owned(), fd)));
+            for fd in fds {
+                // A keeper that came back puts what it has been given again; systemd keeps one of these too.
+                let there = self.fds.iter().any(|(kept, other)| kept == name && is_same(other, &fd));
+                if !there && self.fds.len() < FDS_MAX {
+                    self.fds.push((name.to_owned(), fd));
+                }
+            }
         }
         if value("FDSTOREREMOVE") == Some("1") {
             self.fds.retain(|(kept, _)| kept != name);
         }
         Said { ready: value("READY") == Some("1"), alive: value("WATCHDOG") == Some("1") }
+    }
+}
+
+/// Sockets, pipes and memory files each have an inode of their own.
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    match (rustix::fs::fstat(one), rustix::fs::fstat(other)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+        _ => false,
     }
 }
 
@@ -232,10 +196,20 @@ mod tests {
     fn no_more_than_the_bound_is_kept() {
         let mut kept = Kept::default();
         let (_read, fd) = pipe();
-        for _ in 0..FDS_MAX + 10 {
-            kept.take("FDSTORE=1", vec![fd.try_clone().expect("a copy")]);
+        for n in 0..FDS_MAX + 10 {
+            kept.take(&format!("FDSTORE=1\nFDNAME=number-{n}"), vec![fd.try_clone().expect("a copy")]);
         }
         assert_eq!(kept.fds.len(), FDS_MAX);
+    }
+
+    #[test]
+    fn what_is_put_again_is_kept_once() {
+        let mut kept = Kept::default();
+        let ((_one, first), (_two, second)) = (pipe(), pipe());
+        for fd in [&first, &first, &second, &first] {
+            kept.take("FDSTORE=1\nFDNAME=http", vec![fd.try_clone().expect("a copy")]);
+        }
+        assert_eq!(kept.fds.len(), 2, "two listeners of one name, each once");
     }
 
     #[test]
@@ -243,19 +217,5 @@ mod tests {
         let mut kept = Kept::default();
         assert_eq!(kept.take("STATUS=READY=1", Vec::new()), Said::default());
         assert_eq!(kept.take("READY=1\nWATCHDOG=1\n", Vec::new()), Said { ready: true, alive: true });
-    }
-
-    #[test]
-    fn a_store_is_handed_over_with_its_names() {
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let (read, fd) = pipe();
-        let all: Vec<_> = (0..100).map(|n| (format!("listener-{n}"), fd.as_fd())).collect();
-        send_all(&ours, &all).expect("sent");
-        let got = receive_all(&theirs).expect("received");
-        assert_eq!(got.len(), 100);
-        assert_eq!(got[7].0, "listener-7");
-        drop((got, fd));
-        assert!(is_closed(read));
-        assert!(send_all(&ours, &[("a:b".to_owned(), theirs.as_fd())]).is_err());
     }
 }
