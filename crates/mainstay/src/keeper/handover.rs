@@ -11,7 +11,7 @@ use std::{
 };
 
 use model::Explain;
-use supervisor::{Inherited, store};
+use supervisor::Inherited;
 use tokio::{net::UnixListener, sync::mpsc};
 
 /// Bound: how long the asking side may take.
@@ -77,12 +77,17 @@ fn send(stream: tokio::net::UnixStream, fds: &[Inherited]) -> std::io::Result<()
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(LIMIT))?;
     let named: Vec<_> = fds.iter().map(|inherited| (inherited.name.clone(), inherited.fd.as_fd())).collect();
-    store::send_all(&stream, &named)
+    machine::fds::send_named(&stream, &named)
 }
 
 /// Asks a keeper for its descriptors; it ends when it has given them. `None`: no keeper answers.
 pub(crate) fn take_over(run: &Path) -> std::io::Result<Option<Vec<(String, std::os::fd::OwnedFd)>>> {
-    let stream = match UnixStream::connect(socket(run)) {
+    ask(&socket(run))
+}
+
+/// Asks whoever listens on the socket for its descriptors. `None`: nobody does.
+pub(crate) fn ask(socket: &Path) -> std::io::Result<Option<Vec<(String, std::os::fd::OwnedFd)>>> {
+    let stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
         Err(error)
             if matches!(
@@ -95,5 +100,5 @@ pub(crate) fn take_over(run: &Path) -> std::io::Result<Option<Vec<(String, std::
         Err(error) => return Err(error),
     };
     stream.set_read_timeout(Some(LIMIT))?;
-    store::receive_all(&stream).map(Some)
+    machine::fds::receive_named(&stream).map(Some)
 }

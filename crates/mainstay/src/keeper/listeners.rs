@@ -130,7 +130,8 @@ fn make_seed(store: Option<&Store>) -> Result<OwnedFd, Explain> {
     Ok(fd)
 }
 
-fn keep(store: Option<&Store>, name: &str, fd: &OwnedFd) {
+/// Puts a descriptor into the store above.
+pub(crate) fn keep(store: Option<&Store>, name: &str, fd: &OwnedFd) {
     if let Some(Err(error)) = store.map(|store| store.put(name, fd.as_fd())) {
         tracing::warn!(name, %error, "A descriptor could not be put into the store; a kill of the keeper would lose it.");
     }

@@ -70,12 +70,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let _lock = lock(&folders)?;
     let ground = Arc::new(ground(folders, machine)?);
     let places = Places::new(&ground);
-    let listeners = open_listeners(&ground, &places, store.as_ref(), kept)?;
-
     let found = ground.supervisor.observe().await;
     let (edges, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
-    let adopted_edge = only_living(&ground, edges).await;
+    let living = only_living(&ground, edges).await;
+    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_ref()).await;
+    let listeners = open_listeners(&ground, &places, store.as_ref(), kept)?;
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
@@ -209,11 +209,46 @@ fn salt(data: &Path) -> Result<Vec<u8>, Explain> {
     Ok(salt)
 }
 
+type Named = Vec<(String, OwnedFd)>;
+
+/// Where the parent died with the keeper, an edge that lives has the only listeners: they are asked of it. One that
+/// does not give them is ended, since no other edge could serve beside it.
+async fn with_listeners(
+    mut kept: Named,
+    living: Option<Process>,
+    places: &Places,
+    store: Option<&Store>,
+) -> (Named, Option<Process>) {
+    let Some(process) = living else { return (kept, None) };
+    if kept.iter().any(|(name, _)| name.starts_with("http")) {
+        return (kept, Some(process));
+    }
+    let control = places.run.join("control.sock");
+    let asked = tokio::task::spawn_blocking(move || handover::ask(&edge::handback::socket(&control))).await;
+    match asked.map_err(std::io::Error::other).flatten() {
+        Ok(Some(given)) => {
+            tracing::info!(count = given.len(), "The edge gave the listeners back.");
+            given.iter().for_each(|(name, fd)| listeners::keep(store, name, fd));
+            kept.extend(given);
+            (kept, Some(process))
+        }
+        Ok(None) | Err(_) => {
+            tracing::warn!("The edge that lives does not give its listeners back; it is replaced.");
+            if let Err(error) = process.stop().await {
+                tracing::warn!(%error, "The edge could not be told to stop.");
+            }
+            process.wait().await;
+            super::jobs::forget(&process).await;
+            (kept, None)
+        }
+    }
+}
+
 fn open_listeners(
     ground: &Ground,
     places: &Places,
     store: Option<&Store>,
-    kept: Vec<(String, OwnedFd)>,
+    kept: Named,
 ) -> Result<Listeners, Explain> {
     std::fs::create_dir_all(&places.state).map_err(|error| {
         Explain::new("folder-not-made", format!("cannot make {}", places.state.display())).because(&error)

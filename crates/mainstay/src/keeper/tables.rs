@@ -54,8 +54,8 @@ impl Tables {
         })?;
         // The file holds this epoch from here on, acknowledged or not: the next one must be above it.
         *table = next;
+        // One after the other: the edge refuses an order for an epoch that another order has replaced meanwhile.
         let epoch = table.epoch;
-        drop(table);
         self.edge.load_table(epoch).await.map_err(not_taken)?;
         Ok(Served { epoch, generation: part.generation, release: part.release })
     }

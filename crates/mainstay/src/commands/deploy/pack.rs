@@ -1,8 +1,8 @@
 //! Packs a folder: the same files give the same bytes, wherever and whenever.
 //!
 //! Sorted by name, times 0, no owner, modes 0644 and 0755 only. What `.mainstayignore` names (its language is that of
-//! `.gitignore`) and `.git` stay out; `.gitignore` is not read: what was built is usually ignored by git and is just
-//! what must be deployed.
+//! `.gitignore`), `.git` and the data folder of this Mainstay stay out. `.gitignore` is not read: what was built is
+//! usually ignored by git and is just what must be deployed.
 
 #[cfg(test)]
 mod tests;
@@ -108,7 +108,7 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     let mut tar = tar::Builder::new(encoder);
     let progress = Progress::spinner(session.json());
     progress.doing("packing");
-    for entry in walk(dir) {
+    for entry in walk(dir, &session.folders.data) {
         let entry = entry.map_err(|error| {
             Explain::new("cannot-pack", format!("cannot read all of {}", dir.display())).because(&error)
         })?;
@@ -126,16 +126,26 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     Ok(Packed { artifact, file: Place::Made(path) })
 }
 
-fn walk(dir: &Path) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
+fn walk(dir: &Path, data: &Path) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
+    // A Mainstay that is tried out often lives in the app's own folder: its releases would hold all releases before.
+    let data = data.canonicalize().ok();
     WalkBuilder::new(dir)
         .standard_filters(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .sort_by_file_name(Ord::cmp)
-        .filter_entry(|entry| {
-            entry.depth() == 0 || (entry.file_name() != ".git" && entry.file_name() != IGNORE_FILE)
+        .filter_entry(move |entry| {
+            let ours = entry.file_name() == ".git"
+                || entry.file_name() == IGNORE_FILE
+                || is_data(entry, data.as_deref());
+            entry.depth() == 0 || !ours
         })
         .build()
         .filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0))
+}
+
+fn is_data(entry: &DirEntry, data: Option<&Path>) -> bool {
+    let Some(data) = data.filter(|data| data.file_name() == Some(entry.file_name())) else { return false };
+    entry.path().canonicalize().is_ok_and(|path| path == data)
 }
 
 type Tar = tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<File>>>>;

@@ -127,3 +127,17 @@ fn an_archive_is_taken_as_it_is() {
     let error = pack(dir.path(), &Source::Artifact("missing.tar".to_owned()), &quiet()).unwrap_err();
     assert_eq!(error.code, "no-artifact");
 }
+
+#[test]
+fn the_data_folder_of_this_mainstay_stays_out() {
+    let dir = tempfile::tempdir().unwrap();
+    sample(dir.path());
+    fs::create_dir_all(dir.path().join("b/state/apps")).unwrap();
+    let data = dir.path().join("b/state");
+    let args = ["mainstay", "--json", "--data", data.to_str().unwrap(), "version"];
+    let session = Session::new(&Cli::parse_from(args).globals);
+    let packed = pack(dir.path(), &Source::Dir(".".to_owned()), &session).unwrap();
+    let names = listed(&packed);
+    assert!(names.iter().any(|name| name.ends_with("b/deep/file")), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("state")), "{names:?}");
+}
