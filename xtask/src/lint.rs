@@ -1,6 +1,7 @@
 //! `cargo xtask lint`: what the compiler cannot hold. Each rule is one file.
 
 mod charters;
+mod docs;
 mod lengths;
 mod lock;
 mod requirements;
@@ -21,12 +22,14 @@ pub(crate) struct Args {}
 /// One rule: its name and what it found wrong.
 type Rule = (&'static str, fn(&Sources) -> Result<Vec<String>>);
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 7] = [
     ("rooms", rooms::check),
     ("charters", charters::check),
     ("requirements", requirements::check),
     ("lock", lock::check),
     ("words", words::check),
+    ("reference", |sources| Ok(crate::docs::stale(sources))),
+    ("docs", docs::check),
 ];
 
 /// The files that git knows, read once.
@@ -47,7 +50,7 @@ impl Sources {
     }
 
     /// The Rust files.
-    fn rust(&self) -> impl Iterator<Item = (&Path, &str)> {
+    pub(crate) fn rust(&self) -> impl Iterator<Item = (&Path, &str)> {
         let rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
         self.files
             .iter()

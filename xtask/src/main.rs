@@ -4,6 +4,8 @@
 
 mod bench;
 mod build;
+mod docs;
+mod docs;
 mod lint;
 mod run;
 mod shell;
@@ -21,6 +23,8 @@ enum Command {
     Test(test::Args),
     Lint(lint::Args),
     Bench(bench::Args),
+    Docs(docs::Args),
+    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Docs(args) => docs::run(&args),
+        Command::Docs(args) => docs::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

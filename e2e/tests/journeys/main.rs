@@ -33,6 +33,7 @@ fn serving_fake() -> (Mainstay, FakeApp) {
 fn judge(mainstay: &Mainstay, app: &FakeApp, load: Load) -> Judge {
     let judge = Judge::start(mainstay.target(app.host_name()), load);
     judge.expect_release(mainstay.serving(&app.site()));
-    judge.wait_answers(50);
+    // Every kind of client is at work before anything happens.
+    judge.wait_answers(300);
     judge
 }

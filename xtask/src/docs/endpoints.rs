@@ -1,0 +1,44 @@
+//! `docs/reference/api.md`: the table of endpoints that stands above `crates/api/src/paths.rs`.
+
+use std::fmt::Write;
+
+use super::product;
+use crate::lint::Sources;
+
+const TABLE: &str = "crates/api/src/paths.rs";
+
+pub(super) fn page(sources: &Sources) -> String {
+    let mut page = String::from(
+        "# The local API\n\nMade by `cargo xtask docs` from `crates/api/src/paths.rs`; do not edit. HTTP/1.1 and JSON \
+         over the unix socket `api.sock` in the run folder;\nwho may open it is an operator. Times are RFC 3339 in UTC. \
+         NDJSON: one JSON value a line. The types are those of the crate `api`.\n\n",
+    );
+    let text = product(sources).find(|(path, _)| *path == TABLE).map_or("", |(_, text)| text);
+    for line in text.lines().filter_map(|line| line.strip_prefix("//! |")) {
+        let _ = writeln!(page, "|{}", plain(line));
+    }
+    page.push_str("\nAn error answers with its status and an [error](errors.md) as JSON: `code`, `message`, `causes`, `now`, `help`, `details`, `place`.\n");
+    page
+}
+
+/// Without the links that only rustdoc follows.
+fn plain(line: &str) -> String {
+    line.replace("[`crate::", "`")
+        .replace("`]", "`")
+        .replace("`Vec<`", "`Vec<")
+        .replace("<`", "<")
+        .replace("`>`", ">`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rustdoc_links_become_plain_words() {
+        assert_eq!(
+            plain(" GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |"),
+            " GET `/v1/apps` | → `Vec<apps::App>` |"
+        );
+    }
+}
