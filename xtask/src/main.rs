@@ -5,7 +5,6 @@
 mod bench;
 mod build;
 mod docs;
-mod docs;
 mod lint;
 mod run;
 mod shell;
@@ -24,7 +23,6 @@ enum Command {
     Lint(lint::Args),
     Bench(bench::Args),
     Docs(docs::Args),
-    Docs(docs::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,7 +31,6 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Docs(args) => docs::run(&args),
         Command::Docs(args) => docs::run(&args),
     };
     done.unwrap_or_else(|error| {
