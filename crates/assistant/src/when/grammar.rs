@@ -436,7 +436,8 @@ fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
     match half {
         Some(pm) if (1..=12).contains(&hour) => sure(hour_of(hour % 12 + if pm { 12 } else { 0 }, minute)),
         Some(_) => None,
-        None if has_minutes && (hour >= 13 || digits.starts_with('0')) => sure(hour_of(hour, minute)),
+        // "11:30" is written by whoever counts to 24, or means the morning: the same. "5:30" is said by both.
+        None if has_minutes && (hour >= 8 || digits.starts_with('0')) => sure(hour_of(hour, minute)),
         None if has_minutes && after_at => {
             Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
         }

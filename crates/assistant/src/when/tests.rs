@@ -50,6 +50,7 @@ fn days_and_times_ahead() {
     check("run tomorrow morning at 7:30 am", "2026-11-22 07:30 = run");
     check("lunch at noon", "2026-11-21 12:00 = lunch");
     check("stand-up at 9am", "2026-11-22 09:00 = stand-up");
+    check("brunch on Sunday at 11:30", "2026-11-22 11:30 = brunch");
     check("train at 17:05", "2026-11-21 17:05 = train");
     check("ship it the day after tomorrow", "2026-11-23 = ship it");
     check("pay on the 5th", "2026-12-05 = pay");
@@ -66,6 +67,7 @@ fn two_meanings_are_asked() {
     check("call Anna tomorrow at 5", "ask Sun 22 Nov, 05:00 | Sun 22 Nov, 17:00");
     check("dentist next Sunday", "ask Sun 22 Nov | Sun 29 Nov");
     check("dentist next Friday", "2026-11-27 = dentist");
+    check("tea at 5:30", "ask Sun 22 Nov, 05:30 | Sat 21 Nov, 17:30");
     check("dentist on 3/4", "ask Sat 3 Apr | Thu 4 Mar");
 }
 
