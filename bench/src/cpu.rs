@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, fs};
 
+use testkit::mainstay::processes::{parent, pids};
+
 /// Nanoseconds on a CPU so far, of `roots` and everything below them.
 pub(crate) fn time_ns(roots: &[u32]) -> u64 {
     tree(roots).into_iter().map(of_process).sum()
@@ -12,8 +14,7 @@ pub(crate) fn time_ns(roots: &[u32]) -> u64 {
 
 /// `roots` and their descendants.
 pub(crate) fn tree(roots: &[u32]) -> Vec<u32> {
-    let parents: BTreeMap<u32, u32> =
-        pids().filter_map(|pid| Some((pid, testkit::mainstay::processes::parent(pid)?))).collect();
+    let parents: BTreeMap<u32, u32> = pids().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found: Vec<u32> = roots.to_vec();
     let mut at = 0;
     while let Some(parent) = found.get(at).copied() {
@@ -32,11 +33,6 @@ fn of_process(pid: u32) -> u64 {
 
 fn of_task(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
-}
-
-fn pids() -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 #[cfg(test)]

@@ -132,7 +132,8 @@ fn pss_bytes(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-fn pids() -> impl Iterator<Item = u32> {
+/// Every process of the machine.
+pub fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
