@@ -63,6 +63,25 @@ fn a_killed_mainstay_up_leaves_the_site_serving_and_the_next_one_takes_over() {
     mainstay.down();
 }
 
+/// Nobody but the edge has the listeners then: the next keeper must get them from it, not bind new ones beside.
+#[test]
+fn a_keeper_that_dies_with_its_parent_is_followed_by_one_that_fails_nothing() {
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load::mixed());
+    let (instances, edge, keeper) =
+        (mainstay.instances(&app.site()), mainstay.edge_pid(), mainstay.keeper_pid());
+    mainstay.kill_up();
+    kill(keeper);
+    wait::until("the keeper is gone", BACK_LIMIT, || !is_alive(keeper));
+    judge.wait_answers(100);
+    mainstay.up();
+    judge.wait_answers(100);
+    assert_eq!(mainstay.edge_pid(), edge, "the edge was not touched");
+    assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+    mainstay.down();
+}
+
 #[test]
 fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();

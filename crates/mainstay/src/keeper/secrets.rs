@@ -1,8 +1,6 @@
 //! Secrets: from their source in machine.toml to values, and to digests that tell a change without telling a value.
 //!
-//! The grammar of a source is one (W-F7): a line is `NAME=value`; blank lines and lines that begin with `#` are passed
-//! over; spaces around name and value fall away; a value that begins and ends with the same quote loses both, and
-//! inside double quotes `\n`, `\"` and `\\` are read. Nothing is expanded, and a `#` behind a value belongs to it.
+//! Every source has the grammar of [`secret_lines`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +13,7 @@ use model::{Explain, Secret, Site};
 use sha2::{Digest as _, Sha256};
 
 use super::ground::Ground;
-use crate::config::machine::SecretSource;
+use crate::config::{machine::SecretSource, secret_lines};
 
 /// Bound: of a source's text.
 const SOURCE_BYTES_MAX: u64 = 256 << 10;
@@ -113,7 +111,7 @@ fn from_file(path: &Path, site: &Site) -> Result<Values, Explain> {
         return Err(Explain::new("secrets-unreadable", format!("{shown} is larger than 256 KiB")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
-    parse(&text).map_err(|line| {
+    secret_lines::parse(&text).map_err(|line| {
         Explain::new("secrets-unreadable", format!("line {line} of {shown} is not of the form NAME=value"))
             .help("a name is letters, digits and `_`; a comment begins its line with `#`")
     })
@@ -144,83 +142,17 @@ async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<V
     }
     let text =
         String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
-    parse(&text)
+    secret_lines::parse(&text)
         .map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
-}
-
-/// Reads NAME=value lines; the error is the number of the first line that is none.
-pub(crate) fn parse(text: &str) -> Result<Values, usize> {
-    let mut values = Values::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, value) = line.split_once('=').ok_or(index + 1)?;
-        let name = name.trim();
-        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(index + 1);
-        }
-        values.insert(name.to_owned(), Secret::new(unquoted(value.trim())));
-    }
-    Ok(values)
-}
-
-fn unquoted(value: &str) -> String {
-    let inner = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    if let Some(inner) = inner('\'') {
-        return inner.to_owned();
-    }
-    let Some(inner) = inner('"') else { return value.to_owned() };
-    let mut plain = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(c) = characters.next() {
-        match (c, c == '\\') {
-            (_, true) => match characters.next() {
-                Some('n') => plain.push('\n'),
-                Some(other @ ('"' | '\\')) => plain.push(other),
-                Some(other) => plain.extend(['\\', other]),
-                None => plain.push('\\'),
-            },
-            (c, false) => plain.push(c),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> Vec<(String, String)> {
-        let values = parse(text).expect("readable");
-        values.into_iter().map(|(name, value)| (name, value.reveal().to_owned())).collect()
-    }
-
-    #[test]
-    fn the_grammar_is_the_documented_one() {
-        let text =
-            "# a comment\n\nA=plain # not a comment\nB = \"two\\nlines \\\"x\\\"\"\nC='raw \\n'\nD=\nE=a=b\n";
-        let pairs = [
-            ("A", "plain # not a comment"),
-            ("B", "two\nlines \"x\""),
-            ("C", "raw \\n"),
-            ("D", ""),
-            ("E", "a=b"),
-        ];
-        assert_eq!(shown(text), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-
-    #[test]
-    fn a_line_that_is_no_pair_is_named_by_its_number() {
-        assert_eq!(parse("A=1\nexport B=2\n").expect_err("a bad name"), 2);
-        assert_eq!(parse("A=1\n\nnonsense\n").expect_err("no pair"), 3);
-    }
-
     #[test]
     fn digests_differ_by_salt_and_say_nothing_of_the_value() {
-        let values = parse("KEY=hunter2\n").expect("readable");
+        let values = secret_lines::parse("KEY=hunter2\n").expect("readable");
         let (one, other) = (digests(b"salt", &values), digests(b"pepper", &values));
         assert_ne!(one, other);
         assert_eq!(one, digests(b"salt", &values));
