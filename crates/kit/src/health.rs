@@ -16,6 +16,12 @@ use serde::Serialize;
 
 use crate::Drain;
 
+/// A check that passed before and fails is asked again after this pause, before anybody is told: one slow moment of a
+/// busy machine takes no instance out of traffic.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Failures in a row that are believed.
+const BELIEVED: u32 = 2;
+
 type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// Whether a failing check takes the instance out of traffic.
@@ -44,10 +50,11 @@ impl Check {
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         let run: Run = Box::new(move || Box::pin(run()));
-        Self { name, weight, deadline: Duration::from_millis(500), period: Duration::from_secs(5), run }
+        Self { name, weight, deadline: Duration::from_secs(1), period: Duration::from_secs(5), run }
     }
 
-    /// A run that takes longer has failed. Default 500 ms, below any probe's own time-out.
+    /// A run that takes longer has failed. Default 1 s: below the time-out of common probes, above what a machine that
+    /// is busy with a deploy takes.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -66,6 +73,8 @@ struct Kept {
     name: &'static str,
     weight: Weight,
     stale_after: Duration,
+    /// In a row.
+    failures: u32,
     last: Option<(Instant, Duration, Result<(), String>)>,
 }
 
@@ -111,7 +120,7 @@ impl Health {
         let stale_after = period * 3 + deadline;
         let index = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.push(Kept { name, weight, stale_after, last: None });
+            kept.push(Kept { name, weight, stale_after, failures: 0, last: None });
             kept.len() - 1
         };
         let kept = Arc::clone(&self.kept);
@@ -122,8 +131,9 @@ impl Health {
                     Ok(result) => result,
                     Err(_) => Err(format!("no answer within {} ms", deadline.as_millis())),
                 };
+                let failed = result.is_err();
                 record(&kept, index, began, result);
-                tokio::time::sleep(period).await;
+                tokio::time::sleep(if failed { period.min(AGAIN) } else { period }).await;
             }
         });
     }
@@ -171,10 +181,17 @@ impl Health {
 fn record(kept: &Mutex<Vec<Kept>>, index: usize, began: Instant, result: Result<(), String>) {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(check) = kept.get_mut(index) else { return };
-    let was_ok = check.last.as_ref().is_none_or(|(_, _, last)| last.is_ok());
-    match (&result, was_ok) {
-        (Err(error), true) => tracing::warn!(check = check.name, error, "a health check fails"),
-        (Ok(()), false) => tracing::info!(check = check.name, "a health check passes again"),
+    let failed_before = check.failures;
+    // The first result of all is believed at once: there is no better one.
+    let first = if check.last.is_none() { BELIEVED } else { 1 };
+    check.failures = if result.is_ok() { 0 } else { failed_before.saturating_add(first) };
+    match &result {
+        Err(error) if check.failures >= BELIEVED && failed_before < BELIEVED => {
+            tracing::warn!(check = check.name, error, "a health check fails");
+        }
+        Ok(()) if failed_before >= BELIEVED => {
+            tracing::info!(check = check.name, "a health check passes again")
+        }
         _ => {}
     }
     check.last = Some((Instant::now(), began.elapsed(), result));
@@ -188,6 +205,7 @@ impl Kept {
                 ("unknown", Some("its last result is too old".to_owned()))
             }
             Some((_, _, Ok(()))) => ("ok", None),
+            Some((_, _, Err(error))) if self.failures < BELIEVED => ("ok", Some(error.clone())),
             Some((_, _, Err(error))) => ("error", Some(error.clone())),
             None => ("unknown", None),
         };
@@ -244,6 +262,27 @@ mod tests {
         let snapshot = settled(&health).await;
         assert_eq!(snapshot.status, "error");
         assert_eq!(snapshot.checks[0].error.as_deref(), Some("no answer within 200 ms"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failure_is_asked_again_before_it_is_believed() {
+        let health = health();
+        let runs = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        health.watch(Check::new("database", Weight::Ready, move || {
+            let run = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            async move { if run == 0 { Ok(()) } else { Err("busy".to_owned()) } }
+        }));
+        let after = async |wanted: u32| {
+            while runs.load(std::sync::atomic::Ordering::SeqCst) < wanted {
+                tokio::time::advance(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+            health.ready()
+        };
+        assert_eq!(after(2).await, Ok(()));
+        assert_eq!(after(3).await, Err("database".to_owned()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! Around every request: its id, the same-site check, the body's limit, headers that protect pages, metrics, one log
 //! line, and the wording of problems.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -37,16 +40,19 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     protect(response.headers_mut(), &nonce, &id);
     let took = began.elapsed();
     app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(
-        request_id = id,
-        method = seen.method,
-        route = seen.route,
-        status = response.status().as_u16(),
-        took_ms,
-        "answered"
-    );
+    log(&seen, &id, response.status(), took);
     response
+}
+
+/// One line a request. Probes come each second and say nothing: they are told at `debug`.
+fn log(seen: &Seen, request_id: &str, status: StatusCode, took: Duration) {
+    let (method, route, status) = (&seen.method, &seen.route, status.as_u16());
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if status == 200 && (route.starts_with("/health/") || route == "/metrics") {
+        tracing::debug!(request_id, method, route, status, took_ms, "answered");
+    } else {
+        tracing::info!(request_id, method, route, status, took_ms, "answered");
+    }
 }
 
 /// What of a request is needed after its handler took it.

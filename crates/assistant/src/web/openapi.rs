@@ -96,7 +96,7 @@ fn responses(operation: &Operation) -> Value {
     let problem = json!({"description": "A problem", "content": {"application/problem+json": {"schema": reference("Problem")}}});
     let of_access: &[u16] = if operation.access == Access::SignedIn { &[401] } else { &[] };
     let of_body: &[u16] = if operation.method == "get" { &[400] } else { &[400, 403, 409, 413, 415, 422] };
-    for status in operation.errors.iter().chain(of_access).chain(of_body).chain(&[503]) {
+    for status in operation.errors.iter().chain(of_access).chain(of_body).chain(&[500, 503, 507]) {
         let described = if *status == 204 { json!({"description": "Nothing more"}) } else { problem.clone() };
         responses.entry(status.to_string()).or_insert(described);
     }

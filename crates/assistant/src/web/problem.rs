@@ -5,6 +5,7 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use kit::sqlite::DbError;
+use rusqlite::ErrorCode;
 use serde_json::json;
 
 use crate::error::Error;
@@ -45,12 +46,21 @@ impl From<Error> for Problem {
             Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Error::Db(DbError::Sqlite(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Error::Db(DbError::Sqlite(error)) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StatusCode::SERVICE_UNAVAILABLE,
+                Some(ErrorCode::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
         };
         if status.is_server_error() {
             tracing::error!(%error, "a request failed");
             // The cause may hold what people wrote or where files lie; it stays in the log.
-            return Self::new(status, "Something went wrong on our side. Nothing was changed.");
+            let detail = match status {
+                StatusCode::INSUFFICIENT_STORAGE => "The disk of this machine is full. Nothing was changed.",
+                StatusCode::SERVICE_UNAVAILABLE => "Too much at once. Nothing was changed; try again.",
+                _ => "Something went wrong on our side. Nothing was changed.",
+            };
+            return Self::new(status, detail);
         }
         Self::new(status, error.to_string())
     }
