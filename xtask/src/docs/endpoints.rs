@@ -23,11 +23,10 @@ pub(super) fn page(sources: &Sources) -> String {
 
 /// Without the links that only rustdoc follows.
 fn plain(line: &str) -> String {
-    line.replace("[`crate::", "`")
+    line.replace("`Vec<`[`crate::", "`Vec<")
+        .replace("`]`>`", ">`")
+        .replace("[`crate::", "`")
         .replace("`]", "`")
-        .replace("`Vec<`", "`Vec<")
-        .replace("<`", "<")
-        .replace("`>`", ">`")
 }
 
 #[cfg(test)]

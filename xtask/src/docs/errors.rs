@@ -11,53 +11,67 @@ use crate::lint::Sources;
 /// What begins an error of a code.
 const BEGINNINGS: [&str; 2] = ["Explain::new(", "Problem::new("];
 
-#[derive(Default)]
-struct Code {
-    says: BTreeSet<String>,
-    files: BTreeSet<String>,
+/// One error, as far as its text stands in the source.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    code: String,
+    says: String,
+    help: String,
 }
 
 pub(super) fn page(sources: &Sources) -> String {
-    let mut codes = BTreeMap::<String, Code>::new();
+    let mut all = BTreeMap::<Said, BTreeSet<String>>::new();
     for (path, text) in product(sources) {
-        for (code, says) in found(text) {
-            let entry = codes.entry(code).or_default();
-            entry.says.extend(says);
-            entry.files.insert(path.trim_start_matches("crates/").replace("/src/", "/"));
+        for said in found(text) {
+            let file = path.trim_start_matches("crates/").replace("/src/", "/");
+            all.entry(said).or_default().insert(file);
         }
     }
     let mut page = String::from(
         "# Error codes\n\nMade by `cargo xtask docs`; do not edit. The code stands in brackets at the end of an error, \
-         and as `code` in JSON. `{…}` stands for\nwhat differs. An error also says its causes, what is true now, and \
-         what to do; [troubleshooting](../guide/troubleshooting.md) has the\nfrequent ones. Ids of findings \
-         (`mainstay check`) are not here: `mainstay check` lists them.\n\n| code | says | said by |\n|---|---|---|\n",
+         and as `code` in JSON. `{…}` stands for\nwhat differs. An error also says its causes and what is true now; \
+         [troubleshooting](../guide/troubleshooting.md) has the frequent ones.\nIds of findings are not here: \
+         `mainstay check` lists them.\n\n| code | says | help | said by |\n|---|---|---|---|\n",
     );
-    for (code, entry) in &codes {
-        let says: Vec<_> = entry.says.iter().map(|text| cell(text)).collect();
-        let files: Vec<_> = entry.files.iter().map(|file| format!("`{file}`")).collect();
-        let _ = writeln!(page, "| `{code}` | {} | {} |", says.join("<br>"), files.join(" "));
+    for (Said { code, says, help }, files) in &all {
+        let files: Vec<_> = files.iter().map(|file| format!("`{file}`")).collect();
+        let _ = writeln!(page, "| `{code}` | {} | {} | {} |", cell(says), cell(help), files.join(" "));
     }
     page
 }
 
-/// Codes of one file, each with its sentence where that stands there as a literal.
-fn found(text: &str) -> Vec<(String, Option<String>)> {
+/// The errors of one file.
+fn found(text: &str) -> Vec<Said> {
     let mut found = Vec::new();
     for beginning in BEGINNINGS {
         for piece in text.split(beginning).skip(1) {
             let Some((code, rest)) = literal(piece) else { continue };
-            found.push((code, sentence(rest)));
+            let help = help(rest).unwrap_or_default();
+            found.push(Said { code, says: sentence(rest).unwrap_or_default(), help });
         }
     }
     // A value of the wrong form: the code stands beside the key.
     for piece in text.split(".parsed").skip(1) {
-        let Some(arguments) = piece.split_once('(').map(|(_, arguments)| arguments) else { continue };
-        let code = arguments.split_once(',').and_then(|(_, rest)| literal(rest));
-        found.extend(
-            code.map(|(code, _)| (code, Some("a value is not of the form that its key wants".to_owned()))),
-        );
+        let Some((_, arguments)) = piece.split_once('(') else { continue };
+        let Some((code, wanted)) = arguments.split_once(',').and_then(|(_, rest)| literal(rest)) else {
+            continue;
+        };
+        let wanted = wanted.strip_prefix(',').and_then(literal).map(|(wanted, _)| wanted).unwrap_or_default();
+        found.push(Said { code, says: format!("a value is not {wanted}"), help: String::new() });
     }
     found
+}
+
+/// The help that follows in the same statement.
+fn help(after_code: &str) -> Option<String> {
+    let statement = after_code.split(";\n").next()?;
+    let statement = BEGINNINGS
+        .iter()
+        .filter_map(|beginning| statement.split(beginning).next())
+        .min_by_key(|s| s.len())?;
+    let (_, help) = statement.split_once(".help(")?;
+    let help = help.trim_start();
+    literal(help.strip_prefix("format!(").unwrap_or(help)).map(|(help, _)| help)
 }
 
 /// The second argument, or the third (a problem has its place between), where it is a literal or `format!`.
@@ -78,13 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_found_with_their_sentences() {
-        let text = "Explain::new(\n \"disk-space\", \"too little\")\nProblem::new(\"bad-host\", text.span, format!(\"`{}` is none\", x))\nx.parsed::<T>(\"k\", \"bad-unit\", \"\")";
-        let found: Vec<_> =
-            found(text).into_iter().map(|(code, says)| (code, says.unwrap_or_default())).collect();
-        let says = |at: usize| (found[at].0.as_str(), found[at].1.as_str());
-        assert_eq!(says(0), ("disk-space", "too little"));
-        assert_eq!(says(1), ("bad-host", "`{}` is none"));
-        assert_eq!(says(2).0, "bad-unit");
+    fn errors_are_found_with_sentence_and_help() {
+        let text = "Explain::new(\n \"disk-space\", \"too little\")\n.help(\"free some\");\nProblem::new(\"bad-host\", text.span, format!(\"`{}` is none\", x));\ny.help(\"of another\"); x.parsed::<T>(\"k\", \"bad-unit\", \"a size\")";
+        let found = found(text);
+        let of = |at: usize| (found[at].code.as_str(), found[at].says.as_str(), found[at].help.as_str());
+        assert_eq!(of(0), ("disk-space", "too little", "free some"));
+        assert_eq!(of(1), ("bad-host", "`{}` is none", ""));
+        assert_eq!(of(2), ("bad-unit", "a value is not a size", ""));
     }
 }
