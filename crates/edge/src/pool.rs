@@ -18,14 +18,14 @@ use std::{
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use model::{
-    InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    Address, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe},
 };
 
 use crate::{
     clock::{NEVER, ms, now_ms},
     control::{Active, ProbeReport},
-    table::{Address, Pool, PoolId, PoolState as Given, Upstream},
+    table::{Pool, PoolId, PoolState as Given, Upstream},
 };
 
 /// What a request is, as far as draining goes.

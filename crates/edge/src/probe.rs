@@ -8,14 +8,13 @@ use std::{
 };
 
 use http::{HeaderValue, header};
-use model::manifest::ReadinessProbe;
+use model::{Address, manifest::ReadinessProbe};
 use net::client::{Call, Target};
 
 use crate::{
     clock::{now_ms, unix_ms},
     control::ProbeReport,
     pool::{ProbeState, UpstreamState},
-    table::Address,
 };
 
 /// Bound: what is kept of an answer's body.

@@ -5,12 +5,11 @@
 use std::{
     collections::HashSet,
     fmt,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use model::{
-    InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    Address, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe, Route},
 };
 use serde::{Deserialize, Serialize};
@@ -116,23 +115,6 @@ pub struct Upstream {
     /// Readiness and counts belong to this process; a restarted instance begins anew.
     pub process: ProcessId,
     pub address: Address,
-}
-
-/// Where an instance listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp:{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 /// Why a file is no table that can be served. What is being served stays.

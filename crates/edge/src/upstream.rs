@@ -15,7 +15,7 @@ use std::{
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use model::ProcessId;
+use model::{Address, ProcessId};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -27,7 +27,6 @@ use crate::{
     hash::OwnKeys,
     pool::UpstreamState,
     settings::Limits,
-    table::Address,
     timers::{Timers, within},
 };
 

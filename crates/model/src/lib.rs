@@ -3,6 +3,7 @@
 //! Owns types that at least two rooms need. Never does I/O and never reads a clock. Begin with [`manifest`]: it is what
 //! a user asks for; [`names`] says how things are called everywhere.
 
+pub mod address;
 pub mod explain;
 pub mod ids;
 pub mod manifest;
@@ -11,6 +12,7 @@ pub mod schema;
 pub mod secret;
 pub mod units;
 
+pub use address::Address;
 pub use explain::Explain;
 pub use ids::{DeployId, ProcessId, ReleaseId, ReleaseNumber};
 pub use names::{AppName, EnvName, InstanceName, NameError, ServiceName, Site};

@@ -7,14 +7,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use model::{
-    Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Drain, DrainHint, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
@@ -162,22 +161,6 @@ impl InstanceState {
             Self::Degraded => "degraded",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Where an instance takes requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }

@@ -9,8 +9,10 @@ use std::{
 
 use machine::lock::FileLock;
 
+use model::Address;
+
 use crate::{
-    Address, Exit, Process, Spec, Supervisor,
+    Exit, Process, Spec, Supervisor,
     ctl::Ctl,
     dirs,
     process::read_exit,

@@ -32,4 +32,4 @@ pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};
 pub use process::{Process, ProcessError};
 pub use slot::{Slot, SlotEvent, SlotSettings, SlotState};
 pub use spawn::{Settings, SpawnError, Supervisor};
-pub use spec::{Address, Kind, Spec};
+pub use spec::{Kind, Spec};

@@ -10,8 +10,10 @@ use std::{
 
 use tokio::sync::watch;
 
+use model::Address;
+
 use crate::{
-    Address, Exit, Spec, StopPlan, Supervisor,
+    Exit, Spec, StopPlan, Supervisor,
     ctl::Ctl,
     dirs,
     protocol::{Answer, Hello, Request},

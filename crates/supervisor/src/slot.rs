@@ -129,7 +129,7 @@ pub enum SlotEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenFinding {
     /// It listens, but not on the address it was given: on these.
-    Elsewhere { wanted: crate::Address, found: Vec<String> },
+    Elsewhere { wanted: model::Address, found: Vec<String> },
     /// Reachable from outside: bound to `0.0.0.0`, `::` or another interface's address.
     AllInterfaces { found: Vec<String> },
 }

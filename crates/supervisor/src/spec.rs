@@ -1,9 +1,9 @@
 //! `spec.json`: what a shim runs. Written once before the spawn, never changed, and without a secret: those go through
 //! descriptor 0.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use model::{ProcessId, ReleaseNumber, Site};
+use model::{Address, ProcessId, ReleaseNumber, Site};
 use serde::{Deserialize, Serialize};
 
 /// Version of the stored form; a keeper reads this and the one before, a shim only its own.
@@ -77,20 +77,4 @@ pub struct LogFile {
 pub struct Stop {
     pub signal: i32,
     pub grace_ms: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }

@@ -1,7 +1,9 @@
 use model::manifest::Drain;
 
 use super::*;
-use crate::table::{Address, Upstream};
+use model::Address;
+
+use crate::table::Upstream;
 
 fn config(balance: Balance, n: u32) -> Config {
     let upstream = |n: u32| {

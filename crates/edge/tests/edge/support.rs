@@ -17,14 +17,14 @@ use edge::{
     RunError, Settings,
     control::{Client, Status},
     settings::{AccessLog, Token},
-    table::{Address, FORMAT, Pool, PoolId, PoolState, RouteEntry, SiteTable, Table, Upstream},
+    table::{FORMAT, Pool, PoolId, PoolState, RouteEntry, SiteTable, Table, Upstream},
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use model::{
-    ByteSize, ProcessId, ReleaseNumber, Site, Span,
+    Address, ByteSize, ProcessId, ReleaseNumber, Site, Span,
     manifest::{Balance, Drain, ProbeRequest, ReadinessProbe, Route, RouteTls},
 };
 use tokio::{

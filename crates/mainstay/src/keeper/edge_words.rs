@@ -47,10 +47,7 @@ fn upstream(upstream: &world::Upstream) -> table::Upstream {
     table::Upstream {
         name: upstream.instance.clone(),
         process: upstream.process,
-        address: match &upstream.address {
-            world::Address::Tcp(address) => table::Address::Tcp(*address),
-            world::Address::Unix(path) => table::Address::Unix(path.clone()),
-        },
+        address: upstream.address.clone(),
     }
 }
 

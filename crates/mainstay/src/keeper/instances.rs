@@ -227,7 +227,7 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         process: process.map_or(model::ProcessId(ulid::Ulid::nil()), Process::id),
         pid: process.map(Process::pid),
         state: word_of(&state),
-        address: process.and_then(Process::address).map(address),
+        address: process.and_then(Process::address).cloned(),
         exits: seen.exits,
         last_exit: seen.last_exit.clone(),
         fault: seen.fault.clone(),
@@ -272,13 +272,6 @@ pub(crate) fn never_spawned(state: &SlotState) -> Option<&str> {
     match state {
         SlotState::BackingOff { last: Ended::NotSpawned(why), .. } => Some(why),
         _ => None,
-    }
-}
-
-pub(crate) fn address(address: &supervisor::Address) -> world::Address {
-    match address {
-        supervisor::Address::Tcp(address) => world::Address::Tcp(*address),
-        supervisor::Address::Unix(path) => world::Address::Unix(path.clone()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use model::{
-    Explain, InstanceName, ProcessId, Site,
+    Address, Explain, InstanceName, ProcessId, Site,
     manifest::{DrainHint, Route, RouteTls},
 };
 use net::client::{Call, Target};
@@ -103,8 +103,8 @@ impl World for Outside {
             DrainHint::Signal(signal) => process.signal(signal_number(*signal)).await.map_err(|e| failed(&e)),
             DrainHint::Http(path) => {
                 let target = match process.address() {
-                    Some(supervisor::Address::Tcp(address)) => Target::Tcp(*address),
-                    Some(supervisor::Address::Unix(path)) => Target::Unix(path.clone()),
+                    Some(Address::Tcp(address)) => Target::Tcp(*address),
+                    Some(Address::Unix(path)) => Target::Unix(path.clone()),
                     None => return Ok(()),
                 };
                 let call = Call::new("POST", path).total(HINT_LIMIT);

@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use model::{InstanceName, ProcessId, Site};
+use model::{Address, InstanceName, ProcessId, Site};
 use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
-    Address, Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable,
-    StartOrder,
+    Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
 };
 
 /// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use machine::sockets::Listening;
 
 use super::ListenFinding;
-use crate::{Address, Process};
+use model::Address;
+
+use crate::Process;
 
 /// Empty: all well, or nothing could be read.
 pub(super) async fn findings(process: &Process) -> Vec<ListenFinding> {

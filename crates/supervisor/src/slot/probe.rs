@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use model::manifest::ProbeRequest;
+use model::{Address, manifest::ProbeRequest};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::ProbeAnswer;
-use crate::{Address, Process};
+use crate::Process;
 
 /// Bounds of what is kept of an answer, for a person to read.
 const BODY_BYTES: usize = 500;

@@ -10,7 +10,9 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::{Address, Process};
+use model::Address;
+
+use crate::Process;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::SpawnError;
-use crate::{Address, Order, Program};
+use model::Address;
+
+use crate::{Order, Program};
 
 /// Where programs are looked for when the manifest names no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -10,7 +10,7 @@ use std::{
 };
 
 use machine::child::{Exec, Session, Setup, c_string};
-use model::{ProcessId, manifest::Listen};
+use model::{Address, ProcessId, manifest::Listen};
 use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver};
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     ports::{self, Lease, Placeholder},
 };
 use crate::{
-    Address, Order, Process, Program, Spec, dirs, failpoint,
+    Order, Process, Program, Spec, dirs, failpoint,
     payload::{self, Payload},
     protocol::{ANSWER_BYTES_MAX, Hello, Report},
     spec::{FORMAT, LogFile, Stop},

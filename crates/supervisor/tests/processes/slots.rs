@@ -4,11 +4,11 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use libtest_mimic::Trial;
 use model::{
-    Span,
+    Address, Span,
     manifest::{Listen, LivenessProbe, ProbeRequest, Restart, StartupProbe},
 };
 use supervisor::{
-    Address, Cause, Order, Slot, SlotEvent, SlotSettings, SlotState,
+    Cause, Order, Slot, SlotEvent, SlotSettings, SlotState,
     slot::{Ended, ListenFinding, ProbeAnswer},
 };
 use tokio::sync::broadcast::Receiver;

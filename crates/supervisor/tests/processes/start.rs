@@ -3,8 +3,8 @@
 use std::{io::Write, sync::Arc};
 
 use libtest_mimic::Trial;
-use model::{Secret, manifest::Listen};
-use supervisor::{Address, Cause, Inherited, Program, SpawnError, User, spec::Ids};
+use model::{Address, Secret, manifest::Listen};
+use supervisor::{Cause, Inherited, Program, SpawnError, User, spec::Ids};
 
 use crate::{
     house::{House, until},
