@@ -39,17 +39,14 @@ mod tests {
     }
 
     #[test]
-    fn the_manifests_promise_what_the_code_holds() {
-        let manifests =
-            [include_str!("../mainstay.toml"), include_str!("../../../examples/assistant/mainstay.toml")];
+    fn the_manifest_promises_what_the_code_holds() {
+        let manifest = include_str!("../../../examples/assistant/mainstay.toml");
         let promises = [
             format!("schema = {}", MIGRATIONS.schema()),
             format!("schema_min = {}", MIGRATIONS.schema_min),
             format!("compatible_with = {}", MIGRATIONS.steps.last().map_or(0, |step| step.compatible_with)),
         ];
-        for (manifest, promise) in
-            manifests.iter().flat_map(|manifest| promises.iter().map(move |promise| (manifest, promise)))
-        {
+        for promise in promises {
             assert!(
                 manifest.lines().any(|line| line.trim() == promise),
                 "no line `{promise}` in\n{manifest}"

@@ -6,7 +6,7 @@ use std::{
 };
 
 use model::{Explain, InstanceName, Site};
-use release::world::{self, InstanceState, Observed, ProbeSeen};
+use release::world::{InstanceState, Observed, ProbeSeen};
 use supervisor::{
     Process, Slot, SlotEvent, SlotState, StopPlan, Supervisor,
     slot::{Ended, ListenFinding, ProbeAnswer, SlotSettings},
