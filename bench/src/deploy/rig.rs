@@ -64,7 +64,7 @@ instances = 2
 listen = "tcp"
 env = {{ {} }}
 [service.web.probes]
-startup = {{ http = "/up", period = "200ms", timeout = "2s", deadline = "30s" }}
+startup = {{ http = "/up", period = "200ms", timeout = "2s", deadline = "15s" }}
 readiness = {{ http = "/ready", period = "200ms", timeout = "2s", success_threshold = 1 }}
 [[route]]
 hosts = ["bench.test"]
