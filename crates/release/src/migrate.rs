@@ -91,6 +91,11 @@ async fn conclude<W: World>(
             ))
         }
         Ok(after) => {
+            // What was done stands, even if not all of it was: who asks is told where the database is.
+            run.at.books.change(|state| {
+                let known = state.schema.unwrap_or(DataSchema { version: before, floor: 0 });
+                state.schema = Some(known.after(after, migrate.compatible_with));
+            })?;
             let explain =
                 told("migration-held", format!("the migration to schema {target} stopped at {after}"));
             Err(held(run, explain))

@@ -212,7 +212,8 @@ impl<'a> Shown<'a> {
                 self.leave(at);
                 self.progress.clear();
                 self.serving = *serving;
-                self.unchanged = *outcome == Outcome::Unchanged;
+                // A migration by hand changes no release, and says in its report what it did.
+                self.unchanged = *outcome == Outcome::Unchanged && report.is_empty();
                 if !self.session.json() {
                     report.iter().for_each(|said| line(format!("  {}", clean(said))));
                     if let Some(error) = error {

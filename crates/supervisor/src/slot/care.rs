@@ -67,9 +67,13 @@ impl Care {
     pub(super) async fn run(mut self, mut adopted: Option<Process>) {
         loop {
             let after = match adopted.take() {
-                Some(process) => self.live(process).await,
+                // It may have served for months: its time to start counts from now, when somebody looks again.
+                Some(process) => self.live(process, Instant::now()).await,
                 None => match self.spawn().await {
-                    Ok(process) => self.live(process).await,
+                    Ok(process) => {
+                        let born = Instant::now() - age(&process);
+                        self.live(process, born).await
+                    }
                     Err(last) => After::BackOff { last, lived: Duration::ZERO },
                 },
             };
@@ -104,11 +108,11 @@ impl Care {
         }
     }
 
-    /// A process from its first moment to its burial.
-    async fn live(&mut self, process: Process) -> After {
+    /// A process from its first moment to its burial. Its startup deadline counts from `looked_at`.
+    async fn live(&mut self, process: Process, looked_at: Instant) -> After {
         self.starting(Some(&process), None);
         let born = Instant::now() - age(&process);
-        let startup = self.startup(process.clone(), born);
+        let startup = self.startup(process.clone(), born, looked_at);
         let started = tokio::select! {
             biased;
             word = word(&process, &mut self.commands) => Err(word),
@@ -155,6 +159,7 @@ impl Care {
         &self,
         process: Process,
         born: Instant,
+        looked_at: Instant,
     ) -> impl Future<Output = Result<(), Option<ProbeAnswer>>> + use<> {
         let (settings, state, restarts) = (self.settings.clone(), self.state.clone(), self.restarts);
         async move {
@@ -164,7 +169,7 @@ impl Care {
                 lived_or_ready(&process, born + settings.min_healthy_time).await;
                 return Ok(());
             };
-            let deadline = born + probe.deadline.0;
+            let deadline = looked_at + probe.deadline.0;
             let mut last = None;
             let probing = async {
                 granting.await;

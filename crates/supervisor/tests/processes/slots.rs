@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("what_dies_again_and_again_is_degraded_and_still_tried", degraded),
         trial("a_program_that_cannot_run_is_tried_again", not_spawned),
         trial("an_adopted_instance_stays_the_same_process", adopts),
+        trial("an_adopted_instance_has_its_startup_deadline_anew", adopts_the_old),
         trial("a_worker_is_up_when_it_says_so", worker),
         trial("a_worker_that_says_nothing_is_up_when_it_has_lived", silent_worker),
         trial("a_restart_gives_another_process", restart),
@@ -242,6 +243,26 @@ async fn adopts() {
     assert_eq!(slot.process().expect("alive").pid(), first.pid());
     assert!(is_alive(first.pid()));
     assert!(slot.stop(None).await.expect("it ran").is_clean());
+}
+
+/// What has served for longer than its startup deadline must not be taken for one that missed it.
+async fn adopts_the_old() {
+    let house = House::new();
+    let (slot, _events) = start(&house, settings(web(&house, "200")));
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive");
+    drop(slot);
+    let deadline = Span::millis(500);
+    tokio::time::sleep(deadline.0 + Duration::from_millis(100)).await;
+    let next = house.next_keeper();
+    let found = next.observe().await;
+    let [process] = adopted(&found)[..] else { panic!("{found:?}") };
+    let mut hasty = settings(web(&house, "200"));
+    hasty.startup = Some(StartupProbe { request: request("/up"), deadline });
+    let slot = Slot::start(next, hasty, Some(process.clone()));
+    assert!(slot.up().await);
+    assert_eq!(slot.process().expect("alive").pid(), first.pid(), "it was restarted");
+    slot.stop(None).await;
 }
 
 async fn worker() {
