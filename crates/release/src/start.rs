@@ -90,6 +90,10 @@ fn limit<W: World>(run: &Run<W>, groups: &[Group]) -> Duration {
     groups.iter().filter_map(own).max().unwrap_or(run.at.settings.start_limit)
 }
 
+/// The supervisor counts the same deadline from the spawn, a moment later, and then says why: which port it listens on
+/// instead, what the probe was answered. That is worth waiting for.
+const VERDICT_WITHIN: Duration = Duration::from_secs(2);
+
 async fn wait_until_up<W: World>(run: &mut Run<W>, groups: &[Group]) -> Result<(), Halt> {
     let limit = limit(run, groups);
     let began = Instant::now();
@@ -108,7 +112,7 @@ async fn wait_until_up<W: World>(run: &mut Run<W>, groups: &[Group]) -> Result<(
             }
         }
         let Some(late) = members().find(|m| !up(&m.name)) else { return Ok(()) };
-        if began.elapsed() >= limit {
+        if began.elapsed() >= limit + VERDICT_WITHIN {
             let release = run.task.to;
             let explain = Explain::new(
                 "release-not-started",
