@@ -51,26 +51,19 @@ pub(crate) enum Body {
 #[serde(rename_all = "snake_case", tag = "course")]
 pub(crate) enum Course {
     /// Stages new bytes and goes through all phases.
-    New {
-        digest: String,
-        bytes: u64,
-    },
+    New { digest: String, bytes: u64 },
     /// A release that is on the machine, started anew.
     Existing,
     /// Instances that still run warm: the pointer alone.
     Warm,
     /// New instances of the release that serves; of all services or of one. Also scaling down.
     /// Scaling down says how many.
-    Restart {
-        service: Option<ServiceName>,
-        instances: Option<u32>,
-    },
+    Restart { service: Option<ServiceName>, instances: Option<u32> },
     /// More instances beside those of one service.
-    Grow {
-        service: ServiceName,
-        instances: u32,
-    },
+    Grow { service: ServiceName, instances: u32 },
     Migrate {
+        /// Named apart: it stands in one object with the record's own `verb`.
+        #[serde(rename = "way")]
         verb: MigrateVerb,
     },
     /// Recorded for the record: nothing had to change.

@@ -13,6 +13,7 @@ use crate::{
     claims::Claims,
     journal::{self, Body, Course, Journal, JournalError, Kind},
     prune::surplus,
+    request::MigrateVerb,
     state::{Fate, ReleaseRecord},
 };
 
@@ -70,6 +71,35 @@ fn every_prefix_of_a_journal_reads_to_its_last_whole_record_and_is_gone_on_with(
         );
         journal.append(Kind::Baked).unwrap();
         assert_eq!(journal::read(&torn).unwrap().0.len(), records + 1, "cut at {cut}");
+    }
+}
+
+#[test]
+fn every_course_is_read_back_from_its_first_record() {
+    let service = "web".parse().unwrap();
+    let courses = [
+        Course::New { digest: "sha256:00".into(), bytes: 7 },
+        Course::Existing,
+        Course::Warm,
+        Course::Restart { service: None, instances: Some(2) },
+        Course::Grow { service, instances: 3 },
+        Course::Migrate { verb: MigrateVerb::Down },
+        Course::Nothing,
+    ];
+    for course in courses {
+        let began = Kind::Began {
+            verb: "migrate".into(),
+            course,
+            from: None,
+            to: ReleaseNumber(2),
+            release: None,
+            generation: 9,
+            drain_now: false,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.journal");
+        Journal::create(&path, "anna", "desk").unwrap().append(began.clone()).unwrap();
+        assert_eq!(journal::read(&path).unwrap().0[0].kind(), Some(&began));
     }
 }
 
