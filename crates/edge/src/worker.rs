@@ -6,12 +6,13 @@ use std::{
     io,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
     time::Duration,
 };
 
 use http::Method;
 use slab::Slab;
-use tokio::{net::TcpStream, runtime::LocalRuntime, sync::watch};
+use tokio::{io::ReadBuf, net::TcpStream, runtime::LocalRuntime, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -244,6 +245,12 @@ async fn connection(
         key: worker.connections.borrow_mut().insert(Rc::clone(&state)),
         worker: Rc::clone(&worker),
     };
+    if let Stream::Tcp(stream) = &stream {
+        match begins_http2(stream, &state).await {
+            Some(is_h2) => state.is_h2.set(is_h2),
+            None => return,
+        }
+    }
     let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
     let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
     match state.is_h2.get() {
@@ -252,6 +259,25 @@ async fn connection(
         false => Box::pin(h1::serve(ctx, io)).await,
     }
     drop(permit);
+}
+
+/// Whether the first bytes are those of HTTP/2's preface (RFC 9113, 3.3: prior knowledge, without TLS). No method begins
+/// with `PRI`, so three bytes tell; they stay in the socket. `None`: the client left, or waited for too long.
+async fn begins_http2(stream: &TcpStream, state: &ConnState) -> Option<bool> {
+    std::future::poll_fn(|cx| {
+        state.watch(cx);
+        if state.kill.get().is_some() {
+            return Poll::Ready(None);
+        }
+        let mut bytes = [0; 3];
+        let mut peeked = ReadBuf::new(&mut bytes);
+        stream.poll_peek(cx, &mut peeked).map(|seen| match seen {
+            Ok(0) | Err(_) => None,
+            // A preface comes in one piece; a head that stops after its first byte is a head.
+            Ok(_) => Some(peeked.filled() == b"PRI"),
+        })
+    })
+    .await
 }
 
 /// A connection that the sweep looks at; also one whose task panics is forgotten.

@@ -102,6 +102,24 @@ async fn many_streams_of_http2_get_their_own_answers() {
     let app = mirror().await;
     let edge = Edge::start(&live(&[&app])).await;
     let stream = connect(&edge, &config(&["h2"])).await;
+    fifty_streams(stream, "https").await;
+    edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == true).await;
+}
+
+/// RFC 9113, 3.3: a client that knows begins with the preface, without TLS and without an upgrade.
+#[tokio::test]
+async fn http2_without_tls_is_known_by_its_first_bytes() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let stream = tokio::net::TcpStream::connect(edge.http).await.unwrap();
+    fifty_streams(stream, "http").await;
+    edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == false).await;
+}
+
+async fn fifty_streams<S>(stream: S, scheme: &'static str)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -111,18 +129,17 @@ async fn many_streams_of_http2_get_their_own_answers() {
         asked.spawn(async move {
             let payload = Bytes::from(vec![b'x'; if n.is_multiple_of(2) { 0 } else { n * 1000 }]);
             let method = if payload.is_empty() { "GET" } else { "POST" };
-            let request = Request::builder().method(method).uri(format!("https://localhost:99/{n}"));
+            let request = Request::builder().method(method).uri(format!("{scheme}://localhost:99/{n}"));
             let length = payload.len();
             let answer = sender.send_request(request.body(Full::new(payload)).unwrap()).await.unwrap();
             assert!(answer.headers().contains_key("x-request-id"));
             let text = answer.into_body().collect().await.unwrap().to_bytes();
-            assert_eq!(text, format!("localhost:99 https /{n} {length}"));
+            assert_eq!(text, format!("localhost:99 {scheme} /{n} {length}"));
         });
     }
     while let Some(result) = asked.join_next().await {
         result.unwrap();
     }
-    edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == true).await;
 }
 
 #[tokio::test]
