@@ -111,7 +111,7 @@ async fn many_streams_of_http2_get_their_own_answers() {
 async fn http2_without_tls_is_known_by_its_first_bytes() {
     let app = mirror().await;
     let edge = Edge::start(&live(&[&app])).await;
-    let stream = tokio::net::TcpStream::connect(edge.http).await.unwrap();
+    let stream = TcpStream::connect(edge.http).await.unwrap();
     fifty_streams(stream, "http").await;
     edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == false).await;
 }
