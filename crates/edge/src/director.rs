@@ -53,8 +53,16 @@ struct Inner {
     pools: HashMap<PoolId, Arc<PoolState>>,
     /// Instances that left a pool with requests still open.
     leaving: Vec<(PoolId, Arc<UpstreamState>)>,
-    probers: HashMap<ProcessId, (Plan, JoinHandle<()>)>,
+    probers: HashMap<ProcessId, Prober>,
     served: Served,
+}
+
+/// The task that asks one upstream whether it is ready, and what it was begun with.
+#[derive(Debug)]
+struct Prober {
+    upstream: Arc<UpstreamState>,
+    plan: Plan,
+    task: JoinHandle<()>,
 }
 
 /// Why an order was not carried out; nothing has changed then.
@@ -260,11 +268,16 @@ impl Inner {
         let is_it =
             |known: &&Arc<UpstreamState>| known.process == given.process && known.address == given.address;
         let known = before.and_then(|before| before.upstreams.iter().find(is_it));
-        let known = known.or_else(|| self.leaving.iter().map(|(_, upstream)| upstream).find(is_it));
+        let known = known.or_else(|| self.leaving.iter().map(|(_, upstream)| upstream).find(is_it)).cloned();
+        // It may come from another pool: what was scaled up joins those that serve, and is as ready as it was on trial.
+        let known = known.or_else(|| {
+            let configs = self.pools.values().map(|pool| pool.config.load());
+            configs.into_iter().find_map(|config| config.upstreams.iter().find(is_it).cloned())
+        });
         match known {
             Some(known) => {
                 known.come_back();
-                Arc::clone(known)
+                known
             }
             None => Arc::new(UpstreamState::new(given)),
         }
@@ -280,17 +293,21 @@ impl Inner {
                 wanted.insert(upstream.process, (Arc::clone(upstream), plan.clone()));
             }
         }
-        self.probers.retain(|process, (plan, task)| {
-            let stays = wanted.get(process).is_some_and(|(_, wanted)| wanted == plan) && !task.is_finished();
+        self.probers.retain(|process, prober| {
+            let stays = wanted.get(process).is_some_and(|(upstream, plan)| {
+                prober.plan == *plan && Arc::ptr_eq(&prober.upstream, upstream) && !prober.task.is_finished()
+            });
             if !stays {
-                task.abort();
+                prober.task.abort();
             }
             stays
         });
         for (process, (upstream, plan)) in wanted {
-            self.probers
-                .entry(process)
-                .or_insert_with(|| (plan.clone(), tokio::task::spawn_local(probe::watch(upstream, plan))));
+            self.probers.entry(process).or_insert_with(|| Prober {
+                task: tokio::task::spawn_local(probe::watch(Arc::clone(&upstream), plan.clone())),
+                upstream,
+                plan,
+            });
         }
     }
 }

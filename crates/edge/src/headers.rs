@@ -92,15 +92,27 @@ pub(crate) fn forwarded(ip: IpAddr, host: &HeaderValue, proto: &str) -> HeaderVa
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
-/// Removes every `x-mainstay-*`: they mean something between our own parts only.
+/// Removes every `x-mainstay-*`, since they mean something between our own parts only, and every name that CGI and WSGI
+/// cannot tell from one that we set: for them `x_forwarded_for` is `X-Forwarded-For`.
 pub(crate) fn remove_ours(headers: &mut HeaderMap) {
-    if headers.keys().any(|name| name.as_str().starts_with(OURS)) {
-        let names: Vec<HeaderName> =
-            headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+    if headers.keys().any(is_ours) {
+        let names: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
         names.iter().for_each(|name| {
             headers.remove(name);
         });
     }
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with(OURS) || (name.contains('_') && is_twin(&name.replace('_', "-")))
+}
+
+fn is_twin(name: &str) -> bool {
+    name.starts_with(OURS)
+        || name.starts_with("x-forwarded-")
+        || name == REAL_IP.as_str()
+        || name == REQUEST_ID.as_str()
 }
 
 /// The client's address. Only a trusted peer's word is taken.

@@ -39,6 +39,13 @@ fn a_site_that_was_adopted_can_be_deployed_scaled_and_stopped() {
     app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
     judge.expect_release(2);
     judge.wait_answers(100);
+    let scaled = format!("web={}", mainstay.instances(&app.site()).len() + 1);
+    mainstay.cli(&["scale", "--app", "fake", &scaled]).expect_code(0);
+    wait::until("every instance takes requests, the new one too", BACK_LIMIT, || {
+        let apps = mainstay.api("/v1/apps").unwrap_or_default();
+        apps[0]["instances_ready"] == 3 && apps[0]["instances_wanted"] == 3
+    });
+    judge.wait_answers(100);
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
     mainstay.down();
 }

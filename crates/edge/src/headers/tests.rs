@@ -58,3 +58,24 @@ fn ours_never_pass() {
     remove_ours(&mut headers);
     assert_eq!(headers.len(), 1);
 }
+
+#[test]
+fn names_that_an_app_cannot_tell_from_ours_are_removed() {
+    let mut headers = HeaderMap::new();
+    for name in [
+        "x_forwarded_for",
+        "x-forwarded_proto",
+        "x_real_ip",
+        "x_mainstay_pool",
+        "x-mainstay-token",
+        "x_request_id",
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("spoofed"));
+    }
+    headers.insert("x_own", HeaderValue::from_static("kept"));
+    headers.insert("x-request-id", HeaderValue::from_static("kept"));
+    remove_ours(&mut headers);
+    let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["x-request-id", "x_own"]);
+}

@@ -316,3 +316,27 @@ async fn a_shutdown_is_bounded_whatever_is_open() {
     edge.stop(Duration::from_secs(1)).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
+
+/// What scaling up does: a new instance is on trial in a pool of its own, then joins the pool that serves.
+#[tokio::test]
+async fn an_instance_that_joins_another_pool_stays_ready_and_is_probed_on() {
+    let (old, new) = (App::named("old").await, App::named("new").await);
+    let trial = vec![pool(1, PoolState::Live, &[&old]), pool(2, PoolState::Candidate, &[&new])];
+    let edge = Edge::start(&table(1, trial)).await;
+    edge.until(|status| status.pools.len() == 2 && status.pools.iter().all(|pool| pool.is_ready())).await;
+    edge.serve(&table(2, vec![pool(1, PoolState::Live, &[&old, &new])])).await;
+    let joined = edge.client.status().await.unwrap();
+    let live = joined.pools.iter().find(|pool| pool.state == PoolState::Live).unwrap();
+    assert!(live.is_ready(), "{live:#?}");
+    let before = live.upstreams.iter().map(|upstream| upstream.successes).min();
+    edge.until(|status| {
+        let live = status.pools.iter().find(|pool| pool.state == PoolState::Live).unwrap();
+        live.upstreams.iter().map(|upstream| upstream.successes).min() > before
+    })
+    .await;
+    let mut answers = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        answers.insert(edge.get("/").await.1);
+    }
+    assert_eq!(answers.len(), 2, "both serve: {answers:?}");
+}

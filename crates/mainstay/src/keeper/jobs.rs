@@ -57,6 +57,7 @@ impl Jobs {
     /// # Errors
     /// It could not be started.
     pub(crate) async fn run(&self, ground: &Ground, order: &JobOrder) -> Result<JobEnd, Explain> {
+        enclose(ground, &order.site)?;
         for dir in &order.writable {
             give(ground, &order.site, dir)?;
         }
@@ -150,6 +151,24 @@ pub(crate) fn code_and_signal(exit: &Exit) -> (Option<i32>, Option<i32>) {
         Cause::NotStarted(_) => (Some(127), None),
         Cause::Lost => (None, Some(9)),
     }
+}
+
+/// Closes the site's folder to everybody but the keeper and the site's account: what is below it, the app's data and
+/// code among it, keeps whatever mode the app gives it.
+/// # Errors
+/// It cannot be made or closed.
+pub(crate) fn enclose(ground: &Ground, site: &Site) -> Result<(), Explain> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = release::Layout::new(&ground.folders.data).site(site).root;
+    let mode = std::fs::Permissions::from_mode(if ground.users.is_root() { 0o750 } else { 0o700 });
+    let group = ground.user(site)?.map(|user| user.ids.gid);
+    std::fs::create_dir_all(&root)
+        .and_then(|()| chown(&root, None, group))
+        .and_then(|()| std::fs::set_permissions(&root, mode))
+        .map_err(|error| {
+            Explain::new("folder-not-made", format!("cannot close {} to others", root.display()))
+                .because(&error)
+        })
 }
 
 /// Makes a folder and gives it to the site's account.

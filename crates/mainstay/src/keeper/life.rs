@@ -51,7 +51,6 @@ pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>
 enum Event {
     Term,
     Int,
-    Alive,
     DownAsked,
     HandedOver,
 }
@@ -68,39 +67,49 @@ pub(crate) async fn until_the_end(
         tracing::error!("The keeper cannot hear signals; it ends, and the site lives.");
         return ExitCode::FAILURE;
     };
-    let mut alive = tokio::time::interval(Store::alive_every().unwrap_or(Duration::from_secs(3600)));
+    let store = store.map(Arc::new);
+    // Also while everything ends, which may take longer than a silent keeper is given.
+    let _alive = store.clone().map(|store| AbortOnDrop(tokio::spawn(say_alive(store))));
     let mut down = keeper.ending.wanted();
-    loop {
-        let event = tokio::select! {
-            _ = term.recv() => Event::Term,
-            _ = int.recv() => Event::Int,
-            _ = alive.tick() => Event::Alive,
-            asked = down.wait_for(Option::is_some) => match asked { Ok(_) => Event::DownAsked, Err(_) => Event::Term },
-            () = handing.done() => Event::HandedOver,
-        };
-        match event {
-            Event::Alive => {
-                if let Some(Err(error)) = store.as_ref().map(Store::alive) {
-                    tracing::debug!(%error, "The parent does not hear that the keeper lives.");
-                }
-            }
-            Event::Term => {
-                tracing::info!("The keeper ends; the apps go on serving.");
-                keeper.sites.shutdown().await;
-                return ExitCode::SUCCESS;
-            }
-            Event::HandedOver => {
-                tracing::info!("A new parent has the listeners; this keeper makes room for its own.");
-                keeper.sites.shutdown().await;
-                return ExitCode::SUCCESS;
-            }
-            Event::Int => {
-                let within = keeper.world.ground.machine.shutdown_timeout.0;
-                drop(keeper.ending.begin(within));
-                return everything_ends(keeper, edge, store.as_ref(), &mut int).await;
-            }
-            Event::DownAsked => return everything_ends(keeper, edge, store.as_ref(), &mut int).await,
+    let event = tokio::select! {
+        _ = term.recv() => Event::Term,
+        _ = int.recv() => Event::Int,
+        asked = down.wait_for(Option::is_some) => match asked { Ok(_) => Event::DownAsked, Err(_) => Event::Term },
+        () = handing.done() => Event::HandedOver,
+    };
+    match event {
+        Event::Term => tracing::info!("The keeper ends; the apps go on serving."),
+        Event::HandedOver => {
+            tracing::info!("A new parent has the listeners; this keeper makes room for its own.");
         }
+        Event::Int => {
+            drop(keeper.ending.begin(keeper.world.ground.machine.shutdown_timeout.0));
+            return everything_ends(keeper, edge, store.as_deref(), &mut int).await;
+        }
+        Event::DownAsked => return everything_ends(keeper, edge, store.as_deref(), &mut int).await,
+    }
+    keeper.sites.shutdown().await;
+    ExitCode::SUCCESS
+}
+
+/// Tells the parent that this process still turns, until it is dropped.
+async fn say_alive(store: Arc<Store>) {
+    let Some(every) = Store::alive_every() else { return };
+    let mut alive = tokio::time::interval(every);
+    loop {
+        alive.tick().await;
+        if let Err(error) = store.alive() {
+            tracing::debug!(%error, "The parent does not hear that the keeper lives.");
+        }
+    }
+}
+
+/// A task that ends with its holder.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

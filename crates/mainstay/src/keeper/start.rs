@@ -158,6 +158,7 @@ pub(crate) fn make_folders(folders: &Folders) -> Result<(), Explain> {
     let passable = if root { 0o711 } else { 0o700 };
     made(&folders.data, passable)?;
     made(&folders.data.join("apps"), passable)?;
+    made(&folders.data.join("artifacts"), 0o700)?;
     if let (FoldersKind::Own, Some(above)) = (folders.kind, folders.run.parent()) {
         made(above, passable)?;
         owned(above)?;

@@ -67,6 +67,7 @@ impl World for Outside {
         if self.instances.slot(&order.site, &order.name).is_some() {
             return Ok(());
         }
+        jobs::enclose(&self.ground, &order.site)?;
         jobs::give(&self.ground, &order.site, &order.shared_dir)?;
         let settings = orders::slot(&self.ground, &order).await?;
         let public = orders::public_bind(&order.manifest, &order.name);
