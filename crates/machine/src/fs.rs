@@ -10,21 +10,30 @@ use std::{
 /// Replaces `path` by `bytes`: temp file, fsync, rename, fsync of the folder. A reader sees the old or the new whole.
 ///
 /// # Errors
-/// The kernel's; the old file then stands as it was, and a `.new` beside it may be left for the next call to replace.
+/// The kernel's; the old file then stands as it was. A crash may leave a `.new` beside it, which the next call replaces.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temp = beside(path);
+    let written = replace(path, &temp, bytes, mode);
+    if written.is_err() {
+        // On a full disk half a file would keep the room that is missing.
+        let _ = fs::remove_file(&temp);
+    }
+    written
+}
+
+fn replace(path: &Path, temp: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     // A file left by a crash may have another mode or owner; a fresh one has neither.
-    match fs::remove_file(&temp) {
+    match fs::remove_file(temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
     // The umask may have taken bits that the caller wants.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     // Crash: before the rename the old file stands; after it the new one does, once the folder is synced.
-    fs::rename(&temp, path)?;
+    fs::rename(temp, path)?;
     fsync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 

@@ -17,7 +17,7 @@ use model::Explain;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    layout::{sync_dir, told},
+    layout::told,
     request::{Refused, RefusedKind},
 };
 
@@ -150,7 +150,7 @@ impl ArtifactStore {
                 .help("it changed while it was sent, or the way is damaged: deploy again");
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
-        fs::rename(path, self.whole(hex)).and_then(|()| sync_dir(&self.dir)).map_err(failed)
+        fs::rename(path, self.whole(hex)).and_then(|()| machine::fs::fsync_dir(&self.dir)).map_err(failed)
     }
 
     /// Where the whole artifact lies.

@@ -177,7 +177,7 @@ impl Journal {
     pub(crate) fn create(path: &Path, operator: &str, host: &str) -> io::Result<Self> {
         let file = OpenOptions::new().create_new(true).append(true).open(path)?;
         if let Some(parent) = path.parent() {
-            crate::layout::sync_dir(parent)?;
+            machine::fs::fsync_dir(parent)?;
         }
         Ok(Self {
             file,

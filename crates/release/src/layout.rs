@@ -1,8 +1,7 @@
 //! Where things lie below the data folder, and how they are written so that a crash leaves the old or the new.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -119,30 +118,9 @@ impl SiteLayout {
     }
 }
 
-/// Replaces `path` by `bytes`: temporary file, fsync, rename, fsync of the folder.
-/// # Errors
-/// As the file system says; the old file is then still there.
+/// Replaces a file of the books: a crash leaves the old or the new whole. Who may come near is the site folder's mode.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let parent = path.parent().ok_or_else(|| io::Error::other("a path without a folder"))?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // Crash: without this the rename may be lost, which is the old state whole.
-        sync_dir(parent)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+    machine::fs::write_atomic(path, bytes, 0o644)
 }
 
 /// Points the link at `target` by an atomic rename.

@@ -8,7 +8,7 @@ use ulid::Ulid;
 
 use crate::{
     journal::{Course, Kind},
-    layout::{sync_dir, told, write_atomically},
+    layout::{told, write_atomically},
     run::{Halt, Run},
     seal,
     state::Fate,
@@ -97,7 +97,7 @@ fn write_down<W: World>(run: &Run<W>, sealed: &seal::Seal) -> Result<(), Explain
     let written = write_atomically(&run.at.layout.manifest(run.task.to), &manifest)
         .and_then(|()| write_atomically(&dir.join("seal.json"), &digests))
         .and_then(|()| fs::remove_file(run.at.layout.staging(run.task.to)))
-        .and_then(|()| sync_dir(&dir));
+        .and_then(|()| machine::fs::fsync_dir(&dir));
     written.map_err(|error| told("stage-failed", "write", &dir, &error))?;
     run.at.books.change(|state| {
         if let Some(record) = state.releases.get_mut(&run.task.to) {
