@@ -23,6 +23,10 @@ const RATE_AFTER_MS: u64 = 20_000;
 /// An answer of unknown length that lasts longer than this is a stream.
 const STREAM_AFTER: Duration = Duration::from_secs(2);
 
+/// Causes of an answer that broke after its head, as the access log names them.
+pub(crate) const UPSTREAM_IDLE: &str = "upstream-idle";
+pub(crate) const UPSTREAM_BROKE_OFF: &str = "upstream-broke-off";
+
 /// Why a request's body ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyFault {
@@ -291,7 +295,7 @@ impl UpstreamBody {
         }
         self.flight.timer.cut_at(cut_at);
         if waits && self.flight.timer.expired(cx) {
-            self.flight.cause = Some("upstream-idle");
+            self.flight.cause = Some(UPSTREAM_IDLE);
             return Some(Some(AnswerFault("the upstream sent nothing for too long")));
         }
         None
@@ -349,7 +353,7 @@ impl Body for UpstreamBody {
             }
             Some(Err(_)) => {
                 self.ended = true;
-                self.flight.cause = Some("upstream-broke-off");
+                self.flight.cause = Some(UPSTREAM_BROKE_OFF);
                 Poll::Ready(Some(Err(AnswerFault("the upstream broke off"))))
             }
         }

@@ -15,7 +15,7 @@ mod client;
 mod report;
 pub(crate) mod serve;
 
-use model::{ProcessId, ReleaseNumber, Site, Span};
+use model::{ProcessId, ReleaseNumber, Site, Span, Traffic};
 use serde::{Deserialize, Serialize};
 
 pub use self::client::{CallError, Client};
@@ -145,6 +145,12 @@ pub struct PoolStatus {
     pub drained: bool,
     /// Requests that the drain cut at its deadlines, by class.
     pub cut: Active,
+    /// What users got since this edge knows the pool.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// The same of the last ten minutes, to the minute.
+    #[serde(default)]
+    pub recent: Traffic,
     pub upstreams: Vec<UpstreamStatus>,
     /// Instances that the table no longer names and that still hold requests.
     #[serde(default)]

@@ -20,7 +20,7 @@ use model::ProcessId;
 use tokio::task::JoinHandle;
 
 use crate::{
-    clock::ms,
+    clock::{ms, now_ms},
     control::{Active, Served, ServedSite},
     matcher::Matcher,
     metrics::RouteNames,
@@ -215,6 +215,12 @@ impl Director {
         }
         self.shared.stop(ms(within));
         open
+    }
+
+    /// The clock's look: pools keep readings of their figures, so that what is recent can be told.
+    pub(crate) fn turn(&self) {
+        let now = now_ms();
+        self.inner.borrow().pools.values().for_each(|pool| pool.traffic.turn(now));
     }
 
     /// Forgets what has ended, and looks at the rest.

@@ -14,12 +14,13 @@ use http::{HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::{
     access_log::Line,
-    body::Source,
+    body::{Source, UPSTREAM_BROKE_OFF, UPSTREAM_IDLE},
     conn::{ConnState, Entrance},
     page::Page,
     pool::{Class, Lease},
     route::RouteState,
     timers::{Timer, Timers},
+    traffic::Counted,
     worker::Worker,
 };
 
@@ -95,6 +96,24 @@ impl Flight {
         self.answered(page.status.as_u16());
         self.by_edge = true;
         self.cause.get_or_insert(page.cause);
+        if let Some(traffic) = self.traffic().filter(|_| page.is_upstreams()) {
+            traffic.failed(self.client);
+        }
+    }
+
+    /// Counts the instance's answer for the pool, once its head is known.
+    pub(crate) fn count(&self, is_foreign: bool, is_stream: bool) {
+        let Some(traffic) = self.traffic().filter(|_| !is_foreign) else { return };
+        match self.status {
+            500.. => traffic.failed(self.client),
+            _ => traffic.answered(self.ttfb.filter(|_| !is_stream)),
+        }
+    }
+
+    /// Where users' requests are counted; those of the gate are nobody's.
+    fn traffic(&self) -> Option<&Counted> {
+        let lease = self.lease.as_ref().filter(|_| self.conn.entrance != Entrance::Private)?;
+        Some(&lease.pool.traffic)
     }
 
     /// Which instance answered, for the private listener's eyes only.
@@ -151,6 +170,10 @@ impl Drop for Flight {
         let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
         if let Some(upstream) = upstream.filter(|_| !self.by_edge && self.status >= 500) {
             upstream.errors_5xx.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        let broke = matches!(self.cause, Some(UPSTREAM_BROKE_OFF | UPSTREAM_IDLE)) && self.status < 500;
+        if let Some(traffic) = self.traffic().filter(|_| broke) {
+            traffic.broke(self.client);
         }
     }
 }

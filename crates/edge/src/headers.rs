@@ -11,6 +11,8 @@ use crate::settings::ClientIp;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-mainstay-instance");
+/// An app's word for whose fault its answer is; see [`is_foreign`].
+const CAUSE: HeaderName = HeaderName::from_static("x-mainstay-cause");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -113,6 +115,11 @@ fn is_twin(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
         || name == REAL_IP.as_str()
         || name == REQUEST_ID.as_str()
+}
+
+/// Whether the app says that a service behind it is to blame (`X-Mainstay-Cause: upstream`). The client is not told.
+pub(crate) fn is_foreign(headers: &mut HeaderMap) -> bool {
+    headers.remove(CAUSE).is_some_and(|cause| cause.as_bytes().eq_ignore_ascii_case(b"upstream"))
 }
 
 /// The client's address. Only a trusted peer's word is taken.

@@ -41,6 +41,7 @@ pub mod settings;
 mod shared;
 pub mod table;
 mod timers;
+mod traffic;
 mod tunnel;
 mod upstream;
 mod websocket;

@@ -55,6 +55,11 @@ pub(crate) const DRAINED: Page =
     later("drain-deadline", "The service has just been renewed. Please try again.");
 
 impl Page {
+    /// Whether an instance did not do its part.
+    pub(crate) fn is_upstreams(&self) -> bool {
+        [UNAVAILABLE, UPSTREAM_BROKEN, UPSTREAM_TIMEOUT].iter().any(|page| page.cause == self.cause)
+    }
+
     /// `maintenance` replaces the words by the operator's.
     pub(crate) fn answer(
         &self,

@@ -26,6 +26,7 @@ use crate::{
     clock::{NEVER, ms, now_ms},
     control::{Active, ProbeReport},
     table::{Pool, PoolId, PoolState as Given, Upstream},
+    traffic::Counted,
 };
 
 /// What a request is, as far as draining goes.
@@ -161,6 +162,7 @@ pub(crate) struct PoolState {
     pub(crate) active: Counts,
     pub(crate) cut: Counts,
     pub(crate) drain: DrainClock,
+    pub(crate) traffic: Counted,
 }
 
 impl PoolState {
@@ -175,6 +177,7 @@ impl PoolState {
             active: Counts::default(),
             cut: Counts::default(),
             drain: DrainClock::default(),
+            traffic: Counted::default(),
         }
     }
 

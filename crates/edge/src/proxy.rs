@@ -177,6 +177,7 @@ fn pass_on(
     headers::remove_hop_by_hop(&mut head.headers);
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_event_stream = kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"));
+    flight.count(headers::is_foreign(&mut head.headers), is_event_stream);
     head.headers.remove(headers::INSTANCE);
     if let Some(label) = flight.instance_label() {
         head.headers.insert(headers::INSTANCE, label);

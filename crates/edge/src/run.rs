@@ -249,7 +249,7 @@ async fn wait_for_end(
             _ = signals.terminate.recv() => drop(control.shut_down(within)),
             _ = signals.interrupt.recv() => drop(control.shut_down(within)),
             _ = stopped.wait_for(|stopped| *stopped), if !is_stopping => is_stopping = true,
-            _ = looks.tick() => {}
+            _ = looks.tick() => control.director.turn(),
         }
         let (ended, running) = threads.drain(..).partition(|(_, thread)| thread.is_finished());
         *threads = running;

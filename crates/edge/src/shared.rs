@@ -99,7 +99,7 @@ impl Shared {
             return None;
         }
         if let Some(ip) = ip {
-            let key = Caps::key(ip);
+            let key = client_key(ip);
             if !self.caps.take(key) {
                 self.counters.refused.fetch_add(1, Relaxed);
                 return None;
@@ -133,17 +133,17 @@ pub(crate) struct Caps {
     shards: [Mutex<HashMap<u128, usize>>; 16],
 }
 
+/// What one client is counted under: an IPv6 client has a whole /64 to itself.
+pub(crate) fn client_key(ip: IpAddr) -> u128 {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => Ipv6Addr::to_bits(ip) >> 64 << 64,
+    }
+}
+
 impl Caps {
     fn new(max: usize) -> Self {
         Self { max, shards: std::array::from_fn(|_| Mutex::default()) }
-    }
-
-    /// An IPv6 client has a whole /64 to itself, so that is what is counted.
-    fn key(ip: IpAddr) -> u128 {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
-            IpAddr::V6(ip) => Ipv6Addr::to_bits(ip) >> 64 << 64,
-        }
     }
 
     fn shard(&self, key: u128) -> &Mutex<HashMap<u128, usize>> {
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_client_is_its_64() {
-        let key = |ip: &str| Caps::key(ip.parse().unwrap());
+        let key = |ip: &str| client_key(ip.parse().unwrap());
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:1.2.3.4"), key("1.2.3.4"));

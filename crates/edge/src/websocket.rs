@@ -170,6 +170,7 @@ pub(crate) fn switch(ctx: &Rc<Ctx>, mut flight: Box<Flight>, switch: Switch) -> 
     crate::headers::remove_hop_by_hop(headers);
     headers.remove(header::CONTENT_LENGTH);
     flight.answered(101);
+    flight.count(crate::headers::is_foreign(headers), true);
     if let Some(label) = flight.instance_label() {
         headers.insert(crate::headers::INSTANCE, label);
     }

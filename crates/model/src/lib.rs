@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod names;
 pub mod schema;
 pub mod secret;
+pub mod traffic;
 pub mod units;
 
 pub use address::Address;
@@ -17,4 +18,5 @@ pub use explain::Explain;
 pub use ids::{DeployId, ProcessId, ReleaseId, ReleaseNumber};
 pub use names::{AppName, EnvName, InstanceName, NameError, ServiceName, Site};
 pub use secret::Secret;
+pub use traffic::Traffic;
 pub use units::{ByteSize, Span};

@@ -213,7 +213,7 @@ pub enum Balance {
     RoundRobin,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
     /// Whole time of the gate.
     pub health_timeout: Span,
@@ -224,7 +224,25 @@ pub struct Deploy {
     /// Alive at once, draining ones included.
     pub max_generations: u32,
     pub auto_rollback: bool,
+    /// When users' own requests say that the new release is worse.
+    #[serde(default)]
+    pub abort_if: AbortIf,
     pub smoke: Vec<Smoke>,
+}
+
+/// When the figures of a new release are so much worse than the old one's that it is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbortIf {
+    /// By how much its share of failed requests may be higher; 0 to 1.
+    pub error_rate: f64,
+    /// How sure that must be; below 1.
+    pub confidence: f64,
+    /// Fewer errors say nothing.
+    pub min_errors: u32,
+    /// From fewer clients, nor.
+    pub min_clients: u32,
+    /// How many times as long an answer may take to begin.
+    pub slowdown: f64,
 }
 
 /// A request through the real path of the edge that must be answered as said.
@@ -314,8 +332,15 @@ impl Default for Deploy {
             bake_time: Span::secs(120),
             max_generations: 3,
             auto_rollback: true,
+            abort_if: AbortIf::default(),
             smoke: Vec::new(),
         }
+    }
+}
+
+impl Default for AbortIf {
+    fn default() -> Self {
+        Self { error_rate: 0.01, confidence: 0.999, min_errors: 5, min_clients: 3, slowdown: 2.0 }
     }
 }
 

@@ -1,9 +1,10 @@
 //! BAKE: the new release serves, the old one stays warm. What goes wrong now is returned from at once.
 
-use model::{Explain, InstanceName};
+use model::{Explain, InstanceName, Traffic, manifest::Manifest};
 use tokio::time::Instant;
 
 use crate::{
+    figures::{self, Looks, Worse},
     gate::exits,
     run::{Halt, Run},
     smoke,
@@ -12,26 +13,25 @@ use crate::{
 };
 
 pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    let length = run.manifest.deploy.bake_time.0;
-    let until = Instant::now() + length;
+    let until = Instant::now() + run.manifest.deploy.bake_time.0;
     let groups = run.brought();
     let questions = smoke::all(&run.manifest);
-    let mut before = None;
+    let mut looks = Looks::default();
     let mut smoke_at = Instant::now() + run.at.settings.smoke_every;
     loop {
         run.check_cancelled().map_err(Halt::Return)?;
+        let is_over = Instant::now() >= until;
         // An edge or a supervisor that does not answer says nothing about the release: look again.
         if let (Ok(observed), Ok(pools)) = (run.at.observed().await, run.at.pools().await) {
-            let now = exits(&groups, &observed);
-            let first_look = *before.get_or_insert(now);
-            if now > first_look {
-                return Err(crashed(run, &groups, &observed, &pools).await);
+            look(run, &groups, &observed, &pools).await?;
+            compare(run, &groups, &pools, &mut looks, is_over)?;
+            if is_over {
+                tell(run, &groups, &pools);
+                return Ok(());
             }
-            if let Some(name) = first_lost(&groups, &pools) {
-                let explain =
-                    Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)));
-                return Err(Halt::Return(run.with_evidence(explain, name, &observed, &pools).await));
-            }
+        } else if is_over {
+            run.log.note(format!("baked for {}", run.manifest.deploy.bake_time));
+            return Ok(());
         }
         if Instant::now() >= smoke_at {
             for question in &questions {
@@ -39,23 +39,119 @@ pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             }
             smoke_at = Instant::now() + run.at.settings.smoke_every;
         }
-        if Instant::now() >= until {
-            run.log.note(format!("baked for {}", model::Span(length)));
-            return Ok(());
-        }
         run.pause().await;
     }
 }
 
-/// The first instance whose probes fail. One that is merely not ready yet is not lost: an edge that was restarted
-/// begins to probe anew.
-fn first_lost<'g>(groups: &'g [Group], pools: &[PoolStatus]) -> Option<&'g InstanceName> {
+/// Crashes and lost readiness.
+async fn look<W: World>(
+    run: &mut Run<W>,
+    groups: &[Group],
+    observed: &[Observed],
+    pools: &[PoolStatus],
+) -> Result<(), Halt> {
+    let now = exits(groups, observed);
+    // A keeper that adopted the instances counts anew.
+    run.before.exits = run.before.exits.min(now);
+    if now > run.before.exits {
+        return Err(crashed(run, groups, observed, pools).await);
+    }
+    let Some(name) = first_lost(&run.manifest, groups, pools) else { return Ok(()) };
+    let explain = Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)));
+    Err(Halt::Return(run.with_evidence(explain, name, observed, pools).await))
+}
+
+/// The first instance whose probes fail as often in a row as makes it unready. One that is merely not ready yet is not
+/// lost: an edge that was restarted begins to probe anew.
+fn first_lost<'g>(
+    manifest: &Manifest,
+    groups: &'g [Group],
+    pools: &[PoolStatus],
+) -> Option<&'g InstanceName> {
     let lost = |group: &&Group, name: &InstanceName| {
+        let service = manifest.services.get(&group.service);
+        let probe = service.and_then(|service| service.probes.readiness.as_ref());
+        let failures = probe.map_or(1, |probe| probe.failure_threshold);
         let pool = pools.iter().find(|p| p.id == group.pool());
-        pool.is_some_and(|p| p.upstreams.iter().any(|u| u.instance == *name && !u.ready && u.failures > 0))
+        pool.is_some_and(|p| {
+            p.upstreams.iter().any(|u| u.instance == *name && !u.ready && u.failures >= failures)
+        })
     };
     let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, &m.name)));
     members.into_iter().find(|(group, name)| lost(group, name)).map(|(_, name)| name)
+}
+
+/// What users got from the new release, beside what they got from the old one.
+fn compare<W: World>(
+    run: &Run<W>,
+    groups: &[Group],
+    pools: &[PoolStatus],
+    looks: &mut Looks,
+    is_last: bool,
+) -> Result<(), Halt> {
+    for (group, new) in of_groups(groups, pools) {
+        if !looks.is_due(&group.service, new.answers) && !is_last {
+            continue;
+        }
+        let old = run.before.traffic.get(&group.service).cloned().unwrap_or_default();
+        if let Some(worse) = figures::judge(new, &old, &run.manifest.deploy.abort_if) {
+            return Err(Halt::Return(explain(run, group, new, &old, &worse)));
+        }
+    }
+    Ok(())
+}
+
+fn of_groups<'a>(
+    groups: &'a [Group],
+    pools: &'a [PoolStatus],
+) -> impl Iterator<Item = (&'a Group, &'a Traffic)> {
+    let traffic = |group: &'a Group| {
+        let pool = pools.iter().find(|pool| pool.id == group.pool())?;
+        Some((group, &pool.traffic))
+    };
+    groups.iter().filter_map(traffic)
+}
+
+/// The reason with its figures, as the report keeps it.
+fn explain<W: World>(run: &Run<W>, group: &Group, new: &Traffic, old: &Traffic, worse: &Worse) -> Explain {
+    let (release, service) = (group.release, &group.service);
+    let old_name = run.task.from.map_or_else(|| "before".to_owned(), |from| format!("release {from}"));
+    let (explain, ours, theirs, probability) = match worse {
+        Worse::Errors { probability } => (
+            Explain::new(
+                "release-errs-more",
+                format!("release {release} fails more requests, {}", when(run)),
+            ),
+            format!("{} from {} clients", figures::words(new), new.clients),
+            figures::words(old),
+            probability,
+        ),
+        Worse::Slow { probability } => (
+            Explain::new("release-slower", format!("release {release} answers later, {}", when(run))),
+            figures::first_byte_words(new),
+            figures::first_byte_words(old),
+            probability,
+        ),
+    };
+    explain
+        .caused_by(format!("{service} of release {release}: {ours}"))
+        .caused_by(format!("{service} of {old_name}, in the ten minutes before the switch: {theirs}"))
+        .caused_by(format!("the probability that this is no accident is {probability:.4}"))
+        .help("`deploy.abort_if` says how much worse is too much; an app marks answers that failed for a service behind it by `X-Mainstay-Cause: upstream`")
+}
+
+/// The bake's last line.
+fn tell<W: World>(run: &mut Run<W>, groups: &[Group], pools: &[PoolStatus]) {
+    let length = run.manifest.deploy.bake_time;
+    run.log.note(format!("baked for {length}"));
+    let asked: Vec<String> = of_groups(groups, pools)
+        .filter(|(_, traffic)| traffic.answers > 0)
+        .map(|(group, traffic)| {
+            format!("{}: {} in its bake of {length}", group.service, figures::words(traffic))
+        })
+        .collect();
+    asked.iter().for_each(|line| run.log.note(line.clone()));
+    run.report.extend(asked);
 }
 
 fn when<W: World>(run: &Run<W>) -> String {

@@ -15,7 +15,7 @@ use model::{Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceN
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use crate::{request::MigrateVerb, world::JobKind};
+use crate::{figures::Baseline, request::MigrateVerb, world::JobKind};
 
 /// Version of the records that are written; this and the one before are read.
 pub(crate) const FORMAT: u16 = 1;
@@ -116,6 +116,12 @@ pub(crate) enum Kind {
     InstanceIntent {
         name: InstanceName,
         process: ProcessId,
+    },
+    /// What the bake compares with, taken just before the switch.
+    Baseline {
+        /// Of the new instances, by then.
+        exits: u64,
+        traffic: Baseline,
     },
     SwitchIntent {
         generation: u64,

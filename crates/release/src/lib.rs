@@ -17,6 +17,7 @@ mod commit;
 mod deploy;
 mod down;
 mod events;
+mod figures;
 mod gate;
 mod handle;
 mod history;

@@ -19,7 +19,7 @@ use crate::{
     recover::{self, Reached, Recovery},
     request::Caller,
     return_to_old,
-    run::{Halt, Log, Run},
+    run::{Before, Halt, Log, Run},
     scene::Scene,
     state::{Group, Member, State},
     switch,
@@ -103,7 +103,8 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     if reached.cancel_asked {
         cancel.cancel();
     }
-    let run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    run.before = Before::of(&records);
     Some(Unfinished { run, recovery, caller, since })
 }
 

@@ -73,6 +73,7 @@ impl Reached {
             | Kind::Warned { .. }
             | Kind::JobIntent { .. }
             | Kind::JobDone { .. }
+            | Kind::Baseline { .. }
             | Kind::InstanceIntent { .. }
             | Kind::Retired { .. } => {}
         }

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     events::EventLog,
-    journal::{Course, Journal, Kind},
+    figures::Baseline,
+    journal::{Course, Journal, Kind, Record},
     layout::told,
     scene::Scene,
     state::Group,
@@ -113,6 +114,28 @@ pub(crate) struct Run<W> {
     pub changes: watch::Receiver<u64>,
     /// Lines of the final report.
     pub report: Vec<String>,
+    /// What the bake compares with; empty before the switch.
+    pub before: Before,
+}
+
+/// The state of things just before the switch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Before {
+    /// Of the new instances.
+    pub exits: u64,
+    /// Of the old side.
+    pub traffic: Baseline,
+}
+
+impl Before {
+    /// As a keeper before this one wrote it down.
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let last = records.iter().rev().filter_map(Record::kind).find_map(|kind| match kind {
+            Kind::Baseline { exits, traffic } => Some(Self { exits: *exits, traffic: traffic.clone() }),
+            _ => None,
+        });
+        last.unwrap_or_default()
+    }
 }
 
 impl<W: World> Run<W> {
@@ -125,7 +148,17 @@ impl<W: World> Run<W> {
     ) -> Self {
         let deadline = Instant::now() + at.settings.deploy_limit;
         let changes = at.world.changes(&at.site);
-        Self { at, task, manifest, log, cancel, deadline, changes, report: Vec::new() }
+        Self {
+            at,
+            task,
+            manifest,
+            log,
+            cancel,
+            deadline,
+            changes,
+            report: Vec::new(),
+            before: Before::default(),
+        }
     }
 
     pub(crate) fn enter(&self, phase: Phase) -> Result<(), Explain> {

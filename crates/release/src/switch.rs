@@ -5,9 +5,11 @@ use model::Explain;
 use tokio::time::Instant;
 
 use crate::{
+    gate::exits,
     journal::{Course, Kind},
     layout::link_atomically,
-    run::{Halt, Run},
+    recover::has_bake,
+    run::{Before, Halt, Run},
     state::{Group, State},
     world::World,
 };
@@ -17,6 +19,11 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let at = run.at.clone();
     let _pointer = at.pointer.lock().await;
     let (generation, release) = (run.task.generation, run.task.to);
+    if has_bake(&run.task.course) {
+        run.before = look_before(run).await?;
+        let Before { exits, traffic } = run.before.clone();
+        run.log.append(Kind::Baseline { exits, traffic })?;
+    }
     run.log.append(Kind::SwitchIntent { generation, release })?;
     // Crash: from here on the next keeper asks the edge.
     let next = switched(run, &at.books.read());
@@ -33,6 +40,18 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             Err(Halt::Abort(error.now(run.now_serving())))
         }
     }
+}
+
+/// What the bake will compare with.
+async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
+    let observed = run.at.observed().await?;
+    let pools = run.at.pools().await?;
+    let recent = |group: &Group| {
+        let pool = pools.iter().find(|pool| pool.id == group.pool())?;
+        Some((group.service.clone(), pool.recent.clone()))
+    };
+    let traffic = run.at.books.read().live.iter().filter_map(recent).collect();
+    Ok(Before { exits: exits(&run.brought(), &observed), traffic })
 }
 
 fn other_table(found: u64, wanted: u64) -> Explain {

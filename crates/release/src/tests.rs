@@ -2,7 +2,9 @@
 
 mod crashes;
 mod deploys;
+mod dice;
 mod faults;
+mod figures;
 mod machine;
 mod pieces;
 mod rig;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use model::{
-    Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site, Traffic,
     manifest::{Drain, DrainHint, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
@@ -342,6 +342,10 @@ pub struct PoolStatus {
     /// Held now by the whole pool, also by upstreams that left it.
     pub open: api::status::Open,
     pub requests: u64,
+    /// What users got since the edge knows the pool.
+    pub traffic: Traffic,
+    /// The same of the last ten minutes.
+    pub recent: Traffic,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -4,6 +4,7 @@
 
 mod assistant;
 mod bad_input;
+mod bakes;
 mod broken_releases;
 mod hostile_apps;
 mod kills;

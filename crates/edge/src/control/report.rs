@@ -50,6 +50,8 @@ fn pool(state: &Arc<PoolState>, leaving: &[(crate::table::PoolId, Arc<UpstreamSt
         draining_for_ms: state.drain.running_ms(),
         drained: state.is_drained(),
         cut: state.cut.read(),
+        traffic: state.traffic.all(),
+        recent: state.traffic.recent(),
         upstreams: state.config.load().upstreams.iter().map(|state| upstream(state)).collect(),
         leaving: gone.map(|(_, state)| upstream(state)).collect(),
     }

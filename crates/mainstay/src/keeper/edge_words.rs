@@ -65,6 +65,8 @@ pub(crate) fn pools(site: &Site, status: &edge::control::Status) -> Vec<world::P
                 websockets: pool.active.websocket,
             },
             requests: pool.upstreams.iter().map(|upstream| upstream.requests_total).sum(),
+            traffic: pool.traffic.clone(),
+            recent: pool.recent.clone(),
         })
         .collect()
 }

@@ -67,9 +67,12 @@ async fn a_slow_release_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_in_its_bake_is_taken_back() {
-    for (behaviour, code) in
-        [("crashes-after:10", "release-crashed"), ("unready-after:10", "release-unready")]
-    {
+    for (behaviour, code) in [
+        ("crashes-after:10", "release-crashed"),
+        ("unready-after:10", "release-unready"),
+        ("errs:20", "release-errs-more"),
+        ("lags:100", "release-slower"),
+    ] {
         let (rig, ended) = after_a_good_one(behaviour, false).await;
         assert_eq!((ended.outcome, ended.code()), (Outcome::RolledBack, code), "{behaviour}");
         assert_eq!(ended.phases().last(), Some(&Phase::Bake));
@@ -79,6 +82,38 @@ async fn what_fails_in_its_bake_is_taken_back() {
         assert!(rig.handle(&shop).status().await.unwrap().paused.is_none());
         assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_by_figures_says_them() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    // The old side is asked for a while: there is something to compare with.
+    sleep(Duration::from_secs(60)).await;
+    let ended = rig.deploy(&manifest(&shop, "errs:20"), "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)));
+    let told = ended.error.unwrap().causes.join("; ");
+    assert!(told.contains("web of release 2: ") && told.contains("requests failed (19.2 %)"), "{told}");
+    assert!(told.contains("web of release 1, in the ten minutes before the switch: "), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_that_takes_up_a_bake_knows_what_it_is_compared_with() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    sleep(Duration::from_secs(60)).await;
+    let mut next = manifest(&shop, "errs:20");
+    next.deploy.abort_if.min_errors = 60;
+    let started = rig.begin(&next, "two").await.unwrap();
+    // Two seconds of health, then ten of its bake: 40 errors.
+    sleep(Duration::from_secs(13)).await;
+    let phase = rig.handle(&shop).status().await.unwrap().deploy.map(|deploy| deploy.phase);
+    assert_eq!(phase, Some(Phase::Bake));
+    let rig = rig.next_keeper().await;
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::RolledBack, "release-errs-more"));
+    let told = ended.error.unwrap().causes.join("; ");
+    assert!(!told.contains("before the switch: 0 of 0"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

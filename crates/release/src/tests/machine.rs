@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Address, InstanceName, ProcessId, Site};
+use model::{Address, InstanceName, ProcessId, Site, Traffic, traffic::FirstBytes};
 use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
@@ -34,6 +34,10 @@ pub(super) enum Behaviour {
     UnreadyAfter(u64),
     /// Listens where it should not.
     Elsewhere,
+    /// Fails so many in a hundred requests.
+    Errs(u64),
+    /// Answers so many milliseconds after it was asked.
+    Lags(u64),
 }
 
 impl Behaviour {
@@ -50,6 +54,8 @@ impl Behaviour {
             "crashes-after" => Self::CrashesAfter(seconds),
             "unready-after" => Self::UnreadyAfter(seconds),
             "elsewhere" => Self::Elsewhere,
+            "errs" => Self::Errs(seconds),
+            "lags" => Self::Lags(seconds),
             other => panic!("no behaviour {other}"),
         }
     }
@@ -88,6 +94,19 @@ impl Instance {
             _ => false,
         };
         self.is_up() && !sick
+    }
+
+    /// What users got from a pool of such instances that is asked 20 times a second.
+    fn traffic(&self, since: Instant) -> Traffic {
+        let answers = since.elapsed().as_millis() as u64 / 50;
+        let (errors, took_ms) = match self.behaviour {
+            Behaviour::Errs(percent) => (answers * percent / 100, 10),
+            Behaviour::Lags(took_ms) => (0, took_ms),
+            _ => (answers / 200, 10),
+        };
+        let bin = FirstBytes::bin(Duration::from_millis(took_ms));
+        let first_bytes = FirstBytes([(bin, answers - errors)].into());
+        Traffic { answers, errors, clients: errors.min(10), first_bytes }
     }
 
     fn observed(&self, name: &InstanceName) -> Observed {
@@ -141,6 +160,8 @@ pub(super) struct Inner {
     pub tables: BTreeMap<Site, (u64, SiteTable)>,
     /// When the edge first saw a pool: it takes a while until it is probed ready.
     pub pools_since: BTreeMap<(Site, PoolId), Instant>,
+    /// When routes first led to a pool.
+    pub live_since: BTreeMap<(Site, PoolId), Instant>,
     /// Streams that a draining pool holds.
     pub streams: BTreeMap<PoolId, OpenUntil>,
     pub jobs: BTreeMap<ProcessId, Job>,
@@ -191,6 +212,7 @@ impl Machine {
         inner.instances.clear();
         inner.streams.clear();
         inner.pools_since.clear();
+        inner.live_since.clear();
         inner.jobs.clear();
         inner.down = true;
     }
@@ -281,6 +303,9 @@ impl Inner {
         for pool in &table.pools {
             self.pools_since.entry((site.clone(), pool.id.clone())).or_insert_with(Instant::now);
         }
+        for route in &table.routes {
+            self.live_since.entry((site.clone(), route.pool.clone())).or_insert_with(Instant::now);
+        }
         let served = Served { epoch, generation: table.generation, release: table.release };
         self.tables.insert(site.clone(), (epoch, table));
         served
@@ -290,6 +315,17 @@ impl Inner {
         let probed = self.pools_since.contains_key(&(site.clone(), pool.clone()));
         let well = self.instances.get(&(site.clone(), instance.clone())).is_some_and(Instance::is_ready);
         if probed && !well { 3 } else { 0 }
+    }
+
+    pub(super) fn traffic(&self, site: &Site, pool: &PoolId) -> Traffic {
+        let routed = self.live_since.get(&(site.clone(), pool.clone()));
+        let of_pool = |((s, name), _): &(&(Site, InstanceName), &Instance)| {
+            let table = self.tables.get(site).map(|(_, table)| table);
+            let pool = table.and_then(|table| table.pools.iter().find(|known| known.id == *pool));
+            s == site && pool.is_some_and(|pool| pool.upstreams.iter().any(|u| u.instance == *name))
+        };
+        let instance = self.instances.iter().find(of_pool).map(|(_, instance)| instance);
+        routed.zip(instance).map(|(since, instance)| instance.traffic(*since)).unwrap_or_default()
     }
 
     pub(super) fn ready(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> bool {

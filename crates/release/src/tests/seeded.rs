@@ -8,27 +8,17 @@ use api::{
 };
 use tokio::time::sleep;
 
-use super::rig::{Rig, caller, manifest, site};
+use super::{
+    dice::Dice,
+    rig::{Rig, caller, manifest, site},
+};
 use crate::RefusedKind;
 
 /// Bound: keeps the whole run in seconds; `MAINSTAY_SEEDS` runs more.
 const SEEDS: u64 = 24;
 const STEPS: u64 = 12;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
-const BEHAVIOURS: [&str; 10] = [
+const BEHAVIOURS: [&str; 12] = [
     "good",
     "good",
     "good",
@@ -39,6 +29,8 @@ const BEHAVIOURS: [&str; 10] = [
     "crashes-after:12",
     "unready-after:12",
     "elsewhere",
+    "errs:30",
+    "lags:300",
 ];
 
 /// One thing that happens; refusals are part of life.

@@ -159,6 +159,8 @@ impl World for SimWorld {
                 upstreams: upstreams.collect(),
                 open: api::status::Open { streams: u64::from(streams), ..Default::default() },
                 requests: 0,
+                traffic: inner.traffic(site, &pool.id),
+                recent: inner.traffic(site, &pool.id),
             }
         });
         Ok(pools.collect())

@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     io::Write,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,6 +31,7 @@ struct App {
     began: Instant,
     /// What `/plain/…` answers; made once, so that a benchmark measures who is before the app.
     plain: Bytes,
+    answered: AtomicU64,
 }
 
 /// Longest answer of `/plain/{bytes}`.
@@ -56,6 +60,7 @@ pub(super) fn router(settings: &Settings) -> Router {
         settings: settings.clone(),
         began: Instant::now(),
         plain: vec![b'x'; PLAIN_BYTES_MAX].into(),
+        answered: AtomicU64::new(0),
     });
     Router::new()
         .route("/plain/{bytes}", get(plain))
@@ -65,14 +70,17 @@ pub(super) fn router(settings: &Settings) -> Router {
         .route("/ws", any(socket))
         .route("/write", post(write))
         .route("/version", get(version))
-        .route("/exit", any(exit))
+        .route("/exit", any(async || -> Response { exit().await }))
         .fallback(echo)
         .layer(DefaultBodyLimit::disable())
         .with_state(app)
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.began.elapsed() < app.settings.ready_after {
+    if app.settings.ails("crash") {
+        exit().await
+    }
+    if app.began.elapsed() < app.settings.ready_after || app.settings.ails("unready") {
         return (StatusCode::SERVICE_UNAVAILABLE, "not ready yet").into_response();
     }
     app.answer("ready", &[], 0).await
@@ -113,7 +121,7 @@ async fn plain(State(app): State<Arc<App>>, Path(bytes): Path<usize>) -> Bytes {
     app.plain.slice(..bytes.min(PLAIN_BYTES_MAX))
 }
 
-async fn exit() -> Response {
+async fn exit() -> ! {
     eprintln!("fakeapp: asked to crash");
     std::process::exit(7)
 }
@@ -174,10 +182,16 @@ impl App {
             instance: self.settings.instance.clone(),
             digest: answer::digest(request_body),
         };
-        self.dress(Response::builder().status(self.settings.status))
+        self.dress(Response::builder().status(self.status()))
             .header(answer::NONCE, nonce)
             .body(Body::from(answer::body(&head, filler_bytes)))
             .expect("the parts are valid")
+    }
+
+    fn status(&self) -> u16 {
+        let count = self.answered.fetch_add(1, Ordering::Relaxed);
+        let fails = self.settings.ails("500") || (count % 3 == 0 && self.settings.ails("every-third"));
+        if fails { 500 } else { self.settings.status }
     }
 
     fn dress(&self, builder: http::response::Builder) -> http::response::Builder {

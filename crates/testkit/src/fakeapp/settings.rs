@@ -44,6 +44,9 @@ pub struct Settings {
     pub hang: bool,
     /// `FAKE_STOP` = `graceful`, `ignore`, `die`.
     pub stop: Stop,
+    /// `FAKE_SICK`: a file; what it says while it is there ails the app: `unready`, `500` (every answer), `every-third`
+    /// (fails), `crash`.
+    pub sick: Option<PathBuf>,
     /// `FAKE_LEDGER`: file to which each write is appended.
     pub ledger: Option<PathBuf>,
     /// `FAKE_MISCHIEF`: words of `mischief.rs`, with commas.
@@ -74,6 +77,7 @@ impl Settings {
                 Some("die") => Stop::Die,
                 _ => Stop::Graceful,
             },
+            sick: text("FAKE_SICK").map(PathBuf::from),
             ledger: text("FAKE_LEDGER").map(PathBuf::from),
             mischief: text("FAKE_MISCHIEF").map(words).unwrap_or_default(),
         }
@@ -81,6 +85,12 @@ impl Settings {
 
     pub(super) fn socket(&self) -> Option<PathBuf> {
         self.socket.clone()
+    }
+
+    /// Whether the app has this illness now.
+    pub fn ails(&self, illness: &str) -> bool {
+        let said = self.sick.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        said.is_some_and(|said| said.trim() == illness)
     }
 
     /// Whether `word` stands in `FAKE_MISCHIEF`.

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, Span,
-    manifest::{Deploy, Drain, DrainHint, Logs, Smoke},
+    manifest::{AbortIf, Deploy, Drain, DrainHint, Logs, Smoke},
 };
 
 use super::{service::SIGNALS, text};
@@ -17,10 +17,6 @@ const LATER: &[Later] = &[
         key: "canary",
         instead: "canaries come in a later version; `bake_time` keeps the old release warm",
     },
-    Later {
-        key: "abort_if",
-        instead: "this version returns on crashes, lost readiness and failed smoke requests",
-    },
 ];
 
 /// The longest bake: after it the old release is not warm any more, however long one waits.
@@ -34,6 +30,7 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
     let bake_time = section.duration("bake_time").unwrap_or(default.bake_time);
     let max_generations = section.integer("max_generations", 2..=64);
     let auto_rollback = section.boolean("auto_rollback").unwrap_or(default.auto_rollback);
+    let abort_if = section.table("abort_if", abort_if).unwrap_or_default();
     let smoke = section.tables("smoke", smoke).unwrap_or_default();
     if bake_time > BAKE_MAX {
         section.problem(Problem::new(
@@ -60,8 +57,22 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
         bake_time,
         max_generations: max_generations.map_or(default.max_generations, |n| n as u32),
         auto_rollback,
+        abort_if,
         smoke: smoke.into_iter().map(|at| at.value).collect(),
     }
+}
+
+fn abort_if(section: &mut Section<'_, '_, '_>) -> Option<AbortIf> {
+    let default = AbortIf::default();
+    let count = |number: Option<u64>, default| number.map_or(default, |n| n as u32);
+    Some(AbortIf {
+        error_rate: section.number("error_rate", 0.0..=1.0).unwrap_or(default.error_rate),
+        // Below one half it would return what is as likely better; 1 is never reached.
+        confidence: section.number("confidence", 0.5..=0.999_999).unwrap_or(default.confidence),
+        min_errors: count(section.integer("min_errors", 1..=1_000_000), default.min_errors),
+        min_clients: count(section.integer("min_clients", 1..=200), default.min_clients),
+        slowdown: section.number("slowdown", 1.2..=1_000.0).unwrap_or(default.slowdown),
+    })
 }
 
 fn smoke(section: &mut Section<'_, '_, '_>) -> Option<Smoke> {
