@@ -19,8 +19,10 @@ use crate::{
     events::EventLog,
     journal::{Course, Journal, Kind, now},
     layout::told,
+    migrate,
     plan::{self, Seen, Side},
     preflight::{foresee, secret_names},
+    recover::has_bake,
     request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted, What},
     run::{Log, Run, Task},
     scene::Scene,
@@ -299,12 +301,19 @@ impl<W: World> Actor<W> {
     pub(crate) fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
-        let Some(held) = state.held.as_ref().filter(|held| held.migration) else {
+        let held = state.held.as_ref().filter(|held| held.migration).map(|held| held.release);
+        // The way down from what serves needs no failed way up: it is what makes a rollback possible.
+        let of_serving = state.serving.filter(|_| verb == MigrateVerb::Down);
+        let Some(release) = held.or(of_serving) else {
             let explain = Explain::new("nothing-held", format!("no migration of {} is held", self.at.site));
             return Err(Refused::new(RefusedKind::Conflict, explain));
         };
-        let manifest = self.at.manifest(held.release).map_err(Refused::failed)?;
-        let task = self.task("migrate", Course::Migrate { verb }, held.release, false)?;
+        let manifest = self.at.manifest(release).map_err(Refused::failed)?;
+        if held.is_none() {
+            let way = migrate::way_down(&manifest, release, state.schema);
+            way.map_err(|explain| Refused::new(RefusedKind::Conflict, explain))?;
+        }
+        let task = self.task("migrate", Course::Migrate { verb }, release, false)?;
         self.begin(task, manifest, caller, BTreeMap::new())
     }
 
@@ -332,7 +341,13 @@ impl<W: World> Actor<W> {
                         .help("`mainstay destroy` takes the site off this machine"),
                 );
             }
-            Phase::Switch | Phase::Bake => Outcome::RolledBack,
+            Phase::Switch | Phase::Bake if has_bake(&held.task.course) => Outcome::RolledBack,
+            Phase::Switch | Phase::Bake => {
+                return conflict(
+                    Explain::new("too-late", format!("the {} is at its last step", held.task.verb))
+                        .help("it ends within seconds; `mainstay status` shows what serves then"),
+                );
+            }
             Phase::Drain | Phase::Stop | Phase::Commit => {
                 let to = held.task.to;
                 return conflict(

@@ -41,15 +41,17 @@ async fn drain_all<W: World>(at: &Scene<W>, state: &State, until: Instant) {
         }
     }
     while Instant::now() < until {
-        let pools = at.pools().await.unwrap_or_default();
-        if pools.iter().all(|pool| open_words(pool.open).is_none()) {
+        // An edge that does not answer says nothing about what it holds: it may be busy, or its successor adopts.
+        let pools = at.pools().await;
+        if pools.is_ok_and(|pools| pools.iter().all(|pool| open_words(pool.open).is_none())) {
             return;
         }
         tokio::time::sleep(at.settings.tick).await;
     }
 }
 
-/// Takes the site off the machine; its shared folder too if `with_data`.
+/// Takes the site off the machine; with `with_data` also what a person or the app put there, its shared folder and its
+/// secrets.
 pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<(), Explain> {
     let state = at.books.read();
     let empty =
@@ -62,8 +64,8 @@ pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<
     if let Some(error) = at.stop_groups(&groups).await.into_iter().next() {
         return Err(error);
     }
-    let shared = at.layout.shared();
-    if with_data || !shared.exists() {
+    let kept = [at.layout.shared(), at.layout.secrets()];
+    if with_data || !kept.iter().any(|path| path.exists()) {
         return remove(at.layout.root.clone()).await;
     }
     let root = &at.layout.root;
@@ -71,7 +73,7 @@ pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<
         std::fs::read_dir(root).map_err(|e| crate::layout::told("remove-failed", "read", root, &e))?;
     // Crash: the state goes first, so that nothing comes up again from what is left.
     remove(at.layout.state()).await?;
-    for entry in entries.flatten().filter(|entry| entry.path() != shared) {
+    for entry in entries.flatten().filter(|entry| !kept.contains(&entry.path())) {
         remove(entry.path()).await?;
     }
     Ok(())

@@ -109,6 +109,11 @@ impl SiteLayout {
         self.root.join("shared")
     }
 
+    /// Where a person keeps the site's secrets unless machine.toml names another source.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets.env")
+    }
+
     pub fn deploys(&self) -> PathBuf {
         self.root.join("deploys")
     }

@@ -3,7 +3,11 @@
 //! What the database is, is read before and after from the manifest's `status_command`, never assumed. A failure that
 //! left it unchanged aborts; anything in between is held for a person. Nothing here restores data.
 
-use model::{Explain, ProcessId, manifest::Migrate, schema::DataSchema};
+use model::{
+    Explain, ProcessId, ReleaseNumber,
+    manifest::{Manifest, Migrate},
+    schema::DataSchema,
+};
 use ulid::Ulid;
 
 use crate::{
@@ -142,13 +146,14 @@ fn admissible<W: World>(run: &Run<W>, migrate: &Migrate, data: DataSchema) -> Re
     Err(Halt::Abort(explain.now(run.now_serving())))
 }
 
-/// Somebody may have migrated by hand: what is read is what is true.
+/// Somebody may have migrated by hand: what is read is what is true. What nobody said anything of is breaking: code for a
+/// lower schema may not run on it.
 fn note_version<W: World>(run: &Run<W>, version: u64) -> Result<DataSchema, Explain> {
     run.at.books.change(|state| {
         let data = match state.schema {
             Some(known) if known.version == version => known,
-            Some(known) => DataSchema { version, floor: known.floor.min(version) },
-            None => DataSchema { version, floor: 0 },
+            Some(known) if known.version > version => DataSchema { version, floor: known.floor.min(version) },
+            Some(_) | None => DataSchema { version, floor: version },
         };
         state.schema = Some(data);
         data
@@ -210,7 +215,7 @@ fn with_output(explain: Explain, end: &JobEnd) -> Explain {
     explain
 }
 
-/// `mainstay migrate retry|down` on a held migration.
+/// `mainstay migrate retry|down` on a held migration, or `down` from what serves.
 pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Result<End, Halt> {
     let Some(migrate) = run.manifest.migrate.clone() else { return Ok(End::well(Outcome::Unchanged)) };
     let before = read_version(run, &migrate).await.map_err(|error| held(run, error))?;
@@ -232,6 +237,32 @@ pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Re
         MigrateVerb::Down => down(run, &migrate, before).await?,
     }
     Ok(let_go_of_hold(run))
+}
+
+/// Whether the release that serves can be served by the schema below: nobody but the way down itself knows where it ends,
+/// but code that needs today's schema would break for certain.
+/// # Errors
+/// There is no way down, or the release does not run on a lower schema.
+pub(crate) fn way_down(
+    manifest: &Manifest,
+    release: ReleaseNumber,
+    data: Option<DataSchema>,
+) -> Result<(), Explain> {
+    let Some(migrate) = manifest.migrate.as_ref().filter(|migrate| migrate.down_command.is_some()) else {
+        let explain = Explain::new("no-down-command", format!("release {release} has no way down"));
+        return Err(explain.help("add `migrate.down_command` to its manifest and deploy"));
+    };
+    let (min, version) = (migrate.code.schema_min, data.map_or(migrate.code.schema, |data| data.version));
+    if min < version {
+        return Ok(());
+    }
+    let message =
+        format!("release {release} serves, and runs from schema {min} on; the database is at {version}");
+    Err(Explain::new("schema-contract", message)
+        .now(format!("the database is unchanged, release {release} serves"))
+        .help(
+            "deploy a release first that also runs on the lower schema (`migrate.schema_min`), then go down",
+        ))
 }
 
 /// The database is where it should be: deploys may go on.

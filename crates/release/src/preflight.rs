@@ -11,7 +11,7 @@ use crate::{
     scene::Scene,
     state::LeavingStage,
     table::has_pool,
-    world::{Disk, World},
+    world::{Disk, Observed, World},
 };
 
 /// Inodes that a release and its logs may need beside what is free.
@@ -45,6 +45,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
         }
     })?;
     schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
+    memory(run).await?;
     if let Some(warning) = old_side(run).await {
         run.log.warn(warning);
     }
@@ -78,6 +79,54 @@ pub(crate) fn enough_disk(disk: Disk, artifact: u64, largest: u64, reserve: u64)
             .help("remove small files from this file system; `df -i` counts them"));
     }
     Ok(())
+}
+
+/// The new instances run beside the old ones: there must be memory for them, as much as those of the same service use now.
+/// Where none runs yet `memory_high` is all that is known; it is a limit, not a need, so it only warns.
+async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
+    if !matches!(run.task.course, Course::New { .. } | Course::Existing) {
+        return Ok(());
+    }
+    let observed = run.at.observed().await?;
+    let available = run.at.world.memory_available()?;
+    let needed = needed_memory(&run.manifest, &observed);
+    if needed.seen.saturating_add(needed.limits) <= available {
+        return Ok(());
+    }
+    let explain = Explain::new("memory", "there is too little memory for the new instances beside the old ones")
+        .caused_by(format!(
+            "{} available; needed are {}, as the old instances use, and up to {} (`memory_high`) for what does not run yet",
+            round(available),
+            round(needed.seen),
+            round(needed.limits)
+        ))
+        .help("lower `instances`, or run the app on a machine with more memory");
+    if needed.seen > available {
+        return Err(Halt::Abort(explain.now(run.now_serving())));
+    }
+    run.log.warn(explain);
+    Ok(())
+}
+
+/// Bytes for all new instances.
+struct Needed {
+    seen: u64,
+    limits: u64,
+}
+
+fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
+    let mut needed = Needed { seen: 0, limits: 0 };
+    for (name, service) in &manifest.services {
+        let count = u64::from(service.instances.get());
+        let of_service = observed.iter().filter(|o| o.name.service == *name);
+        match of_service.filter_map(|o| o.memory_bytes).max() {
+            Some(bytes) => needed.seen += bytes.saturating_mul(count),
+            None => {
+                needed.limits += service.limits.memory_high.map_or(0, |high| high.0.saturating_mul(count))
+            }
+        }
+    }
+    needed
 }
 
 fn round(bytes: u64) -> ByteSize {

@@ -2,9 +2,10 @@
 //! down the digest of each. After that the app's own user cannot change what it runs.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown},
     path::Path,
 };
 
@@ -39,11 +40,11 @@ pub(crate) struct SealedFile {
 /// # Errors
 /// As the file system says; something that is neither file, folder nor link.
 pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
-    let as_root = rustix::process::geteuid().is_root();
+    let mut taker = Taker::of(root)?;
     let mut seal = Seal { format: FORMAT, ..Seal::default() };
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        take_over(&folder, as_root, true)?;
+        taker.take_over(&folder, true)?;
         let mut entries = fs::read_dir(&folder)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -53,11 +54,11 @@ pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_symlink() {
-                if as_root {
+                if taker.owner.is_some() {
                     lchown(&path, Some(0), None)?;
                 }
             } else if kind.is_file() {
-                let (bytes, sha256) = digest(take_over(&path, as_root, false)?)?;
+                let (bytes, sha256) = digest(taker.take_over(&path, false)?)?;
                 let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
                 seal.bytes += bytes;
                 seal.files.push(SealedFile { path: relative, bytes, sha256 });
@@ -72,21 +73,42 @@ pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
     Ok(seal)
 }
 
-/// Gives one entry to the keeper and takes the right to write away; its group keeps reading.
-fn take_over(path: &Path, as_root: bool, folder: bool) -> io::Result<File> {
-    if as_root {
-        lchown(path, Some(0), None)?;
+/// Gives entries to the keeper.
+struct Taker {
+    /// Whose the release was; `None`: the keeper is not root, everything is its own.
+    owner: Option<u32>,
+    /// Files that were taken over, which may be met again under another name.
+    taken: HashSet<(u64, u64)>,
+}
+
+impl Taker {
+    fn of(root: &Path) -> io::Result<Self> {
+        let is_root = rustix::process::geteuid().is_root();
+        let owner = if is_root { Some(fs::symlink_metadata(root)?.uid()) } else { None };
+        Ok(Self { owner, taken: HashSet::new() })
     }
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    let found = file.metadata()?;
-    if found.is_dir() != folder || !(found.is_dir() || found.is_file()) {
-        return Err(io::Error::other(format!("{} was exchanged while it was sealed", path.display())));
+
+    /// Takes the right to write away too; the group keeps reading. What is opened is what is looked at and what is
+    /// changed: a name may be exchanged in between, and a hard link may lead to a stranger's file.
+    fn take_over(&mut self, path: &Path, folder: bool) -> io::Result<File> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+        let found = file.metadata()?;
+        if found.is_dir() != folder || !(found.is_dir() || found.is_file()) {
+            return Err(io::Error::other(format!("{} was exchanged while it was sealed", path.display())));
+        }
+        if let Some(owner) = self.owner {
+            let is_known = !self.taken.insert((found.dev(), found.ino()));
+            if found.uid() != owner && !is_known {
+                return Err(io::Error::other(format!("{} belongs to another account", path.display())));
+            }
+            fchown(&file, Some(0), None)?;
+        }
+        let owner = (found.mode() >> 6) & 0o5;
+        // What its owner could read and run, its group still can: the app's user is in the file's group.
+        file.set_permissions(Permissions::from_mode((owner << 6) | (owner << 3) | (found.mode() & 0o5)))?;
+        Ok(file)
     }
-    let owner = (found.mode() >> 6) & 0o5;
-    // What its owner could read and run, its group still can: the app's user is in the file's group.
-    file.set_permissions(Permissions::from_mode((owner << 6) | (owner << 3) | (found.mode() & 0o5)))?;
-    Ok(file)
 }
 
 fn digest(mut file: File) -> io::Result<(u64, String)> {

@@ -106,6 +106,9 @@ pub trait World: Send + Sync + 'static {
     /// Room on the file system of `path`.
     fn disk(&self, path: &Path) -> Told<Disk>;
 
+    /// Bytes of memory that new processes can have.
+    fn memory_available(&self) -> Told<u64>;
+
     /// What a person types to reach these routes, from the machine's listeners.
     fn urls(&self, routes: &[Route]) -> Vec<String>;
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// End an app in one environment: stop it, remove its releases, logs and records
 ///
-/// Its shared folder (databases, uploads) stays unless `--with-data` is given. The name of the app and the environment
+/// Its shared folder (databases, uploads) and its secrets.env stay unless `--with-data` is given. The name of the app and the environment
 /// must be typed back, or given by `--yes`: there is no way to undo it.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Example:\n  mainstay destroy --app assistant --env staging --yes assistant/staging")]
@@ -48,7 +48,8 @@ impl Destroy {
             if session.json() {
                 json(&serde_json::json!({ "destroyed": site.to_string(), "with_data": self.with_data }));
             } else {
-                let data = if self.with_data { "its data is gone" } else { "its shared folder stays" };
+                let data =
+                    if self.with_data { "its data is gone" } else { "its shared folder and secrets stay" };
                 line(format!("{site} is gone; {data}."));
             }
             Ok(ExitCode::SUCCESS)
@@ -62,7 +63,8 @@ fn ask(site: &Site, with_data: bool) -> Result<String, Explain> {
             .now("nothing was changed")
             .help(format!("without a terminal, give `--yes {site}`")));
     }
-    let what = if with_data { "its releases, logs and ALL ITS DATA" } else { "its releases and logs" };
+    let what =
+        if with_data { "its releases, logs, secrets and ALL ITS DATA" } else { "its releases and logs" };
     let mut error = std::io::stderr();
     // A prompt that cannot be shown is answered by nobody: the comparison below then refuses.
     let _ = write!(error, "This stops {site} and removes {what}. Type {site} to go on: ");

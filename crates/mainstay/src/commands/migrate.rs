@@ -26,9 +26,9 @@ pub struct Migrate {
 pub enum What {
     /// Show the schema's version, what code it bears, and what is held
     Status,
-    /// Run the held migration again, and go on with the deploy
+    /// Run the held migration again; then `deploy --release N` goes on with the release
     Retry(watch::Options),
-    /// Run `down_command`, and give the deploy up
+    /// Run `down_command`: of a held migration, or of the release that serves, so that an older one may follow
     Down(watch::Options),
 }
 

@@ -183,6 +183,12 @@ impl World for Outside {
         Ok(Disk { free_bytes: room.bytes_free, free_inodes: room.inodes_free })
     }
 
+    fn memory_available(&self) -> Result<u64, Explain> {
+        machine::proc::available_bytes().map_err(|error| {
+            Explain::new("memory-unknown", "cannot ask for the machine's free memory").because(&error)
+        })
+    }
+
     fn urls(&self, routes: &[Route]) -> Vec<String> {
         self.doors.urls(routes)
     }

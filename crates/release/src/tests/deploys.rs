@@ -252,6 +252,22 @@ async fn the_app_is_told_that_it_drains_only_when_the_bake_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn down_waits_for_what_is_open_also_while_the_edge_does_not_answer() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
+    {
+        let mut inner = rig.machine.lock();
+        (inner.down, inner.silent_pools) = (true, 3);
+        inner.streams.insert(pool, Instant::now() + Duration::from_secs(20));
+    }
+    let began = Instant::now();
+    rig.handle(&shop).down(Duration::from_secs(60)).await.unwrap();
+    let took = began.elapsed();
+    assert!((19..40).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn down_stops_all_and_the_next_start_brings_it_up_again() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;
@@ -267,15 +283,17 @@ async fn down_stops_all_and_the_next_start_brings_it_up_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroy_leaves_the_shared_folder_unless_it_is_asked_for() {
+async fn destroy_leaves_the_shared_folder_and_the_secrets_unless_it_is_asked_for() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;
     let root = rig.release_dir(&shop, 1).parent().unwrap().parent().unwrap().to_owned();
+    std::fs::write(root.join("secrets.env"), "KEY=value").unwrap();
     rig.machine.lock().down = true;
     rig.sites.destroy(&shop, false).await.unwrap();
     assert!(rig.machine.lock().instances.is_empty());
-    let left: Vec<_> = std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["shared"]);
+    let mut left: Vec<_> = std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["secrets.env", "shared"]);
     assert!(rig.sites.get(&shop).is_err());
     assert!(rig.machine.lock().tables[&shop].1.routes.is_empty());
 }

@@ -155,7 +155,7 @@ async fn a_cancel_ends_each_phase_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_little_disk_and_missing_secrets_stop_before_anything_is_touched() {
+async fn too_little_disk_or_memory_and_missing_secrets_stop_before_anything_is_touched() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;
     rig.machine.lock().disk = Some(Disk { free_bytes: 1 << 20, free_inodes: 1 << 20 });
@@ -165,13 +165,30 @@ async fn too_little_disk_and_missing_secrets_stop_before_anything_is_touched() {
     let ended = rig.deploy(&manifest(&shop, "good"), "three").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "disk-inodes"));
     rig.machine.lock().disk = None;
+    // Three instances that use 100 MiB each.
+    rig.machine.lock().memory_available = Some(299 << 20);
+    let ended = rig.deploy(&manifest(&shop, "good"), "too large").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "memory"));
+    rig.machine.lock().memory_available = None;
     let mut secret = manifest(&shop, "good");
     secret.services.values_mut().for_each(|s| s.env_secrets.push("API_KEY".into()));
     rig.machine.lock().missing_secrets.insert("API_KEY".into());
     let refused = rig.begin(&secret, "four").await.unwrap_err();
     assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Plan, "secret-missing"));
-    assert!(!rig.release_dir(&shop, 2).exists() && !rig.release_dir(&shop, 3).exists());
+    assert!((2..=4).all(|n| !rig.release_dir(&shop, n).exists()));
     rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_release_that_may_need_more_memory_than_there_is_is_warned_of() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.machine.lock().memory_available = Some(299 << 20);
+    let mut first = manifest(&shop, "good");
+    first.services.values_mut().for_each(|s| s.limits.memory_high = Some(model::ByteSize::mib(100)));
+    let ended = rig.deploy(&first, "one").await;
+    assert_eq!(ended.outcome, Outcome::Served);
+    let warned = |event: &api::deploy::Event| matches!(&event.kind, api::deploy::EventKind::Warning { warning } if warning.code == "memory");
+    assert!(ended.events.iter().any(warned), "{:?}", ended.events);
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,7 +313,37 @@ async fn a_migration_that_the_serving_release_cannot_survive_is_refused() {
     rig.settled(&shop).await;
     let ended = rig.rollback(&shop, Some(1)).await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
+    // What the refusal names as the remedy is one: the release that serves takes the database down.
+    let started = rig.handle(&shop).migrate(MigrateVerb::Down, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Unchanged);
+    assert_eq!(rig.machine.lock().databases[&shop], 1);
+    assert_eq!(rig.rollback(&shop, Some(1)).await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
     rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_database_does_not_go_below_what_serves_on_it() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let mut needs_two = migrating(&shop, 2, "to:2", None);
+    needs_two.migrate.as_mut().unwrap().code.schema_min = 2;
+    rig.deploy(&needs_two, "one").await;
+    let refused = rig.handle(&shop).migrate(MigrateVerb::Down, caller()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "schema-contract"));
+    assert_eq!(rig.machine.lock().databases[&shop], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_was_moved_by_hand_is_broken_for_older_code() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    rig.machine.lock().databases.insert(shop.clone(), 3);
+    rig.deploy(&migrating(&shop, 3, "to:3", Some(1)), "two").await;
+    rig.settled(&shop).await;
+    let data = rig.handle(&shop).migrate_status().await.unwrap().data;
+    assert_eq!(data, Some(DataSchema { version: 3, floor: 3 }));
+    let ended = rig.rollback(&shop, Some(1)).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl Instance {
             warnings: Vec::new(),
             last_probe: None,
             since: None,
-            memory_bytes: None,
+            memory_bytes: self.is_up().then_some(100 << 20),
         }
     }
 
@@ -169,8 +169,11 @@ pub(super) struct Inner {
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
     pub disk: Option<Disk>,
+    pub memory_available: Option<u64>,
     /// The edge takes a table, but its answer is lost, so many times.
     pub lose_answers: u32,
+    /// The edge says nothing of its pools, so many times.
+    pub silent_pools: u32,
     /// The edge refuses so many tables.
     pub refuse_tables: u32,
     /// The keeper that publishes the next switch dies when the edge has taken it and before it hears so.

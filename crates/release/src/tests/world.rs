@@ -143,7 +143,11 @@ impl World for SimWorld {
 
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {
         self.call().await;
-        let inner = self.machine.lock();
+        let mut inner = self.machine.lock();
+        if inner.silent_pools > 0 {
+            inner.silent_pools -= 1;
+            return Err(Explain::new("edge-away", "the edge is not there"));
+        }
         let Some((_, table)) = inner.tables.get(site) else { return Ok(Vec::new()) };
         let pools = table.pools.iter().map(|pool| {
             let upstreams = pool.upstreams.iter().map(|u| UpstreamStatus {
@@ -206,6 +210,10 @@ impl World for SimWorld {
 
     fn disk(&self, _: &Path) -> Result<Disk, Explain> {
         Ok(self.machine.lock().disk.unwrap_or(Disk { free_bytes: 1 << 40, free_inodes: 1 << 20 }))
+    }
+
+    fn memory_available(&self) -> Result<u64, Explain> {
+        Ok(self.machine.lock().memory_available.unwrap_or(1 << 40))
     }
 
     fn urls(&self, routes: &[Route]) -> Vec<String> {
