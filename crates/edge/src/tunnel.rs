@@ -1,7 +1,7 @@
 //! A WebSocket on its way: bytes go both ways unread, until one side ends or the drain's deadline comes.
 //!
-//! To close with a code in the middle of a conversation the relay stops at a frame's end, in each direction, and only
-//! then speaks itself: a close frame to the client, a masked one to the upstream. What the upstream still says is
+//! To close with a code in the middle of a conversation the relay stops at a frame's end, in each direction on its own, and
+//! only then speaks itself: a close frame to the client, a masked one to the upstream. What the upstream still says is
 //! discarded; the client has 5 s for its own close frame.
 
 use std::{cell::Cell, io, pin::pin, time::Duration};
@@ -19,7 +19,7 @@ use crate::{
     upstream::Transport,
 };
 
-/// For the frame that is under way to end, and again for the client's own close frame.
+/// For the frames that are under way to end, and again for the client's own close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 const BUFFER_BYTES: usize = 16 << 10;
 
@@ -104,6 +104,8 @@ impl Tunnel {
         let bytes = [Cell::new(0), Cell::new(0)];
         let direction = |bell, bytes| Direction { frames: Frames::default(), bytes, asked: &asked, bell };
         let (mut up, mut down) = (direction(&bells[0], &bytes[0]), direction(&bells[1], &bytes[1]));
+        // Whether the edge may speak: to the client, to the upstream.
+        let (mut to_client_at_boundary, mut to_upstream_at_boundary) = (false, false);
         let drained = {
             let mut upward = pin!(up.relay(&mut from_client, &mut to_upstream, &client_early));
             let mut downward = pin!(down.relay(&mut from_upstream, &mut to_client, &early));
@@ -113,9 +115,14 @@ impl Tunnel {
                 drain = deadline(&flight, idle, &bytes) => {
                     asked.set(true);
                     bells.iter().for_each(Notify::notify_one);
-                    let both = async { (upward.await, downward.await) };
-                    let stopped = crate::timers::within(flight.timers(), CLOSE_WITHIN, both).await;
-                    drain && matches!(stopped, Some((Ok(Stop::Boundary), Ok(Stop::Boundary))))
+                    // Each on its own: a client that stopped in the middle of a frame is still told, and so is the upstream.
+                    let (up, down) = tokio::join!(
+                        crate::timers::within(flight.timers(), CLOSE_WITHIN, upward),
+                        crate::timers::within(flight.timers(), CLOSE_WITHIN, downward),
+                    );
+                    to_upstream_at_boundary = matches!(up, Some(Ok(Stop::Boundary)));
+                    to_client_at_boundary = matches!(down, Some(Ok(Stop::Boundary)));
+                    drain
                 }
             }
         };
@@ -129,8 +136,8 @@ impl Tunnel {
         }
         if drained {
             let code = close_code(&flight);
-            let say_to_client = !down.frames.is_closed();
-            let say_to_upstream = !up.frames.is_closed();
+            let say_to_client = to_client_at_boundary && !down.frames.is_closed();
+            let say_to_upstream = to_upstream_at_boundary && !up.frames.is_closed();
             let talk = async {
                 if say_to_client {
                     to_client.write_all(&close_frame(code, None)).await?;

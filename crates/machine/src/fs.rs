@@ -43,6 +43,23 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Makes `path` and what is missing above it, each durable in the folder that holds it before the next is made.
+///
+/// # Errors
+/// The kernel's; what was made until then stays.
+pub fn make_dirs_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_dirs_durably(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    fsync_dir(above)
+}
+
 /// Makes the names in a folder durable.
 pub fn fsync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -75,4 +92,21 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
         _ => {}
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_made_once_and_all_the_way() {
+        let root = std::env::temp_dir().join(format!("machine-fs-{}", std::process::id()));
+        let deep = root.join("a/b/c");
+        make_dirs_durably(&deep).unwrap();
+        make_dirs_durably(&deep).unwrap();
+        assert!(deep.is_dir());
+        fs::write(root.join("file"), b"").unwrap();
+        assert!(make_dirs_durably(&root.join("file/below")).is_err(), "a file is no folder");
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

@@ -118,6 +118,9 @@ pub struct Limits {
     pub memory_max: Option<ByteSize>,
     /// Processes and threads (cgroup v2 `pids.max`, else `RLIMIT_NPROC`).
     pub tasks_max: Option<u64>,
+    /// Share of the processor beside others when it is short: 1 to 10000 (cgroup v2 `cpu.weight`, where 100 is usual).
+    #[serde(default)]
+    pub cpu_weight: Option<u64>,
 }
 
 /// Back-off after an exit nobody asked for: never given up, only slower (RUN-03, W-C18).
@@ -305,7 +308,7 @@ pub struct Logs {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nofile: 65_536, memory_high: None, memory_max: None, tasks_max: None }
+        Self { nofile: 65_536, memory_high: None, memory_max: None, tasks_max: None, cpu_weight: None }
     }
 }
 

@@ -376,7 +376,7 @@ impl<W: World> Actor<W> {
 
     fn task(&self, verb: &str, course: Course, to: ReleaseNumber, drain_now: bool) -> Result<Task, Refused> {
         let layout = &self.at.layout;
-        std::fs::create_dir_all(layout.deploys())
+        machine::fs::make_dirs_durably(&layout.deploys())
             .map_err(|error| Refused::failed(told("site-unwritable", "make", &layout.deploys(), &error)))?;
         let is_new = matches!(course, Course::New { .. });
         let state = self.at.books.read();

@@ -32,10 +32,10 @@ pub(crate) async fn stage<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 /// The release's folder under its marker: until the marker is gone nobody trusts what is in it.
 fn prepare<W: World>(run: &Run<W>) -> Result<(), Explain> {
     let (dir, files) = (run.at.layout.release(run.task.to), run.release_dir());
-    let made = fs::create_dir_all(&dir)
+    let made = machine::fs::make_dirs_durably(&dir)
         .and_then(|()| write_atomically(&run.at.layout.staging(run.task.to), b""))
         .and_then(|()| fs::create_dir_all(&files))
-        .and_then(|()| fs::create_dir_all(run.at.layout.shared()));
+        .and_then(|()| machine::fs::make_dirs_durably(&run.at.layout.shared()));
     made.map_err(|error| told("stage-failed", "make", &dir, &error).now(run.now_serving()))
 }
 

@@ -16,6 +16,11 @@ use super::support::*;
 /// An app that upgrades and echoes bytes as they are (a masked frame comes back masked, which is all one to the edge),
 /// and that tells the test what it got.
 async fn echo() -> (App, mpsc::UnboundedReceiver<Vec<u8>>) {
+    upgrading(true).await
+}
+
+/// The same, or one that only listens.
+async fn upgrading(echoes: bool) -> (App, mpsc::UnboundedReceiver<Vec<u8>>) {
     let (tell, told) = mpsc::unbounded_channel();
     let app = App::start(move |mut request| {
         let tell = tell.clone();
@@ -29,7 +34,7 @@ async fn echo() -> (App, mpsc::UnboundedReceiver<Vec<u8>>) {
                 let mut buffer = vec![0; 70_000];
                 while let Ok(got @ 1..) = stream.read(&mut buffer).await {
                     let _ = tell.send(buffer[..got].to_vec());
-                    if stream.write_all(&buffer[..got]).await.is_err() {
+                    if echoes && stream.write_all(&buffer[..got]).await.is_err() {
                         return;
                     }
                 }
@@ -146,4 +151,24 @@ async fn the_close_frame_waits_for_the_frame_that_is_under_way() {
     stream.write_all(&frame[8..]).await.unwrap();
     assert_eq!(exactly(&mut stream, frame.len() - 8).await, frame[8..]);
     assert_eq!(exactly(&mut stream, 4).await, [0x88, 2, 0x03, 0xf4]);
+}
+
+#[tokio::test]
+async fn a_client_that_stopped_in_the_middle_of_a_frame_is_told_too() {
+    let (app, _told) = upgrading(false).await;
+    let next = App::named("next").await;
+    let mut old = pool(1, PoolState::Live, &[&app]);
+    let edge = Edge::start(&table(1, vec![old.clone()])).await;
+    let mut stream = open(&edge).await;
+    stream.write_all(&text(b"0123456789")[..8]).await.unwrap();
+    old.state = PoolState::Draining;
+    old.drain.websocket_timeout = model::Span::millis(1);
+    edge.serve(&table(2, vec![pool(2, PoolState::Live, &[&next]), old])).await;
+    // After the time that the frame has to end.
+    assert_eq!(exactly(&mut stream, 4).await, [0x88, 2, 0x03, 0xf4]);
+    drop(stream);
+    let status = edge.until(|status| status.pools.iter().any(|pool| pool.drained)).await;
+    assert_eq!(status.pools[0].cut.websocket, 1);
+    let line = edge.log_with(|line| line["path"] == "/ws").await;
+    assert_eq!(line["cause"], "drain-deadline");
 }

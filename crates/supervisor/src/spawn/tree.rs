@@ -69,6 +69,7 @@ impl Tree {
         };
         set("memory", "memory.high", limits.memory_high.map(|size| size.0))?;
         set("memory", "memory.max", limits.memory_max.map(|size| size.0))?;
+        set("cpu", "cpu.weight", limits.cpu_weight)?;
         set("pids", "pids.max", limits.tasks_max)
     }
 

@@ -73,13 +73,12 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
 }
 
 fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
-    section
-        .later(&[Later { key: "cpu_weight", instead: "weights of processor time come in a later version" }]);
     let default = Limits::default();
     let nofile = section.integer("nofile", 64..=1_048_576);
     let memory_high = section.size("memory_high");
     let memory_max = section.size("memory_max");
     let tasks_max = section.integer("tasks_max", 1..=4_194_304);
+    let cpu_weight = section.integer("cpu_weight", 1..=10_000);
     if let (Some(high), Some(max)) = (memory_high, memory_max)
         && high > max
     {
@@ -89,7 +88,7 @@ fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
                 .help("the kernel slows the service at `memory_high` and kills it at `memory_max`: give high the lower value"),
         );
     }
-    Some(Limits { nofile: nofile.unwrap_or(default.nofile), memory_high, memory_max, tasks_max })
+    Some(Limits { nofile: nofile.unwrap_or(default.nofile), memory_high, memory_max, tasks_max, cpu_weight })
 }
 
 fn restart(section: &mut Section<'_, '_, '_>) -> Option<Restart> {
