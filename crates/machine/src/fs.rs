@@ -93,20 +93,3 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_are_made_once_and_all_the_way() {
-        let root = std::env::temp_dir().join(format!("machine-fs-{}", std::process::id()));
-        let deep = root.join("a/b/c");
-        make_dirs_durably(&deep).unwrap();
-        make_dirs_durably(&deep).unwrap();
-        assert!(deep.is_dir());
-        fs::write(root.join("file"), b"").unwrap();
-        assert!(make_dirs_durably(&root.join("file/below")).is_err(), "a file is no folder");
-        fs::remove_dir_all(&root).unwrap();
-    }
-}

@@ -99,3 +99,14 @@ fn disk_space_adds_up() {
     assert!(space.bytes_total > 0 && space.bytes_free <= space.bytes_total);
     assert!(space.inodes_free <= space.inodes_total);
 }
+
+#[test]
+fn folders_are_made_once_and_all_the_way() {
+    let root = tempfile::tempdir().expect("a folder");
+    let deep = root.path().join("a/b/c");
+    durable::make_dirs_durably(&deep).expect("made");
+    durable::make_dirs_durably(&deep).expect("there already");
+    assert!(deep.is_dir());
+    std::fs::write(root.path().join("file"), b"").expect("written");
+    assert!(durable::make_dirs_durably(&root.path().join("file/below")).is_err(), "a file is no folder");
+}

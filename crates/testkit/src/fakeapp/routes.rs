@@ -83,7 +83,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.began.elapsed() < app.settings.ready_after || app.settings.ails("unready") {
         return (StatusCode::SERVICE_UNAVAILABLE, "not ready yet").into_response();
     }
-    app.answer("ready", &[], 0).await
+    app.answer_with(app.settings.status, "ready", &[], 0).await
 }
 
 async fn version(State(app): State<Arc<App>>) -> Response {
@@ -173,6 +173,16 @@ async fn talk(app: Arc<App>, mut socket: WebSocket) {
 
 impl App {
     async fn answer(&self, nonce: &str, request_body: &[u8], filler_bytes: usize) -> Response {
+        self.answer_with(self.status(), nonce, request_body, filler_bytes).await
+    }
+
+    async fn answer_with(
+        &self,
+        status: u16,
+        nonce: &str,
+        request_body: &[u8],
+        filler_bytes: usize,
+    ) -> Response {
         if self.settings.hang {
             std::future::pending::<()>().await;
         }
@@ -182,12 +192,13 @@ impl App {
             instance: self.settings.instance.clone(),
             digest: answer::digest(request_body),
         };
-        self.dress(Response::builder().status(self.status()))
+        self.dress(Response::builder().status(status))
             .header(answer::NONCE, nonce)
             .body(Body::from(answer::body(&head, filler_bytes)))
             .expect("the parts are valid")
     }
 
+    /// Of an answer to users.
     fn status(&self) -> u16 {
         let count = self.answered.fetch_add(1, Ordering::Relaxed);
         let fails = self.settings.ails("500") || (count % 3 == 0 && self.settings.ails("every-third"));

@@ -44,7 +44,8 @@ pub struct Settings {
     pub hang: bool,
     /// `FAKE_STOP` = `graceful`, `ignore`, `die`.
     pub stop: Stop,
-    /// `FAKE_SICK`: a file; what it says while it is there ails the app: `unready`, `500` (every answer), `every-third`
+    /// `FAKE_SICK`: a file; what it says while it is there ails the app: `unready`, `500` (every answer but
+    /// that of `/ready`), `every-third`
     /// (fails), `crash`.
     pub sick: Option<PathBuf>,
     /// `FAKE_LEDGER`: file to which each write is appended.
