@@ -54,7 +54,7 @@ impl Class {
 pub(crate) struct Counts([AtomicU64; 3]);
 
 impl Counts {
-    fn add(&self, class: Class) {
+    pub(crate) fn add(&self, class: Class) {
         // SeqCst: see the module's head; the look at the pool's state must come after this.
         self.0[class as usize].fetch_add(1, SeqCst);
     }

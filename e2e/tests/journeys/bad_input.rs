@@ -71,31 +71,38 @@ fn truncated_and_hostile_artifacts_are_refused_and_leave_nothing() {
     let before = names(&releases);
     let outside = mainstay.folder().join("outside");
     type Make = fn(&Path);
-    let hostile: [(&str, Make); 8] = [
-        ("truncated", |path| tarball(path, |tar| file(tar, "a", &[b'x'; 4000]), 1200)),
-        ("no archive at all", |path| fs::write(path, [b'z'; 5000]).expect("written")),
-        ("../outside", |path| tarball(path, |tar| file(tar, "../outside", b"x"), 0)),
-        ("an absolute path", |path| tarball(path, |tar| file(tar, "/tmp/mainstay-outside", b"x"), 0)),
-        ("a link out of the tree", |path| tarball(path, |tar| link(tar, "out", "../../../../../etc"), 0)),
-        ("a write through a link", |path| {
+    let hostile: [(&str, &str, Make); 8] = [
+        ("truncated", "artifact-unreadable", |path| tarball(path, |tar| file(tar, "a", &[b'x'; 4000]), 1200)),
+        ("no archive at all", "artifact-unreadable", |path| fs::write(path, [b'z'; 5000]).expect("written")),
+        ("../outside", "artifact-hostile", |path| tarball(path, |tar| file(tar, "../outside", b"x"), 0)),
+        ("an absolute path", "artifact-hostile", |path| {
+            tarball(path, |tar| file(tar, "/tmp/mainstay-outside", b"x"), 0)
+        }),
+        ("a link out of the tree", "artifact-hostile", |path| {
+            tarball(path, |tar| link(tar, "out", "../../../../../etc"), 0)
+        }),
+        ("a write through a link", "artifact-hostile", |path| {
             tarball(
                 path,
                 |tar| {
-                    link(tar, "out", "/tmp");
+                    special(tar, "inside", tar::EntryType::Directory, 0o755);
+                    link(tar, "out", "inside");
                     file(tar, "out/mainstay-outside", b"x")
                 },
                 0,
             );
         }),
-        ("a device node", |path| tarball(path, |tar| special(tar, "null", tar::EntryType::Char, 0o666), 0)),
-        ("a setuid program", |path| {
+        ("a device node", "artifact-hostile", |path| {
+            tarball(path, |tar| special(tar, "null", tar::EntryType::Char, 0o666), 0)
+        }),
+        ("a setuid program", "artifact-hostile", |path| {
             tarball(path, |tar| special(tar, "su", tar::EntryType::Regular, 0o4755), 0)
         }),
     ];
-    for (what, make) in hostile {
+    for (what, code, make) in hostile {
         let said = deploy_artifact(&mainstay, &app, make);
         assert!([1, 4].contains(&said.code), "{what} ended with {}\n{said}", said.code);
-        assert!(said.err.contains("error"), "{what}: {said}");
+        assert!(said.err.contains(&format!("[{code}]")), "{what} is no {code}: {said}");
         assert_eq!(mainstay.serving(&app.site()), 1, "{what}");
         assert_eq!(names(&releases), before, "{what} left something");
     }
@@ -107,15 +114,16 @@ fn truncated_and_hostile_artifacts_are_refused_and_leave_nothing() {
 fn bytes_that_are_not_what_their_digest_says_are_refused() {
     let (mainstay, app) = serving_fake();
     let digest = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
-    let path = format!("/v1/artifacts/{digest}?offset=0");
+    let path = format!("/v1/artifacts/{digest}?offset=0&total=14");
     let api = mainstay.run_folder().join("api.sock");
-    let _ = http::ask_unix(&api, "PUT", &path, b"something else");
+    let answer = http::ask_unix(&api, "PUT", &path, b"something else").expect("an answer");
+    assert_eq!(answer.json()["code"], "artifact-changed", "{}: {}", answer.status, answer.text());
     let manifest = fs::read_to_string(app.folder().join("mainstay.toml")).expect("the manifest");
     let request = serde_json::json!({ "what": { "new": { "manifest": manifest, "artifact": { "digest": digest, "bytes": 14 } } } });
     let path = format!("/v1/apps/{}/deploys", app.site());
     let answer = http::ask_unix(&api, "POST", &path, request.to_string().as_bytes()).expect("an answer");
     assert!((400..500).contains(&answer.status), "{}: {}", answer.status, answer.text());
-    assert!(answer.json()["code"].is_string(), "it explains: {}", answer.text());
+    assert_eq!(answer.json()["code"], "artifact-missing", "nothing of it was kept: {}", answer.text());
     assert_eq!(mainstay.serving(&app.site()), 1);
 }
 
@@ -183,16 +191,27 @@ fn of_two_deploys_at_once_one_is_told_who_holds_the_lock() {
 }
 
 #[test]
-fn a_deploy_cancelled_before_the_bake_is_aborted_in_it_returned_from_and_after_it_refused() {
+fn a_deploy_is_cancelled_in_each_phase_aborted_before_the_bake_and_returned_from_in_it() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::requests());
     let mut next = app.clone().env("FAKE_BOOT_DELAY_MS", "1500").env("FAKE_READY_AFTER_MS", "3000");
     next = next.deploy("bake_time", "\"5s\"");
-    for (phase, code) in [("start", 4), ("gate", 4), ("bake", 3)] {
+    // A file that takes a while to unpack.
+    fs::write(app.folder().join("large"), vec![7_u8; 192 << 20]).expect("written");
+    for (phase, code) in [("stage", 4), ("migrate", 4), ("start", 4), ("gate", 4), ("bake", 3)] {
         next = next.next();
+        if phase == "migrate" {
+            let _ = fs::remove_file(app.folder().join("large"));
+            next = next.tables(SLOW_MIGRATION);
+        }
         judge.expect_any();
         let mut deploy = next.start_deploy(&mainstay, &["--json"]);
         deploy.wait_for_phase(phase);
+        if phase == "migrate" {
+            let began = mainstay.shared(&app.site()).join("state/migrating");
+            wait::until("the migration runs", SOON, || began.exists());
+        }
+        // A migration is not interrupted: half of one is worse than a late end.
         mainstay.cli_in(app.folder(), &["cancel"]).expect_code(0);
         let said = deploy.wait();
         assert_eq!(said.code, code, "cancelled in {phase}\n{said}");
@@ -203,6 +222,34 @@ fn a_deploy_cancelled_before_the_bake_is_aborted_in_it_returned_from_and_after_i
     }
     let said = mainstay.cli_in(app.folder(), &["cancel"]);
     assert_eq!(said.code, 1, "nothing is under way\n{said}");
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+}
+
+/// Two seconds, and it moves a number in a file.
+const SLOW_MIGRATION: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
+status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;
+
+/// A deploy beyond `max_generations` waits in preflight; there, too, it can be cancelled.
+#[test]
+fn a_deploy_that_waits_for_room_can_be_cancelled() {
+    let (mainstay, app) = serving_fake();
+    let streams = Load { streams: 1, events: 400, short: 1, slow: 0, writers: 0, ..Load::requests() };
+    let judge = judge(&mainstay, &app, streams);
+    judge.expect_any();
+    let next = app.clone().next().deploy("max_generations", "2");
+    next.deploy_to(&mainstay, &[]).expect_code(0);
+    let mut third = next.next().start_deploy(&mainstay, &["--json"]);
+    third.wait_for_phase("preflight");
+    mainstay.cli_in(app.folder(), &["cancel"]).expect_code(0);
+    third.wait().expect_code(4);
+    assert_eq!(mainstay.serving(&app.site()), 2);
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
 }
 
@@ -285,6 +332,7 @@ fn link(tar: &mut tar::Builder<Vec<u8>>, name: &str, to: &str) {
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_path(name).expect("a path");
     header.set_link_name(to).expect("a target");
+    header.set_mode(0o777);
     header.set_size(0);
     header.set_cksum();
     tar.append(&header, &[][..]).expect("memory");

@@ -17,6 +17,8 @@ fn two_apps_and_two_environments_are_deployed_at_once_and_do_not_meet() {
     let one = FakeApp::new(&mainstay, "one").tables(STAGING);
     let two = FakeApp::new(&mainstay, "two");
     let both = ["one/production", "one/staging", "two/production"];
+    let hosts = ["one.test", "staging.one.test", "two.test"];
+    let mut judges = Vec::new();
     for round in 1..=2 {
         let deploys = [
             one.start_deploy(&mainstay, &[]),
@@ -31,12 +33,13 @@ fn two_apps_and_two_environments_are_deployed_at_once_and_do_not_meet() {
         }
         std::fs::write(one.folder().join("round"), round.to_string()).expect("written");
         std::fs::write(two.folder().join("round"), round.to_string()).expect("written");
+        if round == 1 {
+            // The second round is under load: three deploys at the same time, and nobody notices.
+            let light = Load { short: 2, slow: 2, pausing: 0, writers: 1, ..Load::requests() };
+            judges.extend(hosts.map(|host| Judge::start(mainstay.target(host), light.clone())));
+            judges.iter().for_each(|judge: &Judge| judge.wait_answers(20));
+        }
     }
-    let hosts = ["one.test", "staging.one.test", "two.test"];
-    let judges = hosts.map(|host| {
-        let light = Load { short: 2, slow: 2, pausing: 0, writers: 1, ..Load::requests() };
-        Judge::start(mainstay.target(host), light)
-    });
     let one = one.next();
     judges.iter().for_each(|judge| judge.wait_answers(20));
     one.deploy_to(&mainstay, &["--env", "staging"]).expect_code(0);

@@ -30,6 +30,20 @@ fn round_robin_takes_turns_among_the_ready() {
 }
 
 #[test]
+fn the_least_loaded_of_the_ready_is_taken_whatever_the_turn() {
+    let config = config(Balance::LeastConnections, 3);
+    config.upstreams.iter().for_each(|upstream| upstream.set_ready(true));
+    for (upstream, open) in config.upstreams.iter().zip([2, 1, 3]) {
+        (0..open).for_each(|_| upstream.active.add(crate::pool::Class::Stream));
+    }
+    assert_eq!(names(&config, 0..6), [2, 2, 2, 2, 2, 2]);
+    config.upstreams[1].active.add(crate::pool::Class::Http);
+    assert_eq!(names(&config, 0..3), [1, 2, 1], "ties go by turn");
+    config.upstreams[0].set_ready(false);
+    assert_eq!(names(&config, 0..3), [2, 2, 2], "the least loaded does not count when it is not ready");
+}
+
+#[test]
 fn an_ejected_upstream_is_used_only_when_no_other_is_ready() {
     let config = config(Balance::RoundRobin, 2);
     config.upstreams.iter().for_each(|upstream| upstream.set_ready(true));

@@ -172,3 +172,16 @@ async fn a_client_that_stopped_in_the_middle_of_a_frame_is_told_too() {
     let line = edge.log_with(|line| line["path"] == "/ws").await;
     assert_eq!(line["cause"], "drain-deadline");
 }
+
+/// W-E6: many configurations send `Connection: upgrade` to the app on every request.
+#[tokio::test]
+async fn only_an_upgrade_that_was_asked_for_reaches_the_app() {
+    let (app, _told) = echo().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let plain = edge.raw("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned()).await;
+    assert_eq!((status(&plain), body(&plain).as_str()), (200, "plain"));
+    // The app would answer any upgrade with 101; another one than to WebSocket is not passed on.
+    let other = ASK.replace("websocket", "h2c").replace("keep-alive, Upgrade", "close, Upgrade");
+    let answer = edge.raw(other).await;
+    assert_eq!((status(&answer), body(&answer).as_str()), (200, "plain"));
+}

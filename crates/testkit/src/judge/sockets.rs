@@ -35,9 +35,9 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
         let mut by = None;
         match talk(&shared, client, &mut by).await {
             Ok(End::Own) => {}
-            Ok(End::Closed(SERVICE_RESTART)) => shared.tally.closed(SERVICE_RESTART),
+            Ok(End::Closed(SERVICE_RESTART)) => shared.tally.closed(client, SERVICE_RESTART),
             Ok(End::Closed(code)) => {
-                shared.tally.closed(code);
+                shared.tally.closed(client, code);
                 let detail = format!("closed with {code}");
                 shared.tally.fail(Failure::WrongClose, Kind::Socket, shared.began, by, detail);
             }

@@ -61,6 +61,9 @@ pub struct Failed {
     pub detail: String,
 }
 
+/// By close code, how often each WebSocket client met it.
+pub type Closes = BTreeMap<u16, BTreeMap<usize, u64>>;
+
 #[derive(Default)]
 struct Counts {
     right: BTreeMap<Kind, u64>,
@@ -70,8 +73,7 @@ struct Counts {
     /// Time to the answer's head, in microseconds, of short requests.
     latencies_us: Vec<u32>,
     answered_by: BTreeMap<String, u64>,
-    /// Close code to number of WebSockets.
-    closes: BTreeMap<u16, u64>,
+    closes: Closes,
     acknowledged: BTreeSet<String>,
 }
 
@@ -115,8 +117,8 @@ impl Tally {
         self.counts().acknowledged.insert(nonce);
     }
 
-    pub(super) fn closed(&self, code: u16) {
-        *self.counts().closes.entry(code).or_default() += 1;
+    pub(super) fn closed(&self, client: usize, code: u16) {
+        *self.counts().closes.entry(code).or_default().entry(client).or_default() += 1;
     }
 
     pub(super) fn fail(
@@ -174,7 +176,7 @@ pub struct Report {
     pub acknowledged: usize,
     pub failures: Vec<Failed>,
     pub answered_by: BTreeMap<String, u64>,
-    pub closes: BTreeMap<u16, u64>,
+    pub closes: Closes,
     /// Sorted; of short requests, to the answer's head.
     pub latencies_us: Vec<u32>,
 }
@@ -216,7 +218,8 @@ impl fmt::Display for Report {
         writeln!(f, "    latency    p50 {:.1} ms, p99 {:.1} ms", ms(p50), ms(p99))?;
         let by: Vec<_> = self.answered_by.iter().map(|(instance, n)| format!("{instance} {n}")).collect();
         writeln!(f, "    answered by {}", by.join(", "))?;
-        for (code, n) in &self.closes {
+        for (code, clients) in &self.closes {
+            let n: u64 = clients.values().sum();
             writeln!(f, "    websockets closed with {code}: {n}")?;
         }
         writeln!(f, "    failed     {:>7}", self.failures.len())?;
