@@ -104,6 +104,8 @@ pub enum ClientIp {
     XForwardedFor,
     /// `CF-Connecting-IP`, if the peer is a trusted proxy.
     CfConnectingIp,
+    /// The PROXY header that a trusted proxy sends first; one that sends none is cut.
+    ProxyProtocol,
 }
 
 /// Bounds on what strangers can take. All times are those after which the edge gives up.
@@ -118,7 +120,7 @@ pub struct Limits {
     pub header_bytes_max: ByteSize,
     /// Header lines; more is answered 431.
     pub headers_max: usize,
-    /// From the first byte of a head to its end, and of the TLS handshake; then 408.
+    /// From the first byte of a head to its end, then 408; and of PROXY header and TLS handshake together.
     pub header_timeout: Span,
     /// A client's connection without a request.
     pub keep_alive_timeout: Span,

@@ -6,6 +6,7 @@ use super::{Active, ListenerStatus, PoolStatus, Status, UpstreamStatus, WorkerSt
 use crate::{
     clock::now_ms,
     director::{Director, log_dropped, requests_total},
+    entry::Reason,
     metrics::{escape, family, render},
     pool::{Class, PoolState, UpstreamState},
 };
@@ -94,6 +95,11 @@ pub(crate) fn metrics(director: &Director, listeners: &[ListenerStatus]) -> Stri
         help,
         &one(status.connections_refused_total),
     );
+    let turned_away: Vec<_> = Reason::ALL
+        .map(|reason| (format!("reason=\"{}\"", reason.name()), shared.turned_away.count(reason)))
+        .into();
+    let help = "Connections that ended before their first request could come: PROXY header or TLS handshake";
+    family(&mut out, "edge_entries_failed_total", "counter", help, &turned_away);
     let help = "Answers of status 5xx that the edge made itself";
     family(&mut out, "edge_errors_total", "counter", help, &one(status.edge_5xx_total));
     let help = "Lines that the access log could not take";

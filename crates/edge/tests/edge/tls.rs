@@ -58,7 +58,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-fn config(alpn: &[&str]) -> Arc<ClientConfig> {
+pub fn config(alpn: &[&str]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(net::tls::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -70,12 +70,15 @@ fn config(alpn: &[&str]) -> Arc<ClientConfig> {
 }
 
 async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
-    let stream = TcpStream::connect(edge.https).await.unwrap();
+    connect_over(TcpStream::connect(edge.https).await.unwrap(), config).await
+}
+
+pub async fn connect_over(stream: TcpStream, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
 }
 
-async fn mirror() -> App {
+pub async fn mirror() -> App {
     App::start(|request| async move {
         let host = request.headers()["host"].to_str().unwrap().to_owned();
         let proto = request.headers()["x-forwarded-proto"].to_str().unwrap().to_owned();
@@ -116,7 +119,7 @@ async fn http2_without_tls_is_known_by_its_first_bytes() {
     edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == false).await;
 }
 
-async fn fifty_streams<S>(stream: S, scheme: &'static str)
+pub async fn fifty_streams<S>(stream: S, scheme: &'static str)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
