@@ -4,7 +4,10 @@ use std::{
     os::fd::OwnedFd, path::Path, process::ExitCode, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration,
 };
 
-use net::tls::{Certificates, Resolver};
+use net::{
+    tickets::{Seeds, SharedTickets},
+    tls::{Certificates, Resolver},
+};
 use tokio::{
     net::UnixListener,
     runtime::{Builder, LocalRuntime},
@@ -40,8 +43,6 @@ pub enum RunError {
     Certificate(#[from] net::tls::CertificateError),
     #[error(transparent)]
     DevelopmentCertificate(#[from] net::devcert::DevCertError),
-    #[error("the `ticket-seed` descriptor does not hold 32 bytes")]
-    TicketSeed,
     #[error("there is an https listener but no certificate, and `tls.development` is off")]
     NoCertificate,
     #[error("the worker {0} ended, though nobody asked it to")]
@@ -78,10 +79,10 @@ fn run(settings: &Path) -> Result<(), RunError> {
     start_and_serve(settings, inherited)
 }
 
-fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunError> {
+fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), RunError> {
     let failed = |what| move |source| RunError::Start { what, source };
     machine::fs::make_dir(&settings.state, 0o750).map_err(failed("its state folder"))?;
-    let tls = tls(&settings, &inherited)?;
+    let tls = tls(&settings, &mut inherited)?;
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
     let (log, log_thread) = Log::start(settings.access_log.as_ref()).map_err(failed("its access log"))?;
@@ -100,7 +101,7 @@ fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunEr
     result
 }
 
-fn tls(settings: &Settings, inherited: &Inherited) -> Result<Option<TlsAcceptor>, RunError> {
+fn tls(settings: &Settings, inherited: &mut Inherited) -> Result<Option<TlsAcceptor>, RunError> {
     if !inherited.listeners.iter().any(Listener::is_https) {
         return Ok(None);
     }
@@ -120,31 +121,21 @@ fn tls(settings: &Settings, inherited: &Inherited) -> Result<Option<TlsAcceptor>
     } else if settings.tls.certificates.is_empty() {
         return Err(RunError::NoCertificate);
     }
-    let tickets = tickets(settings, inherited)?;
+    let tickets = tickets(settings, inherited.ticket_seeds.take())?;
     let resolver = Arc::new(Resolver::default());
     resolver.0.store(Arc::new(certificates));
     Ok(Some(TlsAcceptor::from(Arc::new(net::tls::server_config(resolver, tickets)?))))
 }
 
-/// From the shared seed; without one tickets live as long as this process.
-fn tickets(
-    settings: &Settings,
-    inherited: &Inherited,
-) -> Result<Option<Arc<dyn rustls::server::ProducesTickets>>, RunError> {
+/// From the shared seeds; without them tickets live as long as this process.
+fn tickets(settings: &Settings, shared: Option<Seeds>) -> Result<Option<Arc<SharedTickets>>, RunError> {
     if !settings.tls.session_tickets {
         return Ok(None);
     }
-    let mut own = [0; 32];
-    let seed = match &inherited.ticket_seed {
-        Some(seed) => seed.get(..32).filter(|_| seed.len() == 32).ok_or(RunError::TicketSeed)?,
-        None => {
-            machine::entropy::fill(&mut own)
-                .map_err(|source| RunError::Start { what: "its session tickets", source })?;
-            &own
-        }
-    };
-    let tickets = net::tickets::SharedTickets::new(seed).ok_or(RunError::TicketSeed)?;
-    Ok(Some(Arc::new(tickets)))
+    let own = || Seeds::create("ticket-seed").and_then(Seeds::open);
+    let seeds = shared.map_or_else(own, Ok);
+    let seeds = seeds.map_err(|source| RunError::Start { what: "its session tickets", source })?;
+    Ok(Some(Arc::new(SharedTickets::new(seeds))))
 }
 
 async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor>) -> Result<(), RunError> {

@@ -23,6 +23,7 @@ mod smoke;
 mod standing;
 mod start;
 mod tables;
+mod ticket_seeds;
 mod users;
 mod world;
 

@@ -10,10 +10,12 @@ use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::tickets::SharedTickets;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +99,7 @@ impl ResolvesServerCert for Resolver {
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, resumption by `tickets` only (nothing is stored per session).
 pub fn server_config(
     resolver: Arc<Resolver>,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    tickets: Option<Arc<SharedTickets>>,
 ) -> Result<ServerConfig, CertificateError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use net::tickets::Seeds;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
@@ -145,37 +146,45 @@ where
     }
 }
 
-#[tokio::test]
-async fn a_session_is_resumed_by_its_ticket() {
-    let app = mirror().await;
-    let edge = Edge::start(&live(&[&app])).await;
+/// How a client that remembers shakes hands with these edges, one after the other.
+async fn handshakes(edges: &[&Edge]) -> Vec<HandshakeKind> {
     let config = config(&["http/1.1"]);
     let mut kinds = Vec::new();
-    for _ in 0..2 {
-        let mut stream = connect(&edge, &config).await;
-        stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-        stream.read_to_end(&mut Vec::new()).await.unwrap();
-        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
-    }
-    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
-}
-
-/// The tickets of one generation are the next one's: both derive their keys from the same seed.
-#[tokio::test]
-async fn the_next_edge_resumes_what_this_one_began() {
-    let app = mirror().await;
-    let seed: Vec<u8> = (0..32).collect();
-    let with_seed = || async { Edge::start_sharing(&live(&[&app]), &seed).await };
-    let (first, second) = (with_seed().await, with_seed().await);
-    let config = config(&["http/1.1"]);
-    let mut kinds = Vec::new();
-    for edge in [&first, &second] {
+    for edge in edges {
         let mut stream = connect(edge, &config).await;
         stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         stream.read_to_end(&mut Vec::new()).await.unwrap();
         kinds.push(stream.get_ref().1.handshake_kind().unwrap());
     }
-    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
+    kinds
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_its_ticket() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    assert_eq!(handshakes(&[&edge, &edge]).await, [HandshakeKind::Full, HandshakeKind::Resumed]);
+}
+
+#[tokio::test]
+async fn without_tickets_every_handshake_is_full() {
+    let app = mirror().await;
+    let without = |settings: &mut edge::Settings| settings.tls.session_tickets = false;
+    let edge = Edge::start_with(&live(&[&app]), without).await;
+    assert_eq!(handshakes(&[&edge, &edge]).await, [HandshakeKind::Full, HandshakeKind::Full]);
+}
+
+/// The tickets of one generation are the next one's, also where the seeds were renewed between them: both derive their
+/// keys from the same file.
+#[tokio::test]
+async fn the_next_edge_resumes_what_this_one_began() {
+    let app = mirror().await;
+    let seeds = Seeds::create("ticket-seed").unwrap();
+    let first = Edge::start_sharing(&live(&[&app]), &seeds).await;
+    Seeds::open(&seeds).unwrap().renew().unwrap();
+    let second = Edge::start_sharing(&live(&[&app]), &seeds).await;
+    let kinds = handshakes(&[&first, &second, &first]).await;
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed]);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ use super::{
     smoke::Smoker,
     standing::Standing,
     tables::Tables,
+    ticket_seeds,
     users::Users,
     world::Outside,
 };
@@ -105,10 +106,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
+    let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
     life::announce(&args, &keeper, store.as_ref());
     let code = life::until_the_end(&keeper, &edge, store, handing).await;
     api.abort();
+    renewing.abort();
     Ok(code)
 }
 
