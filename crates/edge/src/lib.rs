@@ -11,6 +11,7 @@
 mod access_log;
 mod balance;
 mod body;
+mod certificates;
 mod clock;
 mod conn;
 pub mod control;

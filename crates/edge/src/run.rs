@@ -4,10 +4,7 @@ use std::{
     os::fd::OwnedFd, path::Path, process::ExitCode, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration,
 };
 
-use net::{
-    tickets::{Seeds, SharedTickets},
-    tls::{Certificates, Resolver},
-};
+use net::tickets::{Seeds, SharedTickets};
 use tokio::{
     net::UnixListener,
     runtime::{Builder, LocalRuntime},
@@ -18,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     access_log::Log,
+    certificates::Follower,
     control::{
         ListenerStatus,
         serve::{self, Control},
@@ -43,7 +41,7 @@ pub enum RunError {
     Certificate(#[from] net::tls::CertificateError),
     #[error(transparent)]
     DevelopmentCertificate(#[from] net::devcert::DevCertError),
-    #[error("there is an https listener but no certificate, and `tls.development` is off")]
+    #[error("there is an https listener but no certificate that can be used, and `tls.development` is off")]
     NoCertificate,
     #[error("the worker {0} ended, though nobody asked it to")]
     WorkerEnded(usize),
@@ -101,30 +99,21 @@ fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), R
     result
 }
 
-fn tls(settings: &Settings, inherited: &mut Inherited) -> Result<Option<TlsAcceptor>, RunError> {
+/// How TLS is spoken, and who follows its certificates.
+type Encryption = (TlsAcceptor, Follower);
+
+fn tls(settings: &Settings, inherited: &mut Inherited) -> Result<Option<Encryption>, RunError> {
     if !inherited.listeners.iter().any(Listener::is_https) {
         return Ok(None);
     }
-    let mut certificates = Certificates::default();
-    for file in &settings.tls.certificates {
-        let certificate = Arc::new(net::tls::read_certificate(&file.cert, &file.key)?);
-        file.names.iter().for_each(|name| certificates.add(&name.to_ascii_lowercase(), &certificate));
-    }
-    if settings.tls.development {
-        let made = Arc::new(net::devcert::development_certificate(&settings.state)?);
-        for name in ["localhost", "*.localhost"] {
-            certificates.add(name, &made);
-        }
-        if settings.tls.certificates.is_empty() {
-            certificates.set_fallback(made);
-        }
-    } else if settings.tls.certificates.is_empty() {
+    let made = settings.tls.development.then(|| net::devcert::development_certificate(&settings.state));
+    let follower = Follower::begin(&settings.tls, made.transpose()?);
+    if !follower.has_any() {
         return Err(RunError::NoCertificate);
     }
     let tickets = tickets(settings, inherited.ticket_seeds.take())?;
-    let resolver = Arc::new(Resolver::default());
-    resolver.0.store(Arc::new(certificates));
-    Ok(Some(TlsAcceptor::from(Arc::new(net::tls::server_config(resolver, tickets)?))))
+    let config = net::tls::server_config(follower.resolver(), tickets)?;
+    Ok(Some((TlsAcceptor::from(Arc::new(config)), follower)))
 }
 
 /// From the shared seeds; without them tickets live as long as this process.
@@ -138,7 +127,12 @@ fn tickets(settings: &Settings, shared: Option<Seeds>) -> Result<Option<Arc<Shar
     Ok(Some(Arc::new(SharedTickets::new(seeds))))
 }
 
-async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
+async fn live(
+    shared: Arc<Shared>,
+    inherited: Inherited,
+    encryption: Option<Encryption>,
+) -> Result<(), RunError> {
+    let (tls, follower) = encryption.unzip();
     let (mut all, spare) = (inherited.listeners, inherited.spare);
     let failed = |what| move |source| RunError::Start { what, source };
     // From here on an order to end is kept until it can be carried out.
@@ -153,16 +147,20 @@ async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor
     }
     let (stop, stopped) = watch::channel(false);
     let (listeners, mut threads) = start_workers(&shared, all, tls, &stopped).await?;
-    let control = Rc::new(Control { director, listeners, stop });
+    let certificates = follower.as_ref().map(Follower::told).unwrap_or_default();
+    let control = Rc::new(Control { director, listeners, certificates, stop });
     let socket = listeners::bind_unix(&shared.settings.control)?;
     let socket = UnixListener::from_std(socket).map_err(failed("its control socket"))?;
     let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
+    let every = shared.settings.tls.look_every.0;
+    let following = follower.map(|follower| tokio::task::spawn_local(follower.follow(every)));
     let giving = tokio::task::spawn_local(handback::serve(shared.settings.control.clone(), spare));
     crate::notify::ready().map_err(failed("its word to whoever started it"))?;
     tracing::info!(listeners = control.listeners.len(), "the edge serves");
     let result = wait_for_end(&control, &mut threads, stopped, &mut signals).await;
     serving.abort();
     giving.abort();
+    following.inspect(tokio::task::JoinHandle::abort);
     result
 }
 

@@ -169,11 +169,13 @@ pub struct Tls {
     pub development: bool,
     /// Resumption by tickets whose keys all generations of the edge share (TLS-03 asks to switch it off in places).
     pub session_tickets: bool,
+    /// How often the files of certificates are looked at; a change is served after the second look that sees it.
+    pub look_every: Span,
 }
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { certificates: Vec::new(), development: true, session_tickets: true }
+        Self { certificates: Vec::new(), development: true, session_tickets: true, look_every: Span::secs(5) }
     }
 }
 

@@ -74,6 +74,12 @@ async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream
     connect_over(TcpStream::connect(edge.https).await.unwrap(), config).await
 }
 
+pub async fn connect_to(edge: &Edge, host: &'static str, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(edge.https).await.unwrap();
+    let name = ServerName::try_from(host).unwrap();
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
+}
+
 pub async fn connect_over(stream: TcpStream, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
