@@ -26,7 +26,7 @@ use super::{
     operations::Keeper,
     orders,
     smoke::Smoker,
-    standing::Standing,
+    standing::{self, Standing},
     tables::Tables,
     ticket_seeds,
     users::Users,
@@ -82,6 +82,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
 
     let control = edge::control::Client::new(&settings.control);
+    standing::tell_unserved_certificates(&control).await;
     let world = Arc::new(Outside {
         tables: Tables::open(&settings, control.clone()),
         edge: control,
@@ -98,7 +99,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let standing = Standing {
         started,
         edge: Arc::clone(&edge),
-        listeners: told_listeners(&listeners),
+        listeners: told_listeners(&listeners.bound),
         parent: store.as_ref().and(parent()),
         restarts: life::count(&ground.folders.run),
     };
@@ -351,12 +352,12 @@ fn release_settings(ground: &Ground) -> release::Settings {
     settings
 }
 
-fn told_listeners(listeners: &Listeners) -> Vec<api::machine::Listener> {
+fn told_listeners(bound: &[(&str, std::net::SocketAddr)]) -> Vec<api::machine::Listener> {
     let url = |scheme: &str, address: &std::net::SocketAddr| {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { host_of(address) };
         format!("{scheme}://{host}:{}/", address.port())
     };
-    let told = listeners.bound.iter().map(|(scheme, address)| api::machine::Listener {
+    let told = bound.iter().map(|(scheme, address)| api::machine::Listener {
         kind: (*scheme).to_owned(),
         address: address.to_string(),
         url: url(scheme, address),
@@ -389,8 +390,7 @@ mod tests {
     fn a_url_is_one_that_a_person_can_open() {
         let bound = [("http", "[::]:80"), ("https", "127.0.0.1:8443"), ("http", "[::1]:81")];
         let bound = bound.map(|(scheme, text)| (scheme, text.parse().expect("an address"))).to_vec();
-        let listeners = Listeners { fds: Vec::new(), doors: super::super::world::Doors::default(), bound };
-        let urls: Vec<_> = told_listeners(&listeners).into_iter().map(|told| told.url).collect();
+        let urls: Vec<_> = told_listeners(&bound).into_iter().map(|told| told.url).collect();
         assert_eq!(urls, ["http://localhost:80/", "https://127.0.0.1:8443/", "http://[::1]:81/"]);
     }
 }

@@ -51,3 +51,31 @@ pub(crate) async fn renew_daily(fd: impl AsFd) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn inode(fd: &OwnedFd) -> u64 {
+        let file = std::fs::File::from(fd.try_clone().expect("a copy"));
+        file.metadata().expect("metadata").ino()
+    }
+
+    #[test]
+    fn the_next_keeper_goes_on_with_the_seeds_of_the_last() {
+        let first = kept_or_made(None, None).expect("made");
+        let kept = first.try_clone().expect("a copy");
+        assert_eq!(inode(&kept_or_made(Some(kept), None).expect("kept")), inode(&first));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_replaced() {
+        let broken = machine::memfd::sealed(TICKET_SEED, &[7; 32]).expect("a memory file");
+        let before = inode(&broken);
+        let made = kept_or_made(Some(broken), None).expect("made");
+        assert_ne!(inode(&made), before);
+        assert!(Seeds::open(&made).is_ok());
+    }
+}
