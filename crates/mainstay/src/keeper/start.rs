@@ -42,22 +42,6 @@ const OPERATORS: &str = "mainstay";
 /// The code of the refusal when a keeper holds the data folder.
 pub(crate) const ALREADY_UP: &str = "already-up";
 
-/// Sentences for people on a terminal; in a unit the journal adds the time.
-pub(crate) fn logging() {
-    use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MAINSTAY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let text = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = if std::io::stderr().is_terminal() {
-        text.compact().with_target(false).try_init()
-    } else {
-        text.json().flatten_event(true).try_init()
-    };
-    if set.is_err() {
-        eprintln!("warning: somebody set up logging before the keeper did");
-    }
-}
-
 /// From nothing to serving, then until the end.
 /// # Errors
 /// What no restart would mend, in words.
