@@ -13,7 +13,7 @@ pub(super) const VALID: Check<Running> = Check {
     id: "certificates",
     title: "certificates are served and valid",
     severity: Severity::Error,
-    sources: &["CHK-03a", "CHK-09a", "TLS-08"],
+    sources: &["CHK-03a", "CHK-09a"],
     run: valid,
 };
 

@@ -193,6 +193,49 @@ async fn the_next_edge_resumes_what_this_one_began() {
     assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed]);
 }
 
+/// What a client says first when it names `host` as its server.
+fn client_hello(host: &'static str) -> Vec<u8> {
+    let name = ServerName::try_from(host).unwrap();
+    let mut client = rustls::ClientConnection::new(config(&["http/1.1"]), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+async fn answer_to(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(edge.https).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
+}
+
+/// An alert record of TLS: fatal, and why.
+const ILLEGAL_PARAMETER: [u8; 2] = [2, 47];
+
+/// RFC 6066 has no port in a server name. That such a client is refused is no wish of ours (decision 9), but it is told.
+#[tokio::test]
+async fn a_handshake_that_fails_is_counted_by_its_reason() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let mut hello = client_hello("chat.example.comz443");
+    let at = hello.windows(5).position(|window| window == b"mz443").unwrap();
+    hello[at + 1] = b':';
+    assert!(answer_to(&edge, &hello).await.ends_with(&ILLEGAL_PARAMETER));
+    answer_to(&edge, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    drop(TcpStream::connect(edge.https).await.unwrap());
+    let wanted = ["bad-server-name", "not-tls", "left"];
+    let wanted = wanted.map(|reason| format!("edge_entries_failed_total{{reason=\"{reason}\"}} 1\n"));
+    let start = std::time::Instant::now();
+    loop {
+        let metrics = edge.client.metrics().await.unwrap();
+        if wanted.iter().all(|line| metrics.contains(line)) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{wanted:?} in {metrics}");
+    }
+}
+
 #[tokio::test]
 async fn a_shutdown_lets_an_http2_stream_end() {
     let app = App::start(|_| async {
