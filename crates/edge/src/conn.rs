@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use crate::{
     clock::NEVER,
     guard::{Guard, Phase, Refusal},
+    headers::Trust,
     proxy_header::Client,
     settings::Limits,
 };
@@ -28,17 +29,6 @@ pub(crate) enum Entrance {
     Http,
     Https,
     Private,
-}
-
-/// Whose word about the client is taken on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// The peer is the client.
-    Nobody,
-    /// The peer is a proxy that speaks HTTP.
-    Headers,
-    /// The peer is a proxy that passes bytes on; what its clients' headers say is no word of its own.
-    ProxyHeader,
 }
 
 /// Why the sweep ends a connection.

@@ -7,10 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
-use crate::{
-    conn::Trust,
-    settings::{ClientIp, Settings},
-};
+use crate::settings::{ClientIp, Settings};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-mainstay-instance");
@@ -64,6 +61,17 @@ fn remove_named(headers: &mut HeaderMap) {
     names.iter().for_each(|name| {
         headers.remove(name);
     });
+}
+
+/// Whose word about the client is taken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The peer is the client.
+    Nobody,
+    /// The peer is a proxy that speaks HTTP.
+    Headers,
+    /// The peer is a proxy that passes bytes on; what its clients' headers say is no word of its own.
+    ProxyHeader,
 }
 
 /// Who asks, as the app is told.

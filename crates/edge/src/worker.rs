@@ -18,8 +18,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     access_log::{Line, LogBatch},
     clock::now_ms,
-    conn::{ClientIo, ConnState, Kill, Stream, Trust},
-    entry, h1, h2, headers,
+    conn::{ClientIo, ConnState, Kill, Stream},
+    entry, h1, h2,
+    headers::{self, Trust},
     ids::RequestIds,
     listeners::{Listener, Socket},
     proxy::Ctx,
