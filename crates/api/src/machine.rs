@@ -18,6 +18,9 @@ pub struct Machine {
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).
     pub has_parent: bool,
     pub listeners: Vec<Listener>,
+    /// Those of machine.toml, as the edge serves them.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
     /// What this machine cannot give, in words: no cgroup v2 limits, plain user, …
     pub lost: Vec<String>,
     /// Free bytes and inodes of the data folder.
@@ -41,6 +44,21 @@ pub struct Listener {
     pub address: String,
     /// What a person types.
     pub url: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Certificate {
+    pub names: Vec<String>,
+    /// The PEM file.
+    pub file: String,
+    /// `false`: its names are answered with another certificate.
+    pub served: bool,
+    /// Of the one that is served. RFC 3339.
+    pub expires: Option<String>,
+    /// Whole days until then; below 0: it has expired.
+    pub days_left: Option<i64>,
+    /// Why what stands in the files now is not what is served.
+    pub problem: Option<String>,
 }
 
 /// Drain by class for at most `within`, then stop everything.

@@ -1,5 +1,6 @@
 //! What needs the app running: from what the keeper and the edge say of it.
 
+mod certificates;
 mod deploys;
 mod disk;
 mod edge_up;
@@ -32,7 +33,7 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 9] = [
+const CHECKS: [&Check<Running>; 11] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
@@ -40,6 +41,8 @@ const CHECKS: [&Check<Running>; 9] = [
     &deploys::CHECK,
     &edge_up::CHECK,
     &tls_served::CHECK,
+    &certificates::VALID,
+    &certificates::RENEWED,
     &parent::CHECK,
     &disk::CHECK,
 ];

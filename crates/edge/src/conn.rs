@@ -18,6 +18,8 @@ use tokio_rustls::server::TlsStream;
 use crate::{
     clock::NEVER,
     guard::{Guard, Phase, Refusal},
+    headers::Trust,
+    proxy_header::Client,
     settings::Limits,
 };
 
@@ -45,9 +47,14 @@ pub(crate) struct ConnState {
     pub(crate) entrance: Entrance,
     /// `None`: a unix socket.
     pub(crate) peer: Option<SocketAddr>,
-    /// Of the listener; 0 on a unix socket.
+    /// That the client connected to: of the listener, or of a proxy that says so; 0 on a unix socket.
     pub(crate) port: u16,
+    /// Its headers' word about the client is taken.
     pub(crate) is_trusted: bool,
+    /// A PROXY header comes first.
+    pub(crate) sends_header: bool,
+    /// The client speaks TLS, to us or to a proxy that says so.
+    pub(crate) is_over_tls: bool,
     pub(crate) is_h2: Cell<bool>,
     open: Cell<u32>,
     /// Since nothing is open, or since accept.
@@ -65,14 +72,16 @@ impl ConnState {
         entrance: Entrance,
         peer: Option<SocketAddr>,
         port: u16,
-        is_trusted: bool,
+        trust: Trust,
         now: u64,
     ) -> Self {
         Self {
             entrance,
             peer,
             port,
-            is_trusted,
+            is_trusted: trust == Trust::Headers,
+            sends_header: trust == Trust::ProxyHeader && entrance != Entrance::Private,
+            is_over_tls: entrance == Entrance::Https,
             is_h2: Cell::new(false),
             open: Cell::new(0),
             idle_since: Cell::new(now),
@@ -83,6 +92,13 @@ impl ConnState {
             tunnels: Cell::new(false),
             waker: RefCell::new(None),
         }
+    }
+
+    /// What follows are the bytes of a client behind the peer.
+    pub(crate) fn is_from(&mut self, client: &Client) {
+        self.peer = Some(client.address);
+        self.port = client.port;
+        self.is_over_tls |= client.over_tls;
     }
 
     pub(crate) fn peer_ip(&self) -> IpAddr {

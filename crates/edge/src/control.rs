@@ -111,6 +111,9 @@ pub struct Status {
     pub served: Served,
     pub pools: Vec<PoolStatus>,
     pub listeners: Vec<ListenerStatus>,
+    /// Of files; empty where no TLS is spoken.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
     pub workers: Vec<WorkerStatus>,
     /// Client connections that are open.
     pub connections: u64,
@@ -221,6 +224,19 @@ pub struct ListenerStatus {
     pub address: String,
     /// The worker that accepts from it.
     pub worker: usize,
+}
+
+/// One certificate of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    pub names: Vec<String>,
+    pub cert: std::path::PathBuf,
+    /// `false`: its names are answered with another certificate.
+    pub served: bool,
+    /// Of the one that is served.
+    pub expires_unix_s: Option<u64>,
+    /// Why what stands in the files now is not what is served.
+    pub problem: Option<String>,
 }
 
 /// One serving thread.

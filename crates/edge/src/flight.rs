@@ -148,7 +148,7 @@ impl Flight {
                 Version::HTTP_10 => "HTTP/1.0",
                 _ => "HTTP/1.1",
             },
-            tls: self.conn.entrance == Entrance::Https,
+            tls: self.conn.is_over_tls,
             class: self.lease.as_ref().map_or(Class::Http, Lease::class).name(),
             retries: self.retries,
             cause: self.cause.or((self.status == 0).then_some("client-broke-off")),

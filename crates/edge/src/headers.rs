@@ -2,12 +2,12 @@
 //!
 //! What a stranger sent as `X-Forwarded-*`, `X-Real-IP`, `Forwarded` or `X-Mainstay-*` never reaches an app.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
-use crate::settings::ClientIp;
+use crate::settings::{ClientIp, Settings};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-mainstay-instance");
@@ -63,6 +63,17 @@ fn remove_named(headers: &mut HeaderMap) {
     names.iter().for_each(|name| {
         headers.remove(name);
     });
+}
+
+/// Whose word about the client is taken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The peer is the client.
+    Nobody,
+    /// The peer is a proxy that speaks HTTP.
+    Headers,
+    /// The peer is a proxy that passes bytes on; what its clients' headers say is no word of its own.
+    ProxyHeader,
 }
 
 /// Who asks, as the app is told.
@@ -134,7 +145,8 @@ pub(crate) fn client_ip(
         return peer;
     }
     match how {
-        ClientIp::Peer => peer,
+        // The balancer named the client before the first request: it is the peer.
+        ClientIp::Peer | ClientIp::ProxyProtocol => peer,
         ClientIp::XForwardedFor => rightmost_stranger(headers, trusted).unwrap_or(peer),
         ClientIp::CfConnectingIp => {
             let named = headers.get("cf-connecting-ip").and_then(|ip| ip.to_str().ok()?.trim().parse().ok());
@@ -169,7 +181,17 @@ pub(crate) fn trusted_proto(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whose word is taken on a connection from `peer`; `None`: it came by a unix socket.
+pub(crate) fn trust(peer: Option<SocketAddr>, settings: &Settings) -> Trust {
+    let is_proxy = peer.is_some_and(|peer| is_trusted(peer.ip().to_canonical(), &settings.trusted_proxies));
+    match (is_proxy, settings.client_ip) {
+        (false, _) => Trust::Nobody,
+        (true, ClientIp::ProxyProtocol) => Trust::ProxyHeader,
+        (true, ClientIp::Peer | ClientIp::XForwardedFor | ClientIp::CfConnectingIp) => Trust::Headers,
+    }
+}
+
+fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&ip))
 }
 

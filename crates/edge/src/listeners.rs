@@ -1,18 +1,16 @@
 //! The listeners that the edge was started with: descriptors from 3 on, named by `LISTEN_FDNAMES` (sd_listen_fds(3)).
 //!
-//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` is a memory file. Every listener is given to
+//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` is the memory file of [`Seeds`]. Every listener is given to
 //! a worker: one that nobody accepts from would swallow its share of the connections.
 
 use std::{
     io,
     net::SocketAddr,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{FileExt, PermissionsExt},
-    },
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
+use net::tickets::Seeds;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::conn::Entrance;
@@ -36,7 +34,7 @@ pub enum ListenError {
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) ticket_seed: Option<Vec<u8>>,
+    pub(crate) ticket_seeds: Option<Seeds>,
     /// All of it once more, for a keeper that has lost its own.
     pub(crate) spare: Vec<(String, OwnedFd)>,
 }
@@ -181,7 +179,7 @@ impl Inherited {
             Some("http") => Entrance::Http,
             Some("https") => Entrance::Https,
             Some("ticket-seed") => {
-                self.ticket_seed = Some(read_from_start(fd).map_err(unusable)?);
+                self.ticket_seeds = Some(Seeds::open(fd).map_err(unusable)?);
                 return Ok(());
             }
             _ => return Err(ListenError::Unknown(name.to_owned())),
@@ -189,12 +187,4 @@ impl Inherited {
         self.listeners.push(Listener::tcp(name, entrance, fd).map_err(unusable)?);
         Ok(())
     }
-}
-
-/// Whoever else holds the descriptor may move its offset, so it is not used.
-fn read_from_start(fd: OwnedFd) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; 64];
-    let got = std::fs::File::from(fd).read_at(&mut bytes, 0)?;
-    bytes.truncate(got);
-    Ok(bytes)
 }

@@ -95,7 +95,7 @@ impl Ctx {
             Entrance::Private => true,
             _ => self.state.is_trusted && self.worker.shared.settings.client_ip != ClientIp::Peer,
         };
-        let own = if self.state.entrance == Entrance::Https { "https" } else { "http" };
+        let own = if self.state.is_over_tls { "https" } else { "http" };
         says_another.then(|| headers::trusted_proto(headers)).flatten().unwrap_or(own)
     }
 

@@ -49,30 +49,35 @@ fn host(head: &Parts) -> Result<HeaderValue, Page> {
     }
 }
 
-/// `name`, `name:port`, `1.2.3.4`, `[::1]:port`: nothing that could be read in two ways.
+/// `name`, `name:port`, `1.2.3.4`, `[::1]:port` (RFC 3986 3.2.2, RFC 9110 4.2): nothing that could be read in two ways,
+/// so no userinfo, no zone, no empty label, and a port that exists.
 fn is_host(host: &[u8]) -> bool {
-    let (name, port) = match host.strip_prefix(b"[") {
-        Some(rest) => {
-            let Some(end) = memchr::memchr(b']', rest) else { return false };
-            let name = &rest[..end];
-            if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)) {
-                return false;
-            }
-            (&b"v6"[..], &rest[end + 1..])
-        }
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    match host.strip_prefix('[') {
+        Some(rest) => rest
+            .split_once(']')
+            .is_some_and(|(ip, port)| ip.parse::<std::net::Ipv6Addr>().is_ok() && is_port(port)),
         None => {
-            let end = memchr::memchr(b':', host).unwrap_or(host.len());
-            (&host[..end], &host[end..])
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            is_name(name) && is_port(port)
         }
+    }
+}
+
+/// Nothing, or `:` and a number that fits; the number may be left out (RFC 3986 3.2.3).
+fn is_port(port: &str) -> bool {
+    let digits = port.strip_prefix(':');
+    let is_number =
+        |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok();
+    port.is_empty() || digits.is_some_and(|digits| digits.is_empty() || is_number(digits))
+}
+
+/// A dot may end it, as of a name that is written to the root.
+fn is_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    let port_is_plain = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    let name_is_plain = (1..=255).contains(&name.len())
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
-    name_is_plain && port_is_plain
+    name.len() <= 255 && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
 }
 
 /// RFC 9110 9.2.2: doing it twice is like doing it once.
@@ -101,8 +106,63 @@ mod tests {
         assert_eq!(check(get("http://a/x").header("host", "b")), None);
         assert_eq!(check(get("/").header("host", "a").header("host", "a")), None);
         assert_eq!(check(get("/")), None);
-        for bad in ["", "a b", "a,b", "a/b", "a@b", "a:b", "a:80:90", "[::1", "[x]", "a:123456", "ü"] {
-            assert_eq!(check(get("/").header("host", bad)), None, "{bad}");
+        assert_eq!(check(get("http://u@a/x").header("host", "u@a")), None, "userinfo");
+        assert_eq!(
+            check(get("http://a:99999/x").header("host", "a:99999")),
+            None,
+            "an absolute target's port"
+        );
+        assert_eq!(check(get("http://a/x")), None, "HTTP/1.1 says its host in the header too");
+    }
+
+    #[test]
+    fn a_host_is_read_in_one_way_only() {
+        for good in
+            ["a", "a.", "A_b-c.example", "a:", "a:0", "a:65535", "1.2.3.4:80", "[::1]", "[::ffff:1.2.3.4]:1"]
+        {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "a..b",
+            "a b",
+            "a,b",
+            "a/b",
+            "a@b",
+            "u:p@a",
+            "a:b",
+            "a:80:90",
+            "a:+80",
+            "a:-1",
+            "a: 80",
+            "a:65536",
+            "a:99999",
+            "a:123456",
+            ":80",
+            "[::1",
+            "[]",
+            "[x]",
+            "[:::::]",
+            "[1.2.3.4]",
+            "[::1]80",
+            "[::1]:99999",
+            "[fe80::1%25eth0]",
+            "::1",
+            "ü",
+            "a%2e",
+            "a\0",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn http2_says_no_user_and_no_port_that_does_not_exist() {
+        for bad in ["https://u@a/x", "https://a:99999/x"] {
+            assert_eq!(check(Request::get(bad).version(http::Version::HTTP_2)), None, "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     os::fd::OwnedFd, path::Path, process::ExitCode, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration,
 };
 
-use net::tls::{Certificates, Resolver};
+use net::tickets::{Seeds, SharedTickets};
 use tokio::{
     net::UnixListener,
     runtime::{Builder, LocalRuntime},
@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     access_log::Log,
+    certificates::Follower,
     control::{
         ListenerStatus,
         serve::{self, Control},
@@ -40,9 +41,7 @@ pub enum RunError {
     Certificate(#[from] net::tls::CertificateError),
     #[error(transparent)]
     DevelopmentCertificate(#[from] net::devcert::DevCertError),
-    #[error("the `ticket-seed` descriptor does not hold 32 bytes")]
-    TicketSeed,
-    #[error("there is an https listener but no certificate, and `tls.development` is off")]
+    #[error("there is an https listener but no certificate that can be used, and `tls.development` is off")]
     NoCertificate,
     #[error("the worker {0} ended, though nobody asked it to")]
     WorkerEnded(usize),
@@ -78,10 +77,10 @@ fn run(settings: &Path) -> Result<(), RunError> {
     start_and_serve(settings, inherited)
 }
 
-fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunError> {
+fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), RunError> {
     let failed = |what| move |source| RunError::Start { what, source };
     machine::fs::make_dir(&settings.state, 0o750).map_err(failed("its state folder"))?;
-    let tls = tls(&settings, &inherited)?;
+    let tls = tls(&settings, &mut inherited)?;
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
     let (log, log_thread) = Log::start(settings.access_log.as_ref()).map_err(failed("its access log"))?;
@@ -100,54 +99,40 @@ fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunEr
     result
 }
 
-fn tls(settings: &Settings, inherited: &Inherited) -> Result<Option<TlsAcceptor>, RunError> {
+/// How TLS is spoken, and who follows its certificates.
+type Encryption = (TlsAcceptor, Follower);
+
+fn tls(settings: &Settings, inherited: &mut Inherited) -> Result<Option<Encryption>, RunError> {
     if !inherited.listeners.iter().any(Listener::is_https) {
         return Ok(None);
     }
-    let mut certificates = Certificates::default();
-    for file in &settings.tls.certificates {
-        let certificate = Arc::new(net::tls::read_certificate(&file.cert, &file.key)?);
-        file.names.iter().for_each(|name| certificates.add(&name.to_ascii_lowercase(), &certificate));
-    }
-    if settings.tls.development {
-        let made = Arc::new(net::devcert::development_certificate(&settings.state)?);
-        for name in ["localhost", "*.localhost"] {
-            certificates.add(name, &made);
-        }
-        if settings.tls.certificates.is_empty() {
-            certificates.set_fallback(made);
-        }
-    } else if settings.tls.certificates.is_empty() {
+    let made = settings.tls.development.then(|| net::devcert::development_certificate(&settings.state));
+    let follower = Follower::begin(&settings.tls, made.transpose()?);
+    if !follower.has_any() {
         return Err(RunError::NoCertificate);
     }
-    let tickets = tickets(settings, inherited)?;
-    let resolver = Arc::new(Resolver::default());
-    resolver.0.store(Arc::new(certificates));
-    Ok(Some(TlsAcceptor::from(Arc::new(net::tls::server_config(resolver, tickets)?))))
+    let tickets = tickets(settings, inherited.ticket_seeds.take())?;
+    let config = net::tls::server_config(follower.resolver(), tickets)?;
+    Ok(Some((TlsAcceptor::from(Arc::new(config)), follower)))
 }
 
-/// From the shared seed; without one tickets live as long as this process.
-fn tickets(
-    settings: &Settings,
-    inherited: &Inherited,
-) -> Result<Option<Arc<dyn rustls::server::ProducesTickets>>, RunError> {
+/// From the shared seeds; without them tickets live as long as this process.
+fn tickets(settings: &Settings, shared: Option<Seeds>) -> Result<Option<Arc<SharedTickets>>, RunError> {
     if !settings.tls.session_tickets {
         return Ok(None);
     }
-    let mut own = [0; 32];
-    let seed = match &inherited.ticket_seed {
-        Some(seed) => seed.get(..32).filter(|_| seed.len() == 32).ok_or(RunError::TicketSeed)?,
-        None => {
-            machine::entropy::fill(&mut own)
-                .map_err(|source| RunError::Start { what: "its session tickets", source })?;
-            &own
-        }
-    };
-    let tickets = net::tickets::SharedTickets::new(seed).ok_or(RunError::TicketSeed)?;
-    Ok(Some(Arc::new(tickets)))
+    let own = || Seeds::create("ticket-seed").and_then(Seeds::open);
+    let seeds = shared.map_or_else(own, Ok);
+    let seeds = seeds.map_err(|source| RunError::Start { what: "its session tickets", source })?;
+    Ok(Some(Arc::new(SharedTickets::new(seeds))))
 }
 
-async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor>) -> Result<(), RunError> {
+async fn live(
+    shared: Arc<Shared>,
+    inherited: Inherited,
+    encryption: Option<Encryption>,
+) -> Result<(), RunError> {
+    let (tls, follower) = encryption.unzip();
     let (mut all, spare) = (inherited.listeners, inherited.spare);
     let failed = |what| move |source| RunError::Start { what, source };
     // From here on an order to end is kept until it can be carried out.
@@ -162,16 +147,20 @@ async fn live(shared: Arc<Shared>, inherited: Inherited, tls: Option<TlsAcceptor
     }
     let (stop, stopped) = watch::channel(false);
     let (listeners, mut threads) = start_workers(&shared, all, tls, &stopped).await?;
-    let control = Rc::new(Control { director, listeners, stop });
+    let certificates = follower.as_ref().map(Follower::told).unwrap_or_default();
+    let control = Rc::new(Control { director, listeners, certificates, stop });
     let socket = listeners::bind_unix(&shared.settings.control)?;
     let socket = UnixListener::from_std(socket).map_err(failed("its control socket"))?;
     let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
+    let every = shared.settings.tls.look_every.0;
+    let following = follower.map(|follower| tokio::task::spawn_local(follower.follow(every)));
     let giving = tokio::task::spawn_local(handback::serve(shared.settings.control.clone(), spare));
     crate::notify::ready().map_err(failed("its word to whoever started it"))?;
     tracing::info!(listeners = control.listeners.len(), "the edge serves");
     let result = wait_for_end(&control, &mut threads, stopped, &mut signals).await;
     serving.abort();
     giving.abort();
+    following.inspect(tokio::task::JoinHandle::abort);
     result
 }
 

@@ -104,6 +104,8 @@ pub enum ClientIp {
     XForwardedFor,
     /// `CF-Connecting-IP`, if the peer is a trusted proxy.
     CfConnectingIp,
+    /// The PROXY header that a trusted proxy sends first; one that sends none is cut.
+    ProxyProtocol,
 }
 
 /// Bounds on what strangers can take. All times are those after which the edge gives up.
@@ -118,7 +120,7 @@ pub struct Limits {
     pub header_bytes_max: ByteSize,
     /// Header lines; more is answered 431.
     pub headers_max: usize,
-    /// From the first byte of a head to its end, and of the TLS handshake; then 408.
+    /// From the first byte of a head to its end, then 408; and of PROXY header and TLS handshake together.
     pub header_timeout: Span,
     /// A client's connection without a request.
     pub keep_alive_timeout: Span,
@@ -167,11 +169,13 @@ pub struct Tls {
     pub development: bool,
     /// Resumption by tickets whose keys all generations of the edge share (TLS-03 asks to switch it off in places).
     pub session_tickets: bool,
+    /// How often the files of certificates are looked at; a change is served after the second look that sees it.
+    pub look_every: Span,
 }
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { certificates: Vec::new(), development: true, session_tickets: true }
+        Self { certificates: Vec::new(), development: true, session_tickets: true, look_every: Span::secs(5) }
     }
 }
 

@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use crate::{
     access_log::Log,
     clock::{NEVER, now_ms},
+    entry::TurnedAway,
     metrics::Shard,
     route::Snapshot,
     settings::Settings,
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     /// Port of `https://` in redirects; `None`: there is no TLS listener to send anybody to.
     pub(crate) https_port: Option<u16>,
     pub(crate) counters: Counters,
+    pub(crate) turned_away: TurnedAway,
     pub(crate) caps: Caps,
     pub(crate) log: Log,
     /// One per worker.
@@ -65,6 +67,7 @@ impl Shared {
             snapshot: ArcSwap::default(),
             https_port,
             counters: Counters::default(),
+            turned_away: TurnedAway::default(),
             log,
             shards: (0..count).map(|_| Shard::default()).collect(),
             workers: (0..count).map(|_| WorkerPulse::default()).collect(),
@@ -98,15 +101,7 @@ impl Shared {
             self.counters.refused.fetch_add(1, Relaxed);
             return None;
         }
-        if let Some(ip) = ip {
-            let key = client_key(ip);
-            if !self.caps.take(key) {
-                self.counters.refused.fetch_add(1, Relaxed);
-                return None;
-            }
-            permit.key = Some(key);
-        }
-        Some(permit)
+        ip.is_none_or(|ip| permit.count(ip)).then_some(permit)
     }
 }
 
@@ -115,6 +110,20 @@ impl Shared {
 pub(crate) struct Permit {
     shared: Arc<Shared>,
     key: Option<u128>,
+}
+
+impl Permit {
+    /// Counts the connection as one of `ip`; `false`: it has as many as it may.
+    pub(crate) fn count(&mut self, ip: IpAddr) -> bool {
+        let key = client_key(ip);
+        let fits = self.shared.caps.take(key);
+        if fits {
+            self.key = Some(key);
+        } else {
+            self.shared.counters.refused.fetch_add(1, Relaxed);
+        }
+        fits
+    }
 }
 
 impl Drop for Permit {

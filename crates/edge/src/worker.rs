@@ -18,13 +18,14 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     access_log::{Line, LogBatch},
     clock::now_ms,
-    conn::{ClientIo, ConnState, Entrance, Kill, Stream},
-    h1, h2, headers,
+    conn::{ClientIo, ConnState, Kill, Stream},
+    entry, h1, h2,
+    headers::{self, Trust},
     ids::RequestIds,
     listeners::{Listener, Socket},
     proxy::Ctx,
     shared::{Permit, Shared},
-    timers::{TICK, Timers, within},
+    timers::{TICK, Timers},
     upstream::Idle,
 };
 
@@ -123,7 +124,7 @@ impl Worker {
             site: None,
             client: conn.peer_ip(),
             protocol: "HTTP/1.1",
-            tls: conn.entrance == Entrance::Https,
+            tls: conn.is_over_tls,
             class: "http",
             retries: 0,
             cause: Some(cause),
@@ -192,14 +193,12 @@ async fn accept_loop(worker: Rc<Worker>, listener: crate::listeners::Accept, tls
     loop {
         match listener.socket.accept().await {
             Ok((socket, peer)) => {
-                let is_trusted = peer.is_some_and(|peer| {
-                    headers::is_trusted(peer.ip().to_canonical(), &worker.shared.settings.trusted_proxies)
-                });
-                let counted = peer.filter(|_| !is_trusted).map(|peer| peer.ip());
+                let trust = headers::trust(peer, &worker.shared.settings);
+                let counted = peer.filter(|_| trust == Trust::Nobody).map(|peer| peer.ip());
                 // Past the caps a connection is closed at once: better than one that waits and is never served.
                 let Some(permit) = worker.shared.admit(counted) else { continue };
                 let now = worker.timers.now();
-                let state = ConnState::new(listener.entrance, peer, listener.port, is_trusted, now);
+                let state = ConnState::new(listener.entrance, peer, listener.port, trust, now);
                 tokio::task::spawn_local(connection(Rc::clone(&worker), socket, state, tls.clone(), permit));
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -220,23 +219,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 async fn connection(
     worker: Rc<Worker>,
     socket: Socket,
-    state: ConnState,
+    mut state: ConnState,
     tls: Option<TlsAcceptor>,
-    permit: Permit,
+    mut permit: Permit,
 ) {
-    let stream = match socket {
-        Socket::Unix(stream) => Stream::Unix(stream),
-        Socket::Tcp(stream) => {
-            let _ = stream.set_nodelay(true);
-            match (state.entrance, tls) {
-                (Entrance::Https, Some(tls)) => match Box::pin(handshake(&worker, stream, &tls)).await {
-                    Some(stream) => stream,
-                    None => return,
-                },
-                _ => Stream::Tcp(stream),
-            }
-        }
-    };
+    let entering = entry::enter(&worker, socket, &mut state, tls.as_ref(), &mut permit);
+    let Some(stream) = entering.await else { return };
     if let Stream::Tls(stream) = &stream {
         state.is_h2.set(stream.get_ref().1.alpn_protocol() == Some(b"h2"));
     }
@@ -289,16 +277,5 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.worker.connections.borrow_mut().remove(self.key);
-    }
-}
-
-async fn handshake(worker: &Worker, stream: TcpStream, tls: &TlsAcceptor) -> Option<Stream> {
-    let limit = worker.shared.settings.limits.header_timeout.0;
-    match within(&worker.timers, limit, tls.accept(stream)).await? {
-        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
-        Err(error) => {
-            tracing::debug!(%error, "a TLS handshake failed");
-            None
-        }
     }
 }

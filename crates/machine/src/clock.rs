@@ -1,7 +1,7 @@
 //! Time: the wall clock for people, the boot for identity. Timers use [`std::time::Instant`], which a clock that jumps
 //! does not move.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970; 0 for a clock before that.
 pub fn now_unix_ms() -> u64 {
@@ -11,6 +11,12 @@ pub fn now_unix_ms() -> u64 {
 pub fn unix_ms(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Since this boot, time asleep included. Every process of the machine reads the same, and nobody can set it.
+pub fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
 }
 
 /// The kernel's name for this boot; empty where `/proc` is missing. A pid of another boot means nothing.

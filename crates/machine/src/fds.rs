@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Write as _},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
     sync::atomic::{AtomicBool, Ordering},
@@ -43,6 +43,15 @@ fn take(raw: RawFd) -> Option<OwnedFd> {
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).ok()?;
     Some(fd)
+}
+
+/// Opens anew what a descriptor of a file stands for, to read, or to write too. Needs `/proc`.
+///
+/// # Errors
+/// The kernel's: its mode may not allow it to this user.
+pub fn reopen(fd: impl AsFd, writable: bool) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    std::fs::File::options().read(true).write(writable).open(path).map(OwnedFd::from)
 }
 
 /// Sends `bytes` with `fds` in one message.

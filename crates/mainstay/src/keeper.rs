@@ -23,6 +23,7 @@ mod smoke;
 mod standing;
 mod start;
 mod tables;
+mod ticket_seeds;
 mod users;
 mod world;
 
@@ -40,7 +41,7 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
-    start::logging();
+    crate::logging::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(start::keeper(args)),

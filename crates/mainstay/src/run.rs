@@ -15,6 +15,7 @@ use crate::{
     commands::up::Up,
     config::folders::{Folders, Surroundings},
     keeper::{self, KeeperArgs},
+    logging,
 };
 
 /// A keeper that says nothing for this long hangs.
@@ -30,7 +31,10 @@ pub(crate) fn keeper(args: &[OsString]) -> ExitCode {
 /// `mainstay edge --settings FILE`.
 pub(crate) fn edge(args: &[OsString]) -> ExitCode {
     match args.get(2..) {
-        Some([flag, file]) if flag == "--settings" => edge::main(std::path::Path::new(file)),
+        Some([flag, file]) if flag == "--settings" => {
+            logging::begin();
+            edge::main(std::path::Path::new(file))
+        }
         _ => {
             eprintln!("error: mainstay edge takes --settings FILE   [usage]");
             ExitCode::FAILURE

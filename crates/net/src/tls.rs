@@ -2,18 +2,24 @@
 
 use std::{
     collections::HashMap,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use x509_cert::der::Decode as _;
+
+use crate::tickets::SharedTickets;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -35,26 +41,46 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Reads a PEM chain, leaf first, and its key. Blocking.
+/// Bound: of a file. A chain of three large certificates takes 8 KiB.
+const FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// Reads a PEM chain, leaf first, and its key, which must belong to it. Blocking.
 pub fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let unreadable = |error: rustls_pki_types::pem::Error| CertificateError::Certificate {
-        path: certificate.to_owned(),
-        reason: error.to_string(),
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .map_err(unreadable)?
+    let unreadable = |reason: String| CertificateError::Certificate { path: certificate.to_owned(), reason };
+    let text = read_bounded(certificate).map_err(|error| unreadable(error.to_string()))?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+        .map_err(|error| unreadable(error.to_string()))?;
     if chain.is_empty() {
         return Err(CertificateError::Empty { path: certificate.to_owned() });
     }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| CertificateError::Key { path: key.to_owned(), reason: error.to_string() })?;
+    let unreadable = |reason: String| CertificateError::Key { path: key.to_owned(), reason };
+    let text = read_bounded(key).map_err(|error| unreadable(error.to_string()))?;
+    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unreadable(error.to_string()))?;
     CertifiedKey::from_der(chain, private, &provider()).map_err(|source| CertificateError::Mismatch {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
         source,
     })
+}
+
+/// A pipe would be waited for, so only what is a file is opened.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    let got = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let fits = u64::try_from(got).is_ok_and(|got| got <= FILE_BYTES_MAX);
+    if fits { Ok(bytes) } else { Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))) }
+}
+
+/// When the leaf ends to be valid; `None`: it does not say so in a way that can be read.
+pub fn expiry(certificate: &CertifiedKey) -> Option<SystemTime> {
+    let leaf = x509_cert::Certificate::from_der(certificate.end_entity_cert().ok()?).ok()?;
+    let since_1970 = leaf.tbs_certificate().validity().not_after.to_date_time().unix_duration();
+    Some(SystemTime::UNIX_EPOCH + since_1970)
 }
 
 /// Certificates by the names they are for.
@@ -71,9 +97,11 @@ impl Certificates {
         self.names.insert(name.to_owned(), Arc::clone(certificate));
     }
 
-    /// Answers names that no other certificate covers.
-    pub fn set_fallback(&mut self, certificate: Arc<CertifiedKey>) {
-        self.fallback = Some(certificate);
+    /// As [`Certificates::add`], unless another certificate is for this very name.
+    pub fn add_if_free(&mut self, name: &str, certificate: &Arc<CertifiedKey>) {
+        if !self.names.contains_key(name) {
+            self.add(name, certificate);
+        }
     }
 
     /// For a name of a ClientHello; `None`: it named none.
@@ -97,7 +125,7 @@ impl ResolvesServerCert for Resolver {
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, resumption by `tickets` only (nothing is stored per session).
 pub fn server_config(
     resolver: Arc<Resolver>,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    tickets: Option<Arc<SharedTickets>>,
 ) -> Result<ServerConfig, CertificateError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

@@ -6,6 +6,7 @@ mod assistant;
 mod bad_input;
 mod bakes;
 mod broken_releases;
+mod front;
 mod hostile_apps;
 mod kills;
 mod load;

@@ -2,7 +2,7 @@
 
 use api::{
     checks::State,
-    machine::{Listener, Machine, Process},
+    machine::{Certificate, Listener, Machine, Process},
     status::{Instance, ServiceStatus, SiteStatus},
 };
 use model::{ReleaseNumber, manifest::Manifest};
@@ -49,6 +49,17 @@ fn status() -> SiteStatus {
     }
 }
 
+fn certificate(days_left: i64) -> Certificate {
+    Certificate {
+        names: vec!["chat.example.com".to_owned()],
+        file: "/chat.pem".to_owned(),
+        served: true,
+        expires: None,
+        days_left: Some(days_left),
+        problem: None,
+    }
+}
+
 fn machine() -> Machine {
     let process = Process { pid: 9, started: String::new(), restarts: 0 };
     let listener =
@@ -64,6 +75,7 @@ fn machine() -> Machine {
         edge: Some(process),
         has_parent: true,
         listeners: vec![listener("http"), listener("https")],
+        certificates: vec![certificate(60)],
         lost: Vec::new(),
         disk_free_bytes: 10 << 30,
         inodes_free: 1_000_000,
@@ -96,6 +108,25 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
     assert_eq!(found_after(|_, machine| machine.has_parent = false), ["keeper-parent"]);
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
+}
+
+#[test]
+fn a_certificate_that_ends_or_is_not_taken_is_found_with_its_days() {
+    let with = |known: Certificate| found_after(|_, machine| machine.certificates = vec![known]);
+    assert_eq!(with(certificate(14)), [""; 0]);
+    assert_eq!(with(certificate(13)), ["certificates-renewed"]);
+    assert_eq!(with(certificate(3)), ["certificates-renewed"]);
+    assert_eq!(with(certificate(2)), ["certificates"]);
+    assert_eq!(with(certificate(-1)), ["certificates"]);
+    let problem = Some("the key does not belong to it".to_owned());
+    assert_eq!(with(Certificate { problem: problem.clone(), ..certificate(60) }), ["certificates-renewed"]);
+    let unserved = Certificate { served: false, days_left: None, problem, ..certificate(0) };
+    assert_eq!(with(unserved), ["certificates"]);
+    let (status, mut machine, manifest) = (status(), machine(), manifest());
+    machine.certificates = vec![certificate(13)];
+    let said = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    let said = serde_json::to_string(&said).unwrap();
+    assert!(said.contains("the certificate of chat.example.com (/chat.pem) has 13 days left"), "{said}");
 }
 
 #[test]

@@ -2,15 +2,17 @@
 
 use std::sync::{Arc, PoisonError, atomic::Ordering::Relaxed};
 
-use super::{Active, ListenerStatus, PoolStatus, Status, UpstreamStatus, WorkerStatus};
+use super::{Active, PoolStatus, Status, UpstreamStatus, WorkerStatus, serve::Control};
 use crate::{
     clock::now_ms,
-    director::{Director, log_dropped, requests_total},
+    director::{log_dropped, requests_total},
+    entry::Reason,
     metrics::{escape, family, render},
     pool::{Class, PoolState, UpstreamState},
 };
 
-pub(crate) fn status(director: &Director, listeners: &[ListenerStatus]) -> Status {
+pub(crate) fn status(control: &Control) -> Status {
+    let director = &control.director;
     let shared = &director.shared;
     let workers = shared.workers.iter().enumerate().map(|(index, pulse)| WorkerStatus {
         index,
@@ -29,7 +31,8 @@ pub(crate) fn status(director: &Director, listeners: &[ListenerStatus]) -> Statu
         draining: shared.is_stopping(),
         served,
         pools,
-        listeners: listeners.to_vec(),
+        listeners: control.listeners.clone(),
+        certificates: control.certificates.load().to_vec(),
         workers: workers.collect(),
         connections: shared.counters.connections.load(Relaxed),
         connections_refused_total: shared.counters.refused.load(Relaxed),
@@ -81,9 +84,10 @@ fn upstream(state: &UpstreamState) -> UpstreamStatus {
 }
 
 /// The catalogue's two families, and gauges of our own.
-pub(crate) fn metrics(director: &Director, listeners: &[ListenerStatus]) -> String {
+pub(crate) fn metrics(control: &Control) -> String {
+    let director = &control.director;
     let shared = &director.shared;
-    let status = status(director, listeners);
+    let status = status(control);
     let mut out = String::new();
     render(&shared.shards, &director.names.borrow(), &mut out);
     let one = |value: u64| vec![(String::new(), value)];
@@ -96,10 +100,24 @@ pub(crate) fn metrics(director: &Director, listeners: &[ListenerStatus]) -> Stri
         help,
         &one(status.connections_refused_total),
     );
+    let turned_away: Vec<_> = Reason::ALL
+        .map(|reason| (format!("reason=\"{}\"", reason.name()), shared.turned_away.count(reason)))
+        .into();
+    let help = "Connections that ended before their first request could come: PROXY header or TLS handshake";
+    family(&mut out, "edge_entries_failed_total", "counter", help, &turned_away);
     let help = "Answers of status 5xx that the edge made itself";
     family(&mut out, "edge_errors_total", "counter", help, &one(status.edge_5xx_total));
     let help = "Lines that the access log could not take";
     family(&mut out, "edge_access_log_dropped_total", "counter", help, &one(status.access_log_dropped_total));
+    let expiries: Vec<_> = status
+        .certificates
+        .iter()
+        .filter_map(|known| {
+            Some((format!("cert=\"{}\"", escape(&known.cert.to_string_lossy())), known.expires_unix_s?))
+        })
+        .collect();
+    let help = "When the certificate that is served ends to be valid, in seconds since 1970";
+    family(&mut out, "edge_certificate_expiry_timestamp_seconds", "gauge", help, &expiries);
     family(&mut out, "edge_table_epoch", "gauge", "Epoch of the routing table", &one(status.served.epoch));
     let websockets = status.pools.iter().map(|pool| pool.active.websocket).sum();
     family(&mut out, "websocket_active_connections", "gauge", "Open WebSockets", &one(websockets));

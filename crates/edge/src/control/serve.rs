@@ -11,7 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixListener, sync::watch};
 
 use super::{DrainNow, DrainNowDone, ListenerStatus, LoadTable, Problem, Shutdown, ShutdownBegun, report};
-use crate::director::{Director, OrderError};
+use crate::{
+    certificates::Told,
+    director::{Director, OrderError},
+};
 
 /// Bound: of an order.
 const ORDER_BYTES_MAX: usize = 64 << 10;
@@ -22,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Control {
     pub(crate) director: Rc<Director>,
     pub(crate) listeners: Vec<ListenerStatus>,
+    pub(crate) certificates: Told,
     /// Told once a shutdown has begun.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -59,8 +63,8 @@ type Answer = Response<Full<Bytes>>;
 async fn answer(control: Rc<Control>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let director = &control.director;
     Ok(match (request.method(), request.uri().path()) {
-        (&Method::GET, "/status") => json(StatusCode::OK, &report::status(director, &control.listeners)),
-        (&Method::GET, "/metrics") => metrics(report::metrics(director, &control.listeners)),
+        (&Method::GET, "/status") => json(StatusCode::OK, &report::status(&control)),
+        (&Method::GET, "/metrics") => metrics(report::metrics(&control)),
         (&Method::POST, "/table") => match order::<LoadTable>(request).await {
             Ok(order) => told(director.load(Some(order.epoch)).await),
             Err(answer) => answer,

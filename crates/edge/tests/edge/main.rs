@@ -3,9 +3,11 @@
 #![allow(unreachable_pub, reason = "`pub` says here what other files of this one binary use")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod certificates;
 mod headers;
 mod limits;
 mod observing;
+mod proxy_protocol;
 mod retries;
 mod smuggling;
 mod streams;

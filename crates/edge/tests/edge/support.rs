@@ -119,10 +119,10 @@ impl Edge {
         Self::start_with(table, |_| {}).await
     }
 
-    /// With a ticket seed, as the keeper hands it down.
-    pub async fn start_sharing(table: &Table, seed: &[u8]) -> Self {
-        let seed = machine::memfd::sealed("ticket-seed", seed).unwrap();
-        Self::launch(table, |_| {}, vec![("ticket-seed".to_owned(), seed)]).await
+    /// With the seeds of tickets, as the keeper hands them down.
+    pub async fn start_sharing(table: &Table, seeds: &OwnedFd) -> Self {
+        let seeds = seeds.try_clone().unwrap();
+        Self::launch(table, |_| {}, vec![("ticket-seed".to_owned(), seeds)]).await
     }
 
     pub async fn start_with(table: &Table, change: impl FnOnce(&mut Settings)) -> Self {

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use net::tickets::Seeds;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
@@ -58,7 +59,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-fn config(alpn: &[&str]) -> Arc<ClientConfig> {
+pub fn config(alpn: &[&str]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(net::tls::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -70,12 +71,21 @@ fn config(alpn: &[&str]) -> Arc<ClientConfig> {
 }
 
 async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
+    connect_over(TcpStream::connect(edge.https).await.unwrap(), config).await
+}
+
+pub async fn connect_to(edge: &Edge, host: &'static str, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(edge.https).await.unwrap();
+    let name = ServerName::try_from(host).unwrap();
+    TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
+}
+
+pub async fn connect_over(stream: TcpStream, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::clone(config)).connect(name, stream).await.unwrap()
 }
 
-async fn mirror() -> App {
+pub async fn mirror() -> App {
     App::start(|request| async move {
         let host = request.headers()["host"].to_str().unwrap().to_owned();
         let proto = request.headers()["x-forwarded-proto"].to_str().unwrap().to_owned();
@@ -116,7 +126,7 @@ async fn http2_without_tls_is_known_by_its_first_bytes() {
     edge.log_with(|line| line["protocol"] == "HTTP/2" && line["tls"] == false).await;
 }
 
-async fn fifty_streams<S>(stream: S, scheme: &'static str)
+pub async fn fifty_streams<S>(stream: S, scheme: &'static str)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -142,37 +152,88 @@ where
     }
 }
 
-#[tokio::test]
-async fn a_session_is_resumed_by_its_ticket() {
-    let app = mirror().await;
-    let edge = Edge::start(&live(&[&app])).await;
+/// How a client that remembers shakes hands with these edges, one after the other.
+async fn handshakes(edges: &[&Edge]) -> Vec<HandshakeKind> {
     let config = config(&["http/1.1"]);
     let mut kinds = Vec::new();
-    for _ in 0..2 {
-        let mut stream = connect(&edge, &config).await;
-        stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-        stream.read_to_end(&mut Vec::new()).await.unwrap();
-        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
-    }
-    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
-}
-
-/// The tickets of one generation are the next one's: both derive their keys from the same seed.
-#[tokio::test]
-async fn the_next_edge_resumes_what_this_one_began() {
-    let app = mirror().await;
-    let seed: Vec<u8> = (0..32).collect();
-    let with_seed = || async { Edge::start_sharing(&live(&[&app]), &seed).await };
-    let (first, second) = (with_seed().await, with_seed().await);
-    let config = config(&["http/1.1"]);
-    let mut kinds = Vec::new();
-    for edge in [&first, &second] {
+    for edge in edges {
         let mut stream = connect(edge, &config).await;
         stream.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         stream.read_to_end(&mut Vec::new()).await.unwrap();
         kinds.push(stream.get_ref().1.handshake_kind().unwrap());
     }
-    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
+    kinds
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_its_ticket() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    assert_eq!(handshakes(&[&edge, &edge]).await, [HandshakeKind::Full, HandshakeKind::Resumed]);
+}
+
+#[tokio::test]
+async fn without_tickets_every_handshake_is_full() {
+    let app = mirror().await;
+    let without = |settings: &mut edge::Settings| settings.tls.session_tickets = false;
+    let edge = Edge::start_with(&live(&[&app]), without).await;
+    assert_eq!(handshakes(&[&edge, &edge]).await, [HandshakeKind::Full, HandshakeKind::Full]);
+}
+
+/// The tickets of one generation are the next one's, also where the seeds were renewed between them: both derive their
+/// keys from the same file.
+#[tokio::test]
+async fn the_next_edge_resumes_what_this_one_began() {
+    let app = mirror().await;
+    let seeds = Seeds::create("ticket-seed").unwrap();
+    let first = Edge::start_sharing(&live(&[&app]), &seeds).await;
+    Seeds::open(&seeds).unwrap().renew().unwrap();
+    let second = Edge::start_sharing(&live(&[&app]), &seeds).await;
+    let kinds = handshakes(&[&first, &second, &first]).await;
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed]);
+}
+
+/// What a client says first when it names `host` as its server.
+fn client_hello(host: &'static str) -> Vec<u8> {
+    let name = ServerName::try_from(host).unwrap();
+    let mut client = rustls::ClientConnection::new(config(&["http/1.1"]), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+async fn answer_to(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(edge.https).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
+}
+
+/// An alert record of TLS: fatal, and why.
+const ILLEGAL_PARAMETER: [u8; 2] = [2, 47];
+
+/// RFC 6066 has no port in a server name. That such a client is refused is no wish of ours (decision 9), but it is told.
+#[tokio::test]
+async fn a_handshake_that_fails_is_counted_by_its_reason() {
+    let app = mirror().await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let mut hello = client_hello("chat.example.comz443");
+    let at = hello.windows(5).position(|window| window == b"mz443").unwrap();
+    hello[at + 1] = b':';
+    assert!(answer_to(&edge, &hello).await.ends_with(&ILLEGAL_PARAMETER));
+    answer_to(&edge, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    drop(TcpStream::connect(edge.https).await.unwrap());
+    let wanted = ["bad-server-name", "not-tls", "left"];
+    let wanted = wanted.map(|reason| format!("edge_entries_failed_total{{reason=\"{reason}\"}} 1\n"));
+    let start = std::time::Instant::now();
+    loop {
+        let metrics = edge.client.metrics().await.unwrap();
+        if wanted.iter().all(|line| metrics.contains(line)) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{wanted:?} in {metrics}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use api::{
     client::Failure,
-    machine::Machine,
+    machine::{Certificate, Machine},
     status::{Instance, ServiceStatus, SiteStatus},
 };
 use clap::Args;
@@ -145,6 +145,18 @@ fn instance_row(instance: &Instance) -> Vec<String> {
     ]
 }
 
+fn certificate_words(known: &Certificate) -> String {
+    let names = known.names.join(" ");
+    let until = match (&known.expires, known.days_left) {
+        (Some(_), Some(days)) if days < 0 => "expired".to_owned(),
+        (Some(expires), Some(days)) => format!("until {}, {days} days", moment(expires)),
+        _ if known.served => "served".to_owned(),
+        _ => "not served".to_owned(),
+    };
+    let problem = known.problem.as_ref().map(|problem| format!("; its files are not taken: {problem}"));
+    format!("certificate {names}: {until}{}", problem.unwrap_or_default())
+}
+
 fn machine_words(machine: &Machine) -> String {
     let mut lines =
         vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
@@ -166,6 +178,7 @@ fn machine_words(machine: &Machine) -> String {
             .iter()
             .map(|listener| format!("{}: {}  {}", listener.kind, listener.address, listener.url)),
     );
+    lines.extend(machine.certificates.iter().map(certificate_words));
     lines.push(format!("disk: {} free, {} inodes free", bytes(machine.disk_free_bytes), machine.inodes_free));
     if !machine.has_parent {
         lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use self::{
     apps::{App, SecretSource, Site},
-    edge::{Certificate, ClientIp, Edge},
+    edge::{Certificate, ClientIp, Edge, Tls},
 };
 use super::{
     decode::{self, At, Later, Problems, Section},
@@ -42,6 +42,7 @@ pub struct Machine {
     pub trusted_proxies: Vec<IpNet>,
     pub client_ip: ClientIp,
     pub certificates: Vec<Certificate>,
+    pub tls: Tls,
     /// `down` and Ctrl-C drain for at most this long.
     pub shutdown_timeout: Span,
     /// Free bytes that a deploy leaves on the disk.
@@ -81,6 +82,7 @@ impl Machine {
             trusted_proxies: Vec::new(),
             client_ip: ClientIp::Peer,
             certificates: Vec::new(),
+            tls: Tls::default(),
             shutdown_timeout: Span::secs(90),
             disk_reserve: ByteSize::gib(1),
             ports: PORTS,
@@ -176,6 +178,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         trusted_proxies: trusted_proxies(top),
         client_ip: edge::client_ip(top).unwrap_or(ClientIp::Peer),
         certificates: edge::certificates(top, base),
+        tls: top.table("tls", |section| Some(edge::tls(section))).unwrap_or_default(),
         shutdown_timeout: top.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),
         ports: ports(top).unwrap_or(default.ports),

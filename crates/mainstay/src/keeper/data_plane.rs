@@ -69,6 +69,7 @@ impl Places {
             ClientIp::Peer => edge::settings::ClientIp::Peer,
             ClientIp::XForwardedFor => edge::settings::ClientIp::XForwardedFor,
             ClientIp::CfConnectingIp => edge::settings::ClientIp::CfConnectingIp,
+            ClientIp::ProxyProtocol => edge::settings::ClientIp::ProxyProtocol,
         };
         settings.tls.certificates = machine
             .certificates
@@ -79,6 +80,7 @@ impl Places {
                 key: own.key.clone(),
             })
             .collect();
+        settings.tls.session_tickets = machine.tls.session_tickets;
         settings.https_port = doors.https;
         settings.shutdown_within = machine.shutdown_timeout;
         settings

@@ -14,18 +14,19 @@ use std::{
 use model::Explain;
 use supervisor::{Inherited, store::Store};
 
-use super::world::Doors;
+use super::{
+    ticket_seeds::{self, TICKET_SEED},
+    world::Doors,
+};
 use crate::config::machine::Listen;
 
 /// Bound: listeners of one address.
 const PER_ADDRESS_MAX: usize = 8;
-/// The name that the ticket seed has in the store and at the edge.
-pub(crate) const TICKET_SEED: &str = "ticket-seed";
-const SEED_BYTES: usize = 32;
 
 /// The set, by name: `http.0`, `http.1`, `https.0`, …, and the ticket seed.
 pub(crate) struct Listeners {
     pub fds: Vec<Inherited>,
+    pub ticket_seeds: Arc<OwnedFd>,
     pub doors: Doors,
     /// As they are bound: scheme and address.
     pub bound: Vec<(&'static str, SocketAddr)>,
@@ -48,7 +49,8 @@ pub(crate) fn open(
 ) -> Result<Listeners, Explain> {
     let per_address = per_address(state)?;
     let mut kept: BTreeMap<String, OwnedFd> = kept.into_iter().collect();
-    let mut all = Listeners { fds: Vec::new(), doors: Doors::default(), bound: Vec::new() };
+    let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(kept.remove(TICKET_SEED), store)?);
+    let mut all = Listeners { fds: Vec::new(), ticket_seeds, doors: Doors::default(), bound: Vec::new() };
     for (index, (scheme, address)) in wanted(listen).enumerate() {
         let names = (0..per_address).map(|n| format!("{scheme}.{}", index * PER_ADDRESS_MAX + n));
         let mut set = Vec::new();
@@ -67,11 +69,7 @@ pub(crate) fn open(
         door.get_or_insert(actual.port());
         all.bound.push((scheme, actual));
     }
-    let seed = match kept.remove(TICKET_SEED) {
-        Some(seed) => seed,
-        None => make_seed(store)?,
-    };
-    all.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::new(seed) });
+    all.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&all.ticket_seeds) });
     for name in kept.keys() {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
         store.map(|store| store.remove(name));
@@ -117,17 +115,6 @@ fn taken(address: SocketAddr, error: &net::listen::BindError) -> Explain {
         }
         net::listen::BindError::Other { .. } => explain.help(elsewhere),
     }
-}
-
-fn make_seed(store: Option<&Store>) -> Result<OwnedFd, Explain> {
-    let failed = |error: std::io::Error| {
-        Explain::new("no-ticket-seed", "cannot make the seed of TLS tickets").because(&error)
-    };
-    let mut seed = [0; SEED_BYTES];
-    machine::entropy::fill(&mut seed).map_err(failed)?;
-    let fd = machine::memfd::sealed(TICKET_SEED, &seed).map_err(failed)?;
-    keep(store, TICKET_SEED, &fd);
-    Ok(fd)
 }
 
 /// Puts a descriptor into the store above.

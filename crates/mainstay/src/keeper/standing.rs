@@ -1,8 +1,12 @@
 //! What stands: this keeper, the edge, the listeners, and what the machine does not give.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use api::machine::{Listener, Machine, Process};
+use api::machine::{Certificate, Listener, Machine, Process};
+use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
 use super::{instances::rfc3339, world::Outside};
@@ -44,6 +48,7 @@ impl Standing {
             edge: self.edge(),
             has_parent,
             listeners: self.listeners.clone(),
+            certificates: certificates(world).await,
             lost,
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
@@ -67,5 +72,60 @@ impl Standing {
             | SlotState::Stopped { .. } => return None,
         };
         Some(Process { pid: process.pid(), started: rfc3339(since), restarts })
+    }
+}
+
+/// The edge serves without a certificate that it cannot use; whoever starts the machine should see that.
+pub(crate) async fn tell_unserved_certificates(edge: &edge::control::Client) {
+    let Ok(status) = edge.status().await else { return };
+    for known in status.certificates.iter().filter(|known| !known.served) {
+        let (names, why) = (known.names.join(" "), known.problem.as_deref());
+        tracing::error!(
+            names,
+            why,
+            "A certificate of machine.toml cannot be used; its names are answered with another."
+        );
+    }
+}
+
+/// What the edge says of them; an edge that does not answer is a finding of its own.
+async fn certificates(world: &Outside) -> Vec<Certificate> {
+    let status = world.edge.status().await;
+    status.map(|status| status.certificates.into_iter().map(certificate).collect()).unwrap_or_default()
+}
+
+fn certificate(known: CertificateStatus) -> Certificate {
+    let expires = known.expires_unix_s.map(|at| UNIX_EPOCH + Duration::from_secs(at));
+    Certificate {
+        names: known.names,
+        file: known.cert.display().to_string(),
+        served: known.served,
+        expires: expires.map(rfc3339),
+        days_left: expires.map(days_until),
+        problem: known.problem,
+    }
+}
+
+/// Whole days, rounded down: what ended a minute ago has -1.
+fn days_until(at: SystemTime) -> i64 {
+    const DAY_S: i64 = 24 * 3600;
+    let s = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    match at.duration_since(SystemTime::now()) {
+        Ok(left) => s(left) / DAY_S,
+        Err(over) => -1 - s(over.duration()) / DAY_S,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_whole_and_an_end_that_has_been_is_below_none() {
+        let now = SystemTime::now();
+        let in_s = |s: u64| days_until(now + Duration::from_secs(s));
+        assert_eq!((in_s(86_400 + 60), in_s(86_400 - 60)), (1, 0));
+        assert_eq!(days_until(now - Duration::from_secs(60)), -1);
+        assert_eq!(days_until(now - Duration::from_secs(86_400 + 60)), -2);
     }
 }

@@ -26,8 +26,9 @@ use super::{
     operations::Keeper,
     orders,
     smoke::Smoker,
-    standing::Standing,
+    standing::{self, Standing},
     tables::Tables,
+    ticket_seeds,
     users::Users,
     world::Outside,
 };
@@ -40,22 +41,6 @@ use crate::config::{
 const OPERATORS: &str = "mainstay";
 /// The code of the refusal when a keeper holds the data folder.
 pub(crate) const ALREADY_UP: &str = "already-up";
-
-/// Sentences for people on a terminal; in a unit the journal adds the time.
-pub(crate) fn logging() {
-    use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MAINSTAY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let text = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = if std::io::stderr().is_terminal() {
-        text.compact().with_target(false).try_init()
-    } else {
-        text.json().flatten_event(true).try_init()
-    };
-    if set.is_err() {
-        eprintln!("warning: somebody set up logging before the keeper did");
-    }
-}
 
 /// From nothing to serving, then until the end.
 /// # Errors
@@ -81,6 +66,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
 
     let control = edge::control::Client::new(&settings.control);
+    standing::tell_unserved_certificates(&control).await;
     let world = Arc::new(Outside {
         tables: Tables::open(&settings, control.clone()),
         edge: control,
@@ -97,7 +83,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let standing = Standing {
         started,
         edge: Arc::clone(&edge),
-        listeners: told_listeners(&listeners),
+        listeners: told_listeners(&listeners.bound),
         parent: store.as_ref().and(parent()),
         restarts: life::count(&ground.folders.run),
     };
@@ -105,10 +91,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
+    let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
     life::announce(&args, &keeper, store.as_ref());
     let code = life::until_the_end(&keeper, &edge, store, handing).await;
     api.abort();
+    renewing.abort();
     Ok(code)
 }
 
@@ -348,12 +336,12 @@ fn release_settings(ground: &Ground) -> release::Settings {
     settings
 }
 
-fn told_listeners(listeners: &Listeners) -> Vec<api::machine::Listener> {
+fn told_listeners(bound: &[(&str, std::net::SocketAddr)]) -> Vec<api::machine::Listener> {
     let url = |scheme: &str, address: &std::net::SocketAddr| {
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { host_of(address) };
         format!("{scheme}://{host}:{}/", address.port())
     };
-    let told = listeners.bound.iter().map(|(scheme, address)| api::machine::Listener {
+    let told = bound.iter().map(|(scheme, address)| api::machine::Listener {
         kind: (*scheme).to_owned(),
         address: address.to_string(),
         url: url(scheme, address),
@@ -386,8 +374,7 @@ mod tests {
     fn a_url_is_one_that_a_person_can_open() {
         let bound = [("http", "[::]:80"), ("https", "127.0.0.1:8443"), ("http", "[::1]:81")];
         let bound = bound.map(|(scheme, text)| (scheme, text.parse().expect("an address"))).to_vec();
-        let listeners = Listeners { fds: Vec::new(), doors: super::super::world::Doors::default(), bound };
-        let urls: Vec<_> = told_listeners(&listeners).into_iter().map(|told| told.url).collect();
+        let urls: Vec<_> = told_listeners(&bound).into_iter().map(|told| told.url).collect();
         assert_eq!(urls, ["http://localhost:80/", "https://127.0.0.1:8443/", "http://[::1]:81/"]);
     }
 }

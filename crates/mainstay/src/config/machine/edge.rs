@@ -63,6 +63,20 @@ pub enum ClientIp {
     Peer,
     XForwardedFor,
     CfConnectingIp,
+    ProxyProtocol,
+}
+
+/// How the edge speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// Clients resume a session by a ticket, without a full handshake.
+    pub session_tickets: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { session_tickets: true }
+    }
 }
 
 /// A certificate chain and its key, as PEM files.
@@ -102,6 +116,11 @@ pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
     }
 }
 
+pub(super) fn tls(section: &mut Section<'_, '_, '_>) -> Tls {
+    let default = Tls::default();
+    Tls { session_tickets: section.boolean("session_tickets").unwrap_or(default.session_tickets) }
+}
+
 pub(super) fn client_ip(top: &mut Section<'_, '_, '_>) -> Option<ClientIp> {
     let said = top.one_of(
         "client_ip",
@@ -109,6 +128,7 @@ pub(super) fn client_ip(top: &mut Section<'_, '_, '_>) -> Option<ClientIp> {
             ("peer", ClientIp::Peer),
             ("x-forwarded-for", ClientIp::XForwardedFor),
             ("cf-connecting-ip", ClientIp::CfConnectingIp),
+            ("proxy-protocol", ClientIp::ProxyProtocol),
         ],
     )?;
     if said != ClientIp::Peer && !top.has("trusted_proxies") {

@@ -42,9 +42,18 @@ fn a_service_listens_on_the_real_ports_and_a_user_on_loopback() {
 fn every_key_is_read() {
     let machine = parse(include_str!("testdata/full.toml"), "machine.toml", &Folders::service()).unwrap();
     assert_eq!(machine.client_ip, ClientIp::XForwardedFor);
+    assert!(!machine.tls.session_tickets);
     assert_eq!(machine.user_of(&"assistant".parse().unwrap()), Some("chat"));
     assert_eq!(machine.certificates[0].cert, Path::new("/etc/mainstay/chat.pem"));
     insta::assert_snapshot!(serde_json::to_string_pretty(&machine).unwrap());
+}
+
+#[test]
+fn a_balancers_word_is_taken_from_named_proxies_only() {
+    let text = "client_ip = \"proxy-protocol\"\n";
+    let machine = parse(&format!("{text}trusted_proxies = [\"10.0.0.5\"]\n"), "m", &own()).unwrap();
+    assert_eq!(machine.client_ip, ClientIp::ProxyProtocol);
+    assert!(refused(text, &own()).contains("trusted_proxies"));
 }
 
 #[test]
