@@ -1,9 +1,10 @@
 //! The client of the admin API: one method per endpoint of [`crate::paths`].
 //!
 //! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call. [`lines::Lines`] are answers that
-//! come line by line, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
+//! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
 //! artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
 
+pub mod console;
 pub mod follow;
 pub mod lines;
 #[cfg(test)]
@@ -242,12 +243,20 @@ impl Client {
         self.post(&paths::site(site, "scale"), request, SLOW).await
     }
 
-    pub async fn run(&self, site: &Site, request: &jobs::Run) -> Result<Lines<jobs::Frame>, Failure> {
-        self.post_for_lines(&paths::site(site, "run"), request).await
+    pub async fn run(
+        &self,
+        site: &Site,
+        request: &jobs::Run,
+    ) -> Result<(console::Input, console::Output), Failure> {
+        wire::attach(&self.socket, &paths::site(site, "run"), encode(request)?, QUICK).await
     }
 
-    pub async fn exec(&self, site: &Site, request: &jobs::Exec) -> Result<Lines<jobs::Frame>, Failure> {
-        self.post_for_lines(&paths::site(site, "exec"), request).await
+    pub async fn exec(
+        &self,
+        site: &Site,
+        request: &jobs::Exec,
+    ) -> Result<(console::Input, console::Output), Failure> {
+        wire::attach(&self.socket, &paths::site(site, "exec"), encode(request)?, QUICK).await
     }
 
     pub async fn migrate_status(&self, site: &Site) -> Result<migrate::MigrateStatus, Failure> {

@@ -12,14 +12,6 @@ pub fn line(text: impl AsRef<str>) {
     }
 }
 
-/// Prints text as it is, without a line end.
-pub fn raw(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
-}
-
 /// Prints a value as one line of JSON.
 pub fn json(value: &impl Serialize) {
     match serde_json::to_string(value) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use admin::{Operations, Operator, Refusal, Reply, Why, operations::Lines};
+use admin::{Operations, Operator, Refusal, Reply, Why, operations::{Conversation, Lines}};
 use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -208,23 +208,22 @@ impl Operations for Keeper {
         self.site(&site)?.scale(request, self.caller(by)).await.map_err(refusal)
     }
 
-    async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Lines<jobs::Frame>> {
+    async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Conversation> {
         self.ending.refuse_new_work()?;
-        let runnable = self.site(&site)?.runnable(request.service).await.map_err(refusal)?;
-        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+        let runnable = self.site(&site)?.runnable(request.service.clone()).await.map_err(refusal)?;
+        oneoff::run(&self.world.ground, &site, &runnable, request, &by.name).await.map_err(failed)
     }
 
-    async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Lines<jobs::Frame>> {
+    async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Conversation> {
         self.ending.refuse_new_work()?;
-        let runnable =
-            self.site(&site)?.runnable(Some(request.instance.service.clone())).await.map_err(refusal)?;
-        if self.world.instances.slot(&site, &request.instance).is_none() {
+        self.site(&site)?;
+        let Some(slot) = self.world.instances.slot(&site, &request.instance) else {
             let explain =
                 Explain::new("no-such-instance", format!("{site} has no instance {}", request.instance))
                     .help("`mainstay status` lists them");
             return Err(Refusal::new(Why::Unknown, explain));
-        }
-        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+        };
+        oneoff::exec(&self.world.ground, &site, &slot, request, &by.name).await.map_err(failed)
     }
 
     async fn migrate_status(&self, site: Site) -> Reply<migrate::MigrateStatus> {

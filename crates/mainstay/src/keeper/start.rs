@@ -23,6 +23,7 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
+    oneoff,
     operations::Keeper,
     orders,
     smoke::Smoker,
@@ -279,6 +280,12 @@ async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
 async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     for found in found {
         if world.jobs.remember(&found) {
+            continue;
+        }
+        if let Found::Adopted(process) = &found
+            && process.spec().labels.contains_key(oneoff::ONE_OFF)
+        {
+            oneoff::adopt(process.clone());
             continue;
         }
         if let Err(error) = adopt_instance(world, &found).await {
