@@ -12,6 +12,12 @@ use crate::{AppName, ByteSize, EnvName, ServiceName, Span, schema::CodeSchema};
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
 
+/// Bound: instances of one service, in the manifest and by `mainstay scale`.
+pub const INSTANCES_MAX: u32 = 512;
+
+/// Where the programs of an app are looked for unless its manifest sets `PATH`.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     pub format: u32,

@@ -6,7 +6,7 @@ use api::{
     deploy::{Cancelled, Outcome, Phase, Plan, Started},
     jobs::Scale,
 };
-use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::INSTANCES_MAX, manifest::Manifest};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
@@ -479,6 +479,3 @@ impl<W: World> Actor<W> {
         Err(Explain::new("not-warm-any-more", message).help("ask again: it is started anew"))
     }
 }
-
-/// Bound: instances of one service.
-const INSTANCES_MAX: u32 = 64;

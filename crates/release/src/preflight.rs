@@ -57,16 +57,23 @@ pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
     of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
 }
 
-/// Twice the release and the reserve must be free, and inodes.
+/// Twice the release and the reserve must be free, and inodes. How large a release will be is known when it is
+/// unpacked: the largest before it says so, and the artifact's own size.
 pub(crate) fn enough_disk(disk: Disk, artifact: u64, largest: u64, reserve: u64) -> Result<(), Explain> {
     let release = artifact.saturating_mul(GROWTH).max(largest);
     let needed = release.saturating_mul(2).saturating_add(reserve);
     if disk.free_bytes < needed {
         return Err(Explain::new("disk-space", "there is too little disk space for another release")
             .caused_by(format!(
-                "{} free, {} needed (twice the release and a reserve of {})",
+                "{} free, {} needed: 2 × {} for {}, and `disk_reserve` of {}",
                 round(disk.free_bytes),
                 round(needed),
+                round(release),
+                if largest >= artifact.saturating_mul(GROWTH) {
+                    "a release as large as the largest here".to_owned()
+                } else {
+                    format!("a release, which is an artifact of {} × {GROWTH} unpacked", round(artifact))
+                },
                 round(reserve)
             ))
             .help("free space, or keep fewer releases (`release.keep_releases`, `release.keep_bytes`)"));

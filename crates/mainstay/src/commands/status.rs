@@ -86,7 +86,8 @@ fn site_words(status: &SiteStatus) -> String {
     }
     if let Some(deploy) = &status.deploy {
         lines.push(format!(
-            "A deploy of release {} is at work: {}, begun by {} at {}.",
+            "A {} of release {} is at work: {}, begun by {} at {}.",
+            if deploy.verb.is_empty() { "deploy" } else { &deploy.verb },
             deploy.to,
             phase_name(deploy.phase),
             deploy.operator,

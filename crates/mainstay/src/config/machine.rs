@@ -121,7 +121,7 @@ impl Listen {
 /// The file cannot be read, or all mistakes in it.
 pub fn load(folders: &Folders) -> Result<Machine, Explain> {
     let path = &folders.machine_toml;
-    match std::fs::read_to_string(path) {
+    match machine::fs::read_text(path, TEXT_BYTES_MAX) {
         Ok(text) => parse(&text, &path.display().to_string(), folders).map_err(|errors| errors.explain()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default_in(folders)),
         Err(error) => Err(Explain::new("unreadable-file", format!("cannot read {}", path.display()))

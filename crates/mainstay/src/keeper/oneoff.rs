@@ -2,41 +2,80 @@
 
 mod conversation;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use admin::operations::Conversation;
 use api::jobs::{Exec, Run, Terminal};
 use machine::terminal::Size;
-use model::{Address, Explain, Site, manifest::Listen};
+use model::{Address, Explain, ProcessId, Site};
 use release::Runnable;
 use supervisor::{Console, Inherited, Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs};
 
-use super::{ground::Ground, jobs, secrets};
+use super::{ground::Ground, jobs, secrets, world::Outside};
 
 /// The label of a one-off: the keeper that started it is the only one who asks about it.
 pub(crate) const ONE_OFF: &str = "one-off";
 /// What a terminal may be called: the longest name that terminfo knows is shorter.
 const KIND_BYTES_MAX: usize = 64;
 
+/// The one-offs that run. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct OneOffs {
+    running: Arc<Mutex<HashMap<ProcessId, Process>>>,
+}
+
+impl OneOffs {
+    fn running(&self) -> MutexGuard<'_, HashMap<ProcessId, Process>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of one until it has ended; also of one of a keeper before this one, which goes on with nobody
+    /// attached.
+    pub(crate) fn hold(&self, process: Process) {
+        self.running().insert(process.id(), process.clone());
+        let all = self.clone();
+        tokio::spawn(async move {
+            process.wait().await;
+            all.running().remove(&process.id());
+            jobs::forget(&process).await;
+        });
+    }
+
+    /// Ends those of `site`, or of all, and waits for it: nothing of an app outlives it.
+    pub(crate) async fn stop(&self, site: Option<&Site>) {
+        let mine = |process: &&Process| site.is_none() || process.spec().site.as_ref() == site;
+        let stopped: Vec<_> = self.running().values().filter(mine).cloned().collect();
+        let stops = stopped.iter().map(|process| async move {
+            jobs::stop(process).await;
+            process.wait().await;
+        });
+        futures_util::future::join_all(stops).await;
+    }
+}
+
 /// Starts a command in the release that serves. It runs to its end even if nobody is attached.
 /// # Errors
 /// It could not be started.
 pub(crate) async fn run(
-    ground: &Arc<Ground>,
+    world: &Outside,
     site: &Site,
     runnable: &Runnable,
     request: Run,
     operator: &str,
 ) -> Result<Conversation, Explain> {
-    let order = in_release(ground, site, runnable, request.argv).await?;
-    start(ground, site, order, request.terminal, operator).await
+    let order = in_release(&world.ground, site, runnable, request.argv).await?;
+    start(world, site, order, request.terminal, operator).await
 }
 
 /// The same with all that a running instance was started with.
 /// # Errors
 /// The instance does not run; the command could not be started.
 pub(crate) async fn exec(
-    ground: &Arc<Ground>,
+    world: &Outside,
     site: &Site,
     slot: &Slot,
     request: Exec,
@@ -48,11 +87,11 @@ pub(crate) async fn exec(
             .help("`mainstay status` says why; `mainstay run` needs no instance"));
     };
     let order = beside(slot.settings().order.clone(), process.address(), request.argv);
-    start(ground, site, order, request.terminal, operator).await
+    start(world, site, order, request.terminal, operator).await
 }
 
 async fn start(
-    ground: &Arc<Ground>,
+    world: &Outside,
     site: &Site,
     mut order: Order,
     terminal: Option<Terminal>,
@@ -64,11 +103,11 @@ async fn start(
     if let Some(terminal) = terminal {
         order.env.entry("TERM".to_owned()).or_insert(kind(terminal.kind));
     }
-    as_a_one_off(ground, site, &mut order, inherited);
+    as_a_one_off(&world.ground, site, &mut order, inherited);
     let (operator, log) = (operator.to_owned(), order.log.path.clone());
     tracing::info!(%site, operator, name = order.name, log = %log.display(), "Runs a one-off command.");
-    let process = ground.supervisor.spawn(&order).await.map_err(|error| failed().because(&error))?;
-    tokio::spawn(forget_when_ended(process.clone()));
+    let process = world.ground.supervisor.spawn(&order).await.map_err(|error| failed().because(&error))?;
+    world.oneoffs.hold(process.clone());
     Ok(Box::new(move |stream| Box::pin(conversation::converse(stream, process, console))))
 }
 
@@ -104,17 +143,6 @@ fn as_a_one_off(ground: &Ground, site: &Site, order: &mut Order, inherited: Vec<
     order.stop = StopPlan { signal: 15, grace: Duration::from_secs(10) };
 }
 
-async fn forget_when_ended(process: Process) {
-    process.wait().await;
-    jobs::forget(&process).await;
-}
-
-/// A one-off of a keeper before this one: it goes on, its output in its log.
-pub(crate) fn adopt(process: Process) {
-    tracing::info!(name = process.spec().name, log = %process.log().path.display(), "A one-off goes on.");
-    tokio::spawn(forget_when_ended(process));
-}
-
 async fn in_release(
     ground: &Ground,
     site: &Site,
@@ -142,7 +170,7 @@ async fn in_release(
         env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
         secrets: secrets::resolve(ground, site, &service.env_secrets).await?,
         redact: Vec::new(),
-        listen: None::<Listen>,
+        listen: None,
         notify: false,
         fds: Vec::new(),
         limits: service.limits,

@@ -23,7 +23,7 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
-    oneoff,
+    oneoff::{self, OneOffs},
     operations::Keeper,
     orders,
     smoke::Smoker,
@@ -89,6 +89,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         doors: listeners.doors.clone(),
         instances: Instances::default(),
         jobs: Jobs::default(),
+        oneoffs: OneOffs::default(),
         ground: Arc::clone(&ground),
     });
     adopt(&world, others).await;
@@ -285,7 +286,7 @@ async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
         if let Found::Adopted(process) = &found
             && process.spec().labels.contains_key(oneoff::ONE_OFF)
         {
-            oneoff::adopt(process.clone());
+            world.oneoffs.hold(process.clone());
             continue;
         }
         if let Err(error) = adopt_instance(world, &found).await {

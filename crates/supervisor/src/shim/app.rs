@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use model::manifest::PATH;
+
 use machine::child::{self, Become, Child, Exec, Session, Setup, c_string};
 
 use crate::{
@@ -23,9 +25,6 @@ pub(super) struct Ends {
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
 }
-
-/// What is used where the environment names no `PATH`.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Forks and executes the app; the error is told in words, with the program's name.
 pub(super) fn spawn(spec: &Spec, payload: &Payload, fds: &[OwnedFd], ends: &Ends) -> Result<Child, String> {
