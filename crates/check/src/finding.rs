@@ -65,7 +65,8 @@ pub(crate) fn count(n: usize, thing: &str) -> String {
 mod tests {
     #[test]
     fn things_are_counted_as_people_say_them() {
-        let said = [(1, "address"), (2, "address"), (0, "route"), (1, "route")].map(|(n, thing)| super::count(n, thing));
+        let said = [(1, "address"), (2, "address"), (0, "route"), (1, "route")]
+            .map(|(n, thing)| super::count(n, thing));
         assert_eq!(said, ["1 address", "2 addresses", "0 routes", "1 route"]);
     }
 }

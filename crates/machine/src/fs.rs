@@ -177,9 +177,13 @@ mod tests {
         std::os::unix::fs::symlink(at("file"), at("link")).expect("linked");
         assert_eq!(read_text(&at("link"), 5).expect("it fits"), "12345");
         assert!(matches!(read_regular(&at("file"), 4), Err(ReadError::TooLong { bytes_max: 4 })));
-        assert_eq!(read_regular(&at("none"), 4).expect_err("it is not there").kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            read_regular(&at("none"), 4).expect_err("it is not there").kind(),
+            io::ErrorKind::NotFound
+        );
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, mode, 0)
+            .expect("a pipe");
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
         let wanted = [
             (at("pipe"), "it is a pipe, where a file is wanted"),

@@ -153,14 +153,11 @@ fn wants_json(mut words: impl Iterator<Item = OsString>) -> bool {
 fn explained(text: &str) -> Explain {
     let paragraphs = || text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
     let message = paragraphs().next().unwrap_or_default();
-    // Without a command the parser gives the whole help.
-    let message = match message.strip_prefix("error: ") {
-        Some(message) => message.to_owned(),
-        None => "no command is given".to_owned(),
-    };
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
     let tips = paragraphs().filter_map(|part| Some(part.strip_prefix("tip: ")?.to_owned()));
     let usage = paragraphs().filter(|part| part.starts_with("Usage: "));
-    let help: Vec<String> = tips.chain(usage).chain(["`mainstay --help` shows every command".to_owned()]).collect();
+    let help: Vec<String> =
+        tips.chain(usage).chain(["`mainstay --help` shows every command".to_owned()]).collect();
     Explain::new("usage", message).help(help.join("; "))
 }
 

@@ -2,8 +2,8 @@
 
 use std::{
     ffi::OsString,
-    path::Path,
     io::{IsTerminal as _, Write as _},
+    path::Path,
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };

@@ -156,7 +156,8 @@ impl<W: World> Run<W> {
             return Ok(());
         }
         if self.site_ends() {
-            let message = format!("the {} was ended with its site, by `mainstay down` or `destroy`", self.task.verb);
+            let message =
+                format!("the {} was ended with its site, by `mainstay down` or `destroy`", self.task.verb);
             return Err(Explain::new("site-ending", message));
         }
         Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb)))

@@ -50,7 +50,10 @@ fn bytes_go_through_a_one_off_unchanged_and_their_end_too() {
     assert!(output.stdout == input, "{} bytes came back of {}", output.stdout.len(), input.len());
     let script = "head -c 3; echo oh >&2; exit 7";
     let output = fed(piped(&mainstay, &app, &["run", "--", "sh", "-c", script]), input);
-    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.as_slice()), (Some(7), 3, &b"oh\n"[..]));
+    assert_eq!(
+        (output.status.code(), output.stdout.len(), output.stderr.as_slice()),
+        (Some(7), 3, &b"oh\n"[..])
+    );
 }
 
 #[test]
@@ -84,7 +87,9 @@ fn a_command_whose_client_and_keeper_are_killed_runs_to_its_end_and_its_words_ar
     let (mainstay, app) = serving_fake();
     let logs = mainstay.data().join("apps").join(app.site()).join("logs/run");
     let file = mainstay.shared(&app.site()).join("state/go");
-    let script = |word: &str| format!("echo begun; while [ ! -e {} ]; do sleep 0.05; done; echo {word}", file.display());
+    let script = |word: &str| {
+        format!("echo begun; while [ ! -e {} ]; do sleep 0.05; done; echo {word}", file.display())
+    };
     let start = |word: &str| {
         let mut child = piped(&mainstay, &app, &["run", "--", "sh", "-c", &script(word)]);
         child.stdout.as_mut().expect("piped").read_exact(&mut [0; 6]).expect("it begins");
@@ -121,7 +126,8 @@ fn an_exec_has_what_its_instance_was_started_with() {
     let output = fed(piped(&mainstay, &app, &["exec", &name, "--", "sh", "-c", script]), Vec::new());
     let said = String::from_utf8(output.stdout).expect("text");
     // A private folder each, and nobody's notices.
-    let its_own = |line: &str| ["TMPDIR=", "PWD=", "NOTIFY_SOCKET="].iter().any(|name| line.starts_with(name));
+    let its_own =
+        |line: &str| ["TMPDIR=", "PWD=", "NOTIFY_SOCKET="].iter().any(|name| line.starts_with(name));
     for variable in of_instance.split_terminator('\0').filter(|line| !its_own(line)) {
         assert!(said.lines().any(|line| line == variable), "{variable} is missing:\n{said}");
     }

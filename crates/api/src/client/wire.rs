@@ -131,7 +131,8 @@ async fn sent(
     request: http::request::Builder,
     body: Bytes,
 ) -> Result<Response<Incoming>, Failure> {
-    let lost = |error: &dyn std::fmt::Display| Failure::Lost { what: what.to_owned(), cause: error.to_string() };
+    let lost =
+        |error: &dyn std::fmt::Display| Failure::Lost { what: what.to_owned(), cause: error.to_string() };
     let stream = connect(socket).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;

@@ -6,11 +6,7 @@
 mod input;
 mod text;
 
-use std::{
-    io::IsTerminal as _,
-    os::fd::AsFd as _,
-    process::ExitCode,
-};
+use std::{io::IsTerminal as _, os::fd::AsFd as _, process::ExitCode};
 
 use api::{
     client::{
@@ -54,12 +50,13 @@ pub(super) async fn attached(
     terminal: Option<&Terminal>,
 ) -> Result<ExitCode, Explain> {
     let stdin = std::io::stdin();
-    let raw = match terminal {
-        Some(_) => Some(RawMode::begin(stdin.as_fd()).map_err(|error| {
-            Explain::new("no-terminal", "the terminal cannot be set up").because(&error)
-        })?),
-        None => None,
-    };
+    let raw =
+        match terminal {
+            Some(_) => Some(RawMode::begin(stdin.as_fd()).map_err(|error| {
+                Explain::new("no-terminal", "the terminal cannot be set up").because(&error)
+            })?),
+            None => None,
+        };
     let ended = talk(session.json(), input, output, raw.is_some()).await;
     // Before a word of ours: in raw mode it would run down the screen like stairs.
     drop(raw);
@@ -89,8 +86,12 @@ async fn listen(
             FromCommand::Taken => {
                 let _ = taken.try_send(());
             }
-            FromCommand::Stdout(bytes) if as_json => json_text(&mut out_text, &bytes, |text| Frame::Stdout { text }),
-            FromCommand::Stderr(bytes) if as_json => json_text(&mut err_text, &bytes, |text| Frame::Stderr { text }),
+            FromCommand::Stdout(bytes) if as_json => {
+                json_text(&mut out_text, &bytes, |text| Frame::Stdout { text })
+            }
+            FromCommand::Stderr(bytes) if as_json => {
+                json_text(&mut err_text, &bytes, |text| Frame::Stderr { text })
+            }
             FromCommand::Stdout(bytes) => input::pass_on(&mut stdout, &bytes, say).await,
             FromCommand::Stderr(bytes) => input::pass_on(&mut stderr, &bytes, say).await,
             FromCommand::Exit(exit) => {

@@ -28,9 +28,12 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Secret>, Unread> {
     let mode = std::fs::metadata(path).map_err(|error| unread(path, error.kind(), &error))?.mode();
     let text = read_text(path, TEXT_BYTES_MAX).map_err(|error| unread(path, error.kind(), &error))?;
     if mode & 0o077 != 0 {
-        return Err(bad(Explain::new("secrets-open", format!("{shown} can be read by others than its owner"))
-            .caused_by(format!("its mode is {:o}", mode & 0o7777))
-            .help(format!("chmod 600 {shown}"))));
+        return Err(bad(Explain::new(
+            "secrets-open",
+            format!("{shown} can be read by others than its owner"),
+        )
+        .caused_by(format!("its mode is {:o}", mode & 0o7777))
+        .help(format!("chmod 600 {shown}"))));
     }
     secret_lines::parse(&text).map_err(|line| {
         let message = format!("line {line} of {shown} is not of the form NAME=value");

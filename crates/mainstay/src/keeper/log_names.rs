@@ -110,7 +110,10 @@ mod tests {
         assert_eq!(refused.code, "no-such-service");
         assert_eq!(refused.help.as_deref(), Some("the services with logs are migrate, web, worker"));
         let refused = ask(Query { release: Some(9), ..Query::default() }).expect_err("not there");
-        assert_eq!((refused.code.as_str(), refused.message.as_str()), ("no-such-release", "shop/production has no release 9"));
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            ("no-such-release", "shop/production has no release 9")
+        );
         let instance = "web.1.7".parse().ok();
         let refused = ask(Query { instance, ..Query::default() }).expect_err("not there");
         assert_eq!(refused.help.as_deref(), Some("the instances with logs are web.1.1, web.2.1"));

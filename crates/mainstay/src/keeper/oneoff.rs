@@ -97,7 +97,8 @@ async fn start(
     terminal: Option<Terminal>,
     operator: &str,
 ) -> Result<Conversation, Explain> {
-    let failed = || Explain::new("command-not-started", format!("the command could not be started in {site}"));
+    let failed =
+        || Explain::new("command-not-started", format!("the command could not be started in {site}"));
     let owner = order.user.as_ref().map(|user| user.ids.uid);
     let (console, inherited) = console(terminal.as_ref(), owner).map_err(|error| failed().because(&error))?;
     if let Some(terminal) = terminal {

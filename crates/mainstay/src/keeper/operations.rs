@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use admin::{Operations, Operator, Refusal, Reply, Why, operations::{Conversation, Lines}};
+use admin::{
+    Operations, Operator, Refusal, Reply, Why,
+    operations::{Conversation, Lines},
+};
 use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -202,7 +205,10 @@ impl Operations for Keeper {
     }
 
     async fn logs(&self, site: Site, query: logs::Query) -> Reply<Lines<logs::Line>> {
-        self.log_names(&site).await?.check(&site, &query).map_err(|error| Refusal::new(Why::Unknown, error))?;
+        self.log_names(&site)
+            .await?
+            .check(&site, &query)
+            .map_err(|error| Refusal::new(Why::Unknown, error))?;
         log_lines::lines(&self.world.ground, &site, query).await.map_err(failed)
     }
 

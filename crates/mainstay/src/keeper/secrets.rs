@@ -93,10 +93,7 @@ async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<V
     };
     let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
     let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", model::manifest::PATH);
+    command.args(arguments).env_clear().env("PATH", model::manifest::PATH);
     command.stdin(std::process::Stdio::null()).kill_on_drop(true);
     if let Some(user) = ground.users.of(&site.app)? {
         command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);

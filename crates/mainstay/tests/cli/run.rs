@@ -15,13 +15,14 @@ fn without_a_keeper_it_says_how_to_start_one() {
 #[test]
 fn it_passes_the_output_on_and_ends_as_the_command_ended() {
     let place = Place::with_app();
-    let frames =
-        [frame(1, "one\ntwo"), frame(2, "oh\n"), frame(3, r#"{"code":7,"signal":null}"#)].concat();
+    let frames = [frame(1, "one\ntwo"), frame(2, "oh\n"), frame(3, r#"{"code":7,"signal":null}"#)].concat();
     place.keeper(&[("POST /v1/apps/assistant/production/run", 101, &frames)]);
     insta::assert_snapshot!(place.run(&["run", "--service", "web", "--", "node", "x.js", "--flag"]));
     assert_eq!(
         place.asked(),
-        [r#"POST /v1/apps/assistant/production/run {"argv":["node","x.js","--flag"],"service":"web","terminal":null}"#]
+        [
+            r#"POST /v1/apps/assistant/production/run {"argv":["node","x.js","--flag"],"service":"web","terminal":null}"#
+        ]
     );
 }
 

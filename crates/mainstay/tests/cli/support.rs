@@ -123,7 +123,8 @@ impl Place {
                 let known = answers.iter().find(|(path, ..)| line.starts_with(path.as_str()));
                 let (code, body) = known.map_or((404, NOT_FOUND), |(_, code, body)| (*code, body.as_str()));
                 let head = match code {
-                    101 => "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: mainstay-console\r\n\r\n".to_owned(),
+                    101 => "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: mainstay-console\r\n\r\n"
+                        .to_owned(),
                     _ => format!(
                         "HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                         body.len()

@@ -69,7 +69,7 @@ fn usage_errors_are_json_where_json_is_asked_for_and_still_1() {
     let place = Place::empty();
     for (words, says) in [
         (&["deplyo", "--json"][..], "deploy"),
-        (&["--json"], "no command"),
+        (&["--json"], "requires a subcommand"),
         (&["--json", "scale", "web=513"], "512"),
         (&["run", "--json"], "<COMMAND>"),
         (&["status", "--env", "Prod", "--json"], "Prod"),

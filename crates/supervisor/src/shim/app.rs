@@ -59,7 +59,8 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
         .map(|(name, value)| c_string(format!("{name}={value}")))
         .collect::<io::Result<Vec<_>>>()?;
     let exec = if spec.own_executable { Exec::Own } else { Exec::Paths(candidates(spec, payload)?) };
-    let names: Vec<&str> = payload.fd_names.iter().map(String::as_str).filter(|name| is_numbered(name)).collect();
+    let names: Vec<&str> =
+        payload.fd_names.iter().map(String::as_str).filter(|name| is_numbered(name)).collect();
     let inherits = !names.is_empty();
     if inherits {
         env.push(c_string(format!("LISTEN_FDS={}", names.len()))?);

@@ -70,7 +70,10 @@ fn from_file(path: &Path) -> Secrets {
     match secret_file::read(path) {
         Ok(values) => Secrets::Read { from: path.display().to_string(), values },
         Err(unread) if unread.denied => Secrets::NotHere {
-            why: format!("{} is for its owner alone: run this as the user that runs Mainstay", path.display()),
+            why: format!(
+                "{} is for its owner alone: run this as the user that runs Mainstay",
+                path.display()
+            ),
         },
         Err(unread) => Secrets::Broken(unread.explain),
     }

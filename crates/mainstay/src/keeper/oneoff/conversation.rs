@@ -58,7 +58,11 @@ impl Ends {
     }
 }
 
-pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, process: Process, console: Console) {
+pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    process: Process,
+    console: Console,
+) {
     let ends = match Ends::of(console) {
         Ok(ends) => ends,
         Err(error) => {
@@ -96,7 +100,7 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
             ToCommand::Input(bytes) if bytes.is_empty() => input = None,
             ToCommand::Input(bytes) => {
                 // One that sends more than was taken does not keep to the protocol: it is not waited for.
-                if !input.as_ref().is_some_and(|input| input.try_send(bytes).is_ok()) {
+                if input.as_ref().is_none_or(|input| input.try_send(bytes).is_err()) {
                     return;
                 }
             }
@@ -147,7 +151,11 @@ async fn output(
     let _ = says.send(FromCommand::Exit(Exit { code, signal })).await;
 }
 
-async fn pump(mut from: pipe::Receiver, as_frame: fn(Bytes) -> FromCommand, says: &mpsc::Sender<FromCommand>) {
+async fn pump(
+    mut from: pipe::Receiver,
+    as_frame: fn(Bytes) -> FromCommand,
+    says: &mpsc::Sender<FromCommand>,
+) {
     loop {
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES_MAX).limit(CHUNK_BYTES_MAX);
         match from.read_buf(&mut chunk).await {
