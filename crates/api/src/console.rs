@@ -1,8 +1,22 @@
-//! What both sides of an attached command say after `101 Switching Protocols`: frames of a four-byte length (big
-//! endian), one byte that names the channel, and what the channel carries.
+//! A command that a client is attached to: what both sides say after `101 Switching Protocols`.
 //!
-//! A client has at most one frame of input under way and sends the next when it was [`FromCommand::Taken`]: a command
-//! that does not read holds its input back and nothing else, so that a signal always arrives.
+//! The request is a POST with its JSON body and the headers `Connection: upgrade` and `Upgrade: mainstay-console`; without
+//! them it is refused (400), and so is a command that cannot be started, as any other error. From then on both sides send
+//! frames: a length of four bytes (big endian, of all that follows; at most 65,537), one byte that names the channel, and
+//! what the channel carries.
+//!
+//! | channel | from the client | from the keeper |
+//! |---|---|---|
+//! | 0 | standard input; empty: its end | nothing: the last frame of input was taken |
+//! | 1 | | standard output; with a terminal all of it |
+//! | 2 | | standard error |
+//! | 3 | | `{"code":0,"signal":null}`: how it ended; the last frame |
+//! | 4 | `{"columns":80,"rows":24}`: the terminal's size has changed | |
+//! | 5 | `2`: a signal for the command and its children | |
+//!
+//! A client has at most one frame of input under way and sends the next when it was taken: a command that does not read
+//! holds its input back and nothing else, so that a signal always arrives. A client that goes away leaves a command
+//! without a terminal running, its output in its log; one with a terminal is hung up.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::{

@@ -94,3 +94,32 @@ fn live_needs_a_keeper_and_adds_its_findings() {
     let said = place.run(&["check", "--live", "--env", "staging"]);
     assert!(said.contains("-> 2\n") && said.contains("requests do not reach every instance"), "{said}");
 }
+
+#[test]
+fn what_is_no_file_is_told_at_once_wherever_a_file_is_wanted() {
+    for (name, words) in [
+        ("mainstay.toml", &["check"][..]),
+        ("mainstay.toml", &["deploy"]),
+        ("mainstay.attest.toml", &["check"]),
+        ("data/machine.toml", &["up"]),
+        ("app/.mainstayignore", &["deploy"]),
+        ("app/deep/.mainstayignore", &["deploy"]),
+    ] {
+        let place = crate::support::Place::with_app();
+        place.keeper(&[]);
+        let path = place.put(name, "");
+        std::fs::remove_file(&path).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let said = place.run(words);
+        assert!(said.contains("-> 1\n") && said.contains("it is a pipe, where a file is wanted"), "{said}");
+    }
+    let place = crate::support::Place::with_app();
+    place.put("mainstay.toml", &"# long\n".repeat(50_000));
+    let said = place.run(&["check"]);
+    assert!(said.contains("longer than 256 KiB"), "{said}");
+    place.put("mainstay.toml", &crate::support::SMALL.replace("dir = \"app\"", "artifact = \"app\""));
+    place.keeper(&[]);
+    let said = place.run(&["deploy"]);
+    assert!(said.contains("it is a folder, where a file is wanted"), "{said}");
+}
