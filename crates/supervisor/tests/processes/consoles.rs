@@ -97,8 +97,9 @@ async fn terminal() {
 
 async fn group() {
     let house = House::new();
-    let line = "sh -c 'trap \"echo child >&2; exit\" USR1; echo set; while :; do sleep 0.1; done' & trap 'wait; exit 4' USR1; wait; wait";
-    let process = house.spawn(&house.shell(line)).await;
+    let child = "trap 'echo child >&2; exit' USR1; echo set; while :; do sleep 0.1; done";
+    let line = format!("trap 'wait; exit 4' USR1; sh -c \"{child}\" & wait; wait");
+    let process = house.spawn(&house.shell(&line)).await;
     until("the child has its trap", || house.texts().contains(&"set".to_owned())).await;
     process.signal_group(10).await.expect("heard");
     assert_eq!(process.wait().await.cause, Cause::Code(4));
