@@ -37,6 +37,11 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// `1 error`, `2 errors`.
+pub fn count(n: u64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
 /// `-` for what is not there.
 pub fn or_dash(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
@@ -69,6 +74,11 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = vec![vec!["a".to_owned(), "bbbb".to_owned()], vec!["äöü".to_owned(), "c".to_owned()]];
         assert_eq!(super::table(&["X", "YY"], &rows), "X    YY\na    bbbb\näöü  c");
+    }
+
+    #[test]
+    fn one_thing_is_no_things() {
+        assert_eq!([0, 1, 2].map(|n| super::count(n, "note")), ["0 notes", "1 note", "2 notes"]);
     }
 
     #[test]

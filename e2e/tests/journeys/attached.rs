@@ -98,7 +98,7 @@ fn a_command_whose_client_and_keeper_are_killed_runs_to_its_end_and_its_words_ar
     let mut left = start("after-the-client");
     left.kill().expect("killed");
     left.wait().expect("gone");
-    let mut cut = start("after-the-keeper");
+    let cut = start("after-the-keeper");
     mainstay.kill_keeper();
     let said = cut.wait_with_output().expect("the client ends by itself");
     assert_eq!(said.status.code(), Some(1));

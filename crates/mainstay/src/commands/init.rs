@@ -117,7 +117,10 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
                 .now("nothing was changed")
                 .help("`--force` replaces it; `--print` shows what would be written");
         }
-        Explain::new("cannot-write", format!("cannot write {}", path.display())).caused_by(error.to_string())
+        Explain::new("cannot-write", format!("cannot write {}", path.display()))
+            .caused_by(error.to_string())
+            .now("nothing was changed")
+            .help("run it as the user to whom the folder belongs; `--print` shows what would be written")
     })
 }
 

@@ -12,7 +12,7 @@ use model::Explain;
 
 use super::watch::{outcome_name, phase_name};
 use crate::{
-    output::{bytes, json, line, moment, or_dash, table},
+    output::{bytes, count, json, line, moment, or_dash, table},
     session::{ManifestFile, Session, block_on},
 };
 
@@ -151,10 +151,10 @@ fn machine_words(machine: &Machine) -> String {
         vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
     let process = |name: &str, process: &api::machine::Process| {
         format!(
-            "{name}: pid {}, since {}, {} restarts",
+            "{name}: pid {}, since {}, {}",
             process.pid,
             moment(&process.started),
-            process.restarts
+            count(process.restarts, "restart")
         )
     };
     lines.push(process("keeper", &machine.keeper));

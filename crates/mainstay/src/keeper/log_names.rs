@@ -75,7 +75,7 @@ fn none(
     let skipped = there.len().saturating_sub(LISTED_MAX);
     let names: Vec<String> = there.iter().skip(skipped).map(ToString::to_string).collect();
     let more = if skipped > 0 { format!("{skipped} older and ") } else { String::new() };
-    explain.help(format!("the {things} with logs are {more}{}", names.join(", ")))
+    explain.help(format!("the {things} here are {more}{}", names.join(", ")))
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
         }
         let refused = ask(service("wbe")).expect_err("not there");
         assert_eq!(refused.code, "no-such-service");
-        assert_eq!(refused.help.as_deref(), Some("the services with logs are migrate, web, worker"));
+        assert_eq!(refused.help.as_deref(), Some("the services here are migrate, web, worker"));
         let refused = ask(Query { release: Some(9), ..Query::default() }).expect_err("not there");
         assert_eq!(
             (refused.code.as_str(), refused.message.as_str()),
@@ -116,6 +116,6 @@ mod tests {
         );
         let instance = "web.1.7".parse().ok();
         let refused = ask(Query { instance, ..Query::default() }).expect_err("not there");
-        assert_eq!(refused.help.as_deref(), Some("the instances with logs are web.1.1, web.2.1"));
+        assert_eq!(refused.help.as_deref(), Some("the instances here are web.1.1, web.2.1"));
     }
 }
