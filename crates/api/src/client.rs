@@ -68,17 +68,14 @@ impl Failure {
     pub fn explain(self) -> Explain {
         match self {
             Self::Refused { explain, .. } => *explain,
+            Self::NoKeeper { socket, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Explain::new("not-an-operator", "this user may not ask the Mainstay here")
+                    .caused_by(format!("{} may not be opened by this user", socket.display()))
+                    .help("join the group that owns the socket, or use sudo")
+            }
             Self::NoKeeper { socket, source } => Explain::new("no-keeper", "no Mainstay is running here")
-                .caused_by(match source.kind() {
-                    std::io::ErrorKind::PermissionDenied => {
-                        format!("{} may not be opened by this user", socket.display())
-                    }
-                    _ => format!("{}: {source}", socket.display()),
-                })
-                .help(match source.kind() {
-                    std::io::ErrorKind::PermissionDenied => "join the group that owns the socket, or use sudo",
-                    _ => "start it with `mainstay up`; `--data DIR` names one that lives elsewhere",
-                }),
+                .caused_by(format!("{}: {source}", socket.display()))
+                .help("start it with `mainstay up`; `--data DIR` names one that lives elsewhere"),
             Self::Lost { ref cause, .. } => Explain::new("connection-lost", self.to_string())
                 .caused_by(cause.clone())
                 .now("apps serve on: they do not depend on the keeper")
