@@ -8,6 +8,7 @@ pub mod operations;
 mod operator;
 mod routes;
 mod server;
+mod upgrade;
 
 pub use operations::{Operations, Refusal, Reply, Why};
 pub use operator::Operator;

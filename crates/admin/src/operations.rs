@@ -4,7 +4,8 @@ use std::future::Future;
 
 use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, status};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{future::BoxFuture, stream::BoxStream};
+use hyper_util::rt::TokioIo;
 use model::{DeployId, Explain, Site};
 
 use crate::operator::Operator;
@@ -14,6 +15,10 @@ pub type Reply<T> = Result<T, Refusal>;
 
 /// An answer that comes line by line. Dropping the stream ends the asking, never the work behind it.
 pub type Lines<T> = BoxStream<'static, T>;
+
+/// What is said over a connection once it was upgraded. Dropped without being called where that does not come about.
+pub type Conversation =
+    Box<dyn FnOnce(TokioIo<hyper::upgrade::Upgraded>) -> BoxFuture<'static, ()> + Send + 'static>;
 
 /// A refusal in words, and its kind.
 #[derive(Clone, Debug)]
@@ -121,13 +126,13 @@ pub trait Operations: Send + Sync + 'static {
         by: Operator,
         site: Site,
         request: jobs::Run,
-    ) -> impl Future<Output = Reply<Lines<jobs::Frame>>> + Send;
+    ) -> impl Future<Output = Reply<Conversation>> + Send;
     fn exec(
         &self,
         by: Operator,
         site: Site,
         request: jobs::Exec,
-    ) -> impl Future<Output = Reply<Lines<jobs::Frame>>> + Send;
+    ) -> impl Future<Output = Reply<Conversation>> + Send;
 
     fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
     fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;

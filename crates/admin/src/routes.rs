@@ -17,6 +17,7 @@ use crate::{
     answer::ndjson,
     operations::{Operations, Refusal, Reply, Why},
     operator::Operator,
+    upgrade::Upgrade,
 };
 
 /// Bound: the largest JSON body, a manifest and some names.
@@ -271,18 +272,20 @@ async fn run<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
     At(site): At,
+    upgrade: Upgrade,
     bytes: Bytes,
 ) -> Reply<Response> {
-    Ok(ndjson(ops.run(by, site, required(&bytes)?).await?))
+    Ok(upgrade.accept(ops.run(by, site, required(&bytes)?).await?))
 }
 
 async fn exec<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
     At(site): At,
+    upgrade: Upgrade,
     bytes: Bytes,
 ) -> Reply<Response> {
-    Ok(ndjson(ops.exec(by, site, required(&bytes)?).await?))
+    Ok(upgrade.accept(ops.exec(by, site, required(&bytes)?).await?))
 }
 
 async fn migrate_status<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {

@@ -10,7 +10,10 @@ use std::{
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use crate::{operations::Operations, operator::Operator, routes};
 
@@ -54,16 +57,14 @@ impl Server {
 
     pub async fn serve<O: Operations>(self, operations: Arc<O>) {
         let router = routes::router(operations);
-        let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let router = router.clone();
-                    tokio::spawn(async move {
-                        connection(stream, router).await;
-                        drop(place);
-                    });
+                    // Shared with what a connection becomes, so that those are counted too.
+                    tokio::spawn(connection(stream, router, Place(Arc::new(place))));
                 }
                 Err(error) => {
                     // Out of descriptors or memory: both pass. Without a pause this loop would burn a core.
@@ -75,7 +76,11 @@ impl Server {
     }
 }
 
-async fn connection(stream: UnixStream, router: Router) {
+/// One of the connections that may be at once, held by everybody who works for it.
+#[derive(Clone)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
+async fn connection(stream: UnixStream, router: Router, place: Place) {
     let operator = match Operator::of(&stream) {
         Ok(operator) => operator,
         Err(error) => {
@@ -83,11 +88,12 @@ async fn connection(stream: UnixStream, router: Router) {
             return;
         }
     };
-    let service = TowerToHyperService::new(router.layer(Extension(operator)));
+    let service = TowerToHyperService::new(router.layer(Extension(operator)).layer(Extension(place)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "A connection to the admin API ended early.");

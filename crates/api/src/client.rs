@@ -1,9 +1,10 @@
 //! The client of the admin API: one method per endpoint of [`crate::paths`].
 //!
 //! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call. [`lines::Lines`] are answers that
-//! come line by line, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
+//! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
 //! artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
 
+pub mod console;
 pub mod follow;
 pub mod lines;
 #[cfg(test)]
@@ -67,17 +68,14 @@ impl Failure {
     pub fn explain(self) -> Explain {
         match self {
             Self::Refused { explain, .. } => *explain,
+            Self::NoKeeper { socket, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Explain::new("not-an-operator", "this user may not ask the Mainstay here")
+                    .caused_by(format!("{} may not be opened by this user", socket.display()))
+                    .help("join the group that owns the socket, or use sudo")
+            }
             Self::NoKeeper { socket, source } => Explain::new("no-keeper", "no Mainstay is running here")
-                .caused_by(match source.kind() {
-                    std::io::ErrorKind::PermissionDenied => {
-                        format!("{} may not be opened by this user", socket.display())
-                    }
-                    _ => format!("{}: {source}", socket.display()),
-                })
-                .help(match source.kind() {
-                    std::io::ErrorKind::PermissionDenied => "join the group that owns the socket, or use sudo",
-                    _ => "start it with `mainstay up`; `--data DIR` names one that lives elsewhere",
-                }),
+                .caused_by(format!("{}: {source}", socket.display()))
+                .help("start it with `mainstay up`; `--data DIR` names one that lives elsewhere"),
             Self::Lost { ref cause, .. } => Explain::new("connection-lost", self.to_string())
                 .caused_by(cause.clone())
                 .now("apps serve on: they do not depend on the keeper")
@@ -242,12 +240,20 @@ impl Client {
         self.post(&paths::site(site, "scale"), request, SLOW).await
     }
 
-    pub async fn run(&self, site: &Site, request: &jobs::Run) -> Result<Lines<jobs::Frame>, Failure> {
-        self.post_for_lines(&paths::site(site, "run"), request).await
+    pub async fn run(
+        &self,
+        site: &Site,
+        request: &jobs::Run,
+    ) -> Result<(console::Input, console::Output), Failure> {
+        wire::attach(&self.socket, &paths::site(site, "run"), encode(request)?, QUICK).await
     }
 
-    pub async fn exec(&self, site: &Site, request: &jobs::Exec) -> Result<Lines<jobs::Frame>, Failure> {
-        self.post_for_lines(&paths::site(site, "exec"), request).await
+    pub async fn exec(
+        &self,
+        site: &Site,
+        request: &jobs::Exec,
+    ) -> Result<(console::Input, console::Output), Failure> {
+        wire::attach(&self.socket, &paths::site(site, "exec"), encode(request)?, QUICK).await
     }
 
     pub async fn migrate_status(&self, site: &Site) -> Result<migrate::MigrateStatus, Failure> {

@@ -3,6 +3,8 @@
 use model::{InstanceName, ServiceName};
 use serde::{Deserialize, Serialize};
 
+use crate::console::Size;
+
 /// A rolling restart of the release that serves.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Restart {
@@ -13,27 +15,40 @@ pub struct Restart {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scale {
     pub service: ServiceName,
-    /// At least 1.
+    /// Of [`model::manifest::INSTANCES`].
     pub instances: u32,
 }
 
-/// A one-off in the current release: same user, environment, secrets.
+/// A one-off in the current release: same user, environment, secrets. The rest is [`crate::console`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     pub argv: Vec<String>,
     /// Whose environment; default: the first service.
     #[serde(default)]
     pub service: Option<ServiceName>,
+    /// With a terminal, instead of three pipes.
+    #[serde(default)]
+    pub terminal: Option<Terminal>,
 }
 
-/// The same beside a given instance.
+/// The same beside a given instance, with what that one was started with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exec {
     pub instance: InstanceName,
     pub argv: Vec<String>,
+    #[serde(default)]
+    pub terminal: Option<Terminal>,
 }
 
-/// One NDJSON line of a one-off's output, from the server; `text` holds the line end that was written. The last is `Exit`.
+/// The client's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Terminal {
+    /// The value of `TERM`.
+    pub kind: String,
+    pub size: Size,
+}
+
+/// A one-off's output as the client's `--json` prints it, one value a line. The last is `Exit`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {

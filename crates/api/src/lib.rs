@@ -1,13 +1,15 @@
 //! The wire types of the admin API, version 1, and its client: the only JSON that Mainstay promises to anybody.
 //!
 //! Owns what crosses `<run>/api.sock` and nothing else. Never holds policy and never reads a file. The API is HTTP/1.1
-//! with JSON over a unix socket; long answers are NDJSON (one [`deploy::Event`] or [`logs::Line`] a line). Begin with
+//! with JSON over a unix socket; long answers are NDJSON (one [`deploy::Event`] or [`logs::Line`] a line), and a command that a
+//! client is attached to is a conversation of its own ([`console`]). Begin with
 //! [`paths`], which lists every endpoint, then the module of the thing you want.
 
 pub mod apps;
 pub mod artifact;
 pub mod checks;
 pub mod client;
+pub mod console;
 pub mod deploy;
 pub mod jobs;
 pub mod logs;

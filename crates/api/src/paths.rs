@@ -21,8 +21,8 @@
 //! | GET `/v1/apps/{app}/{env}/checks` | → `Vec<`[`crate::checks::Finding`]`>` (live) |
 //! | POST `/v1/apps/{app}/{env}/restart` | [`crate::jobs::Restart`] → [`crate::deploy::Started`] |
 //! | POST `/v1/apps/{app}/{env}/scale` | [`crate::jobs::Scale`] → [`crate::deploy::Started`] |
-//! | POST `/v1/apps/{app}/{env}/run` | [`crate::jobs::Run`] → NDJSON of [`crate::jobs::Frame`] |
-//! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`] → NDJSON of [`crate::jobs::Frame`] |
+//! | POST `/v1/apps/{app}/{env}/run` | [`crate::jobs::Run`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
+//! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | GET `/v1/apps/{app}/{env}/migrate` | → [`crate::migrate::MigrateStatus`] |
 //! | POST `/v1/apps/{app}/{env}/migrate/{retry,down}` | → [`crate::deploy::Started`] |
 //! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |

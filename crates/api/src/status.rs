@@ -61,6 +61,9 @@ pub struct Instance {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Underway {
     pub deploy: model::DeployId,
+    /// `deploy`, `rollback`, `restart`, `scale`, `migrate retry`, `migrate down`; empty from an older keeper.
+    #[serde(default)]
+    pub verb: String,
     pub to: ReleaseNumber,
     pub phase: Phase,
     pub operator: String,

@@ -54,5 +54,19 @@ pub(crate) fn found_if(wrong: Vec<String>, explain: Explain, seen: impl Into<Str
 
 /// `3 things`, `1 thing`.
 pub(crate) fn count(n: usize, thing: &str) -> String {
-    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+    match (n, thing.ends_with('s')) {
+        (1, _) => format!("1 {thing}"),
+        (_, false) => format!("{n} {thing}s"),
+        (_, true) => format!("{n} {thing}es"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn things_are_counted_as_people_say_them() {
+        let said = [(1, "address"), (2, "address"), (0, "route"), (1, "route")]
+            .map(|(n, thing)| super::count(n, thing));
+        assert_eq!(said, ["1 address", "2 addresses", "0 routes", "1 route"]);
+    }
 }

@@ -86,6 +86,8 @@ pub enum Session {
     Shared,
     /// `setsid`: no terminal, and no SIGHUP to a stopped group whose parent dies.
     New,
+    /// `setsid`, and the descriptor that becomes number 0 is the session's terminal.
+    Terminal,
     /// A process group of its own in the parent's session.
     Group,
 }
@@ -264,6 +266,15 @@ pub fn signal_child(pid: i32, signal: i32) -> io::Result<()> {
     match unsafe { libc::kill(pid, signal) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The same for the whole group that such a child leads, as a key of a terminal does.
+pub fn signal_group_of(leader: i32, signal: i32) -> io::Result<()> {
+    match leader {
+        // 0 and 1 would mean this process's own group, or everybody.
+        ..=1 => Err(io::ErrorKind::InvalidInput.into()),
+        _ => signal_child(-leader, signal),
     }
 }
 

@@ -1,11 +1,14 @@
-//! Files that survive a power cut, and how full a disk is.
+//! Files that survive a power cut, files that people write, and how full a disk is.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    io::{self, Read, Write},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+
+use rustix::{fs::OFlags, io::Errno};
 
 /// Replaces `path` by `bytes`: temp file, fsync, rename, fsync of the folder. A reader sees the old or the new whole.
 ///
@@ -60,6 +63,91 @@ pub fn make_dirs_durably(path: &Path) -> io::Result<()> {
     fsync_dir(above)
 }
 
+/// Why a file that people write was not read.
+#[derive(Debug)]
+pub enum ReadError {
+    Io(io::Error),
+    /// Opening a pipe would wait for its writer, reading a device may have no end.
+    NoFile {
+        /// `a folder`, `a pipe`, …
+        is: &'static str,
+    },
+    TooLong {
+        bytes_max: usize,
+    },
+}
+
+impl ReadError {
+    /// [`io::ErrorKind::Other`] for what the kernel would have done.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Io(error) => error.kind(),
+            Self::NoFile { .. } | Self::TooLong { .. } => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::NoFile { is } => write!(f, "it is {is}, where a file is wanted"),
+            Self::TooLong { bytes_max } => write!(f, "it is longer than {} KiB", bytes_max >> 10),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Opens a regular file (or a link to one) and nothing else, without ever waiting for anybody.
+pub fn open_regular(path: &Path) -> Result<File, ReadError> {
+    // Waits for no writer of a pipe, and makes no terminal this process's own.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = match file {
+        // A socket cannot be opened at all.
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            return Err(ReadError::NoFile { is: "a socket or a device" });
+        }
+        file => file?,
+    };
+    match other_kind(file.metadata()?.file_type()) {
+        Some(is) => Err(ReadError::NoFile { is }),
+        None => Ok(file),
+    }
+}
+
+fn other_kind(kind: fs::FileType) -> Option<&'static str> {
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_fifo() => Some("a pipe"),
+        () => Some("a device"),
+    }
+}
+
+/// Reads a small file that people write. A regular one only, and never more than `bytes_max`.
+pub fn read_regular(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
+    let file = open_regular(path)?;
+    let mut bytes = Vec::new();
+    // One more than allowed: a file of /proc says no size, and one may grow while it is read.
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max { Err(ReadError::TooLong { bytes_max }) } else { Ok(bytes) }
+}
+
+/// The same for text.
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, ReadError> {
+    let bytes = read_regular(path, bytes_max)?;
+    let not_text = |_| ReadError::Io(io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"));
+    String::from_utf8(bytes).map_err(not_text)
+}
+
 /// Makes the names in a folder durable.
 pub fn fsync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -92,4 +180,36 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
         _ => {}
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_of_a_bounded_size_is_read_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "12345").expect("written");
+        std::os::unix::fs::symlink(at("file"), at("link")).expect("linked");
+        assert_eq!(read_text(&at("link"), 5).expect("it fits"), "12345");
+        assert!(matches!(read_regular(&at("file"), 4), Err(ReadError::TooLong { bytes_max: 4 })));
+        assert_eq!(
+            read_regular(&at("none"), 4).expect_err("it is not there").kind(),
+            io::ErrorKind::NotFound
+        );
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, mode, 0)
+            .expect("a pipe");
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
+        let wanted = [
+            (at("pipe"), "it is a pipe, where a file is wanted"),
+            (folder.path().to_owned(), "it is a folder, where a file is wanted"),
+            (PathBuf::from("/dev/zero"), "it is a device, where a file is wanted"),
+            (at("socket"), "it is a socket or a device, where a file is wanted"),
+        ];
+        for (path, words) in wanted {
+            assert_eq!(read_regular(&path, 9).expect_err("no file").to_string(), words);
+        }
+    }
 }

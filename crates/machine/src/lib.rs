@@ -1,6 +1,6 @@
 //! The room `machine`: the seam to the operating system. The only room that may hold `unsafe`.
 //!
-//! Owns the clock, entropy, durable files, locks, memory files, descriptor passing, processes, cgroups and users, each
+//! Owns the clock, entropy, durable files, locks, memory files, descriptor passing, processes, terminals, cgroups and users, each
 //! as a small safe function. Never knows what Mainstay is: no names, no policy. Begin with [`child`] (how a process is
 //! made) and [`fs`] (how a file survives a power cut).
 
@@ -16,4 +16,5 @@ pub mod pidfd;
 pub mod proc;
 pub mod signals;
 pub mod sockets;
+pub mod terminal;
 pub mod users;

@@ -3,10 +3,10 @@
 //! One file per command under `commands/`: the arguments, whose doc comments are the help, then one function. Exit
 //! codes: 0 done, 1 usage or failure, 2 findings, and those of a deploy (3, 4, 5, 6, 75).
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use model::{AppName, EnvName};
+use model::{AppName, EnvName, Explain};
 
 use crate::{commands, report, session::Session};
 
@@ -131,12 +131,37 @@ pub fn main() -> ExitCode {
 
 /// The parser's own end, but never with its 2, which means findings here.
 fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe while help is printed is nobody's problem.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(api::deploy::EXIT_USAGE) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        // A closed pipe while help is printed is nobody's problem.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if wants_json(std::env::args_os().skip(1)) {
+        report::Report::new(Colour::Never, true).error(&explained(&error.render().to_string()));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(api::deploy::EXIT_USAGE)
 }
 
-fn run(cli: Cli) -> Result<ExitCode, model::Explain> {
+/// Where the line was not understood, this much of it still is. What follows a `--` is not ours.
+fn wants_json(mut words: impl Iterator<Item = OsString>) -> bool {
+    words.by_ref().take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+/// The parser's paragraphs in the shape of every other error.
+fn explained(text: &str) -> Explain {
+    let paragraphs = || text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let tips = paragraphs().filter_map(|part| Some(part.strip_prefix("tip: ")?.to_owned()));
+    let usage = paragraphs().filter(|part| part.starts_with("Usage: "));
+    let help: Vec<String> =
+        tips.chain(usage).chain(["`mainstay --help` shows every command".to_owned()]).collect();
+    Explain::new("usage", message).help(help.join("; "))
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Explain> {
     let globals = &cli.globals;
     let session = || Session::new(globals);
     match cli.command {

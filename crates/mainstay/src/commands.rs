@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod attach;
+mod attached;
 pub mod cancel;
 pub mod check;
 pub mod completions;

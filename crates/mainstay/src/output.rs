@@ -12,14 +12,6 @@ pub fn line(text: impl AsRef<str>) {
     }
 }
 
-/// Prints text as it is, without a line end.
-pub fn raw(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
-}
-
 /// Prints a value as one line of JSON.
 pub fn json(value: &impl Serialize) {
     match serde_json::to_string(value) {
@@ -43,6 +35,11 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![render(&mut head.iter().copied())];
     lines.extend(rows.iter().map(|row| render(&mut row.iter().map(String::as_str))));
     lines.join("\n")
+}
+
+/// `1 error`, `2 errors`.
+pub fn count(n: u64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
 /// `-` for what is not there.
@@ -77,6 +74,11 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = vec![vec!["a".to_owned(), "bbbb".to_owned()], vec!["äöü".to_owned(), "c".to_owned()]];
         assert_eq!(super::table(&["X", "YY"], &rows), "X    YY\na    bbbb\näöü  c");
+    }
+
+    #[test]
+    fn one_thing_is_no_things() {
+        assert_eq!([0, 1, 2].map(|n| super::count(n, "note")), ["0 notes", "1 note", "2 notes"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     io::{IsTerminal as _, Write as _},
+    path::Path,
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -13,9 +14,13 @@ use supervisor::up::UpSettings;
 use crate::{
     cli::Globals,
     commands::up::Up,
-    config::folders::{Folders, Surroundings},
+    config::{
+        folders::{Folders, Surroundings},
+        manifest,
+    },
     keeper::{self, KeeperArgs},
     logging,
+    session::MANIFEST,
 };
 
 /// A keeper that says nothing for this long hangs.
@@ -33,7 +38,7 @@ pub(crate) fn edge(args: &[OsString]) -> ExitCode {
     match args.get(2..) {
         Some([flag, file]) if flag == "--settings" => {
             logging::begin();
-            edge::main(std::path::Path::new(file))
+            edge::main(Path::new(file))
         }
         _ => {
             eprintln!("error: mainstay edge takes --settings FILE   [usage]");
@@ -103,15 +108,16 @@ fn wants_deploy(folders: &Folders, globals: &Globals) -> bool {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return false;
     }
-    let Ok(text) = std::fs::read_to_string("mainstay.toml") else { return false };
+    let read = machine::fs::read_text(Path::new(MANIFEST), manifest::TEXT_BYTES_MAX);
+    let Ok(text) = read else { return false };
     let env = globals.env.clone().unwrap_or_else(EnvName::production);
-    let Ok((manifest, _)) = crate::config::manifest::parse(&text, "mainstay.toml", &env) else {
+    let Ok((meant, _)) = manifest::parse(&text, MANIFEST, &env) else {
         return false;
     };
-    if folders.of_site(&manifest.site()).exists() {
+    if folders.of_site(&meant.site()).exists() {
         return false;
     }
-    print!("Deploy {} from this folder when Mainstay is up? [Y/n] ", manifest.site());
+    print!("Deploy {} from this folder when Mainstay is up? [Y/n] ", meant.site());
     let mut answer = String::new();
     let asked = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
     asked.is_ok_and(|bytes| bytes > 0) && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")

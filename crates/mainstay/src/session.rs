@@ -6,6 +6,7 @@ use std::{
 };
 
 use api::client::Client;
+use machine::fs::read_text;
 use model::{AppName, EnvName, Explain, Site, manifest::Manifest};
 
 use crate::{
@@ -108,7 +109,7 @@ impl ManifestFile {
     pub fn find_from(folder: &Path) -> Result<Option<Self>, Explain> {
         for folder in folder.ancestors() {
             let path = folder.join(MANIFEST);
-            match std::fs::read_to_string(&path) {
+            match read_text(&path, manifest::TEXT_BYTES_MAX) {
                 Ok(text) => return Ok(Some(Self { path, text })),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(unreadable(&path, &error)),
@@ -152,7 +153,7 @@ impl ManifestFile {
     }
 }
 
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Explain {
+pub(crate) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Explain {
     Explain::new("unreadable-file", format!("cannot read {}", path.display())).caused_by(error.to_string())
 }
 

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod ids;
 pub mod manifest;
 pub mod names;
+pub mod room;
 pub mod schema;
 pub mod secret;
 pub mod traffic;

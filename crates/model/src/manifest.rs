@@ -7,10 +7,16 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, ByteSize, EnvName, ServiceName, Span, schema::CodeSchema};
+use crate::{AppName, ByteSize, EnvName, Explain, ServiceName, Span, schema::CodeSchema};
 
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
+
+/// Bound: instances of one service, in the manifest and by `mainstay scale`.
+pub const INSTANCES_MAX: u32 = 512;
+
+/// Where the programs of an app are looked for unless its manifest sets `PATH`.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -31,6 +37,9 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     pub source: Source,
+    /// The only artifact that this manifest is for: `sha256:` and 64 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Relative to the shared folder `<data>/apps/<app>/<env>/shared`; linked into the release at the same path.
     pub shared_paths: Vec<String>,
     /// Asks the app which release it is, so that "what is serving" is its own word too.
@@ -39,6 +48,25 @@ pub struct Release {
     pub keep_releases: u32,
     /// And at most this many bytes of them.
     pub keep_bytes: ByteSize,
+}
+
+impl Release {
+    /// Whether an artifact of this digest is the one that the manifest is for.
+    ///
+    /// # Errors
+    /// It is pinned to another.
+    pub fn check_digest(&self, artifact: &str) -> Result<(), Explain> {
+        match self.digest.as_deref().filter(|pinned| *pinned != artifact) {
+            None => Ok(()),
+            Some(pinned) => Err(Explain::new(
+                "digest-differs",
+                "the artifact is not the one that `release.digest` names",
+            )
+            .caused_by(format!("it is {artifact}, and {pinned} is wanted"))
+            .now("nothing was deployed")
+            .help("build or fetch the right one; `sha256sum` of a file that you trust is its new digest")),
+        }
+    }
 }
 
 /// Where the client takes the files from; the keeper only ever sees bytes.

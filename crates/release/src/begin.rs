@@ -6,7 +6,9 @@ use api::{
     deploy::{Cancelled, Outcome, Phase, Plan, Started},
     jobs::Scale,
 };
-use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
+use model::{
+    DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::INSTANCES_MAX, manifest::Manifest,
+};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
@@ -50,6 +52,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
                     .caused_by(format!("it was sent to {}", at.site));
                 return Err(Refused::new(RefusedKind::Plan, explain));
             }
+            errors.extend(manifest.release.check_digest(&artifact.digest).err());
             if let Err(refused) = at.artifacts.find(artifact) {
                 errors.push(refused.explain);
             }
@@ -494,6 +497,3 @@ impl<W: World> Actor<W> {
         Err(Explain::new("not-warm-any-more", message).help("ask again: it is started anew"))
     }
 }
-
-/// Bound: instances of one service.
-const INSTANCES_MAX: u32 = 64;

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use model::{ByteSize, Explain, ReleaseNumber, manifest::Manifest, schema::DataSchema};
+use model::{
+    Explain, ReleaseNumber,
+    manifest::Manifest,
+    room::{Room, round},
+    schema::DataSchema,
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -16,8 +21,6 @@ use crate::{
 
 /// Inodes that a release and its logs may need beside what is free.
 const INODES_MIN: u64 = 10_000;
-/// A compressed archive is taken to grow so many times; the unpacking itself is capped and fails cleanly.
-const GROWTH: u64 = 4;
 
 pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let limit = run.at.settings.preflight_limit;
@@ -58,18 +61,11 @@ pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
     of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
 }
 
-/// Twice the release and the reserve must be free, and inodes.
-pub(crate) fn enough_disk(disk: Disk, artifact: u64, largest: u64, reserve: u64) -> Result<(), Explain> {
-    let release = artifact.saturating_mul(GROWTH).max(largest);
-    let needed = release.saturating_mul(2).saturating_add(reserve);
-    if disk.free_bytes < needed {
+/// Room for another release must be free, and inodes.
+pub(crate) fn enough_disk(disk: Disk, room: Room) -> Result<(), Explain> {
+    if disk.free_bytes < room.wanted() {
         return Err(Explain::new("disk-space", "there is too little disk space for another release")
-            .caused_by(format!(
-                "{} free, {} needed (twice the release and a reserve of {})",
-                round(disk.free_bytes),
-                round(needed),
-                round(reserve)
-            ))
+            .caused_by(format!("{} free, {} needed: {room}", round(disk.free_bytes), round(room.wanted())))
             .help("free space, or keep fewer releases (`release.keep_releases`, `release.keep_bytes`)"));
     }
     // File systems that make inodes as they go report none.
@@ -129,10 +125,6 @@ fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
     needed
 }
 
-fn round(bytes: u64) -> ByteSize {
-    ByteSize(if bytes >= 10 << 20 { bytes >> 20 << 20 } else { bytes })
-}
-
 /// The state of the database that this run will leave, if it migrates.
 pub(crate) fn schema_after(manifest: &Manifest, data: DataSchema) -> DataSchema {
     manifest.migrate.as_ref().map_or(data, |m| data.after(m.code.schema, m.compatible_with))
@@ -156,7 +148,7 @@ fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {
     // The site's own folder may not be there yet.
     let disk = at.world.disk(&at.settings.data)?;
     let largest = at.books.read().releases.values().map(|record| record.bytes).max().unwrap_or(0);
-    enough_disk(disk, artifact, largest, at.settings.disk_reserve_bytes)
+    enough_disk(disk, Room { artifact, largest, reserve: at.settings.disk_reserve_bytes })
 }
 
 /// Every release that may still serve must stay admissible, and so must the new one.

@@ -25,6 +25,9 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     }
     let pools = run.at.pools().await.unwrap_or_default();
     let Some(old) = run.task.from.filter(|_| old_side_serves(run, &pools)) else {
+        if run.site_ends() {
+            return stays_for_the_next_start(run, why);
+        }
         let explain = why
             .now(format!("release {} serves on: there is no healthy old release to return to", run.task.to))
             .help("mend the release and deploy it; where deploys are paused `mainstay resume` allows them again");
@@ -99,6 +102,21 @@ fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
         }
     }
     found
+}
+
+/// Nothing is wrong with the release, and there is nothing to decide: it was only not watched long enough.
+fn stays_for_the_next_start<W: World>(run: &mut Run<W>, why: Explain) -> End {
+    let explain = why
+        .now(format!(
+            "release {} did not come to the end of its bake; the next `mainstay up` starts it again",
+            run.task.to
+        ))
+        .help("deploy once more after that: then it is baked, and a rollback can return to it");
+    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
+        run.log.warn(error);
+    }
+    abort::keep_claims(run);
+    End { outcome: Outcome::Held, error: Some(explain) }
 }
 
 async fn keep_new<W: World>(run: &mut Run<W>, explain: Explain, pause: bool) -> End {

@@ -188,7 +188,16 @@ impl<W: World> Run<W> {
         if !self.cancel.is_cancelled() {
             return Ok(());
         }
+        if self.site_ends() {
+            let message =
+                format!("the {} was ended with its site, by `mainstay down` or `destroy`", self.task.verb);
+            return Err(Explain::new("site-ending", message));
+        }
         Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb)))
+    }
+
+    pub(crate) fn site_ends(&self) -> bool {
+        self.at.ending.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Cancelled, or over the deadline of the whole run.

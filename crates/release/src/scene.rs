@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct Scene<W> {
     /// Invariant: whoever publishes holds it from reading the books to the edge's answer, and across the change of the
     /// books that belongs to it; else an older table could follow a newer one.
     pub pointer: tokio::sync::Mutex<()>,
+    /// The site is being taken down or off the machine: why a run is cancelled that nobody cancelled.
+    pub ending: AtomicBool,
 }
 
 impl<W: World> Scene<W> {

@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -78,6 +81,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         artifacts: shared.artifacts.clone(),
         manifests: Mutex::default(),
         pointer: tokio::sync::Mutex::default(),
+        ending: AtomicBool::new(false),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
     if let Some(serving) = scene.books.read().serving {
@@ -403,8 +407,9 @@ impl<W: World> Actor<W> {
         self.jobs.spawn(async move { Done::Reconciled(open::reconcile(&at, known).await) });
     }
 
-    /// Cancels the run in flight and waits for its end.
+    /// Ends the run in flight, because the site ends, and waits for it.
     async fn end_run(&mut self) {
+        self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
             let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site));
             let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
@@ -424,6 +429,7 @@ impl<W: World> Actor<W> {
         let Lock::Held(held) = &self.lock else { return None };
         Some(Underway {
             deploy: held.task.deploy,
+            verb: held.task.verb.clone(),
             to: held.task.to,
             phase: self.phase(held),
             operator: held.caller.operator.clone(),

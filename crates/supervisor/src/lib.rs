@@ -9,6 +9,7 @@
 //! [`Supervisor::observe`] for what a new keeper finds. First start and restart are the same code with other lists.
 
 pub mod adopt;
+pub mod console;
 mod ctl;
 mod dirs;
 pub mod exit;
@@ -27,6 +28,7 @@ pub mod store;
 pub mod up;
 
 pub use adopt::Found;
+pub use console::Console;
 pub use exit::{Cause, Exit, Usage};
 pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};
 pub use process::{Process, ProcessError};

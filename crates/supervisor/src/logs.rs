@@ -123,6 +123,23 @@ pub fn read(folder: &Path, query: &Query) -> io::Result<Vec<Line>> {
     Ok(lines)
 }
 
+/// Whose logs there are below `folder`: instances by their names, and what is no instance by its folder's.
+///
+/// # Errors
+/// As the file system says; a folder that is not there has none.
+pub fn writers(folder: &Path) -> io::Result<(Vec<InstanceName>, Vec<String>)> {
+    let (mut instances, mut others) = (Vec::new(), std::collections::BTreeSet::new());
+    for (dir, name) in files::names(folder)? {
+        match name.parse() {
+            Ok(instance) => instances.push(instance),
+            Err(_) => drop(others.insert(dir)),
+        }
+    }
+    instances.sort();
+    instances.dedup();
+    Ok((instances, others.into_iter().collect()))
+}
+
 /// The last fitting lines of one instance, oldest first: its current file from the end, then its rotated ones.
 fn last_of(log: &files::Log, query: &Query, since: &str, most: usize) -> io::Result<Vec<Line>> {
     let mut newest_first = Vec::new();

@@ -57,9 +57,6 @@ pub struct User {
     pub home: PathBuf,
 }
 
-/// The name of an inherited descriptor that becomes the process's standard input instead of a number from 3 on.
-pub const STDIN: &str = "stdin";
-
 /// A descriptor for the process. It stays open in the keeper, for the next spawn of the same order.
 #[derive(Clone, Debug)]
 pub struct Inherited {

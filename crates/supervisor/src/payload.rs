@@ -1,7 +1,10 @@
 //! What reaches a shim through descriptor 0 and never through a file: the environment with its secrets, the words that
 //! are struck from the log, the names of the inherited descriptors. A sealed memory file, read once.
 
-use std::{fmt, io, os::fd::AsFd};
+use std::{
+    fmt, io,
+    os::fd::{AsFd, OwnedFd},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,11 @@ impl fmt::Debug for Payload {
 }
 
 impl Payload {
+    /// The inherited descriptor of that name; `fds` are all of them, in order.
+    pub(crate) fn fd<'a>(&self, name: &str, fds: &'a [OwnedFd]) -> Option<&'a OwnedFd> {
+        self.fd_names.iter().zip(fds).find(|(one, _)| *one == name).map(|(_, fd)| fd)
+    }
+
     pub(crate) fn read(from: impl AsFd) -> io::Result<Self> {
         Ok(serde_json::from_slice(&machine::memfd::read_sealed(from)?)?)
     }

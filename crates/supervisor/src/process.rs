@@ -125,6 +125,14 @@ impl Process {
         self.tell(Request::Signal { signal }).await
     }
 
+    /// Sends one signal to the app and to those of its children that stayed in its group, as a terminal's key does.
+    ///
+    /// # Errors
+    /// [`ProcessError`]; a process that has ended already is none.
+    pub async fn signal_group(&self, signal: i32) -> Result<(), ProcessError> {
+        self.tell(Request::SignalGroup { signal }).await
+    }
+
     /// Waits for the end. Never fails: a dead shim is [`crate::Cause::Lost`]. Cancel-safe, any number at once.
     pub async fn wait(&self) -> Exit {
         let mut exit = self.inner.exit.clone();

@@ -19,6 +19,10 @@ pub(crate) enum Request {
     Signal {
         signal: i32,
     },
+    /// To the process group that the app leads, as a key of a terminal does.
+    SignalGroup {
+        signal: i32,
+    },
     /// Begin to stop; the shim holds the timer. A second one may shorten the grace, never lengthen it.
     Stop {
         signal: i32,

@@ -188,3 +188,13 @@ async fn a_file_that_shrank_while_it_was_sent_is_told() {
     let error = upload::send(&served.client, &artifact, &path, |_| {}).await.unwrap_err();
     assert!(matches!(error, upload::UploadError::Changed { found: 5, wanted: 10, .. }), "{error}");
 }
+
+#[test]
+fn a_socket_that_may_not_be_opened_does_not_mean_that_nothing_runs() {
+    let failure =
+        |kind: std::io::ErrorKind| Failure::NoKeeper { socket: "/run/api.sock".into(), source: kind.into() };
+    let denied = failure(std::io::ErrorKind::PermissionDenied).explain();
+    assert_eq!(denied.code, "not-an-operator");
+    assert!(!denied.message.contains("no Mainstay"));
+    assert_eq!(failure(std::io::ErrorKind::NotFound).explain().code, "no-keeper");
+}

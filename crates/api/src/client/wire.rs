@@ -11,7 +11,12 @@ use model::Explain;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{Failure, lines::Lines};
+use super::{
+    Failure,
+    console::{self, Input, Output},
+    lines::Lines,
+};
+use crate::console::PROTOCOL;
 
 /// Bound: the longest answer that is read whole.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -59,6 +64,28 @@ pub(super) async fn lines<T: DeserializeOwned>(
     Err(refused(status, &what, &bytes))
 }
 
+/// Asks for a conversation instead of an answer; `limit` holds until it begins.
+pub(super) async fn attach(
+    socket: &Path,
+    path: &str,
+    body: Bytes,
+    limit: Duration,
+) -> Result<(Input, Output), Failure> {
+    let what = said("POST", path);
+    let begun = async {
+        let request = request("POST", path)
+            .header(http::header::CONNECTION, "upgrade")
+            .header(http::header::UPGRADE, PROTOCOL);
+        let answer = sent(socket, &what, request, body).await?;
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            let status = answer.status();
+            return Err(refused(status, &what, &collect(&what, answer).await?));
+        }
+        console::attached(what.clone(), answer).await
+    };
+    within(limit, &what, begun).await
+}
+
 async fn whole(
     socket: &Path,
     method: &str,
@@ -86,23 +113,34 @@ async fn within<T>(
 }
 
 async fn head(socket: &Path, method: &str, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
-    let what = said(method, path);
-    let lost = |error: &dyn std::fmt::Display| Failure::Lost { what: what.clone(), cause: error.to_string() };
-    let stream = connect(socket).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
-    // Ends with the connection, which ends when the answer was read or dropped.
-    tokio::spawn(connection);
-    let request = Request::builder()
+    sent(socket, &said(method, path), request(method, path), body).await
+}
+
+fn request(method: &str, path: &str) -> http::request::Builder {
+    let kind = if method == "PUT" { "application/octet-stream" } else { "application/json" };
+    Request::builder()
         .method(Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET))
         .uri(path)
         .header(http::header::HOST, "mainstay")
-        .header(
-            http::header::CONTENT_TYPE,
-            if method == "PUT" { "application/octet-stream" } else { "application/json" },
-        )
+        .header(http::header::CONTENT_TYPE, kind)
+}
+
+async fn sent(
+    socket: &Path,
+    what: &str,
+    request: http::request::Builder,
+    body: Bytes,
+) -> Result<Response<Incoming>, Failure> {
+    let lost =
+        |error: &dyn std::fmt::Display| Failure::Lost { what: what.to_owned(), cause: error.to_string() };
+    let stream = connect(socket).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    // Ends with the connection, which ends when the answer was read or dropped, or became something else.
+    tokio::spawn(connection.with_upgrades());
+    let request = request
         .body(Full::new(body))
-        .map_err(|error| Failure::Garbled { what: what.clone(), cause: error.to_string() })?;
+        .map_err(|error| Failure::Garbled { what: what.to_owned(), cause: error.to_string() })?;
     sender.send_request(request).await.map_err(|error| lost(&error))
 }
 

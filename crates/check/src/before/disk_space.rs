@@ -1,7 +1,11 @@
-//! The disk has room for the release twice, and the reserve stays.
+//! The disk has room for a release as PREFLIGHT will want it.
 
 use api::checks::{Severity, State};
-use model::{ByteSize, Explain, manifest::Source};
+use model::{
+    Explain,
+    manifest::Source,
+    room::{Room, round},
+};
 
 use super::{Before, Context};
 use crate::finding::{Check, found, not_run, passed};
@@ -19,25 +23,19 @@ fn run(context: &Context<'_>) -> State {
         Ok(space) => space,
         Err(error) => return not_run(format!("{} cannot be looked at: {error}", context.data.display())),
     };
-    let release = match &context.manifest.release.source {
+    let artifact = match &context.manifest.release.source {
         Source::Artifact(file) => std::fs::metadata(context.folder.join(file)).map_or(0, |file| file.len()),
         // A folder is measured when it is packed: here its size is not worth a walk over it.
         Source::Dir(_) => 0,
     };
-    let wanted = release.saturating_mul(2).saturating_add(context.disk_reserve.0);
-    if space.bytes_free >= wanted {
-        return passed(format!("{} MiB free, {} MiB wanted", space.bytes_free >> 20, wanted >> 20));
+    let room = Room { artifact, largest: 0, reserve: context.disk_reserve.0 };
+    let sum = format!("{} free, {} needed: {room}", round(space.bytes_free), round(room.wanted()));
+    if space.bytes_free >= room.wanted() {
+        return passed(sum);
     }
     found(
-        Explain::new(
-            "disk-full",
-            format!("{} MiB are free where {} MiB are wanted", space.bytes_free >> 20, wanted >> 20),
-        )
-        .caused_by(format!(
-            "{}: twice the release, and `disk_reserve` of {}",
-            context.data.display(),
-            ByteSize(context.disk_reserve.0)
-        ))
-        .help("make room, lower `keep_releases`, or set `disk_reserve` in machine.toml"),
+        Explain::new("disk-space", "there is too little disk space for a release")
+            .caused_by(format!("{}: {sum}", context.data.display()))
+            .help("make room, lower `keep_releases`, or set `disk_reserve` in machine.toml"),
     )
 }

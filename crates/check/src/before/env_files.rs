@@ -14,11 +14,15 @@ pub(super) const CHECK: Check<Before> = Check {
     run,
 };
 
+/// Bound: a list of names is shorter.
+const IGNORE_BYTES_MAX: usize = 1 << 20;
+
 fn run(context: &Context<'_>) -> State {
     let Some(dir) = context.release_dir() else {
         return not_run("the archive is only opened on the machine that it is deployed to");
     };
-    let ignored = std::fs::read_to_string(dir.join(".mainstayignore")).unwrap_or_default();
+    // One that cannot be read keeps nothing back; the deploy refuses it.
+    let ignored = machine::fs::read_text(&dir.join(".mainstayignore"), IGNORE_BYTES_MAX).unwrap_or_default();
     let travels = |name: &str| {
         !ignored
             .lines()

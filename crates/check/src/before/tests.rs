@@ -36,6 +36,7 @@ fn manifest() -> Manifest {
         env: EnvName::production(),
         release: Release {
             source: Source::Dir("app".to_owned()),
+            digest: None,
             shared_paths: vec!["data".to_owned()],
             proof: None,
             keep_releases: 5,
@@ -131,6 +132,39 @@ fn what_is_not_built_is_found() {
         found_after(|manifest, _| web(manifest).command[0] = "no-such-program-here".to_owned()),
         ["command"]
     );
+}
+
+#[test]
+fn a_program_is_looked_for_as_the_app_will_look_for_it() {
+    let in_tools = |path: Option<&'static str>| {
+        move |manifest: &mut Manifest, dir: &Path| {
+            fs::create_dir(dir.join("app/tools")).unwrap();
+            fs::copy(dir.join("app/serve"), dir.join("app/tools/my-own-tool")).unwrap();
+            web(manifest).command[0] = "my-own-tool".to_owned();
+            web(manifest).env.extend(path.map(|path| ("PATH".to_owned(), path.to_owned())));
+        }
+    };
+    // Whatever is on the PATH of who asks: this test's own is another than the app's.
+    assert_eq!(found_after(in_tools(None)), ["command"]);
+    assert_eq!(found_after(in_tools(Some("/usr/bin:{release_dir}/tools"))), Vec::<String>::new());
+    assert_eq!(found_after(in_tools(Some("tools"))), Vec::<String>::new());
+    assert_eq!(found_after(in_tools(Some("/usr/bin"))), ["command"]);
+    let migrates = |command: &'static str| {
+        move |manifest: &mut Manifest, _: &Path| {
+            manifest.migrate = Some(model::manifest::Migrate {
+                command: vec![command.to_owned()],
+                status_command: vec!["true".to_owned()],
+                down_command: None,
+                timeout: Span::secs(1),
+                code: model::schema::CodeSchema { schema: 1, schema_min: 1 },
+                compatible_with: None,
+                env: BTreeMap::new(),
+                env_secrets: Vec::new(),
+            });
+        }
+    };
+    assert_eq!(found_after(migrates("./serve")), Vec::<String>::new());
+    assert_eq!(found_after(migrates("./migrate")), ["command"]);
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl<'a> Plan<'a> {
         self.or_die(Step::Cgroup, self.join());
         self.oom();
         let error = self.descriptors();
+        check(error, Step::Session, self.terminal());
         self.limits(error);
         if let Some(user) = &self.setup.user {
             check(error, Step::User, become_user(user));
@@ -107,7 +108,7 @@ impl<'a> Plan<'a> {
         match self.setup.session {
             Session::Shared => true,
             // SAFETY: no memory is involved.
-            Session::New => (unsafe { libc::setsid() }) >= 0,
+            Session::New | Session::Terminal => (unsafe { libc::setsid() }) >= 0,
             // SAFETY: no memory is involved.
             Session::Group => (unsafe { libc::setpgid(0, 0) }) == 0,
         }
@@ -157,6 +158,12 @@ impl<'a> Plan<'a> {
             check(error, Step::Descriptors, unsafe { libc::dup2(*source, *target) } >= 0);
         }
         error
+    }
+
+    /// After the descriptors are in their places, and before the uid change: a terminal of another owner can be taken.
+    fn terminal(&self) -> bool {
+        // SAFETY: an integer argument; 0 steals from nobody.
+        self.setup.session != Session::Terminal || unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == 0
     }
 
     fn limits(&self, error: RawFd) {

@@ -109,3 +109,18 @@ fn a_descriptor_may_take_the_number_that_the_executable_has_here() {
     reap(child.pid);
     assert_eq!(text, "here\n");
 }
+
+#[test]
+fn a_session_with_a_terminal_finds_it_by_its_own_name() {
+    let size = crate::terminal::Size { columns: 97, rows: 31 };
+    let pair = crate::terminal::Pair::open(size).expect("a pseudo-terminal");
+    let slave: &'static OwnedFd = Box::leak(Box::new(pair.slave));
+    let with = |session| {
+        said("/bin/stty size < /dev/tty 2>/dev/null || echo none", &[], |setup| {
+            setup.session = session;
+            setup.fds.push((slave.as_fd(), 0));
+        })
+    };
+    assert_eq!(with(Session::New), "none\n");
+    assert_eq!(with(Session::Terminal), "31 97\n");
+}

@@ -91,6 +91,8 @@ impl Deploy {
             .help("leave `--app` out, or go to the folder of the other app"));
         }
         let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
+        // The keeper looks too: here it is told before a long upload.
+        manifest.release.check_digest(&packed.artifact.digest)?;
         send::send(session, &packed).await?;
         Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
     }

@@ -16,15 +16,15 @@ use crate::{
 #[derive(Clone, Debug, Args)]
 pub struct Events {
     /// How many, the newest first
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
-    pub limit: usize,
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub limit: u16,
 }
 
 impl Events {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         let records = block_on(async {
             let site = session.site().await?;
-            session.client.records(&site, self.limit).await.map_err(Failure::explain)
+            session.client.records(&site, usize::from(self.limit)).await.map_err(Failure::explain)
         })?;
         if session.json() {
             records.iter().for_each(json);

@@ -6,14 +6,23 @@ use api::{client::Failure, jobs::Exec as Request};
 use clap::Args;
 use model::{Explain, InstanceName};
 
+use super::attached;
 use crate::session::{Session, block_on};
 
 /// Run a command beside a running instance
 ///
-/// As its user, in its release's folder, with its environment and its limits. `mainstay status` names the instances.
+/// As its user, in its release's folder, with its environment (`PORT` and secrets too) and limits of the same size; its
+/// sockets are not passed on. Input, output, Ctrl-C and the exit code are as with `mainstay run`. `mainstay status`
+/// names the instances.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example:\n  mainstay exec web.42.1 -- ls -l /proc/self/fd")]
+#[command(
+    after_help = "Examples:\n  mainstay exec web.42.1 -- sh -c 'curl -s localhost:$PORT/health'\n  mainstay exec --tty web.42.1 -- sh"
+)]
 pub struct Exec {
+    /// With a terminal of its own, as large as this one: for shells and editors
+    #[arg(short, long, conflicts_with = "json")]
+    pub tty: bool,
+
     /// Like `web.42.1`: service, release, number
     pub instance: InstanceName,
 
@@ -24,11 +33,12 @@ pub struct Exec {
 
 impl Exec {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        let terminal = attached::terminal(self.tty)?;
         block_on(async {
             let site = session.site().await?;
-            let request = Request { instance: self.instance, argv: self.argv };
-            let frames = session.client.exec(&site, &request).await.map_err(Failure::explain)?;
-            super::run::print(session, frames).await
+            let request = Request { instance: self.instance, argv: self.argv, terminal: terminal.clone() };
+            let console = session.client.exec(&site, &request).await.map_err(Failure::explain)?;
+            attached::attached(session, console, terminal.as_ref()).await
         })
     }
 }

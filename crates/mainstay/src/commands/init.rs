@@ -11,6 +11,8 @@ mod package_json;
 mod procfile;
 mod python;
 mod render;
+mod runtime;
+mod script;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,7 @@ use crate::{
 /// Write a mainstay.toml for the app in this folder
 ///
 /// It looks at Procfile, ecosystem.config.js, package.json, pyproject.toml and requirements.txt, Cargo.toml and
-/// Dockerfile, and says what it took from them and why. The file is commented: read it, it is short. Nothing else is
+/// Dockerfile, else at a program in one file (server.py, app.py, main.py, server.js, index.js), and says what it took from them and why. The file is commented: read it, it is short. Nothing else is
 /// written, and nothing is started.
 #[derive(Clone, Debug, Args)]
 pub struct Init {
@@ -84,7 +86,8 @@ impl Init {
             Explain::new("no-folder", format!("cannot open {}", self.dir.display()))
                 .caused_by(error.to_string())
         })?;
-        let guess = guess(&dir, globals);
+        let mut guess = guess(&dir, globals);
+        runtime::complete(&mut guess, &std::env::var("PATH").unwrap_or_default());
         let text = render::render(&guess);
         let path = dir.join(MANIFEST);
         if !self.print {
@@ -114,7 +117,10 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
                 .now("nothing was changed")
                 .help("`--force` replaces it; `--print` shows what would be written");
         }
-        Explain::new("cannot-write", format!("cannot write {}", path.display())).caused_by(error.to_string())
+        Explain::new("cannot-write", format!("cannot write {}", path.display()))
+            .caused_by(error.to_string())
+            .now("nothing was changed")
+            .help("run it as the user to whom the folder belongs; `--print` shows what would be written")
     })
 }
 
@@ -147,7 +153,8 @@ pub(crate) fn guess(dir: &Path, globals: &Globals) -> Guess {
             }
         }
     }
-    if taken.is_none() {
+    // Beside any of those a file of such a name is no news.
+    if taken.is_none() && !script::recognise(dir, &mut guess) {
         guess
             .because
             .push("nothing here says what to run: write the command of the service yourself".to_owned());

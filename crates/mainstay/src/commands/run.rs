@@ -1,31 +1,33 @@
 //! `mainstay run`: a one-off command in the release that serves.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
-use api::{
-    client::{Failure, lines::Lines},
-    jobs::{Frame, Run as Request},
-};
+use api::{client::Failure, jobs::Run as Request};
 use clap::Args;
 use model::{Explain, ServiceName};
 
-use crate::{
-    output::{json, raw},
-    session::{Session, block_on},
-};
+use super::attached;
+use crate::session::{Session, block_on};
 
 /// Run a command once, in the release that serves
 ///
-/// As the app's user, in the release's folder, with the environment and secrets of a service. Ends with the command's
-/// own exit code; 128 and the signal's number if a signal ended it.
+/// As the app's user, in the release's folder, with the environment and secrets of a service. Input, output and Ctrl-C
+/// are passed on as they are: what the command prints of secrets you will see. Ends with the command's own exit code;
+/// 128 and the signal's number if a signal ended it. A command whose client is killed runs to its end; what it
+/// writes from then on is in `logs/run` of the app's folder. One with a terminal is hung up.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mainstay run -- node scripts/report.js\n  mainstay run --service worker -- printenv"
+    after_help = "Examples:\n  mainstay run -- node scripts/report.js > report.csv\n  mainstay run --tty -- python manage.py shell\n  \
+    gunzip < dump.sql.gz | mainstay run --service worker -- sh -c 'psql \"$DATABASE_URL\"'"
 )]
 pub struct Run {
     /// Whose environment; the first service's unless said
     #[arg(long, value_name = "NAME")]
     pub service: Option<ServiceName>,
+
+    /// With a terminal of its own, as large as this one: for shells and editors
+    #[arg(short, long, conflicts_with = "json")]
+    pub tty: bool,
 
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -34,36 +36,12 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        let terminal = attached::terminal(self.tty)?;
         block_on(async {
             let site = session.site().await?;
-            let request = Request { argv: self.argv, service: self.service };
-            let frames = session.client.run(&site, &request).await.map_err(Failure::explain)?;
-            print(session, frames).await
+            let request = Request { argv: self.argv, service: self.service, terminal: terminal.clone() };
+            let console = session.client.run(&site, &request).await.map_err(Failure::explain)?;
+            attached::attached(session, console, terminal.as_ref()).await
         })
     }
-}
-
-/// Passes a one-off's output on and ends as it ended.
-pub(super) async fn print(session: &Session, mut frames: Lines<Frame>) -> Result<ExitCode, Explain> {
-    while let Some(frame) = frames.next().await.map_err(Failure::explain)? {
-        if session.json() {
-            json(&frame);
-        }
-        match frame {
-            Frame::Exit { code, signal } => return Ok(exit_code(code, signal)),
-            _ if session.json() => {}
-            Frame::Stdout { text } => raw(&text),
-            Frame::Stderr { text } => {
-                // Nobody reads standard error any more: there is nobody to tell.
-                let _ = std::io::stderr().write_all(text.as_bytes());
-            }
-        }
-    }
-    Err(Explain::new("no-exit", "the command's output ended without its exit")
-        .help("it may still run: `mainstay status` shows what does"))
-}
-
-fn exit_code(code: Option<i32>, signal: Option<i32>) -> ExitCode {
-    let number = code.or(signal.map(|signal| 128 + signal)).unwrap_or(1);
-    ExitCode::from(u8::try_from(number & 0xff).unwrap_or(1))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use api::jobs::Scale as Request;
 use clap::Args;
-use model::{Explain, ServiceName};
+use model::{Explain, ServiceName, manifest::INSTANCES_MAX};
 
 use super::watch;
 use crate::session::{Session, block_on};
@@ -30,7 +30,8 @@ fn parse(text: &str) -> Result<(ServiceName, u32), String> {
         Ok(0) => {
             Err("a service has at least one instance; `mainstay destroy` or `down` end an app".to_owned())
         }
-        Ok(number) => Ok((service, number)),
+        Ok(number) if number <= INSTANCES_MAX => Ok((service, number)),
+        Ok(number) => Err(format!("a service has at most {INSTANCES_MAX} instances, and {number} are more")),
         Err(_) => Err(format!("`{number}` is no number of instances")),
     }
 }

@@ -12,7 +12,7 @@ use model::Explain;
 
 use super::watch::{outcome_name, phase_name};
 use crate::{
-    output::{bytes, json, line, moment, or_dash, table},
+    output::{bytes, count, json, line, moment, or_dash, table},
     session::{ManifestFile, Session, block_on},
 };
 
@@ -86,7 +86,8 @@ fn site_words(status: &SiteStatus) -> String {
     }
     if let Some(deploy) = &status.deploy {
         lines.push(format!(
-            "A deploy of release {} is at work: {}, begun by {} at {}.",
+            "A {} of release {} is at work: {}, begun by {} at {}.",
+            if deploy.verb.is_empty() { "deploy" } else { &deploy.verb },
             deploy.to,
             phase_name(deploy.phase),
             deploy.operator,
@@ -162,10 +163,10 @@ fn machine_words(machine: &Machine) -> String {
         vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
     let process = |name: &str, process: &api::machine::Process| {
         format!(
-            "{name}: pid {}, since {}, {} restarts",
+            "{name}: pid {}, since {}, {}",
             process.pid,
             moment(&process.started),
-            process.restarts
+            count(process.restarts, "restart")
         )
     };
     lines.push(process("keeper", &machine.keeper));

@@ -8,6 +8,8 @@ use super::{
 };
 
 pub const FILE: &str = "mainstay.attest.toml";
+/// Bound: of the file's text.
+pub const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// # Errors
 /// All mistakes of the file, in its order.

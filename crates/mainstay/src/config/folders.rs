@@ -5,6 +5,7 @@
 
 use std::{
     ffi::OsString,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -87,10 +88,35 @@ impl Folders {
     /// For a client: `--data`, else the user's own if its API socket is there, else the service's.
     pub fn to_reach(data: Option<&Path>, around: &Surroundings) -> Self {
         if let Some(data) = data {
-            return Self::own(data, around);
+            let own = Self::own(data, around);
+            let here = own.api_socket().exists();
+            return Self::of_its_owner(data, around).filter(|_| !here).unwrap_or(own);
         }
         let own = Self::own(&users_data(around), around);
         if answers(&own.api_socket()) { own } else { Self::service() }
+    }
+
+    /// The Mainstay of somebody else, to whom the data folder belongs: this user may be allowed to ask it, or is told so.
+    /// `None`: it is nobody else's, or has no run folder.
+    fn of_its_owner(data: &Path, around: &Surroundings) -> Option<Self> {
+        let owner = std::fs::metadata(data).ok()?.uid();
+        if owner == around.uid {
+            return None;
+        }
+        // Anybody may make a folder of any name in /tmp: only the owner's own is the owner's word.
+        let is_theirs = |dir: &Path| std::fs::symlink_metadata(dir).is_ok_and(|found| found.uid() == owner);
+        let runtime = PathBuf::from(format!("/run/user/{owner}"));
+        let theirs = |xdg_runtime_dir| {
+            Self::own(data, &Surroundings { uid: owner, xdg_runtime_dir, ..around.clone() })
+        };
+        let in_runtime = is_theirs(&runtime).then(|| theirs(Some(runtime.into_os_string())));
+        let in_tmp = is_theirs(Path::new(&format!("/tmp/mainstay-{owner}"))).then(|| theirs(None));
+        // One that may not be looked into may be there.
+        let may_be = |folders: &Self| match std::fs::symlink_metadata(folders.api_socket()) {
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+            Ok(_) => true,
+        };
+        in_runtime.into_iter().chain(in_tmp).find(may_be)
     }
 
     pub fn api_socket(&self) -> PathBuf {
@@ -119,4 +145,38 @@ fn users_data(around: &Surroundings) -> PathBuf {
 /// A connection is accepted; a socket file whose keeper died refuses.
 fn answers(socket: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::chown};
+
+    use super::*;
+
+    fn around(uid: u32) -> Surroundings {
+        Surroundings { uid, xdg_data_home: None, xdg_runtime_dir: None, home: None }
+    }
+
+    #[test]
+    fn a_data_folder_of_somebody_else_leads_to_their_mainstay() {
+        if !rustix::process::geteuid().is_root() {
+            println!("only root can give a folder away; not shown in this run");
+            return;
+        }
+        // An account that no machine has.
+        const OWNER: u32 = 3_999_999_999;
+        let data = tempfile::tempdir().expect("a folder");
+        let run = PathBuf::from(format!("/tmp/mainstay-{OWNER}"));
+        fs::create_dir_all(&run).expect("made");
+        let reached = || Folders::to_reach(Some(data.path()), &around(0)).run;
+        chown(data.path(), Some(OWNER), None).expect("given away");
+        assert!(reached().starts_with("/tmp/mainstay-0"), "a folder that anybody made says nothing");
+        chown(&run, Some(OWNER), None).expect("given away");
+        assert!(reached().starts_with("/tmp/mainstay-0"), "nobody is there");
+        let theirs = Folders::own(data.path(), &around(OWNER)).run;
+        fs::create_dir_all(&theirs).expect("made");
+        fs::write(theirs.join("api.sock"), "").expect("written");
+        assert_eq!(reached(), theirs);
+        fs::remove_dir_all(&run).expect("removed");
+    }
 }

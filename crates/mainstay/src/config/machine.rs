@@ -123,9 +123,13 @@ impl Listen {
 /// The file cannot be read, or all mistakes in it.
 pub fn load(folders: &Folders) -> Result<Machine, Explain> {
     let path = &folders.machine_toml;
-    match std::fs::read_to_string(path) {
+    match machine::fs::read_text(path, TEXT_BYTES_MAX) {
         Ok(text) => parse(&text, &path.display().to_string(), folders).map_err(|errors| errors.explain()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default_in(folders)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(Explain::new("no-folder", format!("{} is no folder", folders.data.display()))
+                .help("`--data` names the folder in which this Mainstay keeps everything"))
+        }
         Err(error) => Err(Explain::new("unreadable-file", format!("cannot read {}", path.display()))
             .caused_by(error.to_string())
             .help("it holds no secrets: let the user that runs Mainstay read it")),

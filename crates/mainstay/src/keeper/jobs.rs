@@ -111,7 +111,7 @@ async fn to_its_end(process: &Process, limit: Duration) -> JobEnd {
     }
 }
 
-async fn stop(process: &Process) {
+pub(crate) async fn stop(process: &Process) {
     if let Err(error) = process.stop_with(StopPlan { signal: 15, grace: GRACE }).await {
         tracing::warn!(%error, "A job could not be told to stop.");
     }

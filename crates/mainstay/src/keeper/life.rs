@@ -154,7 +154,7 @@ async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
         }
         keeper.ending.step(format!("{} has stopped", site.site()));
     });
-    futures_util::future::join_all(down).await;
+    tokio::join!(futures_util::future::join_all(down), keeper.world.oneoffs.stop(None));
     let grace = within.max(Duration::from_secs(2));
     edge.stop(Some(StopPlan { signal: 15, grace })).await;
     keeper.ending.step("the edge has stopped");

@@ -1,44 +1,150 @@
-//! `mainstay run` and `exec`: a command in the release that serves, with its user, environment and secrets.
+//! `mainstay run` and `exec`: a command in a release, with its user, environment and secrets, and somebody attached.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod conversation;
 
-use admin::operations::Lines;
-use api::jobs::Frame;
-use futures_util::{StreamExt as _, stream};
-use model::{Explain, Site};
-use release::Runnable;
-use supervisor::{
-    Kind, LogTo, Order, Process, Program, StopPlan,
-    logs::{self, Stream},
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use super::{ground::Ground, jobs, secrets};
+use admin::operations::Conversation;
+use api::jobs::{Exec, Run, Terminal};
+use machine::terminal::Size;
+use model::{Address, Explain, ProcessId, Site};
+use release::Runnable;
+use supervisor::{Console, Inherited, Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs};
 
-/// What is looked at, and how often, while the command runs.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use super::{ground::Ground, jobs, secrets, world::Outside};
 
-/// Starts the command and gives its output line by line, at last its exit. It runs to its end even if nobody listens.
+/// The label of a one-off: the keeper that started it is the only one who asks about it.
+pub(crate) const ONE_OFF: &str = "one-off";
+/// What a terminal may be called: the longest name that terminfo knows is shorter.
+const KIND_BYTES_MAX: usize = 64;
+
+/// The one-offs that run. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct OneOffs {
+    running: Arc<Mutex<HashMap<ProcessId, Process>>>,
+}
+
+impl OneOffs {
+    fn running(&self) -> MutexGuard<'_, HashMap<ProcessId, Process>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of one until it has ended; also of one of a keeper before this one, which goes on with nobody
+    /// attached.
+    pub(crate) fn hold(&self, process: Process) {
+        self.running().insert(process.id(), process.clone());
+        let all = self.clone();
+        tokio::spawn(async move {
+            process.wait().await;
+            all.running().remove(&process.id());
+            jobs::forget(&process).await;
+        });
+    }
+
+    /// Ends those of `site`, or of all, and waits for it: nothing of an app outlives it.
+    pub(crate) async fn stop(&self, site: Option<&Site>) {
+        let mine = |process: &&Process| site.is_none() || process.spec().site.as_ref() == site;
+        let stopped: Vec<_> = self.running().values().filter(mine).cloned().collect();
+        let stops = stopped.iter().map(|process| async move {
+            jobs::stop(process).await;
+            process.wait().await;
+        });
+        futures_util::future::join_all(stops).await;
+    }
+}
+
+/// Starts a command in the release that serves. It runs to its end even if nobody is attached.
 /// # Errors
 /// It could not be started.
 pub(crate) async fn run(
-    ground: &Arc<Ground>,
+    world: &Outside,
     site: &Site,
     runnable: &Runnable,
-    argv: Vec<String>,
+    request: Run,
     operator: &str,
-) -> Result<Lines<Frame>, Explain> {
-    let order = order(ground, site, runnable, argv).await?;
-    let log = order.log.path.clone();
-    tracing::info!(%site, operator, log = %log.display(), "Runs a one-off command.");
-    let process = ground.supervisor.spawn(&order).await.map_err(|error| {
-        Explain::new("command-not-started", format!("the command could not be started in {site}"))
-            .because(&error)
-    })?;
-    let output = Output { process, log, read: 0, ready: Vec::new().into_iter(), done: false };
-    Ok(stream::unfold(output, |mut output| async move { Some((output.next().await?, output)) }).boxed())
+) -> Result<Conversation, Explain> {
+    let order = in_release(&world.ground, site, runnable, request.argv).await?;
+    start(world, site, order, request.terminal, operator).await
 }
 
-async fn order(
+/// The same with all that a running instance was started with.
+/// # Errors
+/// The instance does not run; the command could not be started.
+pub(crate) async fn exec(
+    world: &Outside,
+    site: &Site,
+    slot: &Slot,
+    request: Exec,
+    operator: &str,
+) -> Result<Conversation, Explain> {
+    let Some(process) = slot.process() else {
+        let message = format!("the instance {} of {site} does not run now", request.instance);
+        return Err(Explain::new("not-running", message)
+            .help("`mainstay status` says why; `mainstay run` needs no instance"));
+    };
+    let order = beside(slot.settings().order.clone(), process.address(), request.argv);
+    start(world, site, order, request.terminal, operator).await
+}
+
+async fn start(
+    world: &Outside,
+    site: &Site,
+    mut order: Order,
+    terminal: Option<Terminal>,
+    operator: &str,
+) -> Result<Conversation, Explain> {
+    let failed =
+        || Explain::new("command-not-started", format!("the command could not be started in {site}"));
+    let owner = order.user.as_ref().map(|user| user.ids.uid);
+    let (console, inherited) = console(terminal.as_ref(), owner).map_err(|error| failed().because(&error))?;
+    if let Some(terminal) = terminal {
+        order.env.entry("TERM".to_owned()).or_insert(kind(terminal.kind));
+    }
+    as_a_one_off(&world.ground, site, &mut order, inherited);
+    let (operator, log) = (operator.to_owned(), order.log.path.clone());
+    tracing::info!(%site, operator, name = order.name, log = %log.display(), "Runs a one-off command.");
+    let process = world.ground.supervisor.spawn(&order).await.map_err(|error| failed().because(&error))?;
+    world.oneoffs.hold(process.clone());
+    Ok(Box::new(move |stream| Box::pin(conversation::converse(stream, process, console))))
+}
+
+/// A name in `TERM` reaches a file's path in terminfo: letters and the few signs that such names have.
+fn kind(name: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-+._".contains(c);
+    if name.len() <= KIND_BYTES_MAX && !name.is_empty() && name.chars().all(plain) {
+        name
+    } else {
+        "dumb".to_owned()
+    }
+}
+
+fn console(terminal: Option<&Terminal>, owner: Option<u32>) -> std::io::Result<(Console, Vec<Inherited>)> {
+    match terminal {
+        None => Console::pipes(),
+        Some(Terminal { size, .. }) => {
+            Console::terminal(Size { columns: size.columns, rows: size.rows }, owner)
+        }
+    }
+}
+
+/// What every one-off has, whosever environment it is.
+fn as_a_one_off(ground: &Ground, site: &Site, order: &mut Order, inherited: Vec<Inherited>) {
+    // One file per command: several may run at once. It gets what is written when nobody is attached any more.
+    let name = format!("run-{}.log", ulid::Ulid::generate().to_string().to_lowercase());
+    order.log.path = logs::folder(&ground.folders.data, site).join("run").join(name);
+    order.kind = Kind::Job;
+    order.labels = BTreeMap::from([(ONE_OFF.to_owned(), String::new())]);
+    order.listen = None;
+    order.notify = false;
+    order.fds = inherited;
+    order.stop = StopPlan { signal: 15, grace: Duration::from_secs(10) };
+}
+
+async fn in_release(
     ground: &Ground,
     site: &Site,
     runnable: &Runnable,
@@ -50,8 +156,8 @@ async fn order(
             format!("the release that serves has no service {}", runnable.service),
         )
     })?;
-    // One file per command: several may run at once, and each client reads only its own.
-    let name = format!("run-{}", ulid::Ulid::generate().to_string().to_lowercase());
+    // It listens nowhere: a variable that names the instance's address has no value for it.
+    let env = service.env.iter().filter(|(_, value)| !names_an_address(value));
     Ok(Order {
         site: Some(site.clone()),
         name: "run".to_owned(),
@@ -62,80 +168,47 @@ async fn order(
         cwd: runnable.release_dir.clone(),
         shared_dir: Some(runnable.shared_dir.clone()),
         user: ground.user(site)?,
-        env: service.env.iter().filter(|(_, value)| !names_an_address(value)).map(own).collect(),
+        env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
         secrets: secrets::resolve(ground, site, &service.env_secrets).await?,
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds: Vec::new(),
         limits: service.limits,
-        stop: StopPlan { signal: 15, grace: Duration::from_secs(10) },
-        log: LogTo {
-            path: logs::folder(&ground.folders.data, site).join("run").join(format!("{name}.log")),
-            limits: runnable.manifest.logs.clone(),
-        },
+        stop: StopPlan { signal: 15, grace: Duration::ZERO },
+        log: LogTo { path: std::path::PathBuf::new(), limits: runnable.manifest.logs.clone() },
     })
 }
 
-/// A one-off listens nowhere: a variable that names the instance's address has no value for it.
 fn names_an_address(value: &str) -> bool {
     ["{port}", "{socket}"].iter().any(|placeholder| value.contains(placeholder))
 }
 
-fn own((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
+/// An instance's own order for another program: where the instance listens is only told, not opened again.
+fn beside(mut order: Order, address: Option<&Address>, argv: Vec<String>) -> Order {
+    let (placeholder, value) = match address {
+        Some(Address::Tcp(address)) => ("{port}", address.port().to_string()),
+        Some(Address::Unix(path)) => ("{socket}", path.display().to_string()),
+        None => ("", String::new()),
+    };
+    if !placeholder.is_empty() {
+        let filled = |text: &mut String| *text = text.replace(placeholder, &value);
+        order.env.values_mut().for_each(filled);
+    }
+    if let Some(Address::Tcp(_)) = address {
+        order.env.entry("PORT".to_owned()).or_insert(value);
+    }
+    order.program = Program::Command(argv);
+    order
 }
 
-/// Reads a command's log as it grows.
-struct Output {
-    process: Process,
-    log: std::path::PathBuf,
-    /// Bytes of the log that were taken.
-    read: u64,
-    ready: std::vec::IntoIter<Frame>,
-    done: bool,
-}
-
-impl Output {
-    async fn next(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.ready.next() {
-                return Some(frame);
-            }
-            if self.done {
-                return None;
-            }
-            let exit = tokio::time::timeout(LOOK_EVERY, self.process.wait()).await.ok();
-            // After the end, so that the last lines are in: the shim writes them before it says that it is over.
-            let mut frames = self.fresh().await;
-            if let Some(exit) = exit {
-                let (code, signal) = jobs::code_and_signal(&exit);
-                if let supervisor::Cause::NotStarted(why) = &exit.cause {
-                    frames.push(Frame::Stderr { text: why.clone() });
-                }
-                frames.push(Frame::Exit { code, signal });
-                jobs::forget(&self.process).await;
-                self.done = true;
-            }
-            self.ready = frames.into_iter();
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_kind_of_a_terminal_is_a_name_and_never_a_path() {
+        assert_eq!(super::kind("xterm-256color".to_owned()), "xterm-256color");
+        for bad in ["../../etc/x", "", "a b", &"x".repeat(65)] {
+            assert_eq!(super::kind(bad.to_owned()), "dumb", "{bad}");
         }
-    }
-
-    async fn fresh(&mut self) -> Vec<Frame> {
-        let (path, from) = (self.log.clone(), self.read);
-        let read = tokio::task::spawn_blocking(move || logs::read_from(&path, from)).await;
-        let Ok(Ok((lines, end))) = read else { return Vec::new() };
-        self.read = end;
-        lines.into_iter().map(frame).collect()
-    }
-}
-
-/// What the command wrote, its line ends with it; a line that the log had to cut goes on in the next frame.
-fn frame(line: logs::Line) -> Frame {
-    let end = if line.partial { "" } else { "\n" };
-    let text = line.text + end;
-    match line.stream {
-        Stream::Stdout => Frame::Stdout { text },
-        Stream::Stderr => Frame::Stderr { text },
     }
 }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use admin::{Operations, Operator, Refusal, Reply, Why, operations::Lines};
+use admin::{
+    Operations, Operator, Refusal, Reply, Why,
+    operations::{Conversation, Lines},
+};
 use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use model::{DeployId, Explain, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
-use super::{ending::Ending, log_lines, oneoff, standing::Standing, world::Outside};
+use super::{ending::Ending, log_lines, log_names::Names, oneoff, standing::Standing, world::Outside};
 use crate::config;
 
 pub(crate) struct Keeper {
@@ -70,6 +73,22 @@ impl Keeper {
     fn obtain(&self, site: &Site) -> Reply<SiteHandle> {
         self.ending.refuse_new_work()?;
         self.sites.obtain(site).map_err(failed)
+    }
+
+    async fn log_names(&self, site: &Site) -> Reply<Names> {
+        let handle = self.site(site)?;
+        let status = handle.status().await.map_err(refusal)?;
+        let releases = handle.releases().await.map_err(refusal)?;
+        // Where nothing serves there is no manifest that could name a service.
+        let services = handle.config().await.map(|manifest| manifest.services).unwrap_or_default();
+        let folder = supervisor::logs::folder(&self.world.ground.folders.data, site);
+        let written = tokio::task::spawn_blocking(move || supervisor::logs::writers(&folder)).await;
+        let written = written.map_err(std::io::Error::other).and_then(|written| written);
+        let unread = |error: std::io::Error| {
+            failed(Explain::new("logs-unreadable", format!("cannot read the logs of {site}")).because(&error))
+        };
+        let services = services.into_keys().map(|service| service.to_string());
+        Ok(Names::of(&status, &releases, services, written.map_err(unread)?))
     }
 
     async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {
@@ -186,7 +205,10 @@ impl Operations for Keeper {
     }
 
     async fn logs(&self, site: Site, query: logs::Query) -> Reply<Lines<logs::Line>> {
-        self.site(&site)?;
+        self.log_names(&site)
+            .await?
+            .check(&site, &query)
+            .map_err(|error| Refusal::new(Why::Unknown, error))?;
         log_lines::lines(&self.world.ground, &site, query).await.map_err(failed)
     }
 
@@ -208,23 +230,22 @@ impl Operations for Keeper {
         self.site(&site)?.scale(request, self.caller(by)).await.map_err(refusal)
     }
 
-    async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Lines<jobs::Frame>> {
+    async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Conversation> {
         self.ending.refuse_new_work()?;
-        let runnable = self.site(&site)?.runnable(request.service).await.map_err(refusal)?;
-        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+        let runnable = self.site(&site)?.runnable(request.service.clone()).await.map_err(refusal)?;
+        oneoff::run(&self.world, &site, &runnable, request, &by.name).await.map_err(failed)
     }
 
-    async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Lines<jobs::Frame>> {
+    async fn exec(&self, by: Operator, site: Site, request: jobs::Exec) -> Reply<Conversation> {
         self.ending.refuse_new_work()?;
-        let runnable =
-            self.site(&site)?.runnable(Some(request.instance.service.clone())).await.map_err(refusal)?;
-        if self.world.instances.slot(&site, &request.instance).is_none() {
+        self.site(&site)?;
+        let Some(slot) = self.world.instances.slot(&site, &request.instance) else {
             let explain =
                 Explain::new("no-such-instance", format!("{site} has no instance {}", request.instance))
                     .help("`mainstay status` lists them");
             return Err(Refusal::new(Why::Unknown, explain));
-        }
-        oneoff::run(&self.world.ground, &site, &runnable, request.argv, &by.name).await.map_err(failed)
+        };
+        oneoff::exec(&self.world, &site, &slot, request, &by.name).await.map_err(failed)
     }
 
     async fn migrate_status(&self, site: Site) -> Reply<migrate::MigrateStatus> {
@@ -246,6 +267,7 @@ impl Operations for Keeper {
             return Err(Refusal::new(Why::Malformed, explain));
         }
         tracing::info!(%site, operator = by.name, with_data = request.with_data, "Destroys a site.");
+        self.world.oneoffs.stop(Some(&site)).await;
         self.sites.destroy(&site, request.with_data).await.map_err(refusal)
     }
 }

@@ -85,7 +85,10 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         let file = std::fs::File::open(path).map_err(|error| {
             Explain::new("artifact-unreadable", format!("cannot open {}", path.display())).because(&error)
         })?;
-        fds.push(Inherited { name: supervisor::order::STDIN.to_owned(), fd: Arc::new(OwnedFd::from(file)) });
+        fds.push(Inherited {
+            name: supervisor::console::STDIN.to_owned(),
+            fd: Arc::new(OwnedFd::from(file)),
+        });
     }
     let program = match order.kind {
         JobKind::Unpack => Program::Own(order.argv.clone()),

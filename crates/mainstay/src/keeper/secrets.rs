@@ -4,8 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    path::Path,
     time::Duration,
 };
 
@@ -13,10 +11,8 @@ use model::{Explain, Secret, Site};
 use sha2::{Digest as _, Sha256};
 
 use super::ground::Ground;
-use crate::config::{machine::SecretSource, secret_lines};
+use crate::config::{machine::SecretSource, secret_file, secret_lines};
 
-/// Bound: of a source's text.
-const SOURCE_BYTES_MAX: u64 = 256 << 10;
 /// Bound: a command that gives secrets.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
@@ -37,7 +33,7 @@ pub(crate) async fn resolve<'a>(
     }
     let source = ground.machine.secrets_of(site, &ground.folders);
     let mut all = match &source {
-        SecretSource::File(path) => from_file(path, site)?,
+        SecretSource::File(path) => secret_file::read(path).map_err(|unread| unread.explain)?,
         SecretSource::Command(argv) => from_command(ground, site, argv).await?,
         SecretSource::Env => from_env(),
     };
@@ -89,34 +85,6 @@ fn from_env() -> Values {
     named.map(|(name, value)| (name, Secret::new(value))).collect()
 }
 
-fn from_file(path: &Path, site: &Site) -> Result<Values, Explain> {
-    let shown = path.display();
-    let unread = |error: &std::io::Error| {
-        let explain = Explain::new("secrets-unreadable", format!("the secrets of {site} cannot be read"))
-            .because(error);
-        match error.kind() {
-            std::io::ErrorKind::NotFound => explain.help(format!(
-                "make {shown} with mode 600 and lines NAME=value, or name another source in machine.toml"
-            )),
-            _ => explain.help(format!("check who owns {shown}")),
-        }
-    };
-    let found = std::fs::metadata(path).map_err(|error| unread(&error))?;
-    if found.permissions().mode() & 0o077 != 0 {
-        return Err(Explain::new("secrets-open", format!("{shown} can be read by others than its owner"))
-            .caused_by(format!("its mode is {:o}", found.mode() & 0o7777))
-            .help(format!("chmod 600 {shown}")));
-    }
-    if found.len() > SOURCE_BYTES_MAX {
-        return Err(Explain::new("secrets-unreadable", format!("{shown} is larger than 256 KiB")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
-    secret_lines::parse(&text).map_err(|line| {
-        Explain::new("secrets-unreadable", format!("line {line} of {shown} is not of the form NAME=value"))
-            .help("a name is letters, digits and `_`; a comment begins its line with `#`")
-    })
-}
-
 async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<Values, Explain> {
     let failed = |cause: String| {
         Explain::new("secrets-command-failed", format!("the command that gives the secrets of {site} failed"))
@@ -125,10 +93,7 @@ async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<V
     };
     let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
     let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command.args(arguments).env_clear().env("PATH", model::manifest::PATH);
     command.stdin(std::process::Stdio::null()).kill_on_drop(true);
     if let Some(user) = ground.users.of(&site.app)? {
         command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);

@@ -23,6 +23,7 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
+    oneoff::{self, OneOffs},
     operations::Keeper,
     orders,
     smoke::Smoker,
@@ -74,6 +75,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         doors: listeners.doors.clone(),
         instances: Instances::default(),
         jobs: Jobs::default(),
+        oneoffs: OneOffs::default(),
         ground: Arc::clone(&ground),
     });
     adopt(&world, others).await;
@@ -267,6 +269,12 @@ async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
 async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     for found in found {
         if world.jobs.remember(&found) {
+            continue;
+        }
+        if let Found::Adopted(process) = &found
+            && process.spec().labels.contains_key(oneoff::ONE_OFF)
+        {
+            world.oneoffs.hold(process.clone());
             continue;
         }
         if let Err(error) = adopt_instance(world, &found).await {

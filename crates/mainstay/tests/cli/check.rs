@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Place, help};
+use crate::support::{Place, SMALL, help};
 
 fn built() -> Place {
     let place = Place::with_app();
@@ -44,7 +44,7 @@ fn staging_wants_less_and_without_errors_and_warnings_it_ends_with_0() {
 fn mistakes_of_both_files_are_findings() {
     let place = built();
     place.put("data/machine.toml", "disk_reserv = \"1MiB\"\n");
-    place.put("mainstay.toml", &crate::support::SMALL.replace("listen =", "lisen ="));
+    place.put("mainstay.toml", &SMALL.replace("listen =", "lisen ="));
     insta::assert_snapshot!(place.run(&["check"]));
 }
 
@@ -53,7 +53,7 @@ fn secrets_are_looked_at_and_never_shown() {
     let place = built();
     place.put(
         "mainstay.toml",
-        &crate::support::SMALL.replace("listen =", "env_secrets = [\"JWT_SECRET\", \"GONE\"]\nlisten ="),
+        &SMALL.replace("listen =", "env_secrets = [\"JWT_SECRET\", \"GONE\"]\nlisten ="),
     );
     let file = place.put("data/apps/assistant/staging/secrets.env", "JWT_SECRET=your_jwt_secret_key_here\n");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -93,4 +93,33 @@ fn live_needs_a_keeper_and_adds_its_findings() {
     place.keeper(&[("GET /v1/apps/assistant/staging/checks", 200, live)]);
     let said = place.run(&["check", "--live", "--env", "staging"]);
     assert!(said.contains("-> 2\n") && said.contains("requests do not reach every instance"), "{said}");
+}
+
+#[test]
+fn what_is_no_file_is_told_at_once_wherever_a_file_is_wanted() {
+    for (name, words) in [
+        ("mainstay.toml", &["check"][..]),
+        ("mainstay.toml", &["deploy"]),
+        ("mainstay.attest.toml", &["check"]),
+        ("data/machine.toml", &["up"]),
+        ("app/.mainstayignore", &["deploy"]),
+        ("app/deep/.mainstayignore", &["deploy"]),
+    ] {
+        let place = Place::with_app();
+        place.keeper(&[]);
+        let path = place.put(name, "");
+        std::fs::remove_file(&path).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let said = place.run(words);
+        assert!(said.contains("-> 1\n") && said.contains("it is a pipe, where a file is wanted"), "{said}");
+    }
+    let place = Place::with_app();
+    place.put("mainstay.toml", &"# long\n".repeat(50_000));
+    let said = place.run(&["check"]);
+    assert!(said.contains("longer than 256 KiB"), "{said}");
+    place.put("mainstay.toml", &SMALL.replace("dir = \"app\"", "artifact = \"app\""));
+    place.keeper(&[]);
+    let said = place.run(&["deploy"]);
+    assert!(said.contains("it is a folder, where a file is wanted"), "{said}");
 }

@@ -122,10 +122,14 @@ impl Place {
                 asked.lock().unwrap().push(format!("{line} {body}").trim().to_owned());
                 let known = answers.iter().find(|(path, ..)| line.starts_with(path.as_str()));
                 let (code, body) = known.map_or((404, NOT_FOUND), |(_, code, body)| (*code, body.as_str()));
-                let head = format!(
-                    "HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
+                let head = match code {
+                    101 => "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: mainstay-console\r\n\r\n"
+                        .to_owned(),
+                    _ => format!(
+                        "HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    ),
+                };
                 // A client that went away has what it wanted.
                 let _ =
                     (&stream).write_all(head.as_bytes()).and_then(|()| (&stream).write_all(body.as_bytes()));
@@ -201,6 +205,13 @@ pub(crate) fn without_a_keeper(args: &[&str]) {
     assert!(said.contains("-> 1\n"), "{said}");
     assert!(said.contains("error: no Mainstay is running here"), "{said}");
     assert!(said.contains("mainstay up"), "{said}");
+}
+
+/// A frame of an attached command: `channel` and what it carries.
+pub(crate) fn frame(channel: u8, carried: &str) -> String {
+    let length = u8::try_from(carried.len() + 1).unwrap();
+    assert!(length < 128, "the fake keeper speaks text");
+    format!("\0\0\0{}{}{carried}", char::from(length), char::from(channel))
 }
 
 /// The help of a command; `--help` tells all of it.

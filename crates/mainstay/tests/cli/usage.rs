@@ -65,6 +65,27 @@ fn errors_are_json_where_json_is_asked_for() {
 }
 
 #[test]
+fn usage_errors_are_json_where_json_is_asked_for_and_still_1() {
+    let place = Place::empty();
+    for (words, says) in [
+        (&["deplyo", "--json"][..], "deploy"),
+        (&["--json"], "requires a subcommand"),
+        (&["--json", "scale", "web=513"], "512"),
+        (&["run", "--json"], "<COMMAND>"),
+        (&["status", "--env", "Prod", "--json"], "Prod"),
+    ] {
+        let said = place.run(words);
+        assert!(said.contains("-> 1\n"), "{said}");
+        let error: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        assert_eq!(error["error"]["code"], "usage");
+        assert!(error.to_string().contains(says), "{said}");
+    }
+    insta::assert_snapshot!(place.run(&["deplyo", "--json"]));
+    let said = place.run(&["run", "--tyy", "--", "x", "--json"]);
+    assert!(said.contains("error: "), "what belongs to the command is not ours: {said}");
+}
+
+#[test]
 fn colours_are_only_there_when_asked_for_in_a_pipe() {
     let place = Place::with_app();
     assert!(!place.run(&["apps"]).contains('\u{1b}'));

@@ -130,6 +130,27 @@ async fn a_first_release_that_fails_its_bake_serves_on_and_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_release_whose_site_goes_down_in_its_bake_says_so_and_asks_nobody() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let started = rig.begin(&manifest(&shop, "good"), "one").await.unwrap();
+    // Of a bake of 20 s, which begins within the first 10.
+    sleep(Duration::from_secs(10)).await;
+    rig.machine.lock().down = true;
+    let handle = rig.handle(&shop);
+    let (down, ended) = tokio::join!(handle.down(Duration::from_secs(5)), rig.follow(&shop, &started));
+    down.unwrap();
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Held, "site-ending"));
+    let error = ended.error.clone().unwrap();
+    assert!(error.message.contains("mainstay down") && error.now.unwrap().contains("mainstay up"));
+    let rig = rig.next_keeper().await;
+    sleep(Duration::from_secs(10)).await;
+    rig.machine.lock().down = false;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    let status = rig.handle(&shop).status().await.unwrap();
+    assert!(status.held.is_none() && status.paused.is_none(), "there is nothing to decide");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_ends_each_phase_as_it_says() {
     // Seconds into a deploy of: unpack 0.3, up 5, ready, held 2, bake 20.
     for (after, expected) in [

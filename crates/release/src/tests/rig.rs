@@ -94,6 +94,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         env: site.env.clone(),
         release: Release {
             source: Source::Dir(".".into()),
+            digest: None,
             shared_paths: vec!["data".into()],
             proof: None,
             keep_releases: 2,

@@ -55,6 +55,17 @@ pub(super) fn of(folder: &Path, query: &Query) -> io::Result<Vec<Log>> {
     Ok(logs.into_iter().collect())
 }
 
+/// Folder and name of every log.
+pub(super) fn names(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    for dir in entries(folder)?.into_iter().filter(|dir| dir.is_dir()) {
+        let Some(folder) = dir.file_name().and_then(|name| name.to_str()) else { continue };
+        let names = entries(&dir)?.into_iter().filter_map(|path| instance_of(&path));
+        all.extend(names.map(|name| (folder.to_owned(), name)));
+    }
+    Ok(all)
+}
+
 fn fits(instance: &str, query: &Query) -> bool {
     let name = instance.parse::<InstanceName>().ok();
     let by_instance = query.instance.as_ref().is_none_or(|wanted| name.as_ref() == Some(wanted));

@@ -9,32 +9,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use model::manifest::PATH;
+
 use machine::child::{self, Become, Child, Exec, Session, Setup, c_string};
 
-use crate::{Spec, order::STDIN, payload::Payload};
+use crate::{
+    Spec,
+    console::{STDIN, is_numbered},
+    payload::Payload,
+};
 
-/// The app's ends of its pipes.
+/// What the process writes to.
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
 }
 
-/// What is used where the environment names no `PATH`.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Forks and executes the app; the error is told in words, with the program's name.
 pub(super) fn spawn(spec: &Spec, payload: &Payload, fds: &[OwnedFd], ends: &Ends) -> Result<Child, String> {
     let opening = |error: io::Error| error.to_string();
     let null = File::open("/dev/null").map_err(opening)?;
-    let named = || payload.fd_names.iter().zip(fds);
-    let stdin = named().find(|(name, _)| *name == STDIN).map_or(null.as_fd(), |(_, fd)| fd.as_fd());
-    let numbered = named().filter(|(name, _)| *name != STDIN).map(|(_, fd)| fd.as_fd()).zip(3..);
+    let stdin = payload.fd(STDIN, fds).map_or(null.as_fd(), AsFd::as_fd);
+    let named = payload.fd_names.iter().zip(fds);
+    let numbered = named.filter(|(name, _)| is_numbered(name)).map(|(_, fd)| fd.as_fd()).zip(3..);
     let procs = cgroup(spec);
     let mut setup = setup(spec, payload).map_err(opening)?;
     setup.cgroup = procs.as_ref().map(AsFd::as_fd);
     setup.fds = vec![(stdin, 0), (ends.stdout.as_fd(), 1), (ends.stderr.as_fd(), 2)];
     setup.fds.extend(numbered);
+    // A session of its own: stopped by SIGSTOP while its parent dies it would else be sent SIGHUP.
+    setup.session = if rustix::termios::isatty(stdin) { Session::Terminal } else { Session::New };
     child::spawn(&setup).map_err(|error| match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -55,7 +60,7 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
         .collect::<io::Result<Vec<_>>>()?;
     let exec = if spec.own_executable { Exec::Own } else { Exec::Paths(candidates(spec, payload)?) };
     let names: Vec<&str> =
-        payload.fd_names.iter().map(String::as_str).filter(|name| *name != STDIN).collect();
+        payload.fd_names.iter().map(String::as_str).filter(|name| is_numbered(name)).collect();
     let inherits = !names.is_empty();
     if inherits {
         env.push(c_string(format!("LISTEN_FDS={}", names.len()))?);
@@ -64,8 +69,6 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
     let mut setup = Setup::new(exec, argv, env);
     setup.pid_variable = inherits.then_some("LISTEN_PID");
     setup.cwd = Some(c_string(&spec.cwd)?);
-    // A session of its own: stopped by SIGSTOP while its parent dies it would else be sent SIGHUP.
-    setup.session = Session::New;
     setup.user =
         spec.user.as_ref().map(|ids| Become { uid: ids.uid, gid: ids.gid, groups: ids.groups.clone() });
     setup.nofile = Some(spec.nofile);

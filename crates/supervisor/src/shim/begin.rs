@@ -61,7 +61,7 @@ pub(super) fn begin(dir: &Path) -> Result<Begun, BeginError> {
     failpoint::hit("shim-ctl");
     let signals = SignalFd::block(&[SIGCHLD, SIGTERM, SIGINT]).map_err(doing("take signals"))?;
     let notify = bind_notify(dir, &spec).map_err(doing("make the notify socket"))?;
-    let (output, ends) = Output::pipes(payload.redact.clone()).map_err(doing("make pipes"))?;
+    let (output, ends) = Output::open(&payload, &inherited).map_err(doing("make pipes"))?;
     let started_unix_ms = machine::clock::now_unix_ms();
     let child = match app::spawn(&spec, &payload, &inherited, &ends) {
         Ok(child) => child,

@@ -1,11 +1,21 @@
-//! The app's stdout and stderr: read without ever blocking and without ever stopping.
+//! The app's stdout and stderr: read without ever blocking and without ever stopping. Or lent: then the keeper reads
+//! them for somebody who is attached, until it lets go.
 
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
 };
 
-use rustix::{io::Errno, pipe::PipeFlags};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    pipe::PipeFlags,
+};
+
+use crate::{
+    console::{LIFELINE, STDERR, STDERR_READ, STDOUT, STDOUT_READ},
+    payload::Payload,
+};
 
 use super::{
     app::Ends,
@@ -22,6 +32,8 @@ const READS_AFTER_END: usize = 2 * PIPE_BYTES / READ_BYTES;
 #[derive(Debug)]
 pub(super) struct Output {
     streams: [Stream; 2],
+    /// While it is open at its other end somebody else reads the pipes.
+    lifeline: Option<OwnedFd>,
     redactor: Redactor,
     buffer: Vec<u8>,
 }
@@ -35,18 +47,41 @@ struct Stream {
 }
 
 impl Output {
-    pub(super) fn pipes(redact: Vec<String>) -> io::Result<(Self, Ends)> {
-        let (out, stdout) = pipe()?;
-        let (err, stderr) = pipe()?;
-        let stream = |name, pipe| Stream { name, pipe: Some(pipe), lines: Lines::default() };
-        let streams = [stream("stdout", out), stream("stderr", err)];
-        let output = Self { streams, redactor: Redactor::new(redact), buffer: vec![0; READ_BYTES] };
+    /// Makes the pipes, or takes those that came with the payload.
+    pub(super) fn open(payload: &Payload, fds: &[OwnedFd]) -> io::Result<(Self, Ends)> {
+        let given = |name| payload.fd(name, fds).map(OwnedFd::try_clone).transpose();
+        let (out, stdout) = match given(STDOUT)? {
+            Some(stdout) => (given(STDOUT_READ)?, stdout),
+            None => pipe().map(|(read, write)| (Some(read), write))?,
+        };
+        let (err, stderr) = match given(STDERR)? {
+            Some(stderr) => (given(STDERR_READ)?, stderr),
+            None => pipe().map(|(read, write)| (Some(read), write))?,
+        };
+        out.iter().chain(&err).try_for_each(never_block)?;
+        let stream = |name, pipe| Stream { name, pipe, lines: Lines::default() };
+        let output = Self {
+            streams: [stream("stdout", out), stream("stderr", err)],
+            lifeline: given(LIFELINE)?,
+            redactor: Redactor::new(payload.redact.clone()),
+            buffer: vec![0; READ_BYTES],
+        };
         Ok((output, Ends { stdout, stderr }))
     }
 
-    /// The open pipes with their index, to poll.
-    pub(super) fn open(&self) -> impl Iterator<Item = (usize, &OwnedFd)> {
-        self.streams.iter().enumerate().filter_map(|(n, stream)| Some((n, stream.pipe.as_ref()?)))
+    /// To poll: hung up when the pipes are this shim's to read.
+    pub(super) fn lifeline(&self) -> Option<&OwnedFd> {
+        self.lifeline.as_ref()
+    }
+
+    pub(super) fn take_back(&mut self) {
+        self.lifeline = None;
+    }
+
+    /// The open pipes that are to be read here, with their index, to poll.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = (usize, &OwnedFd)> {
+        let streams = if self.lifeline.is_none() { &self.streams[..] } else { &[] };
+        streams.iter().enumerate().filter_map(|(n, stream)| Some((n, stream.pipe.as_ref()?)))
     }
 
     /// Reads once from a pipe that is readable. Returns whether there may be more.
@@ -82,11 +117,12 @@ impl Output {
         }
     }
 
-    /// All writers are dead: takes what is left and closes.
+    /// All writers are dead: takes what is left, if nobody else does, and closes.
     pub(super) fn finish(&mut self, log: &mut Log) {
+        let lent = self.lifeline.as_ref().is_some_and(|lifeline| !is_hung_up(lifeline));
         for index in 0..self.streams.len() {
             let mut reads = 0;
-            while reads < READS_AFTER_END && self.read(index, log) {
+            while !lent && reads < READS_AFTER_END && self.read(index, log) {
                 reads += 1;
             }
             if let Some(stream) = self.streams.get_mut(index) {
@@ -94,15 +130,26 @@ impl Output {
                 stream.lines.end(&self.redactor, |line, full| log.line(stream.name, line, full));
             }
         }
+        self.lifeline = None;
         self.buffer = Vec::new();
     }
 }
 
-/// The reading end does not block; the writing one does, as apps expect.
+fn is_hung_up(lifeline: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(lifeline, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // The keeper never writes to it: whatever comes is its end.
+    rustix::event::poll(&mut asked, Some(&now)).is_ok_and(|count| count > 0)
+}
+
+/// The reading end, of all that hold it; the writing one does, as apps expect.
+fn never_block(read: &OwnedFd) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(read.as_fd())?;
+    Ok(rustix::fs::fcntl_setfl(read.as_fd(), flags | rustix::fs::OFlags::NONBLOCK)?)
+}
+
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    let flags = rustix::fs::fcntl_getfl(read.as_fd())?;
-    rustix::fs::fcntl_setfl(read.as_fd(), flags | rustix::fs::OFlags::NONBLOCK)?;
     // A user over the kernel's soft limit of pipe pages gets small pipes; those work, with more wake-ups.
     let _ = rustix::pipe::fcntl_setpipe_size(&read, PIPE_BYTES);
     Ok((read, write))

@@ -87,6 +87,7 @@ enum Wake {
     Signals,
     Ctl,
     Notify,
+    Lifeline,
     Output(usize),
     Client(usize),
 }
@@ -141,7 +142,11 @@ impl Run {
             fds.push(PollFd::new(notify, PollFlags::IN));
             wakes.push(Wake::Notify);
         }
-        for (index, pipe) in self.output.open() {
+        if let Some(lifeline) = self.output.lifeline() {
+            fds.push(PollFd::new(lifeline, PollFlags::IN));
+            wakes.push(Wake::Lifeline);
+        }
+        for (index, pipe) in self.output.pipes() {
             fds.push(PollFd::new(pipe, PollFlags::IN));
             wakes.push(Wake::Output(index));
         }
@@ -165,6 +170,7 @@ impl Run {
             Wake::Signals => self.take_signals(),
             Wake::Ctl => self.clients.accept(&self.ctl),
             Wake::Notify => self.take_notice(),
+            Wake::Lifeline => self.output.take_back(),
             Wake::Output(index) => {
                 self.output.read(index, &mut self.log);
             }
@@ -207,7 +213,11 @@ impl Run {
         let exit = self.hello.exit.clone();
         let answer = match request {
             Request::Hello => Answer::Hello(self.hello.clone()),
-            Request::Signal { signal } => self.signal(signal),
+            Request::Signal { signal } => done(machine::pidfd::signal(&self.pidfd, signal)),
+            Request::SignalGroup { signal } if alive => {
+                done(machine::child::signal_group_of(self.hello.pid, signal))
+            }
+            Request::SignalGroup { .. } => Answer::Done,
             Request::Stop { signal, grace_ms } => {
                 self.begin_stop(signal, Duration::from_millis(grace_ms));
                 Answer::Done
@@ -240,13 +250,6 @@ impl Run {
     fn with(&mut self, index: usize, change: impl FnOnce(&mut super::clients::Client)) {
         if let Some(client) = self.clients.get(index) {
             change(client);
-        }
-    }
-
-    fn signal(&self, signal: i32) -> Answer {
-        match machine::pidfd::signal(&self.pidfd, signal) {
-            Ok(()) => Answer::Done,
-            Err(error) => Answer::Error(error.to_string()),
         }
     }
 
@@ -366,4 +369,8 @@ impl Run {
         let ready = self.hello.ready;
         self.clients.tell(|client| std::mem::take(&mut client.waits_for_ready), &Answer::Ready(ready));
     }
+}
+
+fn done(result: io::Result<()>) -> Answer {
+    result.map_or_else(|error| Answer::Error(error.to_string()), |()| Answer::Done)
 }

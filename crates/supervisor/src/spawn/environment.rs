@@ -6,12 +6,10 @@ use std::{
 };
 
 use super::SpawnError;
-use model::Address;
+use model::{Address, manifest::PATH};
 
 use crate::{Order, Program};
 
-/// Where programs are looked for when the manifest names no `PATH`.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What an order may set otherwise.
 const MAY_REPLACE: [&str; 4] = ["PATH", "LANG", "TZ", "HOME"];
 /// What only Mainstay may say.

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod apps;
+mod consoles;
 mod end;
 mod house;
 mod output;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let mut tests = Vec::new();
     tests.extend(start::tests());
     tests.extend(output::tests());
+    tests.extend(consoles::tests());
     tests.extend(end::tests());
     tests.extend(adopt::tests());
     tests.extend(slots::tests());

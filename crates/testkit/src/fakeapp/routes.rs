@@ -201,7 +201,8 @@ impl App {
     /// Of an answer to users.
     fn status(&self) -> u16 {
         let count = self.answered.fetch_add(1, Ordering::Relaxed);
-        let fails = self.settings.ails("500") || (count.is_multiple_of(3) && self.settings.ails("every-third"));
+        let fails =
+            self.settings.ails("500") || (count.is_multiple_of(3) && self.settings.ails("every-third"));
         if fails { 500 } else { self.settings.status }
     }
 

@@ -86,10 +86,18 @@ impl Mainstay {
     /// # Panics
     /// When it does not start.
     pub fn spawn_in(&self, folder: &Path, arguments: &[&str]) -> Running {
-        let mut command = Command::new(binaries::path("mainstay"));
-        command.args(arguments).arg("--data").arg(&self.data).current_dir(folder);
-        command.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        let mut command = self.command(arguments);
+        command.current_dir(folder);
         Running::start(command, format!("mainstay {}", arguments.join(" ")))
+    }
+
+    /// The command itself, for a test that has its own idea of its streams.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binaries::path("mainstay"));
+        // Before the arguments: what follows a `--` is not ours.
+        command.arg("--data").arg(&self.data).args(arguments).current_dir(self.folder.path());
+        command.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        command
     }
 }
 

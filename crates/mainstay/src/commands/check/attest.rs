@@ -17,7 +17,7 @@ fn path(manifest: &ManifestFile) -> PathBuf {
 
 pub(super) fn read(manifest: &ManifestFile) -> Result<Vec<Attestation>, Explain> {
     let path = path(manifest);
-    match std::fs::read_to_string(&path) {
+    match machine::fs::read_text(&path, file::TEXT_BYTES_MAX) {
         Ok(text) => file::parse(&text, file::FILE).map_err(|errors| errors.explain()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(unreadable(&path, &error)),

@@ -1,16 +1,16 @@
 //! Gathers what the checks look at: both files, the secrets, this machine.
 
-use std::{io::ErrorKind, os::unix::fs::PermissionsExt as _, path::Path};
+use std::path::Path;
 
 use api::checks::Finding;
 use check::{Context, Secrets};
-use model::{Explain, manifest::Manifest};
+use model::manifest::Manifest;
 
 use crate::{
     config::{
         folders::Folders,
         machine::{self, Machine, SecretSource},
-        secret_lines,
+        secret_file,
     },
     session::{ManifestFile, Session},
 };
@@ -67,46 +67,14 @@ fn context<'a>(
 }
 
 fn from_file(path: &Path) -> Secrets {
-    let shown = path.display();
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) => return unread(path, &error),
-    };
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Secrets::Broken(
-            Explain::new("secrets-open", format!("{shown} can be read by others than its owner"))
-                .caused_by(format!("its mode is {:o}", metadata.permissions().mode() & 0o7777))
-                .help(format!("chmod 600 {shown}")),
-        );
-    }
-    match std::fs::read_to_string(path) {
-        Err(error) => unread(path, &error),
-        Ok(text) => match secret_lines::parse(&text) {
-            Ok(values) => Secrets::Read { from: shown.to_string(), values },
-            Err(line) => Secrets::Broken(
-                Explain::new(
-                    "secrets-unreadable",
-                    format!("line {line} of {shown} is not of the form NAME=value"),
-                )
-                .help("a name is letters, digits and `_`; a comment begins its line with `#`"),
+    match secret_file::read(path) {
+        Ok(values) => Secrets::Read { from: path.display().to_string(), values },
+        Err(unread) if unread.denied => Secrets::NotHere {
+            why: format!(
+                "{} is for its owner alone: run this as the user that runs Mainstay",
+                path.display()
             ),
         },
-    }
-}
-
-fn unread(path: &Path, error: &std::io::Error) -> Secrets {
-    let shown = path.display();
-    match error.kind() {
-        ErrorKind::PermissionDenied => Secrets::NotHere {
-            why: format!("{shown} is for its owner alone: run this as the user that runs Mainstay"),
-        },
-        ErrorKind::NotFound => Secrets::Broken(
-            Explain::new("secrets-missing", format!("there is no {shown}"))
-                .help("make it with mode 600 and lines NAME=value, or name another source in machine.toml"),
-        ),
-        _ => Secrets::Broken(
-            Explain::new("secrets-unreadable", format!("{shown} cannot be read"))
-                .caused_by(error.to_string()),
-        ),
+        Err(unread) => Secrets::Broken(unread.explain),
     }
 }

@@ -3,7 +3,7 @@
 use api::checks::{Finding, Severity, State};
 
 use crate::{
-    output::{json, line, table},
+    output::{self, json, line, table},
     session::Session,
 };
 
@@ -59,12 +59,13 @@ fn summary(findings: &[Finding]) -> String {
     let count = |wanted: fn(&Finding) -> bool| findings.iter().filter(|finding| wanted(finding)).count();
     let found = |severity| {
         findings.iter().filter(|f| f.severity == severity && matches!(f.state, State::Found { .. })).count()
+            as u64
     };
     format!(
-        "{} errors, {} warnings, {} notes; {} passed, {} attested, {} not run",
-        found(Severity::Error),
-        found(Severity::Warning),
-        found(Severity::Info),
+        "{}, {}, {}; {} passed, {} attested, {} not run",
+        output::count(found(Severity::Error), "error"),
+        output::count(found(Severity::Warning), "warning"),
+        output::count(found(Severity::Info), "note"),
         count(|f| matches!(f.state, State::Passed { .. })),
         count(|f| matches!(f.state, State::Attested { .. })),
         count(|f| matches!(f.state, State::NotRun { .. })),

@@ -12,10 +12,12 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::PermissionsExt as _,
     path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use api::artifact::Artifact;
 use ignore::{DirEntry, WalkBuilder};
+use machine::fs::{open_regular, read_regular};
 use model::{Explain, manifest::Source};
 use sha2::{Digest as _, Sha256};
 
@@ -23,6 +25,8 @@ use crate::{progress::Progress, session::Session};
 
 /// Names what stays out of a release.
 pub(crate) const IGNORE_FILE: &str = ".mainstayignore";
+/// Bound: a list of names is shorter.
+const IGNORE_BYTES_MAX: usize = 1 << 20;
 /// Fast, and within a few per cent of what the slow levels reach on code.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -60,18 +64,9 @@ pub(super) fn pack(folder: &Path, source: &Source, session: &Session) -> Result<
 }
 
 fn measure(path: &Path, quiet: bool) -> Result<Packed, Explain> {
-    let missing = |error: io::Error| {
-        Explain::new("no-artifact", format!("cannot read the artifact {}", path.display()))
-            .caused_by(error.to_string())
-            .now("nothing was deployed")
-            .help("build it first, or mend `artifact` in [release]")
-    };
-    let mut file = File::open(path).map_err(missing)?;
+    let missing = |error: io::Error| no_artifact(path, &error);
+    let mut file = open_regular(path).map_err(|error| no_artifact(path, &error))?;
     let metadata = file.metadata().map_err(missing)?;
-    if !metadata.is_file() {
-        return Err(Explain::new("no-artifact", format!("{} is no file", path.display()))
-            .help("`artifact` names an archive; a folder is named by `dir`"));
-    }
     let progress = Progress::bytes(quiet, "reading", metadata.len());
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -87,6 +82,13 @@ fn measure(path: &Path, quiet: bool) -> Result<Packed, Explain> {
     }
     let artifact = Artifact { digest: digest(hasher), bytes };
     Ok(Packed { artifact, file: Place::Given(path.to_owned()) })
+}
+
+fn no_artifact(path: &Path, error: &dyn std::fmt::Display) -> Explain {
+    Explain::new("no-artifact", format!("cannot read the artifact {}", path.display()))
+        .caused_by(error.to_string())
+        .now("nothing was deployed")
+        .help("build it first, or mend `artifact` in [release]; a folder is named by `dir`")
 }
 
 fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
@@ -108,7 +110,11 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     let mut tar = tar::Builder::new(encoder);
     let progress = Progress::spinner(session.json());
     progress.doing("packing");
-    for entry in walk(dir, &session.folders.data) {
+    let refused = Refused::default();
+    if !refused.look(dir) {
+        refused.none()?;
+    }
+    for entry in walk(dir, &session.folders.data, refused.clone()) {
         let entry = entry.map_err(|error| {
             Explain::new("cannot-pack", format!("cannot read all of {}", dir.display())).because(&error)
         })?;
@@ -120,13 +126,43 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
         }
     }
     progress.clear();
+    refused.none()?;
     let sink = tar.into_inner().and_then(zstd::Encoder::finish).map_err(cannot_write)?;
     let (artifact, mut inner) = (Artifact { digest: digest(sink.hasher), bytes: sink.bytes }, sink.inner);
     inner.flush().map_err(cannot_write)?;
     Ok(Packed { artifact, file: Place::Made(path) })
 }
 
-fn walk(dir: &Path, data: &Path) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
+/// The first ignore file that is none: a pipe would be waited for, and files would travel that were to stay.
+#[derive(Clone, Debug, Default)]
+struct Refused(Arc<Mutex<Option<Explain>>>);
+
+impl Refused {
+    fn first(&self) -> MutexGuard<'_, Option<Explain>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what lies in `dir` may be walked.
+    fn look(&self, dir: &Path) -> bool {
+        let path = dir.join(IGNORE_FILE);
+        match read_regular(&path, IGNORE_BYTES_MAX) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let explain = Explain::new("unreadable-file", format!("cannot read {}", path.display()))
+                    .caused_by(error.to_string())
+                    .now("nothing was deployed");
+                self.first().get_or_insert(explain);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn none(&self) -> Result<(), Explain> {
+        self.first().take().map_or(Ok(()), Err)
+    }
+}
+
+fn walk(dir: &Path, data: &Path, refused: Refused) -> impl Iterator<Item = Result<DirEntry, ignore::Error>> {
     // A Mainstay that is tried out often lives in the app's own folder: its releases would hold all releases before.
     let data = data.canonicalize().ok();
     WalkBuilder::new(dir)
@@ -137,7 +173,8 @@ fn walk(dir: &Path, data: &Path) -> impl Iterator<Item = Result<DirEntry, ignore
             let ours = entry.file_name() == ".git"
                 || entry.file_name() == IGNORE_FILE
                 || is_data(entry, data.as_deref());
-            entry.depth() == 0 || !ours
+            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0 || !(ours || is_dir && !refused.look(entry.path()))
         })
         .build()
         .filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0))
@@ -191,7 +228,8 @@ fn append_file(
     mut header: tar::Header,
 ) -> Result<(), Explain> {
     let failed = |error: io::Error| unpackable(path, &error);
-    let file = File::open(path).map_err(failed)?;
+    // It was a file a moment ago; a pipe in its place would be waited for.
+    let file = open_regular(path).map_err(|error| unpackable(path, &error))?;
     let size = file.metadata().map_err(failed)?.len();
     header.set_size(size);
     header.set_mode(if seen.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 });
@@ -247,7 +285,7 @@ fn stays_inside(name: &Path, target: &Path) -> Result<(), Explain> {
     Ok(())
 }
 
-fn unpackable(path: &Path, error: &io::Error) -> Explain {
+fn unpackable(path: &Path, error: &dyn std::fmt::Display) -> Explain {
     Explain::new("cannot-pack", format!("cannot pack {}", path.display()))
         .caused_by(error.to_string())
         .now("nothing was deployed")

@@ -85,20 +85,23 @@ fn sources<'a>(dir: &Path, extensions: &'a [&'a str]) -> impl Iterator<Item = (S
 
 /// `package.module:variable` of the first Python file that makes an app.
 pub(super) fn python_app(dir: &Path, markers: &[&str]) -> Option<String> {
-    let (file, variable) = sources(dir, &["py"]).find_map(|(file, text)| {
-        let line = text
-            .lines()
-            .find(|line| markers.iter().any(|marker| line.contains(marker)) && line.contains('='))?;
-        let variable = line.split(['=', ':']).next()?.trim().to_owned();
-        let plain = !variable.is_empty() && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (plain && !line.starts_with(' ')).then_some((file, variable))
-    })?;
+    let made = |(file, text): (String, String)| Some((file, python_variable(&text, markers)?));
+    let (file, variable) = sources(dir, &["py"]).find_map(made)?;
     // A project that is installed by its pyproject.toml is imported without its `src`.
     let installed = dir.join("pyproject.toml").is_file();
     let file = file.strip_prefix("src/").filter(|_| installed).unwrap_or(&file);
     let module = file.strip_suffix(".py")?.replace('/', ".");
     let module = module.strip_suffix(".__init__").map_or(module.clone(), str::to_owned);
     Some(format!("{module}:{variable}"))
+}
+
+/// The variable that a Python file's app is put into.
+pub(super) fn python_variable(text: &str, markers: &[&str]) -> Option<String> {
+    let line =
+        text.lines().find(|line| markers.iter().any(|marker| line.contains(marker)) && line.contains('='))?;
+    let variable = line.split(['=', ':']).next()?.trim().to_owned();
+    let plain = !variable.is_empty() && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (plain && !line.starts_with(' ')).then_some(variable)
 }
 
 /// What a Node app needs in its folder before it is deployed.

@@ -117,6 +117,34 @@ fn django() {
 }
 
 #[test]
+fn lone_scripts() {
+    let served = "import http.server, os\nHTTPServer((\"127.0.0.1\", int(os.environ[\"PORT\"])), H)\n";
+    insta::assert_snapshot!("lone_server_py", init("tiny", &[("server.py", served), ("helper.py", "x = 1")]));
+    let fixed = "require('http').createServer(h).listen(3000)";
+    insta::assert_snapshot!("lone_index_js", init("tiny", &[("index.js", fixed)]));
+    let flask = "from flask import Flask\napp = Flask(__name__)\n";
+    insta::assert_snapshot!("lone_app_py", init("tiny", &[("app.py", flask)]));
+    insta::assert_snapshot!("lone_worker_py", init("tiny", &[("main.py", "while True: work()")]));
+}
+
+#[test]
+fn a_runtime_that_is_not_on_the_usual_path_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = tempfile::tempdir().unwrap();
+    let tools = root.path().join("tools");
+    put(root.path(), &[("app/index.js", "x.listen(process.env.PORT)"), ("tools/my-node", "#!/bin/sh\n")]);
+    fs::set_permissions(tools.join("my-node"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut guess = guess(&root.path().join("app"), &globals());
+    guess.services[0].command[0] = "my-node".to_owned();
+    let path = format!("/usr/bin:{}", tools.display());
+    super::runtime::complete(&mut guess, &path);
+    let env: std::collections::BTreeMap<_, _> = guess.services[0].env.iter().cloned().collect();
+    assert_eq!(env["PATH"], format!("{}:{}", tools.display(), model::manifest::PATH));
+    assert!(guess.because.last().unwrap().contains("must be able to read it"));
+    manifest::parse(&render(&guess), "mainstay.toml", &EnvName::production()).unwrap();
+}
+
+#[test]
 fn flask() {
     insta::assert_snapshot!(init(
         "flasky",

@@ -22,7 +22,6 @@ const LATER: &[Later] = &[
         key: "build",
         instead: "build before you deploy and give the result: `dir = \"dist\"` or `artifact = \"dist/app.tar.zst\"`",
     },
-    Later { key: "digest", instead: "the digest of what was sent is checked and recorded anyway" },
     Later {
         key: "signature",
         instead: "signatures come in a later version; the digest of what was sent is checked anyway",
@@ -34,12 +33,14 @@ const LATER: &[Later] = &[
 pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
     section.later(LATER);
     let source = source(section);
+    let digest = digest(section, source.as_ref());
     let shared_paths = shared_paths(section);
     let proof = section.table("proof", proof);
     let keep_releases = section.integer("keep_releases", 1..=1000).map(|n| n as u32);
     let keep_bytes = section.size("keep_bytes");
     Release {
         source: source.unwrap_or_else(here),
+        digest,
         shared_paths,
         proof,
         keep_releases: keep_releases.unwrap_or(KEEP_RELEASES),
@@ -51,6 +52,7 @@ pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
 pub(super) fn stand_in() -> Release {
     Release {
         source: here(),
+        digest: None,
         shared_paths: Vec::new(),
         proof: None,
         keep_releases: KEEP_RELEASES,
@@ -87,6 +89,30 @@ fn source(section: &mut Section<'_, '_, '_>) -> Option<Source> {
             None
         }
     }
+}
+
+fn digest(section: &mut Section<'_, '_, '_>, source: Option<&Source>) -> Option<String> {
+    let digest = section.string("digest")?;
+    let hex = digest.value.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        section.problem(
+            Problem::new("bad-digest", digest.span, "`digest` is no SHA-256 digest")
+                .help("write `sha256:` and the 64 lower-case digits that `sha256sum FILE` prints"),
+        );
+        return None;
+    }
+    if matches!(source, Some(Source::Dir(_))) {
+        section.problem(
+            Problem::new(
+                "digest-of-folder",
+                digest.span,
+                "`digest` belongs to an `artifact`, and this packs a folder",
+            )
+            .help("a folder is packed anew for each deploy: build an archive, and name it by `artifact`"),
+        );
+        return None;
+    }
+    Some(digest.value)
 }
 
 fn shared_paths(section: &mut Section<'_, '_, '_>) -> Vec<String> {

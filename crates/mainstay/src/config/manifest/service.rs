@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use model::{
     Span,
-    manifest::{Limits, Listen, Restart, Service, StopSignal},
+    manifest::{INSTANCES_MAX, Limits, Listen, Restart, Service, StopSignal},
 };
 
 use super::{probes, text};
@@ -12,9 +12,6 @@ use crate::config::{
     decode::{Later, Section},
     problem::Problem,
 };
-
-/// Bound: instances of one service; a machine of this kind has fewer cores.
-const INSTANCES_MAX: u64 = 512;
 
 const LATER: &[Later] = &[
     Later {
@@ -45,7 +42,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     if !section.has("command") {
         section.missing("command", "command = [\"node\", \"server.js\"]");
     }
-    let instances = section.integer("instances", 1..=INSTANCES_MAX);
+    let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
     let listen = section
         .one_of("listen", &[("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)]);
     let env = text::env(section);

@@ -72,6 +72,24 @@ fn defaults_are_those_of_the_design() {
 }
 
 #[test]
+fn a_pinned_digest_lets_only_that_archive_through() {
+    let pinned = |source: &str, digest: &str| {
+        SMALL.replace("dir = \".\"", &format!("{source}\ndigest = \"{digest}\""))
+    };
+    let good = format!("sha256:{}", "0a".repeat(32));
+    let archive = "artifact = \"app.tar\"";
+    let release = read(&pinned(archive, &good)).release;
+    assert_eq!(release.check_digest(&good), Ok(()));
+    let refused_with = release.check_digest(&good.replace('a', "b")).unwrap_err();
+    assert_eq!(refused_with.code, "digest-differs");
+    assert_eq!(read(SMALL).release.check_digest("sha256:any"), Ok(()));
+    for bad in ["0a".repeat(32), good.replace("0a", "0A"), format!("{good}0")] {
+        assert_eq!(refused(&pinned(archive, &bad)).problems[0].code, "bad-digest", "{bad}");
+    }
+    assert_eq!(refused(&pinned("dir = \".\"", &good)).problems[0].code, "digest-of-folder");
+}
+
+#[test]
 fn an_environment_merges_tables_key_by_key_and_replaces_lists_whole() {
     let text = format!(
         r#"{SMALL}

@@ -1,0 +1,121 @@
+//! What a question for logs may name: what runs, what is on the machine, and what wrote a log that is still there.
+
+use std::collections::BTreeSet;
+
+use api::{
+    logs::Query,
+    status::{Release, SiteStatus},
+};
+use model::{Explain, InstanceName, Site};
+
+/// Bound: names that an error lists.
+const LISTED_MAX: usize = 12;
+
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Services, and jobs as `migrate`.
+    services: BTreeSet<String>,
+    instances: BTreeSet<InstanceName>,
+    releases: BTreeSet<u64>,
+}
+
+impl Names {
+    pub(crate) fn of(
+        status: &SiteStatus,
+        releases: &[Release],
+        services: impl IntoIterator<Item = String>,
+        (written, jobs): (Vec<InstanceName>, Vec<String>),
+    ) -> Self {
+        let running = status.services.iter().flat_map(|service| &service.instances);
+        let instances: BTreeSet<_> = running.map(|instance| instance.name.clone()).chain(written).collect();
+        let of_instances = || instances.iter();
+        Self {
+            services: of_instances()
+                .map(|name| name.service.to_string())
+                .chain(jobs)
+                .chain(services)
+                .chain(status.services.iter().map(|service| service.service.to_string()))
+                .collect(),
+            releases: of_instances()
+                .map(|name| name.release.0)
+                .chain(releases.iter().map(|release| release.number.0))
+                .collect(),
+            instances,
+        }
+    }
+
+    /// # Errors
+    /// The question names what is not there: nothing would be shown, as if all were quiet.
+    pub(crate) fn check(&self, site: &Site, query: &Query) -> Result<(), Explain> {
+        if let Some(service) = query.service.as_ref().filter(|name| !self.services.contains(name.as_str())) {
+            return Err(none("service", "services", site, service, &self.services));
+        }
+        if let Some(release) = query.release.filter(|release| !self.releases.contains(release)) {
+            return Err(none("release", "releases", site, &release, &self.releases));
+        }
+        match query.instance.as_ref().filter(|name| !self.instances.contains(name)) {
+            Some(instance) => Err(none("instance", "instances", site, instance, &self.instances)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn none(
+    thing: &str,
+    things: &str,
+    site: &Site,
+    asked: &dyn std::fmt::Display,
+    there: &BTreeSet<impl ToString>,
+) -> Explain {
+    let explain = Explain::new(format!("no-such-{thing}"), format!("{site} has no {thing} {asked}"));
+    if there.is_empty() {
+        return explain.help(format!("it has no {things} yet: `mainstay deploy` makes the first"));
+    }
+    // The newest last, and those are what people ask for.
+    let skipped = there.len().saturating_sub(LISTED_MAX);
+    let names: Vec<String> = there.iter().skip(skipped).map(ToString::to_string).collect();
+    let more = if skipped > 0 { format!("{skipped} older and ") } else { String::new() };
+    explain.help(format!("the {things} here are {more}{}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Site;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_is() {
+        let site = Site { app: "shop".parse().expect("a name"), env: model::EnvName::production() };
+        let status = SiteStatus {
+            site: site.clone(),
+            serving: None,
+            last_stable: None,
+            urls: Vec::new(),
+            services: Vec::new(),
+            deploy: None,
+            paused: None,
+            held: None,
+            last: None,
+        };
+        let written: Vec<InstanceName> =
+            ["web.1.1", "web.2.1"].iter().map(|name| name.parse().expect("a name")).collect();
+        let names = Names::of(&status, &[], ["worker".to_owned()], (written, vec!["migrate".to_owned()]));
+        let ask = |query: Query| names.check(&site, &query);
+        let service = |name: &str| Query { service: name.parse().ok(), ..Query::default() };
+        for there in ["web", "worker", "migrate"] {
+            assert_eq!(ask(service(there)), Ok(()), "{there}");
+        }
+        let refused = ask(service("wbe")).expect_err("not there");
+        assert_eq!(refused.code, "no-such-service");
+        assert_eq!(refused.help.as_deref(), Some("the services here are migrate, web, worker"));
+        let refused = ask(Query { release: Some(9), ..Query::default() }).expect_err("not there");
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            ("no-such-release", "shop/production has no release 9")
+        );
+        let instance = "web.1.7".parse().ok();
+        let refused = ask(Query { instance, ..Query::default() }).expect_err("not there");
+        assert_eq!(refused.help.as_deref(), Some("the instances here are web.1.1, web.2.1"));
+    }
+}
