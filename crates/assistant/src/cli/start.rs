@@ -1,4 +1,4 @@
-//! What every long command starts with: runtime, database, schema, first account, the runner of answers.
+//! What every long command starts with: runtime, database, schema, health, the runner of answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,6 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
 use crate::{
-    accounts::Accounts,
     answer::{Answers, CALLS},
     chat, ids,
     model::Model,
@@ -100,27 +99,6 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
         health.watch(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
     }
     health
-}
-
-/// The account of the settings, when there is none.
-pub(super) async fn first_account(accounts: &Accounts, settings: &Settings) -> Result<(), Failed> {
-    let any = accounts.any().await.map_err(|error| Failed::to("accounts cannot be read", error));
-    let (Some((name, password)), false) = (settings.first_account.clone(), *any.as_ref().unwrap_or(&false))
-    else {
-        if matches!(any, Ok(false)) {
-            tracing::warn!(
-                "there is no account yet: make one with `assistant user add NAME --password-stdin`"
-            );
-        }
-        return Ok(());
-    };
-    match accounts.add(&name, password, &settings.zone).await {
-        Ok(account) => tracing::info!(name = account.name, "the first account was made"),
-        // Two processes start at once, and the other one was faster.
-        Err(crate::error::Error::Conflict(_)) => {}
-        Err(error) => return Err(Failed::to("the first account cannot be made", error)),
-    }
-    Ok(())
 }
 
 /// The figures of this process.

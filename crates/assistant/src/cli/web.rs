@@ -9,7 +9,7 @@ use kit::{
 };
 use tokio::sync::Notify;
 
-use super::{Failed, start};
+use super::{Failed, first, start};
 use crate::{
     accounts::Accounts,
     model::Model,
@@ -36,7 +36,7 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let drain = start::drain(&settings)?;
     let db = start::database(&settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
-    start::first_account(&accounts, &settings).await?;
+    first::account(&accounts, &settings).await?;
     let model = settings.model.clone().map(Model::new);
     let health = start::health(&db, model.as_ref(), &drain);
     let live = Live::start(settings.database())
