@@ -2,7 +2,8 @@
 
 use kit::migrations::{Migration, Migrations};
 
-pub(crate) const MIGRATIONS: Migrations = Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS], schema_min: 3 };
+pub(crate) const MIGRATIONS: Migrations =
+    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS], schema_min: 3 };
 
 const START: Migration = Migration {
     version: 1,

@@ -117,7 +117,10 @@ pub(super) fn end(tx: &Transaction<'_>) -> Result<()> {
 fn replace(tx: &Transaction<'_>, hash: &str) -> Result<i64> {
     end(tx)?;
     let expires_at = clock::now_ms() + LIFE_MS;
-    tx.execute("INSERT INTO sign_up_links (token_hash, expires_at) VALUES (?1, ?2)", params![hash, expires_at])?;
+    tx.execute(
+        "INSERT INTO sign_up_links (token_hash, expires_at) VALUES (?1, ?2)",
+        params![hash, expires_at],
+    )?;
     Ok(expires_at)
 }
 

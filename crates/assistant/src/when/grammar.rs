@@ -35,7 +35,7 @@ impl Parsed {
         let span = words[self.start].start..words[self.end - 1].end;
         match self.what {
             What::Sure(meaning) => Reading::Found { meaning, span },
-            What::Ask(choices) => Reading::Ask { span, choices },
+            What::Ask(choices) => Reading::Ask { span, prompt: "When do you mean?", choices },
         }
     }
 }
@@ -79,6 +79,11 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
     } else {
         0
     };
+    if let Some(hour) = part_of_the_day(words, start) {
+        let time = hour_of(hour, 0);
+        let what = What::Sure(Meaning::At(next_day_of(time, context), time));
+        return Some(Parsed { start, end: start + 3, has_preposition: true, weak: false, what });
+    }
     let first = start
         + prepositions
         + usize::from(
@@ -102,6 +107,13 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
     Some(Parsed { start, end, has_preposition: prepositions > 0, weak, what: meaning(date, time, context) })
 }
 
+/// "call the bank in the morning", at the end: "in the morning light" is none.
+fn part_of_the_day(words: &[Word], start: usize) -> Option<i8> {
+    let rest = words.get(start..).filter(|rest| rest.len() == 3)?;
+    let said = rest[0].low == "in" && rest[1].low == "the";
+    said.then(|| words::day_part(&rest[2].low)).flatten()
+}
+
 /// Date then time, or time then date, with their joining words.
 fn parts(
     words: &[Word],
@@ -114,6 +126,7 @@ fn parts(
         return Some(match time_part(words, time_at, time_at > after) {
             Some(time) => {
                 let end = time_at + time.len;
+                let end = end + until(words, end);
                 (Some(date), Some(time), end)
             }
             None => (Some(date), None, after),
@@ -121,6 +134,7 @@ fn parts(
     }
     let time = time_part(words, first, true)?;
     let after = first + time.len;
+    let after = after + until(words, after);
     let date_at = after + joining(words, after, &["on"]);
     Some(match date_part(words, date_at, context) {
         Some(date) => {
@@ -131,16 +145,35 @@ fn parts(
     })
 }
 
+/// "… to 6pm": how many words say the end of a time that has begun. What is kept is when it begins.
+fn until(words: &[Word], at: usize) -> usize {
+    let joined = joining(words, at, &["to", "till", "until"]);
+    let end = time_part(words, at + joined, true).filter(|time| matches!(time.clock, Clock::Sure(_)));
+    end.filter(|_| joined == 1).map_or(0, |time| 1 + time.len)
+}
+
 fn joining(words: &[Word], at: usize, any: &[&str]) -> usize {
     usize::from(words.get(at).is_some_and(|word| any.contains(&word.low.as_str())))
 }
 
 fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) -> What {
+    let part_of_day = date.as_ref().and_then(|date| date.hour);
     let clock = time
-        .map(|time| time.clock)
+        .map(|time| half_by(time.clock, part_of_day))
         .or_else(|| date.as_ref().and_then(|date| date.hour).map(|hour| Clock::Sure(hour_of(hour, 0))));
+    let sure = |clock| if let Clock::Sure(time) = clock { Some(time) } else { None };
     if let Some(DatePart { days: (day, _), or: Some(other), .. }) = &date {
-        return What::Ask([*day, *other].into_iter().map(|day| choice(day, clock)).collect());
+        let time = clock.and_then(sure);
+        // "on Sunday at 9", said on a Sunday at 10, is the next one.
+        let over =
+            |day: &Date| *day == context.now.date() && time.is_some_and(|time| time <= context.now.time());
+        let mut days = [*day, *other];
+        days.sort_unstable();
+        let days = days.into_iter().filter(|day| !over(day));
+        let choices: Vec<Choice> = days.map(|day| choice(day, time)).collect();
+        if choices.len() > 1 {
+            return What::Ask(choices);
+        }
     }
     match (date, clock) {
         (Some(date), None) if date.days.0 == date.days.1 => What::Sure(Meaning::Day(date.days.0)),
@@ -152,6 +185,18 @@ fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) ->
         }
         // A phrase has a date or a time.
         (None, None) => What::Ask(Vec::new()),
+    }
+}
+
+/// "tomorrow evening at 7" is not in the morning; "tonight at 1" stays open.
+fn half_by(clock: Clock, part_of_day: Option<i8>) -> Clock {
+    match (clock, part_of_day) {
+        (Clock::Either { hour: hour @ 4..=11, minute }, Some(..12)) => Clock::Sure(hour_of(hour, minute)),
+        (Clock::Either { hour: hour @ 1..=6, minute }, Some(15)) => Clock::Sure(hour_of(hour + 12, minute)),
+        (Clock::Either { hour: hour @ 5..=11, minute }, Some(16..)) => {
+            Clock::Sure(hour_of(hour + 12, minute))
+        }
+        (clock, _) => clock,
     }
 }
 
@@ -171,21 +216,17 @@ fn ask_half(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> What 
     What::Ask(
         halves
             .into_iter()
-            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(Clock::Sure(time))))
+            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(time)))
             .collect(),
     )
 }
 
-fn choice(day: Date, clock: Option<Clock>) -> Choice {
+/// A button for one reading, which says it unmistakably.
+pub(super) fn choice(day: Date, time: Option<Time>) -> Choice {
     let shown = day.strftime("%a %-d %b");
-    match clock {
-        Some(Clock::Sure(time)) => {
-            let time = time.strftime("%H:%M");
-            Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") }
-        }
-        Some(Clock::Either { .. }) | None => {
-            Choice { label: shown.to_string(), instead: format!("on {day}") }
-        }
+    match time.map(|time| time.strftime("%H:%M").to_string()) {
+        Some(time) => Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") },
+        None => Choice { label: shown.to_string(), instead: format!("on {day}") },
     }
 }
 
@@ -296,9 +337,24 @@ fn week_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
     let weekday = words::weekday(name).or_else(|| words::short_weekday(name))?;
     let weak = which.is_none() && words::weekday(name).is_none();
     let today = context.now.date();
+    // "visit the Sun at 5", "buy a Sunday": a thing of that name.
+    let article =
+        at.checked_sub(1).is_some_and(|before| matches!(words[before].low.as_str(), "the" | "a" | "an"));
+    if article && which.is_none() {
+        return None;
+    }
     let back = which == Some("last") || (which.is_none() && context.direction == Direction::Back);
     let found = if back { last(weekday, today) } else { coming(weekday, today) };
+    if which.is_none()
+        && let Some(part) = dated_week_day(words, at, (weekday, found), context)
+    {
+        return Some(part);
+    }
     let mut part = DatePart { weak, ..day(found, offset + 1) };
+    if which.is_none() && context.direction == Direction::Ahead && weekday == today.weekday() {
+        // "on Sunday", said on a Sunday.
+        part.or = Some(today);
+    }
     if which == Some("next") && context.direction == Direction::Ahead {
         // Half of all people mean the one of next week. On the same weekday both halves agree.
         let of_next_week =
@@ -306,6 +362,18 @@ fn week_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
         part.or = (of_next_week != found).then_some(of_next_week);
     }
     Some(part)
+}
+
+/// "Friday 4 December", "Thu, 3 Dec", "Friday the 4th": one day said twice, or two that are asked about.
+fn dated_week_day(
+    words: &[Word],
+    at: usize,
+    (weekday, coming): (Weekday, Date),
+    context: &Context,
+) -> Option<DatePart> {
+    let part = month_day(words, at + 1, context).or_else(|| ordinal(words, at + 1, context))?;
+    let or = (part.days.0.weekday() != weekday).then_some(coming);
+    Some(DatePart { weak: false, or, len: part.len + 1, ..part })
 }
 
 fn coming(weekday: Weekday, today: Date) -> Date {
@@ -324,7 +392,8 @@ fn weeks(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
         ("this", "week") => (today, plus(monday, 6.days())),
         ("next", "week") => (plus(monday, 7.days()), plus(monday, 13.days())),
         ("last", "week") => (plus(monday, -7.days()), plus(monday, -1.days())),
-        ("this" | "the", "weekend") => (plus(monday, 5.days()), plus(monday, 6.days())),
+        // On a Sunday the Saturday is over.
+        ("this" | "the", "weekend") => (today.max(plus(monday, 5.days())), plus(monday, 6.days())),
         ("next", "weekend") => (plus(monday, 12.days()), plus(monday, 13.days())),
         ("next", "month") => {
             let first = plus(today.first_of_month(), 1.month());
@@ -428,16 +497,22 @@ fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
             weak: true,
         });
     }
+    if let Some(part) = spoken(words, at).filter(|_| after_at) {
+        return Some(part);
+    }
     let (digits, glued) = split_half(low(0));
-    let (hour, minute, has_minutes) = clock_numbers(digits)?;
-    let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + 1) };
-    let len = 1 + extra;
+    let numbers = clock_numbers(digits, glued.is_some());
+    let (hour, minute, has_minutes) = numbers.or_else(|| written_hour(words, at).filter(|_| after_at))?;
+    let clock = usize::from(low(1) == "o'clock");
+    let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + 1 + clock) };
+    let len = 1 + clock + extra;
     let sure = |clock| Some(TimePart { clock: Clock::Sure(clock), len, weak: false });
     match half {
         Some(pm) if (1..=12).contains(&hour) => sure(hour_of(hour % 12 + if pm { 12 } else { 0 }, minute)),
         Some(_) => None,
         // "11:30" is written by whoever counts to 24, or means the morning: the same. "5:30" is said by both.
         None if has_minutes && (hour >= 8 || digits.starts_with('0')) => sure(hour_of(hour, minute)),
+        None if after_at && digits.ends_with('h') => sure(hour_of(hour, minute)),
         None if has_minutes && after_at => {
             Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
         }
@@ -447,6 +522,32 @@ fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
         }
         None => None,
     }
+}
+
+/// "half past 3", "a quarter to five pm", "ten past 4".
+fn spoken(words: &[Word], at: usize) -> Option<TimePart> {
+    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
+    let article = usize::from(low(0) == "a" && low(1) == "quarter");
+    let minutes = match low(article) {
+        "half" => 30,
+        "quarter" => 15,
+        word => i8::try_from(words::number(word)?).ok().filter(|minutes| (1..=29).contains(minutes))?,
+    };
+    let said = article + 1 + usize::from(low(article + 1) == "minutes");
+    let (digits, glued) = split_half(low(said + 1));
+    let hour = words::number(digits).and_then(|hour| i8::try_from(hour).ok())?;
+    let hour = Some(hour).filter(|hour| (1..=12).contains(hour))?;
+    let (hour, minute) = match low(said) {
+        "past" => (hour, minutes),
+        "to" if minutes < 30 => ((hour + 10) % 12 + 1, 60 - minutes),
+        _ => return None,
+    };
+    let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + said + 2) };
+    let clock = match half {
+        Some(pm) => Clock::Sure(hour_of(hour % 12 + if pm { 12 } else { 0 }, minute)),
+        None => Clock::Either { hour, minute },
+    };
+    Some(TimePart { clock, len: said + 2 + extra, weak: false })
 }
 
 /// `5pm` → (`5`, afternoon).
@@ -472,9 +573,24 @@ fn said_half(words: &[Word], at: usize) -> (Option<bool>, usize) {
     }
 }
 
-/// `17:30` → (17, 30, true); `5` → (5, 0, false).
-fn clock_numbers(digits: &str) -> Option<(i8, i8, bool)> {
-    let (hour, minute) = digits.split_once(':').map_or((digits, None), |(hour, minute)| (hour, Some(minute)));
+/// "at seven", where nothing follows that could be seven of something.
+fn written_hour(words: &[Word], at: usize) -> Option<(i8, i8, bool)> {
+    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
+    let ends = matches!(
+        low(1),
+        "" | "am" | "pm" | "a.m" | "p.m" | "o'clock" | "today" | "tomorrow" | "tonight" | "on"
+    ) || (low(1) == "in" && low(2) == "the");
+    let hour = words::number(low(0)).filter(|hour| low(0).len() > 2 && (1..=12).contains(hour))?;
+    ends.then(|| i8::try_from(hour).ok().map(|hour| (hour, 0, false))).flatten()
+}
+
+/// `17:30` → (17, 30, true); `5` and `17h` → (5, 0, false). `5.30` only where "pm" is glued to it.
+fn clock_numbers(digits: &str, has_half: bool) -> Option<(i8, i8, bool)> {
+    let points = digits.split_once('.').filter(|_| has_half);
+    let (hour, minute) = match digits.split_once(':').or(points) {
+        Some((hour, minute)) => (hour, Some(minute)),
+        None => (digits.strip_suffix('h').unwrap_or(digits), None),
+    };
     let number = |text: &str, max: i8| {
         text.parse::<i8>().ok().filter(|number| text.len() <= 2 && (0..=max).contains(number))
     };

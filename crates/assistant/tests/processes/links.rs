@@ -45,7 +45,9 @@ async fn of_two_instances_one_prints_a_link_that_works_at_both_until_it_is_used(
     assert_eq!(links(&bench.log("one")).len() + links(&bench.log("two")).len(), 1, "printed twice");
     for process in [&again, &two] {
         assert_eq!(status(process, link).await, 200, "looking uses it up");
-        assert!(process.client.try_get("/login").await.is_some_and(|page| page.body.contains("no account yet")));
+        assert!(
+            process.client.try_get("/login").await.is_some_and(|page| page.body.contains("no account yet"))
+        );
     }
     let weak = again.client.form(link, "user=ana&password=short").await;
     assert!(weak.status == 422 && weak.body.contains("8 characters or more"), "{}", weak.body);
