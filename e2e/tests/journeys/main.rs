@@ -5,6 +5,7 @@
 mod assistant;
 mod bad_input;
 mod broken_releases;
+mod browser;
 mod hostile_apps;
 mod kills;
 mod load;

@@ -59,7 +59,7 @@ pub(super) fn problem(problem: &Problem, request_id: &str, nonce: &Nonce) -> Mar
         nonce,
         title,
         html! {
-            div.login {
+            main.login {
                 div.sheet.pad {
                     div.head { h1 { (title) } p { (problem.detail) } }
                     p { a.button href="/dashboard" { "To the dashboard" } }

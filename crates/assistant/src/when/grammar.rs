@@ -67,18 +67,15 @@ struct TimePart {
     weak: bool,
 }
 
+const PREPOSITIONS: [&str; 10] = ["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"];
+
 /// The longest phrase that begins at `start`.
 pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<Parsed> {
     if let Some(parsed) = parse_relative(words, start, context) {
         return Some(parsed);
     }
     let is = |at: usize, any: &[&str]| words.get(at).is_some_and(|word| any.contains(&word.low.as_str()));
-    let prepositions = if is(start, &["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"])
-    {
-        1
-    } else {
-        0
-    };
+    let prepositions = usize::from(is(start, &PREPOSITIONS));
     if let Some(hour) = part_of_the_day(words, start) {
         let time = hour_of(hour, 0);
         let what = What::Sure(Meaning::At(next_day_of(time, context), time));
@@ -371,7 +368,10 @@ fn dated_week_day(
     (weekday, coming): (Weekday, Date),
     context: &Context,
 ) -> Option<DatePart> {
-    let part = month_day(words, at + 1, context).or_else(|| ordinal(words, at + 1, context))?;
+    // "Friday the 13th" by itself is a film.
+    let behind = at.checked_sub(1).is_some_and(|before| PREPOSITIONS.contains(&words[before].low.as_str()));
+    let part =
+        month_day(words, at + 1, context).or_else(|| ordinal(words, at + 1, context).filter(|_| behind))?;
     let or = (part.days.0.weekday() != weekday).then_some(coming);
     Some(DatePart { weak: false, or, len: part.len + 1, ..part })
 }
