@@ -1,9 +1,7 @@
 //! The way in and out.
 
-use std::collections::BTreeMap;
-
 use axum::{
-    Extension, Form,
+    Extension,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,6 +14,7 @@ use crate::web::{
     api::account::{self, Connection},
     guard::Nonce,
     problem::Problem,
+    request::Fields,
     session::{self, SignedIn},
 };
 use crate::{
@@ -76,7 +75,7 @@ pub(super) async fn submit(
     peer: Connection,
     Extension(nonce): Extension<Nonce>,
     headers: HeaderMap,
-    Form(mut fields): Form<BTreeMap<String, String>>,
+    Fields(mut fields): Fields,
 ) -> Result<Response, Problem> {
     let user = fields.remove("user").unwrap_or_default();
     let password = fields.remove("password").unwrap_or_default();

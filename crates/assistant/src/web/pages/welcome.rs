@@ -1,9 +1,7 @@
 //! The page behind a sign-up link. Looking at it does not use it up: mail programs and chats fetch links ahead.
 
-use std::collections::BTreeMap;
-
 use axum::{
-    Extension, Form,
+    Extension,
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
@@ -15,7 +13,7 @@ use maud::{Markup, html};
 use super::{layout, parts::icon};
 use crate::{
     error::Error,
-    web::{App, guard::Nonce, problem::Problem, session},
+    web::{App, guard::Nonce, problem::Problem, request::Fields, session},
 };
 
 pub(super) async fn page(
@@ -65,7 +63,7 @@ pub(super) async fn submit(
     Path(token): Path<String>,
     Extension(nonce): Extension<Nonce>,
     headers: HeaderMap,
-    Form(mut fields): Form<BTreeMap<String, String>>,
+    Fields(mut fields): Fields,
 ) -> Result<Response, Problem> {
     let mut field = |name| fields.remove(name).unwrap_or_default();
     let (user, password, zone) = (field("user"), Private::new(field("password")), field("zone"));
