@@ -11,6 +11,8 @@ use jiff::{
     civil::{Date, Time},
 };
 
+mod clock;
+mod days;
 mod doubt;
 mod grammar;
 mod words;

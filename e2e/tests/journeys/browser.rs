@@ -11,11 +11,10 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journeys/browse
 /// Steps that the script prints; fewer means that it ended early.
 const STEPS: usize = 10;
 
-/// The path of the link that a fresh site's web has logged.
-fn first_link(mainstay: &Mainstay, folder: &std::path::Path) -> String {
-    let logged = mainstay.cli_in(folder, &["logs", "web"]).expect_code(0);
-    let links: Vec<&str> = logged.out.split("/welcome/").skip(1).collect();
-    let [link] = links.as_slice() else { panic!("not one link in {}", logged.out) };
+/// The path of the one link in what was said.
+fn link(said: &str) -> String {
+    let links: Vec<&str> = said.split("/welcome/").skip(1).collect();
+    let [link] = links.as_slice() else { panic!("not one link in {said}") };
     format!("/welcome/{}", link.chars().take_while(char::is_ascii_hexdigit).collect::<String>())
 }
 
@@ -37,12 +36,16 @@ fn a_person_with_a_browser_and_a_keyboard_gets_in_and_gets_things_done() {
     mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
 
     let site = format!("http://{}", mainstay.http());
-    let link = first_link(&mainstay, &folder);
+    let first = link(&mainstay.cli_in(&folder, &["logs", "web"]).expect_code(0).out);
     let mut node = Command::new("node");
-    let node = node.arg(SCRIPT).arg(&tools).args([&site, &link, CHROMIUM]);
+    let node = node.arg(SCRIPT).arg(&tools).args([&site, &first, CHROMIUM]);
     let seen = node.output().expect("node was installed");
     let said = String::from_utf8_lossy(&seen.stdout);
     println!("{said}");
     assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
     assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), STEPS);
+
+    let invite = ["run", "--service", "web", "--", "./assistant", "user", "link"];
+    let next = link(&mainstay.cli_in(&folder, &invite).expect_code(0).out);
+    assert_eq!(mainstay.get("localhost", &next).expect("an answer").status, 200);
 }
