@@ -62,8 +62,13 @@ pub(super) async fn page(
             }
         }
         div #live {
+            @if open.is_empty() {
+                section.part.sheet.pad {
+                    p { "Nothing is open. Add something above, or say it in the box:" }
+                    div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks"])) }
+                }
+            }
             @for (title, tasks) in groups(open, today) { (parts::task_list(&frame, title, &tasks, today)) }
-            @if done.is_empty() && said.is_none() { p.empty { "What you finish is kept here." } }
             (parts::task_list(&frame, "Done lately", &done, today))
         }
     };
