@@ -9,7 +9,7 @@ use std::{
 
 use e2e::assistant::{Crowd, Person};
 use serde_json::json;
-use testkit::{binaries, mainstay::free_port, wait};
+use testkit::{binaries, mainstay::free_port, registry, wait};
 
 struct App {
     child: Child,
@@ -19,12 +19,17 @@ struct App {
 
 impl App {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(vars: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let mut web = Command::new(binaries::path("assistant"));
         web.arg("web").current_dir(folder.path()).env_clear().env("PORT", port.to_string());
         web.env("ASSISTANT_DATA", folder.path()).env("ASSISTANT_SECRET_KEY", "a".repeat(40));
         web.env("ASSISTANT_FIRST_USER", "ana").env("ASSISTANT_FIRST_PASSWORD", "correct horse");
+        web.envs(vars.iter().copied());
         let child = web.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was built");
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         wait::until("the assistant is ready", Duration::from_secs(20), || {
@@ -83,4 +88,59 @@ fn a_wrong_password_is_refused() {
     let app = App::start();
     let refused = Person::sign_in(app.at, "localhost", "ana", "wrong").expect_err("refused");
     assert!(refused.contains("401"), "{refused}");
+}
+
+/// A model server that nobody here wrote, from npm; it speaks both protocols.
+struct ModelServer {
+    child: Child,
+    at: SocketAddr,
+}
+
+impl ModelServer {
+    fn start() -> Self {
+        let tools = registry::node("model-server", &["@copilotkit/aimock@1.43.0"]);
+        let port = free_port();
+        let script = r#"
+            const { LLMock } = require("node:module").createRequire(process.argv[1] + "/")("@copilotkit/aimock");
+            const server = new LLMock({ port: Number(process.argv[2]), chunkSize: 4, latency: 5 });
+            server.on({ userMessage: "moon" }, { content: "The <b>moon</b> is far, ](javascript:alert(1)) says the model." });
+            server.on({ userMessage: "overload" }, { error: { message: "overloaded", type: "server_error" }, status: 503 });
+            server.start();"#;
+        let mut node = Command::new("node");
+        node.args(["-e", script]).arg(&tools).arg(port.to_string()).stdout(Stdio::null());
+        let child = node.spawn().expect("node was installed");
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        wait::until("the model server listens", Duration::from_secs(20), || {
+            std::net::TcpStream::connect(at).is_ok()
+        });
+        Self { child, at }
+    }
+}
+
+impl Drop for ModelServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_model_server_of_either_kind_answers_and_when_it_does_not_the_brain_does() {
+    let server = ModelServer::start();
+    for (kind, path) in [("openai", "/v1"), ("ollama", "")] {
+        let url = format!("http://{}{path}", server.at);
+        let app = App::start_with(&[
+            ("ASSISTANT_MODEL_URL", &url),
+            ("ASSISTANT_MODEL_KIND", kind),
+            ("ASSISTANT_MODEL_NAME", "gpt-4o-mini"),
+            ("ASSISTANT_MODEL_KEY", "a key for tests"),
+        ]);
+        let person = app.person();
+        let told = person.chat("k1", "tell me of the moon").expect("an answer");
+        assert_eq!(told.text, "The <b>moon</b> is far, ](javascript:alert(1)) says the model.", "{kind}");
+        let told = person.chat("k2", "overload yourself").expect("an answer");
+        assert!(told.text.contains("built-in brain"), "{kind}: {told:?}");
+        let done = person.chat("k3", "remind me to call Anna tomorrow at 5pm").expect("an answer");
+        assert!(done.text.starts_with("Noted:"), "{kind}: what the brain knows it does itself: {done:?}");
+    }
 }

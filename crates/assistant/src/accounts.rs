@@ -18,6 +18,8 @@ use crate::{
     ids,
 };
 
+pub(crate) mod link;
+
 /// Thirty days without a request end a session.
 pub(crate) const IDLE_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Wrong passwords of one name from one place within [`WINDOW_MS`] that cost nothing extra.
@@ -71,6 +73,14 @@ impl Accounts {
     /// # Errors
     /// The name is taken or empty, or the password too short or too long.
     pub(crate) async fn add(&self, name: &str, password: Private<String>, zone: &str) -> Result<Account> {
+        let (account, hash) = self.draft(name, password, zone).await?;
+        let new = account.clone();
+        self.db.write(Durability::Full, move |tx| insert(tx, &new, &hash)).await?;
+        Ok(account)
+    }
+
+    /// An account that is not stored yet, and the hash of its password.
+    async fn draft(&self, name: &str, password: Private<String>, zone: &str) -> Result<(Account, String)> {
         let name = name.trim().to_owned();
         let is_name = !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
         if !is_name {
@@ -78,10 +88,7 @@ impl Accounts {
         }
         check_password(password.reveal())?;
         let hash = self.hash(password).await?;
-        let account = Account { id: ids::new_id(), name, zone: zone.to_owned() };
-        let new = account.clone();
-        self.db.write(Durability::Full, move |tx| insert(tx, &new, &hash)).await?;
-        Ok(account)
+        Ok((Account { id: ids::new_id(), name, zone: zone.to_owned() }, hash))
     }
 
     pub(crate) async fn any(&self) -> Result<bool> {
@@ -108,7 +115,8 @@ impl Accounts {
         self.open_session(account).await.map(Some)
     }
 
-    async fn open_session(&self, account: Account) -> Result<NewSession> {
+    /// Signs `account` in, whoever has found out that it is theirs.
+    pub(crate) async fn open_session(&self, account: Account) -> Result<NewSession> {
         let token = Private::new(ids::new_token());
         let hash = self.token_hash(token.reveal());
         let now = clock::now_ms();
@@ -255,7 +263,7 @@ fn insert(tx: &Transaction<'_>, account: &Account, hash: &str) -> Result<()> {
     }
     let sql = "INSERT INTO accounts (id, name, password, zone, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     tx.execute(sql, params![account.id, account.name, hash, account.zone, clock::now_ms()])?;
-    Ok(())
+    link::end(tx)
 }
 
 fn find_by_name(db: &Connection, name: &str) -> Result<Option<(Account, String)>> {

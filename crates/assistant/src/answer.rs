@@ -95,15 +95,16 @@ impl Answering {
 
     async fn write(&self, matter: &Matter, pen: &mut Pen) -> std::result::Result<(), Halt> {
         let said = self.ask_brain(matter, pen).await?;
-        let said = match (said.outcome, &self.model) {
-            (Outcome::NotUnderstood, Some(model)) => match self.ask_model(model, matter, pen).await? {
+        let mut by = BUILT_IN.to_owned();
+        if let (Outcome::NotUnderstood, Some(model)) = (said.outcome, &self.model) {
+            match self.ask_model(model, matter, pen).await? {
                 Some(by) => return pen.end("done", &by).await,
-                None => said,
-            },
-            _ => said,
-        };
+                // Stored with the answer: whoever reads it tomorrow must not think that the model is this dull.
+                None => by = format!("{BUILT_IN}; {} did not answer", model.name()),
+            }
+        }
         self.dictate(&said, pen).await?;
-        pen.end("done", BUILT_IN).await
+        pen.end("done", &by).await
     }
 
     /// The brain's word on the question: read and done in one fenced transaction, once for all attempts.
@@ -179,7 +180,7 @@ impl Answering {
                     self.count("cut");
                     pen.note(&format!("{} broke off: {failure}. What came before stands.", model.name()))
                         .await?;
-                    return Ok(Some(model.name().to_owned()));
+                    return Ok(Some(format!("{}; it broke off", model.name())));
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! Templates match the whole sentence, then their slots must resolve against the person's own things; only then is
 //! anything done. One meaning is done (and can be undone), several are asked, none is admitted.
 
+use std::ops::Range;
+
 use jiff::civil::Date;
 
 use crate::{
@@ -99,7 +101,36 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
 /// Takes the date out of a task's words: the rest, and when.
 enum Dated {
     Plain { rest: String, due: Option<Due> },
-    Unclear { choices: Vec<Choice> },
+    Unclear(Open),
+}
+
+/// A question, and the whole sentences that answer it.
+struct Open {
+    prompt: &'static str,
+    choices: Vec<Choice>,
+}
+
+impl Open {
+    /// `choices` say otherwise what stands at `inner` of the part `span` of `sentence`.
+    fn new(
+        sentence: &str,
+        span: &Range<usize>,
+        inner: &Range<usize>,
+        prompt: &'static str,
+        choices: Vec<Choice>,
+    ) -> Self {
+        let whole = span.start + inner.start..span.start + inner.end;
+        let choices = choices
+            .into_iter()
+            .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
+        Self { prompt, choices: choices.collect() }
+    }
+}
+
+impl From<Open> for Understood {
+    fn from(Open { prompt, choices }: Open) -> Self {
+        Self::Choose { prompt: prompt.to_owned(), choices }
+    }
 }
 
 impl Knowledge<'_> {
@@ -112,7 +143,7 @@ impl Knowledge<'_> {
     }
 
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.
-    fn take_date(&self, sentence: &str, span: std::ops::Range<usize>) -> Dated {
+    fn take_date(&self, sentence: &str, span: Range<usize>) -> Dated {
         let text = sentence.get(span.clone()).unwrap_or_default();
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
@@ -121,13 +152,8 @@ impl Knowledge<'_> {
                 rest if rest.is_empty() => Dated::Plain { rest: unquote(text), due: None },
                 rest => Dated::Plain { rest: unquote(&rest), due: Some(due_of(meaning)) },
             },
-            Reading::Ask { span: inner, choices } => {
-                let whole = span.start + inner.start..span.start + inner.end;
-                let choices = choices.into_iter().map(|choice| Choice {
-                    instead: when::instead(sentence, &whole, &choice.instead),
-                    ..choice
-                });
-                Dated::Unclear { choices: choices.collect() }
+            Reading::Ask { span: inner, prompt, choices } => {
+                Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))
             }
         }
     }

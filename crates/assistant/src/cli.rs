@@ -8,6 +8,7 @@ use kit::config::Refused;
 use crate::settings::Settings;
 
 mod config;
+mod first;
 mod housekeeping;
 mod migrate;
 mod openapi;

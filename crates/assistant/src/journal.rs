@@ -40,6 +40,7 @@ pub(crate) struct Filter {
 }
 
 pub(crate) fn clean_text(text: &str) -> Result<String> {
+    let text = text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "");
     let text = text.trim();
     match text.chars().count() {
         0 => Err(Error::Invalid("an entry needs a text".to_owned())),

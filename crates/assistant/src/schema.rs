@@ -2,7 +2,8 @@
 
 use kit::migrations::{Migration, Migrations};
 
-pub(crate) const MIGRATIONS: Migrations = Migrations { steps: &[START, JOURNAL_SEARCH], schema_min: 2 };
+pub(crate) const MIGRATIONS: Migrations =
+    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS], schema_min: 3 };
 
 const START: Migration = Migration {
     version: 1,
@@ -23,6 +24,15 @@ const JOURNAL_SEARCH: Migration = Migration {
     name: "journal_search",
     up: &[include_str!("../migrations/0002_journal_search.up.sql")],
     down: &[include_str!("../migrations/0002_journal_search.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code never looks at the table: it still works.
+const SIGN_UP_LINKS: Migration = Migration {
+    version: 3,
+    name: "sign_up_links",
+    up: &[include_str!("../migrations/0003_sign_up_links.up.sql")],
+    down: &[include_str!("../migrations/0003_sign_up_links.down.sql")],
     compatible_with: 1,
 };
 

@@ -32,6 +32,12 @@ pub(crate) const FIELDS: &[Field] = &[
         doc: "`unix:/path` or `tcp:host:port`; goes before HOST and PORT.",
     },
     Field {
+        name: "ASSISTANT_URL",
+        kind: Kind::Url,
+        default: None,
+        doc: "Where people reach this, such as https://assistant.example; begins the links that are printed.",
+    },
+    Field {
         name: "ASSISTANT_DATA",
         kind: Kind::Text,
         default: Some("data"),
@@ -47,7 +53,7 @@ pub(crate) const FIELDS: &[Field] = &[
         name: "ASSISTANT_FIRST_USER",
         kind: Kind::Text,
         default: None,
-        doc: "Name of the account made at start when there is none.",
+        doc: "Name of the account made at start when there is none; without it a link to make one is printed.",
     },
     Field {
         name: "ASSISTANT_FIRST_PASSWORD",
@@ -134,6 +140,8 @@ pub(crate) const FIELDS: &[Field] = &[
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: Listen,
+    /// Without the slash at its end.
+    pub(crate) url: Option<String>,
     pub(crate) data: PathBuf,
     pub(crate) secret_key: Option<Private<String>>,
     pub(crate) first_account: Option<(String, Private<String>)>,
@@ -179,6 +187,7 @@ impl Settings {
         Ok(Self {
             listen,
             zone,
+            url: text("ASSISTANT_URL").map(|url| url.trim_end_matches('/').to_owned()),
             data: PathBuf::from(text("ASSISTANT_DATA").unwrap_or_default()),
             secret_key: values.secret("ASSISTANT_SECRET_KEY"),
             first_account: text("ASSISTANT_FIRST_USER").zip(values.secret("ASSISTANT_FIRST_PASSWORD")),

@@ -73,7 +73,9 @@ impl Task {
 
 /// As typed, without the blanks around it; refused when empty or too long.
 pub(crate) fn clean_title(title: &str) -> Result<String> {
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What no screen shows is no part of a title.
+    let blank = |c: char| c.is_whitespace() || c.is_control();
+    let title = title.split(blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match title.chars().count() {
         0 => Err(Error::Invalid("a task needs a title".to_owned())),
         chars if chars > TITLE_CHARS_MAX => {

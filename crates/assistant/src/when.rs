@@ -11,6 +11,9 @@ use jiff::{
     civil::{Date, Time},
 };
 
+mod clock;
+mod days;
+mod doubt;
 mod grammar;
 mod words;
 
@@ -76,12 +79,11 @@ pub(crate) enum Reading {
     /// No date in it.
     Nothing,
     /// `span`: bytes of the text that say it, its preposition included.
-    Found {
-        meaning: Meaning,
-        span: Range<usize>,
-    },
+    Found { meaning: Meaning, span: Range<usize> },
     Ask {
         span: Range<usize>,
+        /// The question.
+        prompt: &'static str,
         choices: Vec<Choice>,
     },
 }
@@ -94,7 +96,28 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
         .filter_map(|start| grammar::parse(&words, start, context))
         .filter(|parsed| may_stand(&words, parsed));
     let best = candidates.max_by_key(|parsed| (parsed.end - parsed.start, parsed.end));
-    best.map_or(Reading::Nothing, |parsed| parsed.into_reading(&words))
+    let Some(parsed) = best else { return Reading::Nothing };
+    let doubt = doubt::about(&words, parsed.start..parsed.end);
+    let reading = parsed.into_reading(&words);
+    doubt.map_or(reading.clone(), |doubt| unsure(text, reading, doubt))
+}
+
+/// The date is offered, never taken, and so is keeping the words as they are.
+fn unsure(text: &str, reading: Reading, doubt: doubt::Doubt) -> Reading {
+    let (span, mut choices) = match reading {
+        Reading::Nothing => return Reading::Nothing,
+        Reading::Found { meaning, span } => {
+            (span, vec![grammar::choice(meaning.first_day(), meaning.time())])
+        }
+        Reading::Ask { span, choices, .. } => (span, choices),
+    };
+    let (first, last) =
+        if doubt.span.start < span.start { (&doubt.span, &span) } else { (&span, &doubt.span) };
+    let between = text.get(first.end..last.start).unwrap_or_default();
+    let span = if between.trim().is_empty() { first.start..first.end.max(last.end) } else { span };
+    let words = text.get(span.clone()).unwrap_or_default();
+    choices.push(Choice { label: "No date, keep the words".to_owned(), instead: format!("\"{words}\"") });
+    Reading::Ask { span, prompt: doubt.prompt, choices }
 }
 
 /// The whole text is a date, or nothing.
@@ -137,7 +160,7 @@ fn may_stand(words: &[words::Word], parsed: &grammar::Parsed) -> bool {
     let at_end = parsed.end == words.len();
     let before = parsed.start.checked_sub(1).and_then(|before| words.get(before));
     if at_end {
-        return !before.is_some_and(words::names_a_day)
+        return !before.is_some_and(|before| words::names_a_day(before) || words::is_of_a_title(before))
             && !looks_like_a_title(&words[parsed.start..parsed.end], parsed.start);
     }
     let next_is_plain = words[parsed.end].text.chars().next().is_some_and(char::is_lowercase);

@@ -44,9 +44,7 @@ pub enum DbError {
     Overloaded,
     #[error("the database is closed")]
     Closed,
-    #[error(
-        "the database was migrated by a later release that this one does not work with; nothing is written"
-    )]
+    #[error("the database's schema is not one that this release works with; nothing is written")]
     SchemaRefused,
 }
 

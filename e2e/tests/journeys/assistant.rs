@@ -6,7 +6,7 @@ use e2e::assistant::{Crowd, Person};
 use testkit::{Mainstay, binaries, mainstay::processes::kill, wait};
 
 const SITE: &str = "assistant/production";
-const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
+pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
 
 /// A machine that serves the assistant, and somebody who is signed in.
 fn serving_assistant() -> (Mainstay, PathBuf, Person) {
@@ -15,18 +15,19 @@ fn serving_assistant() -> (Mainstay, PathBuf, Person) {
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("mainstay.toml"), MANIFEST).expect("the manifest");
     fs::copy(binaries::path("assistant"), folder.join("assistant")).expect("it was built");
-    let site = mainstay.data().join("apps").join(SITE);
-    fs::create_dir_all(&site).expect("the site's folder");
-    let secrets = site.join("secrets.env");
-    let text = format!(
-        "ASSISTANT_SECRET_KEY={}\nASSISTANT_FIRST_USER=ana\nASSISTANT_FIRST_PASSWORD=correct-horse\n",
-        "k".repeat(40)
-    );
-    fs::write(&secrets, text).expect("the secrets");
-    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).expect("own file");
+    place_secrets(&mainstay, "ASSISTANT_FIRST_USER=ana\nASSISTANT_FIRST_PASSWORD=correct-horse\n");
     mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
     let person = Person::sign_in(mainstay.http(), "localhost", "ana", "correct-horse").expect("signed in");
     (mainstay, folder, person)
+}
+
+/// The assistant's secrets where the machine looks for them: its key, and `more` lines.
+pub(crate) fn place_secrets(mainstay: &Mainstay, more: &str) {
+    let site = mainstay.data().join("apps").join(SITE);
+    fs::create_dir_all(&site).expect("the site's folder");
+    let secrets = site.join("secrets.env");
+    fs::write(&secrets, format!("ASSISTANT_SECRET_KEY={}\n{more}", "k".repeat(40))).expect("the secrets");
+    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).expect("own file");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod attached;
 mod bad_input;
 mod bakes;
 mod broken_releases;
+mod browser;
 mod front;
 mod hostile_apps;
 mod kills;

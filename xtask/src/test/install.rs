@@ -8,10 +8,11 @@ use std::{
 use crate::shell::{self, Doing, Error, Result};
 
 /// A command that shows whether it is there, and the package that brings it.
-const NEEDED: [(&[&str], &str); 5] = [
+const NEEDED: [(&[&str], &str); 6] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
+    (&["chromium", "--version"], "chromium"),
     (&["setpriv", "--version"], "util-linux"),
     (&["cc", "--version"], "gcc"),
 ];

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Dated, Knowledge, Question, Understood, due_of,
+    Dated, Knowledge, Open, Question, Understood, due_of,
     template::{Intent, Match, Slot},
     unquote,
 };
@@ -24,25 +24,18 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
     let task = |wanted: Slot, among| pick(sentence, slot(wanted)?, among);
     match found.intent {
         Intent::Add => add(sentence, slot(Slot::What)?, slot(Slot::When), knowledge),
+        Intent::Need => need(sentence, slot(Slot::What)?, knowledge),
         Intent::Complete => one(task(Slot::Task, knowledge.open)?, |id| Command::CompleteTask { id }),
         Intent::Reopen => one(task(Slot::Was, knowledge.done)?, |id| Command::ReopenTask { id }),
         Intent::Delete => one(task(Slot::Task, knowledge.open)?, |id| Command::DeleteTask { id }),
         Intent::Move => move_task(sentence, slot(Slot::Task)?, slot(Slot::When)?, knowledge),
-        Intent::Journal => {
-            Some(Understood::Do(Command::AddEntry { text: text(Slot::Text)?.to_owned(), day: None }))
-        }
+        Intent::Journal => journal(text(Slot::Text)?, text(Slot::Past), knowledge),
         Intent::Find => Some(tell(Question::Find { query: unquote(text(Slot::Query)?) })),
         Intent::Entries => {
-            let (from, to) = days(text(Slot::Past)?, knowledge, Direction::Back)?;
+            let (from, to) = days_back(text(Slot::Past)?, knowledge)?;
             Some(tell(Question::Entries { from, to }))
         }
-        Intent::Plan => {
-            let (from, to) = text(Slot::When)
-                .map_or(Some((knowledge.today(), knowledge.today())), |when| {
-                    days(when, knowledge, Direction::Ahead)
-                })?;
-            Some(tell(Question::Plan { from, to }))
-        }
+        Intent::Plan => plan(sentence, slot(Slot::When), knowledge),
         Intent::Tasks => Some(tell(Question::Tasks)),
         Intent::Undo => Some(tell(Question::Undo)),
         Intent::Help => Some(tell(Question::Help)),
@@ -68,7 +61,7 @@ fn add(
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
         Some(Ok(meaning)) => Some(due_of(meaning?)),
-        Some(Err(choices)) => return Some(choose("When do you mean?", choices)),
+        Some(Err(open)) => return Some(open.into()),
     };
     match knowledge.take_date(sentence, what) {
         Dated::Plain { rest, due } => {
@@ -82,7 +75,7 @@ fn add(
             };
             (!title.is_empty()).then_some(Understood::Do(Command::AddTask { title, due }))
         }
-        Dated::Unclear { choices } => Some(choose("When do you mean?", choices)),
+        Dated::Unclear(open) => Some(open.into()),
     }
 }
 
@@ -90,32 +83,55 @@ fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
     Understood::Choose { prompt: prompt.to_owned(), choices }
 }
 
-/// `Err`: it can mean several times; each choice is a whole sentence.
-fn read_when(
-    sentence: &str,
-    span: Range<usize>,
-    knowledge: &Knowledge<'_>,
-) -> Result<Option<Meaning>, Vec<Choice>> {
+/// "I need to buy milk" is a task, "I have to say it was a great day" is talk.
+fn need(sentence: &str, what: Range<usize>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+    const TALK: [&str; 10] =
+        ["say", "admit", "confess", "think", "be", "know", "believe", "agree", "stress", "laugh"];
+    let text = sentence.get(what.clone())?;
+    let first = text.split_whitespace().next()?.to_lowercase();
+    if !TALK.contains(&first.as_str()) {
+        return add(sentence, what, None, knowledge);
+    }
+    let choice = |label: &str, instead| Choice { label: label.to_owned(), instead };
+    let task = choice("Add it as a task", format!("task: {text}"));
+    let entry = choice("Write it in the journal", format!("journal: {sentence}"));
+    Some(choose("Is that a task?", vec![task, entry]))
+}
+
+/// `Err`: it can mean several times.
+fn read_when(sentence: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> Result<Option<Meaning>, Open> {
     let text = sentence.get(span.clone()).unwrap_or_default();
     match when::read_whole(text, &knowledge.context(Direction::Ahead)) {
         Reading::Nothing => Ok(None),
         Reading::Found { meaning, .. } => Ok(Some(meaning)),
-        Reading::Ask { span: inner, choices } => {
-            let whole = span.start + inner.start..span.start + inner.end;
-            Err(choices
-                .into_iter()
-                .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice })
-                .collect())
+        Reading::Ask { span: inner, prompt, choices } => {
+            Err(Open::new(sentence, &span, &inner, prompt, choices))
         }
     }
 }
 
-fn days(
-    text: &str,
-    knowledge: &Knowledge<'_>,
-    direction: Direction,
-) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
-    match when::read_whole(text, &knowledge.context(direction)) {
+/// `day`: "yesterday:" before the text. Without its mark it belongs to the text ("journal: yesterday it rained").
+fn journal(text: &str, day: Option<&str>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+    let day = match day {
+        Some(said) => {
+            Some(days_back(said.strip_suffix([':', ','])?, knowledge).filter(|(from, to)| from == to)?.0)
+        }
+        None => None,
+    };
+    Some(Understood::Do(Command::AddEntry { text: text.to_owned(), day }))
+}
+
+fn plan(sentence: &str, when: Option<Range<usize>>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+    let (from, to) = match when.map(|span| read_when(sentence, span, knowledge)) {
+        None => (knowledge.today(), knowledge.today()),
+        Some(Ok(meaning)) => meaning.map(|meaning| (meaning.first_day(), meaning.last_day()))?,
+        Some(Err(open)) => return Some(open.into()),
+    };
+    Some(tell(Question::Plan { from, to }))
+}
+
+fn days_back(text: &str, knowledge: &Knowledge<'_>) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
+    match when::read_whole(text, &knowledge.context(Direction::Back)) {
         Reading::Found { meaning, .. } => Some((meaning.first_day(), meaning.last_day())),
         Reading::Nothing | Reading::Ask { .. } => None,
     }
@@ -138,7 +154,11 @@ fn one(picked: Picked, command: impl FnOnce(String) -> Command) -> Option<Unders
 fn pick(sentence: &str, span: Range<usize>, among: &[Task]) -> Option<Picked> {
     let said = unquote(sentence.get(span.clone())?);
     let words = content_words(&said);
-    if words.is_empty() {
+    // "drop it", "delete everything": nobody's task is named.
+    if words
+        .iter()
+        .all(|word| matches!(word.as_str(), "it" | "that" | "this" | "them" | "all" | "everything"))
+    {
         return None;
     }
     let same: Vec<&Task> = among.iter().filter(|task| content_words(&task.title) == words).collect();
@@ -156,7 +176,15 @@ fn pick(sentence: &str, span: Range<usize>, among: &[Task]) -> Option<Picked> {
                 label: task.title.clone(),
                 instead: when::instead(sentence, &span, &format!("\"{}\"", task.title)),
             };
-            Some(Picked::Several(several.iter().take(5).map(choice).collect()))
+            let mut choices: Vec<Choice> = Vec::new();
+            for choice in several.iter().map(choice) {
+                // Two buttons of one title would say the same.
+                if !choices.contains(&choice) {
+                    choices.push(choice);
+                }
+            }
+            choices.truncate(5);
+            Some(Picked::Several(choices))
         }
     }
 }
@@ -188,7 +216,7 @@ fn move_task(
     let picked = pick(sentence, task, knowledge.open)?;
     let meaning = match read_when(sentence, when, knowledge) {
         Ok(meaning) => meaning?,
-        Err(choices) => return Some(choose("When do you mean?", choices)),
+        Err(open) => return Some(open.into()),
     };
     let mut due = due_of(meaning);
     // "move call Anna to Friday" keeps its hour.

@@ -77,11 +77,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
                 .into_iter()
                 .map(|choice| Offer { label: choice.label, text: choice.instead })
                 .collect();
-            Ok(Said {
-                outcome: Outcome::Ask,
-                choices,
-                ..told("That can mean several things".to_owned(), prompt)
-            })
+            Ok(Said { outcome: Outcome::Ask, choices, ..told("One question first".to_owned(), prompt) })
         }
         Understood::Nothing { nearest } => Ok(not_understood(nearest)),
     }

@@ -9,6 +9,8 @@ const WAYS_MAX: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     Add,
+    /// As `Add`, where the words may be mere talk.
+    Need,
     Complete,
     Reopen,
     Delete,
@@ -213,6 +215,7 @@ impl Intent {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "add" => Self::Add,
+            "need" => Self::Need,
             "complete" => Self::Complete,
             "reopen" => Self::Reopen,
             "delete" => Self::Delete,

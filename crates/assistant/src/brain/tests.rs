@@ -153,3 +153,31 @@ proptest::proptest! {
         let _ = meaning(&format!("{head}{sentence}"));
     }
 }
+
+#[test]
+fn talk_is_not_taken_for_a_command() {
+    check(
+        "I have to say it was a great day",
+        "ask: task: say it was a great day | journal: I have to say it was a great day",
+    );
+    adds("I need to buy milk tomorrow", "buy milk", "2026-11-22", "");
+    check("drop it", "-");
+    check("delete everything", "-");
+    check("don't remind me to call Anna", "-");
+}
+
+#[test]
+fn an_entry_is_for_the_day_before_its_colon_only() {
+    let entry = |text: &str, day: &str| format!("{{\"do\":\"add_entry\",\"text\":{text:?},\"day\":{day}}}");
+    check("journal yesterday: rained all day", &entry("rained all day", "\"2026-11-20\""));
+    check("journal for Monday: met Anna", &entry("met Anna", "\"2026-11-16\""));
+    check("journal: yesterday it rained", &entry("yesterday it rained", "null"));
+    check("journal: last week: a mess", &entry("last week: a mess", "null"));
+}
+
+#[test]
+fn a_question_about_an_unclear_day_is_asked_back() {
+    check("what is due on 3/4", "ask: what is due on 2027-03-04 | what is due on 2027-04-03");
+    check("what is due Saturday", "ask: what is due on 2026-11-21 | what is due on 2026-11-28");
+    check("find everything about Anna in my journal", "Find { query: \"Anna\" }");
+}

@@ -41,6 +41,7 @@ fn clear(tx: &Transaction<'_>) -> error::Result<usize> {
         Ok(tx.execute(&sql, params![now - kept_ms, ROWS_MAX])?)
     };
     let mut most = old("sessions", "seen_at", accounts::IDLE_MS)?;
+    most = most.max(old("sign_up_links", "expires_at", 0)?);
     most = most.max(old("answered", "at", once::KEPT_MS)?);
     most = most.max(old("changes", "at", CHANGES_KEPT_MS)?);
     let logs = "DELETE FROM stream_chunks WHERE id IN (SELECT c.id FROM stream_chunks c JOIN jobs j ON j.queue = 'answer' AND j.subject = c.stream
@@ -61,6 +62,7 @@ mod tests {
         db.execute_batch(&format!(
             "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
              INSERT INTO sessions VALUES ('old', 'a', 0, 0), ('new', 'a', {now}, {now});
+             INSERT INTO sign_up_links VALUES ('old', 1), ('new', {now} + 60000);
              INSERT INTO answered VALUES ('a', 'old', '', 200, '{{}}', 0), ('a', 'new', '', 200, '{{}}', {now});
              INSERT INTO jobs (id, queue, subject, state, attempts_max, created_at, finished_at) VALUES
                 ('1', 'answer', 'old', 'done', 5, 0, 1), ('2', 'answer', 'new', 'done', 5, 0, {now}), ('3', 'answer', 'open', 'running', 5, 0, NULL);
@@ -73,6 +75,7 @@ mod tests {
         tx.commit().expect("commits");
         let left = |sql: &str| -> String { db.query_row(sql, [], |row| row.get(0)).expect("asks") };
         assert_eq!(left("SELECT group_concat(token_hash) FROM sessions"), "new");
+        assert_eq!(left("SELECT group_concat(token_hash) FROM sign_up_links"), "new");
         assert_eq!(left("SELECT group_concat(key) FROM answered"), "new");
         assert_eq!(left("SELECT group_concat(stream) FROM stream_chunks"), "new,open");
     }

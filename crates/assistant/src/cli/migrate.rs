@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use kit::sqlite::open_writer;
 
-use super::Failed;
+use super::{Failed, start};
 use crate::{schema::MIGRATIONS, settings::Settings};
 
 /// Move the database between versions.
@@ -37,9 +37,8 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
     std::fs::create_dir_all(&settings.data).map_err(|error| {
         Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error)
     })?;
-    let mut db = open_writer(&path)
-        .map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
-    let state = MIGRATIONS.state(&db).map_err(|error| Failed::to("the version cannot be read", error))?;
+    let mut db = open_writer(&path).map_err(|error| start::unreadable(&path, error))?;
+    let state = MIGRATIONS.state(&db).map_err(|error| start::unreadable(&path, error))?;
     match command {
         Command::Version => println!("{}", state.version),
         Command::Status => {

@@ -1,6 +1,6 @@
-//! What every long command starts with: runtime, database, schema, first account, the runner of answers.
+//! What every long command starts with: runtime, database, schema, health, the runner of answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use kit::{
     Drain,
@@ -10,11 +10,11 @@ use kit::{
     migrations::MigrateError,
     sqlite::{Database, DbError, open_writer},
 };
+use rusqlite::ErrorCode;
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
 use crate::{
-    accounts::Accounts,
     answer::{Answers, CALLS},
     chat, ids,
     model::Model,
@@ -47,16 +47,32 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
             Ok(applied) => tracing::info!(?applied, "the database was migrated"),
             // Rolled back to this release while the database is ahead: the contract below decides.
             Err(MigrateError::Future { .. }) => {}
+            Err(MigrateError::Db(error)) => return Err(unreadable(&path, error)),
             Err(error) => return Err(Failed::to("the database cannot be migrated", error)),
         }
     }
-    let db = Database::open(&path)
-        .map_err(|error| Failed::to(&format!("{} cannot be opened", path.display()), error))?;
+    let db = Database::open(&path).map_err(|error| unreadable(&path, error))?;
     if let Err(error) = admitted(&db).await {
         // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
         tracing::error!(error, "this release does not fit the database");
     }
     Ok(db)
+}
+
+/// A file that is no database, or no whole one, is left as it is: a person decides what becomes of it.
+pub(super) fn unreadable(path: &Path, error: DbError) -> Failed {
+    let code = if let DbError::Sqlite(error) = &error { error.sqlite_error_code() } else { None };
+    let remedy = match code {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            "; it was left as it is. Put a backup in its place, or move it away with its -wal and -shm files to begin anew"
+        }
+        Some(ErrorCode::DiskFull) => "; make room on its disk, nothing that was written is lost",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "; it must be readable and writable, and its folder too, for the account that runs this"
+        }
+        _ => "",
+    };
+    Failed::to(&format!("{} cannot be used", path.display()), format!("{error}{remedy}"))
 }
 
 /// Whether this code may run on the database as it is now. Writes are refused while it may not.
@@ -100,27 +116,6 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
         health.watch(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
     }
     health
-}
-
-/// The account of the settings, when there is none.
-pub(super) async fn first_account(accounts: &Accounts, settings: &Settings) -> Result<(), Failed> {
-    let any = accounts.any().await.map_err(|error| Failed::to("accounts cannot be read", error));
-    let (Some((name, password)), false) = (settings.first_account.clone(), *any.as_ref().unwrap_or(&false))
-    else {
-        if matches!(any, Ok(false)) {
-            tracing::warn!(
-                "there is no account yet: make one with `assistant user add NAME --password-stdin`"
-            );
-        }
-        return Ok(());
-    };
-    match accounts.add(&name, password, &settings.zone).await {
-        Ok(account) => tracing::info!(name = account.name, "the first account was made"),
-        // Two processes start at once, and the other one was faster.
-        Err(crate::error::Error::Conflict(_)) => {}
-        Err(error) => return Err(Failed::to("the first account cannot be made", error)),
-    }
-    Ok(())
 }
 
 /// The figures of this process.

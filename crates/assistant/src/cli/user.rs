@@ -5,7 +5,7 @@ use std::io::Read;
 use clap::Subcommand;
 use kit::Private;
 
-use super::{Failed, start};
+use super::{Failed, first, start};
 use crate::{accounts::Accounts, settings::Settings};
 
 /// Manage accounts.
@@ -21,10 +21,30 @@ pub(super) enum Command {
         #[arg(long)]
         zone: Option<String>,
     },
+    /// Print a link with which somebody makes an account: name and password are theirs to choose. Works once, for a
+    /// day; a link that was made before works no more.
+    Link,
 }
 
 pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
-    let Command::Add { name, password_stdin: _, zone } = command;
+    match command {
+        Command::Add { name, password_stdin: _, zone } => add(&name, zone, settings),
+        Command::Link => link(settings),
+    }
+}
+
+fn link(settings: &Settings) -> Result<(), Failed> {
+    start::runtime()?.block_on(async {
+        let accounts = Accounts::new(start::database(settings).await?, settings.secret_key.clone());
+        let link = accounts.new_link().await.map_err(|error| {
+            Failed::to("no link was made, and any that was made before still works", error)
+        })?;
+        println!("{}", first::sentence(&link, settings));
+        Ok(())
+    })
+}
+
+fn add(name: &str, zone: Option<String>, settings: &Settings) -> Result<(), Failed> {
     let zone = zone.unwrap_or_else(|| settings.zone.clone());
     if jiff::tz::TimeZone::get(&zone).is_err() {
         return Err(Failed::to(
@@ -32,21 +52,24 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
             format!("\"{zone}\" is no time zone; write one such as Europe/Madrid"),
         ));
     }
+    let password = typed_password()?;
+    start::runtime()?.block_on(async {
+        let accounts = Accounts::new(start::database(settings).await?, settings.secret_key.clone());
+        let account = accounts
+            .add(name, password, &zone)
+            .await
+            .map_err(|error| Failed::to("the account was not made", error))?;
+        println!("account {} was made, its time zone is {}", account.name, account.zone);
+        Ok(())
+    })
+}
+
+fn typed_password() -> Result<Private<String>, Failed> {
     let mut typed = String::new();
     // Bound: a password, not a file.
     std::io::stdin()
         .take(4_096)
         .read_to_string(&mut typed)
         .map_err(|error| Failed::to("the password cannot be read", error))?;
-    let password = Private::new(typed.lines().next().unwrap_or_default().to_owned());
-    start::runtime()?.block_on(async {
-        let db = start::database(settings).await?;
-        let accounts = Accounts::new(db, settings.secret_key.clone());
-        let account = accounts
-            .add(&name, password, &zone)
-            .await
-            .map_err(|error| Failed::to("the account was not made", error))?;
-        println!("account {} was made, its time zone is {}", account.name, account.zone);
-        Ok(())
-    })
+    Ok(Private::new(typed.lines().next().unwrap_or_default().to_owned()))
 }

@@ -9,7 +9,7 @@ use kit::{
 };
 use tokio::sync::Notify;
 
-use super::{Failed, start};
+use super::{Failed, first, start};
 use crate::{
     accounts::Accounts,
     model::Model,
@@ -36,13 +36,14 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let drain = start::drain(&settings)?;
     let db = start::database(&settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
-    start::first_account(&accounts, &settings).await?;
     let model = settings.model.clone().map(Model::new);
     let health = start::health(&db, model.as_ref(), &drain);
     let live = Live::start(settings.database())
         .map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
     let wake = Arc::new(Notify::new());
-    let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(format!("error: {error}")))?;
+    let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(error.to_string()))?;
+    // Only now: a process that cannot listen must not print a link.
+    first::account(&accounts, &settings).await?;
     let place = bound.place();
     let metrics = start::metrics();
     start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);

@@ -19,11 +19,13 @@ mod parts;
 mod say;
 mod settings;
 mod tasks;
+mod welcome;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(home))
         .route("/login", get(login::page).post(login::submit))
+        .route("/welcome/{token}", get(welcome::page).post(welcome::submit))
         .route("/logout", post(login::leave))
         .route("/dashboard", get(dashboard::page))
         .route("/tasks", get(tasks::page).post(tasks::add))
@@ -44,6 +46,12 @@ async fn home(who: Result<SignedIn, Problem>) -> impl IntoResponse {
     Redirect::to(if who.is_ok() { "/dashboard" } else { "/login" })
 }
 
+/// "a name has …" as a sentence of its own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 /// A page for what went wrong, with the id that finds it in the log.
 pub(super) fn problem(problem: &Problem, request_id: &str, nonce: &Nonce) -> Markup {
     let title = problem.status.canonical_reason().unwrap_or("Error");
@@ -51,7 +59,7 @@ pub(super) fn problem(problem: &Problem, request_id: &str, nonce: &Nonce) -> Mar
         nonce,
         title,
         html! {
-            div.login {
+            main.login {
                 div.sheet.pad {
                     div.head { h1 { (title) } p { (problem.detail) } }
                     p { a.button href="/dashboard" { "To the dashboard" } }

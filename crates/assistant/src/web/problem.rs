@@ -56,6 +56,10 @@ impl From<Error> for Problem {
             tracing::error!(%error, "a request failed");
             // The cause may hold what people wrote or where files lie; it stays in the log.
             let detail = match status {
+                _ if matches!(error, Error::Db(DbError::SchemaRefused)) => {
+                    "The database is at a version that this release does not write. Nothing was changed; \
+                     whoever runs this machine finds the remedy in the log."
+                }
                 StatusCode::INSUFFICIENT_STORAGE => "The disk of this machine is full. Nothing was changed.",
                 StatusCode::SERVICE_UNAVAILABLE => "Too much at once. Nothing was changed; try again.",
                 _ => "Something went wrong on our side. Nothing was changed.",

@@ -1,11 +1,14 @@
-//! Bodies: JSON with its idempotency key, and forms with their token.
+//! What requests carry: JSON with its idempotency key, the fields of a form, what stands behind the `?`.
+
+use std::collections::BTreeMap;
 
 use axum::{
+    Form,
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, FromRequestParts, Query, Request},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, problem::Problem};
@@ -46,16 +49,57 @@ impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
     }
 }
 
+/// What stands behind the `?`; what does not fit is told as everything else is.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let read = Query::<T>::from_request_parts(parts, app).await;
+        read.map(|Query(params)| Self(params)).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, format!("The address does not fit: {}.", error.body_text()))
+        })
+    }
+}
+
+/// The fields of a form.
+pub(super) struct Fields(pub(super) BTreeMap<String, String>);
+
+impl FromRequest<App> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match Form::<BTreeMap<String, String>>::from_request(request, app).await {
+            Ok(Form(fields)) => Ok(Self(fields)),
+            Err(rejection) => {
+                Err(unreadable(rejection.into_response().status(), "The form could not be read."))
+            }
+        }
+    }
+}
+
+/// Why a body was not taken: it is too large, or what `otherwise` says.
+fn unreadable(status: StatusCode, otherwise: &str) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let most = BODY_BYTES_MAX / 1_024;
+        return Problem::new(
+            status,
+            format!("That is too much at once: at most {most} KiB are taken. Nothing was changed."),
+        );
+    }
+    Problem::new(status, otherwise)
+}
+
 fn is_json(kind: &[u8]) -> bool {
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
     kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
 async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, app).await.map_err(|rejection| {
-        let status = rejection.into_response().status();
-        Problem::new(status, "The body could not be read.")
-    })
+    Bytes::from_request(request, app)
+        .await
+        .map_err(|rejection| unreadable(rejection.into_response().status(), "The body could not be read."))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

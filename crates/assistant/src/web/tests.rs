@@ -397,3 +397,61 @@ async fn a_new_password_ends_all_other_sessions() {
     let new = json!({"user": "ana", "password": "battery staple"});
     assert_eq!(bench.post("", "/api/login", new).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_does_not_fit_is_told_in_one_form_with_its_limit() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let address = bench.get(&token, "/api/journal?after=-1").await;
+    assert_eq!(address.status, StatusCode::BAD_REQUEST);
+    assert_eq!(address.headers[header::CONTENT_TYPE], "application/problem+json");
+    let page = bench.ask(&token, "GET", "/journal?after=-1", None, &[("accept", "text/html")]).await;
+    assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("<html"), "{}", page.body);
+    let large = bench.post(&token, "/api/journal", json!({"text": "x".repeat(300 * 1_024)})).await;
+    assert!(large.body.contains("at most 256 KiB"), "{}", large.body);
+}
+
+#[tokio::test]
+async fn forms_lead_back_to_our_own_paths_only() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let page = bench.get(&token, "/tasks").await.body;
+    let csrf =
+        page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    for (back, path) in [
+        ("/journal", "/journal"),
+        ("//evil.test", "/dashboard"),
+        ("/%09/evil.test", "/dashboard"),
+        ("/%5Cevil.test", "/dashboard"),
+        ("/x%0D%0Aset-cookie:a=b", "/dashboard"),
+        ("https://evil.test", "/dashboard"),
+    ] {
+        let request = Request::post("/tasks")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/x-www-form-urlencoded");
+        let form = Body::from(format!("csrf={csrf}&title=x&back={back}"));
+        let answer = bench.send(request.body(form).expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{back}");
+        let to = answer.headers[header::LOCATION].to_str().expect("text");
+        assert_eq!(to.split('?').next(), Some(path), "{back}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_screen_shows_is_no_part_of_a_text() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let task = bench.post(&token, "/api/tasks", json!({"title": "Pay\u{0} the\u{8}\trent"})).await;
+    assert_eq!(task.text("/task/title"), "Pay the rent");
+    let entry = bench.post(&token, "/api/journal", json!({"text": "one\r\ntwo\u{0}\u{1b}[31m"})).await;
+    assert_eq!(entry.text("/entry/text"), "one\ntwo[31m");
+    let nothing = bench.post(&token, "/api/tasks", json!({"title": "\u{0}\u{7}"})).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[test]
+fn a_database_of_another_release_is_not_called_busy() {
+    let problem = problem::Problem::from(error::Error::Db(kit::sqlite::DbError::SchemaRefused));
+    assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(problem.detail.contains("this release does not write"), "{}", problem.detail);
+}

@@ -5,11 +5,13 @@
 
 use jiff::{
     Span, ToSpan,
-    civil::{Date, Time, Weekday},
+    civil::{Date, Time},
 };
 
 use super::{
     Choice, Context, Direction, Meaning, Reading,
+    clock::{Clock, TimePart, half_by, hour_of, time_part},
+    days::{DatePart, date_part, plus},
     words::{self, Word},
 };
 
@@ -35,37 +37,13 @@ impl Parsed {
         let span = words[self.start].start..words[self.end - 1].end;
         match self.what {
             What::Sure(meaning) => Reading::Found { meaning, span },
-            What::Ask(choices) => Reading::Ask { span, choices },
+            What::Ask(choices) => Reading::Ask { span, prompt: "When do you mean?", choices },
         }
     }
 }
 
-/// A date, and how many words said it.
-struct DatePart {
-    days: (Date, Date),
-    /// "tonight", "tomorrow morning": the hour that it brings along.
-    hour: Option<i8>,
-    len: usize,
-    weak: bool,
-    /// What it may mean as well: the other week for "next Friday", the other order for 3/4.
-    or: Option<Date>,
-}
-
-#[derive(Clone, Copy)]
-enum Clock {
-    Sure(Time),
-    /// "at 5": morning or afternoon.
-    Either {
-        hour: i8,
-        minute: i8,
-    },
-}
-
-struct TimePart {
-    clock: Clock,
-    len: usize,
-    weak: bool,
-}
+pub(super) const PREPOSITIONS: [&str; 10] =
+    ["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"];
 
 /// The longest phrase that begins at `start`.
 pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<Parsed> {
@@ -73,12 +51,12 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
         return Some(parsed);
     }
     let is = |at: usize, any: &[&str]| words.get(at).is_some_and(|word| any.contains(&word.low.as_str()));
-    let prepositions = if is(start, &["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"])
-    {
-        1
-    } else {
-        0
-    };
+    let prepositions = usize::from(is(start, &PREPOSITIONS));
+    if let Some(hour) = part_of_the_day(words, start) {
+        let time = hour_of(hour, 0);
+        let what = What::Sure(Meaning::At(next_day_of(time, context), time));
+        return Some(Parsed { start, end: start + 3, has_preposition: true, weak: false, what });
+    }
     let first = start
         + prepositions
         + usize::from(
@@ -102,6 +80,13 @@ pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<P
     Some(Parsed { start, end, has_preposition: prepositions > 0, weak, what: meaning(date, time, context) })
 }
 
+/// "call the bank in the morning", at the end: "in the morning light" is none.
+fn part_of_the_day(words: &[Word], start: usize) -> Option<i8> {
+    let rest = words.get(start..).filter(|rest| rest.len() == 3)?;
+    let said = rest[0].low == "in" && rest[1].low == "the";
+    said.then(|| words::day_part(&rest[2].low)).flatten()
+}
+
 /// Date then time, or time then date, with their joining words.
 fn parts(
     words: &[Word],
@@ -114,6 +99,7 @@ fn parts(
         return Some(match time_part(words, time_at, time_at > after) {
             Some(time) => {
                 let end = time_at + time.len;
+                let end = end + until(words, end);
                 (Some(date), Some(time), end)
             }
             None => (Some(date), None, after),
@@ -121,6 +107,7 @@ fn parts(
     }
     let time = time_part(words, first, true)?;
     let after = first + time.len;
+    let after = after + until(words, after);
     let date_at = after + joining(words, after, &["on"]);
     Some(match date_part(words, date_at, context) {
         Some(date) => {
@@ -131,16 +118,35 @@ fn parts(
     })
 }
 
+/// "… to 6pm": how many words say the end of a time that has begun. What is kept is when it begins.
+fn until(words: &[Word], at: usize) -> usize {
+    let joined = joining(words, at, &["to", "till", "until"]);
+    let end = time_part(words, at + joined, true).filter(|time| matches!(time.clock, Clock::Sure(_)));
+    end.filter(|_| joined == 1).map_or(0, |time| 1 + time.len)
+}
+
 fn joining(words: &[Word], at: usize, any: &[&str]) -> usize {
     usize::from(words.get(at).is_some_and(|word| any.contains(&word.low.as_str())))
 }
 
 fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) -> What {
+    let part_of_day = date.as_ref().and_then(|date| date.hour);
     let clock = time
-        .map(|time| time.clock)
+        .map(|time| half_by(time.clock, part_of_day))
         .or_else(|| date.as_ref().and_then(|date| date.hour).map(|hour| Clock::Sure(hour_of(hour, 0))));
+    let sure = |clock| if let Clock::Sure(time) = clock { Some(time) } else { None };
     if let Some(DatePart { days: (day, _), or: Some(other), .. }) = &date {
-        return What::Ask([*day, *other].into_iter().map(|day| choice(day, clock)).collect());
+        let time = clock.and_then(sure);
+        // "on Sunday at 9", said on a Sunday at 10, is the next one.
+        let over =
+            |day: &Date| *day == context.now.date() && time.is_some_and(|time| time <= context.now.time());
+        let mut days = [*day, *other];
+        days.sort_unstable();
+        let days = days.into_iter().filter(|day| !over(day));
+        let choices: Vec<Choice> = days.map(|day| choice(day, time)).collect();
+        if choices.len() > 1 {
+            return What::Ask(choices);
+        }
     }
     match (date, clock) {
         (Some(date), None) if date.days.0 == date.days.1 => What::Sure(Meaning::Day(date.days.0)),
@@ -171,30 +177,18 @@ fn ask_half(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> What 
     What::Ask(
         halves
             .into_iter()
-            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(Clock::Sure(time))))
+            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(time)))
             .collect(),
     )
 }
 
-fn choice(day: Date, clock: Option<Clock>) -> Choice {
+/// A button for one reading, which says it unmistakably.
+pub(super) fn choice(day: Date, time: Option<Time>) -> Choice {
     let shown = day.strftime("%a %-d %b");
-    match clock {
-        Some(Clock::Sure(time)) => {
-            let time = time.strftime("%H:%M");
-            Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") }
-        }
-        Some(Clock::Either { .. }) | None => {
-            Choice { label: shown.to_string(), instead: format!("on {day}") }
-        }
+    match time.map(|time| time.strftime("%H:%M").to_string()) {
+        Some(time) => Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") },
+        None => Choice { label: shown.to_string(), instead: format!("on {day}") },
     }
-}
-
-fn hour_of(hour: i8, minute: i8) -> Time {
-    Time::new(hour, minute, 0, 0).unwrap_or(Time::MIN)
-}
-
-fn plus(day: Date, span: Span) -> Date {
-    day.saturating_add(span)
 }
 
 /// "in 2 hours", "in half an hour", "3 days ago", "in a week".
@@ -245,243 +239,4 @@ fn with_time(words: &[Word], parsed: Parsed, context: &Context) -> Parsed {
         Clock::Either { hour, minute } => ask_half(Some(day), hour, minute, context),
     };
     Parsed { end: at + time.len, what, ..parsed }
-}
-
-fn date_part(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let mut part = named_day(words, at, context)
-        .or_else(|| week_day(words, at, context))
-        .or_else(|| weeks(words, at, context))
-        .or_else(|| month_day(words, at, context))
-        .or_else(|| written_date(words, at, context))
-        .or_else(|| ordinal(words, at, context))?;
-    // "tomorrow morning", "Friday evening".
-    let after = words.get(at + part.len).and_then(|word| words::day_part(&word.low));
-    if let (Some(hour), None) = (after, part.hour) {
-        part.hour = Some(hour);
-        part.len += 1;
-    }
-    Some(part)
-}
-
-fn day(day: Date, len: usize) -> DatePart {
-    DatePart { days: (day, day), hour: None, len, weak: false, or: None }
-}
-
-fn named_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let today = context.now.date();
-    let article = usize::from(low(0) == "the");
-    match (low(article), low(article + 1), low(article + 2)) {
-        ("day", "after", "tomorrow") => return Some(day(plus(today, 2.days()), article + 3)),
-        ("day", "before", "yesterday") => return Some(day(plus(today, -2.days()), article + 3)),
-        _ => {}
-    }
-    match low(0) {
-        "today" => Some(day(today, 1)),
-        "tomorrow" => Some(day(plus(today, 1.day()), 1)),
-        "yesterday" => Some(day(plus(today, -1.days()), 1)),
-        "tonight" => Some(DatePart { hour: Some(20), ..day(today, 1) }),
-        "this" if words::day_part(low(1)).is_some() => {
-            Some(DatePart { hour: words::day_part(low(1)), ..day(today, 2) })
-        }
-        _ => None,
-    }
-}
-
-fn week_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let which = matches!(low(0), "next" | "this" | "last" | "coming").then(|| low(0));
-    let offset = usize::from(which.is_some());
-    let name = low(offset);
-    let weekday = words::weekday(name).or_else(|| words::short_weekday(name))?;
-    let weak = which.is_none() && words::weekday(name).is_none();
-    let today = context.now.date();
-    let back = which == Some("last") || (which.is_none() && context.direction == Direction::Back);
-    let found = if back { last(weekday, today) } else { coming(weekday, today) };
-    let mut part = DatePart { weak, ..day(found, offset + 1) };
-    if which == Some("next") && context.direction == Direction::Ahead {
-        // Half of all people mean the one of next week. On the same weekday both halves agree.
-        let of_next_week =
-            plus(coming(Weekday::Monday, today), i64::from(weekday.to_monday_zero_offset()).days());
-        part.or = (of_next_week != found).then_some(of_next_week);
-    }
-    Some(part)
-}
-
-fn coming(weekday: Weekday, today: Date) -> Date {
-    today.nth_weekday(1, weekday).unwrap_or(today)
-}
-
-fn last(weekday: Weekday, today: Date) -> Date {
-    today.nth_weekday(-1, weekday).unwrap_or(today)
-}
-
-fn weeks(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let today = context.now.date();
-    let monday = plus(today, -i64::from(today.weekday().to_monday_zero_offset()).days());
-    let (first, last) = match (low(0), low(1)) {
-        ("this", "week") => (today, plus(monday, 6.days())),
-        ("next", "week") => (plus(monday, 7.days()), plus(monday, 13.days())),
-        ("last", "week") => (plus(monday, -7.days()), plus(monday, -1.days())),
-        ("this" | "the", "weekend") => (plus(monday, 5.days()), plus(monday, 6.days())),
-        ("next", "weekend") => (plus(monday, 12.days()), plus(monday, 13.days())),
-        ("next", "month") => {
-            let first = plus(today.first_of_month(), 1.month());
-            (first, first.last_of_month())
-        }
-        _ => return None,
-    };
-    Some(DatePart { days: (first, last), hour: None, len: 2, weak: false, or: None })
-}
-
-/// "3 December", "the 3rd of December 2026", "Dec 3rd, 2026".
-fn month_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let (number, month, mut len) = if let Some(month) = words::month(low(0)) {
-        (words::day_of_month(low(1))?.0, month, 2)
-    } else {
-        let article = usize::from(low(0) == "the");
-        let (number, _) = words::day_of_month(low(article))?;
-        let of = usize::from(low(article + 1) == "of");
-        (number, words::month(low(article + 1 + of))?, article + of + 2)
-    };
-    let year = low(len).parse::<i16>().ok().filter(|year| (1900..=2200).contains(year));
-    len += usize::from(year.is_some());
-    let found = match year {
-        Some(year) => Date::new(year, month, number).ok()?,
-        None => nearest_year(month, number, context)?,
-    };
-    Some(day(found, len))
-}
-
-fn nearest_year(month: i8, number: i8, context: &Context) -> Option<Date> {
-    let today = context.now.date();
-    let fits =
-        |found: &Date| if context.direction == Direction::Ahead { *found >= today } else { *found <= today };
-    // 29 February comes every fourth year, every eighth around 2100.
-    let years: Box<dyn Iterator<Item = i16>> = if context.direction == Direction::Ahead {
-        Box::new(today.year()..=today.year() + 8)
-    } else {
-        Box::new((today.year() - 8..=today.year()).rev())
-    };
-    years.filter_map(|year| Date::new(year, month, number).ok()).find(fits)
-}
-
-/// `2026-12-03`, `3/12`, `3/12/2026`, `3.12.2026`.
-fn written_date(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let word = words.get(at)?.low.as_str();
-    if let Ok(found) = word.parse::<Date>() {
-        return (word.len() == 10 && word.as_bytes().get(4) == Some(&b'-')).then(|| day(found, 1));
-    }
-    let mark = if word.contains('/') { '/' } else { '.' };
-    let numbers: Option<Vec<i16>> =
-        word.split(mark).map(|part| part.parse().ok().filter(|_| part.len() <= 4)).collect();
-    let numbers = numbers?;
-    let (first, second, year) = match (numbers.as_slice(), mark) {
-        ([first, second], '/') => (*first, *second, None),
-        ([first, second, year], _) => {
-            (*first, *second, Some(if *year < 100 { 2_000 + *year } else { *year }))
-        }
-        _ => return None,
-    };
-    let small = |number: i16| i8::try_from(number).ok();
-    let (first, second) = (small(first)?, small(second)?);
-    let date = |number: i8, month: i8| {
-        year.map_or_else(|| nearest_year(month, number, context), |year| Date::new(year, month, number).ok())
-    };
-    // Points are written day first everywhere; slashes are not.
-    let unclear = mark == '/' && first <= 12 && second <= 12 && first != second;
-    let found = date(first, second).or_else(|| date(second, first))?;
-    let other = if unclear { date(second, first) } else { None };
-    Some(DatePart { weak: year.is_none(), or: other, ..day(found, 1) })
-}
-
-/// "the 5th": only behind a preposition, or titles of books would be dates.
-fn ordinal(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let article = usize::from(low(0) == "the");
-    let (number, true) = words::day_of_month(low(article))? else { return None };
-    let first = context.now.date().first_of_month();
-    let fits = |found: &Date| *found >= context.now.date();
-    let months = (0..12).map(|months: i64| plus(first, months.months()));
-    let found = months.filter_map(|month| Date::new(month.year(), month.month(), number).ok()).find(fits)?;
-    Some(DatePart { weak: true, ..day(found, article + 1) })
-}
-
-/// `after_at`: "at" or "by" stands before it, so a bare number is a time.
-fn time_part(words: &[Word], at: usize, after_at: bool) -> Option<TimePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    match low(0) {
-        "noon" | "midday" => {
-            return Some(TimePart { clock: Clock::Sure(hour_of(12, 0)), len: 1, weak: true });
-        }
-        "midnight" => return Some(TimePart { clock: Clock::Sure(Time::MIN), len: 1, weak: true }),
-        _ => {}
-    }
-    // "in the evening", with a date before it.
-    let article = usize::from(low(0) == "in" && low(1) == "the") * 2;
-    if article == 2 {
-        return words::day_part(low(2)).map(|hour| TimePart {
-            clock: Clock::Sure(hour_of(hour, 0)),
-            len: 3,
-            weak: true,
-        });
-    }
-    let (digits, glued) = split_half(low(0));
-    let (hour, minute, has_minutes) = clock_numbers(digits)?;
-    let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + 1) };
-    let len = 1 + extra;
-    let sure = |clock| Some(TimePart { clock: Clock::Sure(clock), len, weak: false });
-    match half {
-        Some(pm) if (1..=12).contains(&hour) => sure(hour_of(hour % 12 + if pm { 12 } else { 0 }, minute)),
-        Some(_) => None,
-        // "11:30" is written by whoever counts to 24, or means the morning: the same. "5:30" is said by both.
-        None if has_minutes && (hour >= 8 || digits.starts_with('0')) => sure(hour_of(hour, minute)),
-        None if has_minutes && after_at => {
-            Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
-        }
-        None if after_at && (13..=23).contains(&hour) => sure(hour_of(hour, minute)),
-        None if after_at && (1..=12).contains(&hour) => {
-            Some(TimePart { clock: Clock::Either { hour, minute }, len, weak: false })
-        }
-        None => None,
-    }
-}
-
-/// `5pm` → (`5`, afternoon).
-fn split_half(word: &str) -> (&str, Option<bool>) {
-    for (ending, pm) in [("am", false), ("a.m", false), ("pm", true), ("p.m", true)] {
-        if let Some(digits) = word.strip_suffix(ending) {
-            return (digits, Some(pm));
-        }
-    }
-    (word, None)
-}
-
-/// "5 pm", "5 in the afternoon", "8 in the morning".
-fn said_half(words: &[Word], at: usize) -> (Option<bool>, usize) {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    match (low(0), low(1), low(2)) {
-        ("am" | "a.m", _, _) => (Some(false), 1),
-        ("pm" | "p.m", _, _) => (Some(true), 1),
-        ("in", "the", "morning") => (Some(false), 3),
-        ("in", "the", "afternoon" | "evening") => (Some(true), 3),
-        ("at", "night", _) => (Some(true), 2),
-        _ => (None, 0),
-    }
-}
-
-/// `17:30` → (17, 30, true); `5` → (5, 0, false).
-fn clock_numbers(digits: &str) -> Option<(i8, i8, bool)> {
-    let (hour, minute) = digits.split_once(':').map_or((digits, None), |(hour, minute)| (hour, Some(minute)));
-    let number = |text: &str, max: i8| {
-        text.parse::<i8>().ok().filter(|number| text.len() <= 2 && (0..=max).contains(number))
-    };
-    let minutes = match minute {
-        Some(minute) if minute.len() == 2 => number(minute, 59)?,
-        Some(_) => return None,
-        None => 0,
-    };
-    Some((number(hour, 23)?, minutes, minute.is_some()))
 }

@@ -54,7 +54,11 @@ fn days_and_times_ahead() {
     check("train at 17:05", "2026-11-21 17:05 = train");
     check("ship it the day after tomorrow", "2026-11-23 = ship it");
     check("pay on the 5th", "2026-12-05 = pay");
-    check("party on Sat", "2026-11-28 = party");
+    check("party on Fri", "2026-11-27 = party");
+    check("meet Sam on Tuesday at half past 3 pm", "2026-11-24 15:30 = meet Sam");
+    check("meet Sam at a quarter to five in the afternoon", "2026-11-21 16:45 = meet Sam");
+    check("call the bank in the morning", "2026-11-22 09:00 = call the bank");
+    check("dinner on Saturday at 9am", "2026-11-28 09:00 = dinner");
     check("wake up at 8 in the morning", "2026-11-22 08:00 = wake up");
     check("visit on 24.12.2026", "2026-12-24 = visit");
     check("visit on 24/12", "2026-12-24 = visit");
@@ -68,7 +72,73 @@ fn two_meanings_are_asked() {
     check("dentist next Sunday", "ask Sun 22 Nov | Sun 29 Nov");
     check("dentist next Friday", "2026-11-27 = dentist");
     check("tea at 5:30", "ask Sun 22 Nov, 05:30 | Sat 21 Nov, 17:30");
-    check("dentist on 3/4", "ask Sat 3 Apr | Thu 4 Mar");
+    check("dentist on 3/4", "ask Thu 4 Mar | Sat 3 Apr");
+    check("party on Sat", "ask Sat 21 Nov | Sat 28 Nov");
+    check("dinner on Saturday at 8pm", "ask Sat 21 Nov, 20:00 | Sat 28 Nov, 20:00");
+    check("meet Sam tomorrow at quarter to 1", "ask Sun 22 Nov, 00:45 | Sun 22 Nov, 12:45");
+    check("visit the Sun at 5", "ask Sun 22 Nov, 05:00 | Sat 21 Nov, 17:00");
+}
+
+#[test]
+fn what_repeats_is_asked_and_never_taken_for_one_date() {
+    check("take out the trash every Monday", "ask Mon 23 Nov | No date, keep the words");
+    check("drink water every day at 10:30", "ask Sat 21 Nov, 10:30 | No date, keep the words");
+    check("call mum every other Sunday at 5pm", "ask Sun 22 Nov, 17:00 | No date, keep the words");
+    check("take pills daily at 8pm", "ask Sat 21 Nov, 20:00 | No date, keep the words");
+    check("water the plants every week", "-");
+    let text = "take out the trash every Monday at 9am";
+    let Reading::Ask { span, choices, .. } = read(text, &context(Direction::Ahead)) else {
+        panic!("must be asked")
+    };
+    let said: Vec<String> = choices.iter().map(|choice| instead(text, &span, &choice.instead)).collect();
+    assert_eq!(
+        said,
+        ["take out the trash on 2026-11-23 at 09:00", "take out the trash \"every Monday at 9am\""]
+    );
+    check(&said[1], "-");
+}
+
+#[test]
+fn a_date_that_other_words_move_is_asked_and_never_taken() {
+    let keep = "No date, keep the words";
+    check("call Anna on Monday or Tuesday", &format!("ask Mon 23 Nov | {keep}"));
+    check("call Anna Monday and Ben Tuesday", &format!("ask Tue 24 Nov | {keep}"));
+    check("call Anna in two weeks on Monday", &format!("ask Sat 5 Dec | {keep}"));
+    check("call Anna a week on Monday", &format!("ask Mon 23 Nov | {keep}"));
+    check("call Anna 10 minutes before 5pm", &format!("ask Sat 21 Nov, 17:00 | {keep}"));
+    check("call Anna the day before my exam on 12 March", &format!("ask Fri 12 Mar | {keep}"));
+    check("call Anna a week on 2026-11-23", "2026-11-23 = call Anna a week");
+    check("buy The Sunday Telegraph on Tuesday", "2026-11-24 = buy The Sunday Telegraph");
+    check("watch Friday Night Lights tomorrow", "2026-11-22 = watch Friday Night Lights");
+    check("review the Monday report on Tuesday", "2026-11-24 = review the Monday report");
+}
+
+#[test]
+fn a_day_said_twice_is_one_and_two_days_are_asked() {
+    check("call Anna on Friday 4 December", "2026-12-04 = call Anna");
+    check("call Anna Thu 3 Dec 5pm", "2026-12-03 17:00 = call Anna");
+    check("call Anna on Friday the 4th", "2026-12-04 = call Anna");
+    check("call Anna on Friday the 5th", "ask Fri 27 Nov | Sat 5 Dec");
+}
+
+#[test]
+fn hours_as_people_say_them() {
+    check("leave at 5 o'clock in the afternoon", "2026-11-21 17:00 = leave");
+    check("leave at 5.30pm", "2026-11-21 17:30 = leave");
+    check("leave at 17h", "2026-11-21 17:00 = leave");
+    check("order at seven", "ask Sun 22 Nov, 07:00 | Sat 21 Nov, 19:00");
+    check("look at one thing", "-");
+    check("call Anna tomorrow evening at 7", "2026-11-22 19:00 = call Anna");
+    check("meet Anna on Monday from 5pm to 6pm", "2026-11-23 17:00 = meet Anna");
+}
+
+#[test]
+fn a_weekend_that_has_begun_has_no_saturday_any_more() {
+    let now = datetime(2026, 11, 22, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
+    let sunday = Context { now, direction: Direction::Ahead };
+    assert!(
+        matches!(read("buy milk this weekend", &sunday), Reading::Found { meaning, .. } if meaning.first_day() == date(2026, 11, 22))
+    );
 }
 
 #[test]
@@ -100,6 +170,14 @@ fn titles_are_left_alone() {
         "Midnight in Paris",
         "buy 5 apples",
         "mondays are hard",
+        "walk in the morning light",
+        "read Half Past Midnight",
+        "buy a Sunday",
+        "read The Man Who Was Thursday",
+        "rewatch Before Sunrise",
+        "listen to Ruby Tuesday",
+        "sell at 5.30",
+        "watch Friday the 13th",
     ] {
         check(title, "-");
     }
@@ -122,7 +200,7 @@ fn bare_weekdays_look_back_when_the_question_does() {
 #[test]
 fn an_answered_question_reads_as_one_thing() {
     let text = "call Anna at 5 about the car";
-    let Reading::Ask { span, choices } = read(text, &context(Direction::Ahead)) else {
+    let Reading::Ask { span, choices, .. } = read(text, &context(Direction::Ahead)) else {
         panic!("must be asked")
     };
     let said = instead(text, &span, &choices[1].instead);

@@ -167,3 +167,20 @@ pub(super) fn written_small(word: &str) -> bool {
             | "night"
     )
 }
+
+/// "The Man Who Was Thursday": small words with a capital, where nobody writes one but in titles.
+pub(super) fn is_of_a_title(before: &Word) -> bool {
+    const SMALL: [&str; 16] = [
+        "was", "is", "who", "the", "of", "and", "a", "on", "in", "to", "for", "my", "no", "not", "never",
+        "before",
+    ];
+    before.start > 0
+        && before.text.chars().next().is_some_and(char::is_uppercase)
+        && SMALL.contains(&before.low.as_str())
+}
+
+/// Units that time is counted in, one or many.
+pub(super) fn is_unit(word: &str) -> bool {
+    let unit = word.strip_suffix('s').unwrap_or(word);
+    matches!(unit, "minute" | "hour" | "day" | "week" | "month" | "year")
+}

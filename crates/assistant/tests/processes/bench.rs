@@ -24,6 +24,7 @@ pub(crate) struct Bench {
 pub(crate) struct Process {
     child: Child,
     pub(crate) name: String,
+    log: PathBuf,
     pub(crate) client: Client,
 }
 
@@ -31,6 +32,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{} said:\n{}", self.name, std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
     }
 }
 
@@ -61,10 +65,23 @@ impl Bench {
             "--listen",
             &format!("unix:{}", socket.display()),
         ]);
+        let log = std::fs::File::options().create(true).append(true).open(self.log_path(name));
+        let log = log.expect("a log");
+        command.stdout(log.try_clone().expect("a second end")).stderr(log);
         let child = command.spawn().expect("starts");
-        let process = Process { child, name: name.to_owned(), client: Client::new(&socket) };
+        let (log, client) = (self.log_path(name), Client::new(&socket));
+        let process = Process { child, name: name.to_owned(), log, client };
         process.ready().await;
         process
+    }
+
+    /// What all processes of this name have said.
+    pub(crate) fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log_path(name)).expect("a log")
+    }
+
+    fn log_path(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.log"))
     }
 
     /// Who holds the job of a message: the name of its process.

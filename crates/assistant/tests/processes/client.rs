@@ -91,6 +91,13 @@ impl Client {
         self.whole(request).await.expect("an answer")
     }
 
+    /// A form of a page, as a browser without a session sends it.
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> Answer {
+        let request = Request::post(path).header("host", "test").header("accept", "text/html");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.whole(request.body(Full::from(fields.to_owned())).expect("a request")).await.expect("an answer")
+    }
+
     pub(crate) async fn sign_in(&self, user: &str, password: &str) -> String {
         let answer = self.post("none", "/api/login", json!({"user": user, "password": password})).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -50,15 +50,15 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     let version = || run(&bench, &[], &["migrate", "version"]).1;
     assert_eq!(version(), "0\n");
     assert!(!bench.path("data").exists(), "asking makes no database");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2; the database is at version 2\n");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 2\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2, 3; the database is at version 3\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 3\n");
+    assert_eq!(version(), "3\n");
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 3; the database is at version 2\n");
     assert_eq!(version(), "2\n");
-    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 2; the database is at version 1\n");
-    assert_eq!(version(), "1\n");
     assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
     assert_eq!(
         run(&bench, &[], &["migrate", "down", "--to", "0"]).1,
-        "undone: 2, 1; the database is at version 0\n"
+        "undone: 3, 2, 1; the database is at version 0\n"
     );
 }
 
@@ -127,4 +127,35 @@ fn the_description_and_the_schema_of_settings_are_json() {
     assert_eq!(schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"], json!(["openai", "ollama"]));
     let shown = run(&bench, &[("ASSISTANT_SECRET_KEY", "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607")], &["config"]).1;
     assert!(shown.contains("ASSISTANT_SECRET_KEY=[private]") && !shown.contains("9f2c"));
+}
+
+#[test]
+fn a_database_that_is_none_is_left_alone_and_told_with_its_remedy() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path("data")).expect("a folder");
+    let file = bench.path("data/assistant.db");
+    let junk = b"no database at all, but long enough to look like a file of one".repeat(200);
+    std::fs::write(&file, &junk).expect("writes");
+    for args in
+        [["web"].as_slice(), &["worker"], &["migrate", "up"], &["migrate", "status"], &["user", "link"]]
+    {
+        let (code, _, said) = run(&bench, &[], args);
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        for part in ["data/assistant.db cannot be used", "not a database", "left as it is", "backup"] {
+            assert!(said.contains(part), "{args:?} does not say \"{part}\": {said}");
+        }
+    }
+    assert_eq!(std::fs::read(&file).expect("reads"), junk);
+}
+
+#[test]
+fn a_place_that_is_taken_is_told_once_and_no_link_is_printed() {
+    let bench = Bench::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let place = format!("tcp:{}", taken.local_addr().expect("an address"));
+    let nobody = [("ASSISTANT_FIRST_USER", ""), ("ASSISTANT_FIRST_PASSWORD", "")];
+    let (code, out, said) = run(&bench, &nobody, &["web", "--listen", &place]);
+    assert_eq!((code, said.matches("error").count()), (Some(1), 2), "{said}");
+    assert!(said.starts_with("error: cannot listen on 127.0.0.1:"), "{said}");
+    assert!(![out, said].concat().contains("/welcome/"));
 }

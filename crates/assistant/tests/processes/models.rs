@@ -77,7 +77,7 @@ async fn a_model_that_is_not_there_is_told_and_the_brain_answers() {
         "{seen:?}"
     );
     assert!(shown(&seen).starts_with("I did not understand that."));
-    assert_eq!(message(&web, &token, &id).await["by"], "built-in");
+    assert_eq!(message(&web, &token, &id).await["by"], "built-in; tiny did not answer");
     assert_eq!(web.client.get("", "/health/ready").await.status, 200, "a vendor never decides readiness");
 }
 
@@ -98,4 +98,5 @@ async fn an_answer_that_is_cut_keeps_what_came_and_says_so() {
             && event.data["note"].as_str().is_some_and(|note| note.contains("broke off"))),
         "{seen:?}"
     );
+    assert_eq!(message(&web, &token, &id).await["by"], "tiny; it broke off");
 }

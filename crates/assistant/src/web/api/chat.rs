@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use kit::jobs;
@@ -18,7 +18,7 @@ use crate::{
     web::{
         App,
         problem::Problem,
-        request::{Empty, Once},
+        request::{Empty, Once, Params},
         session::SignedIn,
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 pub(in crate::web) async fn list(
     State(app): State<App>,
     who: SignedIn,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<Value>, Problem> {
     let window = page.window();
     let mut rows = app.read(move |db| chat::list(db, &who.account.id, window.0 + 1, window.1)).await?;

@@ -1,10 +1,6 @@
 //! The journal for programs.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +9,12 @@ use super::{Page, next_of, tasks::run};
 use crate::{
     command::Command,
     journal::{self, Filter},
-    web::{App, json as shapes, problem::Problem, request::Once, session::SignedIn},
+    web::{
+        App, json as shapes,
+        problem::Problem,
+        request::{Once, Params},
+        session::SignedIn,
+    },
 };
 
 #[derive(Deserialize)]
@@ -27,7 +28,7 @@ pub(in crate::web) struct Which {
 pub(in crate::web) async fn list(
     State(app): State<App>,
     who: SignedIn,
-    Query(which): Query<Which>,
+    Params(which): Params<Which>,
 ) -> Result<Json<Value>, Problem> {
     let window = Page { limit: which.limit, after: which.after }.window();
     let filter = Filter { query: which.q.filter(|query| !query.is_empty()), from: which.day, to: which.day };

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::{
     web::{
         App,
         problem::Problem,
-        request::{Empty, Once},
+        request::{Empty, Once, Params},
         session::SignedIn,
     },
 };
@@ -39,7 +39,7 @@ pub(in crate::web) struct Sentence {
 pub(in crate::web) async fn read(
     State(app): State<App>,
     who: SignedIn,
-    Query(sentence): Query<Sentence>,
+    Params(sentence): Params<Sentence>,
 ) -> Result<Json<Value>, Problem> {
     let understood = app.read(move |db| say::reading(db, &who.account, &sentence.text)).await?;
     Ok(Json(json!({"understood": understood})))

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -21,7 +21,7 @@ use crate::{
     chat::{self, Message},
     error::Result,
     ids,
-    web::{App, problem::Problem, session::SignedIn},
+    web::{App, problem::Problem, request::Params, session::SignedIn},
 };
 
 /// What a client waits before it comes again.
@@ -36,7 +36,7 @@ pub(in crate::web) async fn stream(
     State(app): State<App>,
     who: SignedIn,
     Path(id): Path<String>,
-    Query(query): Query<From>,
+    Params(query): Params<From>,
     headers: HeaderMap,
 ) -> std::result::Result<Response, Problem> {
     let from = position(&headers, query)?;

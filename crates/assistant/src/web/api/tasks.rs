@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use jiff::civil::{Date, Time};
@@ -18,7 +18,7 @@ use crate::{
     web::{
         App, json as shapes,
         problem::Problem,
-        request::{Empty, Once},
+        request::{Empty, Once, Params},
         session::SignedIn,
     },
 };
@@ -33,7 +33,7 @@ pub(in crate::web) struct Which {
 pub(in crate::web) async fn list(
     State(app): State<App>,
     who: SignedIn,
-    Query(which): Query<Which>,
+    Params(which): Params<Which>,
 ) -> Result<Json<Value>, Problem> {
     let state = match which.state.as_deref() {
         None | Some("open") => Some(TaskState::Open),

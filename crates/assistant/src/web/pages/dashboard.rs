@@ -3,11 +3,7 @@
 //! A card whose query fails shows its own error, the rest stands.
 
 use axum::response::IntoResponse;
-use axum::{
-    Extension,
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
 use jiff::{ToSpan, Zoned, civil::Date};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -24,7 +20,7 @@ use crate::{
     error,
     journal::{self, Entry, Filter},
     tasks::{self, Task},
-    web::{App, guard::Nonce, session::Visitor},
+    web::{App, guard::Nonce, request::Params, session::Visitor},
 };
 
 #[derive(Deserialize)]
@@ -37,7 +33,7 @@ pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
-    Query(shown): Query<Shown>,
+    Params(shown): Params<Shown>,
 ) -> Response {
     let now = who.account.now();
     let today = now.date();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Form,
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Redirect, Response},
 };
@@ -14,6 +13,7 @@ use crate::{
     web::{
         App,
         problem::Problem,
+        request::Fields,
         session::{SignedIn, Visitor},
     },
 };
@@ -33,10 +33,8 @@ impl FromRequest<App> for Sent {
         let Visitor(who) = Visitor::from_request_parts(&mut parts, app).await?;
         let path = parts.uri.path().to_owned();
         let request = Request::from_parts(parts, body);
-        let unreadable =
-            |_| Problem::new(StatusCode::BAD_REQUEST, "The form could not be read.").into_response();
-        let Form(mut fields) =
-            Form::<BTreeMap<String, String>>::from_request(request, app).await.map_err(unreadable)?;
+        let Fields(mut fields) =
+            Fields::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         let csrf = fields.remove("csrf").unwrap_or_default();
         if csrf != app.inner.accounts.csrf_token(&who.token) {
             return Err(Problem::new(
@@ -69,12 +67,10 @@ impl Sent {
     /// Back to the page that the form stood on, with the command to show there.
     pub(super) fn back(&self, said: Option<&str>) -> Redirect {
         let back = self.text("back");
-        // A path of ours, never `//elsewhere`.
-        let path = if back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '?', '#']) {
-            back
-        } else {
-            "/dashboard"
-        };
+        // A path of ours, in letters that no browser reads otherwise: never `//elsewhere`, nor `/<tab>/elsewhere`.
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+        let is_ours = back.starts_with('/') && !back.starts_with("//") && back.chars().all(plain);
+        let path = if is_ours { back } else { "/dashboard" };
         match said {
             Some(id) => Redirect::to(&format!("{path}?said={id}")),
             None => Redirect::to(path),

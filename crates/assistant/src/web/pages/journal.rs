@@ -2,7 +2,7 @@
 
 use axum::{
     Extension,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use jiff::civil::Date;
@@ -19,7 +19,7 @@ use crate::{
     accounts::Account,
     command::{Command, words},
     journal::{self, Entry, Filter},
-    web::{App, guard::Nonce, problem::Problem, session::Visitor},
+    web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
 };
 
 /// Bound: entries of one page.
@@ -36,7 +36,7 @@ pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
-    Query(shown): Query<Shown>,
+    Params(shown): Params<Shown>,
 ) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let query = shown.q.as_deref().map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned);

@@ -1,9 +1,7 @@
 //! The way in and out.
 
-use std::collections::BTreeMap;
-
 use axum::{
-    Extension, Form,
+    Extension,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,6 +14,7 @@ use crate::web::{
     api::account::{self, Connection},
     guard::Nonce,
     problem::Problem,
+    request::Fields,
     session::{self, SignedIn},
 };
 use crate::{
@@ -23,11 +22,32 @@ use crate::{
     once::Reply,
 };
 
-pub(super) async fn page(Extension(nonce): Extension<Nonce>, who: Result<SignedIn, Problem>) -> Response {
+pub(super) async fn page(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    who: Result<SignedIn, Problem>,
+) -> Result<Response, Problem> {
     if who.is_ok() {
-        return Redirect::to("/dashboard").into_response();
+        return Ok(Redirect::to("/dashboard").into_response());
     }
-    form(&nonce, "", None).into_response()
+    if !app.inner.accounts.any().await? {
+        return Ok(nobody_yet(&nonce).into_response());
+    }
+    Ok(form(&nonce, "", None).into_response())
+}
+
+/// A password that nobody has cannot be typed: say how to get one.
+fn nobody_yet(nonce: &Nonce) -> Markup {
+    let content = html! {
+        main.login {
+            div.sheet.pad {
+                div.mark { (icon("mark")) }
+                div.head { h1 { "Almost there" } p { "There is no account yet." } }
+                p { "The log of " code { "web" } " holds a link to make the first one. A new link: " code { "assistant user link" } "." }
+            }
+        }
+    };
+    layout::bare(nonce, "Almost there", content)
 }
 
 fn form(nonce: &Nonce, user: &str, wrong: Option<&str>) -> Markup {
@@ -43,7 +63,7 @@ fn form(nonce: &Nonce, user: &str, wrong: Option<&str>) -> Markup {
                     label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" required autofocus[user.is_empty()]; }
                     label { "Password" input type="password" name="password" autocomplete="current-password" required autofocus[!user.is_empty()]; }
                     input type="hidden" name="zone" data-zone;
-                button type="submit" { "Sign in" }
+                    button type="submit" { "Sign in" }
                 }
             }
         },
@@ -55,7 +75,7 @@ pub(super) async fn submit(
     peer: Connection,
     Extension(nonce): Extension<Nonce>,
     headers: HeaderMap,
-    Form(mut fields): Form<BTreeMap<String, String>>,
+    Fields(mut fields): Fields,
 ) -> Result<Response, Problem> {
     let user = fields.remove("user").unwrap_or_default();
     let password = fields.remove("password").unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use axum::{
     Extension,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use jiff::{
@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Result},
     once::Reply,
     tasks::{self, Due, State as TaskState, Task},
-    web::{App, guard::Nonce, problem::Problem, session::Visitor},
+    web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
 };
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
-    Query(shown): Query<Shown>,
+    Params(shown): Params<Shown>,
 ) -> std::result::Result<Response, Problem> {
     let account = who.account.id.clone();
     let query = move |db: &rusqlite::Connection| {
@@ -62,8 +62,13 @@ pub(super) async fn page(
             }
         }
         div #live {
+            @if open.is_empty() {
+                section.part.sheet.pad {
+                    p { "Nothing is open. Add something above, or say it in the box:" }
+                    div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks"])) }
+                }
+            }
             @for (title, tasks) in groups(open, today) { (parts::task_list(&frame, title, &tasks, today)) }
-            @if done.is_empty() && said.is_none() { p.empty { "What you finish is kept here." } }
             (parts::task_list(&frame, "Done lately", &done, today))
         }
     };

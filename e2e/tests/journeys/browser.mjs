@@ -1,0 +1,187 @@
+// Drives chromium as somebody with a keyboard does: node browser.mjs TOOLS SITE LINK CHROMIUM
+// TOOLS holds node_modules. Prints a line for each step that held; the first that does not ends it with its reason.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const [tools, site, link, chromium] = process.argv.slice(2);
+const require = createRequire(`${tools}/`);
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const NAME = "ana", PASSWORD = "correct horse";
+const complaints = [];
+
+const browser = await require("playwright-core").chromium.launch({
+  executablePath: chromium,
+  // As root chromium starts only without its own sandbox; it sees nothing but this site.
+  args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+});
+const desktop = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "America/New_York" });
+const page = watched(await desktop.newPage());
+
+// Policies that are broken and scripts that fail show up nowhere else.
+function watched(page) {
+  page.setDefaultTimeout(15000);
+  page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
+  page.on("console", (line) => /Content Security Policy/.test(line.text()) && complaints.push(line.text()));
+  return page;
+}
+function hold(truth, words) {
+  if (!truth) throw new Error(words);
+}
+async function step(name, work) {
+  try {
+    await work();
+    hold(!complaints.length, complaints.join("; "));
+    console.log(`ok ${name}`);
+  } catch (error) {
+    console.error(`${name}: ${error.message}\nat ${page.url()}`);
+    process.exitCode = 1;
+    await browser.close();
+    process.exit();
+  }
+}
+const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+const type = (text) => page.keyboard.type(text);
+// By the Tab key alone, to what is called so; whoever cannot get there in 60 steps cannot get there.
+async function tabTo(name) {
+  for (let steps = 0; steps < 60; steps += 1) {
+    await press("Tab");
+    const at = await page.evaluate(() => {
+      const at = document.activeElement, ring = getComputedStyle(at);
+      return { name: (at.getAttribute("aria-label") || at.textContent).trim(), ring: ring.outlineStyle !== "none" || at.closest(".say") !== null };
+    });
+    hold(at.ring || !at.name, `"${at.name}" has the focus and does not show it`);
+    if (at.name === name) return;
+  }
+  throw new Error(`the Tab key does not lead to "${name}"`);
+}
+async function signIn() {
+  await type(NAME);
+  await press("Tab");
+  await type(PASSWORD);
+  await press("Enter");
+  await page.waitForURL("**/dashboard");
+}
+
+await step("the link makes the first account", async () => {
+  await page.goto(site + link);
+  await signIn();
+  await page.goto(site + link);
+  hold(await page.getByText("This link is over").isVisible(), "the link works twice");
+});
+
+await step("sign out and in by keyboard alone", async () => {
+  await page.goto(`${site}/settings`);
+  hold(await page.getByLabel("Time zone").inputValue() === "America/New_York", "the account lives elsewhere than its browser");
+  await tabTo("Sign out");
+  await press("Enter");
+  await page.waitForURL("**/login");
+  await signIn();
+});
+
+await step("a sentence is understood while it is typed, done, and undone", async () => {
+  await press("/");
+  await type("remind me to call Anna tomorrow at 5pm");
+  const understood = "Task: call Anna · tomorrow, 17:00";
+  await page.locator(".reading", { hasText: understood }).waitFor();
+  await press("Enter");
+  await page.locator(".chip", { hasText: understood }).waitFor();
+  await press("u");
+  await page.locator(".chip", { hasText: "undone" }).waitFor();
+  await page.goto(`${site}/tasks`);
+  hold(await page.locator("[data-row]", { hasText: "call Anna" }).count() === 0, "the task is still there");
+});
+
+await step("a task is added and ticked off", async () => {
+  await press("/");
+  await type("task: water the <b>plants</b>");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "Task: water" }).waitFor();
+  await press("j", "x");
+  await page.locator(".chip", { hasText: "Done: water the <b>plants</b>" }).waitFor();
+});
+
+await step("what cannot be done is said, and nothing typed is lost", async () => {
+  await press("/");
+  await type("email Anna that I am late");
+  await press("Enter");
+  await page.getByRole("heading", { name: "Not understood" }).waitFor();
+  await tabTo("Write in the journal");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "email Anna that I am late" }).waitFor();
+});
+
+await step("the journal is written, and a draft outlives the page", async () => {
+  await page.goto(`${site}/journal`);
+  await tabTo("Entry");
+  await type("a long walk");
+  await page.reload();
+  await tabTo("Entry");
+  await press("End");
+  await type(" by the river");
+  await tabTo("Keep");
+  await press("Enter");
+  await page.locator("article.entry", { hasText: "a long walk by the river" }).waitFor();
+});
+
+await step("an answer is streamed, and goes on after a reload, whole and once", async () => {
+  await page.goto(`${site}/chat`);
+  await press("/");
+  await type("count to 4 slowly");
+  await press("Enter");
+  await page.waitForURL("**/chat/*");
+  const answer = page.locator(".msg.assistant .text");
+  const has = (number) => answer.filter({ hasText: new RegExp(`\\b${number}\\b`) }).waitFor();
+  await has(2);
+  await page.reload();
+  // A screen reader hears these words and no token.
+  const heard = page.evaluate(() => new Promise((done) => {
+    const status = document.querySelector("#status"), words = [status.textContent];
+    new MutationObserver(() => {
+      words.push(status.textContent);
+      if (/ready/.test(status.textContent)) done(words.join(", "));
+    }).observe(status, { childList: true });
+  }));
+  hold(await heard === "Answering, Answer ready", `a screen reader hears "${await heard}"`);
+  const text = await answer.textContent();
+  hold(text === "1 2 3 4", `the answer is "${text}"`);
+  await page.reload();
+  hold(await answer.textContent() === text, "another text is stored");
+});
+
+const conversation = page.url().slice(site.length);
+const state = await desktop.storageState();
+
+async function inspect(page, path, width, scheme) {
+  await page.goto(site + path);
+  const seen = await page.evaluate(() => {
+    const shown = (one) => one.getClientRects().length && !one.matches(".skip") && getComputedStyle(one).display !== "inline";
+    const small = [...document.querySelectorAll("a, button, input, textarea, select")].filter(shown).filter((one) => {
+      const { width, height } = one.getBoundingClientRect();
+      return width < 44 || height < 44;
+    });
+    const light = getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+    return { wide: document.documentElement.scrollWidth, small: small.map((one) => one.outerHTML.slice(0, 90)), light };
+  });
+  const where = `${path} at ${width} px, ${scheme}`;
+  hold(seen.wide <= width, `${where} is ${seen.wide} px wide`);
+  hold(!seen.small.length, `${where} has targets below 44 px: ${seen.small.join(" ")}`);
+  hold((seen.light > 384) === (scheme === "light"), `${where} has the other scheme's background`);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  hold(!violations.length, `${where}: ${violations.map((one) => `${one.id} (${one.nodes[0].html.slice(0, 120)})`).join("; ")}`);
+}
+
+for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
+  await step(`every page fits ${width} px and is ${scheme}; axe finds nothing`, async () => {
+    const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
+    const inside = await browser.newContext({ ...look, storageState: state });
+    const signedIn = watched(await inside.newPage());
+    for (const path of ["/dashboard", "/tasks", "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
+      await inspect(signedIn, path, width, scheme);
+    }
+    const outside = await browser.newContext(look);
+    await inspect(watched(await outside.newPage()), "/login", width, scheme);
+    await Promise.all([inside.close(), outside.close()]);
+  });
+}
+await browser.close();
