@@ -39,6 +39,7 @@ mod route;
 mod run;
 pub mod settings;
 mod shared;
+mod stamp;
 pub mod table;
 mod timers;
 mod tunnel;

@@ -1,6 +1,6 @@
 //! The listeners that the edge was started with: descriptors from 3 on, named by `LISTEN_FDNAMES` (sd_listen_fds(3)).
 //!
-//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` is a memory file. Every listener is given to
+//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` and `pulse` are memory files. Every listener is given to
 //! a worker: one that nobody accepts from would swallow its share of the connections.
 
 use std::{
@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use machine::pulse::Pulse;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::conn::Entrance;
@@ -37,6 +38,8 @@ pub enum ListenError {
 pub(crate) struct Inherited {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) ticket_seed: Option<Vec<u8>>,
+    /// Where workers show that they turn, to whoever started this process.
+    pub(crate) pulse: Option<Pulse>,
     /// All of it once more, for a keeper that has lost its own.
     pub(crate) spare: Vec<(String, OwnedFd)>,
 }
@@ -47,6 +50,8 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) port: u16,
+    /// Its place among the inherited descriptors, and its slot of the pulse; `None`: not inherited.
+    pub(crate) place: Option<usize>,
     entrance: Entrance,
     bound: Bound,
 }
@@ -105,7 +110,7 @@ impl Listener {
         self.entrance == Entrance::Https
     }
 
-    fn tcp(name: &str, entrance: Entrance, fd: OwnedFd) -> io::Result<Self> {
+    fn tcp(name: &str, place: usize, entrance: Entrance, fd: OwnedFd) -> io::Result<Self> {
         let listener = std::net::TcpListener::from(fd);
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -113,6 +118,7 @@ impl Listener {
             name: name.to_owned(),
             address: address.to_string(),
             port: address.port(),
+            place: Some(place),
             entrance,
             bound: Bound::Tcp(listener),
         })
@@ -124,6 +130,7 @@ impl Listener {
             name: "private".to_owned(),
             address: path.display().to_string(),
             port: 0,
+            place: None,
             entrance: Entrance::Private,
             bound: Bound::Unix(bind_unix(path)?),
         })
@@ -170,11 +177,11 @@ pub(crate) fn inherit() -> Result<Inherited, ListenError> {
 impl Inherited {
     pub(crate) fn new(named: Vec<(String, OwnedFd)>) -> Result<Self, ListenError> {
         let mut inherited = Self::default();
-        named.into_iter().try_for_each(|(name, fd)| inherited.take(&name, fd))?;
+        named.into_iter().enumerate().try_for_each(|(place, (name, fd))| inherited.take(&name, place, fd))?;
         Ok(inherited)
     }
 
-    fn take(&mut self, name: &str, fd: OwnedFd) -> Result<(), ListenError> {
+    fn take(&mut self, name: &str, place: usize, fd: OwnedFd) -> Result<(), ListenError> {
         let unusable = |source| ListenError::Unusable { name: name.to_owned(), source };
         self.spare.push((name.to_owned(), fd.try_clone().map_err(unusable)?));
         let entrance = match name.split('.').next() {
@@ -184,9 +191,13 @@ impl Inherited {
                 self.ticket_seed = Some(read_from_start(fd).map_err(unusable)?);
                 return Ok(());
             }
+            Some("pulse") => {
+                self.pulse = Some(Pulse::from(fd));
+                return Ok(());
+            }
             _ => return Err(ListenError::Unknown(name.to_owned())),
         };
-        self.listeners.push(Listener::tcp(name, entrance, fd).map_err(unusable)?);
+        self.listeners.push(Listener::tcp(name, place, entrance, fd).map_err(unusable)?);
         Ok(())
     }
 }

@@ -78,14 +78,14 @@ fn run(settings: &Path) -> Result<(), RunError> {
     start_and_serve(settings, inherited)
 }
 
-fn start_and_serve(settings: Settings, inherited: Inherited) -> Result<(), RunError> {
+fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), RunError> {
     let failed = |what| move |source| RunError::Start { what, source };
     machine::fs::make_dir(&settings.state, 0o750).map_err(failed("its state folder"))?;
     let tls = tls(&settings, &inherited)?;
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
     let (log, log_thread) = Log::start(settings.access_log.as_ref()).map_err(failed("its access log"))?;
-    let shared = Arc::new(Shared::new(settings, https_port, log));
+    let shared = Arc::new(Shared::new(settings, https_port, inherited.pulse.take(), log));
     let runtime: LocalRuntime = Builder::new_current_thread()
         .enable_all()
         .build_local(Default::default())

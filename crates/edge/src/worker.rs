@@ -24,6 +24,7 @@ use crate::{
     listeners::{Listener, Socket},
     proxy::Ctx,
     shared::{Permit, Shared},
+    stamp::Stamp,
     timers::{TICK, Timers, within},
     upstream::Idle,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     log: RefCell<LogBatch>,
     turn: Cell<usize>,
     connections: RefCell<Slab<Rc<ConnState>>>,
+    stamp: Stamp,
     drain_epoch: Cell<u64>,
 }
 
@@ -58,7 +60,8 @@ pub(crate) fn run(
     let runtime: LocalRuntime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(async move {
-        let worker = Rc::new(Worker::new(index, shared));
+        let places = listeners.iter().filter_map(|listener| listener.place).collect();
+        let worker = Rc::new(Worker::new(index, shared, places));
         let mut accepts = Vec::new();
         for listener in listeners {
             let accept = listener.register()?;
@@ -70,7 +73,7 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn new(index: usize, shared: Arc<Shared>) -> Self {
+    fn new(index: usize, shared: Arc<Shared>, places: Vec<usize>) -> Self {
         let log = RefCell::new(shared.log.batch());
         let timers = Rc::new(Timers::default());
         timers.sweep();
@@ -83,6 +86,7 @@ impl Worker {
             log,
             turn: Cell::new(index),
             connections: RefCell::default(),
+            stamp: Stamp { places, last: Cell::default() },
             drain_epoch: Cell::new(0),
         }
     }
@@ -166,6 +170,9 @@ impl Worker {
         let now = self.timers.now();
         let pulse = &self.shared.workers[self.index];
         pulse.beat.store(now, Relaxed);
+        if let Some(page) = &self.shared.pulse {
+            self.stamp.write(page, now, is_stopping);
+        }
         let limits = &self.shared.settings.limits;
         let connections = self.connections.borrow();
         pulse.connections.store(connections.len() as u64, Relaxed);

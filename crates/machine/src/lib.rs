@@ -14,6 +14,7 @@ pub mod lock;
 pub mod memfd;
 pub mod pidfd;
 pub mod proc;
+pub mod pulse;
 pub mod signals;
 pub mod sockets;
 pub mod users;

@@ -17,8 +17,6 @@ use crate::{
     keeper::{self, KeeperArgs},
 };
 
-/// A keeper that says nothing for this long hangs.
-const WATCHDOG: Duration = Duration::from_secs(20);
 /// How long an orphaned keeper may take to make room.
 const HANDOVER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -63,7 +61,7 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
         exe,
         keeper: keeper.words(),
         store,
-        watchdog: WATCHDOG,
+        watchdog: args.watchdog.0,
     }))
 }
 

@@ -13,6 +13,7 @@ mod ctl;
 mod dirs;
 pub mod exit;
 mod failpoint;
+pub mod hung;
 pub mod logs;
 pub mod order;
 mod payload;

@@ -160,6 +160,9 @@ fn machine_words(machine: &Machine) -> String {
     lines.push(
         machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)),
     );
+    if machine.edge_hung > 0 {
+        lines.push(format!("edge: hung and was replaced {} times since the boot", machine.edge_hung));
+    }
     lines.extend(
         machine
             .listeners

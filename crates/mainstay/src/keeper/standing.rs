@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use api::machine::{Listener, Machine, Process};
 use supervisor::{Slot, SlotState};
 
-use super::{instances::rfc3339, world::Outside};
+use super::{counted::Counted, instances::rfc3339, world::Outside};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -15,6 +15,7 @@ pub(crate) struct Standing {
     pub parent: Option<u32>,
     /// How often that parent has started a keeper before this one.
     pub restarts: u64,
+    pub hung_edges: Counted,
 }
 
 impl Standing {
@@ -42,6 +43,7 @@ impl Standing {
                 restarts: self.restarts,
             },
             edge: self.edge(),
+            edge_hung: self.hung_edges.read(),
             has_parent,
             listeners: self.listeners.clone(),
             lost,

@@ -15,6 +15,7 @@ use supervisor::{Found, Kind, Process, Supervisor, store::Store};
 
 use super::{
     args::KeeperArgs,
+    counted::Counted,
     data_plane::{self, Places},
     ending::Ending,
     ground::Ground,
@@ -79,6 +80,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
+    data_plane::watch(&edge, &listeners, Counted::hung_edges(&ground.folders.run))?;
 
     let control = edge::control::Client::new(&settings.control);
     let world = Arc::new(Outside {
@@ -99,7 +101,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         edge: Arc::clone(&edge),
         listeners: told_listeners(&listeners),
         parent: store.as_ref().and(parent()),
-        restarts: life::count(&ground.folders.run),
+        restarts: Counted::keepers(&ground.folders.run).count(),
+        hung_edges: Counted::hung_edges(&ground.folders.run),
     };
     let keeper = Arc::new(Keeper { world, sites, standing, ending });
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
