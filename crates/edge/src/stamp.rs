@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use machine::pulse::{Pulse, SILENT};
+use machine::pulse::{Beat, Pulse};
 
 /// A second is a tenth of what a client waits; more often would only cost.
 const EVERY_MS: u64 = 1_000;
@@ -17,15 +17,15 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// Call it at every tick. One that stops takes its promise back: it leaves connections to the next edge on purpose.
-    pub(crate) fn write(&self, page: &Pulse, now_ms: u64, is_stopping: bool) {
+    pub(crate) fn write(&self, page: &Pulse, now_ms: u64, is_busy: bool, is_stopping: bool) {
         if !is_stopping && self.last.get() != 0 && now_ms.saturating_sub(self.last.get()) < EVERY_MS {
             return;
         }
-        let now_ms = now_ms.max(SILENT + 1);
-        self.last.set(now_ms);
+        self.last.set(now_ms.max(1));
+        let beat = if is_stopping { Beat::SILENT } else { Beat::new(now_ms, is_busy) };
         for place in &self.places {
             // A page that cannot be written is one that nobody reads: the worker serves on.
-            let _ = page.stamp(*place, if is_stopping { SILENT } else { now_ms });
+            let _ = page.stamp(*place, beat);
         }
     }
 }

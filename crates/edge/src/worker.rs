@@ -170,12 +170,12 @@ impl Worker {
         let now = self.timers.now();
         let pulse = &self.shared.workers[self.index];
         pulse.beat.store(now, Relaxed);
-        if let Some(page) = &self.shared.pulse {
-            self.stamp.write(page, now, is_stopping);
-        }
         let limits = &self.shared.settings.limits;
         let connections = self.connections.borrow();
         pulse.connections.store(connections.len() as u64, Relaxed);
+        if let Some(page) = &self.shared.pulse {
+            self.stamp.write(page, now, !connections.is_empty(), is_stopping);
+        }
         for (_, connection) in connections.iter() {
             connection.judge(now, limits);
             // An HTTP/2 client is told at once to open no more streams; those that are open end as they would.

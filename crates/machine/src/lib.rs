@@ -13,6 +13,7 @@ pub mod fs;
 pub mod lock;
 pub mod memfd;
 pub mod pidfd;
+pub mod planted;
 pub mod proc;
 pub mod pulse;
 pub mod signals;

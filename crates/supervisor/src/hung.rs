@@ -1,7 +1,8 @@
 //! Hung is not dead: a process that serves inherited listeners stamps a page for each of them ([`machine::pulse`]). One that
-//! lets connections wait and does not stamp is aborted, and its slot starts the next.
+//! lets somebody wait and does not stamp is aborted, and its slot starts the next.
 //!
-//! Only what users would notice counts: a stopped process whose listeners nobody knocks at is left to whoever stopped it.
+//! Somebody waits in a listener's queue, or on a connection that was open at the last stamp. A stopped process that
+//! nobody wants anything of is left to whoever stopped it.
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use machine::pulse::{Pulse, SILENT};
+use machine::pulse::{Beat, Pulse};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::{Process, Slot, SlotState};
@@ -47,11 +48,12 @@ pub async fn watch(slot: Arc<Slot>, watched: Watched, aborted: impl Fn(&Process)
             known = up.as_ref().map(Process::id);
             silence = Silence::new(watched.inherited.len(), now);
         }
-        let stamps: Vec<u64> =
-            (0..watched.inherited.len()).map(|n| watched.pulse.read(n).unwrap_or(SILENT)).collect();
-        let silent = silence.look(now, &stamps);
+        let read = |n| watched.pulse.read(n).unwrap_or(Beat::SILENT);
+        let beats: Vec<Beat> = (0..watched.inherited.len()).map(read).collect();
+        let silent = silence.look(now, &beats);
         let Some(process) = up else { continue };
-        if silent.into_iter().any(|n| watched.inherited.get(n).is_some_and(|fd| somebody_waits(fd))) {
+        let queued = |n: usize| watched.inherited.get(n).is_some_and(|fd| somebody_waits(fd));
+        if silent.into_iter().any(|n| beats.get(n).is_some_and(|beat| beat.is_busy()) || queued(n)) {
             aborted(&process);
             abort(&process).await;
         }
@@ -91,26 +93,26 @@ async fn abort(process: &Process) {
 /// Since when each slot has been seen unchanged.
 #[derive(Debug)]
 struct Silence {
-    seen: Vec<(u64, Instant)>,
+    seen: Vec<(Beat, Instant)>,
     looked_at: Instant,
 }
 
 impl Silence {
     fn new(slots: usize, now: Instant) -> Self {
-        Self { seen: vec![(SILENT, now); slots], looked_at: now }
+        Self { seen: vec![(Beat::SILENT, now); slots], looked_at: now }
     }
 
     /// The slots that have been silent for too long.
-    fn look(&mut self, now: Instant, stamps: &[u64]) -> Vec<usize> {
+    fn look(&mut self, now: Instant, beats: &[Beat]) -> Vec<usize> {
         let overslept = now.duration_since(self.looked_at) > LOOK_PAUSE_MAX;
         self.looked_at = now;
-        for ((last, since), stamp) in self.seen.iter_mut().zip(stamps) {
-            if overslept || last != stamp {
-                (*last, *since) = (*stamp, now);
+        for ((last, since), beat) in self.seen.iter_mut().zip(beats) {
+            if overslept || last != beat {
+                (*last, *since) = (*beat, now);
             }
         }
-        let is_silent = |(last, since): &(u64, Instant)| {
-            *last != SILENT && now.duration_since(*since) >= SILENCE_MAX
+        let is_silent = |(last, since): &(Beat, Instant)| {
+            *last != Beat::SILENT && now.duration_since(*since) >= SILENCE_MAX
         };
         self.seen.iter().enumerate().filter(|(_, seen)| is_silent(seen)).map(|(n, _)| n).collect()
     }
@@ -124,8 +126,8 @@ mod tests {
     fn looked(silence: &mut Silence, from: Instant, seconds: u64, until: u64) -> Vec<usize> {
         let mut silent = Vec::new();
         for half in 1..=seconds * 2 {
-            let stamps = [(half / 2).min(until) + 1, half, SILENT];
-            silent = silence.look(from + Duration::from_millis(500 * half), &stamps);
+            let beats = [Beat::new((half / 2).min(until), false), Beat::new(half, true), Beat::SILENT];
+            silent = silence.look(from + Duration::from_millis(500 * half), &beats);
         }
         silent
     }
@@ -142,8 +144,9 @@ mod tests {
     fn a_keeper_that_slept_itself_gives_everybody_their_time_anew() {
         let start = Instant::now();
         let mut silence = Silence::new(1, start);
-        assert!(silence.look(start, &[4]).is_empty());
-        assert!(silence.look(start + Duration::from_secs(60), &[4]).is_empty());
-        assert!(silence.look(start + Duration::from_secs(61), &[4]).is_empty());
+        let beat = [Beat::new(4, true)];
+        for second in [0, 60, 61] {
+            assert!(silence.look(start + Duration::from_secs(second), &beat).is_empty());
+        }
     }
 }

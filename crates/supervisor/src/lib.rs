@@ -25,9 +25,10 @@ pub mod slot;
 pub mod spawn;
 pub mod spec;
 pub mod store;
+mod strays;
 pub mod up;
 
-pub use adopt::Found;
+pub use adopt::{Found, ObserveError};
 pub use exit::{Cause, Exit, Usage};
 pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};
 pub use process::{Process, ProcessError};

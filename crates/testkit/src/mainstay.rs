@@ -70,7 +70,8 @@ impl Mainstay {
         );
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
         let run = run_folder(&data);
-        let mut mainstay = Self { folder, data, run, http_port, https_port, up_arguments: Vec::new(), up: None };
+        let mut mainstay =
+            Self { folder, data, run, http_port, https_port, up_arguments: Vec::new(), up: None };
         mainstay.up();
         mainstay
     }
@@ -188,7 +189,15 @@ impl Mainstay {
     /// # Panics
     /// When a process is left 30 s later.
     pub fn down(&mut self) {
-        let said = self.cli(&["down", "--within", "10s"]);
+        self.down_within(Duration::from_secs(10));
+    }
+
+    /// The same with a drain of its own length.
+    ///
+    /// # Panics
+    /// As [`Mainstay::down`].
+    pub fn down_within(&mut self, within: Duration) {
+        let said = self.cli(&["down", "--within", &format!("{}s", within.as_secs())]);
         assert_eq!(said.code, 0, "{said}");
         wait::until("`mainstay up` ends after `down`", STOP_LIMIT, || {
             self.up.as_mut().is_none_or(|up| matches!(up.try_wait(), Ok(Some(_))))

@@ -6,6 +6,7 @@
 mod headers;
 mod limits;
 mod observing;
+mod pulse;
 mod retries;
 mod smuggling;
 mod streams;

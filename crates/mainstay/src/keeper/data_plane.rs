@@ -152,7 +152,7 @@ pub(crate) async fn start(
         cwd: places.run.clone(),
         shared_dir: None,
         user,
-        env: std::collections::BTreeMap::new(),
+        env: machine::planted::handed_on().into_iter().collect(),
         secrets: std::collections::BTreeMap::new(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,

@@ -60,14 +60,14 @@ impl Standing {
 
     fn edge(&self) -> Option<Process> {
         let state = self.edge.state().borrow().clone();
-        let (process, since, restarts) = match state {
-            SlotState::Starting { process: Some(process), since, restarts, .. }
-            | SlotState::Up { process, since, restarts } => (process, since, restarts),
-            SlotState::Stopping { process, since } => (process, since, 0),
+        let (process, restarts) = match state {
+            SlotState::Starting { process: Some(process), restarts, .. }
+            | SlotState::Up { process, restarts, .. } => (process, restarts),
+            SlotState::Stopping { process, .. } => (process, 0),
             SlotState::Starting { process: None, .. }
             | SlotState::BackingOff { .. }
             | SlotState::Stopped { .. } => return None,
         };
-        Some(Process { pid: process.pid(), started: rfc3339(since), restarts })
+        Some(Process { pid: process.pid(), started: rfc3339(process.started()), restarts })
     }
 }

@@ -71,7 +71,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let _lock = lock(&folders)?;
     let ground = Arc::new(ground(folders, machine)?);
     let places = Places::new(&ground);
-    let found = ground.supervisor.observe().await;
+    let found = ground.supervisor.observe().await.map_err(|error| {
+        Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
+            .because(&error)
+            .now("it serves on, without a keeper")
+            .help("start the newer version again; its `mainstay down` is what lets an older one begin")
+    })?;
     let (edges, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let living = only_living(&ground, edges).await;

@@ -244,7 +244,11 @@ impl Run {
     }
 
     fn signal(&self, signal: i32) -> Answer {
-        match machine::pidfd::signal(&self.pidfd, signal) {
+        let sent = match machine::planted::is_planted("signals-by-pid") {
+            true => machine::child::signal_child(self.hello.pid, signal),
+            false => machine::pidfd::signal(&self.pidfd, signal),
+        };
+        match sent {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Error(error.to_string()),
         }
@@ -330,6 +334,7 @@ impl Run {
 
     /// Nobody is left: the rest of the output, then the exit, then those who wait for it.
     fn finish(&mut self, main: Reaped, someone_is_left: bool) {
+        failpoint::hit("shim-family-ended");
         self.output.finish(&mut self.log);
         if someone_is_left {
             self.log.note("a process of it does not die of SIGKILL; it is left behind");

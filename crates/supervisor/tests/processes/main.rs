@@ -7,7 +7,9 @@ mod adopt;
 mod apps;
 mod end;
 mod house;
+mod older;
 mod output;
+mod reused;
 mod slots;
 mod start;
 mod ups;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         Some("keeper") => return house::keeper(args),
         Some("up") => return ups::play_up(args),
         Some("storekeeper") => return ups::play_keeper(args),
+        Some("older-shim") => return older::main(args),
+        Some("small-world") => return reused::main(),
         Some("app") => return apps::main(args),
         _ => {}
     }
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
     tests.extend(output::tests());
     tests.extend(end::tests());
     tests.extend(adopt::tests());
+    tests.extend(older::tests());
+    tests.extend(reused::tests());
     tests.extend(slots::tests());
     tests.extend(ups::tests());
     let arguments = Arguments::from_args();
