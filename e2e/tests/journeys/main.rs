@@ -5,9 +5,13 @@
 mod assistant;
 mod bad_input;
 mod broken_releases;
+mod endings;
+mod hangs;
 mod hostile_apps;
 mod kills;
+mod listeners;
 mod load;
+mod mutants;
 mod neighbours;
 mod strangers;
 
