@@ -15,6 +15,9 @@ pub struct Machine {
     pub run: String,
     pub keeper: Process,
     pub edge: Option<Process>,
+    /// How often since the boot an edge hung and was replaced.
+    #[serde(default)]
+    pub edge_hung: u64,
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).
     pub has_parent: bool,
     pub listeners: Vec<Listener>,

@@ -42,6 +42,7 @@ mod route;
 mod run;
 pub mod settings;
 mod shared;
+mod stamp;
 pub mod table;
 mod timers;
 mod traffic;

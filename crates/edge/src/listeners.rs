@@ -1,7 +1,8 @@
 //! The listeners that the edge was started with: descriptors from 3 on, named by `LISTEN_FDNAMES` (sd_listen_fds(3)).
 //!
-//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` is the memory file of [`Seeds`]. Every listener is given to
-//! a worker: one that nobody accepts from would swallow its share of the connections.
+//! `http.N` and `https.N` are members of SO_REUSEPORT sets, `ticket-seed` is the memory file of [`Seeds`], `pulse` a page that
+//! the workers stamp. Every listener is given to a worker: one that nobody accepts from would swallow its share of the
+//! connections.
 
 use std::{
     io,
@@ -10,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use machine::pulse::Pulse;
 use net::tickets::Seeds;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -35,6 +37,8 @@ pub enum ListenError {
 pub(crate) struct Inherited {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) ticket_seeds: Option<Seeds>,
+    /// Where workers show that they turn, to whoever started this process.
+    pub(crate) pulse: Option<Pulse>,
     /// All of it once more, for a keeper that has lost its own.
     pub(crate) spare: Vec<(String, OwnedFd)>,
 }
@@ -45,6 +49,8 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) port: u16,
+    /// Its place among the inherited descriptors, and its slot of the pulse; `None`: not inherited.
+    pub(crate) place: Option<usize>,
     entrance: Entrance,
     bound: Bound,
 }
@@ -103,7 +109,7 @@ impl Listener {
         self.entrance == Entrance::Https
     }
 
-    fn tcp(name: &str, entrance: Entrance, fd: OwnedFd) -> io::Result<Self> {
+    fn tcp(name: &str, place: usize, entrance: Entrance, fd: OwnedFd) -> io::Result<Self> {
         let listener = std::net::TcpListener::from(fd);
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -111,6 +117,7 @@ impl Listener {
             name: name.to_owned(),
             address: address.to_string(),
             port: address.port(),
+            place: Some(place),
             entrance,
             bound: Bound::Tcp(listener),
         })
@@ -122,6 +129,7 @@ impl Listener {
             name: "private".to_owned(),
             address: path.display().to_string(),
             port: 0,
+            place: None,
             entrance: Entrance::Private,
             bound: Bound::Unix(bind_unix(path)?),
         })
@@ -168,11 +176,11 @@ pub(crate) fn inherit() -> Result<Inherited, ListenError> {
 impl Inherited {
     pub(crate) fn new(named: Vec<(String, OwnedFd)>) -> Result<Self, ListenError> {
         let mut inherited = Self::default();
-        named.into_iter().try_for_each(|(name, fd)| inherited.take(&name, fd))?;
+        named.into_iter().enumerate().try_for_each(|(place, (name, fd))| inherited.take(&name, place, fd))?;
         Ok(inherited)
     }
 
-    fn take(&mut self, name: &str, fd: OwnedFd) -> Result<(), ListenError> {
+    fn take(&mut self, name: &str, place: usize, fd: OwnedFd) -> Result<(), ListenError> {
         let unusable = |source| ListenError::Unusable { name: name.to_owned(), source };
         self.spare.push((name.to_owned(), fd.try_clone().map_err(unusable)?));
         let entrance = match name.split('.').next() {
@@ -182,9 +190,13 @@ impl Inherited {
                 self.ticket_seeds = Some(Seeds::open(fd).map_err(unusable)?);
                 return Ok(());
             }
+            Some("pulse") => {
+                self.pulse = Some(Pulse::from(fd));
+                return Ok(());
+            }
             _ => return Err(ListenError::Unknown(name.to_owned())),
         };
-        self.listeners.push(Listener::tcp(name, entrance, fd).map_err(unusable)?);
+        self.listeners.push(Listener::tcp(name, place, entrance, fd).map_err(unusable)?);
         Ok(())
     }
 }

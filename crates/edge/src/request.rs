@@ -82,6 +82,9 @@ fn is_name(name: &str) -> bool {
 
 /// RFC 9110 9.2.2: doing it twice is like doing it once.
 pub(crate) fn is_idempotent(method: &Method) -> bool {
+    if machine::planted::is_planted("sends-a-post-twice") {
+        return true;
+    }
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 

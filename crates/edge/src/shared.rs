@@ -13,6 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use machine::pulse::Pulse;
 
 use crate::{
     access_log::Log,
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     /// One per worker.
     pub(crate) shards: Vec<Shard>,
     pub(crate) workers: Vec<WorkerPulse>,
+    /// `None`: nobody watches from outside.
+    pub(crate) pulse: Option<Pulse>,
     /// Counted up whenever deadlines moved, so that sleeping requests look.
     pub(crate) drain_epoch: AtomicU64,
     stopping: AtomicBool,
@@ -59,7 +62,7 @@ pub(crate) struct WorkerPulse {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, https_port: Option<u16>, log: Log) -> Self {
+    pub(crate) fn new(settings: Settings, https_port: Option<u16>, pulse: Option<Pulse>, log: Log) -> Self {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
@@ -71,6 +74,7 @@ impl Shared {
             log,
             shards: (0..count).map(|_| Shard::default()).collect(),
             workers: (0..count).map(|_| WorkerPulse::default()).collect(),
+            pulse,
             drain_epoch: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             stop_at: AtomicU64::new(NEVER),

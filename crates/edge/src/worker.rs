@@ -25,6 +25,7 @@ use crate::{
     listeners::{Listener, Socket},
     proxy::Ctx,
     shared::{Permit, Shared},
+    stamp::Stamp,
     timers::{TICK, Timers},
     upstream::Idle,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Worker {
     log: RefCell<LogBatch>,
     turn: Cell<usize>,
     connections: RefCell<Slab<Rc<ConnState>>>,
+    stamp: Stamp,
     drain_epoch: Cell<u64>,
 }
 
@@ -59,7 +61,8 @@ pub(crate) fn run(
     let runtime: LocalRuntime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(async move {
-        let worker = Rc::new(Worker::new(index, shared));
+        let places = listeners.iter().filter_map(|listener| listener.place).collect();
+        let worker = Rc::new(Worker::new(index, shared, places));
         let mut accepts = Vec::new();
         for listener in listeners {
             let accept = listener.register()?;
@@ -71,7 +74,7 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn new(index: usize, shared: Arc<Shared>) -> Self {
+    fn new(index: usize, shared: Arc<Shared>, places: Vec<usize>) -> Self {
         let log = RefCell::new(shared.log.batch());
         let timers = Rc::new(Timers::default());
         timers.sweep();
@@ -84,6 +87,7 @@ impl Worker {
             log,
             turn: Cell::new(index),
             connections: RefCell::default(),
+            stamp: Stamp { places, last: Cell::default() },
             drain_epoch: Cell::new(0),
         }
     }
@@ -170,6 +174,9 @@ impl Worker {
         let limits = &self.shared.settings.limits;
         let connections = self.connections.borrow();
         pulse.connections.store(connections.len() as u64, Relaxed);
+        if let Some(page) = &self.shared.pulse {
+            self.stamp.write(page, now, !connections.is_empty(), is_stopping);
+        }
         for (_, connection) in connections.iter() {
             connection.judge(now, limits);
             // An HTTP/2 client is told at once to open no more streams; those that are open end as they would.

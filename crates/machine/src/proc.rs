@@ -1,6 +1,6 @@
 //! What `/proc` tells of processes: parents, children, memory.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd};
 
 /// The living children of this process, of all its threads, zombies included.
 pub fn own_children() -> io::Result<Vec<i32>> {
@@ -35,6 +35,19 @@ pub fn tree(root: i32) -> Vec<i32> {
 fn all() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The living processes whose environment, as they were executed with, has the whole entry `NAME=value`. Those that this
+/// process may not look into are not among them.
+pub fn with_variable(entry: &[u8]) -> Vec<OwnedFd> {
+    let has_it = |pid: &i32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|found| found == entry)
+    };
+    // Opened before it is looked at: a pid that came again in between is another process than the descriptor's.
+    let opened = all().into_iter().filter_map(|pid| Some((pid, crate::pidfd::open(pid).ok()?)));
+    let found = opened.filter(|(pid, pidfd)| has_it(pid) && !crate::pidfd::has_ended(pidfd));
+    found.map(|(_, pidfd)| pidfd).collect()
 }
 
 /// `None`: no such process.

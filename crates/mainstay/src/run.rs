@@ -23,8 +23,6 @@ use crate::{
     session::MANIFEST,
 };
 
-/// A keeper that says nothing for this long hangs.
-const WATCHDOG: Duration = Duration::from_secs(20);
 /// How long an orphaned keeper may take to make room.
 const HANDOVER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -72,7 +70,7 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
         exe,
         keeper: keeper.words(),
         store,
-        watchdog: WATCHDOG,
+        watchdog: args.watchdog.0,
     }))
 }
 

@@ -69,6 +69,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
                 _ => migrate::migrate(run).await?,
             },
             Phase::Start => start::start(run).await?,
+            Phase::Gate if machine::planted::is_planted("switches-before-the-gate") => {}
             Phase::Gate => gate::gate(run).await?,
             Phase::Switch => switch::switch(run).await?,
             Phase::Bake => bake::bake(run).await?,

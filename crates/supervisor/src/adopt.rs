@@ -18,6 +18,8 @@ use crate::{
     process::read_exit,
     protocol::{self, Answer, Request},
     spawn::folder,
+    spec::FORMAT,
+    strays,
 };
 
 /// One folder of `<run>/i/`.
@@ -39,6 +41,14 @@ impl Found {
     }
 }
 
+/// Why nothing was looked at, and nothing touched.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// This version cannot know what it would do to such a process; the version that started it can.
+    #[error("{path} has the format {found}, and this version reads up to {FORMAT}")]
+    Newer { path: PathBuf, found: u32 },
+}
+
 /// A shim younger than this may not have its `ctl` yet.
 const BIRTH: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -49,12 +59,16 @@ impl Supervisor {
     /// What lives or lay below the run folder when this keeper began, oldest first: call it once, before the first
     /// spawn. Cgroups that belong to no folder are killed. Takes up to 2 s where a shim is just being born, 2 s more
     /// for each that hangs; a hung one is killed, because nobody could ever stop its app.
-    pub async fn observe(&self) -> Vec<Found> {
+    ///
+    /// # Errors
+    /// [`ObserveError`]; then everything is as it was.
+    pub async fn observe(&self) -> Result<Vec<Found>, ObserveError> {
         let mut dirs: Vec<PathBuf> = match fs::read_dir(dirs::all(&self.inner.settings.run_dir)) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(_) => Vec::new(),
         };
         dirs.sort();
+        dirs.iter().try_for_each(|dir| check_format(dir))?;
         let mut found = Vec::new();
         for dir in dirs {
             found.extend(self.observe_one(dir).await);
@@ -65,7 +79,7 @@ impl Supervisor {
             let kill = move || inner.tree.as_ref().map(|tree| tree.kill_unknown(&known));
             let _ = tokio::task::spawn_blocking(kill).await;
         }
-        found
+        Ok(found)
     }
 
     /// Removes what is left of an ended process, its shim too if that still answers.
@@ -108,8 +122,24 @@ impl Supervisor {
         if let Some(place) = &spec.cgroup {
             let _ = machine::cgroup::kill(place);
         }
+        let (inner, dead) = (self.inner.clone(), spec.clone());
+        let _ = tokio::task::spawn_blocking(move || strays::kill(&inner, &dead)).await;
         let exit = read_exit(&dir).unwrap_or_else(|| Exit::lost(machine::clock::now_unix_ms()));
         Some(Found::Ended { spec: Box::new(spec), exit })
+    }
+}
+
+/// A spec of this version or the one before is read, and one that does not even say its format is judged later.
+fn check_format(dir: &Path) -> Result<(), ObserveError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let path = dirs::spec(dir);
+    let said: Option<Format> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match said {
+        Some(Format { format: found }) if found > FORMAT => Err(ObserveError::Newer { path, found }),
+        _ => Ok(()),
     }
 }
 

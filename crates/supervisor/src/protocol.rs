@@ -86,3 +86,37 @@ pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIRE: &str = include_str!("../tests/recorded/v1/wire.txt");
+    const SPEC: &str = include_str!("../tests/recorded/v1/spec.json");
+    const EXIT: &str = include_str!("../tests/recorded/v1/exit.json");
+
+    /// Read and written again, so that neither a lost nor a new field passes.
+    fn again<T: Serialize + serde::de::DeserializeOwned>(text: &str) -> String {
+        let read: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        serde_json::to_string(&read).expect("written")
+    }
+
+    #[test]
+    fn the_words_of_version_1_are_what_shims_of_it_speak() {
+        for line in WIRE.lines() {
+            match line.split_once(' ') {
+                Some((">", text)) => assert_eq!(again::<Request>(text), text),
+                Some(("<", text)) => assert_eq!(again::<Answer>(text), text),
+                _ => panic!("neither asked nor answered: {line}"),
+            }
+        }
+        let asked = WIRE.lines().filter(|line| line.starts_with('>')).count();
+        assert_eq!(asked, 7, "every verb is recorded");
+    }
+
+    #[test]
+    fn the_files_of_version_1_are_what_its_shims_wrote() {
+        assert_eq!(again::<crate::Spec>(SPEC.trim()), SPEC.trim());
+        assert_eq!(again::<Exit>(EXIT.trim()), EXIT.trim());
+    }
+}

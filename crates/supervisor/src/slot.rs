@@ -30,7 +30,8 @@ pub struct SlotSettings {
     pub min_healthy_time: Duration,
 }
 
-/// What is true of the instance now.
+/// What is true of the instance now. `since` of one that starts or is up is when its process began, whichever keeper
+/// lived then; of the others, when the state began.
 #[derive(Clone, Debug)]
 pub enum SlotState {
     /// Being spawned, or alive and not yet through its startup probe.
@@ -165,7 +166,7 @@ impl Slot {
         let (events, first) = broadcast::channel(EVENTS_MAX);
         let starting = SlotState::Starting {
             process: adopted.clone(),
-            since: SystemTime::now(),
+            since: adopted.as_ref().map_or_else(SystemTime::now, Process::started),
             last_probe: None,
             restarts: 0,
         };

@@ -53,6 +53,7 @@ const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 const SIGCHLD: i32 = 17;
+const SIGCONT: i32 = 18;
 
 /// Runs until the keeper ends with [`EXIT_DOWN`], or the third Ctrl-C. To be called from the main thread, before any
 /// other is made.
@@ -240,6 +241,8 @@ impl Up {
                     crate::exit::signal_name(signal)
                 );
                 let _ = machine::pidfd::signal(&child.pidfd, signal);
+                // A stopped process takes no signal but SIGKILL until it is woken.
+                let _ = machine::pidfd::signal(&child.pidfd, SIGCONT);
                 *aborted = Some(now);
             }
         }

@@ -34,6 +34,8 @@ pub struct Mainstay {
     run: PathBuf,
     http_port: u16,
     https_port: u16,
+    /// More arguments of `mainstay up`.
+    up_arguments: Vec<String>,
     up: Option<Child>,
 }
 
@@ -68,9 +70,15 @@ impl Mainstay {
         );
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
         let run = run_folder(&data);
-        let mut mainstay = Self { folder, data, run, http_port, https_port, up: None };
+        let mut mainstay =
+            Self { folder, data, run, http_port, https_port, up_arguments: Vec::new(), up: None };
         mainstay.up();
         mainstay
+    }
+
+    /// The next `mainstay up` replaces a keeper that is silent for this long.
+    pub fn watch_every(&mut self, watchdog: Duration) {
+        self.up_arguments = vec!["--watchdog".to_owned(), format!("{}s", watchdog.as_secs())];
     }
 
     /// Starts `mainstay up` (again) and waits until the keeper answers.
@@ -80,7 +88,8 @@ impl Mainstay {
     pub fn up(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
         let mut up = Command::new(binaries::path("mainstay"));
-        up.arg("up").arg("--data").arg(&self.data).env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
+        up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
         up.stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -180,7 +189,15 @@ impl Mainstay {
     /// # Panics
     /// When a process is left 30 s later.
     pub fn down(&mut self) {
-        let said = self.cli(&["down", "--within", "10s"]);
+        self.down_within(Duration::from_secs(10));
+    }
+
+    /// The same with a drain of its own length.
+    ///
+    /// # Panics
+    /// As [`Mainstay::down`].
+    pub fn down_within(&mut self, within: Duration) {
+        let said = self.cli(&["down", "--within", &format!("{}s", within.as_secs())]);
         assert_eq!(said.code, 0, "{said}");
         wait::until("`mainstay up` ends after `down`", STOP_LIMIT, || {
             self.up.as_mut().is_none_or(|up| matches!(up.try_wait(), Ok(Some(_))))

@@ -129,7 +129,7 @@ fn comes_back(mainstay: &Mainstay, app: &FakeApp, name: &str, old: u32) {
 }
 
 /// Nothing but what was open at the kill may have failed, and nobody was refused.
-fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) {
+pub(crate) fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) {
     judge.wait_answers(200);
     let report = judge.finish(Some(&app.ledger(mainstay)));
     println!("{report}");

@@ -8,10 +8,14 @@ mod bad_input;
 mod bakes;
 mod broken_releases;
 mod browser;
+mod endings;
 mod front;
+mod hangs;
 mod hostile_apps;
 mod kills;
+mod listeners;
 mod load;
+mod mutants;
 mod neighbours;
 mod strangers;
 

@@ -73,6 +73,7 @@ fn machine() -> Machine {
         run: String::new(),
         keeper: process.clone(),
         edge: Some(process),
+        edge_hung: 0,
         has_parent: true,
         listeners: vec![listener("http"), listener("https")],
         certificates: vec![certificate(60)],

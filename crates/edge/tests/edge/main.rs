@@ -8,6 +8,7 @@ mod headers;
 mod limits;
 mod observing;
 mod proxy_protocol;
+mod pulse;
 mod retries;
 mod smuggling;
 mod streams;

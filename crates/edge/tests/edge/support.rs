@@ -125,6 +125,11 @@ impl Edge {
         Self::launch(table, |_| {}, vec![("ticket-seed".to_owned(), seeds)]).await
     }
 
+    /// With the page that it stamps.
+    pub async fn start_watched(table: &Table, pulse: OwnedFd) -> Self {
+        Self::launch(table, |_| {}, vec![("pulse".to_owned(), pulse)]).await
+    }
+
     pub async fn start_with(table: &Table, change: impl FnOnce(&mut Settings)) -> Self {
         Self::launch(table, change, Vec::new()).await
     }

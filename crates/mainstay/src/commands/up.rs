@@ -35,6 +35,10 @@ pub struct Up {
     #[arg(long, value_name = "FILE", hide = true)]
     pub ready_file: Option<PathBuf>,
 
+    /// Replace a keeper that is silent for this long, as `WatchdogSec=` of a unit does
+    #[arg(long, value_name = "TIME", hide = true, default_value = "20s")]
+    pub watchdog: Span,
+
     /// Drain for at most this long at the end, instead of machine.toml's `shutdown_timeout`
     #[arg(long, value_name = "TIME")]
     pub within: Option<Span>,

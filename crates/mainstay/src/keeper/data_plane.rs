@@ -12,7 +12,7 @@ use model::{
 };
 use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, slot::SlotSettings};
 
-use super::{ground::Ground, listeners::Listeners};
+use super::{counted::Counted, ground::Ground, listeners::Listeners};
 use crate::config::machine::{ClientIp, Machine};
 
 /// How long an edge may take to say that it serves every listener.
@@ -154,7 +154,7 @@ pub(crate) async fn start(
         cwd: places.run.clone(),
         shared_dir: None,
         user,
-        env: std::collections::BTreeMap::new(),
+        env: machine::planted::handed_on().into_iter().collect(),
         secrets: std::collections::BTreeMap::new(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,
@@ -171,6 +171,24 @@ pub(crate) async fn start(
             .help(format!("its log is {}", places.log.display())));
     }
     Ok(Arc::new(slot))
+}
+
+/// Replaces an edge that hangs, for as long as this keeper lives.
+/// # Errors
+/// Out of descriptors.
+pub(crate) fn watch(edge: &Arc<Slot>, listeners: &Listeners, hung: Counted) -> Result<(), Explain> {
+    let watched = listeners.watched().map_err(|error| {
+        Explain::new("no-pulse", "the page by which the edge is watched cannot be used").because(&error)
+    })?;
+    let aborted = move |process: &Process| {
+        hung.count();
+        tracing::error!(
+            pid = process.pid(),
+            "The edge lets connections wait and does not turn; it is replaced. What it held is lost."
+        );
+    };
+    tokio::spawn(supervisor::hung::watch(Arc::clone(edge), watched, aborted));
+    Ok(())
 }
 
 /// New connections wait in the listen queues while there is no edge: so it is started again at once, and slower only

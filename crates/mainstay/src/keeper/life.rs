@@ -3,7 +3,7 @@
 //! SIGTERM ends the keeper and nothing else: the site lives, the next keeper adopts it. SIGINT drains and stops the
 //! whole site, a second one at once; `mainstay down` asks the same by the API.
 
-use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
 
 use supervisor::{Slot, StopPlan, store::Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,16 +12,6 @@ use super::{args::KeeperArgs, handover::Handing, operations::Keeper};
 
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// How often a keeper was started in this run folder before; the folder goes with the boot.
-pub(crate) fn count(run: &Path) -> u64 {
-    let file = run.join("keeper.starts");
-    let before = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    if let Err(error) = std::fs::write(&file, format!("{}\n", before + 1)) {
-        tracing::debug!(%error, "The number of starts is not kept.");
-    }
-    before
-}
 
 /// Tells whoever waits: the store above, the ready file, and a person.
 pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>) {

@@ -11,8 +11,9 @@ use std::{
     sync::Arc,
 };
 
+use machine::pulse::Pulse;
 use model::Explain;
-use supervisor::{Inherited, store::Store};
+use supervisor::{Inherited, hung::Watched, store::Store};
 
 use super::{
     ticket_seeds::{self, TICKET_SEED},
@@ -22,8 +23,10 @@ use crate::config::machine::Listen;
 
 /// Bound: listeners of one address.
 const PER_ADDRESS_MAX: usize = 8;
+/// The page that the edge stamps as it turns: kept like a listener, because the next keeper watches the same edge.
+const PULSE: &str = "pulse";
 
-/// The set, by name: `http.0`, `http.1`, `https.0`, …, and the ticket seed.
+/// The set, by name: `http.0`, `http.1`, `https.0`, …, the ticket seed and the pulse.
 pub(crate) struct Listeners {
     pub fds: Vec<Inherited>,
     pub ticket_seeds: Arc<OwnedFd>,
@@ -70,11 +73,28 @@ pub(crate) fn open(
         all.bound.push((scheme, actual));
     }
     all.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&all.ticket_seeds) });
+    let pulse = match kept.remove(PULSE) {
+        Some(pulse) => pulse,
+        None => make_pulse(store)?,
+    };
+    all.fds.push(Inherited { name: PULSE.to_owned(), fd: Arc::new(pulse) });
     for name in kept.keys() {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
         store.map(|store| store.remove(name));
     }
     Ok(all)
+}
+
+impl Listeners {
+    /// What the edge is watched by.
+    /// # Errors
+    /// Out of descriptors.
+    pub(crate) fn watched(&self) -> std::io::Result<Watched> {
+        let page = self.fds.iter().find(|inherited| inherited.name == PULSE);
+        let page = page.ok_or(std::io::ErrorKind::NotFound)?;
+        let pulse = Pulse::from(page.fd.try_clone()?);
+        Ok(Watched { pulse, inherited: self.fds.iter().map(|inherited| Arc::clone(&inherited.fd)).collect() })
+    }
 }
 
 /// A kept listener serves on if machine.toml still asks for its address.
@@ -115,6 +135,15 @@ fn taken(address: SocketAddr, error: &net::listen::BindError) -> Explain {
         }
         net::listen::BindError::Other { .. } => explain.help(elsewhere),
     }
+}
+
+fn make_pulse(store: Option<&Store>) -> Result<OwnedFd, Explain> {
+    let pulse = Pulse::new(PULSE).map_err(|error| {
+        Explain::new("no-pulse", "cannot make the page by which the edge is watched").because(&error)
+    })?;
+    let fd = OwnedFd::from(pulse);
+    keep(store, PULSE, &fd);
+    Ok(fd)
 }
 
 /// Puts a descriptor into the store above.

@@ -9,7 +9,7 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{instances::rfc3339, world::Outside};
+use super::{counted::Counted, instances::rfc3339, world::Outside};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -19,6 +19,7 @@ pub(crate) struct Standing {
     pub parent: Option<u32>,
     /// How often that parent has started a keeper before this one.
     pub restarts: u64,
+    pub hung_edges: Counted,
 }
 
 impl Standing {
@@ -46,6 +47,7 @@ impl Standing {
                 restarts: self.restarts,
             },
             edge: self.edge(),
+            edge_hung: self.hung_edges.read(),
             has_parent,
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
@@ -63,15 +65,15 @@ impl Standing {
 
     fn edge(&self) -> Option<Process> {
         let state = self.edge.state().borrow().clone();
-        let (process, since, restarts) = match state {
-            SlotState::Starting { process: Some(process), since, restarts, .. }
-            | SlotState::Up { process, since, restarts } => (process, since, restarts),
-            SlotState::Stopping { process, since } => (process, since, 0),
+        let (process, restarts) = match state {
+            SlotState::Starting { process: Some(process), restarts, .. }
+            | SlotState::Up { process, restarts, .. } => (process, restarts),
+            SlotState::Stopping { process, .. } => (process, 0),
             SlotState::Starting { process: None, .. }
             | SlotState::BackingOff { .. }
             | SlotState::Stopped { .. } => return None,
         };
-        Some(Process { pid: process.pid(), started: rfc3339(since), restarts })
+        Some(Process { pid: process.pid(), started: rfc3339(process.started()), restarts })
     }
 }
 

@@ -15,6 +15,7 @@ use supervisor::{Found, Kind, Process, Supervisor, store::Store};
 
 use super::{
     args::KeeperArgs,
+    counted::Counted,
     data_plane::{self, Places},
     ending::Ending,
     ground::Ground,
@@ -56,7 +57,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let _lock = lock(&folders)?;
     let ground = Arc::new(ground(folders, machine)?);
     let places = Places::new(&ground);
-    let found = ground.supervisor.observe().await;
+    let found = ground.supervisor.observe().await.map_err(|error| {
+        Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
+            .because(&error)
+            .now("it serves on, without a keeper")
+            .help("start the newer version again; its `mainstay down` is what lets an older one begin")
+    })?;
     let (edges, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let living = only_living(&ground, edges).await;
@@ -65,6 +71,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
+    data_plane::watch(&edge, &listeners, Counted::hung_edges(&ground.folders.run))?;
 
     let control = edge::control::Client::new(&settings.control);
     standing::tell_unserved_certificates(&control).await;
@@ -87,7 +94,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         edge: Arc::clone(&edge),
         listeners: told_listeners(&listeners.bound),
         parent: store.as_ref().and(parent()),
-        restarts: life::count(&ground.folders.run),
+        restarts: Counted::keepers(&ground.folders.run).count(),
+        hung_edges: Counted::hung_edges(&ground.folders.run),
     };
     let keeper = Arc::new(Keeper { world, sites, standing, ending });
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))

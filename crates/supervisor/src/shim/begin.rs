@@ -54,6 +54,7 @@ pub(super) fn begin(dir: &Path) -> Result<Begun, BeginError> {
     }
     let (spec, digest) = read_spec(dir)?;
     become_shim()?;
+    failpoint::hit("shim-begun");
     let lock = FileLock::try_acquire(&dirs::lock(dir)).map_err(doing("lock the folder"))?;
     let lock = lock.ok_or_else(|| doing("lock the folder")(io::ErrorKind::AlreadyExists.into()))?;
     failpoint::hit("shim-locked");

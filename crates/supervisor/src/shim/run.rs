@@ -213,7 +213,7 @@ impl Run {
         let exit = self.hello.exit.clone();
         let answer = match request {
             Request::Hello => Answer::Hello(self.hello.clone()),
-            Request::Signal { signal } => done(machine::pidfd::signal(&self.pidfd, signal)),
+            Request::Signal { signal } => done(self.signal(signal)),
             Request::SignalGroup { signal } if alive => {
                 done(machine::child::signal_group_of(self.hello.pid, signal))
             }
@@ -251,6 +251,13 @@ impl Run {
         if let Some(client) = self.clients.get(index) {
             change(client);
         }
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        if machine::planted::is_planted("signals-by-pid") {
+            return machine::child::signal_child(self.hello.pid, signal);
+        }
+        machine::pidfd::signal(&self.pidfd, signal)
     }
 
     /// The first one signals; any may bring the end nearer.
@@ -333,6 +340,7 @@ impl Run {
 
     /// Nobody is left: the rest of the output, then the exit, then those who wait for it.
     fn finish(&mut self, main: Reaped, someone_is_left: bool) {
+        failpoint::hit("shim-family-ended");
         self.output.finish(&mut self.log);
         if someone_is_left {
             self.log.note("a process of it does not die of SIGKILL; it is left behind");

@@ -124,7 +124,7 @@ impl Care {
             Ok(Ok(())) => {
                 let up = SlotState::Up {
                     process: process.clone(),
-                    since: SystemTime::now(),
+                    since: process.started(),
                     restarts: self.restarts,
                 };
                 self.state.send_replace(up);
@@ -180,14 +180,12 @@ impl Care {
                         return;
                     }
                     last = Some(answer.clone());
-                    let since = SystemTime::now();
-                    let starting = SlotState::Starting {
+                    state.send_replace(SlotState::Starting {
                         process: Some(process.clone()),
-                        since,
+                        since: process.started(),
                         last_probe: Some(answer),
                         restarts,
-                    };
-                    state.send_modify(|state| keep_since(state, starting));
+                    });
                     tokio::time::sleep_until(began + probe.request.period.0).await;
                 }
             };
@@ -290,7 +288,7 @@ impl Care {
     fn starting(&self, process: Option<&Process>, last_probe: Option<ProbeAnswer>) {
         self.state.send_replace(SlotState::Starting {
             process: process.cloned(),
-            since: SystemTime::now(),
+            since: process.map_or_else(SystemTime::now, Process::started),
             last_probe,
             restarts: self.restarts,
         });
@@ -346,14 +344,6 @@ async fn lived_or_ready(process: &Process, healthy_at: Instant) {
 fn socket_gid(process: &Process) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(crate::dirs::socket_dir(process.dir())).ok().map(|meta| meta.gid())
-}
-
-fn keep_since(state: &mut SlotState, mut next: SlotState) {
-    if let (SlotState::Starting { since: was, .. }, SlotState::Starting { since, .. }) = (&*state, &mut next)
-    {
-        *since = *was;
-    }
-    *state = next;
 }
 
 /// By the wall clock, because an adopted one began in another keeper's time. A clock that jumped makes it young.

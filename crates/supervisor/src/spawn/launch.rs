@@ -123,6 +123,7 @@ fn prepare(inner: &Inner, order: &Order, id: ProcessId) -> Result<Prepared, Spaw
     }
     failpoint::hit("spawn-cgroup");
     let payload = seal(order, env, &door)?;
+    failpoint::hit("spawn-payload");
     Ok(Prepared { spec, digest, dir, payload, door })
 }
 
@@ -208,11 +209,11 @@ fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<Born,
     let words = ["mainstay".as_ref(), "shim".as_ref(), prepared.dir.as_os_str()];
     let argv = words.into_iter().map(c_string).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let fail_at = std::env::var(failpoint::VARIABLE).ok().filter(|_| cfg!(debug_assertions));
-    let env = fail_at
-        .map(|place| c_string(format!("{}={place}", failpoint::VARIABLE)))
-        .transpose()
-        .map_err(failed)?;
-    let mut setup = Setup::new(Exec::Held(&inner.settings.exe), argv, env.into_iter().collect());
+    let fail_at = fail_at.map(|place| (failpoint::VARIABLE.to_owned(), place));
+    let env = fail_at.into_iter().chain(machine::planted::handed_on());
+    let env = env.map(|(name, value)| c_string(format!("{name}={value}")));
+    let env = env.collect::<Result<_, _>>().map_err(failed)?;
+    let mut setup = Setup::new(Exec::Held(&inner.settings.exe), argv, env);
     setup.fds = vec![(prepared.payload.as_fd(), 0), (says.as_fd(), 1), (errors.as_fd(), 2)];
     let inherited =
         prepared.door.listener.iter().map(AsFd::as_fd).chain(order.fds.iter().map(|fd| fd.fd.as_fd()));
@@ -255,6 +256,7 @@ async fn read_report(mut report: Receiver, dir: &Path) -> Result<Report, String>
 async fn finish(supervisor: &Supervisor, prepared: Prepared, hello: Hello) -> Result<Process, SpawnError> {
     let Prepared { spec, dir, digest, door, .. } = prepared;
     drop((door.held, door.listener));
+    failpoint::hit("spawn-told");
     let name = spec.name.clone();
     let attached = Process::attach(supervisor, spec, dir, &digest, door.lease).await;
     match attached {

@@ -24,7 +24,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         ("spawn-folder", "nothing"),
         ("spawn-spec", "lost"),
         ("spawn-cgroup", "lost"),
+        ("spawn-payload", "lost"),
         ("spawn-shim", "adopted"),
+        ("spawn-told", "adopted"),
+        ("shim-begun", "told"),
         ("shim-locked", "told"),
         ("shim-ctl", "told"),
         ("shim-forked", "told"),
@@ -32,7 +35,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     for (place, then) in places {
         tests.push(trial(&format!("death_at_{place}_leaves_a_known_state"), move || death_at(place, then)));
     }
-    for place in ["shim-exited", "shim-exit-written"] {
+    for place in ["shim-exited", "shim-family-ended", "shim-exit-written"] {
         tests.push(trial(&format!("death_at_{place}_leaves_a_known_exit"), move || death_at_exit(place)));
     }
     tests
@@ -45,7 +48,7 @@ async fn adopts() {
     let said = keeper.says();
     let (id, pid) = said.split_once(' ').expect("two words");
     keeper.kill();
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     assert_eq!((process.id().to_string().as_str(), process.pid().to_string().as_str()), (id, pid));
     assert_eq!(process.spec().name, "web.1.1");
@@ -63,7 +66,7 @@ async fn sigstop() {
     let app = machine::pidfd::open(pid.cast_signed()).expect("it lives");
     machine::pidfd::signal(&app, 19).expect("SIGSTOP");
     keeper.kill();
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     process.signal(18).await.expect("SIGCONT");
     assert!(is_alive(pid));
@@ -77,14 +80,16 @@ async fn unseen_exit() {
     let pid: u32 = keeper.says().rsplit(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid");
     keeper.kill();
     until("it has ended", || !is_alive(pid)).await;
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     assert_eq!(process.wait().await.cause, Cause::Code(4));
     // The same once more without the shim: the file says it.
     let [shim] = pids_of(process.dir())[..] else { panic!("one shim") };
     machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 9).expect("killed");
     until("the shim is gone", || !is_alive(shim.unsigned_abs())).await;
-    let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await[..] else { panic!("not ended") };
+    let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await.expect("readable")[..] else {
+        panic!("not ended")
+    };
     assert_eq!(exit.cause, Cause::Code(4));
 }
 
@@ -99,7 +104,9 @@ async fn unseen_loss() {
     machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 9).expect("killed");
     until("the app died with it", || !is_alive(pid)).await;
     let keeper = house.next_keeper();
-    let [Found::Ended { exit, spec }] = &keeper.observe().await[..] else { panic!("not ended") };
+    let [Found::Ended { exit, spec }] = &keeper.observe().await.expect("readable")[..] else {
+        panic!("not ended")
+    };
     assert_eq!(exit.cause, Cause::Lost);
     keeper.forget(spec).await;
     assert_eq!(house.folders(), 0);
@@ -110,7 +117,9 @@ async fn hung_shim() {
     let process = house.spawn(&house.shell("sleep 1000")).await;
     let [shim] = pids_of(process.dir())[..] else { panic!("one shim") };
     machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 19).expect("SIGSTOP");
-    let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await[..] else { panic!("not ended") };
+    let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await.expect("readable")[..] else {
+        panic!("not ended")
+    };
     assert_eq!(exit.cause, Cause::Lost);
     until("both are gone", || !is_alive(process.pid()) && !is_alive(shim.unsigned_abs())).await;
 }
@@ -121,14 +130,14 @@ async fn other_spec() {
     let path = process.dir().join("spec.json");
     let spec = std::fs::read_to_string(&path).expect("there");
     std::fs::write(&path, spec.replace("sleep 1000", "sleep 2000")).expect("written");
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     assert!(adopted(&found).is_empty(), "{found:?}");
     until("it is gone", || !is_alive(process.pid())).await;
 }
 
 async fn nothing() {
     let house = House::new();
-    assert!(house.supervisor.observe().await.is_empty());
+    assert!(house.supervisor.observe().await.expect("readable").is_empty());
 }
 
 /// The keeper or the shim dies at `place` of a spawn. `then`: what the next keeper finds, or the living one is told.
@@ -143,7 +152,7 @@ async fn death_at(place: &'static str, then: &'static str) {
     }
     assert_eq!(said, "", "the keeper died");
     let next = house.next_keeper();
-    let found = next.observe().await;
+    let found = next.observe().await.expect("readable");
     match (then, &found[..]) {
         ("nothing", []) => {}
         ("lost", [Found::Ended { exit, .. }]) => assert_eq!(exit.cause, Cause::Lost),
@@ -171,10 +180,10 @@ async fn death_at_exit(place: &'static str) {
     until("the shim is dead", || pids_of(&dir).is_empty()).await;
     keeper.kill();
     tokio::time::timeout(Duration::from_secs(10), async {
-        let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await[..] else {
+        let [Found::Ended { exit, .. }] = &house.next_keeper().observe().await.expect("readable")[..] else {
             panic!("not ended")
         };
-        let expected = if place == "shim-exited" { Cause::Lost } else { Cause::Code(5) };
+        let expected = if place == "shim-exit-written" { Cause::Code(5) } else { Cause::Lost };
         assert_eq!(exit.cause, expected);
     })
     .await

@@ -20,6 +20,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_daemon_that_an_app_left_behind_dies_with_it", daemon),
         trial("what_a_stopping_app_leaves_behind_gets_the_rest_of_the_grace", orphans_get_the_grace),
         trial("a_killed_shim_takes_its_app_along_and_the_exit_is_lost", shim_killed),
+        trial("what_an_app_started_dies_with_a_killed_shim_also_without_cgroups", strays_die),
         trial("a_stop_once_begun_survives_the_keeper", stop_survives),
         trial("a_running_process_cannot_be_forgotten", not_forgotten),
         trial("a_shim_that_is_told_to_end_stops_its_app_first", shim_told),
@@ -128,6 +129,31 @@ async fn shim_killed() {
     kill_shim(&house, &process).await;
 }
 
+/// In a session of its own and with another parent: only what it inherited tells whose it was.
+async fn strays_die() {
+    let house = House::without_cgroups();
+    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().expect("it starts");
+    let line = "setsid sleep 1000 & echo $!; wait";
+    for by_the_next_keeper in [false, true] {
+        let process = house.spawn(&house.shell(line)).await;
+        until("it has said its child's pid", || house.texts().len() > usize::from(by_the_next_keeper)).await;
+        let child: u32 = house.texts().last().and_then(|pid| pid.parse().ok()).expect("a pid");
+        let [shim] = pids_of(process.dir())[..] else { panic!("one shim") };
+        machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 9).expect("killed");
+        if by_the_next_keeper {
+            house.next_keeper().observe().await.expect("readable");
+        } else {
+            assert_eq!(process.wait().await.cause, Cause::Lost);
+        }
+        until("what it had started is gone", || !is_alive(child)).await;
+        process.wait().await;
+        process.forget().await.expect("forgotten");
+    }
+    assert!(is_alive(bystander.id()), "nobody else was meant");
+    bystander.kill().expect("killed");
+    bystander.wait().expect("collected");
+}
+
 async fn shim_of_a_user_killed() {
     let house = House::new();
     let mut order = house.order(&["sleep", "1000"]);
@@ -146,7 +172,7 @@ async fn stop_survives() {
     keeper.kill();
     let pid: u32 = said.rsplit(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid");
     until("the shim has killed it", || !is_alive(pid)).await;
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     let [process] = crate::house::adopted(&found)[..] else { panic!("{found:?}") };
     assert!(process.wait().await.asked);
 }

@@ -28,6 +28,15 @@ impl House {
         Self { folder, supervisor }
     }
 
+    /// On a machine that gives no cgroup tree: an ordinary folder is none.
+    pub(crate) fn without_cgroups() -> Self {
+        let mut house = Self::new();
+        let mut settings = settings(house.path(), Executable::own().expect("own executable"));
+        settings.cgroup_parent = Some(house.path().join("no-cgroup"));
+        house.supervisor = Supervisor::open(settings).expect("a supervisor");
+        house
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -123,15 +132,18 @@ fn open(folder: &Path) -> Supervisor {
 }
 
 fn open_with(folder: &Path, exe: Executable) -> Supervisor {
-    let settings = Settings {
+    Supervisor::open(settings(folder, exe)).expect("a supervisor")
+}
+
+fn settings(folder: &Path, exe: Executable) -> Settings {
+    Settings {
         run_dir: folder.join("run"),
         exe,
         cgroup_parent: None,
         ports: 20_000..=29_999,
         tmp_dir: Some(folder.join("tmp")),
         edge_gid: None,
-    };
-    Supervisor::open(settings).expect("a supervisor")
+    }
 }
 
 fn order(folder: &Path, words: &[&str]) -> Order {

@@ -8,7 +8,9 @@ mod apps;
 mod consoles;
 mod end;
 mod house;
+mod older;
 mod output;
+mod reused;
 mod slots;
 mod start;
 mod ups;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         Some("keeper") => return house::keeper(args),
         Some("up") => return ups::play_up(args),
         Some("storekeeper") => return ups::play_keeper(args),
+        Some("older-shim") => return older::main(args),
+        Some("small-world") => return reused::main(),
         Some("app") => return apps::main(args),
         _ => {}
     }
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
     tests.extend(consoles::tests());
     tests.extend(end::tests());
     tests.extend(adopt::tests());
+    tests.extend(older::tests());
+    tests.extend(reused::tests());
     tests.extend(slots::tests());
     tests.extend(ups::tests());
     let arguments = Arguments::from_args();

@@ -83,7 +83,8 @@ async fn flood_without_keeper() {
     until("it has written all", || !is_alive(pid)).await;
     let took = began.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
-    let [supervisor::Found::Adopted(process)] = &house.next_keeper().observe().await[..] else {
+    let [supervisor::Found::Adopted(process)] = &house.next_keeper().observe().await.expect("readable")[..]
+    else {
         panic!("not adopted")
     };
     assert_eq!(process.wait().await.cause, Cause::Code(0), "it saw no broken pipe");

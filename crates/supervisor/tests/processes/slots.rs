@@ -236,7 +236,7 @@ async fn adopts() {
     let first = slot.process().expect("alive");
     drop(slot);
     let next = house.next_keeper();
-    let found = next.observe().await;
+    let found = next.observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     let slot = Slot::start(next, settings(web(&house, "200")), Some(process.clone()));
     assert!(slot.up().await);
@@ -255,7 +255,7 @@ async fn adopts_the_old() {
     let deadline = Span::millis(500);
     tokio::time::sleep(deadline.0 + Duration::from_millis(100)).await;
     let next = house.next_keeper();
-    let found = next.observe().await;
+    let found = next.observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     let mut hasty = settings(web(&house, "200"));
     hasty.startup = Some(StartupProbe { request: request("/up"), deadline });

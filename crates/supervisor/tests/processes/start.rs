@@ -94,7 +94,7 @@ async fn ready() {
     order.notify = true;
     let process = house.spawn(&order).await;
     assert!(process.ready().await);
-    let found = house.next_keeper().observe().await;
+    let found = house.next_keeper().observe().await.expect("readable");
     let [again] = crate::house::adopted(&found)[..] else { panic!("{found:?}") };
     assert!(again.ready().await, "it was said while another keeper listened");
     process.stop().await.expect("stopped");
