@@ -39,6 +39,12 @@ pub trait World: Send + Sync + 'static {
     /// What no restart would mend: program not found, no such user, no port left.
     fn start_instance(&self, order: StartOrder) -> impl Future<Output = Told<()>> + Send;
 
+    /// Takes care of one instance of what has served. What keeps it from starting now (secrets that do not resolve, no
+    /// account, no port) is tried again until it is stopped, and read from [`World::observed`]. Returns before it runs.
+    /// # Errors
+    /// Its manifest has no such service.
+    fn keep_instance(&self, order: StartOrder) -> impl Future<Output = Told<()>> + Send;
+
     /// Signal, grace, kill; returns when no process of it is left. Unknown instances are a success.
     fn stop_instance(&self, order: StopOrder) -> impl Future<Output = Told<()>> + Send;
 

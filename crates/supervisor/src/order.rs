@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time
 
 use model::{ReleaseNumber, Secret, Site, manifest::Limits, manifest::Listen, manifest::Logs};
 
-use crate::spec::{Ids, Kind};
+use crate::spec::{Ids, Kind, Stop};
 
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -74,6 +74,12 @@ pub struct StopPlan {
     pub signal: i32,
     /// From the signal to SIGKILL.
     pub grace: Duration,
+}
+
+impl From<Stop> for StopPlan {
+    fn from(stop: Stop) -> Self {
+        Self { signal: stop.signal, grace: Duration::from_millis(stop.grace_ms) }
+    }
 }
 
 #[derive(Clone, Debug)]

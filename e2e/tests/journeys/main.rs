@@ -8,6 +8,7 @@ mod broken_releases;
 mod hostile_apps;
 mod kills;
 mod load;
+mod lost_secrets;
 mod neighbours;
 mod strangers;
 

@@ -175,7 +175,7 @@ pub(crate) async fn start(
 /// where it cannot live.
 fn slot_settings(order: Order) -> SlotSettings {
     SlotSettings {
-        order,
+        order: order.into(),
         restart: Restart {
             backoff_initial: Span::millis(10),
             backoff_max: Span::secs(2),

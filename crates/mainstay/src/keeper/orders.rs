@@ -8,23 +8,58 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, StopPlan, logs, order::signal_number, slot::SlotSettings,
+    Inherited, Kind, LogTo, Order, Program, StopPlan, logs,
+    order::signal_number,
+    slot::{Asking, Orders, SlotSettings},
 };
 
-use super::{ground::Ground, instances::PublicBind, secrets};
+use super::{ground::Ground, instances::PublicBind, jobs, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
 
-/// How an instance of this service is to be cared for.
+/// How an instance is cared for that is to start now: what it lacks is an error now.
 /// # Errors
-/// No such service in the manifest; secrets that do not resolve; no account.
+/// No such service in the manifest; secrets that do not resolve; no account; no folders.
 pub(crate) async fn slot(ground: &Ground, order: &StartOrder) -> Result<SlotSettings, Explain> {
+    let process = instance(ground, order).await?;
+    settings(order, process.into())
+}
+
+/// How an instance is cared for that has served: it lives on without what only its next process needs, and is never
+/// given up for want of it.
+/// # Errors
+/// No such service in the manifest.
+pub(crate) fn kept_slot(ground: &Arc<Ground>, order: &StartOrder) -> Result<SlotSettings, Explain> {
+    let (asked, of) = (Arc::clone(ground), order.clone());
+    let ask = move || -> Asking {
+        let (ground, order) = (Arc::clone(&asked), of.clone());
+        Box::pin(async move { instance(&ground, &order).await.map_err(|error| error.to_string()) })
+    };
+    settings(order, Orders::Asked(Arc::new(ask)))
+}
+
+fn settings(order: &StartOrder, process: Orders) -> Result<SlotSettings, Explain> {
+    let service = service_of(&order.manifest, &order.name.service)?;
+    Ok(SlotSettings {
+        order: process,
+        restart: service.restart,
+        startup: service.probes.startup.clone(),
+        liveness: service.probes.liveness.clone(),
+        host: order.manifest.host_of(&order.name.service).unwrap_or("localhost").to_owned(),
+        min_healthy_time: order.manifest.deploy.min_healthy_time.0,
+    })
+}
+
+/// The process of an instance, its folders made.
+async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain> {
     let name = &order.name;
     let service = service_of(&order.manifest, &name.service)?;
     let user = ground.user(&order.site)?;
     let secrets = secrets::resolve(ground, &order.site, &service.env_secrets).await?;
-    let process = Order {
+    jobs::enclose(ground, &order.site)?;
+    jobs::give(ground, &order.site, &order.shared_dir)?;
+    Ok(Order {
         site: Some(order.site.clone()),
         name: name.to_string(),
         kind: Kind::Instance,
@@ -46,14 +81,6 @@ pub(crate) async fn slot(ground: &Ground, order: &StartOrder) -> Result<SlotSett
             path: logs::path(&ground.folders.data, &order.site, name),
             limits: order.manifest.logs.clone(),
         },
-    };
-    Ok(SlotSettings {
-        order: process,
-        restart: service.restart,
-        startup: service.probes.startup.clone(),
-        liveness: service.probes.liveness.clone(),
-        host: order.manifest.host_of(&name.service).unwrap_or("localhost").to_owned(),
-        min_healthy_time: order.manifest.deploy.min_healthy_time.0,
     })
 }
 

@@ -63,7 +63,8 @@ pub(crate) fn logging() {
 pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let started = SystemTime::now();
     let kept = Store::inherited();
-    let store = Store::from_env();
+    let store = Store::from_env().map(Arc::new);
+    let _alive = life::say_alive(store.clone());
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
     let machine = settings(&folders, &args)?;
     make_folders(&folders)?;
@@ -74,8 +75,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let (edges, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let living = only_living(&ground, edges).await;
-    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_ref()).await;
-    let listeners = open_listeners(&ground, &places, store.as_ref(), kept)?;
+    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_deref()).await;
+    let listeners = open_listeners(&ground, &places, store.as_deref(), kept)?;
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
@@ -106,7 +107,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
-    life::announce(&args, &keeper, store.as_ref());
+    life::announce(&args, &keeper, store.as_deref());
     let code = life::until_the_end(&keeper, &edge, store, handing).await;
     api.abort();
     Ok(code)
@@ -291,8 +292,9 @@ async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     }
 }
 
-/// An instance goes on under a slot of its own, made from its release's manifest as the first one was. One that ended
-/// by itself while no keeper looked is started again by that slot.
+/// An instance goes on under a slot of its own, made from its release's manifest as the first one was. Only what has no
+/// release any more is refused: secrets and accounts are asked for when the next process needs them. One that ended by
+/// itself while no keeper looked is started again by that slot.
 async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Explain> {
     let spec = found.spec();
     let unknown = |what: &str| Explain::new("not-an-instance", what.to_owned());
@@ -326,7 +328,7 @@ async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Expla
             None
         }
     };
-    let settings = orders::slot(&world.ground, &order).await?;
+    let settings = orders::kept_slot(&world.ground, &order)?;
     let public = orders::public_bind(&order.manifest, &name);
     world.instances.hold(&world.ground.supervisor, &site, &name, settings, public, adopted);
     Ok(())

@@ -26,7 +26,7 @@ use super::{
     edge_words,
     ground::Ground,
     instances::{Instances, never_spawned},
-    jobs::{self, Jobs},
+    jobs::Jobs,
     orders, secrets,
     smoke::Smoker,
     tables::Tables,
@@ -67,8 +67,6 @@ impl World for Outside {
         if self.instances.slot(&order.site, &order.name).is_some() {
             return Ok(());
         }
-        jobs::enclose(&self.ground, &order.site)?;
-        jobs::give(&self.ground, &order.site, &order.shared_dir)?;
         let settings = orders::slot(&self.ground, &order).await?;
         let public = orders::public_bind(&order.manifest, &order.name);
         let slot =
@@ -84,6 +82,16 @@ impl World for Outside {
         self.instances.stop(&order.site, &order.name, StopPlan { signal: 9, grace: Duration::ZERO }).await;
         Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
             .caused_by(why))
+    }
+
+    async fn keep_instance(&self, order: StartOrder) -> Result<(), Explain> {
+        if self.instances.slot(&order.site, &order.name).is_some() {
+            return Ok(());
+        }
+        let settings = orders::kept_slot(&self.ground, &order)?;
+        let public = orders::public_bind(&order.manifest, &order.name);
+        self.instances.hold(&self.ground.supervisor, &order.site, &order.name, settings, public, None);
+        Ok(())
     }
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
