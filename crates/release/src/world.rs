@@ -71,7 +71,8 @@ pub trait World: Send + Sync + 'static {
     /// does not end the process.
     fn run_job(&self, order: JobOrder) -> impl Future<Output = Told<JobEnd>> + Send;
 
-    /// Waits for a job that another keeper started. `None`: no such process lives and no end of it is known.
+    /// Waits for a job that another keeper started; its time is what is left of the timeout that it was started with.
+    /// `None`: no such process lives and no end of it is known.
     fn adopt_job(&self, site: &Site, process: ProcessId)
     -> impl Future<Output = Told<Option<JobEnd>>> + Send;
 

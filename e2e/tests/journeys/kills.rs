@@ -217,3 +217,34 @@ schema_min = 0
 compatible_with = 0
 env = { STATE = "{shared_dir}/state" }
 "#;
+
+#[test]
+fn an_adopted_migration_that_hangs_ends_at_its_time_and_leaves_nothing() {
+    let (mainstay, app) = serving_fake();
+    let next = app.clone().next().tables(HANGS);
+    let deploy = next.start_deploy(&mainstay, &["--json"]);
+    let began = mainstay.shared(&app.site()).join("state/migrating");
+    wait::until("the migration runs", BACK_LIMIT, || began.exists());
+    mainstay.kill_keeper();
+    let said = deploy.wait().expect_code(4);
+    assert!(said.all().contains("did not end within its time"), "{said}");
+    assert_eq!(mainstay.serving(&app.site()), 1, "the old release serves");
+    let left = || {
+        let processes = std::fs::read_dir(mainstay.run_folder().join("i")).expect("the run folder");
+        let temporary = std::fs::read_dir(mainstay.data().join("tmp")).expect("the data folder");
+        (processes.count(), temporary.count())
+    };
+    wait::until("two instances and the edge have folders, and nobody else", BACK_LIMIT, || left() == (3, 3));
+}
+
+/// A migration that would never end by itself, nor by SIGTERM to its first process alone.
+const HANGS: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 1000; true"]
+status_command = ["/bin/sh", "-c", "echo 0"]
+timeout = "6s"
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;

@@ -1,6 +1,6 @@
 //! From what the deploy machine wants started to what the supervisor is told.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use model::{
     Explain, InstanceName, ServiceName, Site,
@@ -8,7 +8,7 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, StopPlan, logs,
+    Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
     order::signal_number,
     slot::{Asking, Orders, SlotSettings},
 };
@@ -17,6 +17,8 @@ use super::{ground::Ground, instances::PublicBind, jobs, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
+/// The label that says when its time is over, as the monotonic clock of this boot counts milliseconds.
+pub(crate) const UNTIL: &str = "until-monotonic-ms";
 
 /// How an instance is cared for that is to start now: what it lacks is an error now.
 /// # Errors
@@ -125,7 +127,10 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         name: name.to_owned(),
         kind: Kind::Job,
         release: Some(order.release),
-        labels: BTreeMap::from([(JOB.to_owned(), order.process.to_string())]),
+        labels: BTreeMap::from([
+            (JOB.to_owned(), order.process.to_string()),
+            (UNTIL.to_owned(), until_monotonic_ms(order.timeout).to_string()),
+        ]),
         program,
         cwd: order.cwd.clone(),
         shared_dir: Some(order.shared_dir.clone()),
@@ -137,9 +142,20 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         notify: false,
         fds,
         limits: Limits::default(),
-        stop: StopPlan { signal: 15, grace: std::time::Duration::from_secs(10) },
+        stop: StopPlan { signal: 15, grace: Duration::from_secs(10) },
         log: job_log(ground, &order.site, name),
     })
+}
+
+fn until_monotonic_ms(timeout: Duration) -> u64 {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    machine::clock::monotonic_ms().saturating_add(timeout_ms)
+}
+
+/// How long a job that was found may still take. One without the label has no time left: nobody can say how long.
+pub(crate) fn time_left(spec: &Spec) -> Duration {
+    let until_ms: u64 = spec.labels.get(UNTIL).and_then(|until| until.parse().ok()).unwrap_or_default();
+    Duration::from_millis(until_ms.saturating_sub(machine::clock::monotonic_ms()))
 }
 
 pub(crate) fn job_name(kind: JobKind) -> &'static str {

@@ -279,7 +279,7 @@ async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
 /// Takes hold of every instance and job that a keeper before this one started.
 async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     for found in found {
-        if world.jobs.remember(&found) {
+        if world.jobs.remember(&world.ground.supervisor, &found) {
             continue;
         }
         if let Err(error) = adopt_instance(world, &found).await {

@@ -135,7 +135,7 @@ impl World for Outside {
     }
 
     async fn adopt_job(&self, _site: &Site, process: ProcessId) -> Result<Option<JobEnd>, Explain> {
-        Ok(self.jobs.adopt(process).await)
+        Ok(self.jobs.end(process).await)
     }
 
     async fn stop_job(&self, _site: &Site, process: ProcessId) -> Result<(), Explain> {
