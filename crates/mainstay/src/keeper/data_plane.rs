@@ -133,14 +133,8 @@ pub(crate) async fn start(
     // An edge that lives was told another token; it reads its settings once, so the file is only for the next one.
     if adopted.is_none() {
         settings
-            .write(&file)
+            .write(&file, user.as_ref().map(|user| (user.ids.uid, user.ids.gid)))
             .map_err(|error| Explain::new("edge-settings", "the edge's settings").because(&error))?;
-        if let Some(user) = &user {
-            chown(&file, Some(user.ids.uid), Some(user.ids.gid)).map_err(|error| {
-                Explain::new("edge-settings", format!("cannot give {} to the edge", file.display()))
-                    .because(&error)
-            })?;
-        }
     }
     let order = Order {
         site: None,
