@@ -36,8 +36,6 @@ use crate::config::{
     machine::{self as machine_file, Machine},
 };
 
-/// The group whose members may use the API of the machine's service.
-const OPERATORS: &str = "mainstay";
 /// The code of the refusal when a keeper holds the data folder.
 pub(crate) const ALREADY_UP: &str = "already-up";
 
@@ -377,7 +375,7 @@ fn parent() -> Option<u32> {
 /// The service's API is its operators'; a plain user's is that user's.
 fn api_group(ground: &Ground) -> Option<u32> {
     let service = ground.folders.kind == FoldersKind::Service && ground.users.is_root();
-    service.then(|| machine::users::group(OPERATORS).ok().flatten()).flatten()
+    service.then(|| machine::users::group(model::accounts::OPERATORS).ok().flatten()).flatten()
 }
 
 #[cfg(test)]
