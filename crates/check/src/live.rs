@@ -2,6 +2,7 @@
 
 mod deploys;
 mod disk;
+mod edge_current;
 mod edge_up;
 mod instances_up;
 mod parent;
@@ -32,13 +33,14 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 9] = [
+const CHECKS: [&Check<Running>; 10] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
     &restarts::CHECK,
     &deploys::CHECK,
     &edge_up::CHECK,
+    &edge_current::CHECK,
     &tls_served::CHECK,
     &parent::CHECK,
     &disk::CHECK,

@@ -108,6 +108,11 @@ impl Mainstay {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.https_port))
     }
 
+    /// From now on plain HTTP is asked for on this port: machine.toml was changed.
+    pub fn listen_on(&mut self, port: u16) {
+        self.http_port = port;
+    }
+
     /// A GET through the edge.
     ///
     /// # Errors

@@ -90,6 +90,34 @@ fn a_keeper_that_dies_with_its_parent_is_followed_by_one_that_fails_nothing() {
 }
 
 #[test]
+fn changed_addresses_are_told_and_not_half_taken_up() {
+    let (mut mainstay, app) = serving_fake();
+    let (edge, before) = (mainstay.edge_pid(), mainstay.http());
+    let listeners = |mainstay: &Mainstay| mainstay.api("/v1/machine").map(|m| m["listeners"].clone());
+    let bound = listeners(&mainstay);
+    let other = testkit::mainstay::free_port();
+    let file = mainstay.data().join("machine.toml");
+    let text = std::fs::read_to_string(&file).expect("machine.toml");
+    let changed = text.replacen(&format!("127.0.0.1:{}", before.port()), &format!("127.0.0.1:{other}"), 1);
+    std::fs::write(&file, changed.replace("disk_reserve", "shutdown_timeout = \"7s\"\ndisk_reserve"))
+        .expect("written");
+    mainstay.kill_keeper();
+    assert_eq!(mainstay.edge_pid(), edge, "the edge was not touched");
+    assert_eq!(listeners(&mainstay), bound, "it says what serves");
+    std::net::TcpStream::connect(("127.0.0.1", other))
+        .expect_err("nobody waits where nobody would be served");
+    mainstay.get(app.host_name(), "/version").expect("the old address serves");
+    let said = mainstay.cli(&["status"]);
+    assert!(said.all().contains("[listen] asks for") && said.all().contains("other settings"), "{said}");
+    mainstay.down();
+    mainstay.listen_on(other);
+    mainstay.up();
+    wait::until("the new address serves", BACK_LIMIT, || mainstay.get(app.host_name(), "/version").is_ok());
+    assert_eq!(mainstay.api("/v1/machine").map(|m| m["pending"].clone()), Some(serde_json::json!([])));
+    mainstay.down();
+}
+
+#[test]
 fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());

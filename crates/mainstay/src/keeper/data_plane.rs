@@ -12,7 +12,10 @@ use model::{
 };
 use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, slot::SlotSettings};
 
-use super::{ground::Ground, listeners::Listeners};
+use super::{
+    ground::Ground,
+    listeners::{self, Listeners},
+};
 use crate::config::machine::{ClientIp, Machine};
 
 /// How long an edge may take to say that it serves every listener.
@@ -95,6 +98,17 @@ impl Places {
             Explain::new("no-entropy", "the kernel gives no random bytes").because(&error)
         })?;
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What machine.toml asks for and an edge that lives does not do, in words: its listeners, its settings.
+    pub(crate) fn pending(&self, machine: &Machine, listeners: &Listeners, wanted: &Settings) -> Vec<String> {
+        let other_listeners = listeners::difference(&machine.listen, &listeners.bound);
+        let as_text = |settings: &Settings| serde_json::to_value(settings).ok();
+        let running = Settings::read(&self.settings_file()).ok();
+        let other_settings = running.is_some_and(|running| as_text(&running) != as_text(wanted));
+        let told =
+            || "other settings stand in machine.toml than the edge that runs was started with".to_owned();
+        other_listeners.into_iter().chain(other_settings.then(told)).collect()
     }
 
     fn settings_file(&self) -> PathBuf {

@@ -79,6 +79,57 @@ pub(crate) fn open(
     Ok(all)
 }
 
+/// The set of an edge that lives: it accepts on these and no others, whatever is asked for by now. What was bound beside
+/// them would take connections that nobody serves.
+/// # Errors
+/// No ticket seed can be made.
+pub(crate) fn of_the_edge(
+    store: Option<&Store>,
+    mut kept: Vec<(String, OwnedFd)>,
+) -> Result<Listeners, Explain> {
+    kept.sort_by_key(|(name, _)| number_of(name));
+    let mut all = Listeners { fds: Vec::new(), doors: Doors::default(), bound: Vec::new() };
+    let mut last_set = None;
+    for (name, fd) in &kept {
+        let (Some((scheme, n)), Some(address)) = (number_of(name), net::listen::local_address(fd)) else {
+            continue;
+        };
+        if last_set.replace((scheme, n / PER_ADDRESS_MAX)) != Some((scheme, n / PER_ADDRESS_MAX)) {
+            let door = if scheme == "http" { &mut all.doors.http } else { &mut all.doors.https };
+            door.get_or_insert(address.port());
+            all.bound.push((scheme, address));
+        }
+    }
+    if kept.iter().all(|(name, _)| name != TICKET_SEED) {
+        kept.push((TICKET_SEED.to_owned(), make_seed(store)?));
+    }
+    all.fds = kept.into_iter().map(|(name, fd)| Inherited { name, fd: Arc::new(fd) }).collect();
+    Ok(all)
+}
+
+/// Of `http.3`: the scheme and 3.
+fn number_of(name: &str) -> Option<(&'static str, usize)> {
+    let (scheme, n) = name.split_once('.')?;
+    let scheme = ["http", "https"].into_iter().find(|known| *known == scheme)?;
+    Some((scheme, n.parse().ok()?))
+}
+
+/// How what is asked for differs from what is bound, in words; `None`: it does not.
+pub(crate) fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
+    let wanted: Vec<_> = wanted(listen).collect();
+    let same = |((scheme, asked), (bound, address)): (&(&str, SocketAddr), &(&str, SocketAddr))| {
+        scheme == bound && asked.ip() == address.ip() && (asked.port() == 0 || asked.port() == address.port())
+    };
+    if wanted.len() == bound.len() && wanted.iter().zip(bound).all(same) {
+        return None;
+    }
+    let told = |all: &[(&str, SocketAddr)]| {
+        let words: Vec<_> = all.iter().map(|(scheme, address)| format!("{scheme} {address}")).collect();
+        words.join(", ")
+    };
+    Some(format!("[listen] asks for {}; the edge that runs has {}", told(&wanted), told(bound)))
+}
+
 /// A kept listener serves on if machine.toml still asks for its address.
 fn is_bound_to(fd: &OwnedFd, address: SocketAddr) -> bool {
     let Some(bound) = net::listen::local_address(fd) else { return false };

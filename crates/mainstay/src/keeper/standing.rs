@@ -11,6 +11,8 @@ pub(crate) struct Standing {
     pub started: SystemTime,
     pub edge: Arc<Slot>,
     pub listeners: Vec<Listener>,
+    /// What the living edge does not do yet.
+    pub pending: Vec<String>,
     /// Whether somebody above restarts this keeper.
     pub parent: Option<u32>,
     /// How often that parent has started a keeper before this one.
@@ -45,6 +47,7 @@ impl Standing {
             has_parent,
             listeners: self.listeners.clone(),
             lost,
+            pending: self.pending.clone(),
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
         }

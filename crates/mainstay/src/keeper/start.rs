@@ -74,9 +74,22 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let living = only_living(&ground, edges).await;
     let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_deref()).await;
-    let listeners = open_listeners(&ground, &places, store.as_deref(), kept)?;
+    let listeners = match &adopted_edge {
+        Some(_) => listeners::of_the_edge(store.as_deref(), kept)?,
+        None => open_listeners(&ground, &places, store.as_deref(), kept)?,
+    };
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
+    let pending = match &adopted_edge {
+        Some(_) => places.pending(&ground.machine, &listeners, &settings),
+        None => Vec::new(),
+    };
+    for pending in &pending {
+        tracing::warn!(
+            pending,
+            "`mainstay down` and `mainstay up` take up what machine.toml says of the edge now."
+        );
+    }
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
 
     let control = edge::control::Client::new(&settings.control);
@@ -97,6 +110,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         started,
         edge: Arc::clone(&edge),
         listeners: told_listeners(&listeners),
+        pending,
         parent: store.as_ref().and(parent()),
         restarts: life::count(&ground.folders.run),
     };
