@@ -15,6 +15,7 @@ mod jobs;
 mod life;
 mod listeners;
 mod log_lines;
+mod log_sweep;
 mod oneoff;
 mod operations;
 mod orders;

@@ -118,6 +118,23 @@ fn changed_addresses_are_told_and_not_half_taken_up() {
 }
 
 #[test]
+fn logs_of_instances_that_ended_go_by_age_and_those_that_run_keep_theirs() {
+    let (mainstay, app) = serving_fake();
+    let logs = mainstay.data().join("apps").join(app.site()).join("logs");
+    let (old, run) = (logs.join("web/web.9.1.log"), logs.join("run/run-old.log"));
+    let living = logs.join("web/web.1.1.log");
+    std::fs::create_dir_all(logs.join("run")).expect("made");
+    for path in [&old, &run] {
+        let file = std::fs::File::create(path).expect("made");
+        let month = Duration::from_secs(30 * 24 * 3600);
+        file.set_modified(std::time::SystemTime::now() - month).expect("dated");
+    }
+    mainstay.kill_keeper();
+    wait::until("what is older than `[logs]` says is gone", BACK_LIMIT, || !old.exists() && !run.exists());
+    assert!(living.exists(), "what runs keeps its log");
+}
+
+#[test]
 fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());

@@ -23,6 +23,7 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
+    log_sweep,
     operations::Keeper,
     orders,
     smoke::Smoker,
@@ -118,10 +119,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
+    let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
     life::announce(&args, &keeper, store.as_deref());
     let code = life::until_the_end(&keeper, &edge, store, handing).await;
     api.abort();
+    sweeping.abort();
     Ok(code)
 }
 
