@@ -45,6 +45,8 @@ pub struct Order {
 pub enum Program {
     /// Program and arguments, placeholders allowed. A program without `/` is looked up in the process's own `PATH`.
     Command(Vec<String>),
+    /// The same as it is: braces are the program's own.
+    Verbatim(Vec<String>),
     /// This executable's own, with these arguments after `mainstay`: `["edge", …]`.
     Own(Vec<String>),
 }
@@ -57,8 +59,11 @@ pub struct User {
     pub home: PathBuf,
 }
 
-/// The name of an inherited descriptor that becomes the process's standard input instead of a number from 3 on.
+/// The names of inherited descriptors that become a process's standard ones instead of a number from 3 on. What goes to
+/// an output that is given so is not in the log.
 pub const STDIN: &str = "stdin";
+pub const STDOUT: &str = "stdout";
+pub const STDERR: &str = "stderr";
 
 /// A descriptor for the process. It stays open in the keeper, for the next spawn of the same order.
 #[derive(Clone, Debug)]

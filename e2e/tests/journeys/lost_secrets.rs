@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
-use testkit::{FakeApp, Load, Mainstay, wait};
+use testkit::{FakeApp, Load, Mainstay, mainstay::processes::is_alive, wait};
 
 use crate::judge;
 
@@ -93,4 +93,28 @@ fn a_vault_that_opens_late_after_a_reboot_brings_the_site_back() {
     });
     wait::until("with every instance", BACK_LIMIT, || mainstay.instances(&app.site()).len() == 2);
     assert_eq!(mainstay.serving(&app.site()), 1);
+}
+
+/// `yes` prints gigabytes in the time that a command may take; and none may gain privileges.
+#[test]
+fn a_vault_that_floods_is_cut_and_one_that_leaves_a_child_leaves_none() {
+    let vault = Vault::open();
+    let mainstay = Mainstay::start_with(&vault.machine_toml());
+    let app = FakeApp::new(&mainstay, "fake").service("env_secrets = [\"TOKEN\"]");
+    vault.says("yes TOKEN=flood");
+    let said = app.deploy_to(&mainstay, &[]);
+    assert!(said.code != 0 && said.all().contains("it printed more than 256 KiB"), "{said}");
+    let pids = vault.folder.path().join("pids");
+    fs::create_dir(&pids).expect("made");
+    fs::set_permissions(&pids, fs::Permissions::from_mode(0o1777)).expect("open to all");
+    // Away from its process group, and with the output still open.
+    let child = format!("setsid sleep 1000 & touch {}/$!", pids.display());
+    vault.says(&format!("grep -q 'NoNewPrivs:.1' /proc/self/status || exit 1; {child}; echo TOKEN=vaulted"));
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let left: Vec<u32> = fs::read_dir(&pids)
+        .expect("listed")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    assert!(!left.is_empty(), "the command ran");
+    wait::until("its children are gone with it", BACK_LIMIT, || !left.iter().any(|pid| is_alive(*pid)));
 }

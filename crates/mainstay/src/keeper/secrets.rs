@@ -2,11 +2,12 @@
 //!
 //! Every source has the grammar of [`secret_lines`].
 
+mod command;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
-    time::Duration,
 };
 
 use model::{Explain, Secret, Site};
@@ -17,8 +18,6 @@ use crate::config::{machine::SecretSource, secret_lines};
 
 /// Bound: of a source's text.
 const SOURCE_BYTES_MAX: u64 = 256 << 10;
-/// Bound: a command that gives secrets.
-const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
 
 type Values = BTreeMap<String, Secret>;
@@ -38,7 +37,7 @@ pub(crate) async fn resolve<'a>(
     let source = ground.machine.secrets_of(site, &ground.folders);
     let mut all = match &source {
         SecretSource::File(path) => from_file(path, site)?,
-        SecretSource::Command(argv) => from_command(ground, site, argv).await?,
+        SecretSource::Command(argv) => command::values(ground, site, argv).await?,
         SecretSource::Env => from_env(),
     };
     let missing: Vec<&str> =
@@ -115,35 +114,6 @@ fn from_file(path: &Path, site: &Site) -> Result<Values, Explain> {
         Explain::new("secrets-unreadable", format!("line {line} of {shown} is not of the form NAME=value"))
             .help("a name is letters, digits and `_`; a comment begins its line with `#`")
     })
-}
-
-async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<Values, Explain> {
-    let failed = |cause: String| {
-        Explain::new("secrets-command-failed", format!("the command that gives the secrets of {site} failed"))
-            .caused_by(cause)
-            .help("run it by hand as the app's user; its output is never logged")
-    };
-    let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    if let Some(user) = ground.users.of(&site.app)? {
-        command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);
-    }
-    let ended = tokio::time::timeout(COMMAND_LIMIT, command.output())
-        .await
-        .map_err(|_| failed(format!("no end within {} s", COMMAND_LIMIT.as_secs())))?
-        .map_err(|error| failed(format!("{program}: {error}")))?;
-    if !ended.status.success() {
-        return Err(failed(format!("{program}: {}", ended.status)));
-    }
-    let text =
-        String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
-    secret_lines::parse(&text)
-        .map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ use std::{
 
 use machine::child::{self, Become, Child, Exec, Session, Setup, c_string};
 
-use crate::{Spec, order::STDIN, payload::Payload};
+use crate::{
+    Spec,
+    order::{STDERR, STDIN, STDOUT},
+    payload::Payload,
+};
 
 /// The app's ends of its pipes.
 #[derive(Debug)]
@@ -27,18 +31,25 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) fn spawn(spec: &Spec, payload: &Payload, fds: &[OwnedFd], ends: &Ends) -> Result<Child, String> {
     let opening = |error: io::Error| error.to_string();
     let null = File::open("/dev/null").map_err(opening)?;
-    let named = || payload.fd_names.iter().zip(fds);
-    let stdin = named().find(|(name, _)| *name == STDIN).map_or(null.as_fd(), |(_, fd)| fd.as_fd());
-    let numbered = named().filter(|(name, _)| *name != STDIN).map(|(_, fd)| fd.as_fd()).zip(3..);
+    let named = || payload.fd_names.iter().map(String::as_str).zip(fds.iter().map(AsFd::as_fd));
+    let given = |wanted: &str| named().find(|(name, _)| *name == wanted).map(|(_, fd)| fd);
+    let stdin = given(STDIN).unwrap_or(null.as_fd());
+    let stdout = given(STDOUT).unwrap_or(ends.stdout.as_fd());
+    let stderr = given(STDERR).unwrap_or(ends.stderr.as_fd());
+    let numbered = named().filter(|(name, _)| !is_standard(name)).map(|(_, fd)| fd).zip(3..);
     let procs = cgroup(spec);
     let mut setup = setup(spec, payload).map_err(opening)?;
     setup.cgroup = procs.as_ref().map(AsFd::as_fd);
-    setup.fds = vec![(stdin, 0), (ends.stdout.as_fd(), 1), (ends.stderr.as_fd(), 2)];
+    setup.fds = vec![(stdin, 0), (stdout, 1), (stderr, 2)];
     setup.fds.extend(numbered);
     child::spawn(&setup).map_err(|error| match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     })
+}
+
+fn is_standard(name: &str) -> bool {
+    [STDIN, STDOUT, STDERR].contains(&name)
 }
 
 /// `None` where there is no tree, or it went away: then the walk by parents keeps the family together.
@@ -55,7 +66,7 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
         .collect::<io::Result<Vec<_>>>()?;
     let exec = if spec.own_executable { Exec::Own } else { Exec::Paths(candidates(spec, payload)?) };
     let names: Vec<&str> =
-        payload.fd_names.iter().map(String::as_str).filter(|name| *name != STDIN).collect();
+        payload.fd_names.iter().map(String::as_str).filter(|name| !is_standard(name)).collect();
     let inherits = !names.is_empty();
     if inherits {
         env.push(c_string(format!("LISTEN_FDS={}", names.len()))?);
