@@ -96,10 +96,10 @@ proptest! {
 
 #[test]
 fn no_app_may_be_called_as_the_edge_is() {
-    let refused = "edge".parse::<model::AppName>().unwrap_err();
+    let refused = "edge".parse::<AppName>().unwrap_err();
     assert_eq!(refused, model::NameError::Reserved("edge".to_owned()));
-    assert!(serde_json::from_str::<model::AppName>("\"edge\"").is_err(), "nor in what is stored");
-    let app: model::AppName = "edges".parse().unwrap();
+    assert!(serde_json::from_str::<AppName>("\"edge\"").is_err(), "nor in what is stored");
+    let app: AppName = "edges".parse().unwrap();
     assert_ne!(model::accounts::of_app(&app), model::accounts::EDGE);
     assert!("edge".parse::<model::ServiceName>().is_ok());
 }

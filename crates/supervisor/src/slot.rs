@@ -22,7 +22,7 @@ use crate::{Exit, Order, Process, StopPlan, Supervisor};
 /// Where a slot has the order of its processes from.
 #[derive(Clone)]
 pub enum Orders {
-    Given(Order),
+    Given(Box<Order>),
     /// Asked for before the first spawn, again after each refusal, and kept once it is there. A process that was adopted
     /// needs nothing of what only its successor needs: secrets, an account.
     Asked(Arc<dyn Fn() -> Asking + Send + Sync>),
@@ -33,7 +33,7 @@ pub type Asking = Pin<Box<dyn Future<Output = Result<Order, String>> + Send>>;
 
 impl From<Order> for Orders {
     fn from(order: Order) -> Self {
-        Self::Given(order)
+        Self::Given(Box::new(order))
     }
 }
 

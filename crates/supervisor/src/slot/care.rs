@@ -114,7 +114,7 @@ impl Care {
     /// The order, asked for where it is not known yet. Who is asked may be slow, so commands are heard meanwhile.
     async fn order(&mut self) -> Result<Order, After> {
         let asking = match &self.orders {
-            Orders::Given(order) => return Ok(order.clone()),
+            Orders::Given(order) => return Ok((**order).clone()),
             Orders::Asked(ask) => ask(),
         };
         tokio::select! {
@@ -126,7 +126,7 @@ impl Care {
             }),
             asked = asking => match asked {
                 Ok(order) => {
-                    self.orders = Orders::Given(order.clone());
+                    self.orders = order.clone().into();
                     Ok(order)
                 }
                 Err(why) => Err(self.not_spawned(why)),
