@@ -10,7 +10,7 @@ pub(super) const CHECK: Check<Running> = Check {
     id: "edge-current",
     title: "the edge does what machine.toml says",
     severity: Severity::Warning,
-    sources: &["EDGE-15", "CFGV-01"],
+    sources: &["RUN-06"],
     run,
 };
 
