@@ -26,6 +26,9 @@ pub struct Machine {
     pub certificates: Vec<Certificate>,
     /// What this machine cannot give, in words: no cgroup v2 limits, plain user, …
     pub lost: Vec<String>,
+    /// What machine.toml asks of the edge, and the one that runs does not do because it is older, in words.
+    #[serde(default)]
+    pub pending: Vec<String>,
     /// Free bytes and inodes of the data folder.
     pub disk_free_bytes: u64,
     pub inodes_free: u64,

@@ -6,6 +6,7 @@
 //! by a person until a date. Never changes anything, never opens a connection to the outside. Begin with [`before`],
 //! [`live`] and [`attest`].
 
+pub mod accounts;
 pub mod attest;
 mod before;
 mod finding;

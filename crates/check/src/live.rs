@@ -3,6 +3,7 @@
 mod certificates;
 mod deploys;
 mod disk;
+mod edge_current;
 mod edge_up;
 mod instances_up;
 mod parent;
@@ -33,13 +34,14 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 11] = [
+const CHECKS: [&Check<Running>; 12] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
     &restarts::CHECK,
     &deploys::CHECK,
     &edge_up::CHECK,
+    &edge_current::CHECK,
     &tls_served::CHECK,
     &certificates::VALID,
     &certificates::RENEWED,

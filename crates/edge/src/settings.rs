@@ -235,11 +235,16 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Writes the file 0600, since it holds the token; replaces an older one atomically. Blocking.
-    pub fn write(&self, path: &Path) -> Result<(), SettingsError> {
+    /// Writes the file 0600, since it holds the token, for that uid and gid (`None`: for this process's own); replaces an
+    /// older one atomically. Blocking.
+    pub fn write(&self, path: &Path, owner: Option<(u32, u32)>) -> Result<(), SettingsError> {
         let failed = |source| SettingsError::Write { path: path.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        machine::fs::write_atomic(path, &text, 0o600).map_err(failed)
+        let written = match owner {
+            Some(owner) => machine::fs::write_atomic_for(owner, path, &text, 0o600),
+            None => machine::fs::write_atomic(path, &text, 0o600),
+        };
+        written.map_err(failed)
     }
 
     /// Threads that serve.

@@ -19,6 +19,14 @@ pub fn since_boot() -> Duration {
     Duration::try_from(now).unwrap_or_default()
 }
 
+/// Milliseconds of the boot that the machine was awake, the same count in every process: for a moment that outlives the process that set it. A
+/// wall clock that jumps does not move it.
+pub fn monotonic_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let ms = now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000);
+    u64::try_from(ms).unwrap_or_default()
+}
+
 /// The kernel's name for this boot; empty where `/proc` is missing. A pid of another boot means nothing.
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")

@@ -15,8 +15,21 @@ use rustix::{fs::OFlags, io::Errno};
 /// # Errors
 /// The kernel's; the old file then stands as it was. A crash may leave a `.new` beside it, which the next call replaces.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write(path, bytes, mode, None)
+}
+
+/// The same for a file of another's (uid and gid). It is given away by its descriptor before it has its name: by name, who
+/// may write the folder could put a link there and get any file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_for(owner: (u32, u32), path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write(path, bytes, mode, Some(owner))
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let temp = beside(path);
-    let written = replace(path, &temp, bytes, mode);
+    let written = replace(path, &temp, bytes, mode, owner);
     if written.is_err() {
         // On a full disk half a file would keep the room that is missing.
         let _ = fs::remove_file(&temp);
@@ -24,13 +37,16 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     written
 }
 
-fn replace(path: &Path, temp: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn replace(path: &Path, temp: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     // A file left by a crash may have another mode or owner; a fresh one has neither.
     match fs::remove_file(temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
+    if let Some((uid, gid)) = owner {
+        std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+    }
     // The umask may have taken bits that the caller wants.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;

@@ -22,6 +22,26 @@ fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_beside_it() {
 }
 
 #[test]
+fn a_file_for_another_is_given_away_and_no_file_that_its_folder_links_to() {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    // Only root can give a file away; a plain user gives it to itself.
+    let nobody = users::by_name("nobody").expect("NSS").expect("there");
+    let owner =
+        if users::own_uid() == 0 { (nobody.uid, nobody.gid) } else { (users::own_uid(), users::own_gid()) };
+    let dir = tempfile::tempdir().expect("a folder");
+    let (victim, path) = (dir.path().join("victim"), dir.path().join("settings.json"));
+    fs::write(&victim, "mine").expect("written");
+    for link in ["settings.json", "settings.json.new"] {
+        symlink(&victim, dir.path().join(link)).expect("linked");
+        durable::write_atomic_for(owner, &path, b"theirs", 0o600).expect("written");
+        let written = fs::symlink_metadata(&path).expect("there");
+        assert_eq!((written.uid(), written.gid(), written.mode() & 0o7777), (owner.0, owner.1, 0o600));
+        assert_eq!(fs::metadata(&victim).expect("there").uid(), users::own_uid());
+        assert_eq!(fs::read_to_string(&victim).expect("text"), "mine");
+    }
+}
+
+#[test]
 fn a_temp_file_of_a_crash_is_no_obstacle_and_a_failed_write_leaves_the_old_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("state.json");

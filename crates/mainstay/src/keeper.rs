@@ -17,6 +17,7 @@ mod life;
 mod listeners;
 mod log_lines;
 mod log_names;
+mod log_sweep;
 mod oneoff;
 mod operations;
 mod orders;

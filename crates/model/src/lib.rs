@@ -3,6 +3,7 @@
 //! Owns types that at least two rooms need. Never does I/O and never reads a clock. Begin with [`manifest`]: it is what
 //! a user asks for; [`names`] says how things are called everywhere.
 
+pub mod accounts;
 pub mod address;
 pub mod explain;
 pub mod ids;

@@ -19,6 +19,8 @@ pub enum NameError {
     TooLong(String),
     #[error("`{0}` must start with a letter a-z")]
     BadStart(String),
+    #[error("`{0}` is Mainstay's own name: an app that is called so would share its account")]
+    Reserved(String),
     #[error("`{name}` holds `{bad}`: only a-z, 0-9 and single inner `-` may stand in a name")]
     BadCharacter { name: String, bad: char },
 }
@@ -41,8 +43,17 @@ fn check(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// An app has the account `mainstay-<app>`, and the edge has one of that form too.
+fn check_app(text: &str) -> Result<(), NameError> {
+    check(text)?;
+    if Some(text) == crate::accounts::EDGE.strip_prefix("mainstay-") {
+        return Err(NameError::Reserved(text.to_owned()));
+    }
+    Ok(())
+}
+
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -63,7 +74,7 @@ macro_rules! name {
         impl FromStr for $name {
             type Err = NameError;
             fn from_str(text: &str) -> Result<Self, NameError> {
-                check(text)?;
+                $check(text)?;
                 Ok(Self(text.to_owned()))
             }
         }
@@ -71,7 +82,7 @@ macro_rules! name {
         impl TryFrom<String> for $name {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {
-                check(&text)?;
+                $check(&text)?;
                 Ok(Self(text))
             }
         }
@@ -86,15 +97,15 @@ macro_rules! name {
 
 name!(
     /// An app on a machine: `assistant`.
-    AppName
+    AppName, check_app
 );
 name!(
     /// An environment of an app: `production`, `staging`.
-    EnvName
+    EnvName, check
 );
 name!(
     /// A service of an app: `web`, `worker`.
-    ServiceName
+    ServiceName, check
 );
 
 impl EnvName {

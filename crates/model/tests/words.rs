@@ -93,3 +93,13 @@ proptest! {
         prop_assert!(after.version >= before.version && after.floor >= before.floor);
     }
 }
+
+#[test]
+fn no_app_may_be_called_as_the_edge_is() {
+    let refused = "edge".parse::<AppName>().unwrap_err();
+    assert_eq!(refused, model::NameError::Reserved("edge".to_owned()));
+    assert!(serde_json::from_str::<AppName>("\"edge\"").is_err(), "nor in what is stored");
+    let app: AppName = "edges".parse().unwrap();
+    assert_ne!(model::accounts::of_app(&app), model::accounts::EDGE);
+    assert!("edge".parse::<model::ServiceName>().is_ok());
+}

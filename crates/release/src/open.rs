@@ -292,7 +292,7 @@ async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) 
                 release_dir: at.layout.files(group.release),
                 shared_dir: at.layout.shared(),
             };
-            at.world.start_instance(order).await
+            at.world.keep_instance(order).await
         }
         Err(error) => Err(error),
     };

@@ -39,6 +39,12 @@ pub trait World: Send + Sync + 'static {
     /// What no restart would mend: program not found, no such user, no port left.
     fn start_instance(&self, order: StartOrder) -> impl Future<Output = Told<()>> + Send;
 
+    /// Takes care of one instance of what has served. What keeps it from starting now (secrets that do not resolve, no
+    /// account, no port) is tried again until it is stopped, and read from [`World::observed`]. Returns before it runs.
+    /// # Errors
+    /// Its manifest has no such service.
+    fn keep_instance(&self, order: StartOrder) -> impl Future<Output = Told<()>> + Send;
+
     /// Signal, grace, kill; returns when no process of it is left. Unknown instances are a success.
     fn stop_instance(&self, order: StopOrder) -> impl Future<Output = Told<()>> + Send;
 
@@ -65,7 +71,8 @@ pub trait World: Send + Sync + 'static {
     /// does not end the process.
     fn run_job(&self, order: JobOrder) -> impl Future<Output = Told<JobEnd>> + Send;
 
-    /// Waits for a job that another keeper started. `None`: no such process lives and no end of it is known.
+    /// Waits for a job that another keeper started; its time is what is left of the timeout that it was started with.
+    /// `None`: no such process lives and no end of it is known.
     fn adopt_job(&self, site: &Site, process: ProcessId)
     -> impl Future<Output = Told<Option<JobEnd>>> + Send;
 

@@ -57,8 +57,9 @@ const JUNK_AFTER: Duration = Duration::from_secs(60);
 
 impl Supervisor {
     /// What lives or lay below the run folder when this keeper began, oldest first: call it once, before the first
-    /// spawn. Cgroups that belong to no folder are killed. Takes up to 2 s where a shim is just being born, 2 s more
-    /// for each that hangs; a hung one is killed, because nobody could ever stop its app.
+    /// spawn. Cgroups that belong to no folder are killed, temporary folders that belong to none removed. Takes up to 2 s
+    /// where a shim is just being born, 2 s more for each that hangs; a hung one is killed, because nobody could ever
+    /// stop its app.
     ///
     /// # Errors
     /// [`ObserveError`]; then everything is as it was.
@@ -73,6 +74,8 @@ impl Supervisor {
         for dir in dirs {
             found.extend(self.observe_one(dir).await);
         }
+        let inner = self.inner.clone();
+        let _ = tokio::task::spawn_blocking(move || folder::remove_orphaned_tmp(&inner)).await;
         if self.inner.tree.is_some() {
             let known: Vec<_> = found.iter().map(|found| found.spec().id).collect();
             let inner = self.inner.clone();

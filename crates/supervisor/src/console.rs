@@ -16,10 +16,11 @@ use rustix::pipe::PipeFlags;
 
 use crate::Inherited;
 
-/// Names of inherited descriptors that become standard streams instead of numbers from 3 on.
+/// Names of inherited descriptors that become standard streams instead of numbers from 3 on. What goes to an output that is
+/// given so, without the end that it is read by, is not in the log.
 pub const STDIN: &str = "stdin";
-pub(crate) const STDOUT: &str = "stdout";
-pub(crate) const STDERR: &str = "stderr";
+pub const STDOUT: &str = "stdout";
+pub const STDERR: &str = "stderr";
 /// Names of those that stay in the shim.
 pub(crate) const STDOUT_READ: &str = "stdout-read";
 pub(crate) const STDERR_READ: &str = "stderr-read";

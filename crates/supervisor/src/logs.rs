@@ -3,6 +3,7 @@
 mod backwards;
 mod files;
 mod follow;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::{
 use model::{InstanceName, ServiceName, Site};
 
 pub use follow::Follow;
+pub use sweep::sweep;
 
 /// Bound: lines that one reading gives.
 pub const LINES_MAX: usize = 10_000;

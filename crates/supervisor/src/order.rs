@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time
 
 use model::{ReleaseNumber, Secret, Site, manifest::Limits, manifest::Listen, manifest::Logs};
 
-use crate::spec::{Ids, Kind};
+use crate::spec::{Ids, Kind, Stop};
 
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -45,6 +45,8 @@ pub struct Order {
 pub enum Program {
     /// Program and arguments, placeholders allowed. A program without `/` is looked up in the process's own `PATH`.
     Command(Vec<String>),
+    /// The same as it is: braces are the program's own.
+    Verbatim(Vec<String>),
     /// This executable's own, with these arguments after `mainstay`: `["edge", …]`.
     Own(Vec<String>),
 }
@@ -71,6 +73,12 @@ pub struct StopPlan {
     pub signal: i32,
     /// From the signal to SIGKILL.
     pub grace: Duration,
+}
+
+impl From<Stop> for StopPlan {
+    fn from(stop: Stop) -> Self {
+        Self { signal: stop.signal, grace: Duration::from_millis(stop.grace_ms) }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -111,8 +111,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError`]; a process that has ended already is none.
     pub async fn stop(&self) -> Result<(), ProcessError> {
-        let stop = self.inner.spec.stop;
-        self.stop_with(StopPlan { signal: stop.signal, grace: Duration::from_millis(stop.grace_ms) }).await
+        self.stop_with(self.spec().stop.into()).await
     }
 
     /// The same with another signal or grace; a grace of zero kills at once.

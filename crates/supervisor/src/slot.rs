@@ -8,6 +8,8 @@ mod probe;
 mod socket;
 
 use std::{
+    fmt,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -17,10 +19,49 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{Exit, Order, Process, StopPlan, Supervisor};
 
+/// Where a slot has the order of its processes from.
+#[derive(Clone)]
+pub enum Orders {
+    Given(Box<Order>),
+    /// Asked for before the first spawn, again after each refusal, and kept once it is there. A process that was adopted
+    /// needs nothing of what only its successor needs: secrets, an account.
+    Asked(Arc<dyn Fn() -> Asking + Send + Sync>),
+}
+
+/// An order that may take a while to have; `Err`: why there is none now, in words.
+pub type Asking = Pin<Box<dyn Future<Output = Result<Order, String>> + Send>>;
+
+impl Orders {
+    /// The order, asked for anew where it has to be.
+    /// # Errors
+    /// Why there is none now, in words.
+    pub async fn have(&self) -> Result<Order, String> {
+        match self {
+            Self::Given(order) => Ok(Order::clone(order)),
+            Self::Asked(ask) => ask().await,
+        }
+    }
+}
+
+impl From<Order> for Orders {
+    fn from(order: Order) -> Self {
+        Self::Given(Box::new(order))
+    }
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(order) => f.debug_tuple("Given").field(order).finish(),
+            Self::Asked(_) => f.write_str("Asked"),
+        }
+    }
+}
+
 /// How a slot cares for its instance.
 #[derive(Clone, Debug)]
 pub struct SlotSettings {
-    pub order: Order,
+    pub order: Orders,
     pub restart: Restart,
     pub startup: Option<StartupProbe>,
     pub liveness: Option<LivenessProbe>,

@@ -117,6 +117,11 @@ impl Mainstay {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.https_port))
     }
 
+    /// From now on plain HTTP is asked for on this port: machine.toml was changed.
+    pub fn listen_on(&mut self, port: u16) {
+        self.http_port = port;
+    }
+
     /// A GET through the edge.
     ///
     /// # Errors
@@ -184,6 +189,13 @@ impl Mainstay {
         }
     }
 
+    /// Everything dies at once and the run folder is gone, as after a power cut. [`Mainstay::up`] is the next boot.
+    pub fn lose_power(&mut self) {
+        self.kill_up();
+        self.kill_what_is_left();
+        let _ = fs::remove_dir_all(&self.run);
+    }
+
     /// `mainstay down`, and a check that nothing of it is left.
     ///
     /// # Panics
@@ -212,12 +224,7 @@ impl Drop for Mainstay {
         if std::thread::panicking() {
             eprintln!("---- log of `mainstay up` (end)\n{}\n----", tail(&self.log_text(), 60));
         }
-        if let Some(up) = &mut self.up {
-            let _ = up.kill();
-            let _ = up.wait();
-        }
-        self.kill_what_is_left();
-        let _ = fs::remove_dir_all(&self.run);
+        self.lose_power();
     }
 }
 

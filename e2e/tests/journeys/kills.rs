@@ -90,6 +90,51 @@ fn a_keeper_that_dies_with_its_parent_is_followed_by_one_that_fails_nothing() {
 }
 
 #[test]
+fn changed_addresses_are_told_and_not_half_taken_up() {
+    let (mut mainstay, app) = serving_fake();
+    let (edge, before) = (mainstay.edge_pid(), mainstay.http());
+    let listeners = |mainstay: &Mainstay| mainstay.api("/v1/machine").map(|m| m["listeners"].clone());
+    let bound = listeners(&mainstay);
+    let other = testkit::mainstay::free_port();
+    let file = mainstay.data().join("machine.toml");
+    let text = std::fs::read_to_string(&file).expect("machine.toml");
+    let changed = text.replacen(&format!("127.0.0.1:{}", before.port()), &format!("127.0.0.1:{other}"), 1);
+    std::fs::write(&file, changed.replace("disk_reserve", "shutdown_timeout = \"7s\"\ndisk_reserve"))
+        .expect("written");
+    mainstay.kill_keeper();
+    assert_eq!(mainstay.edge_pid(), edge, "the edge was not touched");
+    assert_eq!(listeners(&mainstay), bound, "it says what serves");
+    std::net::TcpStream::connect(("127.0.0.1", other))
+        .expect_err("nobody waits where nobody would be served");
+    mainstay.get(app.host_name(), "/version").expect("the old address serves");
+    let said = mainstay.cli(&["status"]);
+    assert!(said.all().contains("[listen] asks for") && said.all().contains("other settings"), "{said}");
+    mainstay.down();
+    mainstay.listen_on(other);
+    mainstay.up();
+    wait::until("the new address serves", BACK_LIMIT, || mainstay.get(app.host_name(), "/version").is_ok());
+    assert_eq!(mainstay.api("/v1/machine").map(|m| m["pending"].clone()), Some(serde_json::json!([])));
+    mainstay.down();
+}
+
+#[test]
+fn logs_of_instances_that_ended_go_by_age_and_those_that_run_keep_theirs() {
+    let (mainstay, app) = serving_fake();
+    let logs = mainstay.data().join("apps").join(app.site()).join("logs");
+    let (old, run) = (logs.join("web/web.9.1.log"), logs.join("run/run-old.log"));
+    let living = logs.join("web/web.1.1.log");
+    std::fs::create_dir_all(logs.join("run")).expect("made");
+    for path in [&old, &run] {
+        let file = std::fs::File::create(path).expect("made");
+        let month = Duration::from_secs(30 * 24 * 3600);
+        file.set_modified(std::time::SystemTime::now() - month).expect("dated");
+    }
+    mainstay.kill_keeper();
+    wait::until("what is older than `[logs]` says is gone", BACK_LIMIT, || !old.exists() && !run.exists());
+    assert!(living.exists(), "what runs keeps its log");
+}
+
+#[test]
 fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());
@@ -212,6 +257,37 @@ const MIGRATE: &str = r#"
 [migrate]
 command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
 status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;
+
+#[test]
+fn an_adopted_migration_that_hangs_ends_at_its_time_and_leaves_nothing() {
+    let (mainstay, app) = serving_fake();
+    let next = app.clone().next().tables(HANGS);
+    let deploy = next.start_deploy(&mainstay, &["--json"]);
+    let began = mainstay.shared(&app.site()).join("state/migrating");
+    wait::until("the migration runs", BACK_LIMIT, || began.exists());
+    mainstay.kill_keeper();
+    let said = deploy.wait().expect_code(4);
+    assert!(said.all().contains("did not end within its time"), "{said}");
+    assert_eq!(mainstay.serving(&app.site()), 1, "the old release serves");
+    let left = || {
+        let processes = std::fs::read_dir(mainstay.run_folder().join("i")).expect("the run folder");
+        let temporary = std::fs::read_dir(mainstay.data().join("tmp")).expect("the data folder");
+        (processes.count(), temporary.count())
+    };
+    wait::until("two instances and the edge have folders, and nobody else", BACK_LIMIT, || left() == (3, 3));
+}
+
+/// A migration that would never end by itself, nor by SIGTERM to its first process alone.
+const HANGS: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 1000; true"]
+status_command = ["/bin/sh", "-c", "echo 0"]
+timeout = "6s"
 schema = 1
 schema_min = 0
 compatible_with = 0

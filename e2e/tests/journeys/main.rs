@@ -15,6 +15,7 @@ mod hostile_apps;
 mod kills;
 mod listeners;
 mod load;
+mod lost_secrets;
 mod mutants;
 mod neighbours;
 mod strangers;

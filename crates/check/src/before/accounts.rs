@@ -1,14 +1,17 @@
-//! Accounts that machine.toml names exist, and are not root.
+//! Accounts that machine.toml names exist, and each is one app's alone.
 
 use api::checks::{Severity, State};
 use model::Explain;
 
 use super::{Before, Context};
-use crate::finding::{Check, found_if, passed};
+use crate::{
+    accounts::{others, refusal, surplus_group},
+    finding::{Check, found_if, passed},
+};
 
 pub(super) const CHECK: Check<Before> = Check {
     id: "accounts",
-    title: "accounts that machine.toml names exist and are not root",
+    title: "accounts that machine.toml names exist, and each is one app's alone",
     severity: Severity::Error,
     sources: &["RUN-07", "CHK-09l"],
     run,
@@ -21,13 +24,16 @@ fn run(context: &Context<'_>) -> State {
     let mut wrong = Vec::new();
     for (app, account) in &context.accounts {
         match machine::users::by_name(account) {
-            Ok(Some(found)) if found.uid == 0 => wrong.push(format!("[app.{app}]: {account} is root")),
-            Ok(Some(_)) => {}
+            Ok(Some(found)) => {
+                let others = others(app, context.accounts.iter().map(|(app, name)| (app, name.as_str())));
+                let why = refusal(app, &found, &others).or_else(|| surplus_group(&found));
+                wrong.extend(why.map(|why| format!("[app.{app}]: {why}")));
+            }
             Ok(None) => wrong.push(format!("[app.{app}]: there is no account {account}")),
             Err(error) => wrong.push(format!("[app.{app}]: {account} cannot be looked up: {error}")),
         }
     }
     let explain = Explain::new("no-account", "an app could not run as its user")
-        .help("make it: `useradd --system --no-create-home NAME`, or leave `user` out");
+        .help("give it one of its own: `useradd --system --no-create-home NAME`, or leave `user` out");
     found_if(wrong, explain, "all exist")
 }

@@ -301,7 +301,7 @@ fn room_is_asked_for_on_the_disk_and_among_the_ports() {
 }
 
 #[test]
-fn an_account_that_is_not_there_is_found() {
+fn an_account_that_is_not_there_or_not_the_apps_alone_is_found() {
     let dir = folder();
     let manifest = manifest();
     let mut context = context(&manifest, dir.path());
@@ -309,6 +309,10 @@ fn an_account_that_is_not_there_is_found() {
     assert_eq!(found(&context), ["accounts"]);
     context.accounts[0].1 = "root".to_owned();
     assert_eq!(found(&context), ["accounts"]);
+    context.accounts[0].1 = "nobody".to_owned();
+    assert_eq!(found(&context), [""; 0]);
+    context.accounts.push(("blog".parse().unwrap(), "nobody".to_owned()));
+    assert_eq!(found(&context), ["accounts"], "one account for two apps");
 }
 
 #[test]

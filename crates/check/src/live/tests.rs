@@ -78,6 +78,7 @@ fn machine() -> Machine {
         listeners: vec![listener("http"), listener("https")],
         certificates: vec![certificate(60)],
         lost: Vec::new(),
+        pending: Vec::new(),
         disk_free_bytes: 10 << 30,
         inodes_free: 1_000_000,
     }
@@ -107,6 +108,10 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
     assert_eq!(found_after(|_, machine| machine.edge = None), ["edge"]);
     assert_eq!(found_after(|_, machine| machine.listeners.truncate(1)), ["tls-served"]);
     assert_eq!(found_after(|_, machine| machine.has_parent = false), ["keeper-parent"]);
+    assert_eq!(
+        found_after(|_, machine| machine.pending.push("other listeners".to_owned())),
+        ["edge-current"]
+    );
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
 }

@@ -189,5 +189,6 @@ fn machine_words(machine: &Machine) -> String {
         lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
     }
     lines.extend(machine.lost.iter().map(|lost| format!("not here: {lost}")));
+    lines.extend(machine.pending.iter().map(|pending| format!("not yet: {pending}")));
     lines.join("\n")
 }

@@ -7,8 +7,8 @@ use model::{Explain, Secret};
 
 use super::secret_lines;
 
-/// Bound: of a source's text.
-const TEXT_BYTES_MAX: usize = 256 << 10;
+/// Bound: of a source's text, whichever source it is.
+pub const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// Why there are no values.
 #[derive(Debug)]

@@ -12,7 +12,11 @@ use model::{
 };
 use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, slot::SlotSettings};
 
-use super::{counted::Counted, ground::Ground, listeners::Listeners};
+use super::{
+    counted::Counted,
+    ground::Ground,
+    listeners::{self, Listeners},
+};
 use crate::config::machine::{ClientIp, Machine};
 
 /// How long an edge may take to say that it serves every listener.
@@ -99,6 +103,17 @@ impl Places {
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// What machine.toml asks for and an edge that lives does not do, in words: its listeners, its settings.
+    pub(crate) fn pending(&self, machine: &Machine, listeners: &Listeners, wanted: &Settings) -> Vec<String> {
+        let other_listeners = listeners::difference(&machine.listen, &listeners.bound);
+        let as_text = |settings: &Settings| serde_json::to_value(settings).ok();
+        let running = Settings::read(&self.settings_file()).ok();
+        let other_settings = running.is_some_and(|running| as_text(&running) != as_text(wanted));
+        let told =
+            || "other settings stand in machine.toml than the edge that runs was started with".to_owned();
+        other_listeners.into_iter().chain(other_settings.then(told)).collect()
+    }
+
     fn settings_file(&self) -> PathBuf {
         self.run.join("settings.json")
     }
@@ -135,14 +150,8 @@ pub(crate) async fn start(
     // An edge that lives was told another token; it reads its settings once, so the file is only for the next one.
     if adopted.is_none() {
         settings
-            .write(&file)
+            .write(&file, user.as_ref().map(|user| (user.ids.uid, user.ids.gid)))
             .map_err(|error| Explain::new("edge-settings", "the edge's settings").because(&error))?;
-        if let Some(user) = &user {
-            chown(&file, Some(user.ids.uid), Some(user.ids.gid)).map_err(|error| {
-                Explain::new("edge-settings", format!("cannot give {} to the edge", file.display()))
-                    .because(&error)
-            })?;
-        }
     }
     let order = Order {
         site: None,
@@ -195,7 +204,7 @@ pub(crate) fn watch(edge: &Arc<Slot>, listeners: &Listeners, hung: Counted) -> R
 /// where it cannot live.
 fn slot_settings(order: Order) -> SlotSettings {
     SlotSettings {
-        order,
+        order: order.into(),
         restart: Restart {
             backoff_initial: Span::millis(10),
             backoff_max: Span::secs(2),

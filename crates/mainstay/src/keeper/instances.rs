@@ -138,6 +138,9 @@ fn tell(site: &Site, name: &InstanceName, event: &SlotEvent) {
         SlotEvent::Crashed { exit, .. } => {
             tracing::warn!(%site, instance = %name, %exit, "An instance ended by itself; it is started again.");
         }
+        SlotEvent::NotSpawned { error } => {
+            tracing::warn!(%site, instance = %name, error, "An instance cannot be started; it is tried again.");
+        }
         SlotEvent::LivenessFailed { .. } => {
             tracing::warn!(%site, instance = %name, "An instance does not answer its liveness probe; it is restarted.");
         }

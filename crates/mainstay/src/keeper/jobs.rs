@@ -12,9 +12,10 @@ use std::{
 use model::{Explain, ProcessId, Site};
 use release::world::{JobEnd, JobOrder};
 use supervisor::{
-    Cause, Exit, Found, Process, StopPlan,
+    Cause, Exit, Found, Process, StopPlan, Supervisor,
     logs::{Line, Stream},
 };
+use tokio::sync::watch;
 
 use super::{ground::Ground, orders};
 
@@ -30,27 +31,45 @@ pub(crate) struct Jobs {
 }
 
 #[derive(Clone)]
-enum Known {
-    Alive(Process),
-    Ended(Exit),
+struct Known {
+    /// `None`: it was over when it was found.
+    process: Option<Process>,
+    end: watch::Receiver<Option<JobEnd>>,
 }
 
 impl Jobs {
-    /// Takes note of a job that a keeper before this one started. `false`: it is none.
-    pub(crate) fn remember(&self, found: &Found) -> bool {
+    /// Takes hold of a job that a keeper before this one started. `false`: it is none.
+    pub(crate) fn remember(&self, supervisor: &Supervisor, found: &Found) -> bool {
         let Some(id) = found.spec().labels.get(orders::JOB).and_then(|id| id.parse().ok()) else {
             return false;
         };
-        let known = match found {
-            Found::Adopted(process) => Known::Alive(process.clone()),
-            Found::Ended { exit, .. } => Known::Ended(exit.clone()),
-        };
-        self.known().insert(id, known);
+        match found {
+            Found::Adopted(process) => self.follow(id, process, orders::time_left(process.spec())),
+            Found::Ended { spec, exit } => {
+                let (code, signal) = code_and_signal(exit);
+                let end = Some(JobEnd { code, signal, ..JobEnd::default() });
+                self.known().insert(id, Known { process: None, end: watch::channel(end).1 });
+                let (supervisor, spec) = (supervisor.clone(), spec.clone());
+                tokio::spawn(async move { supervisor.forget(&spec).await });
+            }
+        }
         true
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<ProcessId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees a job to its end within `limit`, whether or not somebody asks for it, and leaves nothing of it behind.
+    fn follow(&self, id: ProcessId, process: &Process, limit: Duration) {
+        let (tell, end) = watch::channel(None);
+        self.known().insert(id, Known { process: Some(process.clone()), end });
+        let process = process.clone();
+        tokio::spawn(async move {
+            let end = to_its_end(&process, limit).await;
+            forget(&process).await;
+            tell.send_replace(Some(end));
+        });
     }
 
     /// Runs a job to its end.
@@ -66,36 +85,24 @@ impl Jobs {
             Explain::new("job-not-started", format!("cannot start {} of {}", asked.name, order.site))
                 .because(&error)
         })?;
-        self.known().insert(order.process, Known::Alive(process.clone()));
-        let end = to_its_end(&process, order.timeout).await;
-        self.known().remove(&order.process);
-        forget(&process).await;
-        Ok(end)
+        self.follow(order.process, &process, order.timeout);
+        Ok(self.end(order.process).await.unwrap_or_default())
     }
 
-    /// The end of a job that another keeper started; `None`: nothing is known of it.
-    pub(crate) async fn adopt(&self, id: ProcessId) -> Option<JobEnd> {
-        let known = self.known().get(&id).cloned()?;
-        let end = match known {
-            Known::Alive(process) => {
-                let end = end_of(&process.wait().await, &process, false).await;
-                forget(&process).await;
-                end
-            }
-            Known::Ended(exit) => {
-                let (code, signal) = code_and_signal(&exit);
-                JobEnd { code, signal, ..JobEnd::default() }
-            }
-        };
+    /// The end of a job, also of one that another keeper started; `None`: nothing is known of it.
+    pub(crate) async fn end(&self, id: ProcessId) -> Option<JobEnd> {
+        let mut known = self.known().get(&id).cloned()?;
+        let end = known.end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
         self.known().remove(&id);
-        Some(end)
+        end
     }
 
     pub(crate) async fn stop(&self, id: ProcessId) -> Result<(), Explain> {
-        let known = self.known().get(&id).cloned();
-        let Some(Known::Alive(process)) = known else { return Ok(()) };
-        stop(&process).await;
-        process.wait().await;
+        let process = self.known().get(&id).and_then(|known| known.process.clone());
+        if let Some(process) = process {
+            stop(&process).await;
+        }
+        self.end(id).await;
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ enum Event {
 pub(crate) async fn until_the_end(
     keeper: &Arc<Keeper>,
     edge: &Arc<Slot>,
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
     mut handing: Handing,
 ) -> ExitCode {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -57,9 +57,6 @@ pub(crate) async fn until_the_end(
         tracing::error!("The keeper cannot hear signals; it ends, and the site lives.");
         return ExitCode::FAILURE;
     };
-    let store = store.map(Arc::new);
-    // Also while everything ends, which may take longer than a silent keeper is given.
-    let _alive = store.clone().map(|store| AbortOnDrop(tokio::spawn(say_alive(store))));
     let mut down = keeper.ending.wanted();
     let event = tokio::select! {
         _ = term.recv() => Event::Term,
@@ -82,9 +79,17 @@ pub(crate) async fn until_the_end(
     ExitCode::SUCCESS
 }
 
-/// Tells the parent that this process still turns, until it is dropped.
-async fn say_alive(store: Arc<Store>) {
-    let Some(every) = Store::alive_every() else { return };
+/// Tells the parent that this process still turns, until it is dropped. From the first moment on and until the very
+/// end: what is found at the start, and what is drained at the end, may take longer than a silent keeper is given.
+pub(crate) fn say_alive(store: Option<Arc<Store>>) -> impl Drop {
+    AbortOnDrop(tokio::spawn(async move {
+        if let (Some(store), Some(every)) = (store, Store::alive_every()) {
+            alive(&store, every).await;
+        }
+    }))
+}
+
+async fn alive(store: &Store, every: Duration) {
     let mut alive = tokio::time::interval(every);
     loop {
         alive.tick().await;

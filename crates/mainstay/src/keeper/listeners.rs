@@ -72,12 +72,8 @@ pub(crate) fn open(
         door.get_or_insert(actual.port());
         all.bound.push((scheme, actual));
     }
-    all.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&all.ticket_seeds) });
-    let pulse = match kept.remove(PULSE) {
-        Some(pulse) => pulse,
-        None => make_pulse(store)?,
-    };
-    all.fds.push(Inherited { name: PULSE.to_owned(), fd: Arc::new(pulse) });
+    let pulse = kept_or_made_pulse(kept.remove(PULSE), store)?;
+    all.add_pages(pulse);
     for name in kept.keys() {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
         store.map(|store| store.remove(name));
@@ -86,6 +82,12 @@ pub(crate) fn open(
 }
 
 impl Listeners {
+    /// What an edge is lent beside what it listens on.
+    fn add_pages(&mut self, pulse: OwnedFd) {
+        self.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&self.ticket_seeds) });
+        self.fds.push(Inherited { name: PULSE.to_owned(), fd: Arc::new(pulse) });
+    }
+
     /// What the edge is watched by.
     /// # Errors
     /// Out of descriptors.
@@ -95,6 +97,63 @@ impl Listeners {
         let pulse = Pulse::from(page.fd.try_clone()?);
         Ok(Watched { pulse, inherited: self.fds.iter().map(|inherited| Arc::clone(&inherited.fd)).collect() })
     }
+}
+
+/// The set of an edge that lives: it accepts on these and no others, whatever is asked for by now. What was bound beside
+/// them would take connections that nobody serves.
+/// # Errors
+/// No memory file can be made for what was not kept.
+pub(crate) fn of_the_edge(
+    store: Option<&Store>,
+    mut kept: Vec<(String, OwnedFd)>,
+) -> Result<Listeners, Explain> {
+    kept.sort_by_key(|(name, _)| number_of(name));
+    let ticket_seeds = take(&mut kept, TICKET_SEED);
+    let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(ticket_seeds, store)?);
+    let pulse = kept_or_made_pulse(take(&mut kept, PULSE), store)?;
+    let mut all = Listeners { fds: Vec::new(), ticket_seeds, doors: Doors::default(), bound: Vec::new() };
+    let mut last_set = None;
+    for (name, fd) in &kept {
+        let (Some((scheme, n)), Some(address)) = (number_of(name), net::listen::local_address(fd)) else {
+            continue;
+        };
+        if last_set.replace((scheme, n / PER_ADDRESS_MAX)) != Some((scheme, n / PER_ADDRESS_MAX)) {
+            let door = if scheme == "http" { &mut all.doors.http } else { &mut all.doors.https };
+            door.get_or_insert(address.port());
+            all.bound.push((scheme, address));
+        }
+    }
+    all.fds = kept.into_iter().map(|(name, fd)| Inherited { name, fd: Arc::new(fd) }).collect();
+    all.add_pages(pulse);
+    Ok(all)
+}
+
+fn take(kept: &mut Vec<(String, OwnedFd)>, wanted: &str) -> Option<OwnedFd> {
+    let at = kept.iter().position(|(name, _)| name == wanted)?;
+    Some(kept.remove(at).1)
+}
+
+/// Of `http.3`: the scheme and 3.
+fn number_of(name: &str) -> Option<(&'static str, usize)> {
+    let (scheme, n) = name.split_once('.')?;
+    let scheme = ["http", "https"].into_iter().find(|known| *known == scheme)?;
+    Some((scheme, n.parse().ok()?))
+}
+
+/// How what is asked for differs from what is bound, in words; `None`: it does not.
+pub(crate) fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
+    let wanted: Vec<_> = wanted(listen).collect();
+    let same = |((scheme, asked), (bound, address)): (&(&str, SocketAddr), &(&str, SocketAddr))| {
+        scheme == bound && asked.ip() == address.ip() && (asked.port() == 0 || asked.port() == address.port())
+    };
+    if wanted.len() == bound.len() && wanted.iter().zip(bound).all(same) {
+        return None;
+    }
+    let told = |all: &[(&str, SocketAddr)]| {
+        let words: Vec<_> = all.iter().map(|(scheme, address)| format!("{scheme} {address}")).collect();
+        words.join(", ")
+    };
+    Some(format!("[listen] asks for {}; the edge that runs has {}", told(&wanted), told(bound)))
 }
 
 /// A kept listener serves on if machine.toml still asks for its address.
@@ -137,7 +196,10 @@ fn taken(address: SocketAddr, error: &net::listen::BindError) -> Explain {
     }
 }
 
-fn make_pulse(store: Option<&Store>) -> Result<OwnedFd, Explain> {
+fn kept_or_made_pulse(kept: Option<OwnedFd>, store: Option<&Store>) -> Result<OwnedFd, Explain> {
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
     let pulse = Pulse::new(PULSE).map_err(|error| {
         Explain::new("no-pulse", "cannot make the page by which the edge is watched").because(&error)
     })?;

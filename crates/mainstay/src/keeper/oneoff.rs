@@ -86,7 +86,11 @@ pub(crate) async fn exec(
         return Err(Explain::new("not-running", message)
             .help("`mainstay status` says why; `mainstay run` needs no instance"));
     };
-    let order = beside(slot.settings().order.clone(), process.address(), request.argv);
+    let own = slot.settings().order.have().await.map_err(|why| {
+        Explain::new("command-not-started", format!("the command could not be started in {site}"))
+            .caused_by(why)
+    })?;
+    let order = beside(own, process.address(), request.argv);
     start(world, site, order, request.terminal, operator).await
 }
 

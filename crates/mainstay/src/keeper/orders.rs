@@ -1,6 +1,6 @@
 //! From what the deploy machine wants started to what the supervisor is told.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use model::{
     Explain, InstanceName, ServiceName, Site,
@@ -8,23 +8,60 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, StopPlan, logs, order::signal_number, slot::SlotSettings,
+    Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
+    order::signal_number,
+    slot::{Asking, Orders, SlotSettings},
 };
 
-use super::{ground::Ground, instances::PublicBind, secrets};
+use super::{ground::Ground, instances::PublicBind, jobs, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
+/// The label that says when its time is over, as the monotonic clock of this boot counts milliseconds.
+pub(crate) const UNTIL: &str = "until-monotonic-ms";
 
-/// How an instance of this service is to be cared for.
+/// How an instance is cared for that is to start now: what it lacks is an error now.
 /// # Errors
-/// No such service in the manifest; secrets that do not resolve; no account.
+/// No such service in the manifest; secrets that do not resolve; no account; no folders.
 pub(crate) async fn slot(ground: &Ground, order: &StartOrder) -> Result<SlotSettings, Explain> {
+    let process = instance(ground, order).await?;
+    settings(order, process.into())
+}
+
+/// How an instance is cared for that has served: it lives on without what only its next process needs, and is never
+/// given up for want of it.
+/// # Errors
+/// No such service in the manifest.
+pub(crate) fn kept_slot(ground: &Arc<Ground>, order: &StartOrder) -> Result<SlotSettings, Explain> {
+    let (asked, of) = (Arc::clone(ground), order.clone());
+    let ask = move || -> Asking {
+        let (ground, order) = (Arc::clone(&asked), of.clone());
+        Box::pin(async move { instance(&ground, &order).await.map_err(|error| error.to_string()) })
+    };
+    settings(order, Orders::Asked(Arc::new(ask)))
+}
+
+fn settings(order: &StartOrder, process: Orders) -> Result<SlotSettings, Explain> {
+    let service = service_of(&order.manifest, &order.name.service)?;
+    Ok(SlotSettings {
+        order: process,
+        restart: service.restart,
+        startup: service.probes.startup.clone(),
+        liveness: service.probes.liveness.clone(),
+        host: order.manifest.host_of(&order.name.service).unwrap_or("localhost").to_owned(),
+        min_healthy_time: order.manifest.deploy.min_healthy_time.0,
+    })
+}
+
+/// The process of an instance, its folders made.
+async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain> {
     let name = &order.name;
     let service = service_of(&order.manifest, &name.service)?;
     let user = ground.user(&order.site)?;
     let secrets = secrets::resolve(ground, &order.site, &service.env_secrets).await?;
-    let process = Order {
+    jobs::enclose(ground, &order.site)?;
+    jobs::give(ground, &order.site, &order.shared_dir)?;
+    Ok(Order {
         site: Some(order.site.clone()),
         name: name.to_string(),
         kind: Kind::Instance,
@@ -46,14 +83,6 @@ pub(crate) async fn slot(ground: &Ground, order: &StartOrder) -> Result<SlotSett
             path: logs::path(&ground.folders.data, &order.site, name),
             limits: order.manifest.logs.clone(),
         },
-    };
-    Ok(SlotSettings {
-        order: process,
-        restart: service.restart,
-        startup: service.probes.startup.clone(),
-        liveness: service.probes.liveness.clone(),
-        host: order.manifest.host_of(&name.service).unwrap_or("localhost").to_owned(),
-        min_healthy_time: order.manifest.deploy.min_healthy_time.0,
     })
 }
 
@@ -101,7 +130,10 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         name: name.to_owned(),
         kind: Kind::Job,
         release: Some(order.release),
-        labels: BTreeMap::from([(JOB.to_owned(), order.process.to_string())]),
+        labels: BTreeMap::from([
+            (JOB.to_owned(), order.process.to_string()),
+            (UNTIL.to_owned(), until_monotonic_ms(order.timeout).to_string()),
+        ]),
         program,
         cwd: order.cwd.clone(),
         shared_dir: Some(order.shared_dir.clone()),
@@ -113,9 +145,20 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         notify: false,
         fds,
         limits: Limits::default(),
-        stop: StopPlan { signal: 15, grace: std::time::Duration::from_secs(10) },
+        stop: StopPlan { signal: 15, grace: Duration::from_secs(10) },
         log: job_log(ground, &order.site, name),
     })
+}
+
+fn until_monotonic_ms(timeout: Duration) -> u64 {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    machine::clock::monotonic_ms().saturating_add(timeout_ms)
+}
+
+/// How long a job that was found may still take. One without the label has no time left: nobody can say how long.
+pub(crate) fn time_left(spec: &Spec) -> Duration {
+    let until_ms: u64 = spec.labels.get(UNTIL).and_then(|until| until.parse().ok()).unwrap_or_default();
+    Duration::from_millis(until_ms.saturating_sub(machine::clock::monotonic_ms()))
 }
 
 pub(crate) fn job_name(kind: JobKind) -> &'static str {

@@ -2,19 +2,16 @@
 //!
 //! Every source has the grammar of [`secret_lines`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod command;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Explain, Secret, Site};
 use sha2::{Digest as _, Sha256};
 
 use super::ground::Ground;
-use crate::config::{machine::SecretSource, secret_file, secret_lines};
+use crate::config::{machine::SecretSource, secret_file};
 
-/// Bound: a command that gives secrets.
-const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
 
 type Values = BTreeMap<String, Secret>;
@@ -34,7 +31,7 @@ pub(crate) async fn resolve<'a>(
     let source = ground.machine.secrets_of(site, &ground.folders);
     let mut all = match &source {
         SecretSource::File(path) => secret_file::read(path).map_err(|unread| unread.explain)?,
-        SecretSource::Command(argv) => from_command(ground, site, argv).await?,
+        SecretSource::Command(argv) => command::values(ground, site, argv).await?,
         SecretSource::Env => from_env(),
     };
     let missing: Vec<&str> =
@@ -85,39 +82,13 @@ fn from_env() -> Values {
     named.map(|(name, value)| (name, Secret::new(value))).collect()
 }
 
-async fn from_command(ground: &Ground, site: &Site, argv: &[String]) -> Result<Values, Explain> {
-    let failed = |cause: String| {
-        Explain::new("secrets-command-failed", format!("the command that gives the secrets of {site} failed"))
-            .caused_by(cause)
-            .help("run it by hand as the app's user; its output is never logged")
-    };
-    let Some((program, arguments)) = argv.split_first() else { return Err(failed("it is empty".into())) };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).env_clear().env("PATH", model::manifest::PATH);
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    if let Some(user) = ground.users.of(&site.app)? {
-        command.uid(user.ids.uid).gid(user.ids.gid).env("HOME", user.home);
-    }
-    let ended = tokio::time::timeout(COMMAND_LIMIT, command.output())
-        .await
-        .map_err(|_| failed(format!("no end within {} s", COMMAND_LIMIT.as_secs())))?
-        .map_err(|error| failed(format!("{program}: {error}")))?;
-    if !ended.status.success() {
-        return Err(failed(format!("{program}: {}", ended.status)));
-    }
-    let text =
-        String::from_utf8(ended.stdout).map_err(|_| failed("it printed bytes that are no UTF-8".into()))?;
-    secret_lines::parse(&text)
-        .map_err(|line| failed(format!("line {line} of what it printed is not of the form NAME=value")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn digests_differ_by_salt_and_say_nothing_of_the_value() {
-        let values = secret_lines::parse("KEY=hunter2\n").expect("readable");
+        let values = crate::config::secret_lines::parse("KEY=hunter2\n").expect("readable");
         let (one, other) = (digests(b"salt", &values), digests(b"pepper", &values));
         assert_ne!(one, other);
         assert_eq!(one, digests(b"salt", &values));

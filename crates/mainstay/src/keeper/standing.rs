@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub started: SystemTime,
     pub edge: Arc<Slot>,
     pub listeners: Vec<Listener>,
+    /// What the living edge does not do yet.
+    pub pending: Vec<String>,
     /// Whether somebody above restarts this keeper.
     pub parent: Option<u32>,
     /// How often that parent has started a keeper before this one.
@@ -52,6 +54,7 @@ impl Standing {
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
             lost,
+            pending: self.pending.clone(),
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
         }

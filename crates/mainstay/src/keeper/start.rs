@@ -24,6 +24,7 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
+    log_sweep,
     oneoff::{self, OneOffs},
     operations::Keeper,
     orders,
@@ -39,8 +40,6 @@ use crate::config::{
     machine::{self as machine_file, Machine},
 };
 
-/// The group whose members may use the API of the machine's service.
-const OPERATORS: &str = "mainstay";
 /// The code of the refusal when a keeper holds the data folder.
 pub(crate) const ALREADY_UP: &str = "already-up";
 
@@ -50,7 +49,8 @@ pub(crate) const ALREADY_UP: &str = "already-up";
 pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let started = SystemTime::now();
     let kept = Store::inherited();
-    let store = Store::from_env();
+    let store = Store::from_env().map(Arc::new);
+    let _alive = life::say_alive(store.clone());
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
     let machine = settings(&folders, &args)?;
     make_folders(&folders)?;
@@ -66,10 +66,23 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let (edges, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let living = only_living(&ground, edges).await;
-    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_ref()).await;
-    let listeners = open_listeners(&ground, &places, store.as_ref(), kept)?;
+    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_deref()).await;
+    let listeners = match &adopted_edge {
+        Some(_) => listeners::of_the_edge(store.as_deref(), kept)?,
+        None => open_listeners(&ground, &places, store.as_deref(), kept)?,
+    };
     let token = places.token(adopted_edge.is_some())?;
     let settings = places.settings(&ground.machine, &listeners.doors, &token);
+    let pending = match &adopted_edge {
+        Some(_) => places.pending(&ground.machine, &listeners, &settings),
+        None => Vec::new(),
+    };
+    for pending in &pending {
+        tracing::warn!(
+            pending,
+            "`mainstay down` and `mainstay up` take up what machine.toml says of the edge now."
+        );
+    }
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
     data_plane::watch(&edge, &listeners, Counted::hung_edges(&ground.folders.run))?;
 
@@ -93,6 +106,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         started,
         edge: Arc::clone(&edge),
         listeners: told_listeners(&listeners.bound),
+        pending,
         parent: store.as_ref().and(parent()),
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
@@ -102,11 +116,13 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
+    let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
-    life::announce(&args, &keeper, store.as_ref());
+    life::announce(&args, &keeper, store.as_deref());
     let code = life::until_the_end(&keeper, &edge, store, handing).await;
     api.abort();
     renewing.abort();
+    sweeping.abort();
     Ok(code)
 }
 
@@ -276,7 +292,7 @@ async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
 /// Takes hold of every instance and job that a keeper before this one started.
 async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     for found in found {
-        if world.jobs.remember(&found) {
+        if world.jobs.remember(&world.ground.supervisor, &found) {
             continue;
         }
         if let Found::Adopted(process) = &found
@@ -295,8 +311,9 @@ async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     }
 }
 
-/// An instance goes on under a slot of its own, made from its release's manifest as the first one was. One that ended
-/// by itself while no keeper looked is started again by that slot.
+/// An instance goes on under a slot of its own, made from its release's manifest as the first one was. Only what has no
+/// release any more is refused: secrets and accounts are asked for when the next process needs them. One that ended by
+/// itself while no keeper looked is started again by that slot.
 async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Explain> {
     let spec = found.spec();
     let unknown = |what: &str| Explain::new("not-an-instance", what.to_owned());
@@ -330,7 +347,7 @@ async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Expla
             None
         }
     };
-    let settings = orders::slot(&world.ground, &order).await?;
+    let settings = orders::kept_slot(&world.ground, &order)?;
     let public = orders::public_bind(&order.manifest, &name);
     world.instances.hold(&world.ground.supervisor, &site, &name, settings, public, adopted);
     Ok(())
@@ -379,7 +396,7 @@ fn parent() -> Option<u32> {
 /// The service's API is its operators'; a plain user's is that user's.
 fn api_group(ground: &Ground) -> Option<u32> {
     let service = ground.folders.kind == FoldersKind::Service && ground.users.is_root();
-    service.then(|| machine::users::group(OPERATORS).ok().flatten()).flatten()
+    service.then(|| machine::users::group(model::accounts::OPERATORS).ok().flatten()).flatten()
 }
 
 #[cfg(test)]

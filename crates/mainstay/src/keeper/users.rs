@@ -9,13 +9,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use model::{AppName, Explain};
+use check::accounts;
+use model::{
+    AppName, Explain,
+    accounts::{EDGE, of_app},
+};
 use supervisor::User;
 
 use crate::config::machine::Machine;
-
-/// The account of the data plane.
-pub(crate) const EDGE: &str = "mainstay-edge";
 
 pub(crate) struct Users {
     root: bool,
@@ -43,12 +44,13 @@ impl Users {
 
     /// The account of an app, made if it has none; `None`: this keeper is not root and everything runs as its own user.
     /// # Errors
-    /// It cannot be made, is root's, or does not reach the data folder.
+    /// It cannot be made, is not the app's alone, or does not reach the data folder.
     pub(crate) fn of(&self, app: &AppName) -> Result<Option<User>, Explain> {
-        match self.named.get(app) {
+        let user = match self.named.get(app) {
             Some(name) => self.account(name, false),
-            None => self.account(&format!("mainstay-{app}"), true),
-        }
+            None => self.account(&of_app(app), true),
+        }?;
+        user.map(|user| self.alone(app, user)).transpose()
     }
 
     /// The edge's account, made if it is missing.
@@ -56,6 +58,23 @@ impl Users {
     /// It cannot be made.
     pub(crate) fn edge(&self) -> Result<Option<User>, Explain> {
         self.account(EDGE, true)
+    }
+
+    /// An account that somebody else has too would let the app at what is theirs.
+    fn alone(&self, app: &AppName, user: User) -> Result<User, Explain> {
+        let account = machine::users::Account {
+            name: user.name.clone(),
+            uid: user.ids.uid,
+            gid: user.ids.gid,
+            groups: user.ids.groups.clone(),
+            home: user.home.clone(),
+        };
+        let others = accounts::others(app, self.named.iter().map(|(app, name)| (app, name.as_str())));
+        let refused = accounts::refusal(app, &account, &others).or_else(|| accounts::surplus_group(&account));
+        let Some(why) = refused else { return Ok(user) };
+        Err(Explain::new("account-refused", format!("the app {app} cannot run as {}", user.name))
+            .caused_by(why)
+            .help("give it an account of its own: `user` under [app] in machine.toml, or leave it out"))
     }
 
     fn account(&self, name: &str, make: bool) -> Result<Option<User>, Explain> {
@@ -109,12 +128,26 @@ fn look_up(name: &str, make: bool) -> Result<User, Explain> {
         )
         .help(format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}")));
     };
-    if account.uid == 0 {
-        return Err(Explain::new("root-refused", format!("{name} is root, and an app cannot run as root")));
-    }
     Ok(User {
         name: name.to_owned(),
         ids: supervisor::spec::Ids { uid: account.uid, gid: account.gid, groups: account.groups },
         home: account.home,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_gets_no_account_that_another_has() {
+        let named = [("shop", "nobody"), ("blog", "nobody"), ("wiki", "bin")];
+        let named = named.map(|(app, account)| (app.parse().expect("a name"), account.to_owned()));
+        let users = Users { root: true, named: named.into(), data: "/".into(), known: Mutex::default() };
+        let of = |app: &str| users.of(&app.parse().expect("a name"));
+        let refused = of("shop").expect_err("the app blog has it too");
+        assert_eq!(refused.code, "account-refused");
+        assert!(refused.to_string().contains("the app blog"), "{refused}");
+        assert_eq!(of("wiki").expect("its own").expect("root gives accounts").name, "bin");
+    }
 }

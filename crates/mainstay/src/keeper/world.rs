@@ -26,7 +26,7 @@ use super::{
     edge_words,
     ground::Ground,
     instances::{Instances, never_spawned},
-    jobs::{self, Jobs},
+    jobs::Jobs,
     oneoff::OneOffs,
     orders, secrets,
     smoke::Smoker,
@@ -69,8 +69,6 @@ impl World for Outside {
         if self.instances.slot(&order.site, &order.name).is_some() {
             return Ok(());
         }
-        jobs::enclose(&self.ground, &order.site)?;
-        jobs::give(&self.ground, &order.site, &order.shared_dir)?;
         let settings = orders::slot(&self.ground, &order).await?;
         let public = orders::public_bind(&order.manifest, &order.name);
         let slot =
@@ -86,6 +84,16 @@ impl World for Outside {
         self.instances.stop(&order.site, &order.name, StopPlan { signal: 9, grace: Duration::ZERO }).await;
         Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
             .caused_by(why))
+    }
+
+    async fn keep_instance(&self, order: StartOrder) -> Result<(), Explain> {
+        if self.instances.slot(&order.site, &order.name).is_some() {
+            return Ok(());
+        }
+        let settings = orders::kept_slot(&self.ground, &order)?;
+        let public = orders::public_bind(&order.manifest, &order.name);
+        self.instances.hold(&self.ground.supervisor, &order.site, &order.name, settings, public, None);
+        Ok(())
     }
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
@@ -129,7 +137,7 @@ impl World for Outside {
     }
 
     async fn adopt_job(&self, _site: &Site, process: ProcessId) -> Result<Option<JobEnd>, Explain> {
-        Ok(self.jobs.adopt(process).await)
+        Ok(self.jobs.end(process).await)
     }
 
     async fn stop_job(&self, _site: &Site, process: ProcessId) -> Result<(), Explain> {

@@ -62,6 +62,10 @@ impl World for SimWorld {
         Ok(())
     }
 
+    async fn keep_instance(&self, order: StartOrder) -> Result<(), Explain> {
+        self.start_instance(order).await
+    }
+
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
         self.call().await;
         sleep(Duration::from_millis(100)).await;

@@ -3,9 +3,9 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -21,12 +21,14 @@ pub(super) struct Files {
     log: LogFile,
     file_bytes_max: u64,
     open: Option<(File, u64)>,
+    /// When the first line of the open file was written.
+    begins: SystemTime,
 }
 
 impl Files {
     pub(super) fn new(log: LogFile) -> Self {
         let file_bytes_max = (log.max_bytes / FILES).max(FILE_BYTES_MIN);
-        Self { log, file_bytes_max, open: None }
+        Self { log, file_bytes_max, open: None, begins: SystemTime::UNIX_EPOCH }
     }
 
     /// Writes whole lines; returns how many could not be written.
@@ -56,13 +58,19 @@ impl Files {
         }
         let size = self.opened()?.1;
         let first = first_lines(lines, 0) as u64;
-        if size > 0 && size + first > self.file_bytes_max {
+        if size > 0 && (size + first > self.file_bytes_max || self.is_old()) {
             self.open = None;
             self.rotate();
             self.opened()?;
         }
         let size = self.open.as_ref().map_or(0, |(_, size)| *size);
         Ok(self.file_bytes_max.saturating_sub(size))
+    }
+
+    /// A log of few words never grows full: it is closed by age, so that its lines can go.
+    fn is_old(&self) -> bool {
+        let age = SystemTime::now().duration_since(self.begins).unwrap_or_default();
+        age > Duration::from_secs(self.log.max_age_s)
     }
 
     fn opened(&mut self) -> io::Result<&mut (File, u64)> {
@@ -75,6 +83,7 @@ impl Files {
             let file =
                 options.append(true).create(true).mode(0o640).custom_flags(nofollow).open(&self.log.path)?;
             let size = file.metadata()?.len();
+            self.begins = first_stamp(&self.log.path).unwrap_or_else(SystemTime::now);
             self.open = Some((file, size));
         }
         self.open.as_mut().ok_or_else(|| io::Error::other("no log file"))
@@ -113,6 +122,15 @@ impl Files {
     }
 }
 
+/// The time that the first line of a file carries; `None`: it has none.
+fn first_stamp(path: &Path) -> Option<SystemTime> {
+    // Longer than any stamp.
+    let mut head = [0; 64];
+    let count = File::open(path).ok()?.read(&mut head).ok()?;
+    let text = str::from_utf8(head.get(..count)?).ok()?;
+    text.split_once(' ')?.0.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+}
+
 /// How many bytes the whole lines at the start of `lines` take that fit `room`; at least one line.
 fn first_lines(lines: &[u8], room: u64) -> usize {
     let room = usize::try_from(room).unwrap_or(usize::MAX).min(lines.len());
@@ -125,7 +143,7 @@ fn first_lines(lines: &[u8], room: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn files(dir: &std::path::Path, max_bytes: u64) -> Files {
+    fn files(dir: &Path, max_bytes: u64) -> Files {
         Files::new(LogFile { path: dir.join("logs/web.log"), max_bytes, max_age_s: 3600 })
     }
 
@@ -150,6 +168,22 @@ mod tests {
         let first =
             newest.lines().next().and_then(|line| line.get(5..)?.parse::<u32>().ok()).expect("a number");
         assert_eq!(last + 1, first);
+    }
+
+    #[test]
+    fn a_file_of_few_words_is_closed_by_age() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = dir.path().join("logs/web.log");
+        fs::create_dir(dir.path().join("logs")).expect("made");
+        let at = |hours: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        for (hours, rotated) in [(2, true), (0, false)] {
+            fs::write(&log, format!("{:.9} stdout F before\n", at(hours))).expect("written");
+            let line = format!("{:.9} stdout F now\n", at(0));
+            assert_eq!(files(dir.path(), 1 << 20).write(line.as_bytes()), 0);
+            let text = fs::read_to_string(&log).expect("text");
+            assert_eq!(text.lines().count() == 1, rotated, "{text}");
+        }
+        assert!(dir.path().join("logs/web.log.1").exists());
     }
 
     #[test]

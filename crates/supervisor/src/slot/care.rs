@@ -10,8 +10,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Command, Ended, ProbeAnswer, SlotEvent, SlotSettings, SlotState, listens, probe, socket};
-use crate::{Exit, Process, StopPlan, Supervisor, restart::Policy};
+use super::{
+    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState, listens, probe, socket,
+};
+use crate::{Exit, Order, Process, StopPlan, Supervisor, restart::Policy};
 
 /// Lines of the log that go along with bad news.
 const TAIL_LINES: usize = 20;
@@ -21,6 +23,7 @@ const SHIM_PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Care {
     supervisor: Supervisor,
     settings: Arc<SlotSettings>,
+    orders: Orders,
     commands: mpsc::Receiver<Command>,
     state: watch::Sender<SlotState>,
     events: broadcast::Sender<SlotEvent>,
@@ -61,7 +64,9 @@ impl Care {
         events: broadcast::Sender<SlotEvent>,
     ) -> Self {
         let policy = Policy::new(settings.restart);
-        Self { supervisor, settings, commands, state, events, policy, restarts: 0, begun: Instant::now() }
+        let orders = settings.order.clone();
+        let begun = Instant::now();
+        Self { supervisor, settings, orders, commands, state, events, policy, restarts: 0, begun }
     }
 
     pub(super) async fn run(mut self, mut adopted: Option<Process>) {
@@ -74,7 +79,7 @@ impl Care {
                         let born = Instant::now() - age(&process);
                         self.live(process, born).await
                     }
-                    Err(last) => After::BackOff { last, lived: Duration::ZERO },
+                    Err(instead) => instead,
                 },
             };
             let after = match after {
@@ -93,19 +98,45 @@ impl Care {
         }
     }
 
-    async fn spawn(&self) -> Result<Process, Ended> {
+    /// The next process, or what comes instead of one.
+    async fn spawn(&mut self) -> Result<Process, After> {
         self.starting(None, None);
-        match self.supervisor.spawn(&self.settings.order).await {
+        let order = self.order().await?;
+        match self.supervisor.spawn(&order).await {
             Ok(process) => {
                 self.say(SlotEvent::Started { process: process.id(), pid: process.pid() });
                 Ok(process)
             }
-            Err(error) => {
-                let error = told(&error);
-                self.say(SlotEvent::NotSpawned { error: error.clone() });
-                Err(Ended::NotSpawned(error))
-            }
+            Err(error) => Err(self.not_spawned(told(&error))),
         }
+    }
+
+    /// The order, asked for where it is not known yet. Who is asked may be slow, so commands are heard meanwhile.
+    async fn order(&mut self) -> Result<Order, After> {
+        let asking = match &self.orders {
+            Orders::Given(order) => return Ok((**order).clone()),
+            Orders::Asked(ask) => ask(),
+        };
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => Err(match command {
+                Some(Command::Stop(_)) => After::Stopped(None),
+                Some(Command::Restart) => After::Next,
+                None => After::Left,
+            }),
+            asked = asking => match asked {
+                Ok(order) => {
+                    self.orders = order.clone().into();
+                    Ok(order)
+                }
+                Err(why) => Err(self.not_spawned(why)),
+            },
+        }
+    }
+
+    fn not_spawned(&self, error: String) -> After {
+        self.say(SlotEvent::NotSpawned { error: error.clone() });
+        After::BackOff { last: Ended::NotSpawned(error), lived: Duration::ZERO }
     }
 
     /// A process from its first moment to its burial. Its startup deadline counts from `looked_at`.
@@ -227,7 +258,7 @@ impl Care {
     /// Stops, waits, buries. Words that come meanwhile can hasten it; tells whether one of them was to stop for good.
     async fn end(&mut self, process: Process, plan: Option<StopPlan>) -> (Exit, bool) {
         self.state.send_replace(SlotState::Stopping { process: process.clone(), since: SystemTime::now() });
-        let mut plan = plan.unwrap_or(self.settings.order.stop);
+        let mut plan = plan.unwrap_or_else(|| process.spec().stop.into());
         let (mut for_good, mut held) = (false, true);
         let exit = loop {
             if let Err(error) = process.stop_with(plan).await {

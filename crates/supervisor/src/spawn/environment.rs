@@ -33,9 +33,12 @@ impl Place<'_> {
             Program::Own(args) => {
                 Ok(std::iter::once("mainstay".to_owned()).chain(args.iter().cloned()).collect())
             }
-            Program::Command(words) if words.first().is_none_or(String::is_empty) => {
+            Program::Command(words) | Program::Verbatim(words)
+                if words.first().is_none_or(String::is_empty) =>
+            {
                 Err(SpawnError::NoCommand)
             }
+            Program::Verbatim(words) => Ok(words.clone()),
             Program::Command(words) => words.iter().map(|word| self.fill(word)).collect(),
         }
     }

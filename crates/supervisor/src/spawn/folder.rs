@@ -49,17 +49,35 @@ pub(super) fn write_spec(dir: &Path, spec: &Spec) -> Result<String, SpawnError> 
     Ok(crate::protocol::digest(&bytes))
 }
 
+/// Removes the temporary folders of processes that have no folder in the run folder: a reboot empties that one, not
+/// these. Blocking.
+pub(crate) fn remove_orphaned_tmp(inner: &Inner) {
+    let Some(Ok(entries)) = inner.settings.tmp_dir.as_ref().map(fs::read_dir) else { return };
+    for entry in entries.flatten() {
+        // What has another name is not ours to remove.
+        let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let orphaned = id.is_some_and(|id| !dirs::of(&inner.settings.run_dir, id).exists());
+        if orphaned {
+            remove_all(&entry.path());
+        }
+    }
+}
+
 /// Removes all that a process has left on disk and in the cgroup tree. Blocking; what is missing is no error.
 pub(crate) fn remove(inner: &Inner, spec: &Spec) {
     if let Some(place) = &spec.cgroup {
         super::tree::remove(place);
     }
     for path in [tmp(inner, spec.id), dirs::of(&inner.settings.run_dir, spec.id)] {
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %path.display(), %error, "what a process left behind could not be removed");
-            }
-            _ => {}
+        remove_all(&path);
+    }
+}
+
+fn remove_all(path: &Path) {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "what a process left behind could not be removed");
         }
+        _ => {}
     }
 }

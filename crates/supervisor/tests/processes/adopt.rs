@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_shim_that_hangs_is_killed_with_its_app", hung_shim),
         trial("another_spec_in_the_folder_is_not_adopted", other_spec),
         trial("a_new_keeper_finds_nothing_where_nothing_was", nothing),
+        trial("temporary_folders_of_another_boot_are_removed_and_no_others", orphaned_tmp),
     ];
     let places = [
         ("spawn-folder", "nothing"),
@@ -57,6 +58,21 @@ async fn adopts() {
     assert_eq!(process.wait().await.cause, Cause::Code(9));
     process.forget().await.expect("forgotten");
     assert_eq!(house.folders(), 0);
+}
+
+async fn orphaned_tmp() {
+    let house = House::new();
+    let process = house.spawn(&house.shell("sleep 1000")).await;
+    let tmp = house.path().join("tmp");
+    let (orphan, other) = (tmp.join(ulid::Ulid::generate().to_string()), tmp.join("kept by hand"));
+    std::fs::create_dir_all(orphan.join("below")).expect("made");
+    std::fs::create_dir(&other).expect("made");
+    let found = house.next_keeper().observe().await.expect("readable");
+    let [adopted] = adopted(&found)[..] else { panic!("{found:?}") };
+    let own = tmp.join(process.id().to_string());
+    assert_eq!((orphan.exists(), other.exists(), own.exists()), (false, true, true));
+    adopted.stop().await.expect("taken");
+    adopted.wait().await;
 }
 
 async fn sigstop() {

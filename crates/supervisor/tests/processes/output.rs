@@ -17,6 +17,7 @@ use crate::{
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
+        trial("an_output_that_is_given_a_descriptor_is_not_in_the_log", given_output),
         trial("both_streams_are_in_the_log_with_time_and_mark", streams),
         trial("a_secret_is_struck_before_the_disk_also_across_writes", redacted),
         trial("a_line_that_never_ends_is_cut_and_the_shim_stays_small", endless_line),
@@ -160,4 +161,21 @@ async fn disk_full() {
         .sum();
     let kept = texts.iter().filter(|text| text.len() == 99).count() as u64;
     assert_eq!(kept + dropped, 100_000, "each line is kept or counted");
+}
+
+async fn given_output() {
+    let house = House::new();
+    let (mut read, write) = std::io::pipe().expect("a pipe");
+    let mut order = house.order(&[]);
+    let line = "echo \"{print} LISTEN_FDS=$LISTEN_FDS\"; echo logged >&2";
+    order.program = supervisor::Program::Verbatim(["/bin/sh", "-c", line].map(str::to_owned).to_vec());
+    let fd = std::sync::Arc::new(write.into());
+    order.fds = vec![supervisor::Inherited { name: supervisor::console::STDOUT.to_owned(), fd }];
+    let process = house.spawn(&order).await;
+    assert!(process.wait().await.is_clean());
+    drop(order);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut read, &mut text).expect("nobody holds the other end any more");
+    assert_eq!(text, "{print} LISTEN_FDS=\n");
+    assert_eq!(house.texts(), ["logged"]);
 }

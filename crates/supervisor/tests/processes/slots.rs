@@ -1,6 +1,13 @@
 //! A slot keeps its instance alive, and tells what it saw.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use libtest_mimic::Trial;
 use model::{
@@ -9,7 +16,7 @@ use model::{
 };
 use supervisor::{
     Cause, Order, Slot, SlotEvent, SlotSettings, SlotState,
-    slot::{Ended, ListenFinding, ProbeAnswer},
+    slot::{Asking, Ended, ListenFinding, Orders, ProbeAnswer},
 };
 use tokio::sync::broadcast::Receiver;
 
@@ -30,6 +37,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_program_that_cannot_run_is_tried_again", not_spawned),
         trial("an_adopted_instance_stays_the_same_process", adopts),
         trial("an_adopted_instance_has_its_startup_deadline_anew", adopts_the_old),
+        trial("an_order_that_cannot_be_had_yet_is_asked_for_again_and_then_kept", asked_again),
+        trial("an_adopted_instance_asks_for_no_order_until_it_ends", adopted_asks_late),
+        trial("a_slot_can_be_stopped_while_it_asks_for_its_order", stop_while_asking),
         trial("a_worker_is_up_when_it_says_so", worker),
         trial("a_worker_that_says_nothing_is_up_when_it_has_lived", silent_worker),
         trial("a_restart_gives_another_process", restart),
@@ -46,7 +56,7 @@ fn request(path: &str) -> ProbeRequest {
 /// Probed for its startup every 50 ms, restarted after 50 ms.
 fn settings(order: Order) -> SlotSettings {
     SlotSettings {
-        order,
+        order: order.into(),
         restart: Restart { backoff_initial: Span::millis(50), jitter: 0.0, ..Restart::default() },
         startup: Some(StartupProbe { request: request("/up"), deadline: Span::secs(20) }),
         liveness: None,
@@ -151,7 +161,7 @@ async fn failed_startup() {
     // Now one that listens on a port of its own.
     let mut order = house.app(&["http", "127.0.0.1:0", "200"]);
     order.listen = Some(Listen::Tcp);
-    let (slot, mut events) = start(&house, SlotSettings { order, ..settings });
+    let (slot, mut events) = start(&house, SlotSettings { order: order.into(), ..settings });
     let findings = event(&mut events, |event| match event {
         SlotEvent::Listens { findings, .. } => Some(findings),
         _ => None,
@@ -263,6 +273,72 @@ async fn adopts_the_old() {
     assert!(slot.up().await);
     assert_eq!(slot.process().expect("alive").pid(), first.pid(), "it was restarted");
     slot.stop(None).await;
+}
+
+/// Gives the order from the third question on, and counts the questions.
+fn third_time(order: Order) -> (Orders, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let ask = move || -> Asking {
+        let given = if count.fetch_add(1, Ordering::SeqCst) < 2 {
+            Err("the vault is shut".to_owned())
+        } else {
+            Ok(order.clone())
+        };
+        Box::pin(async { given })
+    };
+    (Orders::Asked(Arc::new(ask)), asked)
+}
+
+async fn asked_again() {
+    let house = House::new();
+    let order = web(&house, "200");
+    let (orders, asked) = third_time(order.clone());
+    let (slot, mut events) = start(&house, SlotSettings { order: orders, ..settings(order) });
+    let why = event(&mut events, |event| match event {
+        SlotEvent::NotSpawned { error } => Some(error),
+        _ => None,
+    })
+    .await;
+    assert_eq!(why, "the vault is shut");
+    assert!(slot.up().await);
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    slot.restart().await;
+    event(&mut events, |event| matches!(event, SlotEvent::StartupPassed { .. }).then_some(())).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 3, "what is known is not asked for again");
+    slot.stop(None).await;
+}
+
+async fn adopted_asks_late() {
+    let house = House::new();
+    let process = house.supervisor.spawn(&web(&house, "200")).await.expect("spawned");
+    let (orders, asked) = third_time(web(&house, "200"));
+    let next = house.next_keeper();
+    let found = next.observe().await.expect("readable");
+    let [adopted] = adopted(&found)[..] else { panic!("{found:?}") };
+    let settings = SlotSettings { order: orders, ..settings(web(&house, "200")) };
+    let slot = Slot::start(next, settings, Some(adopted.clone()));
+    let mut events = slot.events();
+    assert!(slot.up().await);
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "it lives without");
+    process.signal(9).await.expect("killed");
+    event(&mut events, |event| matches!(event, SlotEvent::Started { .. }).then_some(())).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    slot.stop(None).await;
+}
+
+async fn stop_while_asking() {
+    let house = House::new();
+    let order = house.shell("sleep 1000");
+    let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let never = move || -> Asking {
+        asks.send(()).expect("the test hears it");
+        Box::pin(std::future::pending())
+    };
+    let settings = SlotSettings { order: Orders::Asked(Arc::new(never)), ..settings(order) };
+    let (slot, _events) = start(&house, settings);
+    asked.recv().await.expect("it asks");
+    assert_eq!(slot.stop(None).await, None);
 }
 
 async fn worker() {

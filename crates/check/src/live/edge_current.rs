@@ -1,0 +1,23 @@
+//! The edge does what machine.toml says now.
+
+use api::checks::{Severity, State};
+use model::Explain;
+
+use super::{Live, Running};
+use crate::finding::{Check, found_if};
+
+pub(super) const CHECK: Check<Running> = Check {
+    id: "edge-current",
+    title: "the edge does what machine.toml says",
+    severity: Severity::Warning,
+    sources: &["RUN-06"],
+    run,
+};
+
+fn run(context: &Live<'_>) -> State {
+    let explain =
+        Explain::new("edge-not-current", "the edge that runs was started before machine.toml was changed")
+            .now("it serves as it did before")
+            .help("`mainstay down` and `mainstay up` start one with the new settings");
+    found_if(context.machine.pending.clone(), explain, "it was started with these settings")
+}

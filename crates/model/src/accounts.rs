@@ -1,0 +1,13 @@
+//! How accounts are called that Mainstay makes or asks about. An account is what keeps apps apart: each is one app's.
+
+use crate::AppName;
+
+/// The data plane runs as this one.
+pub const EDGE: &str = "mainstay-edge";
+/// The group whose members may use the API of the machine's service, and so deploy any app.
+pub const OPERATORS: &str = "mainstay";
+
+/// The account that is made for an app which machine.toml gives none.
+pub fn of_app(app: &AppName) -> String {
+    format!("mainstay-{app}")
+}
