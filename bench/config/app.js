@@ -57,6 +57,7 @@ if (env.FAKE_BOOT === 'throw') throw new Error('thrown at boot on purpose');
 if (env.FAKE_BOOT === 'never-listen') setInterval(() => {}, 1000);
 else setTimeout(() => server.listen(Number(env.PORT), '127.0.0.1'), Number(env.FAKE_BOOT_DELAY_MS || 0));
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
+// Many apps have no handler: they die at the signal with all that they hold.
+for (const signal of env.FAKE_STOP === 'die' ? [] : ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => { server.close(() => process.exit(0)); server.closeIdleConnections(); });
 }

@@ -27,6 +27,9 @@ enum Act {
 struct Case {
     name: &'static str,
     load: fn() -> Load,
+    /// Of the first release, and of the next where the act does not say otherwise.
+    variables: &'static [(&'static str, &'static str)],
+    instances: u32,
     act: Act,
     /// How the deploy must end under Mainstay.
     exit: i32,
@@ -34,10 +37,19 @@ struct Case {
     may_lose_held: bool,
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 13] = [
     case("reload, short requests on keep-alive", short, Act::Deploy(&[("FAKE_LABEL", "2")]), 0),
     case("reload, 500 ms requests on keep-alive", slow, Act::Deploy(&[("FAKE_LABEL", "2")]), 0),
     case("reload, 20 event streams", streams, Act::Deploy(&[("FAKE_LABEL", "2")]), 0),
+    case("reload, a new connection for each request", fresh, Act::Deploy(&[("FAKE_LABEL", "2")]), 0),
+    Case {
+        variables: &[("FAKE_STOP", "die")],
+        ..case("reload of an app without signal handling", short, Act::Deploy(&[("FAKE_STOP", "die")]), 0)
+    },
+    Case {
+        instances: 1,
+        ..case("reload of one process, 500 ms requests", slow, Act::Deploy(&[("FAKE_LABEL", "2")]), 0)
+    },
     case("new release throws at boot", short, Act::Deploy(&[("FAKE_BOOT", "throw")]), 4),
     case("new release never listens", short, Act::Deploy(&[("FAKE_BOOT", "never-listen")]), 4),
     case("new release answers 500", short, Act::Deploy(&[("FAKE_STATUS", "500")]), 4),
@@ -48,7 +60,7 @@ const CASES: [Case; 10] = [
 ];
 
 const fn case(name: &'static str, load: fn() -> Load, act: Act, exit: i32) -> Case {
-    Case { name, load, act, exit, may_lose_held: false }
+    Case { name, load, variables: &[], instances: 2, act, exit, may_lose_held: false }
 }
 
 /// How long the load goes on after the act: an outage shows.
@@ -69,9 +81,9 @@ pub(crate) fn run(quick: bool) -> bool {
     for case in &CASES {
         println!("\n{}", case.name);
         for _ in 0..runs {
-            let ours = measure(case, &mut Mainstays::start());
+            let ours = measure(case, &mut Mainstays::start(case.instances, case.variables));
             show("mainstay", &ours);
-            let theirs = measure(case, &mut Pm2s::start(&pm2));
+            let theirs = measure(case, &mut Pm2s::start(&pm2, case.instances, case.variables));
             show("pm2", &theirs);
             met &= meets(case, &ours);
         }
@@ -121,6 +133,11 @@ fn none() -> Load {
 /// About 300 requests a second. Small answers: Node makes the filler slowly.
 fn short() -> Load {
     Load { short: 8, answer_bytes_max: 200, ..none() }
+}
+
+/// The same, each on a connection of its own.
+fn fresh() -> Load {
+    Load { fresh: true, ..short() }
 }
 
 /// About 100 requests a second that take half a second each.

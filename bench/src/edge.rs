@@ -17,7 +17,8 @@ const BAR_H1: f64 = 1.15;
 const BAR_H2: f64 = 1.25;
 const OURS: &str = "mainstay";
 
-pub(crate) fn run(quick: bool) -> bool {
+/// `only`: cells with this in their name.
+pub(crate) fn run(quick: bool, only: Option<&str>) -> bool {
     let debian = install::debian_13();
     // One worker, as the peers have: two that share the first core would take turns, and p99 would show it.
     let mainstay = Mainstay::start_with("[edge]\nworkers = 1");
@@ -29,7 +30,9 @@ pub(crate) fn run(quick: bool) -> bool {
     peers.iter().for_each(|peer| println!("{:<10} {}", peer.name, peer.version));
     peers.iter().for_each(Peer::pin_to_first_core);
     let (rounds, seconds) = if quick { (1, 2) } else { (5, 5) };
-    let met = Cell::all().into_iter().map(|cell| table(&peers, cell, rounds, seconds));
+    let cells =
+        Cell::all().into_iter().filter(|cell| only.is_none_or(|only| cell.to_string().contains(only)));
+    let met = cells.map(|cell| table(&peers, cell, rounds, seconds));
     // Every cell is measured and shown, also after one that missed its bar.
     met.collect::<Vec<_>>().into_iter().all(|met| met)
 }

@@ -11,15 +11,20 @@ mod memory;
 
 use std::process::ExitCode;
 
+fn after<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == flag)?;
+    arguments.get(at + 1).map(String::as_str)
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let met = match arguments.first().map(String::as_str) {
-        Some("edge") => edge::run(quick),
+        Some("edge") => edge::run(quick, after(&arguments, "--cell")),
         Some("deploy") => deploy::run(quick),
         Some("memory") => memory::run(quick),
         _ => {
-            eprintln!("cargo xtask bench edge | deploy | memory [--quick]");
+            eprintln!("cargo xtask bench edge | deploy | memory [--quick] [--cell TEXT]");
             return ExitCode::FAILURE;
         }
     };

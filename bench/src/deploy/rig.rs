@@ -30,16 +30,17 @@ const APP: &str = include_str!("../../config/app.js");
 pub(super) struct Mainstays {
     mainstay: Mainstay,
     folder: PathBuf,
+    instances: u32,
 }
 
 impl Mainstays {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(instances: u32, variables: &Variables) -> Self {
         let mainstay = Mainstay::start();
         let folder = mainstay.folder().join("app");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("app.js"), APP).expect("written");
-        let mut rig = Self { mainstay, folder };
-        assert_eq!(rig.deploy(&[]), 0, "the first release serves");
+        let mut rig = Self { mainstay, folder, instances };
+        assert_eq!(rig.deploy(variables), 0, "the first release serves");
         rig
     }
 }
@@ -52,6 +53,7 @@ impl Rig for Mainstays {
 
     fn deploy(&mut self, variables: &Variables) -> i32 {
         let env: Vec<_> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+        let instances = self.instances;
         let text = format!(
             r#"manifest = 1
 [app]
@@ -60,7 +62,7 @@ name = "bench"
 dir = "."
 [service.web]
 command = ["node", "app.js"]
-instances = 2
+instances = {instances}
 listen = "tcp"
 env = {{ {} }}
 [service.web.probes]
@@ -97,14 +99,15 @@ pub(super) struct Pm2s {
     pm2: PathBuf,
     home: tempfile::TempDir,
     port: u16,
+    instances: u32,
 }
 
 impl Pm2s {
-    pub(super) fn start(pm2: &Path) -> Self {
+    pub(super) fn start(pm2: &Path, instances: u32, variables: &Variables) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         fs::write(home.path().join("app.js"), APP).expect("written");
-        let rig = Self { pm2: pm2.to_owned(), home, port: free_port() };
-        rig.configure(&[]);
+        let rig = Self { pm2: pm2.to_owned(), home, port: free_port(), instances };
+        rig.configure(variables);
         assert_eq!(rig.run(&["start", "ecosystem.json"]), 0, "PM2 starts");
         wait::until("the app listens under PM2", Duration::from_secs(20), || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, rig.port)).is_ok()
@@ -117,7 +120,7 @@ impl Pm2s {
         variables.iter().for_each(|(name, value)| env[*name] = (*value).into());
         let script = self.home.path().join("app.js");
         let app = serde_json::json!({
-            "name": "bench", "script": script, "exec_mode": "cluster", "instances": 2, "env": env,
+            "name": "bench", "script": script, "exec_mode": "cluster", "instances": self.instances, "env": env,
         });
         let text = serde_json::json!({ "apps": [app] }).to_string();
         fs::write(self.home.path().join("ecosystem.json"), text).expect("written");

@@ -130,7 +130,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// RELEASE.md's exit codes.
+    /// The exit code of a command that ends so.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Served | Self::Unchanged => 0,

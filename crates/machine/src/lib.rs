@@ -12,6 +12,7 @@ pub mod fds;
 pub mod fs;
 pub mod lock;
 pub mod memfd;
+pub mod memory;
 pub mod pidfd;
 pub mod planted;
 pub mod proc;

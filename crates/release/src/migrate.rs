@@ -37,8 +37,19 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     }
     run.log.note(format!("migrating the database from schema {before} to {target}"));
     run.log.append(Kind::MigrateIntent { before, target })?;
-    let end = job(run, JobKind::Migrate, &migrate.command, &migrate).await?;
-    conclude(run, before, target, Some(end)).await
+    match job(run, JobKind::Migrate, &migrate.command, &migrate).await {
+        Ok(end) => conclude(run, before, target, Some(end)).await,
+        // Whether it began is not known: the database says it.
+        Err(error) => match read_version(run, &migrate).await {
+            Ok(after) if after == before => Err(Halt::Abort(
+                error.now(format!("the database is unchanged at schema {before}; {}", run.now_serving())),
+            )),
+            _ => {
+                run.log.warn(error);
+                conclude(run, before, target, None).await
+            }
+        },
+    }
 }
 
 /// Takes up a migration that another keeper began: waits for it if it lives, then looks.

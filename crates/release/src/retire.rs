@@ -41,14 +41,18 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
     }
     let errors = at.stop_groups(std::slice::from_ref(group)).await;
     for error in &errors {
-        // STOP never fails a good deploy; what is left is tried again by the next keeper.
+        // STOP never fails a good deploy: the record says what is left, and a person must look.
         tracing::error!(site = %at.site, %error, "An instance is not stopped.");
     }
     if let Err(error) = at.books.change(|state| state.leaving.retain(|l| l.group != *group)) {
         tracing::warn!(site = %at.site, %error, "A stopped group is still in the books.");
     }
     let cut = cut.map(|open| format!("; cut {open} at their time-outs")).unwrap_or_default();
-    Some(format!("{} of release {} is stopped{cut}", group.service, group.release))
+    let end = match errors.first() {
+        None => "is stopped".to_owned(),
+        Some(error) => format!("is not stopped whole: {error}"),
+    };
+    Some(format!("{} of release {} {end}{cut}", group.service, group.release))
 }
 
 fn begin_stop(state: &mut State, group: &Group) -> bool {

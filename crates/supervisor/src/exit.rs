@@ -15,6 +15,9 @@ pub struct Exit {
     pub usage: Usage,
     /// Wall clock, milliseconds since 1970; for people.
     pub at_unix_ms: u64,
+    /// A process of it did not die of SIGKILL: it is stuck in the kernel and lives on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_behind: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +45,14 @@ pub struct Usage {
 impl Exit {
     /// An end that nobody witnessed, at `at_unix_ms`.
     pub fn lost(at_unix_ms: u64) -> Self {
-        Self { cause: Cause::Lost, oom: false, asked: false, usage: Usage::default(), at_unix_ms }
+        Self {
+            cause: Cause::Lost,
+            oom: false,
+            asked: false,
+            usage: Usage::default(),
+            at_unix_ms,
+            left_behind: false,
+        }
     }
 
     /// Status 0, or an end that was asked for, by whichever status: apps without a handler die of SIGTERM at once.

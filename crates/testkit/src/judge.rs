@@ -45,8 +45,10 @@ pub struct Target {
 /// How many clients of each kind, and their pace.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// Clients of short requests of all methods on keep-alive connections.
+    /// Clients of short requests of all methods, on keep-alive connections unless `fresh`.
     pub short: usize,
+    /// Short clients connect anew for each request.
+    pub fresh: bool,
     /// Largest answer that a short client asks for.
     pub answer_bytes_max: usize,
     /// Pause of a short client between two requests.
@@ -73,6 +75,7 @@ impl Load {
     pub fn mixed() -> Self {
         Self {
             short: 8,
+            fresh: false,
             answer_bytes_max: usize::MAX,
             pace: Duration::from_millis(25),
             slow: 8,

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use testkit::{
-    Failure, FakeApp, Judge, Load, Mainstay,
+    Failure, FakeApp, Judge, Load, Mainstay, Report, http,
+    judge::tally::Kind,
     mainstay::processes::{is_alive, kill, parent},
     wait,
 };
@@ -139,10 +140,10 @@ fn a_killed_instance_fails_at_most_what_it_held_and_comes_back() {
     let (mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());
     let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("an instance");
-    let held = judge.open_now();
+    let held = Held::by(&mainstay, &name);
     kill(pid);
     comes_back(&mainstay, &app, &name, pid);
-    at_most(judge, held, &mainstay, &app);
+    held.at_most_of_it(&name, judge, &mainstay, &app);
 }
 
 #[test]
@@ -152,11 +153,11 @@ fn a_killed_shim_takes_its_instance_along_and_both_come_back() {
     let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("an instance");
     let shim = parent(pid).expect("an instance has a parent");
     assert_ne!(shim, mainstay.keeper_pid(), "the parent of an app is its shim");
-    let held = judge.open_now();
+    let held = Held::by(&mainstay, &name);
     kill(shim);
     wait::until("the app dies with its shim", BACK_LIMIT, || !is_alive(pid));
     comes_back(&mainstay, &app, &name, pid);
-    at_most(judge, held, &mainstay, &app);
+    held.at_most_of_it(&name, judge, &mainstay, &app);
 }
 
 fn comes_back(mainstay: &Mainstay, app: &FakeApp, name: &str, old: u32) {
@@ -173,8 +174,43 @@ fn comes_back(mainstay: &Mainstay, app: &FakeApp, name: &str, old: u32) {
     });
 }
 
+/// What one instance held, by class, as the edge counted it.
+struct Held {
+    http: usize,
+    streams: usize,
+    websockets: usize,
+}
+
+/// What may come to an instance between the look at it and its kill, of each class.
+const BETWEEN: usize = 4;
+
+impl Held {
+    fn by(mainstay: &Mainstay, name: &str) -> Self {
+        let socket = mainstay.run_folder().join("edge/control.sock");
+        let status = http::ask_unix(&socket, "GET", "/status", &[]).expect("the edge answers").json();
+        let pools = status["pools"].as_array().cloned().unwrap_or_default();
+        let upstreams =
+            pools.iter().flat_map(|pool| pool["upstreams"].as_array().cloned().unwrap_or_default());
+        let found: Vec<_> = upstreams.filter(|upstream| upstream["name"] == name).collect();
+        let [upstream] = &found[..] else { panic!("the edge knows {name} once: {status}") };
+        let of = |class: &str| upstream["active"][class].as_u64().expect("a count") as usize;
+        Self { http: of("http"), streams: of("stream"), websockets: of("websocket") }
+    }
+
+    /// What failed is, class by class, no more than `name` held, and nothing of another's.
+    fn at_most_of_it(&self, name: &str, judge: Judge, mainstay: &Mainstay, app: &FakeApp) {
+        let report = at_most(judge, self.http + self.streams + self.websockets + 3 * BETWEEN, mainstay, app);
+        let of_others = report.failures.iter().filter(|f| f.instance.as_ref().is_some_and(|by| by != name));
+        assert_eq!(of_others.count(), 0, "what another instance held failed\n{report}");
+        for (kind, held) in [(Kind::Stream, self.streams), (Kind::Socket, self.websockets)] {
+            let failed = report.failures.iter().filter(|failed| failed.kind == kind).count();
+            assert!(failed <= held + BETWEEN, "{failed} of {kind:?} failed, {held} were held\n{report}");
+        }
+    }
+}
+
 /// Nothing but what was open at the kill may have failed, and nobody was refused.
-pub(crate) fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) {
+pub(crate) fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) -> Report {
     judge.wait_answers(200);
     let report = judge.finish(Some(&app.ledger(mainstay)));
     println!("{report}");
@@ -184,6 +220,7 @@ pub(crate) fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &Fake
     for class in never {
         assert_eq!(report.count(class), 0, "{class:?}\n{report}");
     }
+    report
 }
 
 #[test]
@@ -200,7 +237,7 @@ fn a_killed_edge_ends_what_it_held_and_refuses_nobody() {
 
 /// The phases in which the keeper is killed, and how such a deploy may end.
 const PHASES: [(&str, &[i32]); 8] = [
-    // Before the switch: what is not switched is aborted, by RELEASE.md "Crash or reboot".
+    // What is not switched is aborted.
     ("preflight", &[4]),
     ("stage", &[4]),
     // An adopted migration is waited for, and the deploy goes on.
@@ -216,7 +253,7 @@ const PHASES: [(&str, &[i32]); 8] = [
 #[test]
 fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learns_the_end() {
     let (mainstay, app) = serving_fake();
-    let judge = judge(&mainstay, &app, Load::requests());
+    let judge = judge(&mainstay, &app, Load { streams: 4, events: 8, websockets: 2, ..Load::requests() });
     // Long enough in start and gate to be met there.
     let mut next = app.clone().env("FAKE_BOOT_DELAY_MS", "1000").env("FAKE_READY_AFTER_MS", "1500");
     let mut ends = BTreeMap::new();

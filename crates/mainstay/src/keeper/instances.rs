@@ -78,11 +78,20 @@ impl Instances {
     }
 
     /// Stops the instance and forgets it once nothing of it is left.
-    pub(crate) async fn stop(&self, site: &Site, name: &InstanceName, plan: StopPlan) {
-        let Some(slot) = self.slot(site, name) else { return };
-        slot.stop(Some(plan)).await;
+    /// # Errors
+    /// A process of it lives on, whatever was done; it is forgotten all the same, since nobody can do more.
+    pub(crate) async fn stop(&self, site: &Site, name: &InstanceName, plan: StopPlan) -> Result<(), Explain> {
+        let Some(slot) = self.slot(site, name) else { return Ok(()) };
+        let exit = slot.stop(Some(plan)).await;
         self.inner().held.remove(&(site.clone(), name.clone()));
         self.changed(site);
+        if !exit.is_some_and(|exit| exit.left_behind) {
+            return Ok(());
+        }
+        let message = format!("a process of {name} of {site} does not end, not even by SIGKILL");
+        Err(Explain::new("instance-not-stopped", message)
+            .caused_by("it is stuck in the kernel, mostly on a disk or a network file system")
+            .help("`ps -eo pid,stat,wchan:30,args` shows where (state D); if that does not pass, only a reboot ends it"))
     }
 
     pub(crate) fn observed(&self, site: &Site) -> Vec<Observed> {

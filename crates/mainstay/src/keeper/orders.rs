@@ -17,6 +17,8 @@ use super::{ground::Ground, instances::PublicBind, jobs, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
+/// The label of an instance: the id that its deploy's journal announced it by.
+const JOURNALLED: &str = "journalled";
 /// The label that says when its time is over, as the monotonic clock of this boot counts milliseconds.
 pub(crate) const UNTIL: &str = "until-monotonic-ms";
 
@@ -66,7 +68,7 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         name: name.to_string(),
         kind: Kind::Instance,
         release: Some(name.release),
-        labels: BTreeMap::new(),
+        labels: BTreeMap::from([(JOURNALLED.to_owned(), order.process.to_string())]),
         program: Program::Command(service.command.clone()),
         cwd: order.release_dir.clone(),
         shared_dir: Some(order.shared_dir.clone()),

@@ -81,7 +81,8 @@ impl World for Outside {
             Err(_) => Some(format!("no process within {} s", SPAWN_LIMIT.as_secs())),
         };
         let Some(why) = refused else { return Ok(()) };
-        self.instances.stop(&order.site, &order.name, StopPlan { signal: 9, grace: Duration::ZERO }).await;
+        let at_once = StopPlan { signal: 9, grace: Duration::ZERO };
+        self.instances.stop(&order.site, &order.name, at_once).await?;
         Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
             .caused_by(why))
     }
@@ -98,8 +99,7 @@ impl World for Outside {
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
         let plan = StopPlan { signal: signal_number(order.signal), grace: order.grace };
-        self.instances.stop(&order.site, &order.name, plan).await;
-        Ok(())
+        self.instances.stop(&order.site, &order.name, plan).await
     }
 
     async fn hint(&self, site: &Site, instance: &InstanceName, hint: &DrainHint) -> Result<(), Explain> {

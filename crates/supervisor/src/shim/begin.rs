@@ -172,6 +172,7 @@ fn not_started(dir: &Path, why: String) -> Result<Begun, BeginError> {
         asked: false,
         usage: Usage::default(),
         at_unix_ms,
+        left_behind: false,
     };
     write_exit(dir, &exit).map_err(doing("write exit.json"))?;
     Ok(Begun::NotStarted(why))

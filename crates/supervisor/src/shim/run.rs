@@ -357,6 +357,7 @@ impl Run {
                 rss_max_bytes: main.rss_max_bytes,
             },
             at_unix_ms: machine::clock::now_unix_ms(),
+            left_behind: someone_is_left,
         };
         self.write_exit(exit);
     }

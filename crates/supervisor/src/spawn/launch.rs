@@ -66,7 +66,10 @@ pub(super) async fn launch(supervisor: &Supervisor, order: &Order) -> Result<Pro
     };
     let spec = prepared.spec.clone();
     let failed = match reported {
-        Ok(Report::Started(hello)) => return finish(supervisor, prepared, hello).await,
+        Ok(Report::Started(hello)) => match finish(supervisor, prepared, hello).await {
+            Ok(process) => return Ok(process),
+            Err(error) => error,
+        },
         Ok(Report::NotStarted(why)) => {
             let program = crate::shim::described(&spec).display().to_string();
             SpawnError::Exec { program, why }
@@ -261,7 +264,7 @@ async fn finish(supervisor: &Supervisor, prepared: Prepared, hello: Hello) -> Re
     let attached = Process::attach(supervisor, spec, dir, &digest, door.lease).await;
     match attached {
         Ok(process) => Ok(process),
-        // It was there a moment ago: its shim died between its report and our question.
+        // It was there a moment ago: its shim died between its report and our question, or does not answer it.
         Err(error) => Err(SpawnError::Shim { name, why: format!("pid {}: {error}", hello.shim_pid) }),
     }
 }

@@ -36,6 +36,9 @@ pub(super) async fn short(shared: Arc<Shared>, client: usize) {
         } else {
             ask(&shared, &mut connection, &asked).await;
         }
+        if shared.load.fresh {
+            connection.hang_up();
+        }
         shared.pause(shared.load.pace).await;
     }
 }
