@@ -15,6 +15,7 @@ use crate::{
 ///
 /// One line for each app and environment: what the edge serves, how many instances are ready, and where.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay apps\n  mainstay apps --json | jq -r '.[].site'")]
 pub struct Apps {}
 
 impl Apps {

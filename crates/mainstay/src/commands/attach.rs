@@ -17,7 +17,7 @@ use crate::{
 /// Whoever began it, from whichever terminal; it ends with the exit code of the deploy. Where none is at work, the last
 /// one is told again.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = watch::EXIT_CODES)]
+#[command(after_help = concat!("Example:\n  mainstay attach\n\n", watch::exit_codes!()))]
 pub struct Attach {}
 
 impl Attach {

@@ -17,6 +17,7 @@ use crate::{
 /// which is still warm, is returned to. From the drain on there is nothing left to cancel: that is refused, with the
 /// reason. Works from any terminal, also when the client that began the deploy is gone.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay cancel\n  mainstay cancel --app assistant --env staging")]
 pub struct Cancel {}
 
 impl Cancel {

@@ -30,7 +30,7 @@ const KEEPER_BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(6
 ///
 /// The deploy runs in Mainstay, not in this client: closing the terminal does not end it.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = watch::EXIT_CODES)]
+#[command(after_help = concat!("Examples:\n  mainstay deploy --dry-run\n  mainstay deploy\n  mainstay deploy --env staging --wait 10m\n  mainstay deploy --release 41\n\n", watch::exit_codes!()))]
 pub struct Deploy {
     /// Say what would change, and change nothing (exit 2 if anything would)
     #[arg(long)]

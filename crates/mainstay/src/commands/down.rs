@@ -16,6 +16,9 @@ use crate::{
 /// No new request is taken; open ones end by their class (requests, streams, WebSockets) within the limit, then every
 /// instance gets its stop signal. The next `mainstay up` starts the last served release of each app.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay down\n  mainstay down --within 5m     streams get five minutes to end\n  mainstay down --within 0s     at once"
+)]
 pub struct Down {
     /// Drain for at most this long, instead of machine.toml's `shutdown_timeout`; `0s` stops at once
     #[arg(long, value_name = "TIME")]

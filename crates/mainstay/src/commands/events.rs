@@ -14,6 +14,7 @@ use crate::{
 
 /// List what was done to an app: deploys, rollbacks, restarts, by whom, and how they ended
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay events\n  mainstay events -n 100 --json")]
 pub struct Events {
     /// How many, the newest first
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]

@@ -38,6 +38,7 @@ use crate::{
 /// Dockerfile, else at a program in one file (server.py, app.py, main.py, server.js, index.js), and says what it took from them and why. The file is commented: read it, it is short. Nothing else is
 /// written, and nothing is started.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay init\n  mainstay init ./backend --print")]
 pub struct Init {
     /// The app's folder
     #[arg(default_value = ".", value_name = "DIR")]

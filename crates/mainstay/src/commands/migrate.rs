@@ -17,6 +17,9 @@ use crate::{
 /// A migration that failed after it changed something holds the deploy: the old release serves on, and a person
 /// decides. `retry` runs the migration again, `down` runs the manifest's `down_command`.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay migrate status\n  mainstay migrate retry\n  mainstay migrate down"
+)]
 pub struct Migrate {
     #[command(subcommand)]
     pub what: What,

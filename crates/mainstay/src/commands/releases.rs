@@ -16,6 +16,7 @@ use crate::{
 /// Old ones are pruned by `keep_releases` and `keep_bytes` of the manifest; what serves, what drains and what a
 /// rollback would return to is never pruned.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay releases\n  mainstay releases --env staging --json")]
 pub struct Releases {}
 
 impl Releases {

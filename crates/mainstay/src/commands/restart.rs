@@ -14,6 +14,9 @@ use crate::session::{Session, block_on};
 /// New instances are started beside the old ones, checked, switched to; the old ones drain. Secrets are read anew: this
 /// is how a changed secret reaches an app.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay restart\n  mainstay restart worker      after a secret was changed"
+)]
 pub struct Restart {
     /// Only this service
     pub service: Option<ServiceName>,

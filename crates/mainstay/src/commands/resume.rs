@@ -16,6 +16,7 @@ use crate::{
 /// Deploys of an app are paused when a release was taken back and the old one was not healthy either: another try by a
 /// script would only make it flap. `mainstay status` shows the reason.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  mainstay resume")]
 pub struct Resume {}
 
 impl Resume {

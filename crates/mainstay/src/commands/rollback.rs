@@ -15,7 +15,7 @@ use crate::session::{Session, block_on};
 /// checked and switched to like those of a deploy, with its own environment. Refused where its code cannot run on what
 /// the database has become; the message says which way is open.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = watch::EXIT_CODES)]
+#[command(after_help = concat!("Examples:\n  mainstay rollback\n  mainstay rollback 41\n\n", watch::exit_codes!()))]
 pub struct Rollback {
     /// The release's number; `mainstay releases` lists them
     pub release: Option<ReleaseNumber>,

@@ -21,6 +21,9 @@ use crate::{
 /// What serves is the edge's own word, not what was asked of it. In a folder without a manifest it shows the machine
 /// and all its apps.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay status\n  mainstay status --machine\n  mainstay status --json | jq .serving"
+)]
 pub struct Status {
     /// The machine, also in a folder with a manifest
     #[arg(long)]

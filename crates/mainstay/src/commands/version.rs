@@ -11,6 +11,7 @@ use crate::cli::Globals;
 ///
 /// The keeper may be of another version: `mainstay status` shows it.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  mainstay version --json")]
 pub struct Version {}
 
 impl Version {

@@ -17,11 +17,17 @@ use crate::{
     session::Session,
 };
 
-pub(super) const EXIT_CODES: &str = "Ctrl-C cancels; a second Ctrl-C leaves it going on.\n\nExit codes:\n  \
-    0 serving, or nothing to change    4 aborted, the old release serves\n  \
-    1 refused before it began          5 held, needs a person\n  \
-    2 changes (--dry-run)              6 detached, it goes on\n  \
-    3 rolled back                      75 somebody else holds the lock";
+/// Shown by every command that watches a run, behind its examples.
+macro_rules! exit_codes {
+    () => {
+        "Ctrl-C cancels; a second Ctrl-C leaves it going on.\n\nExit codes:\n  \
+         0 serving, or nothing to change    4 aborted, the old release serves\n  \
+         1 refused before it began          5 held, needs a person\n  \
+         2 changes (--dry-run)              6 detached, it goes on\n  \
+         3 rolled back                      75 somebody else holds the lock"
+    };
+}
+pub(super) use exit_codes;
 
 /// How the work is watched.
 #[derive(Clone, Debug, Default, Args)]
