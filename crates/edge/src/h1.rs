@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     body::EdgeBody,
     conn::{ClientIo, Kill},
+    guard::Refusal,
     proxy::{self, Ctx},
     settings::Limits,
     timers::within,
@@ -28,6 +29,10 @@ const LINGER_BYTES_MAX: usize = 256 << 10;
 const HYPERS_HEADERS_MAX: usize = 100;
 const HEADER_TIMEOUT_ANSWER: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const TOO_LARGE_ANSWER: &[u8] =
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const BAD_REQUEST_ANSWER: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Hands requests to the proxy.
 struct Requests(Rc<Ctx>);
@@ -113,8 +118,18 @@ async fn refuse(ctx: &Ctx, end: &End, io: &mut ClientIo) {
             ctx.worker.log_refused(&ctx.state, 431, "head-too-large");
         }
         End::Broken(error) if error.is_parse() => {
-            let cause = ctx.state.refusal.get().map_or("bad-request", crate::guard::Refusal::name);
+            let cause = ctx.state.refusal.get().map_or("bad-request", Refusal::name);
             ctx.worker.log_refused(&ctx.state, 400, cause);
+        }
+        // The parser waits for the end of a head that was refused in its middle: the answer is ours.
+        End::Broken(error) if error.is_incomplete_message() => {
+            let Some(refusal) = ctx.state.refusal.get() else { return };
+            let (status, answer) = match refusal {
+                Refusal::TooLong => (431, TOO_LARGE_ANSWER),
+                _ => (400, BAD_REQUEST_ANSWER),
+            };
+            let _ = within(&ctx.worker.timers, LINGER, io.write_all(answer)).await;
+            ctx.worker.log_refused(&ctx.state, status, refusal.name());
         }
         End::Orderly | End::Killed(_) | End::Broken(_) => {}
     }

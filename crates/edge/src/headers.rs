@@ -105,11 +105,13 @@ pub(crate) fn forwarded(ip: IpAddr, host: &HeaderValue, proto: &str) -> HeaderVa
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
-/// Removes every `x-mainstay-*`, since they mean something between our own parts only, and every name that CGI and WSGI
-/// cannot tell from one that we set: for them `x_forwarded_for` is `X-Forwarded-For`.
-pub(crate) fn remove_ours(headers: &mut HeaderMap) {
-    if headers.keys().any(is_ours) {
-        let names: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
+/// Removes what only we may say: every `x-mainstay-*`, which mean something between our own parts, every `x-forwarded*`,
+/// of which apps believe many more than we set, and every name that CGI and WSGI cannot tell from one of these: for them
+/// `x_forwarded_for` is `X-Forwarded-For`. From a peer that is not trusted also what vendors' proxies say of a client.
+pub(crate) fn remove_ours(headers: &mut HeaderMap, peer_is_trusted: bool) {
+    let is_claim = |name: &HeaderName| is_ours(name) || (!peer_is_trusted && is_vendors(name));
+    if headers.keys().any(is_claim) {
+        let names: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
         names.iter().for_each(|name| {
             headers.remove(name);
         });
@@ -118,12 +120,35 @@ pub(crate) fn remove_ours(headers: &mut HeaderMap) {
 
 fn is_ours(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.starts_with(OURS) || (name.contains('_') && is_twin(&name.replace('_', "-")))
+    name.starts_with(OURS)
+        || name.starts_with("x-forwarded")
+        || (name.contains('_') && is_twin(&name.replace('_', "-")))
+}
+
+/// Who the client is or what it asked for, as other proxies say it and apps and their libraries believe it. `proxy` becomes
+/// `HTTP_PROXY` in CGI ("httpoxy", CVE-2016-5385).
+fn is_vendors(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "true-client-ip"
+            | "cf-connecting-ip"
+            | "fastly-client-ip"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-original-forwarded-for"
+            | "x-original-host"
+            | "x-original-url"
+            | "x-rewrite-url"
+            | "x-scheme"
+            | "x-url-scheme"
+            | "front-end-https"
+            | "proxy"
+    )
 }
 
 fn is_twin(name: &str) -> bool {
     name.starts_with(OURS)
-        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-forwarded")
         || name == REAL_IP.as_str()
         || name == REQUEST_ID.as_str()
 }

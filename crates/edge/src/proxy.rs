@@ -250,7 +250,7 @@ fn find(
 fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, proto: &'static str) {
     head.version = http::Version::HTTP_11;
     headers::remove_hop_by_hop(&mut head.headers);
-    headers::remove_ours(&mut head.headers);
+    headers::remove_ours(&mut head.headers, ctx.state.is_trusted);
     head.headers.remove(header::EXPECT);
     // HTTP/2 has none, and a `Connection` line may have named it.
     if !head.headers.contains_key(header::HOST) {

@@ -55,7 +55,7 @@ fn the_rightmost_stranger_is_the_client() {
 #[test]
 fn ours_never_pass() {
     let mut headers = map(&[("x-mainstay-pool", "a"), ("x-mainstay-token", "b"), ("x-kept", "c")]);
-    remove_ours(&mut headers);
+    remove_ours(&mut headers, true);
     assert_eq!(headers.len(), 1);
 }
 
@@ -74,8 +74,32 @@ fn names_that_an_app_cannot_tell_from_ours_are_removed() {
     }
     headers.insert("x_own", HeaderValue::from_static("kept"));
     headers.insert("x-request-id", HeaderValue::from_static("kept"));
-    remove_ours(&mut headers);
+    remove_ours(&mut headers, false);
     let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["x-request-id", "x_own"]);
+}
+
+/// W-E9: gunicorn takes `X-Forwarded-Ssl` and `X-Forwarded-Protocol`, Django and others the rest.
+#[test]
+fn whatever_a_stranger_claims_to_be_is_removed() {
+    let claims = &[
+        ("x-forwarded-ssl", "on"),
+        ("x-forwarded-protocol", "ssl"),
+        ("x-forwarded-prefix", "/evil"),
+        ("x-forwarded-user", "root"),
+        ("x-forwarded", "for=1.1.1.1"),
+        ("true-client-ip", "1.1.1.1"),
+        ("cf-connecting-ip", "1.1.1.1"),
+        ("x-original-url", "/admin"),
+        ("proxy", "http://evil.test/"),
+        ("x-kept", "c"),
+    ];
+    let mut headers = map(claims);
+    remove_ours(&mut headers, false);
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    let mut headers = map(claims);
+    remove_ours(&mut headers, true);
+    assert!(headers.contains_key("cf-connecting-ip"), "a trusted proxy's word reaches the app");
+    assert!(!headers.keys().any(|name| name.as_str().starts_with("x-forwarded")));
 }

@@ -46,6 +46,11 @@ async fn a_head_that_is_too_large_is_431() {
     let edge = Edge::start(&live(&[&app])).await;
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     assert_eq!(status(&edge.raw(long).await), 431);
+    // More than the parser buffers: it waits for an end that does not come.
+    for bytes in [120_000, 250_000] {
+        let huge = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(bytes));
+        assert_eq!(status(&edge.raw(huge).await), 431, "{bytes}");
+    }
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(150));
     assert_eq!(status(&edge.raw(many).await), 431);
     edge.log_with(|line| line["status"] == 431).await;
