@@ -30,13 +30,20 @@ mod ticket_seeds;
 mod users;
 mod world;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use model::Explain;
 
 use crate::config::folders::Folders;
 
 pub(crate) use args::KeeperArgs;
+
+/// How long a keeper may take from its last word to its end.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// `mainstay keeper`: until somebody ends it.
 pub(crate) fn main(args: &[OsString]) -> ExitCode {
@@ -77,6 +84,19 @@ pub(crate) fn runs(folders: &Folders) -> Result<bool, Explain> {
         Err(explain) if explain.code == start::ALREADY_UP => Ok(true),
         Err(explain) => Err(explain),
     }
+}
+
+/// Gives a keeper that is at its end the time to be gone: `mainstay down` has just said that everything has stopped.
+/// `false`: it stays.
+pub(crate) fn ends(folders: &Folders) -> Result<bool, Explain> {
+    let until = Instant::now() + ENDS_WITHIN;
+    while Instant::now() < until {
+        if !runs(folders)? {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(false)
 }
 
 /// Whether the keeper that runs was started by a process that still lives.

@@ -80,6 +80,9 @@ fn take_over(folders: &Folders) -> Result<Vec<(String, std::os::fd::OwnedFd)>, E
         return Ok(Vec::new());
     }
     if keeper::has_parent(folders) {
+        if keeper::ends(folders)? {
+            return Ok(Vec::new());
+        }
         return Err(Explain::new(
             "already-up",
             format!("Mainstay runs for {} already", folders.data.display()),

@@ -225,6 +225,9 @@ impl<W: World> Run<W> {
 
     /// What still serves if this run ends now, as a sentence.
     pub(crate) fn now_serving(&self) -> String {
+        if self.site_ends() {
+            return format!("{} is being stopped, and serves nothing from then on", self.at.site);
+        }
         match self.at.books.read().serving {
             Some(release) => format!("release {release} still serves all traffic"),
             None => "nothing was deployed before, so nothing is served".into(),

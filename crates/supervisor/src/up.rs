@@ -9,7 +9,7 @@ use std::{
         fd::{AsFd, OwnedFd, RawFd},
         unix::{fs::PermissionsExt, net::UnixDatagram},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -45,6 +45,8 @@ const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
 /// A keeper that lived this long was well: the next start is quick again.
 const WELL_AFTER: Duration = Duration::from_secs(10);
+/// How long another parent may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// From SIGABRT to SIGKILL.
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 const STARTS_SLOWER: u32 = 5;
@@ -89,6 +91,23 @@ struct Up {
     pause: Duration,
 }
 
+/// The lock of the one parent of a run folder; one whose keeper has just ended is waited for.
+fn only_one(run_dir: &Path) -> io::Result<FileLock> {
+    let until = Instant::now() + ENDS_WITHIN;
+    loop {
+        match FileLock::try_acquire(&run_dir.join("up.lock"))? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() >= until => {
+                return Err(io::Error::other(format!(
+                    "another `mainstay up` runs here, with the run folder {}; `mainstay status` shows it   [already-up]",
+                    run_dir.display()
+                )));
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
 enum Keeper {
     Alive { child: Child, since: Instant, ready: bool, heard: Instant, aborted: Option<Instant> },
     Dead { start_at: Instant },
@@ -96,8 +115,7 @@ enum Keeper {
 
 impl Up {
     fn begin(settings: UpSettings) -> io::Result<Self> {
-        let lock = FileLock::try_acquire(&settings.run_dir.join("up.lock"))?
-            .ok_or_else(|| io::Error::other("another `mainstay up` runs here"))?;
+        let lock = only_one(&settings.run_dir)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let signals = SignalFd::block(&[SIGINT, SIGTERM, SIGCHLD])?;
         let path = settings.run_dir.join("up.notify");

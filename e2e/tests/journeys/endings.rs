@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use testkit::{http, wait};
+use testkit::{Mainstay, http, wait};
 
 use crate::serving_fake;
 
@@ -33,4 +33,15 @@ fn a_stream_that_outlives_the_watchdog_reaches_its_end_while_everything_goes_dow
     // An edge that has nothing to complain of writes nothing.
     let log = fs::read_to_string(mainstay.data().join("logs/edge/edge.log")).unwrap_or_default();
     assert!(!log.contains("nobody asked"), "a clean end leaves no complaint:\n{log}");
+}
+
+/// `down` says that everything has stopped a moment before its `up` is gone.
+#[test]
+fn mainstay_up_starts_directly_after_a_down() {
+    let mut mainstay = Mainstay::start();
+    for _ in 0..3 {
+        mainstay.cli(&["down"]).expect_code(0);
+        mainstay.up();
+    }
+    mainstay.down();
 }

@@ -23,10 +23,28 @@ pub(crate) struct Machine {
     up: Child,
 }
 
+/// What was left running, as by a kill of this program, would be taken for the one that is started here.
+fn refuse_a_second(binary: &Path, folders: &Folders) -> Result<()> {
+    let mut status = Command::new(binary);
+    status.args(["status", "--machine", "--data"]).arg(folders.data());
+    let answer = status.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !answer.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let data = folders.data();
+    Err(Error(format!(
+        "a Mainstay runs in {} already; `{} down --data {}` ends it",
+        data.display(),
+        binary.display(),
+        data.display()
+    )))
+}
+
 impl Machine {
     /// Starts `mainstay up` in a process group of its own: Ctrl-C comes here, and here decides.
     pub(crate) fn start(binaries: &Path, folders: &Folders) -> Result<Self> {
         let binary = binaries.join("mainstay");
+        refuse_a_second(&binary, folders)?;
         let log = fs::File::create(folders.log()).doing(format!("writing {}", folders.log().display()))?;
         let errors = log.try_clone().doing("sharing the log")?;
         let mut up = Command::new(&binary);

@@ -130,6 +130,11 @@ pub fn load(folders: &Folders) -> Result<Machine, Explain> {
             Err(Explain::new("no-folder", format!("{} is no folder", folders.data.display()))
                 .help("`--data` names the folder in which this Mainstay keeps everything"))
         }
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(Explain::new("unreadable-file", format!("cannot read {}", path.display()))
+                .caused_by(error.to_string())
+                .help("restore it, or move it away: without it everything has its default"))
+        }
         Err(error) => Err(Explain::new("unreadable-file", format!("cannot read {}", path.display()))
             .caused_by(error.to_string())
             .help("it holds no secrets: let the user that runs Mainstay read it")),

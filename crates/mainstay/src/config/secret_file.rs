@@ -37,8 +37,10 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Secret>, Unread> {
     }
     secret_lines::parse(&text).map_err(|line| {
         let message = format!("line {line} of {shown} is not of the form NAME=value");
-        bad(Explain::new("secrets-unreadable", message)
-            .help("a name is letters, digits and `_`; a comment begins its line with `#`"))
+        bad(Explain::new("secrets-unreadable", message).help(
+            "a name is letters, digits and `_` (no `export`); a quote that begins a value must end it; a comment \
+             begins its line with `#`",
+        ))
     })
 }
 
@@ -47,6 +49,11 @@ fn unread(path: &Path, kind: std::io::ErrorKind, error: &dyn std::fmt::Display) 
     let explain = match kind {
         std::io::ErrorKind::NotFound => Explain::new("secrets-missing", format!("there is no {shown}"))
             .help("make it with mode 600 and lines NAME=value, or name another source in machine.toml"),
+        std::io::ErrorKind::InvalidData => {
+            Explain::new("secrets-unreadable", format!("{shown} cannot be read"))
+                .caused_by(error.to_string())
+                .help("it holds lines NAME=value as UTF-8 text; put bytes in as base64")
+        }
         _ => Explain::new("secrets-unreadable", format!("{shown} cannot be read"))
             .caused_by(error.to_string())
             .help("it is a file of mode 600 that belongs to the user that runs Mainstay"),

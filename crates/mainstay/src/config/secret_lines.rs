@@ -1,7 +1,8 @@
 //! The one grammar of a source of secrets (W-F7): `NAME=value`, a line each.
 //!
 //! Blank lines and lines that begin with `#` are passed over; spaces around name and value fall away; a value that begins
-//! and ends with the same quote loses both, and inside double quotes `\n`, `\"` and `\\` are read. Nothing is expanded,
+//! and ends with the same quote loses both, one that only begins with
+//! a quote is refused, and inside double quotes `\n`, `\"` and `\\` are read. Nothing is expanded,
 //! and a `#` behind a value belongs to it.
 
 use std::collections::BTreeMap;
@@ -22,7 +23,12 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Secret>, usize> {
         if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(index + 1);
         }
-        values.insert(name.to_owned(), Secret::new(unquoted(value.trim())));
+        let value = value.trim();
+        // A quote that is not closed is a slip, or a value of more than one line: taken as it stands it would be wrong.
+        if value.starts_with(['"', '\'']) && (value.len() < 2 || !value.ends_with(&value[..1])) {
+            return Err(index + 1);
+        }
+        values.insert(name.to_owned(), Secret::new(unquoted(value)));
     }
     Ok(values)
 }
@@ -53,6 +59,13 @@ fn unquoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::parse;
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_a_mistake() {
+        assert_eq!(parse("A=\"open\n").unwrap_err(), 1);
+        assert_eq!(parse("A=b\nB='").unwrap_err(), 2);
+        assert_eq!(parse("A=it's\n").unwrap()["A"].reveal(), "it's");
+    }
 
     #[test]
     fn the_grammar_is_the_documented_one() {

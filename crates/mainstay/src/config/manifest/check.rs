@@ -146,22 +146,9 @@ pub(super) fn warnings(draft: &Draft) -> Vec<Explain> {
                     .help(format!("add `[[route]]` with `service = \"{name}\"`, or remove `listen`")),
             );
         }
-        warnings.extend(tcp_without_port(name, service));
     }
     warnings.extend(secrets_in_the_open(manifest));
     warnings
-}
-
-/// `PORT` is always set, so this may be right; an app with a port of its own will be refused when it listens.
-fn tcp_without_port(name: &ServiceName, service: &Service) -> Option<Explain> {
-    let fixed = service.env.get("PORT").filter(|port| !port.contains("{port}"))?;
-    (service.listen == Some(Listen::Tcp)).then(|| {
-        Explain::new(
-            "fixed-port",
-            format!("`{name}` sets PORT to `{fixed}`, and Mainstay gives each instance a port of its own"),
-        )
-        .help("remove PORT from `env`: it is always set")
-    })
 }
 
 fn secrets_in_the_open(manifest: &Manifest) -> Vec<Explain> {

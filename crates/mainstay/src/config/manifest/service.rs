@@ -1,6 +1,6 @@
 //! `[service.NAME]`: one kind of process.
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
     Span,
@@ -47,6 +47,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         .one_of("listen", &[("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)]);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
+    fixed_port(section, listen, &env, &env_secrets);
     let stop_signal = section.one_of("stop_signal", &SIGNALS);
     let stop_timeout = section.duration("stop_timeout");
     let limits = section.table("limits", limits).unwrap_or_default();
@@ -67,6 +68,24 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         probes,
         allow_public_bind,
     }
+}
+
+/// With `listen = "tcp"` each instance is given a port of its own in `PORT`.
+fn fixed_port(
+    section: &mut Section<'_, '_, '_>,
+    listen: Option<Listen>,
+    env: &BTreeMap<String, String>,
+    env_secrets: &[String],
+) {
+    let is_set = env.contains_key("PORT") || env_secrets.iter().any(|name| name == "PORT");
+    if listen != Some(Listen::Tcp) || !is_set {
+        return;
+    }
+    let span = section.span_of(if env.contains_key("PORT") { "env" } else { "env_secrets" });
+    section.problem(
+        Problem::new("fixed-port", span, "`PORT` is set by Mainstay: each instance has a port of its own")
+            .help("remove it; an app that wants the port under another name: `env = { SERVER_PORT = \"{port}\" }`"),
+    );
 }
 
 fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {

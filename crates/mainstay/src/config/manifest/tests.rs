@@ -232,3 +232,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
+    let with =
+        |env: &str| format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nlisten = \"tcp\"\n{env}\n");
+    let told = words(&refused(&with("env = { PORT = \"1234\" }")));
+    assert!(told.contains("[fixed-port]") && told.contains("SERVER_PORT"), "{told}");
+    let told = words(&refused(&with("env = { HOST = \"0.0.0.0\", MAINSTAY_ANY = \"x\" }")));
+    assert_eq!(told.matches("[reserved-variable]").count(), 2, "{told}");
+    // A worker has no port of Mainstay's.
+    let worker = format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nenv = {{ PORT = \"1234\" }}\n");
+    assert_eq!(read(&worker).services[&"other".parse().unwrap()].env["PORT"], "1234");
+}

@@ -12,8 +12,9 @@ pub(crate) const PLACEHOLDERS: [&str; 6] =
     ["port", "host", "socket", "release_dir", "shared_dir", "instance"];
 
 /// Variables that Mainstay sets itself; a manifest that sets them would be lied to or would lie.
-const OURS: [&str; 5] =
-    ["MAINSTAY_RELEASE", "MAINSTAY_INSTANCE", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+const OURS: [&str; 5] = ["HOST", "HOSTNAME", "TMPDIR", "USER", "LOGNAME"];
+/// And all that begin so.
+const OUR_PREFIXES: [&str; 3] = ["MAINSTAY_", "LISTEN_", "NOTIFY_"];
 
 /// A program and its arguments.
 pub(super) fn command(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec<String>> {
@@ -82,7 +83,7 @@ fn variable(section: &mut Section<'_, '_, '_>, name: &str, span: &Range<usize>) 
             )
             .help("letters, digits and `_`, and no digit first"),
         );
-    } else if OURS.contains(&name) {
+    } else if OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         section.problem(
             Problem::new("reserved-variable", span.clone(), format!("`{name}` is set by Mainstay"))
                 .help("remove it: the app reads the value that Mainstay gives"),
