@@ -10,7 +10,7 @@ use std::{
 
 use testkit::{FakeApp, Load, Mainstay, http, mainstay::Said, wait};
 
-use crate::{judge, serving_fake};
+use crate::{SLOW_MIGRATION, judge, serving_fake};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -224,17 +224,6 @@ fn a_deploy_is_cancelled_in_each_phase_aborted_before_the_bake_and_returned_from
     assert_eq!(said.code, 1, "nothing is under way\n{said}");
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
 }
-
-/// Two seconds, and it moves a number in a file.
-const SLOW_MIGRATION: &str = r#"
-[migrate]
-command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
-status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
-schema = 1
-schema_min = 0
-compatible_with = 0
-env = { STATE = "{shared_dir}/state" }
-"#;
 
 /// A deploy beyond `max_generations` waits in preflight; there, too, it can be cancelled.
 #[test]

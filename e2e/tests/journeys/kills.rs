@@ -9,7 +9,7 @@ use testkit::{
     wait,
 };
 
-use crate::{judge, serving_fake};
+use crate::{SLOW_MIGRATION, judge, serving_fake};
 
 /// How soon a killed instance is back.
 const BACK_LIMIT: Duration = Duration::from_secs(15);
@@ -260,7 +260,7 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
     for (phase, allowed) in PHASES {
         next = next.next();
         if phase == "migrate" {
-            next = next.tables(MIGRATE);
+            next = next.tables(SLOW_MIGRATION);
         }
         judge.expect_any();
         let before = mainstay.serving(&app.site());
@@ -288,17 +288,6 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
     println!("{report}");
     report.assert_nothing_failed();
 }
-
-/// A migration that takes two seconds and moves a number in a file.
-const MIGRATE: &str = r#"
-[migrate]
-command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
-status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
-schema = 1
-schema_min = 0
-compatible_with = 0
-env = { STATE = "{shared_dir}/state" }
-"#;
 
 #[test]
 fn an_adopted_migration_that_hangs_ends_at_its_time_and_leaves_nothing() {

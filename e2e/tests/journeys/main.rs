@@ -46,3 +46,14 @@ fn judge(mainstay: &Mainstay, app: &FakeApp, load: Load) -> Judge {
     judge.wait_answers(300);
     judge
 }
+
+/// A migration that takes two seconds and moves a number in a file.
+const SLOW_MIGRATION: &str = r#"
+[migrate]
+command = ["/bin/sh", "-c", "touch $STATE/migrating; sleep 2; echo 1 > $STATE/schema"]
+status_command = ["/bin/sh", "-c", "cat $STATE/schema 2>/dev/null || echo 0"]
+schema = 1
+schema_min = 0
+compatible_with = 0
+env = { STATE = "{shared_dir}/state" }
+"#;
