@@ -20,7 +20,7 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::{clock::unix_ms, settings::AccessLog};
+use crate::settings::AccessLog;
 
 /// Bound: batches that wait for the disk; each is at most [`BATCH_BYTES`] and a line.
 const QUEUE_MAX: usize = 64;
@@ -30,6 +30,8 @@ const BATCH_BYTES: usize = 64 << 10;
 /// What one line says.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
+    /// When it ended.
+    pub(crate) unix_ms: u64,
     pub(crate) request_id: &'a str,
     pub(crate) method: &'a str,
     pub(crate) host: &'a [u8],
@@ -68,7 +70,7 @@ impl LogBatch {
         if self.to.is_none() {
             return;
         }
-        self.stamp();
+        self.stamp(line.unix_ms);
         line.render(&mut self.lines, self.with_query);
         self.count += 1;
         if self.lines.len() >= BATCH_BYTES {
@@ -86,8 +88,7 @@ impl LogBatch {
         self.count = 0;
     }
 
-    fn stamp(&mut self) {
-        let now = unix_ms();
+    fn stamp(&mut self, now: u64) {
         if self.second.0 != now / 1000 || self.second.1.is_empty() {
             self.second = (now / 1000, civil(now / 1000));
         }
@@ -157,6 +158,10 @@ fn milliseconds(out: &mut Vec<u8>, key: &[u8], span: Duration) {
 
 /// Decimal, with leading zeroes up to `width`.
 fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    // Most numbers are one digit.
+    if let (0..10, 1) = (value, width) {
+        return out.push(b'0' + value.to_le_bytes()[0]);
+    }
     let mut text = [b'0'; 20];
     let mut at = text.len();
     while value > 0 || text.len() - at < width {

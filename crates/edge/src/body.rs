@@ -314,7 +314,7 @@ impl UpstreamBody {
     fn finish(&mut self) {
         self.ended = true;
         if let Some(reuse) = self.reuse.take() {
-            reuse.put_back();
+            reuse.put_back(self.flight.timer.now());
         }
     }
 }

@@ -16,6 +16,24 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(START.elapsed().as_millis()).unwrap_or(NEVER - 1)
 }
 
+/// Both clocks, read at one moment: of any moment near it the wall's time follows without asking again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    at: Instant,
+    unix_ms: u64,
+}
+
+impl Anchor {
+    pub(crate) fn now() -> Self {
+        Self { at: Instant::now(), unix_ms: unix_ms() }
+    }
+
+    /// For people and logs only; never compared.
+    pub(crate) fn unix_ms(&self, moment: Instant) -> u64 {
+        self.unix_ms.saturating_add(ms(moment.saturating_duration_since(self.at)))
+    }
+}
+
 /// For people and logs only; never compared.
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

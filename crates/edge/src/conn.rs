@@ -19,6 +19,7 @@ use crate::{
     clock::NEVER,
     guard::{Guard, Phase, Refusal},
     headers::Trust,
+    joined::joined,
     proxy_header::Client,
     settings::Limits,
 };
@@ -258,8 +259,8 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let [only] = slices {
-            return self.poll_write(cx, only);
+        if let Some(result) = joined(slices, |piece| self.as_mut().poll_write(cx, piece)) {
+            return result;
         }
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),

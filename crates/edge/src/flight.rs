@@ -10,12 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 
 use crate::{
     access_log::Line,
     body::{Source, UPSTREAM_BROKE_OFF, UPSTREAM_IDLE},
     conn::{ConnState, Entrance},
+    headers::REQUEST_ID,
     page::Page,
     pool::{Class, Lease},
     route::RouteState,
@@ -34,9 +35,9 @@ pub(crate) struct Flight {
     pub(crate) timer: Timer,
     started: Instant,
     pub(crate) id: HeaderValue,
-    pub(crate) method: Method,
-    uri: Uri,
-    version: Version,
+    /// The head as the client sent it; its headers go once no attempt can need them.
+    pub(crate) asked: Parts,
+    /// The one that was found valid.
     pub(crate) host: Option<HeaderValue>,
     pub(crate) client: IpAddr,
     pub(crate) route: Option<Arc<RouteState>>,
@@ -53,22 +54,22 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    pub(crate) fn begin<B>(
+    pub(crate) fn begin(
         worker: &Rc<Worker>,
         conn: &Rc<ConnState>,
-        request: &Request<B>,
+        asked: Parts,
         client: IpAddr,
     ) -> Box<Self> {
         conn.request_begins();
-        let id = request.headers().get("x-request-id").filter(|id| conn.is_trusted && is_plain_id(id));
+        let id = asked.headers.get(REQUEST_ID).filter(|id| conn.is_trusted && is_plain_id(id));
+        let started = Instant::now();
+        let new_id = || worker.ids.borrow_mut().next(worker.timers.unix_ms(started));
         Box::new(Self {
             timer: worker.timers.timer(),
-            started: Instant::now(),
-            id: id.cloned().unwrap_or_else(|| worker.ids.borrow_mut().next()),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            host: request.headers().get(header::HOST).cloned(),
+            started,
+            id: id.cloned().unwrap_or_else(new_id),
+            asked,
+            host: None,
             client,
             route: None,
             lease: None,
@@ -85,8 +86,10 @@ impl Flight {
         })
     }
 
-    /// The upstream's head has come.
+    /// The answer's head is known. It may be that of a long stream, and headers keep alive the buffer they came in.
     pub(crate) fn answered(&mut self, status: u16) {
+        self.host = self.host.take().or_else(|| self.asked.headers.get(header::HOST).cloned());
+        self.asked.headers = HeaderMap::new();
         self.status = status;
         self.ttfb = Some(self.started.elapsed());
     }
@@ -128,22 +131,26 @@ impl Flight {
 
     fn line(&self) -> Line<'_> {
         let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
+        let host = self.host.as_ref().or_else(|| self.asked.headers.get(header::HOST));
+        // One look at the clock for both.
+        let now = Instant::now();
         Line {
+            unix_ms: self.worker.timers.unix_ms(now),
             request_id: self.id.to_str().unwrap_or(""),
-            method: self.method.as_str(),
-            host: self.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes),
-            path: self.uri.path(),
-            query: self.uri.query(),
+            method: self.asked.method.as_str(),
+            host: host.map_or(&b""[..], HeaderValue::as_bytes),
+            path: self.asked.uri.path(),
+            query: self.asked.uri.query(),
             status: if self.status == 0 { CLIENT_LEFT } else { self.status },
             bytes_in: self.source.as_ref().map_or(self.bytes_in, |source| source.borrow().bytes),
             bytes_out: self.bytes_out,
-            duration: self.started.elapsed(),
+            duration: now.duration_since(self.started),
             ttfb: self.ttfb,
             upstream: upstream.map(|upstream| &upstream.label),
             release: self.lease.as_ref().map(|lease| lease.pool.release.0),
             site: self.route.as_ref().map(|route| &*route.site),
             client: self.client,
-            protocol: match self.version {
+            protocol: match self.asked.version {
                 Version::HTTP_2 => "HTTP/2",
                 Version::HTTP_10 => "HTTP/1.0",
                 _ => "HTTP/1.1",
@@ -162,7 +169,7 @@ impl Drop for Flight {
         self.conn.request_ends(worker.timers.now());
         let line = self.line();
         let route = self.route.as_ref().map_or(0, |route| route.metric);
-        worker.measure(route, &self.method, line.status, line.duration);
+        worker.measure(route, &self.asked.method, line.status, line.duration);
         worker.log(&line);
         if self.by_edge && self.status >= 500 {
             worker.shared.counters.edge_5xx.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use model::{ProcessId, manifest::RouteTls};
 
@@ -23,7 +23,7 @@ use crate::{
     flight::Flight,
     page::{self, Page},
     pool::{Lease, UpstreamState},
-    proxy::{Ctx, Refused},
+    proxy::{self, Ctx, Origin, Refused},
     request::is_idempotent,
     route::RouteState,
     upstream::{self, Reuse, Sender},
@@ -36,26 +36,26 @@ const ATTEMPTS_MAX: u32 = 4;
 pub(crate) fn redirect(
     ctx: &Ctx,
     route: &RouteState,
-    head: &Parts,
-    host: &HeaderValue,
-    uri: &Uri,
-    proto: &'static str,
+    asked: &Parts,
+    origin: &Origin,
 ) -> Result<Option<Response<EdgeBody>>, Page> {
+    let Origin { host, proto } = origin;
     let wants = route.route.tls;
     if ctx.state.entrance == Entrance::Private || wants == RouteTls::Optional {
         return Ok(None);
     }
     if wants == RouteTls::Off {
-        return if proto == "https" { Err(page::NO_ROUTE) } else { Ok(None) };
+        return if *proto == "https" { Err(page::NO_ROUTE) } else { Ok(None) };
     }
-    let Some(port) = ctx.worker.shared.https_port.filter(|_| proto == "http") else { return Ok(None) };
+    let Some(port) = ctx.worker.shared.https_port.filter(|_| *proto == "http") else { return Ok(None) };
     let name = crate::matcher::normal_host(host.to_str().unwrap_or("")).into_owned();
+    let uri = &asked.uri;
     let to = match port {
         443 => format!("https://{name}{uri}"),
         port => format!("https://{name}:{port}{uri}"),
     };
     // 301 turns a POST into a GET in practice; 308 keeps the method.
-    let status = match head.method {
+    let status = match asked.method {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ => StatusCode::PERMANENT_REDIRECT,
     };
@@ -69,10 +69,10 @@ pub(crate) fn redirect(
 /// What one attempt came to.
 enum Attempt {
     Answered(Response<Incoming>, Sender),
-    /// No byte was sent; the head is given back.
-    Unsent(Parts),
-    /// It may have been received; with a copy of the head if one was kept.
-    Broken(Option<Parts>),
+    /// No byte was sent.
+    Unsent,
+    /// It may have been received.
+    Broken,
     Refused(Page),
 }
 
@@ -80,29 +80,30 @@ enum Attempt {
 pub(crate) async fn send(
     ctx: &Rc<Ctx>,
     flight: &mut Flight,
-    mut head: Parts,
+    origin: &Origin,
     route: &RouteState,
 ) -> Result<(Response<Incoming>, Reuse), Refused> {
     let mut search = Search::default();
-    let may_send_twice = is_idempotent(&head.method);
+    let may_send_twice = is_idempotent(&flight.asked.method);
     for attempt in 0..ATTEMPTS_MAX {
         flight.retries = attempt;
         let (upstream, sender) = search.connection(ctx, flight, may_send_twice).await?;
         let process = upstream.process;
-        let keep = may_send_twice && attempt + 1 < ATTEMPTS_MAX;
-        match attempt_once(flight, sender, head, keep, route.route.response_header_timeout.0).await {
+        let request = proxy::onward(ctx, flight, origin, RequestBody::new(flight.source.clone()));
+        match attempt_once(flight, sender, request, route.route.response_header_timeout.0).await {
             Attempt::Answered(answer, sender) => {
                 upstream.requests.fetch_add(1, Relaxed);
                 let max = ctx.worker.shared.settings.limits.upstream_idle_max;
                 return Ok((answer, Reuse { idle: Rc::clone(&ctx.worker.idle), process, sender, max }));
             }
-            Attempt::Unsent(back) => head = back,
-            Attempt::Broken(copy) => {
+            Attempt::Unsent => {}
+            Attempt::Broken => {
                 upstream.broken.fetch_add(1, Relaxed);
                 let can_replay = flight.source.as_ref().is_none_or(|source| source.borrow().can_replay());
-                let Some(copy) = copy.filter(|_| can_replay) else { return Err(broken(flight).into()) };
+                if !may_send_twice || !can_replay {
+                    return Err(broken(flight).into());
+                }
                 search.failed(&upstream);
-                head = copy;
             }
             Attempt::Refused(page) => return Err(page.into()),
         }
@@ -124,12 +125,9 @@ fn broken(flight: &Flight) -> Page {
 async fn attempt_once(
     flight: &Flight,
     mut sender: Sender,
-    head: Parts,
-    keep: bool,
+    request: Request<RequestBody>,
     header_timeout: Duration,
 ) -> Attempt {
-    let copy = keep.then(|| head.clone());
-    let request = Request::from_parts(head, RequestBody::new(flight.source.clone()));
     let answer = sender.try_send_request(request);
     tokio::pin!(answer);
     flight.timer.arm(header_timeout);
@@ -145,9 +143,9 @@ async fn attempt_once(
         }
         Ok(Ok(answer)) => Attempt::Answered(answer, sender),
         Ok(Err(mut error)) => match error.take_message() {
-            Some(request) => Attempt::Unsent(request.into_parts().0),
+            Some(_) => Attempt::Unsent,
             None if error.error().is_parse() => Attempt::Refused(page::UPSTREAM_BROKEN),
-            None => Attempt::Broken(copy),
+            None => Attempt::Broken,
         },
         Err(page) => Attempt::Refused(page),
     }

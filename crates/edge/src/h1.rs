@@ -3,7 +3,7 @@
 //! The seam to another HTTP/1.1 path: it gets a [`Ctx`] and a [`ClientIo`], calls [`proxy::answer`] for each request
 //! and returns when the connection is over.
 
-use std::{pin::Pin, rc::Rc, task::Poll, time::Duration};
+use std::{convert::Infallible, pin::Pin, rc::Rc, task::Poll, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
@@ -39,12 +39,11 @@ struct Requests(Rc<Ctx>);
 
 impl Service<Request<Incoming>> for Requests {
     type Response = Response<EdgeBody>;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let ctx = Rc::clone(&self.0);
-        Box::pin(async move { Ok(proxy::answer(ctx, request).await) })
+        Box::pin(proxy::answer(Rc::clone(&self.0), request))
     }
 }
 

@@ -39,10 +39,7 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         .enable_connect_protocol();
     let service = {
         let ctx = Rc::clone(&ctx);
-        service_fn(move |request| {
-            let ctx = Rc::clone(&ctx);
-            async move { Ok::<_, std::convert::Infallible>(proxy::answer(ctx, request).await) }
-        })
+        service_fn(move |request| proxy::answer(Rc::clone(&ctx), request))
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     let timer = ctx.worker.timers.timer();

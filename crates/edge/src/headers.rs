@@ -31,13 +31,36 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
 ];
 
+/// Header lines that [`onward`] and its caller add, so that the map grows once.
+const ADDED_HEADERS: usize = 8;
+
+/// What goes on of a client's headers, and who asks. Left out are what is between two neighbours only, what we have done
+/// ourselves (`Expect`), what only we may say, and from a peer that is not trusted also what vendors' proxies say of a client.
+pub(crate) fn onward(asked: &HeaderMap, peer_is_trusted: bool, asker: Asker<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(asked.len() + ADDED_HEADERS);
+    // First, as RFC 9110 7.2 wants it.
+    headers.insert(header::HOST, asker.host.clone());
+    let named = named(asked);
+    for (name, value) in asked {
+        let is_between_two = hop_by_hop(name).is_some() || name == header::EXPECT || name == header::HOST;
+        let is_claim = is_ours(name) || (!peer_is_trusted && is_vendors(name));
+        if !is_between_two && !is_claim && !named.contains(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    set_forwarded(&mut headers, asker);
+    headers
+}
+
 /// Removes what is between two neighbours only (RFC 9110 7.6.1), and what `Connection` names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // Most heads hold none or one of them: one walk over the names finds out which.
     let mut found = [false; 8];
     headers.keys().filter_map(hop_by_hop).for_each(|at| found[at] = true);
     if found[0] {
-        remove_named(headers);
+        named(headers).iter().for_each(|name| {
+            headers.remove(name);
+        });
     }
     for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
@@ -54,15 +77,12 @@ fn hop_by_hop(name: &HeaderName) -> Option<usize> {
 }
 
 /// What `Connection` lines name, besides the words that name no header.
-fn remove_named(headers: &mut HeaderMap) {
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let names_one =
         |word: &&str| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close");
     let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(names_one);
-    let names: Vec<HeaderName> = words.filter_map(|word| word.parse().ok()).collect();
-    names.iter().for_each(|name| {
-        headers.remove(name);
-    });
+    words.filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Whose word about the client is taken on a connection.
@@ -86,7 +106,7 @@ pub(crate) struct Asker<'a> {
 }
 
 /// Sets the forwarding headers anew.
-pub(crate) fn set_forwarded(headers: &mut HeaderMap, asker: Asker<'_>) {
+fn set_forwarded(headers: &mut HeaderMap, asker: Asker<'_>) {
     headers.insert(FORWARDED_FOR, asker.ip.clone());
     headers.insert(REAL_IP, asker.ip.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(asker.proto));
@@ -105,19 +125,9 @@ pub(crate) fn forwarded(ip: IpAddr, host: &HeaderValue, proto: &str) -> HeaderVa
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
-/// Removes what only we may say: every `x-mainstay-*`, which mean something between our own parts, every `x-forwarded*`,
+/// What only we may say: every `x-mainstay-*`, which mean something between our own parts, every `x-forwarded*`,
 /// of which apps believe many more than we set, and every name that CGI and WSGI cannot tell from one of these: for them
-/// `x_forwarded_for` is `X-Forwarded-For`. From a peer that is not trusted also what vendors' proxies say of a client.
-pub(crate) fn remove_ours(headers: &mut HeaderMap, peer_is_trusted: bool) {
-    let is_claim = |name: &HeaderName| is_ours(name) || (!peer_is_trusted && is_vendors(name));
-    if headers.keys().any(is_claim) {
-        let names: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
-        names.iter().for_each(|name| {
-            headers.remove(name);
-        });
-    }
-}
-
+/// `x_forwarded_for` is `X-Forwarded-For`.
 fn is_ours(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with(OURS)

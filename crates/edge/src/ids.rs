@@ -3,8 +3,6 @@
 use http::HeaderValue;
 use ulid::Ulid;
 
-use crate::clock::unix_ms;
-
 const STORE: usize = 1280;
 const EACH: usize = 10;
 
@@ -21,7 +19,8 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    pub(crate) fn next(&mut self) -> HeaderValue {
+    /// The id of a request that came at `unix_ms`.
+    pub(crate) fn next(&mut self, unix_ms: u64) -> HeaderValue {
         if self.used + EACH > STORE {
             // Without entropy (never on a running Linux) ids repeat; requests still go on.
             let _ = machine::entropy::fill(&mut self.random);
@@ -30,7 +29,7 @@ impl RequestIds {
         let mut random = [0; 16];
         random[6..].copy_from_slice(&self.random[self.used..self.used + EACH]);
         self.used += EACH;
-        let id = Ulid::from_parts(unix_ms(), u128::from_be_bytes(random));
+        let id = Ulid::from_parts(unix_ms, u128::from_be_bytes(random));
         let mut text = [0; ulid::ULID_LEN];
         let text = id.array_to_str(&mut text);
         HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("0"))

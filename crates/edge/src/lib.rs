@@ -27,6 +27,7 @@ pub mod handback;
 mod hash;
 mod headers;
 mod ids;
+mod joined;
 mod listeners;
 mod matcher;
 mod metrics;

@@ -2,13 +2,13 @@
 //!
 //! This file tells the story; what a step does is in the file of its name.
 
-use std::{cell::RefCell, net::IpAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
 use crate::{
-    body::{EdgeBody, Source, SourceLimits, UpstreamBody},
+    body::{EdgeBody, RequestBody, Source, SourceLimits, UpstreamBody},
     conn::{ConnState, Entrance},
     flight::Flight,
     forward, headers,
@@ -24,9 +24,6 @@ use crate::{
     websocket,
     worker::Worker,
 };
-
-/// Header lines that [`rewrite`] adds, so that the map grows once.
-const ADDED_HEADERS: usize = 8;
 
 /// What all requests of one connection share.
 #[derive(Debug)]
@@ -53,6 +50,13 @@ impl From<Page> for Refused {
     fn from(page: Page) -> Self {
         Self { page, words: None }
     }
+}
+
+/// What the client wants to be connected to (RFC 9110 4.3.1); the port is in `host`, if any was said.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) host: HeaderValue,
+    pub(crate) proto: &'static str,
 }
 
 /// What a request comes to.
@@ -123,15 +127,18 @@ impl Ctx {
     }
 }
 
-/// Answers one request, whatever happens.
-pub(crate) async fn answer(ctx: Rc<Ctx>, mut request: Request<Incoming>) -> Response<EdgeBody> {
+/// Answers one request, whatever happens. Its future is kept for each open request and moved as it is made, so it is what the protocols ask for,
+/// without another around it.
+pub(crate) async fn answer(
+    ctx: Rc<Ctx>,
+    mut request: Request<Incoming>,
+) -> Result<Response<EdgeBody>, Infallible> {
     let client = ctx.client(request.headers());
-    let mut flight = Flight::begin(&ctx.worker, &ctx.state, &request, client);
-    let accept = request.headers().get(header::ACCEPT).cloned();
-    let id = flight.id.clone();
     let upgrade = websocket::take_upgrade(&mut request);
-    let (head, body) = request.into_parts();
-    let outcome = serve(&ctx, &mut flight, head, body, upgrade).await;
+    let (asked, body) = request.into_parts();
+    let mut flight = Flight::begin(&ctx.worker, &ctx.state, asked, client);
+    let id = flight.id.clone();
+    let outcome = serve(&ctx, &mut flight, body, upgrade).await;
     let mut answer = match outcome {
         Ok(Outcome::Answer { answer, reuse, route }) => pass_on(flight, answer, reuse, &route),
         Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
@@ -141,8 +148,8 @@ pub(crate) async fn answer(ctx: Rc<Ctx>, mut request: Request<Incoming>) -> Resp
             answer
         }
         Err(Refused { page, words }) => {
+            let mut answer = page.answer(flight.asked.headers.get(header::ACCEPT), &id, words.as_deref());
             flight.answered_by_edge(&page);
-            let mut answer = page.answer(accept.as_ref(), &id, words.as_deref());
             answer.body_mut().carry(flight);
             answer
         }
@@ -151,7 +158,7 @@ pub(crate) async fn answer(ctx: Rc<Ctx>, mut request: Request<Incoming>) -> Resp
     if ends_connection(&ctx, &answer) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    answer
+    Ok(answer)
 }
 
 /// HTTP/1.1 connections end after the answer when the edge shuts down, and after a request that the edge could not make
@@ -189,47 +196,42 @@ fn pass_on(
 async fn serve(
     ctx: &Rc<Ctx>,
     flight: &mut Box<Flight>,
-    mut head: Parts,
     body: Incoming,
     upgrade: Option<websocket::Upgrade>,
 ) -> Result<Outcome, Refused> {
     if upgrade.is_some() {
-        head.method = Method::GET;
+        // Extended CONNECT is to HTTP/2 what a GET with `Upgrade` is to HTTP/1.1.
+        flight.asked.method = Method::GET;
     }
-    let Target { host, uri } = request::target(&head)?;
+    let Target { host, uri } = request::target(&flight.asked)?;
+    flight.asked.uri = uri;
     flight.host = Some(host.clone());
-    let proto = ctx.proto(&head.headers);
-    let (route, lease) = find(ctx, &mut head, &host, uri.path())?;
+    let origin = Origin { host, proto: ctx.proto(&flight.asked.headers) };
+    let (route, lease) = find(ctx, &flight.asked, &origin.host)?;
     flight.route = Some(Arc::clone(&route));
     flight.lease = lease;
-    if let Some(answer) = forward::redirect(ctx, &route, &head, &host, &uri, proto)? {
+    if let Some(answer) = forward::redirect(ctx, &route, &flight.asked, &origin)? {
         return Ok(Outcome::Own(answer));
     }
     if let Some(words) = &route.maintenance {
         return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
     }
-    head.uri = uri;
-    rewrite(ctx, flight, &mut head, &host, proto);
     if let Some(upgrade) = upgrade {
         // Rare and large: boxed, so that other requests do not carry its room.
-        return Box::pin(websocket::open(ctx, flight, head, upgrade, &route)).await;
+        return Box::pin(websocket::open(ctx, flight, &origin, upgrade, &route)).await;
     }
-    flight.source = source(ctx, flight, &head, body, &route)?;
-    let (answer, reuse) = forward::send(ctx, flight, head, &route).await?;
+    flight.source = source(ctx, flight, body, &route)?;
+    let (answer, reuse) = forward::send(ctx, flight, &origin, &route).await?;
     Ok(Outcome::Answer { answer, reuse, route })
 }
 
 /// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).
-fn find(
-    ctx: &Ctx,
-    head: &mut Parts,
-    host: &HeaderValue,
-    path: &str,
-) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+fn find(ctx: &Ctx, asked: &Parts, host: &HeaderValue) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+    let path = asked.uri.path();
     let shared = &ctx.worker.shared;
     let host = normal_host(host.to_str().map_err(|_| page::BAD_HOST)?);
     if ctx.state.entrance == Entrance::Private {
-        return private::find(shared, &head.headers, &host, path).map(|(route, lease)| (route, Some(lease)));
+        return private::find(shared, &asked.headers, &host, path).map(|(route, lease)| (route, Some(lease)));
     }
     // A pool that drains means that the table has just changed: the second look finds the new one. A third is for
     // two changes in a row; more would be a table that never stands still.
@@ -246,17 +248,9 @@ fn find(
     Err(page::UNAVAILABLE.into())
 }
 
-/// Hop-by-hop headers out, ours out, who asks set anew.
-fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, proto: &'static str) {
-    head.version = http::Version::HTTP_11;
-    headers::remove_hop_by_hop(&mut head.headers);
-    headers::remove_ours(&mut head.headers, ctx.state.is_trusted);
-    head.headers.remove(header::EXPECT);
-    // HTTP/2 has none, and a `Connection` line may have named it.
-    if !head.headers.contains_key(header::HOST) {
-        head.headers.insert(header::HOST, host.clone());
-    }
-    head.headers.reserve(ADDED_HEADERS);
+/// The request as the upstream gets it, by HTTP/1.1: made anew for each attempt from what the client sent.
+pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, body: RequestBody) -> Request<RequestBody> {
+    let Origin { host, proto } = origin;
     let client = flight.client;
     let ip = if client == ctx.peer { ctx.peer_value.clone() } else { ip_value(client) };
     let asker = headers::Asker {
@@ -266,15 +260,19 @@ fn rewrite(ctx: &Ctx, flight: &Flight, head: &mut Parts, host: &HeaderValue, pro
         port: ctx.port(proto),
         forwarded: ctx.forwarded(client, host, proto),
     };
-    headers::set_forwarded(&mut head.headers, asker);
-    head.headers.insert(headers::REQUEST_ID, flight.id.clone());
+    let mut headers = headers::onward(&flight.asked.headers, ctx.state.is_trusted, asker);
+    headers.insert(headers::REQUEST_ID, flight.id.clone());
+    let mut request = Request::new(body);
+    *request.method_mut() = flight.asked.method.clone();
+    *request.uri_mut() = flight.asked.uri.clone();
+    *request.headers_mut() = headers;
+    request
 }
 
 /// The request's body, if it has one that may come.
 fn source(
     ctx: &Ctx,
     flight: &Flight,
-    head: &Parts,
     body: Incoming,
     route: &RouteState,
 ) -> Result<Option<Rc<RefCell<Source>>>, Refused> {
@@ -292,7 +290,12 @@ fn source(
         return Err(page::TOO_LARGE.into());
     }
     let timer = flight.timers().timer();
-    Ok(Some(Rc::new(RefCell::new(Source::new(body, request::is_idempotent(&head.method), &limits, timer)))))
+    Ok(Some(Rc::new(RefCell::new(Source::new(
+        body,
+        request::is_idempotent(&flight.asked.method),
+        &limits,
+        timer,
+    )))))
 }
 
 fn ip_value(ip: IpAddr) -> HeaderValue {

@@ -50,8 +50,6 @@ pub enum RunError {
 /// The whole life of an edge process: `mainstay edge --settings FILE`. Call it before anything opens a file or starts a
 /// thread; a `tracing` subscriber may be set. 0: it was asked to end and has drained.
 pub fn main(settings: &Path) -> ExitCode {
-    // Buffers of answers are 128 KiB, just what the allocator would map and unmap each time: a tenth of the CPU of a large answer.
-    machine::memory::keep_freed_pages();
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

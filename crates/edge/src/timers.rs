@@ -7,21 +7,28 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     task::{Context, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use slab::Slab;
 
-use crate::clock::{NEVER, ms, now_ms};
+use crate::clock::{Anchor, NEVER, ms, now_ms};
 
 /// How often deadlines are looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// All timers of a thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Timers {
     entries: RefCell<Slab<Rc<Entry>>>,
     now: Cell<u64>,
+    anchor: Cell<Anchor>,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { entries: RefCell::default(), now: Cell::new(0), anchor: Cell::new(Anchor::now()) }
+    }
 }
 
 #[derive(Debug)]
@@ -46,6 +53,11 @@ impl Timers {
         self.now.get()
     }
 
+    /// The wall's time at `moment`; it follows a wall clock that is set at the next sweep.
+    pub(crate) fn unix_ms(&self, moment: Instant) -> u64 {
+        self.anchor.get().unix_ms(moment)
+    }
+
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
         let entry = Rc::new(Entry {
             deadline: Cell::new(NEVER),
@@ -60,6 +72,7 @@ impl Timers {
     pub(crate) fn sweep(&self) {
         let now = now_ms();
         self.now.set(now);
+        self.anchor.set(Anchor::now());
         for (_, entry) in self.entries.borrow().iter() {
             if entry.deadline.get().min(entry.cut_at.get()) <= now {
                 // Waking only queues the task, so the slab is not touched while it is borrowed.

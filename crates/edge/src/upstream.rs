@@ -25,6 +25,7 @@ use crate::{
     body::RequestBody,
     clock::now_ms,
     hash::OwnKeys,
+    joined::joined,
     pool::UpstreamState,
     settings::Limits,
     timers::{Timers, within},
@@ -59,14 +60,15 @@ pub(crate) struct Reuse {
 }
 
 impl Reuse {
-    pub(crate) fn put_back(self) {
+    /// `now_ms`: a little early is well, the connection only seems older then.
+    pub(crate) fn put_back(self, now_ms: u64) {
         if self.sender.is_closed() {
             return;
         }
         let mut all = self.idle.by_process.borrow_mut();
         let list = all.entry(self.process).or_default();
         if list.len() < self.max {
-            list.push((self.sender, now_ms()));
+            list.push((self.sender, now_ms));
         }
     }
 }
@@ -201,8 +203,8 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let [only] = slices {
-            return self.poll_write(cx, only);
+        if let Some(result) = joined(slices, |piece| self.as_mut().poll_write(cx, piece)) {
+            return result;
         }
         match &mut *self {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),

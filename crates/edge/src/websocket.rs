@@ -4,9 +4,7 @@
 use std::{rc::Rc, sync::atomic::Ordering::Relaxed, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, client::conn::http1, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 
@@ -16,7 +14,7 @@ use crate::{
     forward::Search,
     page::{self, Page},
     pool::{Class, UpstreamState},
-    proxy::{Ctx, Outcome, Refused},
+    proxy::{self, Ctx, Origin, Outcome, Refused},
     route::RouteState,
     tunnel::Tunnel,
     upstream::{self, Reuse, Transport},
@@ -55,19 +53,19 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 pub(crate) async fn open(
     ctx: &Rc<Ctx>,
     flight: &mut Box<Flight>,
-    mut head: Parts,
+    origin: &Origin,
     upgrade: Upgrade,
     route: &std::sync::Arc<RouteState>,
 ) -> Result<Outcome, Refused> {
-    head.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    head.headers.insert(header::UPGRADE, WEBSOCKET);
+    let (upstream, transport) = dial(ctx, flight).await?;
+    let mut request = proxy::onward(ctx, flight, origin, RequestBody::default());
+    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    request.headers_mut().insert(header::UPGRADE, WEBSOCKET);
     if matches!(upgrade, Upgrade::Http2(_)) {
         // Over HTTP/2 there is no key; the upstream's HTTP/1.1 wants one (RFC 8441 5.1).
-        head.headers.insert(header::SEC_WEBSOCKET_KEY, key());
-        head.extensions = http::Extensions::new();
+        request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key());
     }
-    let (upstream, transport) = dial(ctx, flight).await?;
-    let asked = ask(flight, transport, head, route.route.response_header_timeout.0).await;
+    let asked = ask(flight, transport, request, route.route.response_header_timeout.0).await;
     let asked = asked.inspect_err(|_| {
         upstream.broken.fetch_add(1, Relaxed);
     })?;
@@ -114,11 +112,16 @@ async fn dial(ctx: &Ctx, flight: &mut Flight) -> Result<(std::sync::Arc<Upstream
 }
 
 /// The connection is driven here, by hand: after a 101 it is taken apart again.
-async fn ask(flight: &Flight, transport: Transport, head: Parts, limit: Duration) -> Result<Asked, Page> {
+async fn ask(
+    flight: &Flight,
+    transport: Transport,
+    request: Request<RequestBody>,
+    limit: Duration,
+) -> Result<Asked, Page> {
     let handshake = http1::handshake(TokioIo::new(transport)).await;
     let (mut sender, mut connection) = handshake.map_err(|_| page::UPSTREAM_BROKEN)?;
     let exchange = async {
-        let answer = sender.send_request(Request::from_parts(head, RequestBody::default()));
+        let answer = sender.send_request(request);
         tokio::pin!(answer);
         let mut is_over = false;
         let answer = std::future::poll_fn(|cx| {

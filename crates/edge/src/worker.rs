@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::Method;
@@ -109,10 +109,12 @@ impl Worker {
 
     /// The record of what was refused before it was a request.
     pub(crate) fn log_refused(&self, conn: &ConnState, status: u16, cause: &str) {
-        let id = self.ids.borrow_mut().next();
+        let unix_ms = self.timers.unix_ms(Instant::now());
+        let id = self.ids.borrow_mut().next(unix_ms);
         let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
         self.measure(0, &method, status, Duration::ZERO);
         self.log(&Line {
+            unix_ms,
             request_id: id.to_str().unwrap_or(""),
             method: "-",
             host: b"",

@@ -12,7 +12,6 @@ pub mod fds;
 pub mod fs;
 pub mod lock;
 pub mod memfd;
-pub mod memory;
 pub mod pidfd;
 pub mod planted;
 pub mod proc;

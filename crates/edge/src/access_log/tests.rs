@@ -4,6 +4,7 @@ use super::*;
 
 fn line(path: &str) -> Line<'_> {
     Line {
+        unix_ms: 1_700_000_000_123,
         request_id: "01J",
         method: "GET",
         host: b"a\"\xff",

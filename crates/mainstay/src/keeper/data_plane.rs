@@ -163,7 +163,7 @@ pub(crate) async fn start(
         cwd: places.run.clone(),
         shared_dir: None,
         user,
-        env: machine::planted::handed_on().into_iter().collect(),
+        env: machine::planted::handed_on().into_iter().chain([allocator()]).collect(),
         secrets: std::collections::BTreeMap::new(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,
@@ -180,6 +180,16 @@ pub(crate) async fn start(
             .help(format!("its log is {}", places.log.display())));
     }
     Ok(Arc::new(slot))
+}
+
+/// How the edge's allocator works: of glibc's, elsewhere it says nothing (GNU C Library manual, "Memory Allocation Tunables").
+///
+/// A large answer's buffers are 128 KiB, which it would map and unmap each time: a tenth of that answer's CPU. And a thread keeps
+/// more freed blocks of a size at hand than the usual seven, since that many requests are open at once: a twentieth of the edge's instructions.
+fn allocator() -> (String, String) {
+    let tunables = ["mmap_threshold=4194304", "trim_threshold=16777216", "tcache_count=64"]
+        .map(|set| format!("glibc.malloc.{set}"));
+    ("GLIBC_TUNABLES".to_owned(), tunables.join(":"))
 }
 
 /// Replaces an edge that hangs, for as long as this keeper lives.
