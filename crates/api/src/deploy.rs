@@ -80,6 +80,26 @@ pub enum Phase {
     Commit,
 }
 
+impl Phase {
+    /// As people read it and the wire has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Lock => "lock",
+            Self::Preflight => "preflight",
+            Self::Stage => "stage",
+            Self::Migrate => "migrate",
+            Self::Start => "start",
+            Self::Gate => "gate",
+            Self::Switch => "switch",
+            Self::Bake => "bake",
+            Self::Drain => "drain",
+            Self::Stop => "stop",
+            Self::Commit => "commit",
+        }
+    }
+}
+
 /// One thing that happened; numbered per deploy from 1, journalled, replayable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {

@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod entropy;
+pub mod failpoint;
 pub mod fds;
 pub mod fs;
 pub mod lock;

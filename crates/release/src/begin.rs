@@ -137,7 +137,7 @@ impl<W: World> Actor<W> {
                 return Err(Refused::new(RefusedKind::Conflict, explain));
             }
             Lock::Held(held) => {
-                let phase = format!("{:?}", self.phase(held)).to_lowercase();
+                let phase = self.phase(held).name();
                 let (verb, to) = (&held.task.verb, held.task.to);
                 Explain::new("locked", format!("a {verb} of release {to} is under way on {}", self.at.site))
                     .caused_by(format!("{} began it at {}; it is in {phase}", held.caller.operator, held.since))

@@ -122,7 +122,12 @@ async fn not_staged<W: World>(
             log.warn(error);
         }
     }
-    let explain = keeper_died(*log.phase.borrow()).caused_by(error.to_string());
+    let phase = *log.phase.borrow();
+    // Up to STAGE it is as it should be that there is none.
+    let explain = match phase <= Phase::Stage {
+        true => keeper_died(phase),
+        false => keeper_died(phase).caused_by(error.to_string()),
+    };
     let serving = at.books.read().serving;
     log.tell(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() });
     None
@@ -141,8 +146,7 @@ fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
 }
 
 fn keeper_died(phase: Phase) -> Explain {
-    let phase = format!("{phase:?}").to_lowercase();
-    Explain::new("keeper-restarted", format!("the keeper ended while the deploy was in {phase}"))
+    Explain::new("keeper-restarted", format!("the keeper ended while the deploy was in {}", phase.name()))
         .help("deploy again")
 }
 
@@ -163,7 +167,7 @@ async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
 pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End {
     let at = Arc::clone(&run.at);
     let phase = *run.log.phase.borrow();
-    run.log.note(format!("the keeper was restarted in {}", format!("{phase:?}").to_lowercase()));
+    run.log.note(format!("the keeper was restarted in {}", phase.name()));
     match recovery {
         Recovery::Over => End::well(Outcome::Unchanged),
         Recovery::Abort => {

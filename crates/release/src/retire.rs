@@ -39,6 +39,7 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
     if let Err(error) = at.publish().await {
         tracing::warn!(site = %at.site, %error, "The edge still knows a pool that is being stopped.");
     }
+    machine::failpoint::hit("deploy-stop");
     let errors = at.stop_groups(std::slice::from_ref(group)).await;
     for error in &errors {
         // STOP never fails a good deploy: the record says what is left, and a person must look.

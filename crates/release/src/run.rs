@@ -61,6 +61,9 @@ impl Log {
         })?;
         drop(journal);
         self.events.push(&record);
+        if let Some(Kind::Entered { phase }) = record.kind() {
+            machine::failpoint::hit(&format!("deploy-{}", phase.name()));
+        }
         #[cfg(test)]
         crate::tests::failpoint::passed();
         Ok(())

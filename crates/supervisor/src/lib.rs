@@ -13,7 +13,6 @@ pub mod console;
 mod ctl;
 mod dirs;
 pub mod exit;
-mod failpoint;
 pub mod hung;
 pub mod logs;
 pub mod order;

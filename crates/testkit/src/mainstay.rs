@@ -90,6 +90,7 @@ impl Mainstay {
         let mut up = Command::new(binaries::path("mainstay"));
         up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
         up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        up.env("MAINSTAY_FAIL_AT", self.fail_folder());
         up.stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -187,6 +188,24 @@ impl Mainstay {
             let _ = up.kill();
             let _ = up.wait();
         }
+    }
+
+    /// The next process of Mainstay that comes by `place` dies there, as by SIGKILL (`machine::failpoint`; not in release builds).
+    ///
+    /// # Panics
+    /// When its file cannot be written.
+    pub fn die_at(&self, place: &str) {
+        fs::create_dir_all(self.fail_folder()).expect("a folder");
+        fs::write(self.fail_folder().join(place), "").expect("a file");
+    }
+
+    /// Whether nobody has died at `place` since [`Mainstay::die_at`].
+    pub fn is_deadly(&self, place: &str) -> bool {
+        self.fail_folder().join(place).exists()
+    }
+
+    fn fail_folder(&self) -> PathBuf {
+        self.folder.path().join("fail")
     }
 
     /// Everything dies at once and the run folder is gone, as after a power cut. [`Mainstay::up`] is the next boot.

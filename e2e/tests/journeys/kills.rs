@@ -289,6 +289,43 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
     report.assert_nothing_failed();
 }
 
+/// Places too short to be met from outside, where the keeper kills itself, and how such a deploy may end.
+const PLACES: [(&str, &[i32]); 4] = [
+    ("deploy-plan", &[1]),
+    ("deploy-lock", &[1]),
+    // All that is left is to be said: the release serves.
+    ("deploy-commit", &[0]),
+    ("deploy-stop", &[0]),
+];
+
+#[test]
+fn a_keeper_that_dies_in_the_shortest_phases_fails_nothing_and_the_client_learns_the_end() {
+    if !cfg!(debug_assertions) {
+        println!("a release build dies nowhere by itself");
+        return;
+    }
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, Load { streams: 4, events: 8, websockets: 2, ..Load::requests() });
+    let mut next = app.clone();
+    for (place, allowed) in PLACES {
+        next = next.next();
+        judge.expect_any();
+        let (before, keeper) = (mainstay.serving(&app.site()), mainstay.keeper_pid());
+        mainstay.die_at(place);
+        let said = next.start_deploy(&mainstay, &["--json"]).wait();
+        // What is stopped is stopped after the deploy's end, when the client is gone.
+        wait::until(&format!("the keeper dies at {place}"), BACK_LIMIT, || !mainstay.is_deadly(place));
+        wait::until("another one follows", BACK_LIMIT, || mainstay.keeper_pid() != keeper);
+        let serving = mainstay.serving(&app.site());
+        assert!(allowed.contains(&said.code), "died at {place}, ended with {}\n{said}", said.code);
+        assert_eq!(serving != before, said.code == 0, "died at {place}: {before} -> {serving}\n{said}");
+        judge.expect_release(serving);
+        judge.wait_answers(50);
+        wait::until("what does not serve is gone", BACK_LIMIT, || mainstay.instances(&app.site()).len() == 2);
+    }
+    judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+}
+
 #[test]
 fn an_adopted_migration_that_hangs_ends_at_its_time_and_leaves_nothing() {
     let (mainstay, app) = serving_fake();

@@ -30,7 +30,7 @@ impl Cancel {
             json(&cancelled);
         } else {
             let end = super::watch::outcome_name(cancelled.outcome);
-            line(format!("Cancelling in {}: it will end {end}.", super::watch::phase_name(cancelled.phase)));
+            line(format!("Cancelling in {}: it will end {end}.", cancelled.phase.name()));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -43,7 +43,7 @@ fn render(records: &[Record]) -> String {
         let end = match (record.outcome, &record.ended) {
             (Some(outcome), _) => outcome_name(outcome).to_owned(),
             (None, Some(_)) => "ended".to_owned(),
-            (None, None) => format!("at {}", super::watch::phase_name(record.phase)),
+            (None, None) => format!("at {}", record.phase.name()),
         };
         let error = record.error.as_ref().map(|error| error.message.clone());
         vec![

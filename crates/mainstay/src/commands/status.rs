@@ -10,7 +10,7 @@ use api::{
 use clap::Args;
 use model::Explain;
 
-use super::watch::{outcome_name, phase_name};
+use super::watch::outcome_name;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
     session::{ManifestFile, Session, block_on},
@@ -92,7 +92,7 @@ fn site_words(status: &SiteStatus) -> String {
             "A {} of release {} is at work: {}, begun by {} at {}.",
             if deploy.verb.is_empty() { "deploy" } else { &deploy.verb },
             deploy.to,
-            phase_name(deploy.phase),
+            deploy.phase.name(),
             deploy.operator,
             moment(&deploy.since)
         ));

@@ -141,7 +141,7 @@ async fn cancel(client: &Client, site: &Site, shown: &mut Shown<'_>) {
     match client.cancel(site).await {
         Ok(cancelled) => shown.note(&format!(
             "Cancelling in {}: it will end {}. Ctrl-C again leaves it alone.",
-            phase_name(cancelled.phase),
+            cancelled.phase.name(),
             outcome_name(cancelled.outcome)
         )),
         Err(failure) => {
@@ -235,7 +235,7 @@ impl<'a> Shown<'a> {
     fn enter(&mut self, phase: Phase, at: Option<jiff::Timestamp>) {
         self.leave(at);
         self.phase = Some((phase, at));
-        self.progress.doing(phase_name(phase));
+        self.progress.doing(phase.name());
     }
 
     /// The line of the phase that ended. Times are the keeper's, so they are right after a reconnection too.
@@ -246,12 +246,12 @@ impl<'a> Shown<'a> {
         }
         let took = since.zip(at).and_then(|(since, at)| Duration::try_from(at.duration_since(since)).ok());
         let took = took.map_or_else(|| "     -".to_owned(), |took| format!("{:>6.1}", took.as_secs_f64()));
-        self.progress.line(&format!("  {:<10}{took} s", phase_name(phase)));
+        self.progress.line(&format!("  {:<10}{took} s", phase.name()));
     }
 
     fn phase_note(&mut self, phase: Phase, message: &str) {
         if !self.session.json() {
-            self.progress.line(&format!("    {}: {}", phase_name(phase), clean(message)));
+            self.progress.line(&format!("    {}: {}", phase.name(), clean(message)));
         }
     }
 }
@@ -263,23 +263,6 @@ fn exit_code(outcome: Outcome, error: Option<&Explain>, last: Option<Phase>) -> 
         Some(error) if refused && error.code == "locked" => api::deploy::EXIT_LOCKED,
         _ if refused => api::deploy::EXIT_USAGE,
         _ => outcome.exit_code(),
-    }
-}
-
-pub(super) fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Plan => "plan",
-        Phase::Lock => "lock",
-        Phase::Preflight => "preflight",
-        Phase::Stage => "stage",
-        Phase::Migrate => "migrate",
-        Phase::Start => "start",
-        Phase::Gate => "gate",
-        Phase::Switch => "switch",
-        Phase::Bake => "bake",
-        Phase::Drain => "drain",
-        Phase::Stop => "stop",
-        Phase::Commit => "commit",
     }
 }
 

@@ -12,11 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use machine::{lock::FileLock, signals::SignalFd};
+use machine::{failpoint, lock::FileLock, signals::SignalFd};
 
 use super::{app, log::Log, output::Output, run::Run};
 use crate::{
-    Cause, Exit, Spec, Usage, dirs, failpoint,
+    Cause, Exit, Spec, Usage, dirs,
     payload::Payload,
     protocol::{self, Report},
     spec::FORMAT,

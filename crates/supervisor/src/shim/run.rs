@@ -12,6 +12,7 @@ use std::{
 
 use machine::{
     child::{Child, Reaped},
+    failpoint,
     lock::FileLock,
     signals::SignalFd,
 };
@@ -19,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::{begin, clients::Clients, family::Family, log::Log, output::Output};
 use crate::{
-    Cause, Exit, Spec, Usage, failpoint,
+    Cause, Exit, Spec, Usage,
     protocol::{Answer, Hello, Request},
 };
 

@@ -6,8 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use machine::failpoint;
+
 use super::{Inner, SpawnError};
-use crate::{Order, Spec, dirs, failpoint};
+use crate::{Order, Spec, dirs};
 
 pub(super) fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> SpawnError {
     let doing = doing.into();

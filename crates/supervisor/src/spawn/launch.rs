@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use machine::child::{Exec, Session, Setup, c_string};
+use machine::{
+    child::{Exec, Session, Setup, c_string},
+    failpoint,
+};
 use model::{Address, ProcessId, manifest::Listen};
 use tokio::{io::AsyncReadExt, net::unix::pipe::Receiver};
 
@@ -20,7 +23,7 @@ use super::{
     ports::{self, Lease, Placeholder},
 };
 use crate::{
-    Order, Process, Program, Spec, dirs, failpoint,
+    Order, Process, Program, Spec, dirs,
     payload::{self, Payload},
     protocol::{ANSWER_BYTES_MAX, Hello, Report},
     spec::{FORMAT, LogFile, Stop},
@@ -211,9 +214,7 @@ fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<Born,
     };
     let words = ["mainstay".as_ref(), "shim".as_ref(), prepared.dir.as_os_str()];
     let argv = words.into_iter().map(c_string).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let fail_at = std::env::var(failpoint::VARIABLE).ok().filter(|_| cfg!(debug_assertions));
-    let fail_at = fail_at.map(|place| (failpoint::VARIABLE.to_owned(), place));
-    let env = fail_at.into_iter().chain(machine::planted::handed_on());
+    let env = failpoint::handed_on().into_iter().chain(machine::planted::handed_on());
     let env = env.map(|(name, value)| c_string(format!("{name}={value}")));
     let env = env.collect::<Result<_, _>>().map_err(failed)?;
     let mut setup = Setup::new(Exec::Held(&inner.settings.exe), argv, env);
