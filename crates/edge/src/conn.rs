@@ -62,6 +62,8 @@ pub(crate) struct ConnState {
     head_since: Cell<u64>,
     write_blocked_since: Cell<u64>,
     pub(crate) refusal: Cell<Option<Refusal>>,
+    /// From an answer of ours until all of it is sent (HTTP/1.1 only).
+    pub(crate) is_answering: Cell<bool>,
     pub(crate) kill: Cell<Option<Kill>>,
     pub(crate) tunnels: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -88,6 +90,7 @@ impl ConnState {
             head_since: Cell::new(NEVER),
             write_blocked_since: Cell::new(NEVER),
             refusal: Cell::new(None),
+            is_answering: Cell::new(false),
             kill: Cell::new(None),
             tunnels: Cell::new(false),
             waker: RefCell::new(None),
@@ -177,18 +180,41 @@ pub(crate) struct ClientIo {
     state: Rc<ConnState>,
     /// Time at the last sweep.
     timers: Rc<crate::timers::Timers>,
+    has_withheld: bool,
 }
 
 impl ClientIo {
-    pub(crate) fn new(stream: Stream, state: Rc<ConnState>, timers: Rc<crate::timers::Timers>) -> Self {
-        let guard = (!state.is_h2.get()).then(Guard::default);
-        Self { stream, guard, state, timers }
+    /// `line_bytes_max`: of one line of a head.
+    pub(crate) fn new(
+        stream: Stream,
+        state: Rc<ConnState>,
+        timers: Rc<crate::timers::Timers>,
+        line_bytes_max: usize,
+    ) -> Self {
+        let guard = (!state.is_h2.get()).then(|| Guard::new(line_bytes_max));
+        Self { stream, guard, state, timers, has_withheld: false }
+    }
+
+    /// The parser has refused what came, and its client does not know yet.
+    pub(crate) fn has_withheld(&self) -> bool {
+        self.has_withheld
     }
 
     /// From here on the bytes are no HTTP.
     pub(crate) fn stop_guarding(&mut self) {
         self.guard = None;
         self.state.head_since.set(NEVER);
+    }
+
+    /// hyper answers what it cannot parse by itself, with a head and nothing in it. Such bytes are told by this: no request
+    /// is open, and of no answer of ours anything is left to send. They are withheld, so that the edge's page can come
+    /// in their place. In doubt they pass, and the client gets hyper's.
+    fn withholds(&mut self, bytes: usize) -> Option<Poll<io::Result<usize>>> {
+        if self.guard.is_none() || self.state.is_answering.get() || !self.state.is_idle() {
+            return None;
+        }
+        self.has_withheld = true;
+        Some(Poll::Ready(Ok(bytes)))
     }
 
     fn look(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
@@ -245,6 +271,9 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(withheld) = self.withholds(bytes.len()) {
+            return withheld;
+        }
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -260,6 +289,9 @@ impl AsyncWrite for ClientIo {
     ) -> Poll<io::Result<usize>> {
         if let [only] = slices {
             return self.poll_write(cx, only);
+        }
+        if let Some(withheld) = self.withholds(slices.iter().map(|slice| slice.len()).sum()) {
+            return withheld;
         }
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
@@ -279,6 +311,10 @@ impl AsyncWrite for ClientIo {
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
         };
+        // hyper flushes when nothing of its own is left, so what was answered is sent.
+        if result.is_ready() && self.state.is_idle() {
+            self.state.is_answering.set(false);
+        }
         self.wrote(result)
     }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
+use http::{HeaderValue, Method, StatusCode};
 use slab::Slab;
 use tokio::{io::ReadBuf, net::TcpStream, runtime::LocalRuntime, sync::watch};
 use tokio_rustls::TlsAcceptor;
@@ -108,8 +108,8 @@ impl Worker {
     }
 
     /// The record of what was refused before it was a request.
-    pub(crate) fn log_refused(&self, conn: &ConnState, status: u16, cause: &str) {
-        let id = self.ids.borrow_mut().next();
+    pub(crate) fn log_refused(&self, conn: &ConnState, id: &HeaderValue, status: StatusCode, cause: &str) {
+        let status = status.as_u16();
         let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
         self.measure(0, &method, status, Duration::ZERO);
         self.log(&Line {
@@ -127,7 +127,7 @@ impl Worker {
             release: None,
             site: None,
             client: conn.peer_ip(),
-            protocol: "HTTP/1.1",
+            protocol: if conn.is_h2.get() { "HTTP/2" } else { "HTTP/1.1" },
             tls: conn.is_over_tls,
             class: "http",
             retries: 0,
@@ -246,7 +246,8 @@ async fn connection(
             None => return,
         }
     }
-    let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
+    let line_max = usize::try_from(worker.shared.settings.limits.header_bytes_max.0).unwrap_or(usize::MAX);
+    let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers), line_max);
     let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
     match state.is_h2.get() {
         // Boxed, so that a connection holds the room of its own protocol only.

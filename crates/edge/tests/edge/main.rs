@@ -9,6 +9,7 @@ mod limits;
 mod observing;
 mod proxy_protocol;
 mod pulse;
+mod refusals;
 mod retries;
 mod smuggling;
 mod streams;
