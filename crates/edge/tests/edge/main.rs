@@ -5,6 +5,7 @@
 
 mod certificates;
 mod headers;
+mod http2;
 mod limits;
 mod observing;
 mod proxy_protocol;
