@@ -45,7 +45,7 @@ pub enum RunError {
     Listen(#[from] ListenError),
     #[error("cannot open the access log {path}")]
     AccessLog { path: PathBuf, source: std::io::Error },
-    #[error("cannot use the edge's state folder {path}")]
+    #[error("cannot use the edge's folder {path}")]
     State { path: PathBuf, source: std::io::Error },
     #[error("cannot start: {what}")]
     Start { what: &'static str, source: std::io::Error },

@@ -8,24 +8,33 @@ use super::RunError;
 
 impl From<RunError> for Explain {
     fn from(error: RunError) -> Self {
-        let now = "nothing is served: connections wait in the listen queues";
-        match &error {
+        let explain = match error {
             RunError::AccessLog { path, source } => {
-                not_ours("edge-access-log", &error, path, source).now(now).help(format!(
-                    "{}; or set `access_log = false` in `[edge]` of machine.toml",
-                    remedy(path, source, "the edge makes a new file")
+                let explain =
+                    Self::new("edge-access-log", format!("cannot open the access log {}", path.display()))
+                        .because(&source);
+                let remedy = remedy(&path, &source, "the edge makes a new file");
+                with_owner(explain, &path, &source)
+                    .help(format!("{remedy}; or set `access_log = false` in `[edge]` of machine.toml"))
+            }
+            RunError::State { path, source } => {
+                let explain =
+                    Self::new("edge-state", format!("cannot use the edge's folder {}", path.display()))
+                        .because(&source);
+                with_owner(explain, &path, &source).help(remedy(
+                    &path,
+                    &source,
+                    "the edge makes a new folder",
                 ))
             }
-            RunError::State { path, source } => not_ours("edge-state", &error, path, source)
-                .now(now)
-                .help(remedy(path, source, "the edge makes a new folder")),
-            _ => Explain::new("edge-ends", "the edge cannot run").because(&error).now(now),
-        }
+            error => Self::new("edge-ends", "the edge cannot run").because(&error),
+        };
+        explain.now("nothing is served: connections wait in the listen queues")
     }
 }
 
-fn not_ours(code: &str, error: &RunError, path: &Path, source: &io::Error) -> Explain {
-    let explain = Explain::new(code, error.to_string()).because(source);
+/// Adds whose `path` is, if that is why.
+fn with_owner(explain: Explain, path: &Path, source: &io::Error) -> Explain {
     match owner(path) {
         Some(owner) if source.kind() == io::ErrorKind::PermissionDenied => explain.caused_by(format!(
             "it belongs to {}, and the edge runs as {}",
