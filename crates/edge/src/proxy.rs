@@ -196,9 +196,7 @@ async fn serve(
     if upgrade.is_some() {
         head.method = Method::GET;
     }
-    if ctx.state.is_h2.get() {
-        request::fits(&head, &ctx.worker.shared.settings.limits)?;
-    }
+    request::fits(&head, &ctx.worker.shared.settings.limits)?;
     let Target { host, uri } = request::target(&head)?;
     flight.host = Some(host.clone());
     let proto = ctx.proto(&head.headers);

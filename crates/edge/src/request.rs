@@ -30,9 +30,12 @@ pub(crate) fn target(head: &Parts) -> Result<Target, Page> {
     Ok(Target { host, uri: Uri::from(path) })
 }
 
-/// Whether a head of HTTP/2 is within the limits, counted as the HTTP/1.1 head that it becomes; that of an HTTP/1.1 client
+/// Whether a head is within the limits: that of HTTP/2 counted as the HTTP/1.1 head that it becomes, that of HTTP/1.1 as
 /// its parser has judged.
 pub(crate) fn fits(head: &Parts, limits: &Limits) -> Result<(), Page> {
+    if head.version != http::Version::HTTP_2 {
+        return Ok(());
+    }
     let in_bytes = |length: usize| length as u64 <= limits.header_bytes_max.0;
     let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
     let address = authority + head.uri.path_and_query().map_or(0, |path| path.as_str().len());
