@@ -18,6 +18,9 @@ pub struct Machine {
     /// How often since the boot an edge hung and was replaced.
     #[serde(default)]
     pub edge_hung: u64,
+    /// The last lines of its log, where it is not up: why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edge_said: Vec<String>,
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).
     pub has_parent: bool,
     pub listeners: Vec<Listener>,

@@ -4,7 +4,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
-        Some(settings) => edge::main(settings.as_ref()),
+        Some(settings) => match edge::main(settings.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(explain) => {
+                eprintln!("error: {explain}");
+                ExitCode::FAILURE
+            }
+        },
         None => {
             eprintln!("usage: alone SETTINGS");
             ExitCode::FAILURE

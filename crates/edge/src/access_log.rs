@@ -20,7 +20,7 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::settings::AccessLog;
+use crate::{run::RunError, settings::AccessLog};
 
 /// Bound: batches that wait for the disk; each is at most [`BATCH_BYTES`] and a line.
 const QUEUE_MAX: usize = 64;
@@ -243,17 +243,19 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens the file and starts the thread. `None`: nothing is logged.
-    pub(crate) fn start(settings: Option<&AccessLog>) -> io::Result<(Self, Option<JoinHandle<()>>)> {
+    pub(crate) fn start(settings: Option<&AccessLog>) -> Result<(Self, Option<JoinHandle<()>>), RunError> {
         let dropped = Arc::new(AtomicU64::new(0));
         let Some(settings) = settings else {
             return Ok((Self { to: None, with_query: false, dropped }, None));
         };
-        let writer = Writer::open(settings)?;
+        let writer = Writer::open(settings)
+            .map_err(|source| RunError::AccessLog { path: settings.path.clone(), source })?;
         let (to, from) = sync_channel(QUEUE_MAX);
         let failed = Arc::clone(&dropped);
         let thread = std::thread::Builder::new()
             .name("edge-log".to_owned())
-            .spawn(move || writer.run(&from, &failed))?;
+            .spawn(move || writer.run(&from, &failed))
+            .map_err(|source| RunError::Start { what: "the access log's thread", source })?;
         Ok((Self { to: Some(to), with_query: settings.query, dropped }, Some(thread)))
     }
 

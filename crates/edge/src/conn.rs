@@ -1,28 +1,16 @@
-//! One client connection: its bytes, what is known of its peer, and what the sweep needs to judge it.
+//! One client connection: what is known of its peer, and what the sweep needs to judge it. Its bytes are in `io.rs`.
+
+mod io;
 
 use std::{
     cell::{Cell, RefCell},
-    io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Waker},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
-};
-use tokio_rustls::server::TlsStream;
+use crate::{clock::NEVER, guard::Refusal, headers::Trust, proxy_header::Client, settings::Limits};
 
-use crate::{
-    clock::NEVER,
-    guard::{Guard, Phase, Refusal},
-    headers::Trust,
-    joined::joined,
-    proxy_header::Client,
-    settings::Limits,
-};
+pub(crate) use io::{ClientIo, Stream};
 
 /// How a connection came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +51,8 @@ pub(crate) struct ConnState {
     head_since: Cell<u64>,
     write_blocked_since: Cell<u64>,
     pub(crate) refusal: Cell<Option<Refusal>>,
+    /// From an answer of ours until all of it is sent (HTTP/1.1 only).
+    pub(crate) is_answering: Cell<bool>,
     pub(crate) kill: Cell<Option<Kill>>,
     pub(crate) tunnels: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -89,6 +79,7 @@ impl ConnState {
             head_since: Cell::new(NEVER),
             write_blocked_since: Cell::new(NEVER),
             refusal: Cell::new(None),
+            is_answering: Cell::new(false),
             kill: Cell::new(None),
             tunnels: Cell::new(false),
             waker: RefCell::new(None),
@@ -159,135 +150,5 @@ impl ConnState {
 
     pub(crate) fn idle_ms(&self, now: u64) -> u64 {
         now.saturating_sub(self.idle_since.get())
-    }
-}
-
-/// The transport.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    Unix(UnixStream),
-}
-
-/// A transport whose bytes are watched: by the guard (HTTP/1.1 only) and for the sweep.
-#[derive(Debug)]
-pub(crate) struct ClientIo {
-    stream: Stream,
-    guard: Option<Guard>,
-    state: Rc<ConnState>,
-    /// Time at the last sweep.
-    timers: Rc<crate::timers::Timers>,
-}
-
-impl ClientIo {
-    pub(crate) fn new(stream: Stream, state: Rc<ConnState>, timers: Rc<crate::timers::Timers>) -> Self {
-        let guard = (!state.is_h2.get()).then(Guard::default);
-        Self { stream, guard, state, timers }
-    }
-
-    /// From here on the bytes are no HTTP.
-    pub(crate) fn stop_guarding(&mut self) {
-        self.guard = None;
-        self.state.head_since.set(NEVER);
-    }
-
-    fn look(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(guard) = &mut self.guard else { return };
-        if buf.filled().len() == before {
-            return;
-        }
-        if let Err(passed) = guard.feed(&buf.filled()[before..]) {
-            // No parser takes a NUL in a head or where a chunk's size should stand: hyper answers 400 and closes.
-            self.state.refusal.set(guard.refusal());
-            let end = before + passed;
-            buf.filled_mut()[end] = 0;
-            buf.set_filled(end + 1);
-        }
-        match guard.phase() {
-            Phase::Head if self.state.head_since.get() == NEVER => {
-                self.state.head_since.set(self.timers.now())
-            }
-            Phase::Head => {}
-            Phase::Idle | Phase::Body => self.state.head_since.set(NEVER),
-        }
-    }
-
-    fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        let blocked = &self.state.write_blocked_since;
-        match &result {
-            Poll::Pending if blocked.get() == NEVER => blocked.set(self.timers.now()),
-            Poll::Pending => {}
-            Poll::Ready(_) => blocked.set(NEVER),
-        }
-        result
-    }
-}
-
-impl AsyncRead for ClientIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.state.refusal.get().is_some() {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        ready!(match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        })?;
-        self.look(buf, before);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for ClientIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        };
-        self.wrote(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if let Some(result) = joined(slices, |piece| self.as_mut().poll_write(cx, piece)) {
-            return result;
-        }
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        };
-        self.wrote(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        };
-        self.wrote(result)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }

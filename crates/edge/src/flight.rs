@@ -63,11 +63,10 @@ impl Flight {
         conn.request_begins();
         let id = asked.headers.get(REQUEST_ID).filter(|id| conn.is_trusted && is_plain_id(id));
         let started = Instant::now();
-        let new_id = || worker.ids.borrow_mut().next(worker.timers.unix_ms(started));
         Box::new(Self {
             timer: worker.timers.timer(),
             started,
-            id: id.cloned().unwrap_or_else(new_id),
+            id: id.cloned().unwrap_or_else(|| worker.new_id(started)),
             asked,
             host: None,
             client,

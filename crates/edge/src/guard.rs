@@ -7,8 +7,10 @@
 
 use std::num::NonZeroU64;
 
-/// Bound: of one line that comes in pieces; longer heads are refused by the parser's own limit anyway.
-const LINE_BYTES_MAX: usize = 64 << 10;
+use crate::page::{self, Page, bad};
+
+/// Bound: a body longer than the largest signed number is none, and some programs would read it as negative.
+const LENGTH_MAX: u64 = i64::MAX.cast_unsigned();
 /// Bound: chunk extensions carry nothing that anybody uses.
 const EXTENSION_BYTES_MAX: usize = 256;
 /// Bound: all trailers of one body.
@@ -28,16 +30,33 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn name(self) -> &'static str {
+    /// What its client is told.
+    pub(crate) fn page(self) -> Page {
         match self {
-            Self::BareLf => "bare-lf",
-            Self::ObsoleteFold => "obsolete-fold",
-            Self::BadContentLength => "bad-content-length",
-            Self::SeveralContentLengths => "several-content-lengths",
-            Self::BadTransferEncoding => "bad-transfer-encoding",
-            Self::LengthAndEncoding => "length-and-encoding",
-            Self::BadChunk => "bad-chunk",
-            Self::TooLong => "line-too-long",
+            Self::BareLf => {
+                bad("bare-lf", "A line of the request ends with LF alone. End each line with CR LF.")
+            }
+            Self::ObsoleteFold => bad(
+                "obsolete-fold",
+                "A header of the request goes on in the next line, or a line begins with a space. Send each header in one line.",
+            ),
+            Self::BadContentLength => bad(
+                "bad-content-length",
+                "The request's `Content-Length` is no number of bytes that can come. Send digits alone.",
+            ),
+            Self::SeveralContentLengths => {
+                bad("several-content-lengths", "The request has several `Content-Length`. Send one.")
+            }
+            Self::BadTransferEncoding => bad(
+                "bad-transfer-encoding",
+                "The request's `Transfer-Encoding` is not understood here. Send `chunked`, once, or a `Content-Length`.",
+            ),
+            Self::LengthAndEncoding => bad(
+                "length-and-encoding",
+                "The request has both `Content-Length` and `Transfer-Encoding`. Send one of them.",
+            ),
+            Self::BadChunk => bad("bad-chunk", "A chunk of the request's body is malformed."),
+            Self::TooLong => page::HEAD_TOO_LARGE,
         }
     }
 }
@@ -84,19 +103,19 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Guard {
     state: State,
+    /// Bound: of one line of a head, since its beginning is kept while it comes in pieces.
+    line_bytes_max: usize,
     /// A line that has begun in an earlier read.
     carry: Vec<u8>,
     length: Option<u64>,
     chunked: bool,
 }
 
-impl Default for Guard {
-    fn default() -> Self {
-        Self { state: State::Start, carry: Vec::new(), length: None, chunked: false }
-    }
-}
-
 impl Guard {
+    pub(crate) fn new(line_bytes_max: usize) -> Self {
+        Self { state: State::Start, line_bytes_max, carry: Vec::new(), length: None, chunked: false }
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self.state {
             State::Start => Phase::Idle,
@@ -173,7 +192,7 @@ impl Guard {
     /// Takes one line, or what there is of it.
     fn line(&mut self, rest: &[u8]) -> Result<usize, Refusal> {
         let Some(end) = memchr::memchr(b'\n', rest) else {
-            if self.carry.len() + rest.len() > LINE_BYTES_MAX {
+            if self.carry.len() + rest.len() > self.line_bytes_max {
                 return Err(Refusal::TooLong);
             }
             self.carry.extend_from_slice(rest);
@@ -312,7 +331,7 @@ fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    std::str::from_utf8(value).ok()?.parse().ok().filter(|length| *length <= LENGTH_MAX)
 }
 
 #[cfg(test)]

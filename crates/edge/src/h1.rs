@@ -10,10 +10,11 @@ use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+mod refuse;
+
 use crate::{
     body::EdgeBody,
     conn::{ClientIo, Kill},
-    guard::Refusal,
     proxy::{self, Ctx},
     settings::Limits,
     timers::within,
@@ -27,12 +28,6 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 << 10;
 /// What hyper takes when nothing is said.
 const HYPERS_HEADERS_MAX: usize = 100;
-const HEADER_TIMEOUT_ANSWER: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-const TOO_LARGE_ANSWER: &[u8] =
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-const BAD_REQUEST_ANSWER: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Hands requests to the proxy.
 struct Requests(Rc<Ctx>);
@@ -51,7 +46,10 @@ impl Service<Request<Incoming>> for Requests {
 enum End {
     Orderly,
     Killed(Kill),
+    /// Between requests.
     Broken(hyper::Error),
+    /// In the middle of a request, whose own record tells it.
+    Cut,
 }
 
 fn builder(limits: &Limits) -> http1::Builder {
@@ -80,7 +78,8 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         }
         connection.poll_without_shutdown(cx).map(|result| match result {
             Ok(()) => End::Orderly,
-            Err(error) => End::Broken(error),
+            Err(error) if ctx.state.is_idle() => End::Broken(error),
+            Err(_) => End::Cut,
         })
     })
     .await;
@@ -92,45 +91,16 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         return Box::pin(tunnel.run(io, parts.read_buf)).await;
     }
     // Boxed, what comes last takes no room while the connection lives.
-    Box::pin(refuse(&ctx, &end, &mut io)).await;
+    Box::pin(refuse::refuse(&ctx, &end, &parts.read_buf, &mut io)).await;
     match end {
         // Nothing is on its way to such a client, or nothing arrives.
         End::Killed(Kill::SendTimeout) => {}
         End::Killed(Kill::Idle | Kill::Shutdown) => {
             let _ = within(&ctx.worker.timers, LINGER, io.shutdown()).await;
         }
-        End::Orderly | End::Killed(Kill::HeaderTimeout) | End::Broken(_) => {
+        End::Orderly | End::Killed(Kill::HeaderTimeout) | End::Broken(_) | End::Cut => {
             Box::pin(linger(&ctx, io)).await;
         }
-    }
-}
-
-/// What no request's own record tells is logged here.
-async fn refuse(ctx: &Ctx, end: &End, io: &mut ClientIo) {
-    match end {
-        End::Killed(Kill::HeaderTimeout) => {
-            let _ = within(&ctx.worker.timers, LINGER, io.write_all(HEADER_TIMEOUT_ANSWER)).await;
-            ctx.worker.log_refused(&ctx.state, 408, "header-timeout");
-        }
-        // hyper has answered these itself.
-        End::Broken(error) if error.is_parse_too_large() => {
-            ctx.worker.log_refused(&ctx.state, 431, "head-too-large");
-        }
-        End::Broken(error) if error.is_parse() => {
-            let cause = ctx.state.refusal.get().map_or("bad-request", Refusal::name);
-            ctx.worker.log_refused(&ctx.state, 400, cause);
-        }
-        // The parser waits for the end of a head that was refused in its middle: the answer is ours.
-        End::Broken(error) if error.is_incomplete_message() => {
-            let Some(refusal) = ctx.state.refusal.get() else { return };
-            let (status, answer) = match refusal {
-                Refusal::TooLong => (431, TOO_LARGE_ANSWER),
-                _ => (400, BAD_REQUEST_ANSWER),
-            };
-            let _ = within(&ctx.worker.timers, LINGER, io.write_all(answer)).await;
-            ctx.worker.log_refused(&ctx.state, status, refusal.name());
-        }
-        End::Orderly | End::Killed(_) | End::Broken(_) => {}
     }
 }
 

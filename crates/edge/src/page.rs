@@ -1,9 +1,11 @@
 //! What the edge itself answers: HTML for browsers, RFC 9457 JSON for programs, with the request id and never a detail.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::body::EdgeBody;
+use crate::{body::EdgeBody, headers::REQUEST_ID};
 
 /// A page of the edge: which status, and what a person is told.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,11 @@ const fn page(status: StatusCode, cause: &'static str, words: &'static str) -> P
     Page { status, cause, words, retry_after: None }
 }
 
+/// A request that cannot be read in one way only.
+pub(crate) const fn bad(cause: &'static str, words: &'static str) -> Page {
+    page(StatusCode::BAD_REQUEST, cause, words)
+}
+
 const fn later(cause: &'static str, words: &'static str) -> Page {
     Page { status: StatusCode::SERVICE_UNAVAILABLE, cause, words, retry_after: Some(5) }
 }
@@ -34,10 +41,31 @@ pub(crate) const UNAVAILABLE: Page =
     later("no-upstream", "The service is not available at the moment. Please try again in a few seconds.");
 pub(crate) const MAINTENANCE: Page =
     later("maintenance", "The service is being maintained. Please try again in a few minutes.");
-pub(crate) const BAD_REQUEST: Page =
-    page(StatusCode::BAD_REQUEST, "bad-request", "The request could not be understood.");
-pub(crate) const BAD_HOST: Page =
-    page(StatusCode::BAD_REQUEST, "bad-host", "The request does not say clearly which host it is for.");
+pub(crate) const BAD_REQUEST: Page = bad(
+    "bad-request",
+    "The request is not valid HTTP. Check the program that sent it, and any proxy on its way.",
+);
+pub(crate) const BAD_HOST: Page = bad(
+    "bad-host",
+    "The request does not say clearly which host it is for. Send one `Host`, a name with or without a port.",
+);
+pub(crate) const HEAD_BROKEN: Page =
+    bad("head-broken", "The request ended before its head was complete. Please send it again.");
+pub(crate) const HEAD_TIMEOUT: Page = page(
+    StatusCode::REQUEST_TIMEOUT,
+    "header-timeout",
+    "The head of the request did not arrive in time. Please send it again.",
+);
+pub(crate) const HEAD_TOO_LARGE: Page = page(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "head-too-large",
+    "The request's headers are larger, or more, than is accepted here. In a browser, deleting this site's cookies helps.",
+);
+pub(crate) const ADDRESS_TOO_LONG: Page = page(
+    StatusCode::URI_TOO_LONG,
+    "address-too-long",
+    "The request's address is longer than is accepted here. Send what is long as the body of a POST.",
+);
 pub(crate) const NOT_ALLOWED: Page =
     page(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not allowed here.");
 pub(crate) const FORBIDDEN: Page = page(StatusCode::FORBIDDEN, "bad-token", "This is not allowed.");
@@ -67,25 +95,60 @@ impl Page {
         id: &HeaderValue,
         words: Option<&str>,
     ) -> Response<EdgeBody> {
-        let id = id.to_str().unwrap_or("");
-        let words = words.unwrap_or(self.words);
-        let (kind, text) = match prefers_html(accept) {
-            true => ("text/html; charset=utf-8", html(self.status, words, id)),
-            false => ("application/problem+json", problem(self, words, id)),
-        };
+        let (kind, text) = self.text(accept, id, words);
         let mut answer = Response::new(EdgeBody::full(Bytes::from(text)));
         *answer.status_mut() = self.status;
-        let headers = answer.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        set_retry_after(headers, self.retry_after);
+        *answer.headers_mut() = self.headers(kind);
         answer
     }
-}
 
-fn set_retry_after(headers: &mut HeaderMap, seconds: Option<u32>) {
-    if let Some(seconds) = seconds {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    /// The whole answer in HTTP/1.1's bytes, for a client of whose bytes no request could be made. Nobody knows where a
+    /// next request would begin, so the connection ends with it. `is_head`: the client takes no body.
+    pub(crate) fn last_answer(
+        &self,
+        accept: Option<&HeaderValue>,
+        id: &HeaderValue,
+        is_head: bool,
+    ) -> Vec<u8> {
+        let (kind, text) = self.text(accept, id, None);
+        let mut headers = self.headers(kind);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(REQUEST_ID, id.clone());
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        // `StatusCode` shows itself as status line has it: number and reason.
+        let mut bytes = format!("HTTP/1.1 {}\r\ndate: {date}\r\n", self.status).into_bytes();
+        for (name, value) in &headers {
+            bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(if is_head { b"" } else { text.as_bytes() });
+        bytes
+    }
+
+    /// Its type and itself.
+    fn text(
+        &self,
+        accept: Option<&HeaderValue>,
+        id: &HeaderValue,
+        words: Option<&str>,
+    ) -> (&'static str, String) {
+        let id = id.to_str().unwrap_or("");
+        let words = words.unwrap_or(self.words);
+        match prefers_html(accept) {
+            true => ("text/html; charset=utf-8", html(self.status, words, id)),
+            false => ("application/problem+json", problem(self, words, id)),
+        }
+    }
+
+    fn headers(&self, kind: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        headers
     }
 }
 

@@ -158,6 +158,7 @@ pub(crate) async fn answer(
     if ends_connection(&ctx, &answer) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    ctx.state.is_answering.set(true);
     Ok(answer)
 }
 
@@ -203,6 +204,7 @@ async fn serve(
         // Extended CONNECT is to HTTP/2 what a GET with `Upgrade` is to HTTP/1.1.
         flight.asked.method = Method::GET;
     }
+    request::fits(&flight.asked, &ctx.worker.shared.settings.limits)?;
     let Target { host, uri } = request::target(&flight.asked)?;
     flight.asked.uri = uri;
     flight.host = Some(host.clone());

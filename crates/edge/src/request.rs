@@ -1,8 +1,11 @@
 //! What a request is for, or why that is not clear enough to pass it on (RFC 9110 7.2, RFC 9112 3.2).
 
-use http::{HeaderValue, Method, Uri, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Method, Uri, header, request::Parts, uri::PathAndQuery};
 
-use crate::page::{self, Page};
+use crate::{
+    page::{self, Page},
+    settings::Limits,
+};
 
 /// The checked target of a request.
 #[derive(Debug)]
@@ -25,6 +28,25 @@ pub(crate) fn target(head: &Parts) -> Result<Target, Page> {
         return Err(page::BAD_REQUEST);
     }
     Ok(Target { host, uri: Uri::from(path) })
+}
+
+/// Whether a head is within the limits: that of HTTP/2 counted as the HTTP/1.1 head that it becomes, that of HTTP/1.1 as
+/// its parser has judged.
+pub(crate) fn fits(head: &Parts, limits: &Limits) -> Result<(), Page> {
+    if head.version != http::Version::HTTP_2 {
+        return Ok(());
+    }
+    let in_bytes = |length: usize| length as u64 <= limits.header_bytes_max.0;
+    let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let address = authority + head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if !in_bytes(address) {
+        return Err(page::ADDRESS_TOO_LONG);
+    }
+    let line =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    let lines: usize = head.headers.iter().map(line).sum();
+    let fits = in_bytes(address + lines) && head.headers.len() <= limits.headers_max;
+    if fits { Ok(()) } else { Err(page::HEAD_TOO_LARGE) }
 }
 
 /// The one host that is said, in `Host`, in an absolute target, or in `:authority`; two must agree.

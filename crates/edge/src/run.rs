@@ -1,9 +1,17 @@
 //! Builds the process: descriptors, settings, threads; then waits for its end. Decides nothing.
 
+mod explain;
+
 use std::{
-    os::fd::OwnedFd, path::Path, process::ExitCode, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
 };
 
+use model::Explain;
 use net::tickets::{Seeds, SharedTickets};
 use tokio::{
     net::UnixListener,
@@ -35,6 +43,10 @@ pub enum RunError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("cannot open the access log {path}")]
+    AccessLog { path: PathBuf, source: std::io::Error },
+    #[error("cannot use the edge's folder {path}")]
+    State { path: PathBuf, source: std::io::Error },
     #[error("cannot start: {what}")]
     Start { what: &'static str, source: std::io::Error },
     #[error(transparent)]
@@ -48,22 +60,11 @@ pub enum RunError {
 }
 
 /// The whole life of an edge process: `mainstay edge --settings FILE`. Call it before anything opens a file or starts a
-/// thread; a `tracing` subscriber may be set. 0: it was asked to end and has drained.
-pub fn main(settings: &Path) -> ExitCode {
-    match run(settings) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut words = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(next) = cause {
-                words = format!("{words}: {next}");
-                cause = next.source();
-            }
-            tracing::error!(error = words, "the edge ends");
-            eprintln!("error: the edge ends: {words}");
-            ExitCode::FAILURE
-        }
-    }
+/// thread; a `tracing` subscriber may be set. `Ok`: it was asked to end and has drained.
+/// # Errors
+/// Why it cannot run, for its operator.
+pub fn main(settings: &Path) -> Result<(), Explain> {
+    run(settings).map_err(Explain::from)
 }
 
 /// As [`main`], with descriptors in hand instead of inherited ones, named in the same way. Blocks until the end.
@@ -79,11 +80,12 @@ fn run(settings: &Path) -> Result<(), RunError> {
 
 fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), RunError> {
     let failed = |what| move |source| RunError::Start { what, source };
-    machine::fs::make_dir(&settings.state, 0o750).map_err(failed("its state folder"))?;
+    machine::fs::make_dir(&settings.state, 0o750)
+        .map_err(|source| RunError::State { path: settings.state.clone(), source })?;
     let tls = tls(&settings, &mut inherited)?;
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
-    let (log, log_thread) = Log::start(settings.access_log.as_ref()).map_err(failed("its access log"))?;
+    let (log, log_thread) = Log::start(settings.access_log.as_ref())?;
     let shared = Arc::new(Shared::new(settings, https_port, inherited.pulse.take(), log));
     let runtime: LocalRuntime = Builder::new_current_thread()
         .enable_all()

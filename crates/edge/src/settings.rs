@@ -116,7 +116,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Of one client address (IPv6: of one /64); trusted proxies are exempt.
     pub connections_per_address_max: usize,
-    /// Head of a request, all of it; more is answered 431.
+    /// Head of a request, all of it; more is answered 431, and 414 if the address alone is longer.
     pub header_bytes_max: ByteSize,
     /// Header lines; more is answered 431.
     pub headers_max: usize,

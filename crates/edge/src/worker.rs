@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::Method;
+use http::{HeaderValue, Method, StatusCode};
 use slab::Slab;
 use tokio::{io::ReadBuf, net::TcpStream, runtime::LocalRuntime, sync::watch};
 use tokio_rustls::TlsAcceptor;
@@ -41,7 +41,7 @@ pub(crate) struct Worker {
     index: usize,
     pub(crate) timers: Rc<Timers>,
     pub(crate) idle: Rc<Idle>,
-    pub(crate) ids: RefCell<RequestIds>,
+    ids: RefCell<RequestIds>,
     log: RefCell<LogBatch>,
     turn: Cell<usize>,
     connections: RefCell<Slab<Rc<ConnState>>>,
@@ -99,6 +99,11 @@ impl Worker {
         turn
     }
 
+    /// The id of a request that came at `moment`.
+    pub(crate) fn new_id(&self, moment: Instant) -> HeaderValue {
+        self.ids.borrow_mut().next(self.timers.unix_ms(moment))
+    }
+
     pub(crate) fn measure(&self, route: u32, method: &Method, status: u16, took: Duration) {
         self.shared.shards[self.index].record(route, method, status, took);
     }
@@ -108,9 +113,9 @@ impl Worker {
     }
 
     /// The record of what was refused before it was a request.
-    pub(crate) fn log_refused(&self, conn: &ConnState, status: u16, cause: &str) {
+    pub(crate) fn log_refused(&self, conn: &ConnState, id: &HeaderValue, status: StatusCode, cause: &str) {
+        let status = status.as_u16();
         let unix_ms = self.timers.unix_ms(Instant::now());
-        let id = self.ids.borrow_mut().next(unix_ms);
         let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
         self.measure(0, &method, status, Duration::ZERO);
         self.log(&Line {
@@ -129,7 +134,7 @@ impl Worker {
             release: None,
             site: None,
             client: conn.peer_ip(),
-            protocol: "HTTP/1.1",
+            protocol: if conn.is_h2.get() { "HTTP/2" } else { "HTTP/1.1" },
             tls: conn.is_over_tls,
             class: "http",
             retries: 0,
@@ -248,7 +253,8 @@ async fn connection(
             None => return,
         }
     }
-    let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers));
+    let line_max = usize::try_from(worker.shared.settings.limits.header_bytes_max.0).unwrap_or(usize::MAX);
+    let io = ClientIo::new(stream, Rc::clone(&state), Rc::clone(&worker.timers), line_max);
     let ctx = Rc::new(Ctx::new(Rc::clone(&worker), Rc::clone(&state)));
     match state.is_h2.get() {
         // Boxed, so that a connection holds the room of its own protocol only.

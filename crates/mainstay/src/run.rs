@@ -12,7 +12,7 @@ use model::{EnvName, Explain};
 use supervisor::up::UpSettings;
 
 use crate::{
-    cli::Globals,
+    cli::{Colour, Globals},
     commands::up::Up,
     config::{
         folders::{Folders, Surroundings},
@@ -20,6 +20,7 @@ use crate::{
     },
     keeper::{self, KeeperArgs},
     logging,
+    report::Report,
     session::MANIFEST,
 };
 
@@ -36,7 +37,13 @@ pub(crate) fn edge(args: &[OsString]) -> ExitCode {
     match args.get(2..) {
         Some([flag, file]) if flag == "--settings" => {
             logging::begin();
-            edge::main(Path::new(file))
+            match edge::main(Path::new(file)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(explain) => {
+                    Report::new(Colour::Auto, false).error(&explain);
+                    ExitCode::FAILURE
+                }
+            }
         }
         _ => {
             eprintln!("error: mainstay edge takes --settings FILE   [usage]");

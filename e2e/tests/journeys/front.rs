@@ -9,8 +9,9 @@ use std::{
 };
 
 use rcgen::{CertificateParams, KeyPair};
+use rustix::process::Signal;
 use serde_json::Value;
-use testkit::{FakeApp, Mainstay, wait};
+use testkit::{FakeApp, Mainstay, mainstay::processes, wait};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,6 +47,26 @@ fn a_balancer_names_its_clients_and_one_that_does_not_is_told_to_the_operator() 
     let log = mainstay.data().join("logs/edge/edge.log");
     wait::until("the log of the edge says what to do", PATIENCE, || {
         text_of(&log).contains("a trusted proxy sent no PROXY header")
+    });
+}
+
+#[test]
+fn an_edge_whose_access_log_cannot_be_opened_says_so_and_comes_back() {
+    let (mainstay, app) = crate::serving_fake();
+    let access = mainstay.data().join("logs/access/access.log");
+    fs::rename(&access, access.with_extension("moved")).expect("moved away");
+    fs::create_dir(&access).expect("what is no file in its place");
+    processes::signal(mainstay.edge_pid(), Signal::KILL);
+    let said = format!("cannot open the access log {}", access.display());
+    wait::until("status says why there is no edge", PATIENCE, || {
+        mainstay.cli(&["status", "--machine"]).out.contains(&said)
+    });
+    fs::remove_dir(&access).expect("moved away as it is told");
+    wait::until("the next edge serves", PATIENCE, || {
+        mainstay.get(app.host_name(), "/health").is_ok_and(|answer| answer.status == 200)
+    });
+    wait::until("status has nothing to say of it any more", PATIENCE, || {
+        !mainstay.cli(&["status", "--machine"]).out.contains(&said)
     });
 }
 

@@ -22,7 +22,12 @@ fn run(context: &Live<'_>) -> State {
     };
     match (&context.machine.edge, context.machine.listeners.as_slice()) {
         (None, _) => {
-            wrong(Explain::new("no-edge", "the edge does not run: connections wait in the listen queue"))
+            let explain =
+                Explain::new("no-edge", "the edge does not run: connections wait in the listen queue");
+            wrong(match &context.machine.edge_said[..] {
+                [] => explain,
+                said => explain.detail("what it said last", said.to_vec()),
+            })
         }
         (Some(_), []) => wrong(Explain::new("no-listener", "the edge runs and listens nowhere")),
         (Some(edge), listeners) => {

@@ -74,6 +74,7 @@ fn machine() -> Machine {
         keeper: process.clone(),
         edge: Some(process),
         edge_hung: 0,
+        edge_said: Vec::new(),
         has_parent: true,
         listeners: vec![listener("http"), listener("https")],
         certificates: vec![certificate(60)],
@@ -114,6 +115,17 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
     );
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
+}
+
+#[test]
+fn an_edge_that_does_not_run_is_found_with_its_own_words() {
+    let (status, mut machine) = (status(), machine());
+    machine.edge = None;
+    machine.edge_said = vec!["error: cannot open the access log /data/access.log".to_owned()];
+    let findings = live(&Live { manifest: &manifest(), status: &status, machine: &machine });
+    let told =
+        findings.iter().find(|finding| finding.id == "edge").map(|finding| format!("{:?}", finding.state));
+    assert!(told.is_some_and(|told| told.contains("/data/access.log")));
 }
 
 #[test]

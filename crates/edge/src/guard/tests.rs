@@ -2,9 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+const LINE: usize = 1 << 10;
+
 /// Feeds `text` in pieces of `step` bytes; the refusal, if any.
 fn check(text: &str, step: usize) -> Option<Refusal> {
-    let mut guard = Guard::default();
+    let mut guard = Guard::new(LINE);
     for piece in text.as_bytes().chunks(step) {
         if guard.feed(piece).is_err() {
             break;
@@ -28,6 +30,8 @@ fn what_is_ambiguous_is_refused_however_it_is_cut() {
         ("POST / HTTP/1.1\r\nContent-Length: 0x5\r\n\r\n", BadContentLength),
         ("POST / HTTP/1.1\r\nContent-Length:\r\n\r\n", BadContentLength),
         ("POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", BadContentLength),
+        ("POST / HTTP/1.1\r\nContent-Length: 18446744073709551615\r\n\r\n", BadContentLength),
+        ("POST / HTTP/1.1\r\nContent-Length: 9223372036854775808\r\n\r\n", BadContentLength),
         ("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", LengthAndEncoding),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-length: 5\r\n\r\n", LengthAndEncoding),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", BadTransferEncoding),
@@ -74,7 +78,7 @@ fn what_is_plain_passes_however_it_is_cut() {
 #[test]
 fn nothing_after_the_refused_octet_gets_through() {
     let text = b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    let passed = Guard::default().feed(text).unwrap_err();
+    let passed = Guard::new(LINE).feed(text).unwrap_err();
     assert_eq!(&text[..passed], b"POST / HTTP/1.1\r\nContent-Length: 5\r\n");
 }
 
@@ -87,6 +91,6 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Guard::default().feed(&bytes);
+        let _ = Guard::new(LINE).feed(&bytes);
     }
 }

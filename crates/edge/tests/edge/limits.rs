@@ -57,6 +57,17 @@ async fn a_head_that_is_too_large_is_431() {
 }
 
 #[tokio::test]
+async fn a_head_may_be_one_line_where_the_limit_is_larger() {
+    let app = App::named("ok").await;
+    let edge = with_limits(&app, |limits| limits.header_bytes_max = model::ByteSize::kib(256)).await;
+    let head = |bytes: usize| {
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes))
+    };
+    assert_eq!(status(&edge.raw(head(240_000)).await), 200);
+    assert_eq!(status(&edge.raw(head(270_000)).await), 431);
+}
+
+#[tokio::test]
 async fn a_head_that_drips_is_408() {
     let app = App::named("ok").await;
     let edge = with_limits(&app, |limits| limits.header_timeout = Span::millis(400)).await;

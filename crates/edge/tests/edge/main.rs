@@ -5,10 +5,12 @@
 
 mod certificates;
 mod headers;
+mod http2;
 mod limits;
 mod observing;
 mod proxy_protocol;
 mod pulse;
+mod refusals;
 mod retries;
 mod smuggling;
 mod streams;

@@ -1,6 +1,11 @@
 //! The edge as a process: its settings file, its folders, its slot.
 
-use std::{os::unix::fs::chown, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use edge::{
     Settings,
@@ -10,7 +15,7 @@ use model::{
     ByteSize, Explain, Span,
     manifest::{Limits, Logs, Restart},
 };
-use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, slot::SlotSettings};
+use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, logs, slot::SlotSettings};
 
 use super::{
     counted::Counted,
@@ -22,6 +27,8 @@ use crate::config::machine::{ClientIp, Machine};
 /// How long an edge may take to say that it serves every listener.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 const LOG_BYTES_MAX: ByteSize = ByteSize::mib(20);
+/// Lines of its log that are told of an edge that does not come up.
+const LAST_WORDS_MAX: usize = 8;
 
 /// Where the edge's things are.
 pub(crate) struct Places {
@@ -120,7 +127,7 @@ impl Places {
 
     /// Makes the edge's folders and gives them to its account.
     fn make(&self, user: Option<&User>) -> Result<(), Explain> {
-        let logs = [&self.log, &self.access_log].map(|path| path.parent().map(std::path::Path::to_owned));
+        let logs = [&self.log, &self.access_log].map(|path| path.parent().map(Path::to_owned));
         for dir in [Some(self.run.clone()), Some(self.state.clone())].into_iter().chain(logs).flatten() {
             let made = std::fs::create_dir_all(&dir).and_then(|()| {
                 user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid)))
@@ -177,7 +184,8 @@ pub(crate) async fn start(
     let ready = tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false);
     if !ready {
         return Err(Explain::new("edge-not-ready", "the edge did not say that it is ready")
-            .help(format!("its log is {}", places.log.display())));
+            .help(format!("its log is {}", places.log.display()))
+            .detail("the end of the edge's log", last_words(&ground.folders.data).await));
     }
     Ok(Arc::new(slot))
 }
@@ -190,6 +198,17 @@ fn allocator() -> (String, String) {
     let tunables = ["mmap_threshold=4194304", "trim_threshold=16777216", "tcache_count=64"]
         .map(|set| format!("glibc.malloc.{set}"));
     ("GLIBC_TUNABLES".to_owned(), tunables.join(":"))
+}
+
+/// The end of the edge's log: its last error with causes and remedy, or whatever it said.
+pub(crate) async fn last_words(data: &Path) -> Vec<String> {
+    let folder = data.join("logs");
+    let query = logs::Query { service: "edge".parse().ok(), tail: LAST_WORDS_MAX, ..logs::Query::default() };
+    let read = tokio::task::spawn_blocking(move || logs::read(&folder, &query)).await;
+    let lines = read.ok().and_then(Result::ok).unwrap_or_default();
+    let mut words: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+    let error = words.iter().rposition(|line| line.starts_with("error: ")).unwrap_or(0);
+    words.split_off(error)
 }
 
 /// Replaces an edge that hangs, for as long as this keeper lives.

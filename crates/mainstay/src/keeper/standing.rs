@@ -9,7 +9,7 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{counted::Counted, instances::rfc3339, world::Outside};
+use super::{counted::Counted, data_plane, instances::rfc3339, world::Outside};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -50,6 +50,7 @@ impl Standing {
             },
             edge: self.edge(),
             edge_hung: self.hung_edges.read(),
+            edge_said: self.edge_said(world).await,
             has_parent,
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
@@ -64,6 +65,11 @@ impl Standing {
     fn has_parent(&self) -> bool {
         let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         self.parent.is_some() && self.parent == now
+    }
+
+    async fn edge_said(&self, world: &Outside) -> Vec<String> {
+        let is_up = matches!(*self.edge.state().borrow(), SlotState::Up { .. });
+        if is_up { Vec::new() } else { data_plane::last_words(&world.ground.folders.data).await }
     }
 
     fn edge(&self) -> Option<Process> {

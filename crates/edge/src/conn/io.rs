@@ -1,0 +1,185 @@
+//! The bytes of a client's connection, watched on their way: by the guard, for the sweep, and for the parser's own answers.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::ConnState;
+use crate::{
+    clock::NEVER,
+    guard::{Guard, Phase},
+    joined::joined,
+    timers::Timers,
+};
+
+/// The transport.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+}
+
+/// A transport whose bytes are watched: by the guard (HTTP/1.1 only) and for the sweep.
+#[derive(Debug)]
+pub(crate) struct ClientIo {
+    stream: Stream,
+    guard: Option<Guard>,
+    state: Rc<ConnState>,
+    /// Time at the last sweep.
+    timers: Rc<Timers>,
+    has_withheld: bool,
+}
+
+impl ClientIo {
+    /// `line_bytes_max`: of one line of a head.
+    pub(crate) fn new(
+        stream: Stream,
+        state: Rc<ConnState>,
+        timers: Rc<Timers>,
+        line_bytes_max: usize,
+    ) -> Self {
+        let guard = (!state.is_h2.get()).then(|| Guard::new(line_bytes_max));
+        Self { stream, guard, state, timers, has_withheld: false }
+    }
+
+    /// The parser has refused what came, and its client does not know yet.
+    pub(crate) fn has_withheld(&self) -> bool {
+        self.has_withheld
+    }
+
+    /// From here on the bytes are no HTTP.
+    pub(crate) fn stop_guarding(&mut self) {
+        self.guard = None;
+        self.state.head_since.set(NEVER);
+    }
+
+    /// hyper answers what it cannot parse by itself, with a head and nothing in it. Such bytes are told by this: no request
+    /// is open, and of no answer of ours anything is left to send. They are withheld, so that the edge's page can come
+    /// in their place. In doubt they pass, and the client gets hyper's.
+    fn withholds(&mut self, bytes: usize) -> Option<Poll<io::Result<usize>>> {
+        if self.guard.is_none() || self.state.is_answering.get() || !self.state.is_idle() {
+            return None;
+        }
+        self.has_withheld = true;
+        Some(Poll::Ready(Ok(bytes)))
+    }
+
+    fn look(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let Some(guard) = &mut self.guard else { return };
+        if buf.filled().len() == before {
+            return;
+        }
+        if let Err(passed) = guard.feed(&buf.filled()[before..]) {
+            // No parser takes a NUL in a head or where a chunk's size should stand: hyper answers 400 and closes.
+            self.state.refusal.set(guard.refusal());
+            let end = before + passed;
+            buf.filled_mut()[end] = 0;
+            buf.set_filled(end + 1);
+        }
+        match guard.phase() {
+            Phase::Head if self.state.head_since.get() == NEVER => {
+                self.state.head_since.set(self.timers.now())
+            }
+            Phase::Head => {}
+            Phase::Idle | Phase::Body => self.state.head_since.set(NEVER),
+        }
+    }
+
+    fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let blocked = &self.state.write_blocked_since;
+        match &result {
+            Poll::Pending if blocked.get() == NEVER => blocked.set(self.timers.now()),
+            Poll::Pending => {}
+            Poll::Ready(_) => blocked.set(NEVER),
+        }
+        result
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.state.refusal.get().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        })?;
+        self.look(buf, before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(withheld) = self.withholds(bytes.len()) {
+            return withheld;
+        }
+        let result = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(result) = joined(slices, |piece| self.as_mut().poll_write(cx, piece)) {
+            return result;
+        }
+        if let Some(withheld) = self.withholds(slices.iter().map(|slice| slice.len()).sum()) {
+            return withheld;
+        }
+        let result = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        };
+        // hyper flushes when nothing of its own is left, so what was answered is sent.
+        if result.is_ready() && self.state.is_idle() {
+            self.state.is_answering.set(false);
+        }
+        self.wrote(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
