@@ -12,6 +12,7 @@ mod ending;
 mod ground;
 mod handover;
 mod instances;
+mod job_words;
 mod jobs;
 mod life;
 mod listeners;

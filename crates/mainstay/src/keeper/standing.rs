@@ -32,10 +32,6 @@ impl Standing {
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
         }
-        let has_parent = self.has_parent();
-        if !has_parent {
-            lost.push("no-parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
-        }
         Machine {
             version: crate::VERSION.to_owned(),
             build: crate::BUILD.to_owned(),
@@ -50,7 +46,7 @@ impl Standing {
             },
             edge: self.edge(),
             edge_hung: self.hung_edges.read(),
-            has_parent,
+            has_parent: self.has_parent(),
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
             lost,

@@ -26,6 +26,7 @@ use super::{
     edge_words,
     ground::Ground,
     instances::{Instances, never_spawned},
+    job_words,
     jobs::Jobs,
     oneoff::OneOffs,
     orders, secrets,
@@ -142,6 +143,13 @@ impl World for Outside {
 
     async fn stop_job(&self, _site: &Site, process: ProcessId) -> Result<(), Explain> {
         self.jobs.stop(process).await
+    }
+
+    fn jobs(&self, site: &Site) -> Vec<api::status::Job> {
+        let mut jobs: Vec<_> = self.jobs.running().into_iter().chain(self.oneoffs.running()).collect();
+        jobs.retain(|process| process.spec().site.as_ref() == Some(site));
+        jobs.sort_by_key(|process| (process.started_unix_ms(), process.id()));
+        jobs.iter().map(job_words::told).collect()
     }
 
     async fn publish(&self, site: &Site, table: SiteTable) -> Result<Served, Explain> {
