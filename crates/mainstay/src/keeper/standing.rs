@@ -9,7 +9,7 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{counted::Counted, instances::rfc3339, world::Outside};
+use super::{counted::Counted, instances::rfc3339, past::Kept, world::Outside};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -22,6 +22,7 @@ pub(crate) struct Standing {
     /// How often that parent has started a keeper before this one.
     pub restarts: u64,
     pub hung_edges: Counted,
+    pub edge_past: Kept,
 }
 
 impl Standing {
@@ -64,14 +65,15 @@ impl Standing {
 
     fn edge(&self) -> Option<Process> {
         let state = self.edge.state().borrow().clone();
-        let (process, restarts) = match state {
-            SlotState::Starting { process: Some(process), restarts, .. }
-            | SlotState::Up { process, restarts, .. } => (process, restarts),
-            SlotState::Stopping { process, .. } => (process, 0),
+        let process = match state {
+            SlotState::Starting { process: Some(process), .. }
+            | SlotState::Up { process, .. }
+            | SlotState::Stopping { process, .. } => process,
             SlotState::Starting { process: None, .. }
             | SlotState::BackingOff { .. }
             | SlotState::Stopped { .. } => return None,
         };
+        let restarts = self.edge_past.read().exits;
         Some(Process { pid: process.pid(), started: rfc3339(process.started()), restarts })
     }
 }

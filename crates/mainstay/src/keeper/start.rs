@@ -1,23 +1,18 @@
 //! How a keeper comes to be: lock, listeners, what is found, edge, sites, API. In this order, so that whatever dies in
 //! between leaves what served serving.
 
-use std::{
-    os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc, time::SystemTime};
 
 use model::Explain;
-use release::{Layout, Sites};
-use supervisor::{Found, Kind, Process, Supervisor, store::Store};
+use release::Sites;
+use supervisor::{Kind, Supervisor, store::Store};
 
 use super::{
     args::KeeperArgs,
     counted::Counted,
     data_plane::{self, Places},
     ending::Ending,
+    found,
     ground::Ground,
     handover,
     instances::Instances,
@@ -25,9 +20,9 @@ use super::{
     life,
     listeners::{self, Listeners},
     log_sweep,
-    oneoff::{self, OneOffs},
+    oneoff::OneOffs,
     operations::Keeper,
-    orders,
+    past::Kept,
     smoke::Smoker,
     standing::{self, Standing},
     tables::Tables,
@@ -57,16 +52,16 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let _lock = lock(&folders)?;
     let ground = Arc::new(ground(folders, machine)?);
     let places = Places::new(&ground);
-    let found = ground.supervisor.observe().await.map_err(|error| {
+    let running = ground.supervisor.observe().await.map_err(|error| {
         Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
             .because(&error)
             .now("it serves on, without a keeper")
             .help("start the newer version again; its `mainstay down` is what lets an older one begin")
     })?;
     let (edges, others): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|found| found.spec().kind == Kind::Edge);
-    let living = only_living(&ground, edges).await;
-    let (kept, adopted_edge) = with_listeners(kept, living, &places, store.as_deref()).await;
+        running.into_iter().partition(|found| found.spec().kind == Kind::Edge);
+    let living = found::only_living(&ground, edges).await;
+    let (kept, adopted_edge) = found::with_listeners(kept, living, &places, store.as_deref()).await;
     let listeners = match &adopted_edge {
         Some(_) => listeners::of_the_edge(store.as_deref(), kept)?,
         None => open_listeners(&ground, &places, store.as_deref(), kept)?,
@@ -98,7 +93,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         oneoffs: OneOffs::default(),
         ground: Arc::clone(&ground),
     });
-    adopt(&world, others).await;
+    found::adopt(&world, others).await;
 
     let sites = Sites::open(Arc::clone(&world), release_settings(&ground)).await?;
     let ending = Ending::new();
@@ -110,6 +105,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         parent: store.as_ref().and(parent()),
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
+        edge_past: Kept::of_the_edge(&ground.folders.run),
     };
     let keeper = Arc::new(Keeper { world, sites, standing, ending });
     let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
@@ -224,143 +220,16 @@ fn salt(data: &Path) -> Result<Vec<u8>, Explain> {
     Ok(salt)
 }
 
-type Named = Vec<(String, OwnedFd)>;
-
-/// Where the parent died with the keeper, an edge that lives has the only listeners: they are asked of it. One that
-/// does not give them is ended, since no other edge could serve beside it.
-async fn with_listeners(
-    mut kept: Named,
-    living: Option<Process>,
-    places: &Places,
-    store: Option<&Store>,
-) -> (Named, Option<Process>) {
-    let Some(process) = living else { return (kept, None) };
-    if kept.iter().any(|(name, _)| name.starts_with("http")) {
-        return (kept, Some(process));
-    }
-    let control = places.run.join("control.sock");
-    let asked = tokio::task::spawn_blocking(move || handover::ask(&edge::handback::socket(&control))).await;
-    match asked.map_err(std::io::Error::other).flatten() {
-        Ok(Some(given)) => {
-            tracing::info!(count = given.len(), "The edge gave the listeners back.");
-            given.iter().for_each(|(name, fd)| listeners::keep(store, name, fd));
-            kept.extend(given);
-            (kept, Some(process))
-        }
-        Ok(None) | Err(_) => {
-            tracing::warn!("The edge that lives does not give its listeners back; it is replaced.");
-            if let Err(error) = process.stop().await {
-                tracing::warn!(%error, "The edge could not be told to stop.");
-            }
-            process.wait().await;
-            super::jobs::forget(&process).await;
-            (kept, None)
-        }
-    }
-}
-
 fn open_listeners(
     ground: &Ground,
     places: &Places,
     store: Option<&Store>,
-    kept: Named,
+    kept: found::Named,
 ) -> Result<Listeners, Explain> {
     std::fs::create_dir_all(&places.state).map_err(|error| {
         Explain::new("folder-not-made", format!("cannot make {}", places.state.display())).because(&error)
     })?;
     listeners::open(&ground.machine.listen, &places.state, store, kept)
-}
-
-/// Of the edges found, the one that lives; what is left of dead ones is removed.
-async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
-    let mut living = None;
-    for found in edges {
-        match found {
-            Found::Adopted(process) if living.is_none() && process.exit().is_none() => living = Some(process),
-            Found::Adopted(process) => {
-                // Two edges on one set of listeners: the second is from a start that was cut. It goes.
-                if let Err(error) = process.stop().await {
-                    tracing::warn!(%error, "A surplus edge could not be stopped.");
-                }
-            }
-            Found::Ended { spec, .. } => ground.supervisor.forget(&spec).await,
-        }
-    }
-    living
-}
-
-/// Takes hold of every instance and job that a keeper before this one started.
-async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
-    for found in found {
-        if world.jobs.remember(&world.ground.supervisor, &found) {
-            continue;
-        }
-        if let Found::Adopted(process) = &found
-            && process.spec().labels.contains_key(oneoff::ONE_OFF)
-        {
-            world.oneoffs.hold(process.clone());
-            continue;
-        }
-        if let Err(error) = adopt_instance(world, &found).await {
-            tracing::warn!(process = found.spec().name, %error, "A process has no place any more; it is stopped.");
-            match found {
-                Found::Adopted(process) => stop_and_forget(process),
-                Found::Ended { spec, .. } => world.ground.supervisor.forget(&spec).await,
-            }
-        }
-    }
-}
-
-/// An instance goes on under a slot of its own, made from its release's manifest as the first one was. Only what has no
-/// release any more is refused: secrets and accounts are asked for when the next process needs them. One that ended by
-/// itself while no keeper looked is started again by that slot.
-async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Explain> {
-    let spec = found.spec();
-    let unknown = |what: &str| Explain::new("not-an-instance", what.to_owned());
-    if spec.kind != Kind::Instance {
-        return Err(unknown("it is a job that nobody asks about"));
-    }
-    let site = spec.site.clone().ok_or_else(|| unknown("it names no site"))?;
-    let name: model::InstanceName = spec.name.parse().map_err(|_| unknown("its name is no instance's"))?;
-    if let Found::Ended { exit, .. } = found
-        && exit.asked
-    {
-        world.ground.supervisor.forget(spec).await;
-        return Ok(());
-    }
-    let layout = Layout::new(&world.ground.folders.data).site(&site);
-    let text = std::fs::read(layout.manifest(name.release)).map_err(|_| unknown("its release is gone"))?;
-    let manifest: model::manifest::Manifest =
-        serde_json::from_slice(&text).map_err(|_| unknown("its release's manifest does not read"))?;
-    let order = release::world::StartOrder {
-        site: site.clone(),
-        name: name.clone(),
-        process: spec.id,
-        manifest: Arc::new(manifest),
-        release_dir: layout.files(name.release),
-        shared_dir: layout.shared(),
-    };
-    let adopted = match found {
-        Found::Adopted(process) => Some(process.clone()),
-        Found::Ended { spec, .. } => {
-            world.ground.supervisor.forget(spec).await;
-            None
-        }
-    };
-    let settings = orders::kept_slot(&world.ground, &order)?;
-    let public = orders::public_bind(&order.manifest, &name);
-    world.instances.hold(&world.ground.supervisor, &site, &name, settings, public, adopted);
-    Ok(())
-}
-
-fn stop_and_forget(process: Process) {
-    tokio::spawn(async move {
-        if let Err(error) = process.stop().await {
-            tracing::warn!(%error, "A process could not be told to stop.");
-        }
-        process.wait().await;
-        super::jobs::forget(&process).await;
-    });
 }
 
 fn release_settings(ground: &Ground) -> release::Settings {
