@@ -202,8 +202,7 @@ fn machine_words(machine: &Machine) -> String {
         machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)),
     );
     if machine.edge_hung > 0 {
-        let times = if machine.edge_hung == 1 { "time" } else { "times" };
-        lines.push(format!("edge: hung and was replaced {} {times} since the boot", machine.edge_hung));
+        lines.push(format!("edge: hung and was replaced {}", count(machine.edge_hung, "time")));
     }
     lines.extend(
         machine

@@ -62,6 +62,7 @@ impl OneOffs {
         let stops = stopped.iter().map(|process| async move {
             jobs::stop(process).await;
             process.wait().await;
+            jobs::forget(process).await;
         });
         futures_util::future::join_all(stops).await;
     }

@@ -58,7 +58,7 @@ impl Standing {
     }
 
     /// The parent at the start is still the parent: a dead one is replaced by whoever reaps orphans.
-    fn has_parent(&self) -> bool {
+    pub(crate) fn has_parent(&self) -> bool {
         let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         self.parent.is_some() && self.parent == now
     }

@@ -1,7 +1,7 @@
 //! How a keeper comes to be: lock, listeners, what is found, edge, sites, API. In this order, so that whatever dies in
 //! between leaves what served serving.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc, time::SystemTime};
+use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use model::Explain;
 use release::Sites;
@@ -19,10 +19,11 @@ use super::{
     jobs::Jobs,
     life,
     listeners::{self, Listeners},
-    log_sweep,
+    log_sweep, not_starting,
     oneoff::OneOffs,
     operations::Keeper,
     past::Kept,
+    place,
     smoke::Smoker,
     standing::{self, Standing},
     tables::Tables,
@@ -31,12 +32,9 @@ use super::{
     world::Outside,
 };
 use crate::config::{
-    folders::{Folders, Kind as FoldersKind, Surroundings},
+    folders::{Folders, Surroundings},
     machine::{self as machine_file, Machine},
 };
-
-/// The code of the refusal when a keeper holds the data folder.
-pub(crate) const ALREADY_UP: &str = "already-up";
 
 /// From nothing to serving, then until the end.
 /// # Errors
@@ -48,8 +46,9 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let _alive = life::say_alive(store.clone());
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
     let machine = settings(&folders, &args)?;
-    make_folders(&folders)?;
-    let _lock = lock(&folders)?;
+    place::make_data(&folders)?;
+    let _lock = place::keeper_lock(&folders)?;
+    place::make_run(&folders)?;
     let ground = Arc::new(ground(folders, machine)?);
     let places = Places::new(&ground);
     let running = ground.supervisor.observe().await.map_err(|error| {
@@ -108,15 +107,15 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         edge_past: Kept::of_the_edge(&ground.folders.run),
     };
     let keeper = Arc::new(Keeper { world, sites, standing, ending });
-    let server = admin::Server::bind(&ground.folders.api_socket(), api_group(&ground))
+    let server = admin::Server::bind(&ground.folders.api_socket(), not_starting::group(&ground.folders))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
     life::announce(&args, &keeper, store.as_deref());
-    let code = life::until_the_end(&keeper, &edge, store, handing).await;
-    api.abort();
+    not_starting::clear(&keeper.world.ground.folders);
+    let code = life::until_the_end(&keeper, &edge, store, handing, api).await;
     renewing.abort();
     sweeping.abort();
     Ok(code)
@@ -149,75 +148,9 @@ fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
         edge_gid,
     })
     .map_err(|error| Explain::new("run-folder", "the run folder cannot be used").because(&error))?;
-    let salt = salt(&folders.data)?;
+    let salt = place::salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Ground { folders, machine, users, supervisor, salt, host })
-}
-
-/// Data for the keeper's user; run folders that others may pass through but not list.
-pub(crate) fn make_folders(folders: &Folders) -> Result<(), Explain> {
-    let made = |path: &Path, mode: u32| {
-        let above = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        above.and_then(|()| machine::fs::make_dir(path, mode)).map_err(|error| {
-            Explain::new("folder-not-made", format!("cannot make {}", path.display()))
-                .because(&error)
-                .help("start as a user that may write there, or choose another folder with `--data`")
-        })
-    };
-    let root = rustix::process::geteuid().is_root();
-    let passable = if root { 0o711 } else { 0o700 };
-    made(&folders.data, passable)?;
-    made(&folders.data.join("apps"), passable)?;
-    made(&folders.data.join("artifacts"), 0o700)?;
-    if let (FoldersKind::Own, Some(above)) = (folders.kind, folders.run.parent()) {
-        made(above, passable)?;
-        owned(above)?;
-    }
-    made(&folders.run, passable)?;
-    owned(&folders.run)
-}
-
-/// A run folder in /tmp may have been made by somebody else, to read or to mislead.
-fn owned(path: &Path) -> Result<(), Explain> {
-    use std::os::unix::fs::MetadataExt as _;
-    let found = std::fs::symlink_metadata(path).map_err(|error| {
-        Explain::new("run-folder", format!("cannot look at {}", path.display())).because(&error)
-    })?;
-    let mine = found.uid() == rustix::process::geteuid().as_raw();
-    if mine && found.is_dir() && found.permissions().mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    Err(Explain::new("run-folder-not-ours", format!("{} is not a folder of ours alone", path.display()))
-        .help("remove it, or set XDG_RUNTIME_DIR to a folder that only you can write"))
-}
-
-/// One keeper a data folder: the kernel frees the lock when its holder dies, and children never inherit it.
-pub(crate) fn lock(folders: &Folders) -> Result<machine::lock::ProcessLock, Explain> {
-    let path = folders.data.join("keeper.lock");
-    let taken = machine::lock::ProcessLock::try_acquire(&path).map_err(|error| {
-        Explain::new("no-lock", format!("cannot lock {}", path.display())).because(&error)
-    })?;
-    taken.ok_or_else(|| {
-        Explain::new(ALREADY_UP, format!("a keeper runs for {} already", folders.data.display()))
-            .help("`mainstay status` shows it; another data folder (`--data`) is another Mainstay")
-    })
-}
-
-/// Made once; digests of secrets are compared only on this machine.
-fn salt(data: &Path) -> Result<Vec<u8>, Explain> {
-    let path = data.join("salt");
-    if let Ok(salt) = std::fs::read(&path)
-        && salt.len() == 32
-    {
-        return Ok(salt);
-    }
-    let failed = |error: std::io::Error| {
-        Explain::new("data-unwritable", format!("cannot write {}", path.display())).because(&error)
-    };
-    let mut salt = vec![0; 32];
-    machine::entropy::fill(&mut salt).map_err(failed)?;
-    machine::fs::write_atomic(&path, &salt, 0o600).map_err(failed)?;
-    Ok(salt)
 }
 
 fn open_listeners(
@@ -260,12 +193,6 @@ fn host_of(address: &std::net::SocketAddr) -> String {
 
 fn parent() -> Option<u32> {
     rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
-}
-
-/// The service's API is its operators'; a plain user's is that user's.
-fn api_group(ground: &Ground) -> Option<u32> {
-    let service = ground.folders.kind == FoldersKind::Service && ground.users.is_root();
-    service.then(|| machine::users::group(model::accounts::OPERATORS).ok().flatten()).flatten()
 }
 
 #[cfg(test)]
