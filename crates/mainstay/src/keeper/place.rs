@@ -73,27 +73,45 @@ fn passable() -> u32 {
 /// # Errors
 /// It is somebody else's.
 pub(crate) fn refuse_anothers(folders: &Folders, me: u32) -> Result<(), Explain> {
-    let owner = fs::metadata(&folders.data).ok().map(|found| found.uid());
-    let Some(owner) = owner.filter(|owner| *owner != me && me != 0) else { return Ok(()) };
+    let owner = match fs::metadata(&folders.data) {
+        Ok(found) => found.uid(),
+        // It lies in a folder that this user may not enter.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let explain = Explain::new(
+                "folder-not-reached",
+                format!("cannot look at {}", folders.data.display()),
+            )
+            .help(
+                "start as a user that may enter the folders above it, or choose another folder with `--data`",
+            );
+            return Err(in_the_way(explain.because(&error), &folders.data));
+        }
+        Err(_) => return Ok(()),
+    };
+    if owner == me || me == 0 {
+        return Ok(());
+    }
     let (owner, me, data) = (name_of(owner), name_of(me), folders.data.display());
-    let message = format!("the data folder {data} belongs to {owner}, and this is {me}");
-    let help = format!(
-        "start it as {owner} (`sudo -u {owner} mainstay up`), or choose another folder with `--data`"
-    );
-    Err(Explain::new("folder-of-another", message).now("nothing was changed").help(help))
+    Err(Explain::new("folder-of-another", format!("the data folder {data} belongs to {owner}, and this is {me}"))
+        .now("nothing was changed")
+        .help(format!("start it as {owner} (`sudo -u {owner} mainstay --data {data} up`), or choose another folder with `--data`")))
 }
 
-/// What stands in the way is often not the folder itself but who owns the one that it would lie in.
 fn not_made(path: &Path, error: &io::Error) -> Explain {
-    let mut explain =
-        Explain::new("folder-not-made", format!("cannot make {}", path.display())).because(error);
+    let explain = Explain::new("folder-not-made", format!("cannot make {}", path.display()))
+        .help("start as a user that may write there, or choose another folder with `--data`");
+    in_the_way(explain.because(error), path)
+}
+
+/// What stands in the way is often not the folder itself but who owns the one that it lies in.
+fn in_the_way(mut explain: Explain, path: &Path) -> Explain {
     let own = rustix::process::geteuid().as_raw();
     let nearest = path.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?.uid())));
     if let Some((place, owner)) = nearest.filter(|(_, owner)| *owner != own) {
         let (owner, me) = (name_of(owner), name_of(own));
         explain = explain.caused_by(format!("{} belongs to {owner}, and this is {me}", place.display()));
     }
-    explain.help("start as a user that may write there, or choose another folder with `--data`")
+    explain
 }
 
 fn name_of(uid: u32) -> String {
@@ -250,9 +268,9 @@ mod tests {
         let words =
             format!("the data folder {data} belongs to {}, and this is the user {stranger}", name_of(me));
         assert_eq!((refused.code.as_str(), refused.message), ("folder-of-another", words));
-        assert!(
-            refused.help.is_some_and(|help| help.contains(&format!("sudo -u {} mainstay up", name_of(me))))
-        );
+        assert!(refused.help.is_some_and(|help| {
+            help.contains(&format!("sudo -u {} mainstay --data {data} up", name_of(me)))
+        }));
         assert_eq!((refuse_anothers(&folders, me), refuse_anothers(&folders, 0)), (Ok(()), Ok(())));
         let denied = not_made(Path::new("/proc/1/fd/x"), &io::ErrorKind::PermissionDenied.into());
         assert!(me == 0 || denied.causes.iter().any(|cause| cause.contains("belongs to root")), "{denied}");
