@@ -1,6 +1,6 @@
 //! Ends on purpose: `down` drains for as long as it may, leaves nothing, and has nothing to complain of.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
 use testkit::{Mainstay, http, mainstay::processes::kill, wait};
 
@@ -94,4 +94,37 @@ fn who_asks_is_told_why_the_keeper_cannot_start_while_its_parent_tries() {
     wait::until("the next keeper is up", Duration::from_secs(30), || mainstay.api("/v1/machine").is_some());
     mainstay.cli(&["status", "--machine"]).expect_code(0);
     mainstay.down();
+}
+
+/// They share a run folder, which the first to leave would take from under the others.
+#[test]
+fn of_several_at_the_same_moment_one_stays_and_the_others_say_why_not() {
+    let mut mainstay = Mainstay::start();
+    for _ in 0..3 {
+        mainstay.down();
+        let start = || {
+            let mut up = mainstay.command(&["up"]);
+            up.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            up.spawn().expect("the built binary starts")
+        };
+        let mut ups = vec![start(), start(), start()];
+        let mut refused = Vec::new();
+        wait::until("all but one have given up", Duration::from_secs(30), || {
+            refused.extend(ups.extract_if(.., |up| matches!(up.try_wait(), Ok(Some(_)))));
+            ups.len() <= 1
+        });
+        wait::until("the one that stays answers", Duration::from_secs(30), || {
+            mainstay.api("/v1/machine").is_some()
+        });
+        for up in refused {
+            let said = up.wait_with_output().expect("it has ended");
+            let words = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert!(said.status.code() == Some(1) && words.contains("[already-up]"), "{words}");
+        }
+        mainstay.cli(&["down"]).expect_code(0);
+        let stayed = ups.first_mut().expect("one stays");
+        assert!(stayed.wait().expect("it ends").success());
+        assert!(!mainstay.run_folder().exists());
+        mainstay.up();
+    }
 }
