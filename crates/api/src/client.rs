@@ -32,6 +32,9 @@ pub enum Failure {
     /// Nothing listens on the socket: nothing was asked.
     #[error("no Mainstay answers at {socket}")]
     NoKeeper { socket: PathBuf, source: std::io::Error },
+    /// Nobody listens because the keeper cannot start; who stands above it tries again.
+    #[error("the keeper here cannot start: {explain}")]
+    NotStarting { explain: Box<Explain> },
     /// The keeper refused, in its own words.
     #[error("{explain}")]
     Refused { status: u16, explain: Box<Explain> },
@@ -61,7 +64,7 @@ impl Failure {
 
     /// The keeper went away before or while it was asked; the next one may know.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::NoKeeper { .. } | Self::Lost { .. })
+        matches!(self, Self::NoKeeper { .. } | Self::NotStarting { .. } | Self::Lost { .. })
     }
 
     /// The telling form.
@@ -76,6 +79,13 @@ impl Failure {
             Self::NoKeeper { socket, source } => Explain::new("no-keeper", "no Mainstay is running here")
                 .caused_by(format!("{}: {source}", socket.display()))
                 .help("start it with `mainstay up`; `--data DIR` names one that lives elsewhere"),
+            Self::NotStarting { explain: why } => {
+                let explain =
+                    Explain::new("keeper-not-starting", "Mainstay is up here, and its keeper cannot start")
+                        .caused_by(why.message)
+                        .now("what was served is served on; the start is tried again every few seconds");
+                Explain { causes: [explain.causes, why.causes].concat(), help: why.help, details: why.details, place: why.place, ..explain }
+            }
             Self::Lost { ref cause, .. } => Explain::new("connection-lost", self.to_string())
                 .caused_by(cause.clone())
                 .now("apps serve on: they do not depend on the keeper")

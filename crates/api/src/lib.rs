@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod logs;
 pub mod machine;
 pub mod migrate;
+pub mod not_starting;
 pub mod paths;
 pub mod status;
 

@@ -15,7 +15,7 @@ pub struct Machine {
     pub run: String,
     pub keeper: Process,
     pub edge: Option<Process>,
-    /// How often since the boot an edge hung and was replaced.
+    /// How often an edge hung and was replaced, since the boot or the last `down`.
     #[serde(default)]
     pub edge_hung: u64,
     /// The last lines of its log, where it is not up: why.

@@ -1,6 +1,6 @@
 //! What is true of a site now: served, running, draining.
 
-use model::{InstanceName, ReleaseId, ReleaseNumber, ServiceName, Site};
+use model::{InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::{Phase, Record};
@@ -19,6 +19,28 @@ pub struct SiteStatus {
     /// A deploy that needs a person, with its choices.
     pub held: Option<model::Explain>,
     pub last: Option<Record>,
+    /// What runs now and ends by itself, oldest first.
+    #[serde(default)]
+    pub jobs: Vec<Job>,
+}
+
+/// A command of `run` or `exec`, or a piece of work of a deploy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `schema-status`.
+    pub kind: String,
+    pub process: ProcessId,
+    pub pid: u32,
+    pub release: Option<ReleaseNumber>,
+    /// The service in whose environment it runs.
+    pub service: Option<ServiceName>,
+    /// The instance beside which it runs.
+    pub instance: Option<InstanceName>,
+    /// Who asked for it, or for the deploy that it belongs to.
+    pub operator: Option<String>,
+    /// RFC 3339.
+    pub since: String,
+    pub command: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -9,18 +9,23 @@ mod counted;
 mod data_plane;
 mod edge_words;
 mod ending;
+mod found;
 mod ground;
 mod handover;
 mod instances;
+mod job_words;
 mod jobs;
 mod life;
 mod listeners;
 mod log_lines;
 mod log_names;
 mod log_sweep;
+mod not_starting;
 mod oneoff;
 mod operations;
 mod orders;
+mod past;
+pub(crate) mod place;
 mod secrets;
 mod smoke;
 mod standing;
@@ -30,20 +35,13 @@ mod ticket_seeds;
 mod users;
 mod world;
 
-use std::{
-    ffi::OsString,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{ffi::OsString, process::ExitCode};
 
 use model::Explain;
 
 use crate::config::folders::Folders;
 
 pub(crate) use args::KeeperArgs;
-
-/// How long a keeper may take from its last word to its end.
-const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// `mainstay keeper`: until somebody ends it.
 pub(crate) fn main(args: &[OsString]) -> ExitCode {
@@ -52,6 +50,7 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
         Err(code) => return code,
     };
     crate::logging::begin();
+    let data = args.data.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(start::keeper(args)),
@@ -61,6 +60,7 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
         Ok(code) => code,
         Err(explain) => {
             eprintln!("{}", crate::report::plain(&explain));
+            not_starting::tell(data.as_deref(), &explain);
             // Not `EXIT_DOWN`: a keeper that could not start is no clean end. Its parent ends with this status if none
             // was ever ready, and tries again if one was.
             ExitCode::FAILURE
@@ -68,48 +68,29 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-/// Makes the folders that `mainstay up` needs before a keeper is there.
-pub(crate) fn prepare(folders: &Folders) -> Result<(), Explain> {
-    start::make_folders(folders)
-}
-
 /// Whether a keeper holds the data folder.
 pub(crate) fn runs(folders: &Folders) -> Result<bool, Explain> {
     // Taking the lock and letting it go at once: nobody else in this process has the file open.
-    match start::lock(folders) {
+    match place::keeper_lock(folders) {
         Ok(lock) => {
             drop(lock);
             Ok(false)
         }
-        Err(explain) if explain.code == start::ALREADY_UP => Ok(true),
+        Err(explain) if explain.code == place::ALREADY_UP => Ok(true),
         Err(explain) => Err(explain),
     }
 }
 
-/// Gives a keeper that is at its end the time to be gone: `mainstay down` has just said that everything has stopped.
-/// `false`: it stays.
-pub(crate) fn ends(folders: &Folders) -> Result<bool, Explain> {
-    let until = Instant::now() + ENDS_WITHIN;
-    while Instant::now() < until {
-        if !runs(folders)? {
-            return Ok(true);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(false)
-}
-
-/// Whether the keeper that runs was started by a process that still lives.
-pub(crate) fn has_parent(folders: &Folders) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return true };
+/// Whether the keeper that runs was started by a process that still lives. `None`: it does not answer.
+pub(crate) fn has_parent(folders: &Folders) -> Option<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let asked = runtime.block_on(async {
         let call = net::client::Call::new("GET", api::paths::MACHINE);
         net::client::send(&net::client::Target::Unix(folders.api_socket()), call).await
     });
     let told =
         asked.ok().and_then(|answer| serde_json::from_slice::<api::machine::Machine>(answer.body()).ok());
-    told.is_none_or(|machine| machine.has_parent)
+    told.map(|machine| machine.has_parent)
 }
 
 pub(crate) use handover::take_over;

@@ -19,6 +19,7 @@ pub struct Report {
 enum Kind {
     Error,
     Warning,
+    Note,
 }
 
 const RED: &str = "\x1b[1;31m";
@@ -43,6 +44,11 @@ impl Report {
 
     pub fn warning(&self, explain: &Explain) {
         self.print("warning", Kind::Warning, explain);
+    }
+
+    /// What is worth knowing and asks for nothing.
+    pub fn remark(&self, explain: &Explain) {
+        self.print("note", Kind::Note, explain);
     }
 
     /// A sentence for those who asked for more (`-v`); not part of any answer.
@@ -73,6 +79,7 @@ fn render(explain: &Explain, name: &str, kind: Kind, colour: bool) -> String {
     let code = match kind {
         Kind::Error => RED,
         Kind::Warning => YELLOW,
+        Kind::Note => CYAN,
     };
     let mut lines = vec![format!("{} {}", paint(code, &format!("{name}:")), clean(&explain.message))];
     // The excerpt of a file belongs to the sentence above it; everything else follows what to do about it.

@@ -18,7 +18,7 @@ use crate::{
         folders::{Folders, Surroundings},
         manifest,
     },
-    keeper::{self, KeeperArgs},
+    keeper::{self, KeeperArgs, place},
     logging,
     report::Report,
     session::MANIFEST,
@@ -56,10 +56,14 @@ pub(crate) fn edge(args: &[OsString]) -> ExitCode {
 /// # Errors
 /// A Mainstay with a parent runs already; the executable or the run folder cannot be used.
 pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
-    let folders = Folders::to_start(globals.data.as_deref(), &Surroundings::of_this_process());
+    let around = Surroundings::of_this_process();
+    let folders = Folders::to_start(globals.data.as_deref(), &around);
+    place::refuse_anothers(&folders, around.uid)?;
     crate::config::machine::load(&folders)?;
-    keeper::prepare(&folders)?;
+    place::make_data(&folders)?;
+    let front = place::front_lock(&folders)?;
     let store = take_over(&folders)?;
+    place::make_run(&folders)?;
     let exe = machine::child::Executable::own()
         .map_err(|error| Explain::new("no-executable", "cannot open this executable").because(&error))?;
     if args.deploy || wants_deploy(&folders, globals) {
@@ -72,13 +76,15 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
         ready_file: args.ready_file,
         within: args.within,
     };
-    Ok(supervisor::up::main(UpSettings {
-        run_dir: folders.run,
+    let code = supervisor::up::main(UpSettings {
+        run_dir: folders.run.clone(),
         exe,
         keeper: keeper.words(),
         store,
         watchdog: args.watchdog.0,
-    }))
+    });
+    place::leave(&folders, &front);
+    Ok(code)
 }
 
 /// The descriptors of a keeper whose parent died, once it has made room. None runs: nothing. One with a parent: refused.
@@ -86,21 +92,16 @@ fn take_over(folders: &Folders) -> Result<Vec<(String, std::os::fd::OwnedFd)>, E
     if !keeper::runs(folders)? {
         return Ok(Vec::new());
     }
-    if keeper::has_parent(folders) {
-        if keeper::ends(folders)? {
-            return Ok(Vec::new());
-        }
-        return Err(Explain::new(
-            "already-up",
-            format!("Mainstay runs for {} already", folders.data.display()),
-        )
-        .help("`mainstay status` shows it; another data folder (`--data`) is another Mainstay"));
-    }
     let failed =
         || Explain::new("handover-failed", "the keeper that runs without a parent did not hand over");
-    let store = keeper::take_over(&folders.run)
-        .map_err(|error| failed().because(&error))?
-        .ok_or_else(|| failed().caused_by("it does not answer"))?;
+    let store = match keeper::has_parent(folders) {
+        Some(true) => return Err(place::already_up(folders)),
+        Some(false) => keeper::take_over(&folders.run)
+            .map_err(|error| failed().because(&error))?
+            .ok_or_else(|| failed().caused_by("it does not answer"))?,
+        // It has said its last word: what it had is not to be had any more.
+        None => Vec::new(),
+    };
     let begun = Instant::now();
     while keeper::runs(folders)? {
         if begun.elapsed() > HANDOVER_LIMIT {

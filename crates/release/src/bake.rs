@@ -51,7 +51,7 @@ async fn look<W: World>(
     pools: &[PoolStatus],
 ) -> Result<(), Halt> {
     let now = exits(groups, observed);
-    // A keeper that adopted the instances counts anew.
+    // Counted anew where the run folder was lost.
     run.before.exits = run.before.exits.min(now);
     if now > run.before.exits {
         return Err(crashed(run, groups, observed, pools).await);

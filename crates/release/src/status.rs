@@ -30,6 +30,10 @@ pub(crate) async fn site<W: World>(
         services.push(service(at, &state, group, word, &observed, &pools));
     }
     let urls = state.serving.and_then(|release| at.manifest(release).ok());
+    let mut jobs = at.world.jobs(&at.site);
+    for job in jobs.iter_mut().filter(|job| job.operator.is_none()) {
+        job.operator = deploy.as_ref().map(|deploy| deploy.operator.clone());
+    }
     Ok(SiteStatus {
         site: at.site.clone(),
         serving: served.and_then(|served| served.release),
@@ -40,6 +44,7 @@ pub(crate) async fn site<W: World>(
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,
+        jobs,
     })
 }
 

@@ -79,6 +79,9 @@ pub trait World: Send + Sync + 'static {
     /// Stops a job; unknown ones are a success.
     fn stop_job(&self, site: &Site, process: ProcessId) -> impl Future<Output = Told<()>> + Send;
 
+    /// Everything of the site that runs now and ends by itself, oldest first: jobs, and what people started beside them.
+    fn jobs(&self, site: &Site) -> Vec<api::status::Job>;
+
     // ── edge ──
 
     /// Gives the edge the site's whole table under a new, higher epoch and returns when the edge has persisted and

@@ -55,6 +55,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What cannot be read as a process is removed when it is older than this: a spawn in progress is much younger.
 const JUNK_AFTER: Duration = Duration::from_secs(60);
 
+/// Whether a process, or what is left of one, has its folder below the run folder.
+pub fn has_processes(run_dir: &Path) -> bool {
+    fs::read_dir(dirs::all(run_dir)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 impl Supervisor {
     /// What lives or lay below the run folder when this keeper began, oldest first: call it once, before the first
     /// spawn. Cgroups that belong to no folder are killed, temporary folders that belong to none removed. Takes up to 2 s

@@ -9,14 +9,13 @@ use std::{
         fd::{AsFd, OwnedFd, RawFd},
         unix::{fs::PermissionsExt, net::UnixDatagram},
     },
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use machine::{
     child::{self, Child, Exec, Executable, Reaped, Session, Setup, c_string},
-    lock::FileLock,
     signals::SignalFd,
 };
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -29,7 +28,7 @@ pub const EXIT_DOWN: u8 = 64;
 
 #[derive(Debug)]
 pub struct UpSettings {
-    /// The run folder: the notify socket `<run>/up.notify` lies in it.
+    /// The run folder, which is this process's alone: the notify socket `<run>/up.notify` lies in it.
     pub run_dir: PathBuf,
     pub exe: Executable,
     /// Arguments of the keeper after the program: `["keeper", "--data", …]`.
@@ -45,8 +44,6 @@ const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
 /// A keeper that lived this long was well: the next start is quick again.
 const WELL_AFTER: Duration = Duration::from_secs(10);
-/// How long another parent may take to end.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// From SIGABRT to SIGKILL.
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 const STARTS_SLOWER: u32 = 5;
@@ -80,7 +77,6 @@ struct Up {
     exe: Executable,
     keeper_args: Vec<OsString>,
     watchdog: Duration,
-    _lock: FileLock,
     signals: SignalFd,
     notify: UnixDatagram,
     kept: Kept,
@@ -91,23 +87,6 @@ struct Up {
     pause: Duration,
 }
 
-/// The lock of the one parent of a run folder; one whose keeper has just ended is waited for.
-fn only_one(run_dir: &Path) -> io::Result<FileLock> {
-    let until = Instant::now() + ENDS_WITHIN;
-    loop {
-        match FileLock::try_acquire(&run_dir.join("up.lock"))? {
-            Some(lock) => return Ok(lock),
-            None if Instant::now() >= until => {
-                return Err(io::Error::other(format!(
-                    "another `mainstay up` runs here, with the run folder {}; `mainstay status` shows it   [already-up]",
-                    run_dir.display()
-                )));
-            }
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
-}
-
 enum Keeper {
     Alive { child: Child, since: Instant, ready: bool, heard: Instant, aborted: Option<Instant> },
     Dead { start_at: Instant },
@@ -115,7 +94,6 @@ enum Keeper {
 
 impl Up {
     fn begin(settings: UpSettings) -> io::Result<Self> {
-        let lock = only_one(&settings.run_dir)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let signals = SignalFd::block(&[SIGINT, SIGTERM, SIGCHLD])?;
         let path = settings.run_dir.join("up.notify");
@@ -128,7 +106,6 @@ impl Up {
             exe: settings.exe,
             keeper_args: settings.keeper,
             watchdog: settings.watchdog,
-            _lock: lock,
             signals,
             notify,
             kept: Kept { fds: settings.store },

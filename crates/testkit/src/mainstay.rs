@@ -99,7 +99,8 @@ impl Mainstay {
         wait::until(&format!("the keeper answers; log in {}", self.log().display()), START_LIMIT, || {
             let ended = self.up.as_mut().and_then(|up| up.try_wait().ok().flatten());
             assert!(ended.is_none(), "`mainstay up` ended ({ended:?}):\n{}", self.log_text());
-            self.api("/v1/machine").is_some()
+            // One without a parent is the one before, which has not made room yet.
+            self.api("/v1/machine").is_some_and(|machine| machine["has_parent"] == true)
         });
     }
 
@@ -218,7 +219,7 @@ impl Mainstay {
     /// `mainstay down`, and a check that nothing of it is left.
     ///
     /// # Panics
-    /// When a process is left 30 s later.
+    /// When a process is left 30 s later, or the run folder.
     pub fn down(&mut self) {
         self.down_within(Duration::from_secs(10));
     }
@@ -235,6 +236,7 @@ impl Mainstay {
         });
         self.up = None;
         wait::until("no process is left after `down`", STOP_LIMIT, || self.processes().is_empty());
+        assert!(!self.run.exists(), "{} stays after `down`:\n{}", self.run.display(), self.log_text());
     }
 }
 

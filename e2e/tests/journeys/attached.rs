@@ -12,9 +12,10 @@ use std::{
 
 use machine::terminal::{Pair, Size, resize};
 use rustix::process::Signal;
+use serde_json::Value;
 use testkit::{FakeApp, Mainstay, mainstay::processes, wait};
 
-use crate::serving_fake;
+use crate::{SLOW_MIGRATION, serving_fake};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -114,6 +115,60 @@ fn a_command_whose_client_and_keeper_are_killed_runs_to_its_end_and_its_words_ar
             .collect();
         ["after-the-client", "after-the-keeper"].iter().all(|word| texts.contains(word))
     });
+}
+
+#[test]
+fn status_tells_who_runs_what_in_which_release_also_after_the_keeper_was_killed() {
+    let (mainstay, app) = serving_fake();
+    let instance = format!("web.{}.1", mainstay.serving(&app.site()));
+    let mut clients = [
+        piped(&mainstay, &app, &["run", "--", "sleep", "4243"]),
+        piped(&mainstay, &app, &["exec", &instance, "--", "sleep", "4244"]),
+    ];
+    let me = rustix::process::getuid().as_raw();
+    let jobs = || mainstay.status(&app.site())["jobs"].as_array().cloned().unwrap_or_default();
+    wait::until("both are told", SOON, || jobs().len() == 2);
+    let told = jobs();
+    let of = |kind: &str| told.iter().find(|job| job["kind"] == kind).cloned().expect("it is told");
+    for (kind, of_instance, seconds) in
+        [("run", Value::Null, "4243"), ("exec", Value::from(instance.as_str()), "4244")]
+    {
+        let job = of(kind);
+        assert_eq!(
+            (&job["release"], &job["service"], &job["instance"]),
+            (&1.into(), &"web".into(), &of_instance)
+        );
+        assert_eq!(job["command"], serde_json::json!(["sleep", seconds]));
+        let pid = u32::try_from(job["pid"].as_u64().expect("a pid")).expect("a pid");
+        assert!(processes::is_alive(pid), "{job}");
+        let operator = job["operator"].as_str().expect("somebody asked");
+        assert!(operator == "root" || me != 0, "{operator}");
+    }
+    mainstay.kill_keeper();
+    mainstay.cli_in(app.folder(), &["status"]).expect_code(0);
+    assert_eq!(jobs(), told, "another keeper knows the same");
+    let said = mainstay.cli_in(app.folder(), &["status"]).expect_code(0).out;
+    assert!(said.contains("COMMAND") && said.contains(&instance) && said.contains("sleep 4243"), "{said}");
+    for job in told {
+        processes::kill(u32::try_from(job["pid"].as_u64().expect("a pid")).expect("a pid"));
+    }
+    wait::until("what has ended is told no more", SOON, || jobs().is_empty());
+    clients.iter_mut().for_each(|client| drop(client.wait()));
+}
+
+#[test]
+fn status_tells_the_migration_that_a_deploy_runs_and_whose_it_is() {
+    let (mainstay, app) = serving_fake();
+    let (site, next) = (app.site(), app.next().tables(SLOW_MIGRATION));
+    let deploy = next.start_deploy(&mainstay, &[]);
+    let seen = wait::value("the migration is told", SOON, || {
+        let status = mainstay.status(&site);
+        let migration = status["jobs"].as_array()?.iter().find(|job| job["kind"] == "migrate")?.clone();
+        Some((migration, status["deploy"]["operator"].clone()))
+    });
+    assert_eq!((&seen.0["release"], &seen.0["operator"]), (&2.into(), &seen.1));
+    deploy.wait().expect_code(0);
+    assert_eq!(mainstay.status(&site)["jobs"], serde_json::json!([]));
 }
 
 #[test]

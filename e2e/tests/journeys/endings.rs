@@ -1,8 +1,8 @@
 //! Ends on purpose: `down` drains for as long as it may, leaves nothing, and has nothing to complain of.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
-use testkit::{Mainstay, http, wait};
+use testkit::{Mainstay, http, mainstay::processes::kill, wait};
 
 use crate::serving_fake;
 
@@ -40,11 +40,91 @@ fn a_stream_that_outlives_the_watchdog_reaches_its_end_while_everything_goes_dow
 fn mainstay_up_starts_directly_after_a_down() {
     let mut mainstay = Mainstay::start();
     for _ in 0..3 {
-        // The keeper that ends may still answer for a moment.
         let old = mainstay.keeper_pid();
         mainstay.cli(&["down"]).expect_code(0);
+        assert!(
+            mainstay.api("/v1/machine").is_none(),
+            "with its last word the keeper answers nobody any more"
+        );
         mainstay.up();
-        wait::until("the next keeper answers", Duration::from_secs(15), || mainstay.keeper_pid() != old);
+        assert_ne!(mainstay.keeper_pid(), old);
     }
     mainstay.down();
+}
+
+/// Nobody stands above the keeper that is told to end: what its parent would have removed, it removes.
+#[test]
+fn a_down_of_a_keeper_without_a_parent_leaves_no_run_folder_either() {
+    let (mut mainstay, app) = serving_fake();
+    let mut one_off = mainstay.command(&["run", "--app", "fake", "--", "sleep", "4245"]);
+    let mut client = one_off.spawn().expect("the built binary starts");
+    wait::until("a one-off runs", Duration::from_secs(15), || {
+        mainstay.status(&app.site())["jobs"].as_array().is_some_and(|jobs| jobs.len() == 1)
+    });
+    mainstay.kill_up();
+    mainstay.cli(&["down", "--within", "5s"]).expect_code(0);
+    assert!(!mainstay.run_folder().exists(), "the last word is that nothing is left");
+    wait::until("no process is left", Duration::from_secs(15), || mainstay.processes().is_empty());
+    client.wait().expect("it ends");
+    mainstay.up();
+    wait::until("what was served is served again", Duration::from_secs(30), || {
+        mainstay.get(app.host_name(), "/health").is_ok_and(|answer| answer.status == 200)
+    });
+    mainstay.down();
+}
+
+#[test]
+fn who_asks_is_told_why_the_keeper_cannot_start_while_its_parent_tries() {
+    let (mut mainstay, app) = serving_fake();
+    let file = mainstay.data().join("machine.toml");
+    let good = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, format!("{good}\n[edge]\nworkerz = 1\n")).expect("written");
+    kill(mainstay.keeper_pid());
+    let said = wait::value("the cause is told", Duration::from_secs(30), || {
+        let said = mainstay.cli(&["status", "--machine"]);
+        assert!(!said.err.contains("no Mainstay is running"), "{said}");
+        // Who asks while it dies is told that it broke.
+        said.err.contains("[keeper-not-starting]").then_some(said)
+    });
+    for words in ["workerz", "machine.toml:", "served on"] {
+        assert!(said.err.contains(words), "{words} is not told: {said}");
+    }
+    assert_eq!(mainstay.get(app.host_name(), "/health").expect("it serves").status, 200);
+    fs::write(&file, good).expect("written");
+    wait::until("the next keeper is up", Duration::from_secs(30), || mainstay.api("/v1/machine").is_some());
+    mainstay.cli(&["status", "--machine"]).expect_code(0);
+    mainstay.down();
+}
+
+/// They share a run folder, which the first to leave would take from under the others.
+#[test]
+fn of_several_at_the_same_moment_one_stays_and_the_others_say_why_not() {
+    let mut mainstay = Mainstay::start();
+    for _ in 0..3 {
+        mainstay.down();
+        let start = || {
+            let mut up = mainstay.command(&["up"]);
+            up.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            up.spawn().expect("the built binary starts")
+        };
+        let mut ups = vec![start(), start(), start()];
+        let mut refused = Vec::new();
+        wait::until("all but one have given up", Duration::from_secs(30), || {
+            refused.extend(ups.extract_if(.., |up| matches!(up.try_wait(), Ok(Some(_)))));
+            ups.len() <= 1
+        });
+        wait::until("the one that stays answers", Duration::from_secs(30), || {
+            mainstay.api("/v1/machine").is_some()
+        });
+        for up in refused {
+            let said = up.wait_with_output().expect("it has ended");
+            let words = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert!(said.status.code() == Some(1) && words.contains("[already-up]"), "{words}");
+        }
+        mainstay.cli(&["down"]).expect_code(0);
+        let stayed = ups.first_mut().expect("one stays");
+        assert!(stayed.wait().expect("it ends").success());
+        assert!(!mainstay.run_folder().exists());
+        mainstay.up();
+    }
 }

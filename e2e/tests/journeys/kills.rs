@@ -62,6 +62,8 @@ fn a_killed_mainstay_up_leaves_the_site_serving_and_the_next_one_takes_over() {
     wait::until("status says that nobody restarts the keeper", BACK_LIMIT, || {
         has_parent(&mainstay) == Some(false)
     });
+    let said = mainstay.cli(&["status", "--machine"]).expect_code(0).out;
+    assert_eq!(said.matches("nothing restarts the keeper").count(), 1, "{said}");
     judge.wait_answers(100);
     mainstay.up();
     wait::until("the next one has taken over", BACK_LIMIT, || has_parent(&mainstay) == Some(true));

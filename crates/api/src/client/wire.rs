@@ -16,7 +16,10 @@ use super::{
     console::{self, Input, Output},
     lines::Lines,
 };
-use crate::console::PROTOCOL;
+use crate::{
+    console::PROTOCOL,
+    not_starting::{NotStarting, beside},
+};
 
 /// Bound: the longest answer that is read whole.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -149,17 +152,29 @@ async fn sent(
 async fn connect(socket: &Path) -> Result<UnixStream, Failure> {
     let until = tokio::time::Instant::now() + RESTART;
     loop {
-        match UnixStream::connect(socket).await {
+        let source = match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
-            Err(error)
-                if error.kind() == io::ErrorKind::ConnectionRefused
-                    && tokio::time::Instant::now() < until =>
-            {
-                tokio::time::sleep(RETRY_EVERY).await;
-            }
-            Err(source) => return Err(Failure::NoKeeper { socket: socket.to_owned(), source }),
+            Err(source) => source,
+        };
+        if let Some(failure) = not_starting(socket) {
+            return Err(failure);
         }
+        if source.kind() != io::ErrorKind::ConnectionRefused || tokio::time::Instant::now() >= until {
+            return Err(Failure::NoKeeper { socket: socket.to_owned(), source });
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
     }
+}
+
+/// What the last keeper said, if it could not start and the next one will be tried.
+fn not_starting(socket: &Path) -> Option<Failure> {
+    let told = NotStarting::read(&std::fs::read(beside(socket)).ok()?)?;
+    let asked = std::os::unix::net::UnixDatagram::unbound().and_then(|own| own.connect(&told.front));
+    let gone =
+        |error: io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    // One that may not be connected to is there.
+    let tried_again = !asked.is_err_and(gone);
+    tried_again.then(|| Failure::NotStarting { explain: Box::new(told.explain) })
 }
 
 async fn collect(what: &str, answer: Response<Incoming>) -> Result<Bytes, Failure> {

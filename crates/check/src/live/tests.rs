@@ -46,6 +46,7 @@ fn status() -> SiteStatus {
         paused: None,
         held: None,
         last: None,
+        jobs: Vec::new(),
     }
 }
 

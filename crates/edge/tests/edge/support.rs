@@ -177,6 +177,19 @@ impl Edge {
         }
     }
 
+    /// Waits until the metrics have all of these lines: an end is seen by its client before it is counted.
+    pub async fn counts(&self, lines: &[&str]) {
+        let start = Instant::now();
+        loop {
+            let metrics = self.client.metrics().await.unwrap();
+            if lines.iter().all(|line| metrics.contains(&format!("{line}\n"))) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{lines:?} in {metrics}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits until every pool's upstreams are ready.
     pub async fn ready(&self) -> Status {
         self.until(|status| status.pools.iter().all(edge::control::PoolStatus::is_ready)).await

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use api::{
     client::Failure,
     machine::{Certificate, Machine},
-    status::{Instance, ServiceStatus, SiteStatus},
+    status::{Instance, Job, ServiceStatus, SiteStatus},
 };
 use clap::Args;
 use model::Explain;
@@ -13,8 +13,12 @@ use model::Explain;
 use super::watch::outcome_name;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
+    report::clean,
     session::{ManifestFile, Session, block_on},
 };
+
+/// Bound: what a table shows of a command; `--json` has all of it.
+const COMMAND_CHARS_MAX: usize = 60;
 
 /// Show what is true now: what is served, what runs, what drains
 ///
@@ -106,6 +110,10 @@ fn site_words(status: &SiteStatus) -> String {
             &rows,
         ));
     }
+    if !status.jobs.is_empty() {
+        let rows: Vec<Vec<String>> = status.jobs.iter().map(job_row).collect();
+        lines.push(table(&["JOB", "OF", "RELEASE", "BY", "SINCE", "PID", "COMMAND"], &rows));
+    }
     if let Some(last) = &status.last {
         let end = last.outcome.map_or("not ended", outcome_name);
         lines.push(format!("Last: {} by {} at {}: {end}.", last.verb, last.operator, moment(&last.started)));
@@ -149,6 +157,23 @@ fn instance_row(instance: &Instance) -> Vec<String> {
     ]
 }
 
+fn job_row(job: &Job) -> Vec<String> {
+    let of = job.instance.as_ref().map(ToString::to_string);
+    let of = of.or_else(|| job.service.as_ref().map(ToString::to_string));
+    let command = clean(&job.command.join(" ")).replace(['\n', '\t'], " ");
+    let shown: String = command.chars().take(COMMAND_CHARS_MAX).collect();
+    let more = if shown.len() < command.len() { "…" } else { "" };
+    vec![
+        job.kind.clone(),
+        or_dash(of),
+        or_dash(job.release),
+        or_dash(job.operator.as_deref()),
+        moment(&job.since),
+        job.pid.to_string(),
+        format!("{shown}{more}"),
+    ]
+}
+
 fn certificate_words(known: &Certificate) -> String {
     let names = known.names.join(" ");
     let until = match (&known.expires, known.days_left) {
@@ -178,8 +203,7 @@ fn machine_words(machine: &Machine) -> String {
     );
     lines.extend(machine.edge_said.iter().map(|said| format!("    {said}")));
     if machine.edge_hung > 0 {
-        let times = if machine.edge_hung == 1 { "time" } else { "times" };
-        lines.push(format!("edge: hung and was replaced {} {times} since the boot", machine.edge_hung));
+        lines.push(format!("edge: hung and was replaced {}", count(machine.edge_hung, "time")));
     }
     lines.extend(
         machine

@@ -1,4 +1,4 @@
-//! A number that outlives keepers and goes with the boot: a file in the run folder.
+//! A number that outlives keepers and goes with `down` and the boot: a file in the run folder.
 
 use std::path::{Path, PathBuf};
 

@@ -21,6 +21,7 @@ use super::{
     counted::Counted,
     ground::Ground,
     listeners::{self, Listeners},
+    past::{self, Kept},
 };
 use crate::config::machine::{ClientIp, Machine};
 
@@ -180,14 +181,15 @@ pub(crate) async fn start(
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
-    let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted);
+    let slot = Arc::new(Slot::start(ground.supervisor.clone(), slot_settings(order), adopted));
+    past::follow_edge(&slot, Kept::of_the_edge(&ground.folders.run));
     let ready = tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false);
     if !ready {
         return Err(Explain::new("edge-not-ready", "the edge did not say that it is ready")
             .help(format!("its log is {}", places.log.display()))
             .detail("the end of the edge's log", last_words(&ground.folders.data).await));
     }
-    Ok(Arc::new(slot))
+    Ok(slot)
 }
 
 /// How the edge's allocator works: of glibc's, elsewhere it says nothing (GNU C Library manual, "Memory Allocation Tunables").

@@ -1,17 +1,22 @@
 //! The instances that this keeper holds: a slot each, and what was seen of it.
 
+mod seen;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use model::{Explain, InstanceName, Site};
-use release::world::{InstanceState, Observed, ProbeSeen};
+use release::world::{InstanceState, Observed};
 use supervisor::{
     Process, Slot, SlotEvent, SlotState, StopPlan, Supervisor,
-    slot::{Ended, ListenFinding, ProbeAnswer, SlotSettings},
+    slot::{Ended, SlotSettings},
 };
 use tokio::sync::{broadcast::error::RecvError, watch};
+
+use self::seen::{Seen, probe_seen};
+use super::past::Kept;
 
 /// Every slot of every site. Cheap to clone.
 #[derive(Clone, Default)]
@@ -29,16 +34,16 @@ struct Inner {
 struct Held {
     slot: Arc<Slot>,
     seen: Arc<Mutex<Seen>>,
+    kept: Kept,
 }
 
-/// What events told since the slot began.
-#[derive(Default)]
-struct Seen {
-    exits: u64,
-    last_exit: Option<String>,
-    last_probe: Option<ProbeSeen>,
-    fault: Option<Explain>,
-    warnings: Vec<Explain>,
+/// How an instance is cared for.
+pub(crate) struct Care {
+    pub settings: SlotSettings,
+    pub public: PublicBind,
+    pub past: Kept,
+    /// Its process, where one lives.
+    pub adopted: Option<Process>,
 }
 
 /// How an instance that listens on all interfaces is taken.
@@ -54,20 +59,18 @@ impl Instances {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes care of an instance from now on; `adopted` is its process, where one lives.
+    /// Takes care of an instance from now on.
     pub(crate) fn hold(
         &self,
         supervisor: &Supervisor,
         site: &Site,
         name: &InstanceName,
-        settings: SlotSettings,
-        public: PublicBind,
-        adopted: Option<Process>,
+        care: Care,
     ) -> Arc<Slot> {
-        let slot = Arc::new(Slot::start(supervisor.clone(), settings, adopted));
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let held = Held { slot: Arc::clone(&slot), seen };
-        tokio::spawn(watch_slot(held.clone(), self.clone(), site.clone(), name.clone(), public));
+        let slot = Arc::new(Slot::start(supervisor.clone(), care.settings, care.adopted));
+        let seen = Arc::new(Mutex::new(Seen::of(care.past.clone())));
+        let held = Held { slot: Arc::clone(&slot), seen, kept: care.past };
+        tokio::spawn(watch_slot(held.clone(), self.clone(), site.clone(), name.clone(), care.public));
         self.inner().held.insert((site.clone(), name.clone()), held);
         self.changed(site);
         slot
@@ -83,7 +86,9 @@ impl Instances {
     pub(crate) async fn stop(&self, site: &Site, name: &InstanceName, plan: StopPlan) -> Result<(), Explain> {
         let Some(slot) = self.slot(site, name) else { return Ok(()) };
         let exit = slot.stop(Some(plan)).await;
-        self.inner().held.remove(&(site.clone(), name.clone()));
+        if let Some(held) = self.inner().held.remove(&(site.clone(), name.clone())) {
+            held.kept.forget();
+        }
         self.changed(site);
         if !exit.is_some_and(|exit| exit.left_behind) {
             return Ok(());
@@ -163,69 +168,6 @@ fn tell(site: &Site, name: &InstanceName, event: &SlotEvent) {
     }
 }
 
-impl Seen {
-    /// `true`: the slot is done.
-    fn take(&mut self, name: &InstanceName, event: SlotEvent, public: PublicBind) -> bool {
-        match event {
-            SlotEvent::Started { .. } => (self.fault, self.warnings) = (None, Vec::new()),
-            SlotEvent::StartupPassed { .. } | SlotEvent::Degraded { .. } => {}
-            SlotEvent::StartupFailed { answer, .. } => {
-                self.exits += 1;
-                self.last_exit = Some("was not up within its deadline".into());
-                self.last_probe =
-                    answer.map(|answer| probe_seen("startup", &answer)).or(self.last_probe.take());
-            }
-            SlotEvent::NotSpawned { error } => {
-                self.exits += 1;
-                self.last_exit = Some(error);
-            }
-            SlotEvent::Crashed { exit, .. } => {
-                self.exits += 1;
-                self.last_exit = Some(exit.to_string());
-            }
-            SlotEvent::LivenessFailed { answer, .. } => {
-                self.exits += 1;
-                self.last_exit = Some("did not answer its liveness probe".into());
-                self.last_probe = Some(probe_seen("liveness", &answer));
-            }
-            SlotEvent::Listens { findings, .. } => {
-                for finding in findings {
-                    self.listens(name, finding, public);
-                }
-            }
-            SlotEvent::Stopped { .. } => return true,
-        }
-        false
-    }
-
-    fn listens(&mut self, name: &InstanceName, finding: ListenFinding, public: PublicBind) {
-        match finding {
-            ListenFinding::Elsewhere { wanted, found } => {
-                let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-                self.fault = Some(
-                    Explain::new(
-                        "listens-elsewhere",
-                        format!("{name} was to listen on {wanted} and listens on {found}"),
-                    )
-                    .help("let its command take `{port}` and `{host}` (or the variables PORT and HOST)"),
-                );
-            }
-            ListenFinding::AllInterfaces { found } => {
-                let said = Explain::new(
-                    "listens-on-all-interfaces",
-                    format!("{name} listens on {}, which the network reaches past the edge", found.join(", ")),
-                )
-                .help("bind the host that it is told: `{host}` or the variable HOST (127.0.0.1); or say `allow_public_bind = true` for the service");
-                match public {
-                    PublicBind::Allowed => {}
-                    PublicBind::Warned => self.warnings.push(said),
-                    PublicBind::Refused => self.fault = Some(said),
-                }
-            }
-        }
-    }
-}
-
 fn observed(name: &InstanceName, held: &Held) -> Observed {
     let state = held.slot.state().borrow().clone();
     let process = process_of(&state);
@@ -240,8 +182,8 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         pid: process.map(Process::pid),
         state: word_of(&state),
         address: process.and_then(Process::address).cloned(),
-        exits: seen.exits,
-        last_exit: seen.last_exit.clone(),
+        exits: seen.past.exits,
+        last_exit: seen.past.last_exit.clone(),
         fault: seen.fault.clone(),
         warnings: seen.warnings.clone(),
         last_probe: probing.or_else(|| seen.last_probe.clone()),
@@ -284,21 +226,6 @@ pub(crate) fn never_spawned(state: &SlotState) -> Option<&str> {
     match state {
         SlotState::BackingOff { last: Ended::NotSpawned(why), .. } => Some(why),
         _ => None,
-    }
-}
-
-fn probe_seen(kind: &str, answer: &ProbeAnswer) -> ProbeSeen {
-    let request = format!("{kind} probe");
-    match answer {
-        ProbeAnswer::Answered { status, headers, body, took, .. } => ProbeSeen {
-            request,
-            outcome: format!("answered {status} in {} ms", took.as_millis()),
-            headers: headers.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
-            body: body.clone(),
-        },
-        ProbeAnswer::Failed { error, .. } => {
-            ProbeSeen { request, outcome: error.clone(), headers: Vec::new(), body: String::new() }
-        }
     }
 }
 

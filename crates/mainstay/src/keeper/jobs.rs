@@ -56,6 +56,12 @@ impl Jobs {
         true
     }
 
+    /// Those that have not ended.
+    pub(crate) fn running(&self) -> Vec<Process> {
+        let alive = |known: &Known| known.process.clone().filter(|process| process.exit().is_none());
+        self.known().values().filter_map(alive).collect()
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<ProcessId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

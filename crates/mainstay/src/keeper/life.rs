@@ -6,9 +6,12 @@
 use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
 
 use supervisor::{Slot, StopPlan, store::Store};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 
-use super::{args::KeeperArgs, handover::Handing, operations::Keeper};
+use super::{args::KeeperArgs, handover::Handing, operations::Keeper, place};
 
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -51,6 +54,7 @@ pub(crate) async fn until_the_end(
     edge: &Arc<Slot>,
     store: Option<Arc<Store>>,
     mut handing: Handing,
+    api: JoinHandle<()>,
 ) -> ExitCode {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -71,11 +75,12 @@ pub(crate) async fn until_the_end(
         }
         Event::Int => {
             drop(keeper.ending.begin(keeper.world.ground.machine.shutdown_timeout.0));
-            return everything_ends(keeper, edge, store.as_deref(), &mut int).await;
+            return everything_ends(keeper, edge, store.as_deref(), &mut int, api).await;
         }
-        Event::DownAsked => return everything_ends(keeper, edge, store.as_deref(), &mut int).await,
+        Event::DownAsked => return everything_ends(keeper, edge, store.as_deref(), &mut int, api).await,
     }
     keeper.sites.shutdown().await;
+    api.abort();
     ExitCode::SUCCESS
 }
 
@@ -100,7 +105,7 @@ async fn alive(store: &Store, every: Duration) {
 }
 
 /// A task that ends with its holder.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -114,6 +119,7 @@ async fn everything_ends(
     edge: &Arc<Slot>,
     store: Option<&Store>,
     int: &mut Signal,
+    api: JoinHandle<()>,
 ) -> ExitCode {
     if let Some(Err(error)) = store.map(Store::stopping) {
         tracing::debug!(%error, "The parent does not hear that the keeper stops.");
@@ -132,9 +138,25 @@ async fn everything_ends(
         drain(keeper, edge, Duration::ZERO).await;
     }
     keeper.sites.shutdown().await;
+    close(keeper, api).await;
     keeper.ending.last_step("everything has stopped; `mainstay up` starts it again");
     tokio::time::sleep(LAST_WORDS).await;
     ExitCode::from(supervisor::up::EXIT_DOWN)
+}
+
+/// Who asks from now on is not waited for by anybody, and the next `mainstay up` sees that this one is at its end. What
+/// is asked already is answered.
+async fn close(keeper: &Arc<Keeper>, api: JoinHandle<()>) {
+    api.abort();
+    // Its end is the end of the listener.
+    let _ = api.await;
+    let folders = &keeper.world.ground.folders;
+    if keeper.standing.has_parent() {
+        // The parent removes the rest when this process has ended.
+        let _ = std::fs::remove_file(folders.api_socket());
+    } else {
+        place::leave_alone(folders);
+    }
 }
 
 async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {

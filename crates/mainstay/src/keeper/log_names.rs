@@ -6,15 +6,16 @@ use api::{
     logs::Query,
     status::{Release, SiteStatus},
 };
-use model::{Explain, InstanceName, Site};
+use model::{Explain, InstanceName, ServiceName, Site};
 
 /// Bound: names that an error lists.
 const LISTED_MAX: usize = 12;
 
 #[derive(Default)]
 pub(crate) struct Names {
-    /// Services, and jobs as `migrate`.
     services: BTreeSet<String>,
+    /// What wrote a log and is no service: `migrate`, `run`.
+    jobs: BTreeSet<String>,
     instances: BTreeSet<InstanceName>,
     releases: BTreeSet<u64>,
 }
@@ -32,10 +33,10 @@ impl Names {
         Self {
             services: of_instances()
                 .map(|name| name.service.to_string())
-                .chain(jobs)
                 .chain(services)
                 .chain(status.services.iter().map(|service| service.service.to_string()))
                 .collect(),
+            jobs: jobs.into_iter().collect(),
             releases: of_instances()
                 .map(|name| name.release.0)
                 .chain(releases.iter().map(|release| release.number.0))
@@ -47,8 +48,9 @@ impl Names {
     /// # Errors
     /// The question names what is not there: nothing would be shown, as if all were quiet.
     pub(crate) fn check(&self, site: &Site, query: &Query) -> Result<(), Explain> {
-        if let Some(service) = query.service.as_ref().filter(|name| !self.services.contains(name.as_str())) {
-            return Err(none("service", "services", site, service, &self.services));
+        let has = |name: &str| self.services.contains(name) || self.jobs.contains(name);
+        if let Some(service) = query.service.as_ref().filter(|name| !has(name.as_str())) {
+            return Err(self.no_service(site, service));
         }
         if let Some(release) = query.release.filter(|release| !self.releases.contains(release)) {
             return Err(none("release", "releases", site, &release, &self.releases));
@@ -57,6 +59,14 @@ impl Names {
             Some(instance) => Err(none("instance", "instances", site, instance, &self.instances)),
             None => Ok(()),
         }
+    }
+
+    fn no_service(&self, site: &Site, asked: &ServiceName) -> Explain {
+        let mut explain = none("service", "services", site, asked, &self.services);
+        if let (Some(help), false) = (&mut explain.help, self.jobs.is_empty()) {
+            help.push_str(&format!("; jobs have logs too: {}", listed(&self.jobs)));
+        }
+        explain
     }
 }
 
@@ -71,11 +81,15 @@ fn none(
     if there.is_empty() {
         return explain.help(format!("it has no {things} yet: `mainstay deploy` makes the first"));
     }
+    explain.help(format!("the {things} here are {}", listed(there)))
+}
+
+fn listed(there: &BTreeSet<impl ToString>) -> String {
     // The newest last, and those are what people ask for.
     let skipped = there.len().saturating_sub(LISTED_MAX);
     let names: Vec<String> = there.iter().skip(skipped).map(ToString::to_string).collect();
     let more = if skipped > 0 { format!("{skipped} older and ") } else { String::new() };
-    explain.help(format!("the {things} here are {more}{}", names.join(", ")))
+    format!("{more}{}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -97,10 +111,16 @@ mod tests {
             paused: None,
             held: None,
             last: None,
+            jobs: Vec::new(),
         };
         let written: Vec<InstanceName> =
             ["web.1.1", "web.2.1"].iter().map(|name| name.parse().expect("a name")).collect();
-        let names = Names::of(&status, &[], ["worker".to_owned()], (written, vec!["migrate".to_owned()]));
+        let names = Names::of(
+            &status,
+            &[],
+            ["worker".to_owned()],
+            (written, vec!["migrate".to_owned(), "run".to_owned()]),
+        );
         let ask = |query: Query| names.check(&site, &query);
         let service = |name: &str| Query { service: name.parse().ok(), ..Query::default() };
         for there in ["web", "worker", "migrate"] {
@@ -108,7 +128,10 @@ mod tests {
         }
         let refused = ask(service("wbe")).expect_err("not there");
         assert_eq!(refused.code, "no-such-service");
-        assert_eq!(refused.help.as_deref(), Some("the services here are migrate, web, worker"));
+        assert_eq!(
+            refused.help.as_deref(),
+            Some("the services here are web, worker; jobs have logs too: migrate, run")
+        );
         let refused = ask(Query { release: Some(9), ..Query::default() }).expect_err("not there");
         assert_eq!(
             (refused.code.as_str(), refused.message.as_str()),

@@ -17,30 +17,40 @@ use supervisor::{Console, Inherited, Kind, LogTo, Order, Process, Program, Slot,
 
 use super::{ground::Ground, jobs, secrets, world::Outside};
 
-/// The label of a one-off: the keeper that started it is the only one who asks about it.
+/// The label of a one-off: how it was asked for, [`RUN`] or [`EXEC`].
 pub(crate) const ONE_OFF: &str = "one-off";
+pub(crate) const RUN: &str = "run";
+pub(crate) const EXEC: &str = "exec";
+/// The labels that say who asked for it, and in whose environment it runs.
+pub(crate) const OPERATOR: &str = "operator";
+pub(crate) const SERVICE: &str = "service";
+pub(crate) const INSTANCE: &str = "instance";
 /// What a terminal may be called: the longest name that terminfo knows is shorter.
 const KIND_BYTES_MAX: usize = 64;
 
 /// The one-offs that run. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct OneOffs {
-    running: Arc<Mutex<HashMap<ProcessId, Process>>>,
+    held: Arc<Mutex<HashMap<ProcessId, Process>>>,
 }
 
 impl OneOffs {
-    fn running(&self) -> MutexGuard<'_, HashMap<ProcessId, Process>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, HashMap<ProcessId, Process>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn running(&self) -> Vec<Process> {
+        self.held().values().filter(|process| process.exit().is_none()).cloned().collect()
     }
 
     /// Takes note of one until it has ended; also of one of a keeper before this one, which goes on with nobody
     /// attached.
     pub(crate) fn hold(&self, process: Process) {
-        self.running().insert(process.id(), process.clone());
+        self.held().insert(process.id(), process.clone());
         let all = self.clone();
         tokio::spawn(async move {
             process.wait().await;
-            all.running().remove(&process.id());
+            all.held().remove(&process.id());
             jobs::forget(&process).await;
         });
     }
@@ -48,10 +58,11 @@ impl OneOffs {
     /// Ends those of `site`, or of all, and waits for it: nothing of an app outlives it.
     pub(crate) async fn stop(&self, site: Option<&Site>) {
         let mine = |process: &&Process| site.is_none() || process.spec().site.as_ref() == site;
-        let stopped: Vec<_> = self.running().values().filter(mine).cloned().collect();
+        let stopped: Vec<_> = self.held().values().filter(mine).cloned().collect();
         let stops = stopped.iter().map(|process| async move {
             jobs::stop(process).await;
             process.wait().await;
+            jobs::forget(process).await;
         });
         futures_util::future::join_all(stops).await;
     }
@@ -67,7 +78,8 @@ pub(crate) async fn run(
     request: Run,
     operator: &str,
 ) -> Result<Conversation, Explain> {
-    let order = in_release(&world.ground, site, runnable, request.argv).await?;
+    let mut order = in_release(&world.ground, site, runnable, request.argv).await?;
+    order.labels = labels(RUN, operator, [(SERVICE, runnable.service.to_string())]);
     start(world, site, order, request.terminal, operator).await
 }
 
@@ -90,7 +102,9 @@ pub(crate) async fn exec(
         Explain::new("command-not-started", format!("the command could not be started in {site}"))
             .caused_by(why)
     })?;
-    let order = beside(own, process.address(), request.argv);
+    let mut order = beside(own, process.address(), request.argv);
+    let of = [(SERVICE, request.instance.service.to_string()), (INSTANCE, request.instance.to_string())];
+    order.labels = labels(EXEC, operator, of);
     start(world, site, order, request.terminal, operator).await
 }
 
@@ -114,6 +128,12 @@ async fn start(
     let process = world.ground.supervisor.spawn(&order).await.map_err(|error| failed().because(&error))?;
     world.oneoffs.hold(process.clone());
     Ok(Box::new(move |stream| Box::pin(conversation::converse(stream, process, console))))
+}
+
+/// What a later keeper knows of a one-off, beside its spec.
+fn labels<const N: usize>(verb: &str, operator: &str, of: [(&str, String); N]) -> BTreeMap<String, String> {
+    let said = [(ONE_OFF, verb.to_owned()), (OPERATOR, operator.to_owned())];
+    said.into_iter().chain(of).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A name in `TERM` reaches a file's path in terminfo: letters and the few signs that such names have.
@@ -141,7 +161,6 @@ fn as_a_one_off(ground: &Ground, site: &Site, order: &mut Order, inherited: Vec<
     let name = format!("run-{}.log", ulid::Ulid::generate().to_string().to_lowercase());
     order.log.path = logs::folder(&ground.folders.data, site).join("run").join(name);
     order.kind = Kind::Job;
-    order.labels = BTreeMap::from([(ONE_OFF.to_owned(), String::new())]);
     order.listen = None;
     order.notify = false;
     order.fds = inherited;

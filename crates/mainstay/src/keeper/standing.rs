@@ -9,7 +9,7 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{counted::Counted, data_plane, instances::rfc3339, world::Outside};
+use super::{counted::Counted, data_plane, instances::rfc3339, past::Kept, world::Outside};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -22,6 +22,7 @@ pub(crate) struct Standing {
     /// How often that parent has started a keeper before this one.
     pub restarts: u64,
     pub hung_edges: Counted,
+    pub edge_past: Kept,
 }
 
 impl Standing {
@@ -31,10 +32,6 @@ impl Standing {
         let mut lost = ground.supervisor.lost_abilities();
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
-        }
-        let has_parent = self.has_parent();
-        if !has_parent {
-            lost.push("no-parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
         }
         Machine {
             version: crate::VERSION.to_owned(),
@@ -51,7 +48,7 @@ impl Standing {
             edge: self.edge(),
             edge_hung: self.hung_edges.read(),
             edge_said: self.edge_said(world).await,
-            has_parent,
+            has_parent: self.has_parent(),
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
             lost,
@@ -62,7 +59,7 @@ impl Standing {
     }
 
     /// The parent at the start is still the parent: a dead one is replaced by whoever reaps orphans.
-    fn has_parent(&self) -> bool {
+    pub(crate) fn has_parent(&self) -> bool {
         let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         self.parent.is_some() && self.parent == now
     }
@@ -74,14 +71,15 @@ impl Standing {
 
     fn edge(&self) -> Option<Process> {
         let state = self.edge.state().borrow().clone();
-        let (process, restarts) = match state {
-            SlotState::Starting { process: Some(process), restarts, .. }
-            | SlotState::Up { process, restarts, .. } => (process, restarts),
-            SlotState::Stopping { process, .. } => (process, 0),
+        let process = match state {
+            SlotState::Starting { process: Some(process), .. }
+            | SlotState::Up { process, .. }
+            | SlotState::Stopping { process, .. } => process,
             SlotState::Starting { process: None, .. }
             | SlotState::BackingOff { .. }
             | SlotState::Stopped { .. } => return None,
         };
+        let restarts = self.edge_past.read().exits;
         Some(Process { pid: process.pid(), started: rfc3339(process.started()), restarts })
     }
 }

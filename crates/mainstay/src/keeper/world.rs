@@ -19,16 +19,19 @@ use release::{
         StartOrder, StopOrder,
     },
 };
-use supervisor::{SlotState, StopPlan, logs, order::signal_number};
+use supervisor::{Slot, SlotState, StopPlan, logs, order::signal_number, slot::SlotSettings};
 use tokio::sync::watch;
 
 use super::{
     edge_words,
     ground::Ground,
-    instances::{Instances, never_spawned},
+    instances::{Care, Instances, never_spawned},
+    job_words,
     jobs::Jobs,
     oneoff::OneOffs,
-    orders, secrets,
+    orders,
+    past::Kept,
+    secrets,
     smoke::Smoker,
     tables::Tables,
 };
@@ -70,9 +73,9 @@ impl World for Outside {
             return Ok(());
         }
         let settings = orders::slot(&self.ground, &order).await?;
-        let public = orders::public_bind(&order.manifest, &order.name);
-        let slot =
-            self.instances.hold(&self.ground.supervisor, &order.site, &order.name, settings, public, None);
+        // Whatever an instance of this name was before: this one begins.
+        self.past(&order).forget();
+        let slot = self.hold(&order, settings);
         let mut state = slot.state();
         let spawned = state.wait_for(|state| !matches!(state, SlotState::Starting { process: None, .. }));
         let refused = match tokio::time::timeout(SPAWN_LIMIT, spawned).await {
@@ -92,8 +95,7 @@ impl World for Outside {
             return Ok(());
         }
         let settings = orders::kept_slot(&self.ground, &order)?;
-        let public = orders::public_bind(&order.manifest, &order.name);
-        self.instances.hold(&self.ground.supervisor, &order.site, &order.name, settings, public, None);
+        self.hold(&order, settings);
         Ok(())
     }
 
@@ -142,6 +144,13 @@ impl World for Outside {
 
     async fn stop_job(&self, _site: &Site, process: ProcessId) -> Result<(), Explain> {
         self.jobs.stop(process).await
+    }
+
+    fn jobs(&self, site: &Site) -> Vec<api::status::Job> {
+        let mut jobs: Vec<_> = self.jobs.running().into_iter().chain(self.oneoffs.running()).collect();
+        jobs.retain(|process| process.spec().site.as_ref() == Some(site));
+        jobs.sort_by_key(|process| (process.started_unix_ms(), process.id()));
+        jobs.iter().map(job_words::told).collect()
     }
 
     async fn publish(&self, site: &Site, table: SiteTable) -> Result<Served, Explain> {
@@ -205,6 +214,19 @@ impl World for Outside {
 
     fn host(&self) -> String {
         self.ground.host.clone()
+    }
+}
+
+impl Outside {
+    fn past(&self, order: &StartOrder) -> Kept {
+        Kept::of_instance(&self.ground.folders.run, &order.site, &order.name)
+    }
+
+    /// Takes care of an instance that has no process yet.
+    fn hold(&self, order: &StartOrder, settings: SlotSettings) -> Arc<Slot> {
+        let public = orders::public_bind(&order.manifest, &order.name);
+        let care = Care { settings, public, past: self.past(order), adopted: None };
+        self.instances.hold(&self.ground.supervisor, &order.site, &order.name, care)
     }
 }
 

@@ -40,6 +40,20 @@ fn staging_wants_less_and_without_errors_and_warnings_it_ends_with_0() {
     assert_eq!(place.code(&["check"]), 2);
 }
 
+/// Somebody who counts what is listed must find what the last line says.
+#[test]
+fn the_count_is_of_what_is_listed() {
+    for env in ["production", "staging"] {
+        let said = built().run(&["check", "--env", env]);
+        let counted = |what: &str| said.lines().filter(|line| line.starts_with(&format!("{what}: "))).count();
+        let plural = |n: usize, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
+        let sum = ["error", "warning", "note"].map(|what| plural(counted(what), what)).join(", ");
+        assert!(said.contains(&sum), "{sum} are listed:\n{said}");
+    }
+    let said = built().run(&["check"]);
+    assert!(said.lines().any(|line| line.starts_with("note: ")), "{said}");
+}
+
 #[test]
 fn mistakes_of_both_files_are_findings() {
     let place = built();

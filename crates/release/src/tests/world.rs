@@ -108,6 +108,10 @@ impl World for SimWorld {
         Ok(())
     }
 
+    fn jobs(&self, _: &Site) -> Vec<api::status::Job> {
+        Vec::new()
+    }
+
     async fn publish(&self, site: &Site, table: SiteTable) -> Result<Served, Explain> {
         self.call().await;
         let late = {

@@ -33,7 +33,8 @@ pub(super) fn show(session: &Session, findings: &[Finding]) {
             };
             match finding.severity {
                 Severity::Error => session.report.error(&explain),
-                Severity::Warning | Severity::Info => session.report.warning(&explain),
+                Severity::Warning => session.report.warning(&explain),
+                Severity::Info => session.report.remark(&explain),
             }
         }
     }

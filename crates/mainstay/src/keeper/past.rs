@@ -1,0 +1,135 @@
+//! How often an instance, or the edge, ended though nobody asked, and how at last: a small file in the run folder, so that a
+//! crash loop is seen whichever keeper lives. It begins anew when the instance is started on purpose (a deploy, a restart,
+//! `scale`) and goes with `down` and the boot.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use model::{InstanceName, Site};
+use serde::{Deserialize, Serialize};
+use supervisor::{Exit, Slot, SlotEvent, Spec};
+use tokio::sync::broadcast::error::RecvError;
+
+const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Past {
+    format: u32,
+    /// Ends that nobody asked for.
+    pub exits: u64,
+    pub last_exit: Option<String>,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self { format: FORMAT, exits: 0, last_exit: None }
+    }
+}
+
+/// Where a past is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept(PathBuf);
+
+impl Kept {
+    pub(crate) fn of_instance(run: &Path, site: &Site, name: &InstanceName) -> Self {
+        // An app's folder has a dot, Mainstay's own files have none.
+        Self(run.join("past").join(format!("{}.{}", site.app, site.env)).join(name.to_string()))
+    }
+
+    pub(crate) fn of_the_edge(run: &Path) -> Self {
+        Self(run.join("past/edge"))
+    }
+
+    /// What cannot be read, or is of another format, is no past.
+    pub(crate) fn read(&self) -> Past {
+        let read = fs::read(&self.0).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());
+        read.filter(|past| past.format == FORMAT).unwrap_or_default()
+    }
+
+    /// One more end. What cannot be written is known until this keeper ends.
+    pub(crate) fn ended(&self, past: &mut Past, how: String) {
+        past.exits += 1;
+        past.last_exit = Some(how);
+        if let Err(error) = self.write(past) {
+            tracing::debug!(%error, file = %self.0.display(), "The next keeper will not know how often it ended.");
+        }
+    }
+
+    /// One more end that no keeper saw. What ended with the machine is no end of its own.
+    pub(crate) fn ended_unseen(&self, spec: &Spec, exit: &Exit) {
+        if !exit.asked && spec.boot_id == machine::clock::boot_id() {
+            self.ended(&mut self.read(), exit.to_string());
+        }
+    }
+
+    pub(crate) fn forget(&self) {
+        // Mostly there is none.
+        let _ = fs::remove_file(&self.0);
+        if let Some(site) = self.0.parent() {
+            let _ = fs::remove_dir(site);
+        }
+    }
+
+    fn write(&self, past: &Past) -> io::Result<()> {
+        if let Some(above) = self.0.parent() {
+            fs::create_dir_all(above)?;
+        }
+        machine::fs::write_atomic(&self.0, &serde_json::to_vec(past)?, 0o600)
+    }
+}
+
+/// The end that an event tells of, in words; `None`: it tells of none that nobody asked for.
+pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
+    match event {
+        SlotEvent::StartupFailed { .. } => Some("was not up within its deadline".to_owned()),
+        SlotEvent::LivenessFailed { .. } => Some("did not answer its liveness probe".to_owned()),
+        SlotEvent::NotSpawned { error } => Some(error.clone()),
+        SlotEvent::Crashed { exit, .. } => Some(exit.to_string()),
+        SlotEvent::Started { .. }
+        | SlotEvent::StartupPassed { .. }
+        | SlotEvent::Listens { .. }
+        | SlotEvent::Degraded { .. }
+        | SlotEvent::Stopped { .. } => None,
+    }
+}
+
+/// Keeps the edge's past for as long as its slot lives.
+pub(crate) fn follow_edge(slot: &Arc<Slot>, kept: Kept) {
+    let mut events = slot.events();
+    tokio::spawn(async move {
+        let mut past = kept.read();
+        loop {
+            match events.recv().await {
+                Ok(event) => end_of(&event).into_iter().for_each(|how| kept.ended(&mut past, how)),
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "Events of the edge were missed."),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_past_is_what_the_next_keeper_reads_until_it_is_forgotten() {
+        let run = tempfile::tempdir().expect("a folder");
+        let site = Site { app: "shop".parse().expect("a name"), env: model::EnvName::production() };
+        let kept = Kept::of_instance(run.path(), &site, &"web.1.1".parse().expect("a name"));
+        let mut past = kept.read();
+        assert_eq!(past, Past::default());
+        kept.ended(&mut past, "exit code 1".to_owned());
+        kept.ended(&mut past, "SIGSEGV".to_owned());
+        let other = Kept::of_instance(run.path(), &site, &"web.1.2".parse().expect("a name"));
+        assert_eq!((kept.read(), other.read().exits), (past, 0));
+        assert_eq!((kept.read().exits, kept.read().last_exit.as_deref()), (2, Some("SIGSEGV")));
+        fs::write(&kept.0, r#"{"format":9,"exits":7,"last_exit":null}"#).expect("written");
+        assert_eq!(kept.read(), Past::default(), "another format says nothing");
+        kept.forget();
+        assert!(!run.path().join("past/shop.production").exists());
+    }
+}
