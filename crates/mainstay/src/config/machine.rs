@@ -4,6 +4,7 @@
 
 mod apps;
 mod edge;
+mod render;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub use self::{
     apps::{App, SecretSource, Site},
     edge::{Certificate, ClientIp, Edge, Tls},
+    render::{origins, render},
 };
 use super::{
     decode::{self, At, Later, Problems, Section},
@@ -122,10 +124,24 @@ impl Listen {
 /// # Errors
 /// The file cannot be read, or all mistakes in it.
 pub fn load(folders: &Folders) -> Result<Machine, Explain> {
+    load_with_text(folders).map(|(machine, _)| machine)
+}
+
+/// As [`load`], with the text that was read, if there is one.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with_text(folders: &Folders) -> Result<(Machine, Option<String>), Explain> {
+    let Some(text) = read_file(folders)? else { return Ok((Machine::default_in(folders), None)) };
+    let machine = parse(&text, &folders.machine_toml.display().to_string(), folders);
+    Ok((machine.map_err(|errors| errors.explain())?, Some(text)))
+}
+
+fn read_file(folders: &Folders) -> Result<Option<String>, Explain> {
     let path = &folders.machine_toml;
     match machine::fs::read_text(path, TEXT_BYTES_MAX) {
-        Ok(text) => parse(&text, &path.display().to_string(), folders).map_err(|errors| errors.explain()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default_in(folders)),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
             Err(Explain::new("no-folder", format!("{} is no folder", folders.data.display()))
                 .help("`--data` names the folder in which this Mainstay keeps everything"))

@@ -36,6 +36,9 @@ pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
     ("SIGWINCH", StopSignal::Winch),
 ];
 
+pub(super) const LISTENS: [(&str, Listen); 3] =
+    [("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)];
+
 pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     section.later(LATER);
     let command = text::command(section, "command");
@@ -43,8 +46,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         section.missing("command", "command = [\"node\", \"server.js\"]");
     }
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
-    let listen = section
-        .one_of("listen", &[("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)]);
+    let listen = section.one_of("listen", &LISTENS);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
     fixed_port(section, listen, &env, &env_secrets);
