@@ -18,6 +18,7 @@ mod listeners;
 mod log_lines;
 mod log_names;
 mod log_sweep;
+mod obstacle;
 mod oneoff;
 mod operations;
 mod orders;

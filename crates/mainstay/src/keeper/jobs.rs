@@ -10,14 +10,14 @@ use std::{
 };
 
 use model::{Explain, ProcessId, Site};
-use release::world::{JobEnd, JobOrder};
+use release::world::{JobEnd, JobKind, JobOrder};
 use supervisor::{
     Cause, Exit, Found, Process, StopPlan, Supervisor,
     logs::{Line, Stream},
 };
 use tokio::sync::watch;
 
-use super::{ground::Ground, orders};
+use super::{ground::Ground, obstacle, orders};
 
 /// Bound: lines of each stream that an end carries.
 const LINES_MAX: usize = 200;
@@ -82,8 +82,10 @@ impl Jobs {
         }
         let asked = orders::job(ground, order).await?;
         let process = ground.supervisor.spawn(&asked).await.map_err(|error| {
-            Explain::new("job-not-started", format!("cannot start {} of {}", asked.name, order.site))
-                .because(&error)
+            let what = format!("cannot start {} of {}", asked.name, order.site);
+            let explain = Explain::new("job-not-started", what).because(&error);
+            // What unpacks is our own program, which runs already.
+            if order.kind == JobKind::Unpack { explain } else { obstacle::of_job(ground, order, explain) }
         })?;
         self.follow(order.process, &process, order.timeout);
         Ok(self.end(order.process).await.unwrap_or_default())

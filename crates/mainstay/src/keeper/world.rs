@@ -27,6 +27,7 @@ use super::{
     ground::Ground,
     instances::{Instances, never_spawned},
     jobs::Jobs,
+    obstacle,
     oneoff::OneOffs,
     orders, secrets,
     smoke::Smoker,
@@ -83,8 +84,7 @@ impl World for Outside {
         let Some(why) = refused else { return Ok(()) };
         let at_once = StopPlan { signal: 9, grace: Duration::ZERO };
         self.instances.stop(&order.site, &order.name, at_once).await?;
-        Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
-            .caused_by(why))
+        Err(obstacle::of_instance(&self.ground, &order, why))
     }
 
     async fn keep_instance(&self, order: StartOrder) -> Result<(), Explain> {
