@@ -44,6 +44,7 @@ mod start;
 mod state;
 mod status;
 mod switch;
+mod symptoms;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,8 @@ use crate::{
     layout::told,
     scene::Scene,
     state::Group,
-    world::{Observed, PoolStatus, ProbeSeen, World},
+    symptoms,
+    world::{InstanceState, Observed, PoolStatus, ProbeSeen, World},
 };
 
 /// What a run is about; what its first record says.
@@ -260,6 +261,9 @@ impl<W: World> Run<W> {
         if lines.is_empty() {
             return explain;
         }
+        // What an app that is up logs of its own may have nothing to do with why it is refused.
+        let died = seen.is_some_and(|o| o.exits > 0 || o.state != InstanceState::Up);
+        let explain = if died { symptoms::told(explain, &lines) } else { explain };
         explain.detail(format!("last {} log lines of {name}", lines.len()), lines)
     }
 

@@ -45,6 +45,11 @@ async fn broken_releases_are_aborted_with_their_reason() {
         let error = ended.error.unwrap();
         assert_eq!(error.now.as_deref(), Some("release 1 still serves all traffic"), "{behaviour}");
         assert!(error.details.iter().any(|d| d.title.contains("log lines")), "{behaviour}: {error:?}");
+        // Only of what is not up: an app that runs may log what it likes.
+        let diagnosed = error.causes.iter().any(|cause| cause.starts_with("its log says: "));
+        assert_eq!(diagnosed, matches!(behaviour, "throws" | "never-up"), "{behaviour}: {error:?}");
+        let help = error.help.unwrap_or_default();
+        assert_eq!(help.contains("{port}"), behaviour == "throws", "{behaviour}: {help}");
     }
 }
 

@@ -133,6 +133,14 @@ impl Instance {
         }
     }
 
+    fn last_words(&self) -> &'static str {
+        match self.behaviour {
+            Behaviour::Throws => "OSError: [Errno 98] Address already in use",
+            // Of a request's, and not why it is refused.
+            _ => "Error: EACCES: permission denied, open '/etc/shadow'",
+        }
+    }
+
     pub(super) fn probe(&self) -> ProbeSeen {
         ProbeSeen {
             request: format!("GET http://127.0.0.1:{}/ready", self.port),
@@ -312,6 +320,10 @@ impl Inner {
         let served = Served { epoch, generation: table.generation, release: table.release };
         self.tables.insert(site.clone(), (epoch, table));
         served
+    }
+
+    pub(super) fn last_words(&self, site: &Site, instance: &InstanceName) -> &'static str {
+        self.instances.get(&(site.clone(), instance.clone())).map_or("", Instance::last_words)
     }
 
     pub(super) fn failures(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> u32 {
