@@ -191,7 +191,7 @@ async fn too_little_disk_or_memory_and_missing_secrets_stop_before_anything_is_t
     let ended = rig.deploy(&manifest(&shop, "good"), "three").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "disk-inodes"));
     rig.machine.lock().disk = None;
-    // Three instances that use 100 MiB each.
+    // Three instances that have used 100 MiB each; now they use 60.
     rig.machine.lock().memory_available = Some(299 << 20);
     let ended = rig.deploy(&manifest(&shop, "good"), "too large").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "memory"));

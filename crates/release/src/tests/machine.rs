@@ -129,7 +129,8 @@ impl Instance {
             warnings: Vec::new(),
             last_probe: None,
             since: None,
-            memory_bytes: self.is_up().then_some(100 << 20),
+            memory_bytes: self.is_up().then_some(60 << 20),
+            memory_peak_bytes: self.is_up().then_some(100 << 20),
         }
     }
 
