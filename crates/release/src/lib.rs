@@ -14,6 +14,7 @@ mod bake;
 mod begin;
 mod claims;
 mod commit;
+mod crash_loop;
 mod deploy;
 mod down;
 mod events;

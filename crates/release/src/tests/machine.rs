@@ -30,6 +30,8 @@ pub(super) enum Behaviour {
     Answers500,
     /// Ends once, so many seconds after its start.
     CrashesAfter(u64),
+    /// In a crash loop, so many seconds after its start.
+    LoopsAfter(u64),
     /// No longer ready so many seconds after its start.
     UnreadyAfter(u64),
     /// Listens where it should not.
@@ -52,6 +54,7 @@ impl Behaviour {
             "never-ready" => Self::NeverReady,
             "500" => Self::Answers500,
             "crashes-after" => Self::CrashesAfter(seconds),
+            "loops-after" => Self::LoopsAfter(seconds),
             "unready-after" => Self::UnreadyAfter(seconds),
             "elsewhere" => Self::Elsewhere,
             "errs" => Self::Errs(seconds),
@@ -74,6 +77,7 @@ impl Instance {
         match self.behaviour {
             Behaviour::Throws => lived.as_millis() as u64 / 800 + u64::from(lived.as_millis() % 800 >= 300),
             Behaviour::CrashesAfter(seconds) => u64::from(lived >= Duration::from_secs(seconds)),
+            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => 11,
             _ => 0,
         }
     }
@@ -83,6 +87,7 @@ impl Instance {
         match self.behaviour {
             Behaviour::Throws | Behaviour::NeverUp => false,
             Behaviour::Slow(seconds) => lived >= Duration::from_secs(seconds),
+            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => false,
             _ => lived >= Duration::from_millis(200),
         }
     }
@@ -113,6 +118,7 @@ impl Instance {
         let state = match self.behaviour {
             _ if self.is_up() => InstanceState::Up,
             Behaviour::Throws if self.exits() > 0 => InstanceState::BackingOff,
+            Behaviour::LoopsAfter(_) if self.exits() > 0 => InstanceState::Degraded,
             _ => InstanceState::Starting,
         };
         let fault = (self.behaviour == Behaviour::Elsewhere && self.is_up())

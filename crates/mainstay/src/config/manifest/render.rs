@@ -14,7 +14,7 @@ use toml::Value;
 use super::{
     MANIFEST_FORMAT, merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -119,6 +119,7 @@ fn restart(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
     sheet.set("max_restarts", i64::from(restart.max_restarts));
     sheet.set("window", restart.window.to_string());
     sheet.set("degraded_every", restart.degraded_every.to_string());
+    sheet.set("on_crash_loop", word_of(&ON_CRASH_LOOP, &restart.on_crash_loop));
 }
 
 fn probes(sheet: &mut Sheet<'_>, name: &str, service: &Service) {

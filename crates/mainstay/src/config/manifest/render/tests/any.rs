@@ -13,7 +13,10 @@ use model::{
 };
 use proptest::{collection, option, prelude::*, sample::select};
 
-use crate::config::manifest::{probes, service::SIGNALS};
+use crate::config::manifest::{
+    probes,
+    service::{ON_CRASH_LOOP, SIGNALS},
+};
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
     let name = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,3})?";
@@ -108,8 +111,9 @@ fn limits() -> impl Strategy<Value = Limits> {
 
 fn restart() -> impl Strategy<Value = Restart> {
     let waits = [span(), span(), span(), span(), span()];
-    (waits, 1.0..=10.0f64, 0.0..=1.0f64, 1..=10_000u32).prop_map(
-        |(waits, backoff_factor, jitter, max_restarts)| {
+    let on_crash_loop = select(ON_CRASH_LOOP.map(|(_, word)| word).to_vec());
+    (waits, 1.0..=10.0f64, 0.0..=1.0f64, 1..=10_000u32, on_crash_loop).prop_map(
+        |(waits, backoff_factor, jitter, max_restarts, on_crash_loop)| {
             let [backoff_initial, backoff_max, reset_after, window, degraded_every] = waits;
             let (factor, max) = (backoff_factor, backoff_max);
             Restart {
@@ -121,6 +125,7 @@ fn restart() -> impl Strategy<Value = Restart> {
                 max_restarts,
                 window,
                 degraded_every,
+                on_crash_loop,
             }
         },
     )
