@@ -49,7 +49,8 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
         What::New { manifest, artifact } => {
             if manifest.site() != at.site {
                 let explain = Explain::new("other-site", format!("this manifest is for {}", manifest.site()))
-                    .caused_by(format!("it was sent to {}", at.site));
+                    .caused_by(format!("it was sent to {}", at.site))
+                    .help("deploy in the folder of that app, with the `--env` that is meant");
                 return Err(Refused::new(RefusedKind::Plan, explain));
             }
             errors.extend(manifest.release.check_digest(&artifact.digest).err());
@@ -71,7 +72,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
     let secrets = timeout(at.settings.preflight_limit, at.world.secret_digests(&at.site, &names)).await;
     let secrets = secrets.unwrap_or_else(|_| {
         let limit = model::Span(at.settings.preflight_limit);
-        Err(Explain::new("secrets-slow", format!("the secrets did not resolve within {limit}")))
+        Err(Explain::new("secrets-slow", format!("the secrets did not resolve within {limit}")).help("run the command that machine.toml names as their source by hand, as the app's user: it hangs or is slow"))
     });
     let secrets = secrets.unwrap_or_else(|error| {
         errors.push(error);
@@ -172,7 +173,7 @@ impl<W: World> Actor<W> {
                 let until = Instant::now() + wanted.wait;
                 let newer = Queued { wanted, caller, reply, until };
                 if let Some(older) = self.queued.replace(newer) {
-                    let explain = Explain::new("superseded", "a newer deploy waits in this one's place");
+                    let explain = Explain::new("superseded", "a newer deploy waits in this one's place").help("`mainstay attach` follows what is under way; deploy again if this one is still wanted");
                     let _ = older.reply.send(Err(Refused::new(RefusedKind::Locked, explain)));
                 }
             }
@@ -183,7 +184,8 @@ impl<W: World> Actor<W> {
     pub(crate) fn give_up_queued(&mut self) {
         if let Some(queued) = self.queued.take() {
             let locked = self.check_lock().err();
-            let explain = Explain::new("locked", "the lock did not become free in time");
+            let explain = Explain::new("locked", "the lock did not become free in time")
+                .help("wait longer with `--wait`, or end what holds it with `mainstay cancel`");
             let locked = locked.unwrap_or_else(|| Refused::new(RefusedKind::Locked, explain));
             let _ = queued.reply.send(Err(locked));
         }
@@ -278,7 +280,9 @@ impl<W: World> Actor<W> {
             return Err(no_service(&manifest));
         }
         if !(1..=INSTANCES_MAX).contains(&scale.instances) {
-            let explain = Explain::new("bad-scale", format!("a service has 1 to {INSTANCES_MAX} instances"));
+            let explain = Explain::new("bad-scale", format!("a service has 1 to {INSTANCES_MAX} instances"))
+                .caused_by(format!("{} were asked for", scale.instances))
+                .help(format!("like `mainstay scale {}=2`; `mainstay down` stops all of it", scale.service));
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
         let state = self.at.books.read();
@@ -308,7 +312,8 @@ impl<W: World> Actor<W> {
         // The way down from what serves needs no failed way up: it is what makes a rollback possible.
         let of_serving = state.serving.filter(|_| verb == MigrateVerb::Down);
         let Some(release) = held.or(of_serving) else {
-            let explain = Explain::new("nothing-held", format!("no migration of {} is held", self.at.site));
+            let explain = Explain::new("nothing-held", format!("no migration of {} is held", self.at.site))
+                .help("`mainstay migrate status` shows the schema and what is held");
             return Err(Refused::new(RefusedKind::Conflict, explain));
         };
         let manifest = self.at.manifest(release).map_err(Refused::failed)?;
@@ -323,10 +328,10 @@ impl<W: World> Actor<W> {
     pub(crate) fn cancel(&mut self, caller: &Caller) -> Result<Cancelled, Refused> {
         let conflict = |explain| Err(Refused::new(RefusedKind::Conflict, explain));
         let Lock::Held(held) = &self.lock else {
-            return conflict(Explain::new(
-                "nothing-to-cancel",
-                format!("nothing is under way on {}", self.at.site),
-            ));
+            return conflict(
+                Explain::new("nothing-to-cancel", format!("nothing is under way on {}", self.at.site))
+                    .help("`mainstay status` shows what serves, `mainstay events` what ended"),
+            );
         };
         let phase = self.phase(held);
         let outcome = match phase {

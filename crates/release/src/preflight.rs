@@ -28,7 +28,7 @@ pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         Ok(checked) => checked?,
         Err(_) => {
             let explain =
-                Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit)));
+                Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit))).help("mostly the source of the secrets or a full disk is slow: `mainstay check` looks at each alone");
             return Err(Halt::Abort(explain.now(run.now_serving())));
         }
     }
@@ -208,7 +208,8 @@ async fn old_side<W: World>(run: &Run<W>) -> Option<Explain> {
     let message = format!("no instance of {} {} is ready", sick.service, sick.release);
     Some(
         Explain::new("old-release-unready", message)
-            .now("a failure of the new release could not be returned from"),
+            .now("a failure of the new release could not be returned from")
+            .help("`mainstay check --live` says what is wrong with the one that serves"),
     )
 }
 

@@ -192,9 +192,11 @@ impl<W: World> Run<W> {
         if self.site_ends() {
             let message =
                 format!("the {} was ended with its site, by `mainstay down` or `destroy`", self.task.verb);
-            return Err(Explain::new("site-ending", message));
+            return Err(Explain::new("site-ending", message)
+                .help("`mainstay up` starts it again; then deploy once more"));
         }
-        Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb)))
+        Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb))
+            .help("`mainstay events` says by whom; deploy again when it may go on"))
     }
 
     pub(crate) fn site_ends(&self) -> bool {
@@ -208,7 +210,9 @@ impl<W: World> Run<W> {
             return Ok(());
         }
         let limit = model::Span(self.at.settings.deploy_limit);
-        Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb)))
+        Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb))
+.caused_by(format!("it was in {}", format!("{:?}", *self.log.phase.borrow()).to_lowercase()))
+.help("mend what took long there, and deploy again; a long migration is better run in smaller steps"))
     }
 
     pub(crate) fn release_dir(&self) -> PathBuf {

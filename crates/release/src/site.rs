@@ -424,7 +424,8 @@ impl<W: World> Actor<W> {
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
-            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site));
+            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
+                .help("`mainstay up` starts it again; then deploy once more");
             let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
         }
         if let Lock::Held(held) = &self.lock {
@@ -462,7 +463,8 @@ impl<W: World> Actor<W> {
         }
         let path = self.at.layout.journal(deploy);
         let (records, _) = journal::read(&path).map_err(|error| {
-            let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site));
+            let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site))
+                .help("`mainstay events` lists those that are known; old ones are pruned");
             Refused::new(RefusedKind::NotFound, explain.because(&error))
         })?;
         if matches!(self.lock, Lock::Starting)

@@ -176,11 +176,10 @@ pub fn parse(text: &str, file_name: &str, folders: &Folders) -> Result<Machine, 
 
 fn read(text: &str, folders: &Folders, problems: &mut Problems) -> Option<Machine> {
     if text.len() > TEXT_BYTES_MAX {
-        problems.push(Problem::new(
-            "too-long",
-            0..0,
-            format!("the file is longer than {} KiB", TEXT_BYTES_MAX >> 10),
-        ));
+        problems.push(
+            Problem::new("too-long", 0..0, format!("the file is longer than {} KiB", TEXT_BYTES_MAX >> 10))
+                .help("is this the right file?"),
+        );
         return None;
     }
     let tree = decode::parse(text, problems)?;
@@ -231,7 +230,10 @@ fn absolute(section: &mut Section<'_, '_, '_>, key: &str, at: At<String>) -> Opt
     if Path::new(&at.value).is_absolute() {
         return Some(at.value.into());
     }
-    section.problem(Problem::new("bad-path", at.span, format!("`{key}` must be an absolute path")));
+    section.problem(
+        Problem::new("bad-path", at.span, format!("`{key}` must be an absolute path"))
+            .help("it begins with `/`, like `\"/srv/mainstay\"`"),
+    );
     None
 }
 

@@ -177,13 +177,18 @@ pub(crate) fn enclose(ground: &Ground, site: &Site) -> Result<(), Explain> {
         .map_err(|error| {
             Explain::new("folder-not-made", format!("cannot close {} to others", root.display()))
                 .because(&error)
+                .help(
+                    "it belongs to the user that runs Mainstay: see who changed that, and the mount it is on",
+                )
         })
 }
 
 /// Makes a folder and gives it to the site's account.
 pub(crate) fn give(ground: &Ground, site: &Site, dir: &Path) -> Result<(), Explain> {
     let failed = |error: std::io::Error| {
-        Explain::new("folder-not-made", format!("cannot make {}", dir.display())).because(&error)
+        Explain::new("folder-not-made", format!("cannot make {}", dir.display()))
+            .because(&error)
+            .help("the data folder is the keeper's to write: see its owner, its mount and its free space")
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
     if let Some(user) = ground.user(site)? {

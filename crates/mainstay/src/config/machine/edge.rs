@@ -152,11 +152,10 @@ pub(super) fn certificates(top: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Ce
         }
         if section.has("names") && names.is_empty() {
             let span = section.span();
-            section.problem(Problem::new(
-                "empty-list",
-                span,
-                "a certificate needs a name that it is shown to",
-            ));
+            section.problem(
+                Problem::new("empty-list", span, "a certificate needs a name that it is shown to")
+                    .help("like `names = [\"chat.example.com\"]`"),
+            );
         }
         let names = names.into_iter().map(|name| name.value.to_ascii_lowercase()).collect();
         Some(Certificate { names, cert: cert?, key: key? })

@@ -130,11 +130,10 @@ fn shared_paths(section: &mut Section<'_, '_, '_>) -> Vec<String> {
                     .help("name the folders that must outlive a release, like `data`"),
             );
         } else if let Some(other) = clash {
-            section.problem(Problem::new(
-                "nested-paths",
-                path.span,
-                format!("`{clean}` and `{other}` lie in each other"),
-            ));
+            section.problem(
+                Problem::new("nested-paths", path.span, format!("`{clean}` and `{other}` lie in each other"))
+                    .help("name the outer one alone: all below it is shared"),
+            );
         } else {
             shared.push(clean);
         }
