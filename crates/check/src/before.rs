@@ -32,6 +32,7 @@ use std::{
 };
 
 use api::checks::{Finding, Severity, State};
+use machine::users::Account;
 use model::{
     AppName, ByteSize, Explain, Secret,
     manifest::{Manifest, Source},
@@ -55,6 +56,8 @@ pub struct Context<'a> {
     pub running: bool,
     /// Hosts that certificates of machine.toml are for.
     pub certified: Vec<String>,
+    /// That the app will run as; made when it is needed, it may not be there yet.
+    pub account: Account,
     /// Accounts that machine.toml names.
     pub accounts: Vec<(AppName, String)>,
     pub secrets: Secrets,

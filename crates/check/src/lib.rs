@@ -12,6 +12,7 @@ mod before;
 mod finding;
 mod live;
 mod people;
+pub mod programs;
 
 pub use attest::Attestation;
 pub use before::{Context, Secrets, before, manifest};

@@ -89,7 +89,16 @@ pub fn oom_kills(group: &Path) -> u64 {
 
 /// Bytes charged to it; `None` without the memory controller.
 pub fn memory_bytes(group: &Path) -> Option<u64> {
-    fs::read_to_string(group.join("memory.current")).ok()?.trim().parse().ok()
+    number(group, "memory.current")
+}
+
+/// The most that was ever charged to it at once; `None` without the memory controller, or before Linux 5.19.
+pub fn memory_peak_bytes(group: &Path) -> Option<u64> {
+    number(group, "memory.peak")
+}
+
+fn number(group: &Path, file: &str) -> Option<u64> {
+    fs::read_to_string(group.join(file)).ok()?.trim().parse().ok()
 }
 
 /// Removes the group and those below it, once they are empty; waits up to `patience` for processes that are dying.

@@ -4,6 +4,7 @@
 //! as a small safe function. Never knows what Mainstay is: no names, no policy. Begin with [`child`] (how a process is
 //! made) and [`fs`] (how a file survives a power cut).
 
+pub mod access;
 pub mod cgroup;
 pub mod child;
 pub mod clock;

@@ -66,9 +66,38 @@ pub fn available_bytes() -> io::Result<u64> {
     kib.map(|kib| kib << 10).ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))
 }
 
-/// Resident bytes of one process; `None`: gone.
-pub fn resident_bytes(pid: i32) -> Option<u64> {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages.saturating_mul(rustix::param::page_size() as u64))
+/// Resident memory of one process, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    pub now: u64,
+    /// The most since it was executed.
+    pub peak: u64,
+}
+
+/// `VmRSS` and `VmHWM` of proc_pid_status(5); `None`: gone, or a zombie.
+pub fn resident(pid: i32) -> Option<Resident> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let bytes = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? << 10)
+    };
+    let (now, peak) = (bytes("VmRSS:")?, bytes("VmHWM:")?);
+    // The kernel counts in batches per thread: the peak may lag a little behind.
+    Some(Resident { now, peak: peak.max(now) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_stays_when_the_memory_is_given_back() {
+        let own = || resident(std::process::id().cast_signed()).expect("this process");
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let full = own();
+        drop(block);
+        let after = own();
+        assert!(full.now >= 64 << 20, "{full:?}");
+        assert!(after.now < 64 << 20 && after.peak >= 64 << 20, "{full:?} {after:?}");
+    }
 }

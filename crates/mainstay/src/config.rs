@@ -13,5 +13,6 @@ pub mod manifest;
 pub mod problem;
 pub mod secret_file;
 pub mod secret_lines;
+pub mod sheet;
 
 pub use problem::{ConfigErrors, Warning};

@@ -21,6 +21,7 @@ mod log_lines;
 mod log_names;
 mod log_sweep;
 mod not_starting;
+mod obstacle;
 mod oneoff;
 mod operations;
 mod orders;

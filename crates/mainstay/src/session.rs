@@ -99,8 +99,11 @@ impl ManifestFile {
     /// # Errors
     /// It is there and cannot be read.
     pub fn find() -> Result<Option<Self>, Explain> {
-        let here = std::env::current_dir()
-            .map_err(|error| Explain::new("no-folder", "the current folder is not there").because(&error))?;
+        let here = std::env::current_dir().map_err(|error| {
+            Explain::new("no-folder", "the current folder is not there")
+                .because(&error)
+                .help("it was removed: `cd` to one that is there")
+        })?;
         Self::find_from(&here)
     }
 
@@ -154,7 +157,9 @@ impl ManifestFile {
 }
 
 pub(crate) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Explain {
-    Explain::new("unreadable-file", format!("cannot read {}", path.display())).caused_by(error.to_string())
+    Explain::new("unreadable-file", format!("cannot read {}", path.display()))
+        .caused_by(error.to_string())
+        .help("it must be a regular file of UTF-8 text that you may read")
 }
 
 /// Runs a command's questions on a runtime of their own.

@@ -145,6 +145,38 @@ fn files_of(room: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn every_key_that_is_read_is_shown_with_its_value() {
+    let full = |room: &str| {
+        let path = format!("crates/mainstay/src/config/{room}/testdata/full.toml");
+        fs::read_to_string(root().join(path)).unwrap()
+    };
+    let env = EnvName::production();
+    let text = full("manifest");
+    let shown = manifest::parse(&text, "m", &env).map(|(read, _)| manifest::render(&read, "", None)).unwrap();
+    is_shown("manifest", &shown);
+    let folders = Folders::service();
+    let text = full("machine");
+    let shown =
+        machine::parse(&text, "m", &folders).map(|read| machine::render(&read, &folders, "", None)).unwrap();
+    is_shown("machine", &shown);
+}
+
+/// A key is shown as `key = …`, as a table, or as a comment that says what its absence means.
+fn is_shown(room: &str, shown: &str) {
+    // The two files of the tests name one source each.
+    const OTHERS: [(&str, &str); 2] = [("manifest", "dir"), ("machine", "env")];
+    let has = |key: &String| {
+        let forms = [format!("\n{key} = "), format!("\n# {key}: "), format!("[{key}]"), format!("[{key}.")];
+        let inner = [format!(".{key}]"), format!(".{key}.")];
+        forms.iter().chain(&inner).any(|form| shown.contains(form))
+    };
+    let read = keys(&files_of(room));
+    let lost: Vec<_> =
+        read.iter().filter(|key| !has(key) && !OTHERS.contains(&(room, key.as_str()))).collect();
+    assert!(lost.is_empty(), "`config show` loses {lost:?}:\n{shown}");
+}
+
+#[test]
 fn every_key_that_is_read_stands_in_the_reference() {
     for (room, at_least) in [("manifest", 50), ("machine", 25)] {
         let keys = keys(&files_of(room));

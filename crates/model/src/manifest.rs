@@ -165,6 +165,19 @@ pub struct Restart {
     pub max_restarts: u32,
     pub window: Span,
     pub degraded_every: Span,
+    #[serde(default)]
+    pub on_crash_loop: OnCrashLoop,
+}
+
+/// What becomes of a release whose instance is degraded within an hour of its deploy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCrashLoop {
+    /// It is tried on, and shown.
+    #[default]
+    Retry,
+    /// The last stable release takes over, once.
+    Rollback,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -351,6 +364,7 @@ impl Default for Restart {
             max_restarts: 10,
             window: Span::secs(600),
             degraded_every: Span::secs(60),
+            on_crash_loop: OnCrashLoop::Retry,
         }
     }
 }

@@ -49,7 +49,8 @@ impl Hex {
         if well_formed {
             return Ok(Self(hex.to_owned()));
         }
-        let explain = Explain::new("bad-digest", "the artifact's digest is not of the form sha256:<64 hex>");
+        let explain = Explain::new("bad-digest", "the artifact's digest is not of the form sha256:<64 hex>")
+            .help("use a `mainstay` of this version, or of one beside it");
         Err(Refused::new(RefusedKind::Plan, explain))
     }
 }
@@ -98,7 +99,7 @@ impl ArtifactStore {
             let explain =
                 Explain::new("artifact-too-long", "the artifact or this chunk of it is too long").caused_by(
                     format!("an artifact may have {} bytes, a chunk {CHUNK_BYTES_MAX}", self.bytes_max),
-                );
+                ).help("leave out what the app does not need, by .mainstayignore: caches, tests, sources of what was built");
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
         let lock = self.lock_of(&hex)?;
@@ -161,7 +162,8 @@ impl ArtifactStore {
         let explain = match fs::metadata(&path) {
             Ok(found) if found.len() == artifact.bytes => return Ok(path),
             Ok(found) => Explain::new("artifact-length", "the artifact has another length than was said")
-                .caused_by(format!("said {} bytes, found {}", artifact.bytes, found.len())),
+                .caused_by(format!("said {} bytes, found {}", artifact.bytes, found.len()))
+                .help("let nothing change the archive while it is sent, and deploy again"),
             Err(_) => Explain::new("artifact-missing", "the artifact was not sent to this machine")
                 .caused_by(format!("{} is not in the store", artifact.digest))
                 .help("send it first: `mainstay deploy` does"),

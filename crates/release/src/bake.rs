@@ -57,7 +57,8 @@ async fn look<W: World>(
         return Err(crashed(run, groups, observed, pools).await);
     }
     let Some(name) = first_lost(&run.manifest, groups, pools) else { return Ok(()) };
-    let explain = Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)));
+    let explain = Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)))
+        .help(logs_of(run));
     Err(Halt::Return(run.with_evidence(explain, name, observed, pools).await))
 }
 
@@ -166,10 +167,18 @@ async fn crashed<W: World>(
 ) -> Halt {
     let ours = |o: &&Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
     let Some(worst) = observed.iter().filter(ours).max_by_key(|o| o.exits) else {
-        return Halt::Return(Explain::new("release-crashed", "an instance of the new release ended"));
+        return Halt::Return(
+            Explain::new("release-crashed", "an instance of the new release ended").help(logs_of(run)),
+        );
     };
-    let explain = Explain::new("release-crashed", format!("{} ended by itself, {}", worst.name, when(run)));
+    let explain = Explain::new("release-crashed", format!("{} ended by itself, {}", worst.name, when(run)))
+        .help(logs_of(run));
     Halt::Return(run.with_evidence(explain, &worst.name, observed, pools).await)
+}
+
+/// Where to look for why a release failed its users.
+fn logs_of<W: World>(run: &Run<W>) -> String {
+    format!("read `mainstay logs --release {}`; mend it and deploy again", run.task.to)
 }
 
 /// One lost answer is no verdict: the second one is.

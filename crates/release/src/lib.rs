@@ -14,6 +14,7 @@ mod bake;
 mod begin;
 mod claims;
 mod commit;
+mod crash_loop;
 mod deploy;
 mod down;
 mod events;
@@ -44,6 +45,7 @@ mod start;
 mod state;
 mod status;
 mod switch;
+mod symptoms;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use crate::{
     preflight::schema_after,
     request::MigrateVerb,
     run::{Halt, Run},
-    smoke,
+    smoke, symptoms,
     world::{JobEnd, JobKind, JobOrder, World},
 };
 use api::deploy::Outcome;
@@ -217,7 +217,7 @@ async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, 
 
 fn with_output(explain: Explain, end: &JobEnd) -> Explain {
     let tail = |lines: &[String]| lines[lines.len().saturating_sub(50)..].to_vec();
-    let mut explain = explain;
+    let mut explain = if end.succeeded() { explain } else { symptoms::told(explain, &end.stderr) };
     for (title, lines) in [("its last output", &end.stdout), ("its last errors", &end.stderr)] {
         if !lines.is_empty() {
             explain = explain.detail(title, tail(lines));

@@ -152,6 +152,7 @@ fn keeper_died(phase: Phase) -> Explain {
 
 /// Asks the edge until it answers: everything depends on it.
 async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
+    // Bound: until the edge answers or the keeper ends, one question a tick. Going on without its word could stop what serves.
     loop {
         match at.world.served(&at.site).await {
             Ok(served) => return served,
@@ -247,6 +248,7 @@ fn why_aborted<W: World>(run: &Run<W>, phase: Phase) -> Explain {
 /// Makes the processes what the books say: starts the missing ones of what serves, forgets draining groups that are
 /// gone, stops what has no place; then gives the edge the table. `true`: something had to be started.
 pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
+    // Bound: until the supervisor answers or the keeper ends, one question a tick. An unseen instance would be started twice.
     let observed = loop {
         match at.observed().await {
             Ok(observed) => break observed,
@@ -330,6 +332,7 @@ pub(crate) async fn comes_up<W: World>(at: &Scene<W>) -> bool {
     let state = at.books.read();
     let Some(manifest) = state.serving.and_then(|release| at.manifest(release).ok()) else { return true };
     let until = Instant::now() + at.settings.start_limit + manifest.deploy.health_timeout.0;
+    // Bound: `until`, one look a tick.
     loop {
         let observed = at.observed().await.unwrap_or_default();
         let pools = at.pools().await.unwrap_or_default();

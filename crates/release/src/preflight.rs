@@ -28,7 +28,7 @@ pub(crate) async fn preflight<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         Ok(checked) => checked?,
         Err(_) => {
             let explain =
-                Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit)));
+                Explain::new("preflight-slow", format!("the checks took longer than {}", model::Span(limit))).help("mostly the source of the secrets or a full disk is slow: `mainstay check` looks at each alone");
             return Err(Halt::Abort(explain.now(run.now_serving())));
         }
     }
@@ -77,7 +77,8 @@ pub(crate) fn enough_disk(disk: Disk, room: Room) -> Result<(), Explain> {
     Ok(())
 }
 
-/// The new instances run beside the old ones: there must be memory for them, as much as those of the same service use now.
+/// The new instances run beside the old ones: there must be memory for them, as much as those of the same service
+/// have used at most: a process that was just started, or has done its work for the day, needs little and will need more.
 /// Where none runs yet `memory_high` is all that is known; it is a limit, not a need, so it only warns.
 async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
     if !matches!(run.task.course, Course::New { .. } | Course::Existing) {
@@ -91,7 +92,7 @@ async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
     }
     let explain = Explain::new("memory", "there is too little memory for the new instances beside the old ones")
         .caused_by(format!(
-            "{} available; needed are {}, as the old instances use, and up to {} (`memory_high`) for what does not run yet",
+            "{} available; needed are {}, as the old instances have used at most, and up to {} (`memory_high`) for what does not run yet",
             round(available),
             round(needed.seen),
             round(needed.limits)
@@ -115,7 +116,7 @@ fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
     for (name, service) in &manifest.services {
         let count = u64::from(service.instances.get());
         let of_service = observed.iter().filter(|o| o.name.service == *name);
-        match of_service.filter_map(|o| o.memory_bytes).max() {
+        match of_service.filter_map(|o| o.memory_peak_bytes.max(o.memory_bytes)).max() {
             Some(bytes) => needed.seen += bytes.saturating_mul(count),
             None => {
                 needed.limits += service.limits.memory_high.map_or(0, |high| high.0.saturating_mul(count))
@@ -207,7 +208,8 @@ async fn old_side<W: World>(run: &Run<W>) -> Option<Explain> {
     let message = format!("no instance of {} {} is ready", sick.service, sick.release);
     Some(
         Explain::new("old-release-unready", message)
-            .now("a failure of the new release could not be returned from"),
+            .now("a failure of the new release could not be returned from")
+            .help("`mainstay check --live` says what is wrong with the one that serves"),
     )
 }
 

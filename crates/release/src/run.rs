@@ -21,7 +21,8 @@ use crate::{
     layout::told,
     scene::Scene,
     state::Group,
-    world::{Observed, PoolStatus, ProbeSeen, World},
+    symptoms,
+    world::{InstanceState, Observed, PoolStatus, ProbeSeen, World},
 };
 
 /// What a run is about; what its first record says.
@@ -194,9 +195,11 @@ impl<W: World> Run<W> {
         if self.site_ends() {
             let message =
                 format!("the {} was ended with its site, by `mainstay down` or `destroy`", self.task.verb);
-            return Err(Explain::new("site-ending", message));
+            return Err(Explain::new("site-ending", message)
+                .help("`mainstay up` starts it again; then deploy once more"));
         }
-        Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb)))
+        Err(Explain::new("cancelled", format!("the {} was cancelled", self.task.verb))
+            .help("`mainstay events` says by whom; deploy again when it may go on"))
     }
 
     pub(crate) fn site_ends(&self) -> bool {
@@ -210,7 +213,9 @@ impl<W: World> Run<W> {
             return Ok(());
         }
         let limit = model::Span(self.at.settings.deploy_limit);
-        Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb)))
+        Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb))
+.caused_by(format!("it was in {}", format!("{:?}", *self.log.phase.borrow()).to_lowercase()))
+.help("mend what took long there, and deploy again; a long migration is better run in smaller steps"))
     }
 
     pub(crate) fn release_dir(&self) -> PathBuf {
@@ -263,6 +268,9 @@ impl<W: World> Run<W> {
         if lines.is_empty() {
             return explain;
         }
+        // What an app that is up logs of its own may have nothing to do with why it is refused.
+        let died = seen.is_some_and(|o| o.exits > 0 || o.state != InstanceState::Up);
+        let explain = if died { symptoms::told(explain, &lines) } else { explain };
         explain.detail(format!("last {} log lines of {name}", lines.len()), lines)
     }
 

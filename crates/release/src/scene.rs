@@ -150,7 +150,9 @@ pub(crate) async fn remove(dir: std::path::PathBuf) -> Result<(), Explain> {
 fn read_manifest(path: &Path) -> Result<Manifest, Explain> {
     let bytes = std::fs::read(path).map_err(|e| told("release-incomplete", "read", path, &e))?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-        Explain::new("release-incomplete", format!("{} does not read", path.display())).because(&error)
+        Explain::new("release-incomplete", format!("{} does not read", path.display()))
+            .because(&error)
+            .help("deploy that release anew; what runs of it is not touched")
     })?;
     if manifest.format > model::manifest::FORMAT {
         return Err(Explain::new(

@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     artifact::ArtifactStore,
     claims::Claims,
+    crash_loop::{self, Looping, OURSELVES},
     deploy::End,
     events::EventLog,
     handle::{Command, QUEUE_MAX, SiteHandle},
@@ -101,6 +102,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         resumed: false,
         addresses: HashMap::new(),
         reconciling: false,
+        left_loop: None,
     };
     let ending = shared.ending.clone();
     shared.tasks.spawn(async move {
@@ -146,7 +148,10 @@ pub(crate) enum Done<W> {
     },
     /// Whether what serves came up after a start without instances.
     CameUp(bool),
-    Reconciled(HashMap<String, String>),
+    Reconciled {
+        addresses: HashMap<String, String>,
+        looping: Option<Looping>,
+    },
     Answered,
 }
 
@@ -165,6 +170,8 @@ pub(crate) struct Actor<W> {
     /// Where each instance was when the table was last compared.
     pub addresses: HashMap<String, String>,
     pub reconciling: bool,
+    /// The release whose crash loop was already looked into.
+    pub left_loop: Option<ReleaseNumber>,
 }
 
 /// At least so often the edge's table is compared with where the instances are.
@@ -279,9 +286,12 @@ impl<W: World> Actor<W> {
             Ok(Done::Ran(end)) => self.ran(&end).await,
             Ok(Done::Retired { group, deploy, line }) => self.retired(&group, deploy, line),
             Ok(Done::CameUp(well)) => self.came_up(well).await,
-            Ok(Done::Reconciled(addresses)) => {
+            Ok(Done::Reconciled { addresses, looping }) => {
                 self.reconciling = false;
                 self.addresses = addresses;
+                if let Some(looping) = looping {
+                    self.leave_crash_loop(&looping).await;
+                }
             }
             Ok(Done::Answered) => {}
             Err(error) if error.is_panic() => {
@@ -345,7 +355,7 @@ impl<W: World> Actor<W> {
             return;
         }
         let Some(other) = state.other_stable() else { return };
-        let caller = Caller { operator: "mainstay".into(), host: self.at.world.host() };
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
         if let Err(error) = self.rollback(Some(other), &caller).await {
             tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
         }
@@ -404,14 +414,18 @@ impl<W: World> Actor<W> {
         }
         self.reconciling = true;
         let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
-        self.jobs.spawn(async move { Done::Reconciled(open::reconcile(&at, known).await) });
+        self.jobs.spawn(async move {
+            let addresses = open::reconcile(&at, known).await;
+            Done::Reconciled { addresses, looping: crash_loop::look(&at).await }
+        });
     }
 
     /// Ends the run in flight, because the site ends, and waits for it.
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
-            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site));
+            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
+                .help("`mainstay up` starts it again; then deploy once more");
             let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
         }
         if let Lock::Held(held) = &self.lock {
@@ -449,7 +463,8 @@ impl<W: World> Actor<W> {
         }
         let path = self.at.layout.journal(deploy);
         let (records, _) = journal::read(&path).map_err(|error| {
-            let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site));
+            let explain = Explain::new("no-such-deploy", format!("{} has no deploy {deploy}", self.at.site))
+                .help("`mainstay events` lists those that are known; old ones are pruned");
             Refused::new(RefusedKind::NotFound, explain.because(&error))
         })?;
         if matches!(self.lock, Lock::Starting)

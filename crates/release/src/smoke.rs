@@ -58,7 +58,10 @@ pub(crate) async fn ask<W: World>(
         .map_or(run.at.settings.smoke_limit, |within| within.0.max(run.at.settings.smoke_limit));
     let order = SmokeOrder { site: run.at.site.clone(), pool, smoke: smoke.clone(), limit };
     let answer = tokio::time::timeout(limit * 2, run.at.world.smoke(order)).await;
-    let answer = answer.unwrap_or_else(|_| Err(Explain::new("smoke-silent", "the edge gave no answer")));
+    let answer = answer.unwrap_or_else(|_| {
+        Err(Explain::new("smoke-silent", "the edge gave no answer")
+            .help("`mainstay status --machine` says how the edge is"))
+    });
     let answer = answer.map_err(|error| failed(&smoke, error.to_string()))?;
     judge(question, &smoke, &answer, run.task.to.0, groups)?;
     let by = answer.instance.map(|name| format!(" by {name}")).unwrap_or_default();

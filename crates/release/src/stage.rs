@@ -73,7 +73,9 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         return Ok(());
     }
     let explain = unpack::failure_of(&end.stdout).unwrap_or_else(|| {
-        let explain = Explain::new("unpack-failed", "the artifact cannot be unpacked").caused_by(end.word());
+        let explain = Explain::new("unpack-failed", "the artifact cannot be unpacked")
+            .caused_by(end.word())
+            .help("`tar -tf` shows whether the archive is whole; `mainstay check` whether the disk has room");
         if end.stderr.is_empty() { explain } else { explain.detail("what it said", end.stderr.clone()) }
     });
     Err(Halt::Abort(explain.now(run.now_serving())))

@@ -149,6 +149,8 @@ pub struct Observed {
     /// RFC 3339, for people.
     pub since: Option<String>,
     pub memory_bytes: Option<u64>,
+    /// The most that this process has held.
+    pub memory_peak_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,15 @@ pub enum ProcessError {
     Refused { name: String, why: String },
 }
 
+/// What the processes of an instance hold, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub now: u64,
+    /// The most of it at once. Where there is no cgroup to count: of each of those that live now, which may not have been at
+    /// once.
+    pub peak: u64,
+}
+
 impl Process {
     /// Takes hold of the process in `dir`, if its shim answers and runs this very spec.
     pub(crate) async fn attach(
@@ -209,13 +218,20 @@ impl Process {
         read.await.map_err(io::Error::other)?
     }
 
-    /// Memory of its cgroup, else the resident sets of its processes together, bytes. Reads `/proc`: not in a hot loop.
-    pub fn memory_bytes(&self) -> Option<u64> {
+    /// Memory of its cgroup, else of its processes together. Reads `/proc`: not in a hot loop.
+    pub fn memory(&self) -> Option<Memory> {
         let group = self.inner.spec.cgroup.as_ref().map(|place| place.join("app"));
-        let counted = group.and_then(|group| machine::cgroup::memory_bytes(&group));
+        let counted = group.and_then(|group| {
+            let now = machine::cgroup::memory_bytes(&group)?;
+            Some(Memory { now, peak: machine::cgroup::memory_peak_bytes(&group).unwrap_or(now) })
+        });
         counted.or_else(|| {
-            let sizes = self.members().into_iter().filter_map(machine::proc::resident_bytes);
-            Some(sizes.sum()).filter(|sum| *sum > 0)
+            let each = self.members().into_iter().filter_map(machine::proc::resident);
+            let all = each.fold(Memory { now: 0, peak: 0 }, |all, one| Memory {
+                now: all.now.saturating_add(one.now),
+                peak: all.peak.saturating_add(one.peak),
+            });
+            Some(all).filter(|all| all.now > 0)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Journey 2: releases that cannot serve. The old one goes on, the exit code is 4, and the words say why.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use testkit::{FakeApp, Load, mainstay::free_port};
 
 use crate::{judge, serving_fake};
@@ -81,4 +83,42 @@ fn a_release_that_needs_long_to_listen_is_waited_for() {
     judge.expect_release(2);
     judge.wait_answers(100);
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
+}
+
+/// A venv below /root is the usual case: root, who looks, may enter, and the app may not.
+#[test]
+fn a_runtime_that_is_closed_to_the_apps_account_is_told_by_its_folder() {
+    if !rustix::process::getuid().is_root() {
+        println!("only root gives apps accounts of their own; not shown in this run");
+        return;
+    }
+    let (mainstay, app) = serving_fake();
+    let home = mainstay.folder().join("home");
+    fs::create_dir(&home).expect("made");
+    fs::copy(app.folder().join("fakeapp"), home.join("fakeapp")).expect("copied");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).expect("closed");
+    let next = app.clone().next();
+    next.write();
+    let path = app.folder().join("mainstay.toml");
+    let text = fs::read_to_string(&path).expect("the manifest");
+    fs::write(&path, text.replace("./fakeapp", &home.join("fakeapp").display().to_string()))
+        .expect("written");
+    let closed = format!("{}, which the account mainstay-fake cannot enter", home.display());
+    let said = mainstay.cli_in(app.folder(), &["check"]).expect_code(2);
+    assert!(said.all().contains(&closed), "{said}");
+    let said = mainstay.cli_in(app.folder(), &["deploy"]).expect_code(4);
+    assert!(said.all().contains(&closed) && said.all().contains("instance-not-started"), "{said}");
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).expect("opened");
+    mainstay.cli_in(app.folder(), &["deploy"]).expect_code(0);
+}
+
+/// Of two instances of an app with a port of its own choice one finds it taken.
+#[test]
+fn a_fixed_port_is_told_with_its_remedy() {
+    let port = free_port().to_string();
+    aborted(
+        |app| app.env("FAKE_PORT", &port).instances(2).deploy("health_timeout", "\"6s\""),
+        &["Address already in use", "{port}"],
+    );
 }

@@ -1,10 +1,6 @@
-//! Programs that lie in the release exist and can be run; others are found on the usual path.
+//! Every program is there, and the account that the app will have can run it.
 
-use std::{
-    collections::BTreeMap,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use api::checks::{Severity, State};
 use model::{
@@ -13,11 +9,14 @@ use model::{
 };
 
 use super::{Before, Context};
-use crate::finding::{Check, count, found_if, not_run};
+use crate::{
+    finding::{Check, count, found_if, not_run},
+    programs::{Look, Obstacle, obstacle},
+};
 
 pub(super) const CHECK: Check<Before> = Check {
     id: "command",
-    title: "every command names a program that is there",
+    title: "every command names a program that the app's account can run",
     severity: Severity::Error,
     sources: &["RUN-07", "GATE-01", "W-D1"],
     run,
@@ -29,16 +28,22 @@ fn run(context: &Context<'_>) -> State {
     };
     let commands = commands(context.manifest);
     let looked = |(whose, command, env): &(String, &[String], &Env)| {
-        let program = command.first()?;
         let path = env.get("PATH").map_or(PATH, String::as_str);
-        missing(&dir, program, path).map(|why| format!("{whose}: {why}"))
+        let look = Look { dir: &dir, is_copied: true, path, account: &context.account };
+        let found = obstacle(&look, command.first()?)?;
+        Some(Obstacle { why: format!("{whose}: {}", found.why), ..found })
     };
-    let wrong: Vec<String> = commands.iter().filter_map(looked).collect();
-    let explain = Explain::new("command-missing", "a program that is to run is not there").help(
-        "a path with `/` is looked for in the release, a plain name on the `PATH` of the manifest, else on the usual one; build first, mend the command, or set `PATH` in `env`",
-    );
+    let wrong: Vec<Obstacle> = commands.iter().filter_map(looked).collect();
+    let help = wrong.iter().find_map(|obstacle| obstacle.help.clone());
+    let explain =
+        Explain::new("command-missing", "a program that is to run is not there, or cannot be run by the app")
+            .help(help.unwrap_or_else(|| HELP.to_owned()));
+    let wrong = wrong.into_iter().map(|obstacle| obstacle.why).collect();
     found_if(wrong, explain, count(commands.len(), "command"))
 }
+
+const HELP: &str = "a path with `/` is looked for in the release, a plain name on the `PATH` of the manifest, else on the usual \
+    one; build first, mend the command, or set `PATH` in `env`";
 
 type Env = BTreeMap<String, String>;
 
@@ -58,32 +63,4 @@ fn commands(manifest: &Manifest) -> Vec<(String, &[String], &Env)> {
         })
     });
     services.chain(migrate).collect()
-}
-
-fn missing(dir: &Path, program: &str, path: &str) -> Option<String> {
-    let runnable = |file: &Path| {
-        std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    // What lies in the shared folder is only known on the machine.
-    if program.contains("{shared_dir}") {
-        return None;
-    }
-    if program.contains('/') {
-        let file = in_release(dir, program);
-        if runnable(&file) {
-            return None;
-        }
-        let why = if file.exists() { "is no program: `chmod +x` it" } else { "is not there" };
-        return Some(format!("{} {why}", file.display()));
-    }
-    // The machine that it is deployed to may be another; here it is this one.
-    let mut folders = path.split(':').filter(|folder| !folder.is_empty());
-    let found = folders
-        .any(|folder| folder.contains("{shared_dir}") || runnable(&in_release(dir, folder).join(program)));
-    (!found).then(|| format!("`{program}` is not found in {path}"))
-}
-
-/// A path as a process sees it whose working folder is the release.
-fn in_release(dir: &Path, path: &str) -> PathBuf {
-    dir.join(path.replace("{release_dir}", &dir.to_string_lossy()))
 }

@@ -1,6 +1,6 @@
 //! Each check finds what it is for, and passes where all is well.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use api::checks::{Finding, State};
 use model::{
@@ -62,7 +62,6 @@ fn manifest() -> Manifest {
 
 /// A folder whose app is well made.
 fn folder() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("app/data")).unwrap();
     fs::write(dir.path().join("app/serve"), "#!/bin/sh\n").unwrap();
@@ -81,12 +80,17 @@ fn context<'a>(manifest: &'a Manifest, folder: &'a Path) -> Context<'a> {
         listen: Vec::new(),
         running: false,
         certified: vec!["*.acme.dev".to_owned()],
+        account: account(machine::users::own_uid()),
         accounts: Vec::new(),
         secrets: Secrets::Read {
             from: "secrets.env".to_owned(),
             values: BTreeMap::from([("JWT_SECRET".to_owned(), Secret::new(strong))]),
         },
     }
+}
+
+fn account(uid: u32) -> machine::users::Account {
+    machine::users::Account { name: "app".to_owned(), uid, gid: uid, groups: Vec::new(), home: "/".into() }
 }
 
 fn found(context: &Context<'_>) -> Vec<String> {
@@ -165,6 +169,46 @@ fn a_program_is_looked_for_as_the_app_will_look_for_it() {
     };
     assert_eq!(found_after(migrates("./serve")), Vec::<String>::new());
     assert_eq!(found_after(migrates("./migrate")), ["command"]);
+}
+
+/// The app will not be who checks: mostly that is root, who may enter everything.
+#[test]
+fn a_program_is_looked_at_with_the_eyes_of_the_apps_account() {
+    let (dir, home) = (folder(), tempfile::tempdir().unwrap());
+    let (python, script) = (home.path().join("python"), dir.path().join("app/serve"));
+    fs::copy(&script, &python).unwrap();
+    let look = |command: &Path, home_mode: u32| {
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(home_mode)).unwrap();
+        let mut manifest = manifest();
+        web(&mut manifest).command[0] = command.to_str().unwrap().to_owned();
+        let mut context = context(&manifest, dir.path());
+        context.account = account(4_000_000_000);
+        before(&context).into_iter().find(|finding| finding.id == "command").unwrap().state
+    };
+    let told = |state: State| match state {
+        State::Found { explain } => format!("{} {}", explain, explain.help.as_deref().unwrap_or_default()),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(look(&python, 0o755), State::Passed { .. }));
+    let closed = told(look(&python, 0o700));
+    let shut = home.path().display();
+    assert!(
+        closed.contains(&format!("beyond {shut}, which the account app cannot enter (mode 0700")),
+        "{closed}"
+    );
+    assert!(closed.contains(&format!("chmod o+x {shut}")), "{closed}");
+    // The checkout itself may be anybody's: its files are copied. What they lead to is not.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(matches!(look(Path::new("./serve"), 0o700), State::Passed { .. }));
+    fs::write(&script, format!("#!{}\n", python.display())).unwrap();
+    let begins = told(look(Path::new("./serve"), 0o700));
+    assert!(begins.contains("begins with `#!") && begins.contains("cannot enter"), "{begins}");
+    assert!(matches!(look(Path::new("./serve"), 0o755), State::Passed { .. }));
+    fs::write(&script, "#!/usr/bin/env no-such-runtime\n").unwrap();
+    assert!(told(look(Path::new("./serve"), 0o755)).contains("no-such-runtime is not there"));
+    fs::remove_file(&script).unwrap();
+    std::os::unix::fs::symlink(&python, &script).unwrap();
+    assert!(told(look(Path::new("./serve"), 0o700)).contains("cannot enter"));
 }
 
 #[test]

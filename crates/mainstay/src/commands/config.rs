@@ -26,11 +26,14 @@ pub enum What {
 
 /// Show the manifest as it stands for an environment
 ///
-/// As it is written, with `[environment.NAME]` merged. `--effective` fills in every default; `--serving` shows what the
-/// release that serves was deployed with; `--machine` shows this machine's own file with every default.
+/// As it is written, with `[environment.NAME]` merged. `--effective` fills in every default and says of each value where it
+/// comes from: a line, an environment, a default; `--serving` shows what the release that serves was deployed with;
+/// `--machine` shows this machine's own file with every default. Each is a file that can be used as it is: keys and
+/// values are those of mainstay.toml and machine.toml. `--json` gives the meaning instead, in the API's words.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mainstay config show --env staging\n  mainstay config show --effective --json"
+    after_help = "Examples:\n  mainstay config show --env staging\n  mainstay config show --effective > all.toml\n  \
+        mainstay config show --serving --json"
 )]
 pub struct Show {
     /// With every default filled in
@@ -57,23 +60,52 @@ impl Config {
 impl Show {
     fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         if self.machine {
-            print(session, &machine::load(&session.folders_here().0)?);
+            show_machine(session)?;
         } else if self.serving {
             let manifest = block_on(async {
                 let site = session.site().await?;
                 session.client.config(&site).await.map_err(Failure::explain)
             })?;
-            print(session, &manifest);
+            let site = manifest.site();
+            print(session, &manifest, || {
+                manifest::render(&manifest, &format!("What {site} was deployed with: every key."), None)
+            });
         } else {
-            let file = ManifestFile::needed()?;
-            let manifest = read(session, &file)?;
-            match (self.effective, manifest::merged_text(&file.text, &session.env())) {
-                (false, Some(merged)) => print(session, &merged),
-                _ => print(session, &manifest),
-            }
+            show_file(session, self.effective)?;
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn show_file(session: &Session, effective: bool) -> Result<(), Explain> {
+    let file = ManifestFile::needed()?;
+    let manifest = read(session, &file)?;
+    let env = session.env();
+    let merged = manifest::merged_text(&file.text, &env).filter(|_| !effective);
+    match merged {
+        Some(merged) => print(session, &merged, || toml::to_string_pretty(&merged).unwrap_or_default()),
+        None => print(session, &manifest, || {
+            let head =
+                format!("{} as it holds for {env}: every key, and where its value comes from.", file.shown());
+            manifest::render(&manifest, &head, manifest::origins(&file.text, &env).as_ref())
+        }),
+    }
+    Ok(())
+}
+
+fn show_machine(session: &Session) -> Result<(), Explain> {
+    let folders = session.folders_here().0;
+    let (machine, text) = machine::load_with_text(&folders)?;
+    print(session, &machine, || {
+        let path = folders.machine_toml.display();
+        let head = match &text {
+            Some(_) => format!("{path}: every key, and where its value comes from."),
+            None => format!("There is no {path}: every key has its default."),
+        };
+        let text = text.unwrap_or_default();
+        machine::render(&machine, &folders, &head, machine::origins(&text).as_ref())
+    });
+    Ok(())
 }
 
 /// The manifest of this folder; its mistakes are told one by one.
@@ -92,12 +124,6 @@ pub(super) fn read(session: &Session, file: &ManifestFile) -> Result<Manifest, E
     }
 }
 
-fn print(session: &Session, value: &impl serde::Serialize) {
-    if session.json() {
-        return json(value);
-    }
-    match toml::to_string_pretty(value) {
-        Ok(text) => line(text.trim_end()),
-        Err(_) => json(value),
-    }
+fn print(session: &Session, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
+    if session.json() { json(value) } else { line(text().trim_end()) }
 }

@@ -4,6 +4,7 @@
 
 mod apps;
 mod edge;
+mod render;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub use self::{
     apps::{App, SecretSource, Site},
     edge::{Certificate, ClientIp, Edge, Tls},
+    render::{origins, render},
 };
 use super::{
     decode::{self, At, Later, Problems, Section},
@@ -122,10 +124,24 @@ impl Listen {
 /// # Errors
 /// The file cannot be read, or all mistakes in it.
 pub fn load(folders: &Folders) -> Result<Machine, Explain> {
+    load_with_text(folders).map(|(machine, _)| machine)
+}
+
+/// As [`load`], with the text that was read, if there is one.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with_text(folders: &Folders) -> Result<(Machine, Option<String>), Explain> {
+    let Some(text) = read_file(folders)? else { return Ok((Machine::default_in(folders), None)) };
+    let machine = parse(&text, &folders.machine_toml.display().to_string(), folders);
+    Ok((machine.map_err(|errors| errors.explain())?, Some(text)))
+}
+
+fn read_file(folders: &Folders) -> Result<Option<String>, Explain> {
     let path = &folders.machine_toml;
     match machine::fs::read_text(path, TEXT_BYTES_MAX) {
-        Ok(text) => parse(&text, &path.display().to_string(), folders).map_err(|errors| errors.explain()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Machine::default_in(folders)),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
             Err(Explain::new("no-folder", format!("{} is no folder", folders.data.display()))
                 .help("`--data` names the folder in which this Mainstay keeps everything"))
@@ -160,11 +176,10 @@ pub fn parse(text: &str, file_name: &str, folders: &Folders) -> Result<Machine, 
 
 fn read(text: &str, folders: &Folders, problems: &mut Problems) -> Option<Machine> {
     if text.len() > TEXT_BYTES_MAX {
-        problems.push(Problem::new(
-            "too-long",
-            0..0,
-            format!("the file is longer than {} KiB", TEXT_BYTES_MAX >> 10),
-        ));
+        problems.push(
+            Problem::new("too-long", 0..0, format!("the file is longer than {} KiB", TEXT_BYTES_MAX >> 10))
+                .help("is this the right file?"),
+        );
         return None;
     }
     let tree = decode::parse(text, problems)?;
@@ -215,7 +230,10 @@ fn absolute(section: &mut Section<'_, '_, '_>, key: &str, at: At<String>) -> Opt
     if Path::new(&at.value).is_absolute() {
         return Some(at.value.into());
     }
-    section.problem(Problem::new("bad-path", at.span, format!("`{key}` must be an absolute path")));
+    section.problem(
+        Problem::new("bad-path", at.span, format!("`{key}` must be an absolute path"))
+            .help("it begins with `/`, like `\"/srv/mainstay\"`"),
+    );
     None
 }
 

@@ -9,6 +9,7 @@ mod merge;
 mod migrate;
 mod probes;
 mod release;
+mod render;
 mod route;
 mod service;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use model::{
 use serde_spanned::Spanned;
 use toml::de::DeTable;
 
+pub use self::render::{origins, render};
 use super::{
     decode::{self, At, Later, Problems, Section},
     problem::{ConfigErrors, Problem, Warning},

@@ -171,6 +171,7 @@ fn tell(site: &Site, name: &InstanceName, event: &SlotEvent) {
 fn observed(name: &InstanceName, held: &Held) -> Observed {
     let state = held.slot.state().borrow().clone();
     let process = process_of(&state);
+    let memory = process.and_then(Process::memory);
     let seen = held.seen.lock().unwrap_or_else(PoisonError::into_inner);
     let probing = match &state {
         SlotState::Starting { last_probe: Some(answer), .. } => Some(probe_seen("startup", answer)),
@@ -188,7 +189,8 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         warnings: seen.warnings.clone(),
         last_probe: probing.or_else(|| seen.last_probe.clone()),
         since: since_of(&state).map(rfc3339),
-        memory_bytes: process.and_then(Process::memory_bytes),
+        memory_bytes: memory.map(|memory| memory.now),
+        memory_peak_bytes: memory.map(|memory| memory.peak),
     }
 }
 

@@ -10,14 +10,14 @@ use std::{
 };
 
 use model::{Explain, ProcessId, Site};
-use release::world::{JobEnd, JobOrder};
+use release::world::{JobEnd, JobKind, JobOrder};
 use supervisor::{
     Cause, Exit, Found, Process, StopPlan, Supervisor,
     logs::{Line, Stream},
 };
 use tokio::sync::watch;
 
-use super::{ground::Ground, orders};
+use super::{ground::Ground, obstacle, orders};
 
 /// Bound: lines of each stream that an end carries.
 const LINES_MAX: usize = 200;
@@ -88,8 +88,10 @@ impl Jobs {
         }
         let asked = orders::job(ground, order).await?;
         let process = ground.supervisor.spawn(&asked).await.map_err(|error| {
-            Explain::new("job-not-started", format!("cannot start {} of {}", asked.name, order.site))
-                .because(&error)
+            let what = format!("cannot start {} of {}", asked.name, order.site);
+            let explain = Explain::new("job-not-started", what).because(&error);
+            // What unpacks is our own program, which runs already.
+            if order.kind == JobKind::Unpack { explain } else { obstacle::of_job(ground, order, explain) }
         })?;
         self.follow(order.process, &process, order.timeout);
         Ok(self.end(order.process).await.unwrap_or_default())
@@ -181,13 +183,18 @@ pub(crate) fn enclose(ground: &Ground, site: &Site) -> Result<(), Explain> {
         .map_err(|error| {
             Explain::new("folder-not-made", format!("cannot close {} to others", root.display()))
                 .because(&error)
+                .help(
+                    "it belongs to the user that runs Mainstay: see who changed that, and the mount it is on",
+                )
         })
 }
 
 /// Makes a folder and gives it to the site's account.
 pub(crate) fn give(ground: &Ground, site: &Site, dir: &Path) -> Result<(), Explain> {
     let failed = |error: std::io::Error| {
-        Explain::new("folder-not-made", format!("cannot make {}", dir.display())).because(&error)
+        Explain::new("folder-not-made", format!("cannot make {}", dir.display()))
+            .because(&error)
+            .help("the data folder is the keeper's to write: see its owner, its mount and its free space")
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
     if let Some(user) = ground.user(site)? {

@@ -30,6 +30,7 @@ pub(crate) async fn lines(ground: &Ground, site: &Site, query: Query) -> Result<
     let unread = |error: std::io::Error| {
         Explain::new("logs-unreadable", format!("cannot read the logs below {}", folder.display()))
             .because(&error)
+            .help("they belong to the user that runs Mainstay: see their owner and the disk")
     };
     // Following begins first: what is written between the two is then in both, and skipped once.
     let follow = query.follow.then(|| Follow::begin(&folder, asked.clone())).transpose().map_err(unread)?;

@@ -89,10 +89,10 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
 }
 
 fn service_of<'a>(manifest: &'a Manifest, name: &ServiceName) -> Result<&'a Service, Explain> {
-    manifest
-        .services
-        .get(name)
-        .ok_or_else(|| Explain::new("no-such-service", format!("the manifest has no service {name}")))
+    manifest.services.get(name).ok_or_else(|| {
+        Explain::new("no-such-service", format!("the manifest has no service {name}"))
+            .help("deploy again: its instances are then those of the new manifest")
+    })
 }
 
 /// What listening on all interfaces means for this instance.
@@ -114,7 +114,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
     let mut fds = Vec::new();
     if let Some(path) = &order.stdin {
         let file = std::fs::File::open(path).map_err(|error| {
-            Explain::new("artifact-unreadable", format!("cannot open {}", path.display())).because(&error)
+            Explain::new("artifact-unreadable", format!("cannot open {}", path.display()))
+                .because(&error)
+                .help("deploy again: it is sent anew where it is gone")
         })?;
         fds.push(Inherited {
             name: supervisor::console::STDIN.to_owned(),

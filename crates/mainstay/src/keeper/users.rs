@@ -62,13 +62,7 @@ impl Users {
 
     /// An account that somebody else has too would let the app at what is theirs.
     fn alone(&self, app: &AppName, user: User) -> Result<User, Explain> {
-        let account = machine::users::Account {
-            name: user.name.clone(),
-            uid: user.ids.uid,
-            gid: user.ids.gid,
-            groups: user.ids.groups.clone(),
-            home: user.home.clone(),
-        };
+        let account = account_of(&user);
         let others = accounts::others(app, self.named.iter().map(|(app, name)| (app, name.as_str())));
         let refused = accounts::refusal(app, &account, &others).or_else(|| accounts::surplus_group(&account));
         let Some(why) = refused else { return Ok(user) };
@@ -93,14 +87,7 @@ impl Users {
 
     /// Every folder above the data must let the account pass, or its programs fail with words that name no cause.
     fn reaches_data(&self, user: &User) -> Result<(), Explain> {
-        use std::os::unix::fs::MetadataExt as _;
-        let shut = self.data.ancestors().find(|dir| {
-            let Ok(found) = std::fs::metadata(dir) else { return false };
-            let passes = found.mode() & 0o001 != 0
-                || (found.uid() == user.ids.uid && found.mode() & 0o100 != 0)
-                || (found.gid() == user.ids.gid && found.mode() & 0o010 != 0);
-            !passes
-        });
+        let shut = machine::access::closed_folder(&self.data, &account_of(user));
         let Some(shut) = shut else { return Ok(()) };
         Err(Explain::new("data-unreachable", format!("the user {} cannot enter {}", user.name, shut.display()))
             .caused_by(format!("the data folder {} lies below it", self.data.display()))
@@ -108,6 +95,16 @@ impl Users {
                 "chmod o+x {}, or start Mainstay with `--data` in a folder that all can enter, like /var/lib/mainstay",
                 shut.display()
             )))
+    }
+}
+
+pub(crate) fn account_of(user: &User) -> machine::users::Account {
+    machine::users::Account {
+        name: user.name.clone(),
+        uid: user.ids.uid,
+        gid: user.ids.gid,
+        groups: user.ids.groups.clone(),
+        home: user.home.clone(),
     }
 }
 

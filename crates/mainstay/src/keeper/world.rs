@@ -28,6 +28,7 @@ use super::{
     instances::{Care, Instances, never_spawned},
     job_words,
     jobs::Jobs,
+    obstacle,
     oneoff::OneOffs,
     orders,
     past::Kept,
@@ -86,8 +87,7 @@ impl World for Outside {
         let Some(why) = refused else { return Ok(()) };
         let at_once = StopPlan { signal: 9, grace: Duration::ZERO };
         self.instances.stop(&order.site, &order.name, at_once).await?;
-        Err(Explain::new("instance-not-started", format!("{} could not be started", order.name))
-            .caused_by(why))
+        Err(obstacle::of_instance(&self.ground, &order, why))
     }
 
     async fn keep_instance(&self, order: StartOrder) -> Result<(), Explain> {
@@ -110,6 +110,8 @@ impl World for Outside {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             Explain::new("hint-not-given", format!("{instance} could not be told that it drains"))
                 .because(error)
+                .now("it drains all the same, by its time limits")
+                .help("`drain.hint` in its manifest says how it is told")
         };
         match hint {
             DrainHint::None => Ok(()),
@@ -163,7 +165,9 @@ impl World for Outside {
 
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {
         let status = self.edge.status().await.map_err(|error| {
-            Explain::new("edge-silent", "the edge does not say what it sees").because(&error)
+            Explain::new("edge-silent", "the edge does not say what it sees")
+                .because(&error)
+                .help("it is restarted by itself; `mainstay status --machine` says how it is")
         })?;
         Ok(edge_words::pools(site, &status))
     }
@@ -179,9 +183,10 @@ impl World for Outside {
             Err(edge::control::CallError::Refused { problem, .. }) if problem.code == "no-such-pool" => {
                 Ok(())
             }
-            Err(error) => {
-                Err(Explain::new("edge-silent", "the edge did not take the order to drain").because(&error))
-            }
+            Err(error) => Err(Explain::new("edge-silent", "the edge did not take the order to drain")
+                .because(&error)
+                .now("what drains goes on until its own time limits")
+                .help("it is restarted by itself; `mainstay status --machine` says how it is")),
         }
     }
 
@@ -198,13 +203,16 @@ impl World for Outside {
         let room = machine::fs::disk_space(path).map_err(|error| {
             Explain::new("disk-unknown", format!("cannot ask for the room on the disk of {}", path.display()))
                 .because(&error)
+                .help("is its file system mounted, and well? `df` and the kernel's log say more")
         })?;
         Ok(Disk { free_bytes: room.bytes_free, free_inodes: room.inodes_free })
     }
 
     fn memory_available(&self) -> Result<u64, Explain> {
         machine::proc::available_bytes().map_err(|error| {
-            Explain::new("memory-unknown", "cannot ask for the machine's free memory").because(&error)
+            Explain::new("memory-unknown", "cannot ask for the machine's free memory")
+                .because(&error)
+                .help("Mainstay reads /proc/meminfo: is /proc mounted here?")
         })
     }
 

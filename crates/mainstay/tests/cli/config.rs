@@ -21,6 +21,34 @@ fn effective_shows_every_default() {
 }
 
 #[test]
+fn what_is_shown_can_be_used_as_it_is() {
+    for args in
+        [&["config", "show", "--effective"][..], &["config", "show", "--effective", "--env", "staging"]]
+    {
+        let place = Place::with_app();
+        place.put("mainstay.toml", &format!("{SMALL}[environment.staging.service.web]\ninstances = 3\n"));
+        let json = |place: &Place| body(&place.run(&[args, &["--json"]].concat()));
+        let meant = json(&place);
+        place.put("mainstay.toml", &body(&place.run(args)));
+        assert_eq!(json(&place), meant);
+        assert_ne!(meant, "", "{args:?}");
+    }
+    let place = Place::empty();
+    place.put("data/machine.toml", "ports = \"21000-21999\"\n");
+    let json = |place: &Place| body(&place.run(&["config", "show", "--machine", "--json"]));
+    let meant = json(&place);
+    place.put("data/machine.toml", &body(&place.run(&["config", "show", "--machine"])));
+    assert_eq!(json(&place), meant);
+}
+
+/// What a command said, without the line that tells the command and its code.
+fn body(said: &str) -> String {
+    let (head, body) = said.split_once('\n').unwrap();
+    assert!(head.ends_with("-> 0"), "{said}");
+    body.to_owned()
+}
+
+#[test]
 fn the_machines_file_is_shown_with_every_default() {
     let place = Place::empty();
     place.put("data/machine.toml", "ports = \"21000-21999\"\n");

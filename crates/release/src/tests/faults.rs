@@ -45,6 +45,11 @@ async fn broken_releases_are_aborted_with_their_reason() {
         let error = ended.error.unwrap();
         assert_eq!(error.now.as_deref(), Some("release 1 still serves all traffic"), "{behaviour}");
         assert!(error.details.iter().any(|d| d.title.contains("log lines")), "{behaviour}: {error:?}");
+        // Only of what is not up: an app that runs may log what it likes.
+        let diagnosed = error.causes.iter().any(|cause| cause.starts_with("its log says: "));
+        assert_eq!(diagnosed, matches!(behaviour, "throws" | "never-up"), "{behaviour}: {error:?}");
+        let help = error.help.unwrap_or_default();
+        assert_eq!(help.contains("{port}"), behaviour == "throws", "{behaviour}: {help}");
     }
 }
 
@@ -186,7 +191,7 @@ async fn too_little_disk_or_memory_and_missing_secrets_stop_before_anything_is_t
     let ended = rig.deploy(&manifest(&shop, "good"), "three").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "disk-inodes"));
     rig.machine.lock().disk = None;
-    // Three instances that use 100 MiB each.
+    // Three instances that have used 100 MiB each; now they use 60.
     rig.machine.lock().memory_available = Some(299 << 20);
     let ended = rig.deploy(&manifest(&shop, "good"), "too large").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "memory"));

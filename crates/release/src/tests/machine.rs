@@ -30,6 +30,8 @@ pub(super) enum Behaviour {
     Answers500,
     /// Ends once, so many seconds after its start.
     CrashesAfter(u64),
+    /// In a crash loop, so many seconds after its start.
+    LoopsAfter(u64),
     /// No longer ready so many seconds after its start.
     UnreadyAfter(u64),
     /// Listens where it should not.
@@ -52,6 +54,7 @@ impl Behaviour {
             "never-ready" => Self::NeverReady,
             "500" => Self::Answers500,
             "crashes-after" => Self::CrashesAfter(seconds),
+            "loops-after" => Self::LoopsAfter(seconds),
             "unready-after" => Self::UnreadyAfter(seconds),
             "elsewhere" => Self::Elsewhere,
             "errs" => Self::Errs(seconds),
@@ -74,6 +77,7 @@ impl Instance {
         match self.behaviour {
             Behaviour::Throws => lived.as_millis() as u64 / 800 + u64::from(lived.as_millis() % 800 >= 300),
             Behaviour::CrashesAfter(seconds) => u64::from(lived >= Duration::from_secs(seconds)),
+            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => 11,
             _ => 0,
         }
     }
@@ -83,6 +87,7 @@ impl Instance {
         match self.behaviour {
             Behaviour::Throws | Behaviour::NeverUp => false,
             Behaviour::Slow(seconds) => lived >= Duration::from_secs(seconds),
+            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => false,
             _ => lived >= Duration::from_millis(200),
         }
     }
@@ -113,6 +118,7 @@ impl Instance {
         let state = match self.behaviour {
             _ if self.is_up() => InstanceState::Up,
             Behaviour::Throws if self.exits() > 0 => InstanceState::BackingOff,
+            Behaviour::LoopsAfter(_) if self.exits() > 0 => InstanceState::Degraded,
             _ => InstanceState::Starting,
         };
         let fault = (self.behaviour == Behaviour::Elsewhere && self.is_up())
@@ -129,7 +135,16 @@ impl Instance {
             warnings: Vec::new(),
             last_probe: None,
             since: None,
-            memory_bytes: self.is_up().then_some(100 << 20),
+            memory_bytes: self.is_up().then_some(60 << 20),
+            memory_peak_bytes: self.is_up().then_some(100 << 20),
+        }
+    }
+
+    fn last_words(&self) -> &'static str {
+        match self.behaviour {
+            Behaviour::Throws => "OSError: [Errno 98] Address already in use",
+            // Of a request's, and not why it is refused.
+            _ => "Error: EACCES: permission denied, open '/etc/shadow'",
         }
     }
 
@@ -312,6 +327,10 @@ impl Inner {
         let served = Served { epoch, generation: table.generation, release: table.release };
         self.tables.insert(site.clone(), (epoch, table));
         served
+    }
+
+    pub(super) fn last_words(&self, site: &Site, instance: &InstanceName) -> &'static str {
+        self.instances.get(&(site.clone(), instance.clone())).map_or("", Instance::last_words)
     }
 
     pub(super) fn failures(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> u32 {

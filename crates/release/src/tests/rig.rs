@@ -84,7 +84,8 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     };
     let mut worker = service(None, None);
     worker.instances = 1.try_into().unwrap();
-    let is_of_web = ["unready", "crashes", "errs", "lags"].iter().any(|word| behaviour.starts_with(word));
+    let is_of_web =
+        ["unready", "crashes", "errs", "lags", "loops"].iter().any(|word| behaviour.starts_with(word));
     if is_of_web || behaviour == "500" {
         worker.command = vec!["good".into()];
     }

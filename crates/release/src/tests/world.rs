@@ -81,9 +81,11 @@ impl World for SimWorld {
         Ok(())
     }
 
-    async fn tail_log(&self, _: &Site, instance: &InstanceName, lines: usize) -> Vec<String> {
+    async fn tail_log(&self, site: &Site, instance: &InstanceName, lines: usize) -> Vec<String> {
         self.call().await;
-        (0..lines.min(3)).map(|n| format!("line {n} of {instance}")).collect()
+        let last_words = self.machine.lock().last_words(site, instance);
+        let usual = (0..lines.min(3)).map(|n| format!("line {n} of {instance}"));
+        usual.chain([last_words.to_owned()]).collect()
     }
 
     async fn run_job(&self, order: JobOrder) -> Result<JobEnd, Explain> {

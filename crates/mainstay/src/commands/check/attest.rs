@@ -44,7 +44,10 @@ pub(super) fn write(
     }
     let path = path(manifest);
     std::fs::write(&path, file::render(&all)).map_err(|error| {
-        Explain::new("cannot-write", format!("cannot write {}", path.display())).caused_by(error.to_string())
+        Explain::new("cannot-write", format!("cannot write {}", path.display()))
+            .caused_by(error.to_string())
+            .now("nothing is attested")
+            .help("run it as the user to whom the folder of the manifest belongs")
     })?;
     if session.json() {
         json(&serde_json::json!({ "attested": id, "until": until, "file": path }));

@@ -1,14 +1,15 @@
 //! Gathers what the checks look at: both files, the secrets, this machine.
 
-use std::path::Path;
+use std::{os::unix::fs::MetadataExt as _, path::Path};
 
+use ::machine::users::{Account, by_name, by_uid, own_uid};
 use api::checks::Finding;
 use check::{Context, Secrets};
-use model::manifest::Manifest;
+use model::{accounts::of_app, manifest::Manifest};
 
 use crate::{
     config::{
-        folders::Folders,
+        folders::{Folders, Kind},
         machine::{self, Machine, SecretSource},
         secret_file,
     },
@@ -52,6 +53,7 @@ fn context<'a>(
         ports: machine.ports.clone(),
         listen: machine.listen.http.iter().chain(&machine.listen.https).copied().collect(),
         running,
+        account: account(manifest, machine, folders, running),
         certified: machine.certificates.iter().flat_map(|certificate| certificate.names.clone()).collect(),
         accounts: accounts.collect(),
         secrets: match machine.secrets_of(&manifest.site(), folders) {
@@ -64,6 +66,25 @@ fn context<'a>(
             }
         },
     }
+}
+
+/// Whom the app will run as: one account an app where the keeper is root, else the keeper's own.
+fn account(manifest: &Manifest, machine: &Machine, folders: &Folders, running: bool) -> Account {
+    let keeper = match std::fs::metadata(folders.api_socket()) {
+        Ok(socket) if running => socket.uid(),
+        _ if folders.kind == Kind::Service => 0,
+        _ => own_uid(),
+    };
+    if keeper != 0 {
+        return by_uid(keeper).ok().flatten().unwrap_or_else(|| stranger(format!("uid {keeper}"), keeper));
+    }
+    let name = machine.user_of(&manifest.app).map_or_else(|| of_app(&manifest.app), str::to_owned);
+    by_name(&name).ok().flatten().unwrap_or_else(|| stranger(name, u32::MAX - 1))
+}
+
+/// An account that is in no group and owns nothing: what one is that is still to be made.
+fn stranger(name: String, uid: u32) -> Account {
+    Account { name, uid, gid: u32::MAX - 1, groups: Vec::new(), home: "/nonexistent".into() }
 }
 
 fn from_file(path: &Path) -> Secrets {

@@ -56,11 +56,10 @@ fn app(section: &mut Section<'_, '_, '_>, base: &Path) -> App {
         if plain {
             return Some(at.value);
         }
-        section.problem(Problem::new(
-            "bad-name",
-            at.span,
-            format!("`{}` is no name of an account", at.value),
-        ));
+        section.problem(
+            Problem::new("bad-name", at.span, format!("`{}` is no name of an account", at.value))
+                .help("letters, digits, `_`, `-` and `.`, at most 32: the name that `id` knows it by"),
+        );
         None
     });
     let sites = section.other_tables(|_: &EnvName, section| Some(site(section, base)));
@@ -77,7 +76,10 @@ fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<SecretSource
         if at.value.first().is_some_and(|program| !program.value.is_empty()) {
             return Some(SecretSource::Command(at.value.into_iter().map(|word| word.value).collect()));
         }
-        section.problem(Problem::new("empty-command", at.span, "`command` names no program"));
+        section.problem(
+            Problem::new("empty-command", at.span, "`command` names no program")
+                .help("write the program and its arguments: `command = [\"pass\", \"show\", \"chat\"]`"),
+        );
         None
     });
     let env = section.boolean("env").filter(|yes| *yes).map(|_| SecretSource::Env);

@@ -121,16 +121,15 @@ pub(super) fn tls(section: &mut Section<'_, '_, '_>) -> Tls {
     Tls { session_tickets: section.boolean("session_tickets").unwrap_or(default.session_tickets) }
 }
 
+pub(super) const CLIENT_IPS: [(&str, ClientIp); 4] = [
+    ("peer", ClientIp::Peer),
+    ("x-forwarded-for", ClientIp::XForwardedFor),
+    ("cf-connecting-ip", ClientIp::CfConnectingIp),
+    ("proxy-protocol", ClientIp::ProxyProtocol),
+];
+
 pub(super) fn client_ip(top: &mut Section<'_, '_, '_>) -> Option<ClientIp> {
-    let said = top.one_of(
-        "client_ip",
-        &[
-            ("peer", ClientIp::Peer),
-            ("x-forwarded-for", ClientIp::XForwardedFor),
-            ("cf-connecting-ip", ClientIp::CfConnectingIp),
-            ("proxy-protocol", ClientIp::ProxyProtocol),
-        ],
-    )?;
+    let said = top.one_of("client_ip", &CLIENT_IPS)?;
     if said != ClientIp::Peer && !top.has("trusted_proxies") {
         top.missing("trusted_proxies", "trusted_proxies = [\"10.0.0.0/8\"]");
     }
@@ -153,11 +152,10 @@ pub(super) fn certificates(top: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Ce
         }
         if section.has("names") && names.is_empty() {
             let span = section.span();
-            section.problem(Problem::new(
-                "empty-list",
-                span,
-                "a certificate needs a name that it is shown to",
-            ));
+            section.problem(
+                Problem::new("empty-list", span, "a certificate needs a name that it is shown to")
+                    .help("like `names = [\"chat.example.com\"]`"),
+            );
         }
         let names = names.into_iter().map(|name| name.value.to_ascii_lowercase()).collect();
         Some(Certificate { names, cert: cert?, key: key? })

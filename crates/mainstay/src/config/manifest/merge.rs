@@ -63,16 +63,21 @@ fn check_overrides(
 /// The tree as it stands for `env`, without `environment`.
 pub(super) fn merged<'i>(tree: &DeTable<'i>, env: &str) -> DeTable<'i> {
     let mut merged = tree.clone();
-    let environments = merged.remove(KEY);
-    let Some(DeValue::Table(mut environments)) = environments.map(Spanned::into_inner) else { return merged };
-    let Some(DeValue::Table(mut overrides)) = environments.remove(env).map(Spanned::into_inner) else {
-        return merged;
-    };
+    merged.remove(KEY);
+    if let Some(overrides) = overrides(tree, env) {
+        merge(&mut merged, overrides);
+    }
+    merged
+}
+
+/// What the file says for `env` alone, without what no environment can change.
+pub(super) fn overrides<'i>(tree: &DeTable<'i>, env: &str) -> Option<DeTable<'i>> {
+    let DeValue::Table(environments) = tree.get(KEY)?.get_ref() else { return None };
+    let DeValue::Table(mut overrides) = environments.get(env)?.get_ref().clone() else { return None };
     for fixed in ["manifest", "app", KEY] {
         overrides.remove(fixed);
     }
-    merge(&mut merged, overrides);
-    merged
+    Some(overrides)
 }
 
 // Bound: the depth is that of the text, which the TOML parser limits.

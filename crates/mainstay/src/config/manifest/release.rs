@@ -16,6 +16,10 @@ const KEEP_RELEASES: u32 = 5;
 /// And at most so many bytes of them.
 const KEEP_BYTES: ByteSize = ByteSize::gib(5);
 
+/// A browser that holds the last build asks for its hashed files.
+const OLD_ASSETS: &str = "the edge does not keep the files of earlier releases yet: let the app copy its hashed files into a folder of \
+    `shared_paths` when it starts, and serve them from there";
+
 const LATER: &[Later] = &[
     Later { key: "git", instead: "check the commit out and give its folder: `dir = \".\"`" },
     Later {
@@ -26,8 +30,8 @@ const LATER: &[Later] = &[
         key: "signature",
         instead: "signatures come in a later version; the digest of what was sent is checked anyway",
     },
-    Later { key: "asset_paths", instead: "the app serves its own assets in this version" },
-    Later { key: "asset_retention", instead: "the app serves its own assets in this version" },
+    Later { key: "asset_paths", instead: OLD_ASSETS },
+    Later { key: "asset_retention", instead: OLD_ASSETS },
 ];
 
 pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
@@ -130,11 +134,10 @@ fn shared_paths(section: &mut Section<'_, '_, '_>) -> Vec<String> {
                     .help("name the folders that must outlive a release, like `data`"),
             );
         } else if let Some(other) = clash {
-            section.problem(Problem::new(
-                "nested-paths",
-                path.span,
-                format!("`{clean}` and `{other}` lie in each other"),
-            ));
+            section.problem(
+                Problem::new("nested-paths", path.span, format!("`{clean}` and `{other}` lie in each other"))
+                    .help("name the outer one alone: all below it is shared"),
+            );
         } else {
             shared.push(clean);
         }

@@ -25,6 +25,11 @@ const LATER: &[Later] = &[
     Later { key: "strip_prefix", instead: "the app gets the path as the client sent it" },
 ];
 
+pub(super) const TLS: [(&str, RouteTls); 3] =
+    [("required", RouteTls::Required), ("optional", RouteTls::Optional), ("off", RouteTls::Off)];
+pub(super) const BALANCES: [(&str, Balance); 2] =
+    [("least_connections", Balance::LeastConnections), ("round_robin", Balance::RoundRobin)];
+
 pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)> {
     section.later(LATER);
     let hosts = section.strings("hosts").map(|hosts| hosts.value).unwrap_or_default();
@@ -34,14 +39,8 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     if !section.has("service") {
         section.missing("service", "service = \"web\"");
     }
-    let tls = section.one_of(
-        "tls",
-        &[("required", RouteTls::Required), ("optional", RouteTls::Optional), ("off", RouteTls::Off)],
-    );
-    let balance = section.one_of(
-        "balance",
-        &[("least_connections", Balance::LeastConnections), ("round_robin", Balance::RoundRobin)],
-    );
+    let tls = section.one_of("tls", &TLS);
+    let balance = section.one_of("balance", &BALANCES);
     let response_header_timeout = section.duration("response_header_timeout");
     let idle_timeout = section.duration("idle_timeout");
     let max_request_body = section.size("max_request_body");

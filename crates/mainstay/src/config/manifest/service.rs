@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
     Span,
-    manifest::{INSTANCES_MAX, Limits, Listen, Restart, Service, StopSignal},
+    manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Restart, Service, StopSignal},
 };
 
 use super::{probes, text};
@@ -36,6 +36,12 @@ pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
     ("SIGWINCH", StopSignal::Winch),
 ];
 
+pub(super) const LISTENS: [(&str, Listen); 3] =
+    [("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)];
+
+pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
+    [("retry", OnCrashLoop::Retry), ("rollback", OnCrashLoop::Rollback)];
+
 pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     section.later(LATER);
     let command = text::command(section, "command");
@@ -43,8 +49,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         section.missing("command", "command = [\"node\", \"server.js\"]");
     }
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
-    let listen = section
-        .one_of("listen", &[("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)]);
+    let listen = section.one_of("listen", &LISTENS);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
     fixed_port(section, listen, &env, &env_secrets);
@@ -108,13 +113,10 @@ fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
 }
 
 fn restart(section: &mut Section<'_, '_, '_>) -> Option<Restart> {
-    section.later(&[
-        Later { key: "policy", instead: "a service is always restarted; `mainstay scale` or `down` end it" },
-        Later {
-            key: "on_crash_loop",
-            instead: "a crash loop is retried for ever and shown; `mainstay rollback` returns",
-        },
-    ]);
+    section.later(&[Later {
+        key: "policy",
+        instead: "a service is always restarted; `mainstay scale` or `down` end it",
+    }]);
     let default = Restart::default();
     Some(Restart {
         backoff_initial: section.duration("backoff_initial").unwrap_or(default.backoff_initial),
@@ -125,5 +127,6 @@ fn restart(section: &mut Section<'_, '_, '_>) -> Option<Restart> {
         max_restarts: section.integer("max_restarts", 1..=10_000).map_or(default.max_restarts, |n| n as u32),
         window: section.duration("window").unwrap_or(default.window),
         degraded_every: section.duration("degraded_every").unwrap_or(default.degraded_every),
+        on_crash_loop: section.one_of("on_crash_loop", &ON_CRASH_LOOP).unwrap_or(default.on_crash_loop),
     })
 }

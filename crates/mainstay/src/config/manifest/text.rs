@@ -60,11 +60,10 @@ pub(super) fn env_secrets(section: &mut Section<'_, '_, '_>, env: &BTreeMap<Stri
                 .help("a secret's value never stands in the manifest: remove it from `env`"),
             );
         } else if secrets.contains(&name.value) {
-            section.problem(Problem::new(
-                "named-twice",
-                name.span,
-                format!("`{}` is named twice", name.value),
-            ));
+            section.problem(
+                Problem::new("named-twice", name.span, format!("`{}` is named twice", name.value))
+                    .help("remove one of them"),
+            );
         } else {
             secrets.push(name.value);
         }
@@ -93,11 +92,10 @@ fn variable(section: &mut Section<'_, '_, '_>, name: &str, span: &Range<usize>) 
 
 fn no_nul(section: &mut Section<'_, '_, '_>, text: &At<String>) {
     if text.value.contains('\0') {
-        section.problem(Problem::new(
-            "bad-text",
-            text.span.clone(),
-            "a text for a process cannot hold a NUL",
-        ));
+        section.problem(
+            Problem::new("bad-text", text.span.clone(), "a text for a process cannot hold a NUL")
+                .help("remove `\\u0000`: the kernel ends a text there"),
+        );
     }
 }
 

@@ -1,0 +1,232 @@
+//! A [`Manifest`] as a `mainstay.toml`: every key, in the file's own words. Read again it means the same.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use model::{
+    EnvName, ServiceName,
+    manifest::{Deploy, Drain, DrainHint, Manifest, Migrate, ProbeRequest, Release, Route, Service, Source},
+};
+use toml::Value;
+
+use super::{
+    MANIFEST_FORMAT, merge,
+    route::{BALANCES, TLS},
+    service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
+};
+use crate::config::sheet::{Origins, Sheet, number, word_of};
+
+/// What `text` itself says for `env`; `None` if it is no TOML.
+pub fn origins<'t>(text: &'t str, env: &EnvName) -> Option<Origins<'t>> {
+    let tree = toml::de::DeTable::parse(text).ok()?.into_inner();
+    let over = merge::overrides(&tree, env.as_str()).map(|over| (env.to_string(), over));
+    Some(Origins::new(text, merge::merged(&tree, env.as_str()), over))
+}
+
+/// The text. With `origins` each value says where it comes from.
+pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) -> String {
+    let mut sheet = Sheet::new(head, origins);
+    sheet.set("manifest", number(MANIFEST_FORMAT));
+    if manifest.migrate.is_none() {
+        sheet.absent("migrate", "no table of this name: a deploy runs no migration");
+    }
+    if manifest.routes.is_empty() {
+        sheet.absent("route", "no table of this name: no request reaches the app");
+    }
+    sheet.table(&["app"]);
+    sheet.set("name", manifest.app.as_str());
+    release(&mut sheet, &manifest.release);
+    for (name, one) in &manifest.services {
+        service(&mut sheet, name, one);
+    }
+    for (n, one) in manifest.routes.iter().enumerate() {
+        route(&mut sheet, n, one);
+    }
+    deploy(&mut sheet, &manifest.deploy);
+    drain(&mut sheet, &manifest.drain);
+    if let Some(one) = &manifest.migrate {
+        migrate(&mut sheet, one);
+    }
+    sheet.table(&["logs"]);
+    sheet.set("max_bytes", manifest.logs.max_bytes.to_string());
+    sheet.set("max_age", manifest.logs.max_age.to_string());
+    sheet.text()
+}
+
+fn release(sheet: &mut Sheet<'_>, release: &Release) {
+    sheet.table(&["release"]);
+    match &release.source {
+        Source::Dir(dir) => sheet.set("dir", dir.as_str()),
+        Source::Artifact(file) => sheet.set("artifact", file.as_str()),
+    }
+    sheet.set_or("digest", release.digest.as_deref(), "any artifact is taken");
+    sheet.set("shared_paths", release.shared_paths.clone());
+    sheet.set("keep_releases", i64::from(release.keep_releases));
+    sheet.set("keep_bytes", release.keep_bytes.to_string());
+    let Some(proof) = &release.proof else {
+        return sheet.absent("proof", "the app is not asked which release it is");
+    };
+    sheet.table(&["release", "proof"]);
+    sheet.set("get", proof.get.as_str());
+    sheet.set("json", proof.json.as_str());
+}
+
+fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
+    let name = name.as_str();
+    sheet.table(&["service", name]);
+    sheet.set("command", service.command.clone());
+    sheet.set("instances", i64::from(service.instances.get()));
+    let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
+    sheet.set_or("listen", listen, "it takes no requests");
+    sheet.set("env_secrets", service.env_secrets.clone());
+    sheet.set("stop_signal", word_of(&SIGNALS, &service.stop_signal));
+    sheet.set("stop_timeout", service.stop_timeout.to_string());
+    sheet.set("allow_public_bind", service.allow_public_bind);
+    env(sheet, &["service", name], &service.env);
+    limits(sheet, name, service);
+    restart(sheet, name, service);
+    probes(sheet, name, service);
+}
+
+fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
+    if env.is_empty() {
+        return sheet.set("env", Value::Table(toml::Table::new()));
+    }
+    sheet.table(&[whose, &["env"]].concat());
+    env.iter().for_each(|(name, value)| sheet.set(name, value.as_str()));
+}
+
+fn limits(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
+    let limits = &service.limits;
+    sheet.table(&["service", name, "limits"]);
+    sheet.set("nofile", number(limits.nofile));
+    sheet.set_or("memory_high", limits.memory_high.map(|size| size.to_string()), "no limit");
+    sheet.set_or("memory_max", limits.memory_max.map(|size| size.to_string()), "no limit");
+    sheet.set_or("tasks_max", limits.tasks_max.map(number), "no limit");
+    sheet.set_or("cpu_weight", limits.cpu_weight.map(number), "as the kernel has it");
+}
+
+fn restart(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
+    let restart = &service.restart;
+    sheet.table(&["service", name, "restart"]);
+    sheet.set("backoff_initial", restart.backoff_initial.to_string());
+    sheet.set("backoff_factor", restart.backoff_factor);
+    sheet.set("backoff_max", restart.backoff_max.to_string());
+    sheet.set("jitter", restart.jitter);
+    sheet.set("reset_after", restart.reset_after.to_string());
+    sheet.set("max_restarts", i64::from(restart.max_restarts));
+    sheet.set("window", restart.window.to_string());
+    sheet.set("degraded_every", restart.degraded_every.to_string());
+    sheet.set("on_crash_loop", word_of(&ON_CRASH_LOOP, &restart.on_crash_loop));
+}
+
+fn probes(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
+    let probes = &service.probes;
+    let table = |probe| ["service", name, "probes", probe];
+    sheet.table(&["service", name, "probes"]);
+    for (key, is_there, meaning) in [
+        ("startup", probes.startup.is_some(), "it is up when it listens"),
+        ("readiness", probes.readiness.is_some(), "no request is sent to it"),
+        ("liveness", probes.liveness.is_some(), "it is restarted when it ends only"),
+    ] {
+        if !is_there {
+            sheet.absent(key, meaning);
+        }
+    }
+    if let Some(startup) = &probes.startup {
+        sheet.table(&table("startup"));
+        request(sheet, &startup.request);
+        sheet.set("deadline", startup.deadline.to_string());
+    }
+    if let Some(readiness) = &probes.readiness {
+        sheet.table(&table("readiness"));
+        request(sheet, &readiness.request);
+        sheet.set("success_threshold", i64::from(readiness.success_threshold));
+        sheet.set("failure_threshold", i64::from(readiness.failure_threshold));
+    }
+    if let Some(liveness) = &probes.liveness {
+        sheet.table(&table("liveness"));
+        request(sheet, &liveness.request);
+        sheet.set("failure_threshold", i64::from(liveness.failure_threshold));
+    }
+}
+
+fn request(sheet: &mut Sheet<'_>, request: &ProbeRequest) {
+    sheet.set("http", request.http.as_str());
+    sheet.set_or("host", request.host.as_deref(), "the first host of its routes, else localhost");
+    sheet.set("period", request.period.to_string());
+    sheet.set("timeout", request.timeout.to_string());
+}
+
+fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
+    sheet.item(&["route"], n);
+    sheet.set("hosts", route.hosts.clone());
+    sheet.set("path_prefix", route.path_prefix.as_str());
+    sheet.set("service", route.service.as_str());
+    sheet.set("tls", word_of(&TLS, &route.tls));
+    sheet.set("balance", word_of(&BALANCES, &route.balance));
+    sheet.set("response_header_timeout", route.response_header_timeout.to_string());
+    sheet.set("idle_timeout", route.idle_timeout.to_string());
+    sheet.set("max_request_body", route.max_request_body.to_string());
+}
+
+fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
+    sheet.table(&["deploy"]);
+    sheet.set("health_timeout", deploy.health_timeout.to_string());
+    sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
+    sheet.set("bake_time", deploy.bake_time.to_string());
+    sheet.set("max_generations", i64::from(deploy.max_generations));
+    sheet.set("auto_rollback", deploy.auto_rollback);
+    if deploy.smoke.is_empty() {
+        sheet.set("smoke", Vec::<String>::new());
+    }
+    let abort_if = &deploy.abort_if;
+    sheet.table(&["deploy", "abort_if"]);
+    sheet.set("error_rate", abort_if.error_rate);
+    sheet.set("confidence", abort_if.confidence);
+    sheet.set("min_errors", i64::from(abort_if.min_errors));
+    sheet.set("min_clients", i64::from(abort_if.min_clients));
+    sheet.set("slowdown", abort_if.slowdown);
+    for (n, smoke) in deploy.smoke.iter().enumerate() {
+        sheet.item(&["deploy", "smoke"], n);
+        sheet.set("get", smoke.get.as_str());
+        sheet.set_or("host", smoke.host.as_deref(), "the first host of the routes");
+        sheet.set("status", i64::from(smoke.status));
+        sheet.set_or("contains", smoke.contains.as_deref(), "any body is right");
+        let within = smoke.first_event_within.map(|within| within.to_string());
+        sheet.set_or("first_event_within", within, "it is no event stream");
+    }
+}
+
+fn drain(sheet: &mut Sheet<'_>, drain: &Drain) {
+    sheet.table(&["drain"]);
+    sheet.set(
+        "hint",
+        match &drain.hint {
+            DrainHint::None => "none".to_owned(),
+            DrainHint::Signal(signal) => format!("signal:{}", word_of(&SIGNALS, signal)),
+            DrainHint::Http(path) => format!("http:{path}"),
+        },
+    );
+    sheet.set("http_timeout", drain.http_timeout.to_string());
+    sheet.set("stream_timeout", drain.stream_timeout.to_string());
+    sheet.set("websocket_timeout", drain.websocket_timeout.to_string());
+    sheet.set("websocket_close_code", i64::from(drain.websocket_close_code));
+    sheet.set("close_jitter", drain.close_jitter.to_string());
+}
+
+fn migrate(sheet: &mut Sheet<'_>, migrate: &Migrate) {
+    sheet.table(&["migrate"]);
+    sheet.set("command", migrate.command.clone());
+    sheet.set("status_command", migrate.status_command.clone());
+    sheet.set_or("down_command", migrate.down_command.clone(), "there is no way down");
+    sheet.set("timeout", migrate.timeout.to_string());
+    sheet.set("schema", number(migrate.code.schema));
+    sheet.set("schema_min", number(migrate.code.schema_min));
+    let breaking = "as `schema`: its migrations break older code";
+    sheet.set_or("compatible_with", migrate.compatible_with.map(number), breaking);
+    sheet.set("env_secrets", migrate.env_secrets.clone());
+    env(sheet, &["migrate"], &migrate.env);
+}

@@ -1,0 +1,280 @@
+//! Any manifest that a file can mean.
+
+use std::{collections::BTreeMap, num::NonZeroU32};
+
+use model::{
+    ByteSize, EnvName, ServiceName, Span,
+    manifest::{
+        AbortIf, Balance, Deploy, Drain, DrainHint, FORMAT, Limits, Listen, LivenessProbe, Logs, Manifest,
+        Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release, Restart, Route, RouteTls, Service,
+        Smoke, Source, StartupProbe, StopSignal,
+    },
+    schema::CodeSchema,
+};
+use proptest::{collection, option, prelude::*, sample::select};
+
+use crate::config::manifest::{
+    probes,
+    service::{ON_CRASH_LOOP, SIGNALS},
+};
+
+pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
+    let name = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,3})?";
+    let services = collection::btree_map(name, (service(), option::of(route())), 1..4);
+    let logs = (size(), span())
+        .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
+    ("[a-z][a-z0-9]{0,9}x", release(), services, deploy(), drain(), option::of(migrate()), logs).prop_map(
+        |(app, release, all, deploy, drain, migrate, logs)| {
+            let (services, routes) = joined(all);
+            let (app, env) = (app.parse().unwrap(), EnvName::production());
+            Manifest { format: FORMAT, app, env, release, services, routes, deploy, drain, migrate, logs }
+        },
+    )
+}
+
+/// Each route leads to its service where that can be asked, by a path of its own.
+fn joined(all: BTreeMap<String, (Service, Option<Route>)>) -> (BTreeMap<ServiceName, Service>, Vec<Route>) {
+    let (mut services, mut routes) = (BTreeMap::new(), Vec::new());
+    for (n, (name, (service, route))) in all.into_iter().enumerate() {
+        let name: ServiceName = name.parse().unwrap();
+        let may_be_routed = service.listen.is_some() && service.probes.readiness.is_some();
+        if let Some(route) = route.filter(|_| may_be_routed) {
+            let path_prefix = format!("{}{n}", route.path_prefix);
+            routes.push(Route { service: name.clone(), path_prefix, ..route });
+        }
+        services.insert(name, service);
+    }
+    (services, routes)
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    prop_oneof![(0..=100_000u64).prop_map(Span::millis), (0..=40_000_000u64).prop_map(Span::secs)]
+}
+
+fn size() -> impl Strategy<Value = ByteSize> {
+    prop_oneof![(0..1u64 << 50).prop_map(ByteSize), (0..9000u64).prop_map(ByteSize::mib)]
+}
+
+/// A text with all that TOML must escape; braces come in known placeholders only.
+fn text() -> impl Strategy<Value = String> {
+    ("[a-zé∞\"'\\\\ #=\\[\\]\n\t\r\u{1}\u{7f}]{0,12}", any::<bool>())
+        .prop_map(|(text, named)| if named { format!("{text}{{instance}}") } else { text })
+}
+
+fn command() -> impl Strategy<Value = Vec<String>> {
+    ("[a-z./\"é ]{0,8}[a-z]", collection::vec(text(), 0..3))
+        .prop_map(|(program, rest)| [program].into_iter().chain(rest).collect())
+}
+
+fn path() -> impl Strategy<Value = String> {
+    "/[a-z0-9?='\"\\\\%]{0,9}"
+}
+
+fn host() -> impl Strategy<Value = String> {
+    "(\\*\\.)?[a-z]{1,5}(\\.[a-z0-9]{1,4}){0,2}"
+}
+
+fn env() -> impl Strategy<Value = BTreeMap<String, String>> {
+    collection::btree_map("[a-z_][A-Za-z0-9_]{0,6}", text(), 0..3)
+}
+
+fn secrets() -> impl Strategy<Value = Vec<String>> {
+    collection::btree_set("S_[A-Z]{1,4}", 0..3).prop_map(|names| names.into_iter().collect())
+}
+
+fn release() -> impl Strategy<Value = Release> {
+    let archive = ("[a-zé\"' ]{1,8}\\.tar", option::of("sha256:[0-9a-f]{64}"))
+        .prop_map(|(file, digest)| (Source::Artifact(file), digest));
+    let source = prop_oneof!["[a-z]{1,5}(/[a-z]{1,5})?".prop_map(|dir| (Source::Dir(dir), None)), archive];
+    let shared = collection::btree_set("[a-z]{1,6}", 0..3);
+    let proof = option::of((path(), text()).prop_map(|(get, json)| Proof { get, json }));
+    (source, shared, proof, 1..=1000u32, size()).prop_map(
+        |((source, digest), shared, proof, keep_releases, keep_bytes)| {
+            let shared_paths = shared.into_iter().collect();
+            Release { source, digest, shared_paths, proof, keep_releases, keep_bytes }
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let memory = (option::of(size()), option::of(size()));
+    (64..=1_048_576u64, memory, option::of(1..=4_194_304u64), option::of(1..=10_000u64)).prop_map(
+        |(nofile, (a, b), tasks_max, cpu_weight)| {
+            let (memory_high, memory_max) = match (a, b) {
+                (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b))),
+                either => either,
+            };
+            Limits { nofile, memory_high, memory_max, tasks_max, cpu_weight }
+        },
+    )
+}
+
+fn restart() -> impl Strategy<Value = Restart> {
+    let waits = [span(), span(), span(), span(), span()];
+    let on_crash_loop = select(ON_CRASH_LOOP.map(|(_, word)| word).to_vec());
+    (waits, 1.0..=10.0f64, 0.0..=1.0f64, 1..=10_000u32, on_crash_loop).prop_map(
+        |(waits, backoff_factor, jitter, max_restarts, on_crash_loop)| {
+            let [backoff_initial, backoff_max, reset_after, window, degraded_every] = waits;
+            let (factor, max) = (backoff_factor, backoff_max);
+            Restart {
+                backoff_initial,
+                backoff_factor: factor,
+                backoff_max: max,
+                jitter,
+                reset_after,
+                max_restarts,
+                window,
+                degraded_every,
+                on_crash_loop,
+            }
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = ProbeRequest> {
+    let often = || span().prop_map(|span| span.max(Span::millis(50)));
+    (path(), option::of(host()), often(), often()).prop_map(|(http, host, period, timeout)| ProbeRequest {
+        http,
+        host,
+        period,
+        timeout,
+    })
+}
+
+fn all_probes() -> impl Strategy<Value = Probes> {
+    let startup = (request(), span()).prop_map(|(request, deadline)| StartupProbe { request, deadline });
+    let readiness =
+        (request(), 1..=1000u32, 1..=1000u32).prop_map(|(request, success_threshold, failure_threshold)| {
+            ReadinessProbe { request, success_threshold, failure_threshold }
+        });
+    let liveness = (request(), 1..=1000u32)
+        .prop_map(|(request, failure_threshold)| LivenessProbe { request, failure_threshold });
+    (option::of(startup), option::of(readiness), option::of(liveness))
+        .prop_map(|(startup, readiness, liveness)| Probes { startup, readiness, liveness })
+}
+
+fn signal() -> impl Strategy<Value = StopSignal> {
+    select(SIGNALS.map(|(_, signal)| signal).to_vec())
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    let listen = option::of(select(vec![Listen::Tcp, Listen::Unix, Listen::Inherit]));
+    let first = (command(), 1..=512u32, listen, env(), secrets());
+    (first, signal(), span(), limits(), restart(), all_probes(), any::<bool>()).prop_map(
+        |(
+            (command, n, listen, env, env_secrets),
+            stop_signal,
+            stop_timeout,
+            limits,
+            restart,
+            all,
+            public,
+        )| {
+            Service {
+                command,
+                instances: NonZeroU32::new(n).unwrap(),
+                listen,
+                env,
+                env_secrets,
+                stop_signal,
+                stop_timeout,
+                limits,
+                restart,
+                // A worker has no address to ask at.
+                probes: if listen.is_some() { all } else { probes::none() },
+                allow_public_bind: public,
+            }
+        },
+    )
+}
+
+/// Of no service yet.
+fn route() -> impl Strategy<Value = Route> {
+    let tls = select(vec![RouteTls::Required, RouteTls::Optional, RouteTls::Off]);
+    let balance = select(vec![Balance::LeastConnections, Balance::RoundRobin]);
+    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], size()).prop_map(
+        |(hosts, path_prefix, tls, balance, [head, idle], max_request_body)| Route {
+            hosts,
+            path_prefix,
+            service: "none".parse().unwrap(),
+            tls,
+            balance,
+            response_header_timeout: head,
+            idle_timeout: idle,
+            max_request_body,
+        },
+    )
+}
+
+fn smoke() -> impl Strategy<Value = Smoke> {
+    (path(), option::of(host()), 100..=599u16, option::of(text()), option::of(span())).prop_map(
+        |(get, host, status, contains, first_event_within)| Smoke {
+            get,
+            host,
+            status,
+            contains,
+            first_event_within,
+        },
+    )
+}
+
+fn abort_if() -> impl Strategy<Value = AbortIf> {
+    (0.0..=1.0f64, 0.5..=0.999_999f64, 1..=1_000_000u32, 1..=200u32, 1.2..=1000.0f64).prop_map(
+        |(error_rate, confidence, min_errors, min_clients, slowdown)| AbortIf {
+            error_rate,
+            confidence,
+            min_errors,
+            min_clients,
+            slowdown,
+        },
+    )
+}
+
+fn deploy() -> impl Strategy<Value = Deploy> {
+    let times = (1..90_000u64, 0..90_000u64, 0..=3600u64);
+    (times, 2..=64u32, any::<bool>(), abort_if(), collection::vec(smoke(), 0..3)).prop_map(
+        |((health, healthy, bake), max_generations, auto_rollback, abort_if, smoke)| Deploy {
+            health_timeout: Span::secs(health),
+            min_healthy_time: Span::secs(healthy.min(health - 1)),
+            bake_time: Span::secs(bake),
+            max_generations,
+            auto_rollback,
+            abort_if,
+            smoke,
+        },
+    )
+}
+
+fn drain() -> impl Strategy<Value = Drain> {
+    let said = prop_oneof![signal().prop_map(DrainHint::Signal), path().prop_map(DrainHint::Http)];
+    let hint = prop_oneof![Just(DrainHint::None), said];
+    (hint, [span(), span(), span(), span()], 3000..=4999u16).prop_map(
+        |(hint, times, websocket_close_code)| {
+            let [http_timeout, stream_timeout, websocket_timeout, close_jitter] = times;
+            Drain {
+                hint,
+                http_timeout,
+                stream_timeout,
+                websocket_timeout,
+                websocket_close_code,
+                close_jitter,
+            }
+        },
+    )
+}
+
+fn migrate() -> impl Strategy<Value = Migrate> {
+    let schema = (0..1u64 << 62, 0..1u64 << 62, option::of(0..1u64 << 62));
+    (command(), command(), option::of(command()), span(), schema, env(), secrets()).prop_map(
+        |(command, status_command, down_command, timeout, (schema, min, with), env, env_secrets)| Migrate {
+            command,
+            status_command,
+            down_command,
+            timeout,
+            code: CodeSchema { schema, schema_min: min.min(schema) },
+            compatible_with: with.map(|with| with.min(schema)),
+            env,
+            env_secrets,
+        },
+    )
+}

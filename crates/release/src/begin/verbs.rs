@@ -1,0 +1,185 @@
+//! The commands that start a run: each looks whether it may, says what is to be done, and begins it.
+
+use std::collections::BTreeMap;
+
+use api::{
+    deploy::{Outcome, Started},
+    jobs::Scale,
+};
+use model::{
+    Explain, ReleaseNumber, ServiceName,
+    manifest::{INSTANCES_MAX, Manifest},
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{all_of, look, look::whole_release, no_service};
+use crate::{
+    journal::Course,
+    migrate, plan,
+    request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted},
+    site::{Actor, Queued},
+    state::LeavingStage,
+    world::{InstanceState, World},
+};
+
+type Reply = oneshot::Sender<Result<Started, Refused>>;
+
+impl<W: World> Actor<W> {
+    pub(crate) async fn deploy_or_queue(&mut self, wanted: Wanted, caller: Caller, reply: Reply) {
+        match self.check_lock() {
+            Err(refused) if refused.kind == RefusedKind::Locked && !wanted.wait.is_zero() => {
+                let until = Instant::now() + wanted.wait;
+                let newer = Queued { wanted, caller, reply, until };
+                if let Some(older) = self.queued.replace(newer) {
+                    let explain = Explain::new("superseded", "a newer deploy waits in this one's place").help("`mainstay attach` follows what is under way; deploy again if this one is still wanted");
+                    let _ = older.reply.send(Err(Refused::new(RefusedKind::Locked, explain)));
+                }
+            }
+            _ => drop(reply.send(self.deploy(wanted, &caller).await)),
+        }
+    }
+
+    pub(crate) fn give_up_queued(&mut self) {
+        if let Some(queued) = self.queued.take() {
+            let locked = self.check_lock().err();
+            let explain = Explain::new("locked", "the lock did not become free in time")
+                .help("wait longer with `--wait`, or end what holds it with `mainstay cancel`");
+            let locked = locked.unwrap_or_else(|| Refused::new(RefusedKind::Locked, explain));
+            let _ = queued.reply.send(Err(locked));
+        }
+    }
+
+    pub(crate) async fn deploy(&mut self, wanted: Wanted, caller: &Caller) -> Result<Started, Refused> {
+        self.check_lock()?;
+        self.check_allowed()?;
+        let looked = look(&self.at, &wanted).await?;
+        if !looked.plan.errors.is_empty() {
+            return Err(Refused::new(RefusedKind::Plan, all_of(looked.plan.errors)));
+        }
+        if plan::is_empty(&looked.plan) {
+            let serving = looked.plan.from.unwrap_or(looked.plan.to);
+            let task = self.task("deploy", Course::Nothing, serving, false)?;
+            return self.record_only(task, caller, Outcome::Unchanged);
+        }
+        let task = self.task("deploy", looked.course, looked.plan.to, wanted.drain_now)?;
+        self.begin(task, looked.manifest, caller, looked.secrets)
+    }
+
+    /// To `release`, or to the newest stable one before the one that serves.
+    pub(crate) async fn rollback(
+        &mut self,
+        release: Option<ReleaseNumber>,
+        caller: &Caller,
+    ) -> Result<Started, Refused> {
+        self.check_lock()?;
+        let state = self.at.books.read();
+        if let Some(held) = state.held.as_ref().filter(|held| held.migration) {
+            return Err(Refused::new(RefusedKind::Conflict, held.explain.clone()));
+        }
+        let Some(to) = release.or_else(|| state.last_stable_before(state.serving)) else {
+            let explain =
+                Explain::new("no-stable-release", format!("{} has no earlier stable release", self.at.site))
+                    .help("name one that `mainstay releases` lists: `mainstay rollback NUMBER`");
+            return Err(Refused::new(RefusedKind::NotFound, explain));
+        };
+        whole_release(&self.at, to)?;
+        let manifest = self.at.manifest(to).map_err(Refused::failed)?;
+        if state.serving == Some(to) {
+            let task = self.task("rollback", Course::Nothing, to, false)?;
+            return self.record_only(task, caller, Outcome::Unchanged);
+        }
+        let conflicts = self.at.claims.conflicts(&self.at.site, &manifest.routes);
+        if !conflicts.is_empty() {
+            return Err(Refused::new(RefusedKind::Plan, all_of(conflicts)));
+        }
+        let course = if self.is_warm(to, &manifest).await { Course::Warm } else { Course::Existing };
+        let task = self.task("rollback", course, to, false)?;
+        self.begin(task, manifest, caller, BTreeMap::new())
+    }
+
+    /// Whether all services of a release still run, drain, and were not told so.
+    async fn is_warm(&self, release: ReleaseNumber, manifest: &Manifest) -> bool {
+        if manifest.drain.hint != model::manifest::DrainHint::None {
+            return false;
+        }
+        let Ok(observed) = self.at.observed().await else { return false };
+        let state = self.at.books.read();
+        manifest.services.keys().all(|service| {
+            let mut groups =
+                state.leaving.iter().filter(|l| l.group.release == release && l.group.service == *service);
+            let Some(leaving) = groups.next() else { return false };
+            let up = |name: &model::InstanceName| {
+                observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up)
+            };
+            groups.next().is_none()
+                && leaving.stage == LeavingStage::Draining
+                && leaving.group.members.iter().all(|member| up(&member.name))
+        })
+    }
+
+    pub(crate) fn restart(
+        &mut self,
+        service: Option<ServiceName>,
+        caller: &Caller,
+    ) -> Result<Started, Refused> {
+        self.check_lock()?;
+        let (serving, manifest) = self.serving_manifest()?;
+        if service.as_ref().is_some_and(|service| !manifest.services.contains_key(service)) {
+            return Err(no_service(&manifest));
+        }
+        let task = self.task("restart", Course::Restart { service, instances: None }, serving, false)?;
+        self.begin(task, manifest, caller, BTreeMap::new())
+    }
+
+    pub(crate) fn scale(&mut self, scale: Scale, caller: &Caller) -> Result<Started, Refused> {
+        self.check_lock()?;
+        let (serving, manifest) = self.serving_manifest()?;
+        if !manifest.services.contains_key(&scale.service) {
+            return Err(no_service(&manifest));
+        }
+        if !(1..=INSTANCES_MAX).contains(&scale.instances) {
+            let explain = Explain::new("bad-scale", format!("a service has 1 to {INSTANCES_MAX} instances"))
+                .caused_by(format!("{} were asked for", scale.instances))
+                .help(format!("like `mainstay scale {}=2`; `mainstay down` stops all of it", scale.service));
+            return Err(Refused::new(RefusedKind::Plan, explain));
+        }
+        let state = self.at.books.read();
+        let live =
+            state.live.iter().filter(|g| g.service == scale.service).map(|g| g.members.len()).sum::<usize>();
+        let live = u32::try_from(live).unwrap_or(u32::MAX);
+        let (service, instances) = (scale.service, scale.instances);
+        let course = match instances.cmp(&live) {
+            std::cmp::Ordering::Equal => Course::Nothing,
+            std::cmp::Ordering::Greater => Course::Grow { service, instances },
+            std::cmp::Ordering::Less => {
+                Course::Restart { service: Some(service), instances: Some(instances) }
+            }
+        };
+        let nothing = course == Course::Nothing;
+        let task = self.task("scale", course, serving, false)?;
+        if nothing {
+            return self.record_only(task, caller, Outcome::Unchanged);
+        }
+        self.begin(task, manifest, caller, BTreeMap::new())
+    }
+
+    pub(crate) fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
+        self.check_lock()?;
+        let state = self.at.books.read();
+        let held = state.held.as_ref().filter(|held| held.migration).map(|held| held.release);
+        // The way down from what serves needs no failed way up: it is what makes a rollback possible.
+        let of_serving = state.serving.filter(|_| verb == MigrateVerb::Down);
+        let Some(release) = held.or(of_serving) else {
+            let explain = Explain::new("nothing-held", format!("no migration of {} is held", self.at.site))
+                .help("`mainstay migrate status` shows the schema and what is held");
+            return Err(Refused::new(RefusedKind::Conflict, explain));
+        };
+        let manifest = self.at.manifest(release).map_err(Refused::failed)?;
+        if held.is_none() {
+            let way = migrate::way_down(&manifest, release, state.schema);
+            way.map_err(|explain| Refused::new(RefusedKind::Conflict, explain))?;
+        }
+        let task = self.task("migrate", Course::Migrate { verb }, release, false)?;
+        self.begin(task, manifest, caller, BTreeMap::new())
+    }
+}

@@ -1,0 +1,180 @@
+//! A release that begins to crash again and again soon after its deploy: back to the last stable one, where its manifest
+//! says so (`restart.on_crash_loop`), and once.
+//!
+//! The bake sees what fails at once; this is for what fails an hour later. It is an ordinary rollback, with the schema
+//! contract and the gate of one, in the name of `mainstay`.
+
+use api::deploy::{Outcome, Record};
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    Explain, InstanceName, ReleaseNumber,
+    manifest::{Manifest, OnCrashLoop},
+};
+
+use crate::{
+    history,
+    request::Caller,
+    scene::Scene,
+    site::{Actor, Lock},
+    state::State,
+    world::{InstanceState, Observed, World},
+};
+
+/// The name under which Mainstay does something by itself.
+pub(crate) const OURSELVES: &str = "mainstay";
+/// After this a crash loop has another reason than the deploy.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+/// Bound: records that are looked at for the deploy of what serves.
+const RECORDS_MAX: usize = 32;
+
+/// What serves and is in a crash loop that its manifest wants to return from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Looping {
+    pub release: ReleaseNumber,
+    pub instance: InstanceName,
+    pub exits: u64,
+}
+
+pub(crate) async fn look<W: World>(at: &Scene<W>) -> Option<Looping> {
+    let state = at.books.read();
+    let manifest = at.manifest(state.serving?).ok()?;
+    let wanted = |service: &model::manifest::Service| service.restart.on_crash_loop == OnCrashLoop::Rollback;
+    if !manifest.services.values().any(wanted) {
+        return None;
+    }
+    looping(&state, &manifest, &at.observed().await.ok()?)
+}
+
+fn looping(state: &State, manifest: &Manifest, observed: &[Observed]) -> Option<Looping> {
+    let release = state.serving?;
+    let returns = |name: &InstanceName| {
+        let service = manifest.services.get(&name.service);
+        service.is_some_and(|service| service.restart.on_crash_loop == OnCrashLoop::Rollback)
+    };
+    let live = |name: &InstanceName| {
+        state
+            .live
+            .iter()
+            .filter(|group| group.release == release)
+            .flat_map(|group| &group.members)
+            .any(|m| m.name == *name)
+    };
+    let found =
+        observed.iter().find(|o| o.state == InstanceState::Degraded && live(&o.name) && returns(&o.name))?;
+    Some(Looping { release, instance: found.name.clone(), exits: found.exits })
+}
+
+/// Whether `release` began to serve by somebody's deploy within the hour. By the wall clock, which is all that records
+/// know: one that jumped costs the return, and `mainstay rollback` is still there.
+fn is_recent(records: &[Record], release: ReleaseNumber, now: Timestamp) -> bool {
+    let brought = |record: &&Record| {
+        matches!(record.verb.as_str(), "deploy" | "rollback") && record.to == Some(release)
+    };
+    let Some(record) = records.iter().find(brought) else { return false };
+    let ended = record.ended.as_deref().and_then(|ended| ended.parse::<Timestamp>().ok());
+    // What Mainstay itself returned to is not returned from: it would flap.
+    let by_somebody = record.operator != OURSELVES && record.outcome == Some(Outcome::Served);
+    by_somebody && ended.is_some_and(|ended| now.duration_since(ended) < RECENT)
+}
+
+/// Whether nobody but us tried to leave `release` since it began to serve.
+fn was_tried(records: &[Record], release: ReleaseNumber) -> bool {
+    let ours = |record: &&Record| record.operator == OURSELVES && record.verb == "rollback";
+    let until_it_came = records.iter().take_while(|record| record.to != Some(release));
+    until_it_came.into_iter().any(|record| ours(&record) && record.from == Some(release))
+}
+
+impl<W: World> Actor<W> {
+    /// Returns from a crash loop, once for each release that serves. Where that fails, what serves goes on as it is.
+    pub(crate) async fn leave_crash_loop(&mut self, looping: &Looping) {
+        let state = self.at.books.read();
+        let is_it = state.serving == Some(looping.release) && self.left_loop != Some(looping.release);
+        if !is_it || !matches!(self.lock, Lock::Free) {
+            return;
+        }
+        self.left_loop = Some(looping.release);
+        let records = history::records(&self.at.layout, &self.at.site, RECORDS_MAX);
+        if was_tried(&records, looping.release) || !is_recent(&records, looping.release, Timestamp::now()) {
+            return;
+        }
+        let Some(other) = state.other_stable() else { return };
+        let why = why(looping);
+        tracing::warn!(site = %self.at.site, release = %looping.release, to = %other, error = %why, "Returning from a crash loop.");
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
+        match self.rollback(Some(other), &caller).await {
+            Ok(_) => {
+                if let Lock::Held(held) = &self.lock {
+                    held.log.warn(why);
+                }
+            }
+            Err(error) => {
+                tracing::error!(site = %self.at.site, %error, "The return from a crash loop cannot begin; what serves is tried on.");
+            }
+        }
+    }
+}
+
+fn why(looping: &Looping) -> Explain {
+    let Looping { release, instance, exits } = looping;
+    Explain::new(
+        "crash-loop",
+        format!("{instance} ended {exits} times, within an hour of the deploy of release {release}"),
+    )
+    .caused_by("`restart.on_crash_loop` of its manifest is \"rollback\"")
+    .now("the last stable release is started beside it, and takes over when it is ready")
+    .help(format!(
+        "`mainstay logs {} --release {release}` tells why; mend it and deploy again",
+        instance.service
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(verb: &str, operator: &str, from: u64, to: u64, outcome: Outcome) -> Record {
+        let at = "2026-01-01T12:00:00Z".to_owned();
+        Record {
+            deploy: model::DeployId(ulid::Ulid::generate()),
+            verb: verb.to_owned(),
+            site: "shop/production".parse().unwrap(),
+            from: Some(ReleaseNumber(from)),
+            to: Some(ReleaseNumber(to)),
+            release: None,
+            operator: operator.to_owned(),
+            host: "desk".to_owned(),
+            started: at.clone(),
+            ended: Some(at),
+            phase: api::deploy::Phase::Commit,
+            outcome: Some(outcome),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn only_the_hour_after_somebodys_deploy_counts() {
+        let recent =
+            |records: &[Record], now: &str| is_recent(records, ReleaseNumber(2), now.parse().unwrap());
+        let deployed = record("deploy", "anna", 1, 2, Outcome::Served);
+        let one = std::slice::from_ref(&deployed);
+        assert!(recent(one, "2026-01-01T12:59:59Z"));
+        assert!(!recent(one, "2026-01-01T13:00:01Z"));
+        // A restart is none, and does not hide the deploy.
+        assert!(recent(
+            &[record("restart", "anna", 2, 2, Outcome::Served), deployed.clone()],
+            "2026-01-01T12:10:00Z"
+        ));
+        assert!(!recent(&[record("rollback", OURSELVES, 3, 2, Outcome::Served)], "2026-01-01T12:10:00Z"));
+        assert!(!recent(&[record("deploy", "anna", 1, 2, Outcome::Held)], "2026-01-01T12:10:00Z"));
+        assert!(!recent(&[], "2026-01-01T12:10:00Z"));
+    }
+
+    #[test]
+    fn a_return_that_failed_is_not_tried_again_by_the_next_keeper() {
+        let deployed = record("deploy", "anna", 1, 2, Outcome::Served);
+        let failed = record("rollback", OURSELVES, 2, 1, Outcome::Aborted);
+        assert!(was_tried(&[failed.clone(), deployed.clone()], ReleaseNumber(2)));
+        assert!(!was_tried(&[deployed.clone(), failed], ReleaseNumber(2)));
+        assert!(!was_tried(&[deployed], ReleaseNumber(2)));
+    }
+}

@@ -1,0 +1,150 @@
+//! What a dying app says in its log, and what to do about it. Words of the runtimes themselves, so a table and no guess.
+//!
+//! Looked at only where an instance or a job has failed: an app that serves may log whatever it likes.
+
+use model::Explain;
+
+/// Bound: of a line that is told as a cause, in characters.
+const LINE_MAX: usize = 200;
+
+/// A cause that many apps die of.
+struct Symptom {
+    /// Each is what one runtime prints: all of its words stand in one line, in lower case.
+    says: &'static [&'static [&'static str]],
+    /// Like `says`, followed by the quoted name of a variable: `KeyError: 'DATABASE_URL'`.
+    names: &'static [&'static str],
+    remedy: &'static str,
+}
+
+/// What a log shows, for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Diagnosis {
+    /// The line that says it, cut where it is long.
+    line: String,
+    remedy: &'static str,
+}
+
+const LOW_PORT: Symptom = Symptom {
+    says: &[
+        &["bind: permission denied"],
+        &["listen eacces"],
+        &["bind(2)", "permission denied"],
+        &["attempting to bind", "permission denied"],
+    ],
+    names: &[],
+    remedy: "it binds a port below 1024, which an app's account may not: let it listen on `{port}`, or the variable PORT",
+};
+
+const PORT_TAKEN: Symptom = Symptom {
+    says: &[
+        &["address already in use"],
+        &["eaddrinuse"],
+        &["addrinuse"],
+        &["connection in use"],
+        &["port is already in use"],
+        &["port", "is in use by another program"],
+    ],
+    names: &[],
+    remedy: "its port is fixed, and another instance has it: give `{port}` to the command, or let the app read the \
+             variable PORT, which differs for each instance",
+};
+
+const LIBRARY_MISSING: Symptom = Symptom {
+    says: &[
+        &["error while loading shared libraries"],
+        &["cannot open shared object file"],
+        &["version `glibc_", "not found"],
+    ],
+    names: &[],
+    remedy: "a library of the system is missing: install it here (`ldd PROGRAM` lists all), or build the app on the same \
+             version of the system",
+};
+
+const MODULE_MISSING: Symptom = Symptom {
+    says: &[
+        &["modulenotfounderror"],
+        &["no module named"],
+        &["cannot find module"],
+        &["cannot find package"],
+        &["cannot load such file"],
+        &["bundler::gemnotfound"],
+        &["could not find", "in locally installed gems"],
+        &["no required module provides package"],
+    ],
+    names: &[],
+    remedy: "a dependency is not in the release: install all of them below its folder before you deploy (`npm ci`, `pip \
+             install` into a venv there, `bundle install`), and see that .mainstayignore leaves none out",
+};
+
+const VARIABLE_MISSING: Symptom = Symptom {
+    says: &[
+        &["environment variable", "not set"],
+        &["environment variable", "not found"],
+        &["environment variable", "missing"],
+        &["environment variable", "required"],
+        &["env var", "missing"],
+        &["required key", "missing value"],
+        &["field required", "type=missing"],
+        &["err` value: notpresent"],
+    ],
+    names: &["keyerror: '", "key not found: \""],
+    remedy: "a variable is missing: an app gets what its manifest says and nothing of your shell: add it to `env`, or its \
+             name to `env_secrets`",
+};
+
+const NOT_ALLOWED: Symptom = Symptom {
+    says: &[
+        &["permission denied"],
+        &["permissiondenied"],
+        &["eacces"],
+        &["operation not permitted"],
+        &["read-only file system"],
+    ],
+    names: &[],
+    remedy: "its account may not do that: a release is read-only for its app, so write below `{shared_dir}`, name the \
+             folder in `shared_paths`, or use TMPDIR",
+};
+
+/// The more telling ones first: a line may fit several.
+const ALL: [&Symptom; 6] =
+    [&LOW_PORT, &PORT_TAKEN, &LIBRARY_MISSING, &MODULE_MISSING, &VARIABLE_MISSING, &NOT_ALLOWED];
+
+/// What the last of `lines` that says anything known means.
+fn diagnose(lines: &[String]) -> Option<Diagnosis> {
+    let symptom = lines.iter().rev().find_map(|line| ALL.into_iter().find(|symptom| symptom.fits(line)))?;
+    // Node says it in a sentence first, and then as the fields of an object.
+    let line = lines.iter().find(|line| symptom.fits(line))?;
+    Some(Diagnosis { line: line.trim().chars().take(LINE_MAX).collect(), remedy: symptom.remedy })
+}
+
+/// `explain` with what `lines` say of a known cause, and its remedy before the general one.
+pub(crate) fn told(explain: Explain, lines: &[String]) -> Explain {
+    let Some(Diagnosis { line, remedy }) = diagnose(lines) else { return explain };
+    let help = match &explain.help {
+        Some(general) => format!("{remedy}; else {general}"),
+        None => remedy.to_owned(),
+    };
+    explain.caused_by(format!("its log says: {line}")).help(help)
+}
+
+impl Symptom {
+    fn fits(&self, line: &str) -> bool {
+        let low = line.to_ascii_lowercase();
+        let said = |words: &&[&str]| words.iter().all(|word| low.contains(word));
+        let named = |before: &&str| {
+            low.split_once(before).is_some_and(|(head, _)| names_variable(line, head, before))
+        };
+        self.says.iter().any(said) || self.names.iter().any(named)
+    }
+}
+
+/// Whether what follows is a quoted name as variables have, and not any key of any dictionary.
+fn names_variable(line: &str, head: &str, before: &str) -> bool {
+    let Some(rest) = line.get(head.len() + before.len()..) else { return false };
+    let name = rest.split(['\'', '"']).next().unwrap_or_default();
+    name.len() > 1
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests;
