@@ -26,7 +26,7 @@ use crate::{
     metrics::RouteNames,
     pool::{Config, PoolState, UpstreamState},
     probe::{self, Plan},
-    route::{RouteState, Snapshot},
+    route::{Canary, RouteState, Share, Snapshot},
     shared::Shared,
     table::{Pool, PoolId, PoolState as Given, SiteTable, Table},
 };
@@ -180,6 +180,10 @@ impl Director {
                     route: entry.route.clone(),
                     site: Arc::clone(&name),
                     pool: Arc::clone(pool),
+                    canary: entry.canary.as_ref().and_then(|canary| {
+                        let share = Share::new(&canary.pool, canary.weight);
+                        Some(Canary { pool: Arc::clone(pools.get(&canary.pool)?), share })
+                    }),
                     maintenance: maintenance.clone(),
                 }));
             }

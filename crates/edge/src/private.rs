@@ -30,6 +30,7 @@ pub(crate) fn find(
         route: usual.map_or_else(|| plain_route(pool), |usual| usual.route.clone()),
         site: pool.site.to_string().into(),
         pool: Arc::clone(pool),
+        canary: None,
         metric: 0,
         maintenance: None,
     };

@@ -4,7 +4,7 @@
 
 use std::{cell::RefCell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::{
@@ -209,7 +209,7 @@ async fn serve(
     flight.asked.uri = uri;
     flight.host = Some(host.clone());
     let origin = Origin { host, proto: ctx.proto(&flight.asked.headers) };
-    let (route, lease) = find(ctx, &flight.asked, &origin.host)?;
+    let (route, lease) = find(ctx, flight, &origin.host)?;
     flight.route = Some(Arc::clone(&route));
     flight.lease = lease;
     if let Some(answer) = forward::redirect(ctx, &route, &flight.asked, &origin)? {
@@ -228,7 +228,8 @@ async fn serve(
 }
 
 /// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).
-fn find(ctx: &Ctx, asked: &Parts, host: &HeaderValue) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+fn find(ctx: &Ctx, flight: &Flight, host: &HeaderValue) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+    let asked = &flight.asked;
     let path = asked.uri.path();
     let shared = &ctx.worker.shared;
     let host = normal_host(host.to_str().map_err(|_| page::BAD_HOST)?);
@@ -243,7 +244,7 @@ fn find(ctx: &Ctx, asked: &Parts, host: &HeaderValue) -> Result<(Arc<RouteState>
             let page = if snapshot.routes.is_empty() { page::NOTHING_DEPLOYED } else { page::NO_ROUTE };
             return Err(page.into());
         };
-        if let Some(lease) = Lease::open(&route.pool, false) {
+        if let Some(lease) = Lease::open(route.pool_of(flight.client), false) {
             return Ok((Arc::clone(route), Some(lease)));
         }
     }

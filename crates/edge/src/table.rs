@@ -56,6 +56,18 @@ pub struct SiteTable {
 pub struct RouteEntry {
     pub route: Route,
     pub pool: PoolId,
+    /// Who tries the route on some of its clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+}
+
+/// A pool that takes a share of a route's clients, each client all of the time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    pub pool: PoolId,
+    /// Clients of a hundred.
+    pub weight: u8,
 }
 
 /// Names one generation of one service of one site: `assistant/production/web@7`. Unique in a table. A restart of the
@@ -207,18 +219,24 @@ impl Table {
 
 impl SiteTable {
     fn check(&self) -> Result<(), TableError> {
-        for RouteEntry { route, pool } in &self.routes {
+        for RouteEntry { route, pool, canary } in &self.routes {
             if !route.path_prefix.starts_with('/') {
                 return Err(TableError::BadPrefix(route.path_prefix.clone()));
             }
-            let Some(found) = self.pools.iter().find(|known| known.id == *pool) else {
-                return Err(TableError::NoSuchPool { site: self.site.clone(), pool: pool.clone() });
-            };
-            if found.state != PoolState::Live {
-                return Err(TableError::PoolNotLive { site: self.site.clone(), pool: pool.clone() });
-            }
+            let canary = canary.as_ref().map(|canary| &canary.pool);
+            std::iter::once(pool).chain(canary).try_for_each(|pool| self.check_live(pool))?;
         }
         Ok(())
+    }
+
+    fn check_live(&self, pool: &PoolId) -> Result<(), TableError> {
+        match self.pools.iter().find(|known| known.id == *pool) {
+            None => Err(TableError::NoSuchPool { site: self.site.clone(), pool: pool.clone() }),
+            Some(found) if found.state != PoolState::Live => {
+                Err(TableError::PoolNotLive { site: self.site.clone(), pool: pool.clone() })
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 

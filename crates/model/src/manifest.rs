@@ -268,10 +268,21 @@ pub struct Deploy {
     /// Alive at once, draining ones included.
     pub max_generations: u32,
     pub auto_rollback: bool,
+    /// `None`: all clients get the new release at once.
+    #[serde(default)]
+    pub canary: Option<Canary>,
     /// When users' own requests say that the new release is worse.
     #[serde(default)]
     pub abort_if: AbortIf,
     pub smoke: Vec<Smoke>,
+}
+
+/// Some clients get the new release first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Clients of a hundred; 1 to 99.
+    pub weight: u8,
+    pub duration: Span,
 }
 
 /// When the figures of a new release are so much worse than the old one's that it is taken back.
@@ -377,6 +388,7 @@ impl Default for Deploy {
             bake_time: Span::secs(120),
             max_generations: 3,
             auto_rollback: true,
+            canary: None,
             abort_if: AbortIf::default(),
             smoke: Vec::new(),
         }

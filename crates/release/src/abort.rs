@@ -7,12 +7,14 @@ use crate::{
     deploy::End,
     journal::Course,
     run::Run,
-    state::{Fate, Held, Leaving, LeavingStage, State},
+    scene::Scene,
+    state::{Fate, Held, State},
     world::World,
 };
 
 /// Stops what the run started, takes away what it half made.
 pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
+    let was_canary = run.at.books.read().canary.is_some();
     withdraw(run).await;
     clear_away(run).await;
     keep_claims(run);
@@ -25,7 +27,12 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
         run.report.push(format!("the database stays at schema {}", data.version));
     }
     let error = if error.now.is_some() { error } else { error.now(run.now_serving()) };
-    End { outcome: Outcome::Aborted, error: Some(error) }
+    if was_canary {
+        run.report
+            .push(format!("release {} was taken back from the clients that had it, and drains", run.task.to));
+    }
+    let outcome = if was_canary { Outcome::RolledBack } else { Outcome::Aborted };
+    End { outcome, error: Some(error) }
 }
 
 /// Out of the edge's table first, then out of the machine, then out of the books.
@@ -37,28 +44,30 @@ async fn withdraw<W: World>(run: &mut Run<W>) {
     }
     let warm = matches!(run.task.course, Course::Warm);
     let deploy = run.task.deploy;
-    let without = |state: &mut State| {
-        let groups = std::mem::take(&mut state.candidate);
-        if warm {
-            let stage = LeavingStage::Draining;
-            state.leaving.extend(groups.into_iter().map(|group| Leaving { group, stage, deploy }));
-        }
-    };
-    {
+    let unused = {
         let _pointer = at.pointer.lock().await;
         let mut next = State::clone(&at.books.read());
-        without(&mut next);
-        if let Err(error) = at.publish_state(&next).await {
-            tracing::warn!(site = %at.site, %error, "The edge still knows the candidates; they get no traffic.");
-        }
-    }
-    if !warm {
-        for error in at.stop_groups(&candidates).await {
-            run.log.warn(error);
-        }
-    }
-    if let Err(error) = at.books.change(without) {
+        let unused = next.withdraw(deploy, warm);
+        publish_without(&at, &next).await;
+        unused
+    };
+    for error in at.stop_groups(&unused).await {
         run.log.warn(error);
+    }
+    if let Err(error) = at.books.change(|state| drop(state.withdraw(deploy, warm))) {
+        run.log.warn(error);
+    }
+}
+
+/// Candidates get no traffic, so an edge that is away need not be waited for; those of a canary do.
+async fn publish_without<W: World>(at: &Scene<W>, next: &State) {
+    // Bound: the edge comes back or the keeper ends, whose next one begins here again.
+    while let Err(error) = at.publish_state(next).await {
+        tracing::warn!(site = %at.site, %error, "The edge still knows the candidates.");
+        if at.books.read().canary.is_none() {
+            return;
+        }
+        tokio::time::sleep(at.settings.tick).await;
     }
 }
 

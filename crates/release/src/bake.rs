@@ -1,10 +1,12 @@
 //! BAKE: the new release serves, the old one stays warm. What goes wrong now is returned from at once.
 
-use model::{Explain, InstanceName, Traffic, manifest::Manifest};
+use std::time::Duration;
+
+use model::{Explain, InstanceName, ServiceName, Span, Traffic, manifest::Manifest};
 use tokio::time::Instant;
 
 use crate::{
-    figures::{self, Looks, Worse},
+    figures::{self, Baseline, Looks, Worse},
     gate::exits,
     run::{Halt, Run},
     smoke,
@@ -12,8 +14,22 @@ use crate::{
     world::{Observed, PoolStatus, World},
 };
 
+/// Whose figures those of the new release are compared with.
+pub(crate) enum OldSide {
+    /// [`Run::before`]: of the ten minutes before the switch.
+    Before,
+    /// Of what serves the other clients, since it had counted this.
+    SameMinutes(Baseline),
+}
+
 pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    let until = Instant::now() + run.manifest.deploy.bake_time.0;
+    let length = run.manifest.deploy.bake_time.0;
+    watch(run, length, &OldSide::Before).await
+}
+
+/// Watches the new release for `length`; an error is what it did wrong.
+pub(crate) async fn watch<W: World>(run: &mut Run<W>, length: Duration, old: &OldSide) -> Result<(), Halt> {
+    let until = Instant::now() + length;
     let groups = run.brought();
     let questions = smoke::all(&run.manifest);
     let mut looks = Looks::default();
@@ -24,13 +40,13 @@ pub(crate) async fn bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         // An edge or a supervisor that does not answer says nothing about the release: look again.
         if let (Ok(observed), Ok(pools)) = (run.at.observed().await, run.at.pools().await) {
             look(run, &groups, &observed, &pools).await?;
-            compare(run, &groups, &pools, &mut looks, is_over)?;
+            compare(run, &groups, &pools, &mut looks, is_over, old)?;
             if is_over {
-                tell(run, &groups, &pools);
+                tell(run, &groups, &pools, length);
                 return Ok(());
             }
         } else if is_over {
-            run.log.note(format!("baked for {}", run.manifest.deploy.bake_time));
+            run.log.note(format!("watched for {}", Span(length)));
             return Ok(());
         }
         if Instant::now() >= smoke_at {
@@ -89,17 +105,34 @@ fn compare<W: World>(
     pools: &[PoolStatus],
     looks: &mut Looks,
     is_last: bool,
+    side: &OldSide,
 ) -> Result<(), Halt> {
     for (group, new) in of_groups(groups, pools) {
         if !looks.is_due(&group.service, new.answers) && !is_last {
             continue;
         }
-        let old = run.before.traffic.get(&group.service).cloned().unwrap_or_default();
+        let old = old_traffic(run, &group.service, pools, side);
         if let Some(worse) = figures::judge(new, &old, &run.manifest.deploy.abort_if) {
-            return Err(Halt::Return(explain(run, group, new, &old, &worse)));
+            return Err(Halt::Return(explain(run, group, (new, &old, side), &worse)));
         }
     }
     Ok(())
+}
+
+fn old_traffic<W: World>(
+    run: &Run<W>,
+    service: &ServiceName,
+    pools: &[PoolStatus],
+    side: &OldSide,
+) -> Traffic {
+    let start = match side {
+        OldSide::Before => return run.before.traffic.get(service).cloned().unwrap_or_default(),
+        OldSide::SameMinutes(start) => start,
+    };
+    let state = run.at.books.read();
+    let live = state.live.iter().find(|group| group.service == *service).map(Group::pool);
+    let now = live.and_then(|live| pools.iter().find(|pool| pool.id == live)).map(|pool| &pool.traffic);
+    now.zip(start.get(service)).map(|(now, start)| now.since(start)).unwrap_or_default()
 }
 
 fn of_groups<'a>(
@@ -114,7 +147,16 @@ fn of_groups<'a>(
 }
 
 /// The reason with its figures, as the report keeps it.
-fn explain<W: World>(run: &Run<W>, group: &Group, new: &Traffic, old: &Traffic, worse: &Worse) -> Explain {
+fn explain<W: World>(
+    run: &Run<W>,
+    group: &Group,
+    (new, old, side): (&Traffic, &Traffic, &OldSide),
+    worse: &Worse,
+) -> Explain {
+    let minutes = match side {
+        OldSide::Before => "in the ten minutes before the switch",
+        OldSide::SameMinutes(_) => "in the same minutes",
+    };
     let (release, service) = (group.release, &group.service);
     let old_name = run.task.from.map_or_else(|| "before".to_owned(), |from| format!("release {from}"));
     let (explain, ours, theirs, probability) = match worse {
@@ -136,19 +178,20 @@ fn explain<W: World>(run: &Run<W>, group: &Group, new: &Traffic, old: &Traffic, 
     };
     explain
         .caused_by(format!("{service} of release {release}: {ours}"))
-        .caused_by(format!("{service} of {old_name}, in the ten minutes before the switch: {theirs}"))
+        .caused_by(format!("{service} of {old_name}, {minutes}: {theirs}"))
         .caused_by(format!("the probability that this is no accident is {probability:.4}"))
         .help("`deploy.abort_if` says how much worse is too much; an app marks answers that failed for a service behind it by `X-Mainstay-Cause: upstream`")
 }
 
-/// The bake's last line.
-fn tell<W: World>(run: &mut Run<W>, groups: &[Group], pools: &[PoolStatus]) {
-    let length = run.manifest.deploy.bake_time;
-    run.log.note(format!("baked for {length}"));
+/// The last line.
+fn tell<W: World>(run: &mut Run<W>, groups: &[Group], pools: &[PoolStatus], length: Duration) {
+    let what = if run.at.books.read().canary.is_some() { "canary" } else { "bake" };
+    let length = Span(length);
+    run.log.note(format!("watched for {length}"));
     let asked: Vec<String> = of_groups(groups, pools)
         .filter(|(_, traffic)| traffic.answers > 0)
         .map(|(group, traffic)| {
-            format!("{}: {} in its bake of {length}", group.service, figures::words(traffic))
+            format!("{}: {} in its {what} of {length}", group.service, figures::words(traffic))
         })
         .collect();
     asked.iter().for_each(|line| run.log.note(line.clone()));
@@ -156,7 +199,10 @@ fn tell<W: World>(run: &mut Run<W>, groups: &[Group], pools: &[PoolStatus]) {
 }
 
 fn when<W: World>(run: &Run<W>) -> String {
-    format!("within the bake time of {} after the switch", run.manifest.deploy.bake_time)
+    match run.at.books.read().canary {
+        Some(weight) => format!("while {weight} % of the clients had it"),
+        None => format!("within the bake time of {} after the switch", run.manifest.deploy.bake_time),
+    }
 }
 
 async fn crashed<W: World>(

@@ -7,7 +7,7 @@ use api::deploy::{EventKind, Outcome, Phase};
 use model::Explain;
 
 use crate::{
-    abort, bake, commit, gate,
+    abort, bake, canary, commit, gate,
     journal::{Course, Kind, now},
     migrate, preflight, return_to_old,
     run::{Halt, Run},
@@ -71,7 +71,10 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Start => start::start(run).await?,
             Phase::Gate if machine::planted::is_planted("switches-before-the-gate") => {}
             Phase::Gate => gate::gate(run).await?,
-            Phase::Switch => switch::switch(run).await?,
+            Phase::Switch => {
+                canary::canary(run).await?;
+                switch::switch(run).await?;
+            }
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
                 gate::wait_for_grown(run).await;

@@ -123,6 +123,10 @@ pub(crate) enum Kind {
         exits: u64,
         traffic: Baseline,
     },
+    /// Some clients get the new release.
+    CanaryIntent {
+        weight: u8,
+    },
     SwitchIntent {
         generation: u64,
         release: ReleaseNumber,

@@ -12,6 +12,7 @@ mod abort;
 mod artifact;
 mod bake;
 mod begin;
+mod canary;
 mod claims;
 mod commit;
 mod crash_loop;

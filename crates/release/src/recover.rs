@@ -74,6 +74,7 @@ impl Reached {
             | Kind::JobIntent { .. }
             | Kind::JobDone { .. }
             | Kind::Baseline { .. }
+            | Kind::CanaryIntent { .. }
             | Kind::InstanceIntent { .. }
             | Kind::Retired { .. } => {}
         }

@@ -126,6 +126,9 @@ pub(crate) struct State {
     pub live: Vec<Group>,
     /// Of the deploy in flight.
     pub candidate: Vec<Group>,
+    /// So many of a hundred clients are sent to the candidates.
+    #[serde(default)]
+    pub canary: Option<u8>,
     pub leaving: Vec<Leaving>,
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
@@ -152,6 +155,7 @@ impl Default for State {
             serving: None,
             live: Vec::new(),
             candidate: Vec::new(),
+            canary: None,
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),
@@ -197,6 +201,7 @@ impl State {
         let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(|g| replaced(g));
         self.live = kept;
         self.live.append(&mut self.candidate);
+        self.canary = None;
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
         self.leaving.extend(gone.into_iter().map(|group| Leaving {
             group,
@@ -205,6 +210,17 @@ impl State {
         }));
         self.generation = generation;
         self.serving = Some(release);
+    }
+
+    /// The candidates go. What users were sent to, or what served warm before, drains; the others are given to be stopped.
+    pub(crate) fn withdraw(&mut self, deploy: DeployId, are_warm: bool) -> Vec<Group> {
+        let groups = std::mem::take(&mut self.candidate);
+        if self.canary.take().is_none() && !are_warm {
+            return groups;
+        }
+        let stage = LeavingStage::Draining;
+        self.leaving.extend(groups.into_iter().map(|group| Leaving { group, stage, deploy }));
+        Vec::new()
     }
 
     /// Traffic goes back to what this deploy's switch made warm; what it brought (generation `brought`) drains. `label`

@@ -43,7 +43,7 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 }
 
 /// What the bake will compare with.
-async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
+pub(crate) async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
     let observed = run.at.observed().await?;
     let pools = run.at.pools().await?;
     let recent = |group: &Group| {

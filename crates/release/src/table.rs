@@ -18,7 +18,9 @@ pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed])
         let manifest = manifests.get(&group.release);
         pools.extend(manifest.and_then(|manifest| pool(group, pool_state, manifest, observed)));
     };
-    state.candidate.iter().for_each(|group| add(group, PoolState::Candidate));
+    // What a route leads to must be live, and so must a canary.
+    let candidates = state.canary.map_or(PoolState::Candidate, |_| PoolState::Live);
+    state.candidate.iter().for_each(|group| add(group, candidates));
     state.live.iter().for_each(|group| add(group, PoolState::Live));
     let draining = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
     draining.for_each(|leaving| add(&leaving.group, PoolState::Draining));
@@ -61,8 +63,10 @@ fn pool(group: &Group, state: PoolState, manifest: &Manifest, observed: &[Observ
 
 fn routes(state: &State, manifest: &Manifest) -> Vec<TableRoute> {
     let route = |route: &model::manifest::Route| {
-        let group = state.live.iter().find(|group| group.service == route.service)?;
-        Some(TableRoute { route: route.clone(), pool: group.pool() })
+        let of =
+            |groups: &[Group]| groups.iter().find(|group| group.service == route.service).map(Group::pool);
+        let canary = of(&state.candidate).zip(state.canary);
+        Some(TableRoute { route: route.clone(), pool: of(&state.live)?, canary })
     };
     manifest.routes.iter().filter_map(route).collect()
 }

@@ -338,6 +338,15 @@ pub struct Upstream {
 pub struct TableRoute {
     pub route: Route,
     pub pool: PoolId,
+    /// A pool that takes so many of a hundred clients, and each of them always.
+    pub canary: Option<(PoolId, u8)>,
+}
+
+impl TableRoute {
+    /// Those that its requests may reach.
+    pub fn pools(&self) -> impl Iterator<Item = &PoolId> {
+        std::iter::once(&self.pool).chain(self.canary.as_ref().map(|(pool, _)| pool))
+    }
 }
 
 /// What the edge says it serves for a site.

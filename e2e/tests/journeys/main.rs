@@ -8,6 +8,7 @@ mod bad_input;
 mod bakes;
 mod broken_releases;
 mod browser;
+mod canary;
 mod counts;
 mod endings;
 mod front;

@@ -359,7 +359,7 @@ pub fn pool(number: u64, state: PoolState, apps: &[&App]) -> Pool {
 /// A table of one site whose route `/` leads to the first pool.
 pub fn table(epoch: u64, pools: Vec<Pool>) -> Table {
     let to = pools[0].id.clone();
-    let routes = vec![RouteEntry { route: route("/"), pool: to }];
+    let routes = vec![RouteEntry { route: route("/"), pool: to, canary: None }];
     Table {
         format: FORMAT,
         epoch,

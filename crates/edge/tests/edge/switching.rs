@@ -259,7 +259,7 @@ async fn plain_http_is_sent_to_https_where_the_route_wants_it() {
     let app = App::named("ok").await;
     let mut table = live(&[&app]);
     table.sites[0].routes[0].route.tls = RouteTls::Required;
-    let mut off = RouteEntry { route: route("/off"), pool: table.sites[0].pools[0].id.clone() };
+    let mut off = RouteEntry { route: route("/off"), pool: table.sites[0].pools[0].id.clone(), canary: None };
     off.route.tls = RouteTls::Off;
     table.sites[0].routes.push(off);
     let edge = Edge::start(&table).await;

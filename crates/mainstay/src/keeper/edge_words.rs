@@ -18,14 +18,21 @@ pub(crate) fn site_table(site: &Site, part: &world::SiteTable) -> table::SiteTab
         routes: part
             .routes
             .iter()
-            .map(|entry| table::RouteEntry { route: entry.route.clone(), pool: pool_id(site, &entry.pool) })
+            .map(|entry| table::RouteEntry {
+                route: entry.route.clone(),
+                pool: pool_id(site, &entry.pool),
+                canary: entry
+                    .canary
+                    .as_ref()
+                    .map(|(pool, weight)| table::Canary { pool: pool_id(site, pool), weight: *weight }),
+            })
             .collect(),
         maintenance: None,
     }
 }
 
 fn edge_pool(site: &Site, part: &world::SiteTable, pool: &world::Pool) -> table::Pool {
-    let leads_here = part.routes.iter().find(|entry| entry.pool == pool.id);
+    let leads_here = part.routes.iter().find(|entry| entry.pools().any(|leads_to| *leads_to == pool.id));
     table::Pool {
         id: pool_id(site, &pool.id),
         service: pool.id.service.clone(),

@@ -12,6 +12,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
     Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
+    TableRoute,
 };
 
 /// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …
@@ -313,16 +314,15 @@ impl Inner {
             if table.routes.is_empty() {
                 self.broken_promises.push(format!("{site} lost its routes in epoch {epoch}"));
             }
-            for route in table.routes.iter().filter(|route| !reached(&route.pool)) {
-                self.broken_promises
-                    .push(format!("{site}: {} leads to nothing in epoch {epoch}", route.pool));
+            for pool in table.routes.iter().flat_map(TableRoute::pools).filter(|pool| !reached(pool)) {
+                self.broken_promises.push(format!("{site}: {pool} leads to nothing in epoch {epoch}"));
             }
         }
         for pool in &table.pools {
             self.pools_since.entry((site.clone(), pool.id.clone())).or_insert_with(Instant::now);
         }
-        for route in &table.routes {
-            self.live_since.entry((site.clone(), route.pool.clone())).or_insert_with(Instant::now);
+        for pool in table.routes.iter().flat_map(TableRoute::pools) {
+            self.live_since.entry((site.clone(), pool.clone())).or_insert_with(Instant::now);
         }
         let served = Served { epoch, generation: table.generation, release: table.release };
         self.tables.insert(site.clone(), (epoch, table));

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, Span,
-    manifest::{AbortIf, Deploy, Drain, DrainHint, Logs, Smoke},
+    manifest::{AbortIf, Canary, Deploy, Drain, DrainHint, Logs, Smoke},
 };
 
 use super::{service::SIGNALS, text};
@@ -11,14 +11,10 @@ use crate::config::{
     problem::Problem,
 };
 
-const LATER: &[Later] = &[
-    Later { key: "strategy", instead: "every deploy is blue-green in this version" },
-    Later {
-        key: "canary",
-        instead: "canaries come in a later version; `bake_time` keeps the old release warm",
-    },
-];
+const LATER: &[Later] = &[Later { key: "strategy", instead: "every deploy is blue-green in this version" }];
 
+/// Of a canary that names no time.
+const CANARY_DEFAULT: Span = Span::secs(60);
 /// The longest bake: after it the old release is not warm any more, however long one waits.
 const BAKE_MAX: Span = Span::secs(3600);
 
@@ -30,6 +26,7 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
     let bake_time = section.duration("bake_time").unwrap_or(default.bake_time);
     let max_generations = section.integer("max_generations", 2..=64);
     let auto_rollback = section.boolean("auto_rollback").unwrap_or(default.auto_rollback);
+    let canary = section.table("canary", canary);
     let abort_if = section.table("abort_if", abort_if).unwrap_or_default();
     let smoke = section.tables("smoke", smoke).unwrap_or_default();
     if bake_time > BAKE_MAX {
@@ -57,9 +54,26 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
         bake_time,
         max_generations: max_generations.map_or(default.max_generations, |n| n as u32),
         auto_rollback,
+        canary,
         abort_if,
         smoke: smoke.into_iter().map(|at| at.value).collect(),
     }
+}
+
+fn canary(section: &mut Section<'_, '_, '_>) -> Option<Canary> {
+    let weight = section.integer("weight", 1..=99);
+    let duration = section.duration("duration").unwrap_or(CANARY_DEFAULT);
+    if !section.has("weight") {
+        section.missing("weight", "weight = 10");
+    }
+    if duration > BAKE_MAX {
+        section.problem(Problem::new(
+            "out-of-range",
+            section.span_of("duration"),
+            format!("a canary lasts {BAKE_MAX} at most"),
+        ));
+    }
+    Some(Canary { weight: weight? as u8, duration })
 }
 
 fn abort_if(section: &mut Section<'_, '_, '_>) -> Option<AbortIf> {

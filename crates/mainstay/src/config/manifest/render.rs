@@ -182,6 +182,11 @@ fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     if deploy.smoke.is_empty() {
         sheet.set("smoke", Vec::<String>::new());
     }
+    if let Some(canary) = &deploy.canary {
+        sheet.table(&["deploy", "canary"]);
+        sheet.set("weight", i64::from(canary.weight));
+        sheet.set("duration", canary.duration.to_string());
+    }
     let abort_if = &deploy.abort_if;
     sheet.table(&["deploy", "abort_if"]);
     sheet.set("error_rate", abort_if.error_rate);

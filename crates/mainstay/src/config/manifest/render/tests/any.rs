@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Deploy, Drain, DrainHint, FORMAT, Limits, Listen, LivenessProbe, Logs, Manifest,
-        Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release, Restart, Route, RouteTls, Service,
-        Smoke, Source, StartupProbe, StopSignal,
+        AbortIf, Balance, Canary, Deploy, Drain, DrainHint, FORMAT, Limits, Listen, LivenessProbe, Logs,
+        Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release, Restart, Route, RouteTls,
+        Service, Smoke, Source, StartupProbe, StopSignal,
     },
     schema::CodeSchema,
 };
@@ -230,15 +230,21 @@ fn abort_if() -> impl Strategy<Value = AbortIf> {
     )
 }
 
+fn canary() -> impl Strategy<Value = Canary> {
+    (1..=99u8, 0..=3600u64).prop_map(|(weight, duration)| Canary { weight, duration: Span::secs(duration) })
+}
+
 fn deploy() -> impl Strategy<Value = Deploy> {
     let times = (1..90_000u64, 0..90_000u64, 0..=3600u64);
-    (times, 2..=64u32, any::<bool>(), abort_if(), collection::vec(smoke(), 0..3)).prop_map(
-        |((health, healthy, bake), max_generations, auto_rollback, abort_if, smoke)| Deploy {
+    let judges = (option::of(canary()), abort_if());
+    (times, 2..=64u32, any::<bool>(), judges, collection::vec(smoke(), 0..3)).prop_map(
+        |((health, healthy, bake), max_generations, auto_rollback, (canary, abort_if), smoke)| Deploy {
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
             max_generations,
             auto_rollback,
+            canary,
             abort_if,
             smoke,
         },
