@@ -28,6 +28,7 @@ mod start;
 mod tables;
 mod ticket_seeds;
 mod users;
+mod workload;
 mod world;
 
 use std::{
@@ -113,3 +114,4 @@ pub(crate) fn has_parent(folders: &Folders) -> bool {
 }
 
 pub(crate) use handover::take_over;
+pub(crate) use workload::grant as grant_workload;

@@ -132,7 +132,8 @@ async fn everything_ends(
         drain(keeper, edge, Duration::ZERO).await;
     }
     keeper.sites.shutdown().await;
-    keeper.ending.last_step("everything has stopped; `mainstay up` starts it again");
+    let again = keeper.world.ground.starts_again();
+    keeper.ending.last_step(format!("everything has stopped; `{again}` starts it again"));
     tokio::time::sleep(LAST_WORDS).await;
     ExitCode::from(supervisor::up::EXIT_DOWN)
 }

@@ -3,7 +3,7 @@
 
 use std::{
     os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::SystemTime,
@@ -33,6 +33,7 @@ use super::{
     tables::Tables,
     ticket_seeds,
     users::Users,
+    workload,
     world::Outside,
 };
 use crate::config::{
@@ -55,7 +56,11 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let machine = settings(&folders, &args)?;
     make_folders(&folders)?;
     let _lock = lock(&folders)?;
-    let ground = Arc::new(ground(folders, machine)?);
+    let workload = match args.wait_for_start {
+        true => Some(workload::granted(&folders.run, store.as_deref()).await?),
+        false => None,
+    };
+    let ground = Arc::new(ground(folders, machine, workload)?);
     let places = Places::new(&ground);
     let found = ground.supervisor.observe().await.map_err(|error| {
         Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
@@ -80,7 +85,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     for pending in &pending {
         tracing::warn!(
             pending,
-            "`mainstay down` and `mainstay up` take up what machine.toml says of the edge now."
+            again = ground.starts_again(),
+            "The edge takes up what machine.toml says of it now when everything is stopped and started again."
         );
     }
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
@@ -138,7 +144,7 @@ fn settings(folders: &Folders, args: &KeeperArgs) -> Result<Machine, Explain> {
     Ok(machine)
 }
 
-fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
+fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Result<Ground, Explain> {
     let users = Users::new(&machine);
     let edge_gid = users.edge()?.map(|user| user.ids.gid);
     let exe = machine::child::Executable::own().map_err(|error| {
@@ -147,15 +153,25 @@ fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
     let supervisor = Supervisor::open(supervisor::Settings {
         run_dir: folders.run.clone(),
         exe,
-        cgroup_parent: None,
+        cgroup_parent: workload.clone(),
         ports: machine.ports.clone(),
         tmp_dir: Some(folders.data.join("tmp")),
         edge_gid,
     })
     .map_err(|error| Explain::new("run-folder", "the run folder cannot be used").because(&error))?;
+    if let Some(group) = workload.as_deref().filter(|_| !supervisor.has_groups()) {
+        return Err(group_unusable(group));
+    }
     let salt = salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Ground { folders, machine, users, supervisor, salt, host })
+    Ok(Ground { folders, machine, users, supervisor, salt, host, under_units: workload.is_some() })
+}
+
+/// Whatever is started would stay in the keeper's own group, and end with its unit.
+fn group_unusable(group: &Path) -> Explain {
+    Explain::new("group-unusable", format!("cannot put processes into the cgroup {}", group.display()))
+        .now("nothing was started")
+        .help("mainstay.service needs `Delegate=yes` and cgroup v2: `mainstay install` writes it anew")
 }
 
 /// Data for the keeper's user; run folders that others may pass through but not list.
