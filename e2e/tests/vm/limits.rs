@@ -10,8 +10,8 @@ use crate::{
 /// A service beside the web one that takes memory without end when it is told.
 const HOG: &str = r#"
 [service.hog]
-command = ["/bin/sh", "-c", "until rm go 2>/dev/null; do sleep 0.2; done; exec tail /dev/zero"]
-working_dir = "{shared_dir}/state"
+command = ["/bin/sh", "-c", "until rm $GO 2>/dev/null; do sleep 0.2; done; exec tail /dev/zero"]
+env = { GO = "{shared_dir}/state/go" }
 limits = { memory_max = "48MiB", tasks_max = 16 }
 "#;
 
