@@ -19,9 +19,15 @@ echo 'disk_reserve = \"1MiB\"' >/etc/mainstay/machine.toml";
 
 /// From now on every read and write of the disk fails.
 const FAIL: &str = "set -e
-size=$(blockdev --getsz /dev/ubdb)
-echo \"0 $size error\" | dmsetup --noudevsync load data
+echo \"0 $(blockdev --getsz /dev/ubdb) error\" | dmsetup --noudevsync load data
 dmsetup --noudevsync suspend --noflush --nolockfs data; dmsetup --noudevsync resume data";
+
+/// The disk is well again; what a person does then.
+const MEND: &str = "set -e
+echo \"0 $(blockdev --getsz /dev/ubdb) linear /dev/ubdb 0\" | dmsetup --noudevsync load data
+dmsetup --noudevsync suspend --noflush --nolockfs data; dmsetup --noudevsync resume data
+systemctl stop mainstay; umount /var/lib/mainstay; e2fsck -fy /dev/mapper/data >/dev/null || test $? -lt 4
+mount /dev/mapper/data /var/lib/mainstay; systemctl start mainstay";
 
 #[test]
 fn a_disk_that_answers_with_errors_ends_no_app_and_refuses_deploys_in_words() {
@@ -34,8 +40,14 @@ fn a_disk_that_answers_with_errors_ends_no_app_and_refuses_deploys_in_words() {
     guest.ok(FAIL);
     let said = guest.start(service::DEPLOY).end(Duration::from_secs(90));
     assert_ne!(said.status, 0, "{said}");
-    assert!(said.text.contains("error:"), "it is told, not cut: {said}");
+    assert!(said.text.contains("error: ") && said.text.contains("caused by: "), "it is told: {said}");
     // Nothing of what runs needs the disk: requests are answered.
     assert!(service::answer(&guest).contains("release=1 "));
     assert_eq!(service::serving(&guest), 1);
+
+    let mended = guest.start(MEND).end(Duration::from_secs(90));
+    assert_eq!(mended.status, 0, "{mended}");
+    service::serves_by_itself(&guest, 1);
+    app.deploy(&guest, "two");
+    assert!(service::serving(&guest) > 1);
 }

@@ -8,5 +8,6 @@ mod service;
 
 mod disks;
 mod limits;
+mod network;
 mod power;
 mod units;
