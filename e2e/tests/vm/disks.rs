@@ -22,11 +22,12 @@ const FAIL: &str = "set -e
 echo \"0 $(blockdev --getsz /dev/ubdb) error\" | dmsetup --noudevsync load data
 dmsetup --noudevsync suspend --noflush --nolockfs data; dmsetup --noudevsync resume data";
 
-/// The disk is well again; what a person does then.
+/// The disk is well again; what a person does then. Both units are named, because `stop` waits for those that are.
 const MEND: &str = "set -e
 echo \"0 $(blockdev --getsz /dev/ubdb) linear /dev/ubdb 0\" | dmsetup --noudevsync load data
 dmsetup --noudevsync suspend --noflush --nolockfs data; dmsetup --noudevsync resume data
-systemctl stop mainstay; umount /var/lib/mainstay; e2fsck -fy /dev/mapper/data >/dev/null || test $? -lt 4
+systemctl stop mainstay mainstay-keeper; umount /var/lib/mainstay
+e2fsck -fy /dev/mapper/data >/dev/null || test $? -lt 4
 mount /dev/mapper/data /var/lib/mainstay; systemctl start mainstay";
 
 #[test]
