@@ -44,6 +44,7 @@ pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
     install::needed(&install::GUESTS)?;
     let folder = shell::target().join("vm");
     fs::create_dir_all(&folder).doing("making target/vm")?;
+    remove_stale(&folder)?;
     let image = image::kept(&folder)?;
     let binaries = binaries(&folder)?;
     // Built first: the limit is for the guests.
@@ -53,6 +54,19 @@ pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
     tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--nocapture"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     count::tests(&mut tests)
+}
+
+/// Disks of guests whose test was killed: it had no time to remove them.
+fn remove_stale(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).doing("reading target/vm")?.flatten() {
+        let name = entry.file_name();
+        // `guest-PID-XXXXXX`: see the driver in e2e.
+        let pid = name.to_str().and_then(|name| name.strip_prefix("guest-")?.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            fs::remove_dir_all(entry.path()).doing("removing the disk of a guest that is gone")?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a journey in guests has `name` in its own.

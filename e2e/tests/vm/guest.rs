@@ -84,7 +84,10 @@ impl Guest {
         };
         let image = given("MAINSTAY_TEST_IMAGE");
         let beside = image.parent().expect("the disk lies in a folder");
-        let folder = tempfile::Builder::new().prefix("guest-").tempdir_in(beside).expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("guest-{}-", std::process::id()))
+            .tempdir_in(beside)
+            .expect("a folder");
         let share = folder.path().join("share");
         fs::create_dir_all(share.join("run")).expect("the shared folder");
         fs::create_dir_all(share.join("bin")).expect("the shared folder");
