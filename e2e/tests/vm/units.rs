@@ -57,7 +57,7 @@ fn nothing_is_lost_and_each_unit_holds_its_own(guest: &Guest) {
 }
 
 #[test]
-fn the_keepers_unit_is_restarted_killed_and_stopped_dead_under_load_and_nothing_fails() {
+fn the_keepers_unit_is_restarted_killed_hung_and_upgraded_under_load_and_nothing_fails() {
     let guest = Guest::boot();
     service::install(&guest);
     App::default().deploy(&guest, "one");
@@ -82,6 +82,11 @@ fn the_keepers_unit_is_restarted_killed_and_stopped_dead_under_load_and_nothing_
         let told = guest.ok(&format!("journalctl -u mainstay-keeper | grep -c '{word}'"));
         assert_ne!(told.trim(), "0");
     }
+    // An upgrade: another program, and a keeper that runs it.
+    let said = guest.ok("cp /share/bin/mainstay /srv/mainstay; echo >>/srv/mainstay; /srv/mainstay install");
+    assert!(said.contains("copied /srv/mainstay to /usr/local/bin/mainstay"), "{said}");
+    assert!(said.contains("restarted mainstay-keeper.service: everything serves on"), "{said}");
+    guest.ok("cmp /srv/mainstay /proc/$(systemctl show -P MainPID mainstay-keeper)/exe");
     service::enough(&guest, judge);
     assert_eq!(instances(&guest), before, "no instance was started anew");
 }

@@ -12,7 +12,7 @@ use model::Explain;
 
 use crate::{
     cli::Globals,
-    config::folders::{Folders, Kind},
+    config::folders::Folders,
     keeper,
     output::{json, line},
 };
@@ -42,9 +42,14 @@ impl Install {
         only_the_service(globals)?;
         booted_by_systemd(Path::new("/run/systemd/system"))?;
         let wanted = plan::Wanted::of_this_program(!self.no_start)?;
-        let steps = plan::plan(&wanted, &look::look(&wanted)?);
+        let found = look::look(&wanted)?;
+        let steps = plan::plan(&wanted, &found);
         if !self.dry_run && !steps.is_empty() {
-            may_begin(&steps)?;
+            only_root()?;
+            // A keeper that `mainstay up` has started would be in the way of the unit's.
+            if steps.contains(&Step::Start) && !found.keeper_active {
+                nobody_else_runs(&Folders::service())?;
+            }
             apply::apply(&steps, |step| {
                 if !globals.json {
                     line(format!("{} {}", step.words().past, step.words().what));
@@ -64,10 +69,13 @@ impl Install {
         if self.dry_run {
             steps.iter().for_each(|step| line(format!("would {} {}", step.words().verb, step.words().what)));
         }
-        line(match (steps.is_empty(), self.dry_run) {
-            (true, _) => "Everything is in its place; nothing was changed.",
-            (false, true) => "Nothing was changed.",
-            (false, false) => "Mainstay is a service of this machine; `mainstay status --machine` shows it.",
+        line(match (steps.is_empty(), self.dry_run, self.no_start) {
+            (true, ..) => "Everything is in its place; nothing was changed.",
+            (false, true, _) => "Nothing was changed.",
+            (false, false, true) => "Mainstay is installed; `systemctl start mainstay` starts it.",
+            (false, false, false) => {
+                "Mainstay is a service of this machine; `mainstay status --machine` shows it."
+            }
         });
     }
 }
@@ -93,26 +101,46 @@ fn booted_by_systemd(mark: &Path) -> Result<(), Explain> {
         .help("let what starts things here (the container, another init) run `mainstay up`; it needs no installation"))
 }
 
-fn may_begin(steps: &[Step]) -> Result<(), Explain> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(Explain::new("not-root", "only root can install a service")
-            .now("nothing was changed")
-            .help("sudo mainstay install; `--dry-run` shows what it would do"));
+fn only_root() -> Result<(), Explain> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
     }
-    let folders = Folders::service();
-    debug_assert_eq!(folders.kind, Kind::Service);
-    // A keeper that `mainstay up` has started would be in the way of the unit's.
-    if steps.contains(&Step::Start) && folders.data.is_dir() && keeper::runs(&folders)? {
-        return Err(Explain::new("already-up", "a `mainstay up` runs for the machine's data folder already")
-            .now("nothing was changed")
-            .help("`mainstay down` ends it; then install, and the service starts what it served"));
+    Err(Explain::new("not-root", "only root can install a service")
+        .now("nothing was changed")
+        .help("sudo mainstay install; `--dry-run` shows what it would do"))
+}
+
+fn nobody_else_runs(folders: &Folders) -> Result<(), Explain> {
+    if !folders.data.is_dir() || !keeper::runs(folders)? {
+        return Ok(());
     }
-    Ok(())
+    Err(Explain::new("already-up", "a `mainstay up` runs for the machine's data folder already")
+        .now("nothing was changed")
+        .help("`mainstay down` ends it; then install, and the service starts what it served"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mainstay_up_for_the_same_data_is_not_pushed_aside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folders = Folders { data: folder.path().join("data"), ..Folders::service() };
+        assert!(nobody_else_runs(&folders).is_ok(), "nothing was ever here");
+        std::fs::create_dir(&folders.data).expect("made");
+        assert!(nobody_else_runs(&folders).is_ok());
+        // The lock is a process's own: somebody else must hold it.
+        let held = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()";
+        let mut other = std::process::Command::new("python3");
+        other.args(["-c", held]).arg(folders.data.join("keeper.lock"));
+        other.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut other = other.spawn().expect("python3 is there for the journeys");
+        let told = std::io::Read::read(other.stdout.as_mut().expect("piped"), &mut [0]);
+        assert_eq!(told.expect("it holds the lock"), 1);
+        assert_eq!(nobody_else_runs(&folders).expect_err("in the way").code, "already-up");
+        other.kill().and_then(|()| other.wait()).expect("ended");
+    }
 
     #[test]
     fn without_systemd_it_says_what_to_run_instead() {

@@ -160,18 +160,11 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
     })
     .map_err(|error| Explain::new("run-folder", "the run folder cannot be used").because(&error))?;
     if let Some(group) = workload.as_deref().filter(|_| !supervisor.has_groups()) {
-        return Err(group_unusable(group));
+        return Err(workload::unusable(group));
     }
     let salt = salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Ground { folders, machine, users, supervisor, salt, host, under_units: workload.is_some() })
-}
-
-/// Whatever is started would stay in the keeper's own group, and end with its unit.
-fn group_unusable(group: &Path) -> Explain {
-    Explain::new("group-unusable", format!("cannot put processes into the cgroup {}", group.display()))
-        .now("nothing was started")
-        .help("mainstay.service needs `Delegate=yes` and cgroup v2: `mainstay install` writes it anew")
 }
 
 /// Data for the keeper's user; run folders that others may pass through but not list.

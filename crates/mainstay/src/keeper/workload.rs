@@ -65,6 +65,13 @@ pub(crate) fn grant(run: &Path, group: &Path) -> io::Result<()> {
     }
 }
 
+/// Whatever is started would stay in the keeper's own group, and end with its unit.
+pub(super) fn unusable(group: &Path) -> Explain {
+    Explain::new("group-unusable", format!("cannot put processes into the cgroup {}", group.display()))
+        .now("nothing was started")
+        .help("mainstay.service needs `Delegate=yes` and cgroup v2: `mainstay install` writes it anew")
+}
+
 /// A word about a group that is gone is one about a unit that has ended.
 fn read(run: &Path) -> Option<PathBuf> {
     let group = PathBuf::from(machine::fs::read_text(&word(run), WORD_BYTES_MAX).ok()?);
