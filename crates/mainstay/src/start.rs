@@ -87,11 +87,14 @@ async fn answers(client: &Client) -> Result<(), Explain> {
 async fn all_ready(client: &Client) -> Vec<App> {
     let until = Instant::now() + READY_WITHIN;
     loop {
-        let late: Vec<_> = client.apps().await.unwrap_or_default().into_iter().filter(is_late).collect();
-        if late.is_empty() || Instant::now() >= until {
-            return late;
+        let apps = client.apps().await;
+        let is_over = Instant::now() >= until;
+        match apps.map(|apps| apps.into_iter().filter(is_late).collect::<Vec<_>>()) {
+            Ok(late) if late.is_empty() || is_over => return late,
+            // A keeper that has just died says nothing about the apps; the next one will.
+            Err(_) if is_over => return Vec::new(),
+            Ok(_) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
