@@ -29,7 +29,10 @@ fn the_node_app_passes_before_the_judge() {
     let load =
         Load { writers: 0, websockets: 0, answer_bytes_max: 200, events: 4, streams: 5, ..Load::mixed() };
     let load = Load { event_every: Duration::from_millis(50), pause_max: Duration::from_millis(300), ..load };
-    let judge = Judge::start(Target { address, tls: None, host: "bench.test".into() }, load);
+    let judge = Judge::start(
+        Target { address, tls: None, host: "bench.test".into(), patience: testkit::judge::ANSWER_TIMEOUT },
+        load,
+    );
     judge.expect_release(1);
     judge.wait_answers(200);
     let report = judge.finish(None);

@@ -9,6 +9,7 @@ mod lint;
 mod run;
 mod shell;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ use clap::Parser;
 enum Command {
     Run(run::Args),
     Test(test::Args),
+    Vm(vm::Args),
     Lint(lint::Args),
     Bench(bench::Args),
     Docs(docs::Args),
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Vm(args) => vm::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),

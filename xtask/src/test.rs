@@ -2,8 +2,8 @@
 //!
 //! Every step counts: a formatting check as one, a test run as many as it says. The last line sums all.
 
-mod count;
-mod install;
+pub(crate) mod count;
+pub(crate) mod install;
 
 use std::process::{Command, ExitCode};
 
@@ -11,13 +11,14 @@ use crate::{
     build::{self, Profile},
     lint,
     shell::{self, Result},
+    vm,
 };
 use count::Count;
 
 /// Install what the tests need, then check and test everything; the last line is `N passed, M failed`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only one part (format, clippy, lint, units, journeys) or only tests with this in their name
+    /// Only one part (format, clippy, lint, units, journeys, vm) or only tests with this in their name
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// The long form of a journey, as it runs before a release
@@ -28,11 +29,17 @@ pub(crate) struct Args {
 /// A part of the run, by the name that `--only` takes.
 type Part = (&'static str, fn() -> Result<Count>);
 
-const PARTS: [Part; 5] =
-    [("format", format), ("clippy", clippy), ("lint", lints), ("units", units), ("journeys", journeys)];
+const PARTS: [Part; 6] = [
+    ("format", format),
+    ("clippy", clippy),
+    ("lint", lints),
+    ("units", units),
+    ("journeys", journeys),
+    ("vm", || vm::journeys(None)),
+];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    install::needed()?;
+    install::needed(&install::TESTS)?;
     let count = match (&args.long, &args.only) {
         (Some(name), _) => long(name)?,
         (None, None) => {
@@ -40,21 +47,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         (None, Some(name)) => only(name)?,
     };
-    count.failed_names.iter().for_each(|name| println!("failed: {name}"));
-    // Nothing found is no success: a mistyped name must not look like a good run.
-    let empty = count.passed + count.failed == 0;
-    if empty {
-        println!("nothing was run");
-    }
-    println!("{} passed, {} failed", count.passed, count.failed);
-    Ok(if count.failed == 0 && !empty { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(count::conclude(&count))
 }
 
 fn only(name: &str) -> Result<Count> {
     if let Some((_, part)) = PARTS.iter().find(|(part, _)| *part == name) {
         return part();
     }
-    count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast", "--", name, "--test-threads=1"]))
+    let here =
+        count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast", "--", name, "--test-threads=1"]))?;
+    let in_guests = if vm::has(name)? { vm::journeys(Some(name))? } else { Count::default() };
+    Ok(here + in_guests)
 }
 
 fn long(name: &str) -> Result<Count> {
@@ -68,8 +71,11 @@ fn format() -> Result<Count> {
 }
 
 fn clippy() -> Result<Count> {
-    let command = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    Ok(step("cargo clippy", shell::cargo().args(command)))
+    let all = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    // No `cargo test` runs it by itself, so no "all targets" has it either.
+    let in_guests = ["clippy", "--locked", "-p", "e2e", "--test", "vm", "--", "-D", "warnings"];
+    Ok(step("cargo clippy", shell::cargo().args(all))
+        + step("cargo clippy of vm", shell::cargo().args(in_guests)))
 }
 
 fn lints() -> Result<Count> {

@@ -141,7 +141,7 @@ impl Pm2s {
 impl Rig for Pm2s {
     fn target(&self) -> Target {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        Target { address, tls: None, host: "bench.test".into() }
+        Target { address, tls: None, host: "bench.test".into(), patience: testkit::judge::ANSWER_TIMEOUT }
     }
 
     fn deploy(&mut self, variables: &Variables) -> i32 {

@@ -31,6 +31,8 @@ use crate::{
 
 /// Bound: attempts at one request, whatever the cause.
 const ATTEMPTS_MAX: u32 = 4;
+/// How often a request looks that waits for the first ready upstream of a pool.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Plain HTTP to a route that wants TLS is sent there; 404 for TLS to a route that wants none.
 pub(crate) fn redirect(
@@ -177,6 +179,21 @@ fn overdue(flight: &Flight, cx: &mut std::task::Context<'_>, header_timeout: Dur
     }
 }
 
+/// After a start of everything the edge is there before the apps are. Waits while this pool has had no ready upstream yet
+/// and may soon; `true`: it waited, and now there is one.
+async fn first_ready(ctx: &Ctx, flight: &Flight) -> bool {
+    let Some(pool) = flight.lease.as_ref().map(|lease| Arc::clone(&lease.pool)) else { return false };
+    let mut waited = false;
+    while !pool.has_been_ready() {
+        if !ctx.worker.shared.awaits_first_ready() {
+            return false;
+        }
+        waited = true;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    waited
+}
+
 /// The search for an upstream that takes a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
@@ -223,7 +240,14 @@ impl Search {
         let worker = &ctx.worker;
         let limits = &worker.shared.settings.limits;
         loop {
-            let upstream = self.next(ctx, flight)?;
+            let upstream = match self.next(ctx, flight) {
+                // Nothing was sent, and nothing is known against those that were tried.
+                Err(_) if first_ready(ctx, flight).await => {
+                    self.tried.clear();
+                    continue;
+                }
+                next => next?,
+            };
             if !self.fresh {
                 let pooled =
                     worker.idle.take(upstream.process, may_send_twice, limits.upstream_idle_timeout.0);

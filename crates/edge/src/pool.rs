@@ -166,6 +166,11 @@ pub(crate) struct PoolState {
 }
 
 impl PoolState {
+    /// Whether any of its upstreams is ready or once was, as far as this edge knows.
+    pub(crate) fn has_been_ready(&self) -> bool {
+        self.config.load().upstreams.iter().any(|upstream| upstream.was_ready())
+    }
+
     pub(crate) fn new(site: &Site, pool: &Pool, config: Config) -> Self {
         Self {
             id: pool.id.clone(),

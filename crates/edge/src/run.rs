@@ -239,8 +239,8 @@ async fn wait_for_end(
     let mut looks = tokio::time::interval(Duration::from_millis(50));
     while !threads.is_empty() {
         tokio::select! {
-            _ = signals.terminate.recv() => drop(control.shut_down(within)),
-            _ = signals.interrupt.recv() => drop(control.shut_down(within)),
+            _ = signals.terminate.recv() => end_by_signal(control, within),
+            _ = signals.interrupt.recv() => end_by_signal(control, within),
             _ = looks.tick() => control.director.turn(),
         }
         let (ended, running) = threads.drain(..).partition(|(_, thread)| thread.is_finished());
@@ -249,6 +249,13 @@ async fn wait_for_end(
         ended.into_iter().try_for_each(|thread| collect(shared, thread))?;
     }
     Ok(())
+}
+
+/// An order by the control socket said how long it may take; the signal that comes after it says only that it should.
+fn end_by_signal(control: &Control, within: Duration) {
+    if !control.director.shared.is_stopping() {
+        control.shut_down(within);
+    }
 }
 
 /// A worker that has ended. Whether it was asked to is a fact of the moment: an order that came since the last look

@@ -132,6 +132,9 @@ pub struct Limits {
     pub send_timeout: Span,
     /// To an upstream.
     pub connect_timeout: Span,
+    /// From the edge's start on, a request for a pool of which nothing was ready yet waits for its first: apps start
+    /// with the machine, after the edge.
+    pub first_ready_within: Span,
     /// A pooled upstream connection without a request.
     pub upstream_idle_timeout: Span,
     /// Idle upstream connections that one worker keeps per upstream.
@@ -153,6 +156,7 @@ impl Default for Limits {
             body_rate_min: ByteSize(64),
             send_timeout: Span::secs(60),
             connect_timeout: Span::secs(5),
+            first_ready_within: Span::secs(30),
             upstream_idle_timeout: Span::secs(1),
             upstream_idle_max: 256,
             h2_streams_max: 128,

@@ -17,7 +17,7 @@ use machine::pulse::Pulse;
 
 use crate::{
     access_log::Log,
-    clock::{NEVER, now_ms},
+    clock::{NEVER, ms, now_ms},
     entry::TurnedAway,
     metrics::Shard,
     route::Snapshot,
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) pulse: Option<Pulse>,
     /// Counted up whenever deadlines moved, so that sleeping requests look.
     pub(crate) drain_epoch: AtomicU64,
+    /// In the edge's milliseconds: nothing that starts with the machine is awaited after it.
+    awaits_until: u64,
     stopping: AtomicBool,
     /// When workers end whatever is open.
     stop_at: AtomicU64,
@@ -66,6 +68,7 @@ impl Shared {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
+            awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
             settings,
             snapshot: ArcSwap::default(),
             https_port,
@@ -79,6 +82,11 @@ impl Shared {
             stopping: AtomicBool::new(false),
             stop_at: AtomicU64::new(NEVER),
         }
+    }
+
+    /// Whether what has never been ready may be about to be, because everything starts.
+    pub(crate) fn awaits_first_ready(&self) -> bool {
+        now_ms() < self.awaits_until && !self.is_stopping()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -101,6 +101,21 @@ pub fn make_system_account(name: &str, home: &std::path::Path) -> io::Result<Acc
     }
 }
 
+/// Makes a system group, by `groupadd`. One that is there is taken as it is.
+///
+/// # Errors
+/// `PermissionDenied` for anyone but root; what `groupadd` said.
+pub fn make_system_group(name: &str) -> io::Result<u32> {
+    if let Some(gid) = group(name)? {
+        return Ok(gid);
+    }
+    let made = Command::new("groupadd").args(["--system", "--", name]).output()?;
+    match group(name)? {
+        Some(gid) => Ok(gid),
+        None => Err(io::Error::other(format!("groupadd: {}", String::from_utf8_lossy(&made.stderr).trim()))),
+    }
+}
+
 fn record(
     ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int,
 ) -> io::Result<Option<Account>> {

@@ -89,6 +89,7 @@ pub enum Colour {
 pub enum Command {
     Init(commands::init::Init),
     Check(commands::check::Check),
+    Install(commands::install::Install),
     Up(commands::up::Up),
     Down(commands::down::Down),
     Deploy(commands::deploy::Deploy),
@@ -167,6 +168,7 @@ fn run(cli: Cli) -> Result<ExitCode, Explain> {
     match cli.command {
         Command::Init(args) => args.run(globals),
         Command::Check(args) => args.run(&session()),
+        Command::Install(args) => args.run(globals),
         Command::Up(args) => crate::run::up(args, globals),
         Command::Down(args) => args.run(&session()),
         Command::Deploy(args) => args.run(&session()),

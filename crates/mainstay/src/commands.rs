@@ -13,6 +13,7 @@ pub mod down;
 pub mod events;
 pub mod exec;
 pub mod init;
+pub mod install;
 pub mod logs;
 pub mod man;
 pub mod migrate;

@@ -9,6 +9,7 @@ pub enum Verb {
     Shim,
     Edge,
     Unpack,
+    Start,
 }
 
 impl Verb {
@@ -19,6 +20,7 @@ impl Verb {
             "shim" => Some(Self::Shim),
             "edge" => Some(Self::Edge),
             "unpack" => Some(Self::Unpack),
+            "start" => Some(Self::Start),
             _ => None,
         }
     }
@@ -32,5 +34,6 @@ pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
         Verb::Shim => supervisor::shim::main(rest()),
         Verb::Edge => crate::run::edge(args),
         Verb::Unpack => release::unpack::unpack_main(rest()),
+        Verb::Start => crate::start::main(),
     }
 }

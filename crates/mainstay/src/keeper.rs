@@ -34,6 +34,7 @@ mod start;
 mod tables;
 mod ticket_seeds;
 mod users;
+mod workload;
 mod world;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -95,3 +96,4 @@ pub(crate) fn has_parent(folders: &Folders) -> Option<bool> {
 }
 
 pub(crate) use handover::take_over;
+pub(crate) use workload::grant as grant_workload;

@@ -14,6 +14,7 @@ pub mod progress;
 pub mod report;
 mod run;
 pub mod session;
+mod start;
 
 /// Of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -75,6 +75,7 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
         listen_tls: args.listen_tls,
         ready_file: args.ready_file,
         within: args.within,
+        wait_for_start: false,
     };
     let code = supervisor::up::main(UpSettings {
         run_dir: folders.run.clone(),

@@ -64,7 +64,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// [`BindError::Taken`] if somebody does; what else binding says.
 pub fn check_free(address: SocketAddr) -> Result<(), BindError> {
-    let alone = || {
+    let alone = |address: SocketAddr| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -73,10 +73,21 @@ pub fn check_free(address: SocketAddr) -> Result<(), BindError> {
         socket.bind(&address.into())?;
         socket.listen(1)
     };
-    match alone() {
-        Err(error) if !is_without_ipv6(&error) => Err(told(address, error)),
-        _ => Ok(()),
+    match alone(address) {
+        // As `bind_set` would do it.
+        Err(error) if is_without_ipv6(&error) && address.ip().is_unspecified() => {
+            alone(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        Err(error) if is_without_ipv6(&error) => Ok(()),
+        other => other,
     }
+    .map_err(|error| told(address, error))
+}
+
+/// Whether what is `bound` is what `bind_set` makes of `wanted`, on this machine or on one without IPv6.
+pub fn is_made_of(bound: SocketAddr, wanted: SocketAddr) -> bool {
+    let is_fallback = wanted.is_ipv6() && wanted.ip().is_unspecified() && bound.ip() == Ipv4Addr::UNSPECIFIED;
+    (bound.ip() == wanted.ip() || is_fallback) && (wanted.port() == 0 || bound.port() == wanted.port())
 }
 
 /// Where a descriptor is bound; `None` for one that is no internet socket.
@@ -130,6 +141,16 @@ mod tests {
         assert!(matches!(check_free(address), Err(BindError::Taken { .. })));
         drop(set);
         check_free(address).unwrap();
+    }
+
+    #[test]
+    fn a_listener_is_known_by_what_was_asked_for_also_without_ipv6() {
+        let is_made_of =
+            |bound: &str, wanted: &str| is_made_of(bound.parse().unwrap(), wanted.parse().unwrap());
+        assert!(is_made_of("[::]:80", "[::]:80") && is_made_of("127.0.0.1:4123", "127.0.0.1:0"));
+        assert!(is_made_of("0.0.0.0:80", "[::]:80"), "a machine without IPv6 has no other");
+        assert!(!is_made_of("[::]:80", "0.0.0.0:80"), "IPv4 alone was asked for");
+        assert!(!is_made_of("0.0.0.0:81", "[::]:80") && !is_made_of("127.0.0.1:80", "[::]:80"));
     }
 
     #[test]

@@ -1,23 +1,16 @@
 //! A site's end: for now (`mainstay down`, the next start brings it up again) or for good (`mainstay destroy`).
 
-use std::time::Duration;
-
 use model::Explain;
-use tokio::time::Instant;
 
 use crate::{
-    commit::open_words,
     scene::{Scene, remove},
-    state::{Group, Leaving, LeavingStage, State},
+    state::Group,
     world::{SiteTable, World},
 };
 
-/// Drains by class for at most `within`, then stops everything. The books keep what should run.
-pub(crate) async fn down<W: World>(at: &Scene<W>, within: Duration) -> Result<(), Explain> {
-    let state = at.books.read();
-    let until = Instant::now() + within;
-    drain_all(at, &state, until).await;
-    let groups: Vec<Group> = state.groups().cloned().collect();
+/// Stops everything. The books keep what should run, and the table of the edge stays: who drains is the edge, before.
+pub(crate) async fn down<W: World>(at: &Scene<W>) -> Result<(), Explain> {
+    let groups: Vec<Group> = at.books.read().groups().cloned().collect();
     let errors = at.stop_groups(&groups).await;
     at.books.change(|state| {
         state.down = true;
@@ -25,29 +18,6 @@ pub(crate) async fn down<W: World>(at: &Scene<W>, within: Duration) -> Result<()
         state.candidate.clear();
     })?;
     errors.into_iter().next().map_or(Ok(()), Err)
-}
-
-/// Shows the edge a table in which everything drains, and waits for what is open.
-async fn drain_all<W: World>(at: &Scene<W>, state: &State, until: Instant) {
-    let mut leaving = state.clone();
-    let deploy = model::DeployId(ulid::Ulid::nil());
-    let stage = LeavingStage::Draining;
-    let live = std::mem::take(&mut leaving.live);
-    leaving.leaving.extend(live.into_iter().map(|group| Leaving { group, stage, deploy }));
-    {
-        let _pointer = at.pointer.lock().await;
-        if let Err(error) = at.publish_state(&leaving).await {
-            tracing::warn!(site = %at.site, %error, "The edge is not told that the site drains.");
-        }
-    }
-    while Instant::now() < until {
-        // An edge that does not answer says nothing about what it holds: it may be busy, or its successor adopts.
-        let pools = at.pools().await;
-        if pools.is_ok_and(|pools| pools.iter().all(|pool| open_words(pool.open).is_none())) {
-            return;
-        }
-        tokio::time::sleep(at.settings.tick).await;
-    }
 }
 
 /// Takes the site off the machine; with `with_data` also what a person or the app put there, its shared folder and its

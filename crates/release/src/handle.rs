@@ -3,8 +3,6 @@
 //! The site itself is a task of its own ([`crate::site`]); this is the sending end of its bounded queue. Handles are
 //! cheap to clone. Every method is cancel-safe: a dropped call may still be carried out.
 
-use std::time::Duration;
-
 use api::{
     deploy::{Cancelled, Plan, Record, Rollback, Started},
     jobs::{Restart, Scale},
@@ -40,7 +38,8 @@ pub(crate) enum Command {
     Events(DeployId, u64, Reply<EventStream>),
     MigrateStatus(Reply<MigrateStatus>),
     Runnable(Option<ServiceName>, Reply<Runnable>),
-    Down(Duration, Reply<()>),
+    Settle(Reply<()>),
+    Down(Reply<()>),
     Destroy(bool, Reply<()>),
 }
 
@@ -63,6 +62,7 @@ impl Command {
             | Self::Config(..)
             | Self::MigrateStatus(..)
             | Self::Runnable(..)
+            | Self::Settle(..)
             | Self::Down(..)
             | Self::Destroy(..) => false,
         }
@@ -172,10 +172,16 @@ impl SiteHandle {
         self.ask(|reply| Command::Runnable(service, reply)).await
     }
 
-    /// Drains by class for at most `within`, then stops every instance; the next start brings up the same releases. A
-    /// deploy in flight is cancelled first. The site takes no deploys afterwards.
-    pub async fn down(&self, within: Duration) -> Result<(), Refused> {
-        self.ask(|reply| Command::Down(within, reply)).await
+    /// Cancels the deploy in flight and returns when it has ended; what serves then serves on. The site takes no deploys
+    /// afterwards.
+    pub async fn settle(&self) -> Result<(), Refused> {
+        self.ask(Command::Settle).await
+    }
+
+    /// Stops every instance; the next start brings up the same releases. What is open is cut: it is for the edge to
+    /// drain before. Settles first.
+    pub async fn down(&self) -> Result<(), Refused> {
+        self.ask(Command::Down).await
     }
 
     /// See [`crate::Sites::destroy`], which also forgets the site.

@@ -244,16 +244,16 @@ impl<W: World> Actor<W> {
             Command::Events(deploy, from, reply) => drop(reply.send(self.events(deploy, from))),
             Command::MigrateStatus(reply) => drop(reply.send(Ok(self.migrate_status()))),
             Command::Runnable(service, reply) => drop(reply.send(self.runnable(service))),
-            Command::Down(within, reply) => {
-                self.end_run().await;
-                self.lock = Lock::Down;
-                self.jobs.shutdown().await;
-                let _ = reply.send(crate::down::down(&self.at, within).await.map_err(Refused::failed));
+            Command::Settle(reply) => {
+                self.settle().await;
+                let _ = reply.send(Ok(()));
+            }
+            Command::Down(reply) => {
+                self.settle().await;
+                let _ = reply.send(crate::down::down(&self.at).await.map_err(Refused::failed));
             }
             Command::Destroy(with_data, reply) => {
-                self.end_run().await;
-                self.lock = Lock::Down;
-                self.jobs.shutdown().await;
+                self.settle().await;
                 let destroyed = crate::down::destroy(&self.at, with_data).await;
                 let gone = destroyed.is_ok();
                 let _ = reply.send(destroyed.map_err(Refused::failed));
@@ -421,6 +421,13 @@ impl<W: World> Actor<W> {
     }
 
     /// Ends the run in flight, because the site ends, and waits for it.
+    /// Nothing is at work afterwards, and nothing may begin. Again and again is no harm.
+    async fn settle(&mut self) {
+        self.end_run().await;
+        self.lock = Lock::Down;
+        self.jobs.shutdown().await;
+    }
+
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {

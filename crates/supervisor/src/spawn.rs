@@ -128,6 +128,11 @@ impl Supervisor {
         launch::launch(self, order).await
     }
 
+    /// Whether processes get cgroups of their own; without, they stay in that of this process and end with its unit.
+    pub fn has_groups(&self) -> bool {
+        self.inner.tree.is_some()
+    }
+
     /// What this machine does not give, in sentences for `status`; empty: nothing is missing.
     pub fn lost_abilities(&self) -> Vec<String> {
         let Some(tree) = &self.inner.tree else {

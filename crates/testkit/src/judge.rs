@@ -40,6 +40,9 @@ pub struct Target {
     pub tls: Option<SocketAddr>,
     /// Sent as `Host` and as the name in TLS.
     pub host: String,
+    /// A connection, an answer's head or its body that takes longer is a failure: [`ANSWER_TIMEOUT`], where a journey
+    /// does not say why its clients wait longer.
+    pub patience: Duration,
 }
 
 /// How many clients of each kind, and their pace.

@@ -20,7 +20,11 @@ use tempfile::TempDir;
 pub use app::FakeApp;
 pub use cli::{Running, Said};
 
-use crate::{binaries, http, judge::Target, wait};
+use crate::{
+    binaries, http,
+    judge::{ANSWER_TIMEOUT, Target},
+    wait,
+};
 
 /// How long a start may take on a machine with other work.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -106,7 +110,12 @@ impl Mainstay {
 
     /// The judge's target for requests with this `Host`; half of the clients speak TLS.
     pub fn target(&self, host: &str) -> Target {
-        Target { address: self.http(), tls: Some(self.https()), host: host.to_owned() }
+        Target {
+            address: self.http(),
+            tls: Some(self.https()),
+            host: host.to_owned(),
+            patience: ANSWER_TIMEOUT,
+        }
     }
 
     /// Where the edge takes plain HTTP.

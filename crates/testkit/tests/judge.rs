@@ -37,7 +37,15 @@ impl App {
     }
 
     fn judge(&self, load: Load) -> Judge {
-        Judge::start(Target { address: self.address, tls: None, host: "app.test".into() }, load)
+        Judge::start(
+            Target {
+                address: self.address,
+                tls: None,
+                host: "app.test".into(),
+                patience: testkit::judge::ANSWER_TIMEOUT,
+            },
+            load,
+        )
     }
 }
 

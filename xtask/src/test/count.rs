@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     ops::Add,
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
 use crate::shell::{self, Doing, Result};
@@ -25,8 +25,20 @@ impl Add for Count {
     }
 }
 
+/// Prints what failed and the last line of a run; how the run ends.
+pub(crate) fn conclude(count: &Count) -> ExitCode {
+    count.failed_names.iter().for_each(|name| println!("failed: {name}"));
+    // Nothing found is no success: a mistyped name must not look like a good run.
+    let empty = count.passed + count.failed == 0;
+    if empty {
+        println!("nothing was run");
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed == 0 && !empty { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// Runs a `cargo test`, shows its output as it comes, and sums its results.
-pub(super) fn tests(command: &mut Command) -> Result<Count> {
+pub(crate) fn tests(command: &mut Command) -> Result<Count> {
     let words = shell::words(command);
     println!("$ {words}");
     let mut child = command.stdout(Stdio::piped()).spawn().doing(&words)?;

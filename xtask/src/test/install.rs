@@ -8,7 +8,9 @@ use std::{
 use crate::shell::{self, Doing, Error, Result};
 
 /// A command that shows whether it is there, and the package that brings it.
-const NEEDED: [(&[&str], &str); 6] = [
+type Need = (&'static [&'static str], &'static str);
+
+pub(crate) const TESTS: [Need; 6] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -16,12 +18,20 @@ const NEEDED: [(&[&str], &str); 6] = [
     (&["setpriv", "--version"], "util-linux"),
     (&["cc", "--version"], "gcc"),
 ];
+/// Of the journeys in guests.
+pub(crate) const GUESTS: [Need; 5] = [
+    (&["linux.uml", "--version"], "user-mode-linux"),
+    (&["debootstrap", "--version"], "debootstrap"),
+    (&["mkfs.ext4", "-V"], "e2fsprogs"),
+    (&["setpriv", "--version"], "util-linux"),
+    (&["strip", "--version"], "binutils"),
+];
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing; without root, says the command that would.
-pub(super) fn needed() -> Result<()> {
+pub(crate) fn needed(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> =
-        NEEDED.iter().filter(|(probe, _)| !works(probe)).map(|(_, package)| *package).collect();
+        needs.iter().filter(|(probe, _)| !works(probe)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
+use edge::table::Table;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
+use model::Span;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::*;
@@ -96,13 +98,33 @@ async fn with_no_instance_left_the_answer_is_503_with_retry_after() {
     let gone = App::named("gone").await;
     let table = live(&[&gone]);
     drop(gone);
-    let edge = Edge::start(&table).await;
+    let edge = Edge::start_with(&table, |settings| settings.limits.first_ready_within = Span::secs(0)).await;
     let answer =
         edge.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept: text/html\r\n\r\n").await;
     assert_eq!(status(&answer), 503);
     assert!(answer.contains("retry-after: ") && answer.contains("<!doctype html>"), "{answer}");
     let status = edge.client.status().await.unwrap();
     assert!(status.pools[0].upstreams[0].connect_errors_total > 0);
+}
+
+/// After a start of the machine the edge is there first: whoever comes then is not sent away.
+#[tokio::test]
+async fn a_request_that_comes_before_any_instance_waits_for_the_first() {
+    let gone = App::named("gone").await;
+    let before = live(&[&gone]);
+    drop(gone);
+    let edge = Edge::start(&before).await;
+    let ask = |method: &str| {
+        format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+    };
+    let asked = ["GET", "POST"].map(|method| tokio::spawn(raw(edge.http, ask(method))));
+    edge.until(|status| status.pools[0].upstreams[0].connect_errors_total >= 2).await;
+    let app = App::named("here").await;
+    edge.serve(&Table { epoch: before.epoch + 1, ..live(&[&app]) }).await;
+    for answer in asked {
+        let answer = answer.await.unwrap();
+        assert_eq!((status(&answer), body(&answer).as_str()), (200, "here"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use crate::{
 /// Drain and stop this machine's Mainstay, with all its apps
 ///
 /// No new request is taken; open ones end by their class (requests, streams, WebSockets) within the limit, then every
-/// instance gets its stop signal. The next `mainstay up` starts the last served release of each app.
+/// instance gets its stop signal. The next `mainstay up`, or `systemctl restart mainstay`, starts the last served release
+/// of each app.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay down\n  mainstay down --within 5m     streams get five minutes to end\n  mainstay down --within 0s     at once"

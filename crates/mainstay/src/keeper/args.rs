@@ -18,6 +18,9 @@ pub(crate) struct KeeperArgs {
     pub(crate) ready_file: Option<PathBuf>,
     #[arg(long)]
     pub(crate) within: Option<Span>,
+    /// Under systemd: begin when `mainstay start` gives the cgroup for everything that is started here.
+    #[arg(long)]
+    pub(crate) wait_for_start: bool,
 }
 
 impl KeeperArgs {
@@ -49,6 +52,9 @@ impl KeeperArgs {
         if let Some(within) = self.within {
             say("--within", within.to_string().into());
         }
+        if self.wait_for_start {
+            words.push("--wait-for-start".into());
+        }
         words
     }
 }
@@ -63,10 +69,12 @@ mod tests {
             data: Some("/srv/a b".into()),
             listen: vec!["127.0.0.1:0".parse().expect("an address"), "[::1]:81".parse().expect("an address")],
             within: Some(Span::secs(5)),
+            wait_for_start: true,
             ..KeeperArgs::default()
         };
         let words: Vec<OsString> = std::iter::once("mainstay".into()).chain(meant.words()).collect();
         let read = KeeperArgs::parse(&words).expect("readable");
         assert_eq!((read.data, read.listen, read.within), (meant.data, meant.listen, meant.within));
+        assert!(read.wait_for_start);
     }
 }

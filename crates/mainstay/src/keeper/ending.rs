@@ -57,7 +57,7 @@ impl Ending {
             return Ok(());
         }
         let explain = Explain::new("going-down", "Mainstay is draining and stopping here")
-            .help("`mainstay up` starts it again with what was served");
+            .help("wait for its end and start it again: what was served comes back");
         Err(Refusal::new(Why::Unavailable, explain))
     }
 

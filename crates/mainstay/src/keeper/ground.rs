@@ -15,9 +15,16 @@ pub(crate) struct Ground {
     pub salt: Vec<u8>,
     /// This host's name, for records.
     pub host: String,
+    /// Started by `mainstay-keeper.service`, with everything else in the cgroup of `mainstay.service`.
+    pub under_units: bool,
 }
 
 impl Ground {
+    /// What a person types after everything has stopped.
+    pub(crate) fn starts_again(&self) -> &'static str {
+        if self.under_units { "systemctl restart mainstay" } else { "mainstay up" }
+    }
+
     /// The account that `site` runs as; `None`: this process's own.
     pub(crate) fn user(&self, site: &Site) -> Result<Option<supervisor::User>, model::Explain> {
         self.users.of(&site.app)

@@ -5,6 +5,7 @@
 
 use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
 
+use release::{Refused, SiteHandle};
 use supervisor::{Slot, StopPlan, store::Store};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -36,7 +37,8 @@ pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>
     } else {
         tracing::info!(urls = urls.join(" "), %data, "Mainstay is up.");
     }
-    if let Some(Err(error)) = store.map(Store::ready) {
+    let told = store.map(|store| store.status("serves").and_then(|()| store.ready()));
+    if let Some(Err(error)) = told {
         tracing::warn!(%error, "The parent could not be told that the keeper is ready.");
     }
 }
@@ -139,7 +141,8 @@ async fn everything_ends(
     }
     keeper.sites.shutdown().await;
     close(keeper, api).await;
-    keeper.ending.last_step("everything has stopped; `mainstay up` starts it again");
+    let again = keeper.world.ground.starts_again();
+    keeper.ending.last_step(format!("everything has stopped; `{again}` starts it again"));
     tokio::time::sleep(LAST_WORDS).await;
     ExitCode::from(supervisor::up::EXIT_DOWN)
 }
@@ -159,20 +162,40 @@ async fn close(keeper: &Arc<Keeper>, api: JoinHandle<()>) {
     }
 }
 
+/// First every deploy ends, then the edge drains while the apps still answer, then the apps are stopped. Who connects
+/// meanwhile waits in the listen queue: for the next edge where the listeners are kept, as on `systemctl restart`.
 async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
     let sites = keeper.sites.list();
     let count = sites.len();
     let sites_word = if count == 1 { "site" } else { "sites" };
     keeper.ending.step(format!("draining {count} {sites_word} for at most {} s", within.as_secs()));
-    // Each site alone may take the whole time; together they take no longer.
-    let down = sites.into_iter().map(|site| async move {
-        if let Err(refused) = site.down(within).await {
-            tracing::warn!(site = %site.site(), error = %refused, "A site did not stop in order.");
-        }
+    each(&sites, "settle", async |site| site.settle().await).await;
+    tokio::join!(edge_ends(keeper, edge, within), keeper.world.oneoffs.stop(None));
+    each(&sites, "stop", async |site| {
+        let stopped = site.down().await;
         keeper.ending.step(format!("{} has stopped", site.site()));
+        stopped
+    })
+    .await;
+}
+
+/// All sites at once: together they take no longer than the slowest.
+async fn each(sites: &[SiteHandle], what: &str, ask: impl AsyncFn(&SiteHandle) -> Result<(), Refused>) {
+    let all = sites.iter().map(async |site| {
+        if let Err(refused) = ask(site).await {
+            tracing::warn!(site = %site.site(), error = %refused, "A site did not {what} in order.");
+        }
     });
-    tokio::join!(futures_util::future::join_all(down), keeper.world.oneoffs.stop(None));
-    let grace = within.max(Duration::from_secs(2));
+    futures_util::future::join_all(all).await;
+}
+
+/// It drains by class for as long as this end may take, which need not be what its settings say.
+async fn edge_ends(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
+    if let Err(error) = keeper.world.edge.shutdown(within).await {
+        // One that hangs or has ended already is stopped all the same.
+        tracing::debug!(%error, "The edge does not hear how long it may drain.");
+    }
+    let grace = within + Duration::from_secs(2);
     edge.stop(Some(StopPlan { signal: 15, grace })).await;
     keeper.ending.step("the edge has stopped");
 }

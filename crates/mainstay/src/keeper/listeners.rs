@@ -59,8 +59,13 @@ pub(crate) fn open(
         let mut set = Vec::new();
         let mut missing = Vec::new();
         for name in names {
-            match kept.remove(&name).filter(|fd| is_bound_to(fd, address)) {
-                Some(fd) => set.push((name, fd)),
+            match kept.remove(&name) {
+                Some(fd) if is_bound_to(&fd, address) => set.push((name, fd)),
+                Some(_elsewhere) => {
+                    // Kept on, it would take connections that nobody accepts.
+                    let_go(store, &name);
+                    missing.push(name);
+                }
                 None => missing.push(name),
             }
         }
@@ -76,7 +81,7 @@ pub(crate) fn open(
     all.add_pages(pulse);
     for name in kept.keys() {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
-        store.map(|store| store.remove(name));
+        let_go(store, name);
     }
     Ok(all)
 }
@@ -144,7 +149,7 @@ fn number_of(name: &str) -> Option<(&'static str, usize)> {
 pub(crate) fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
     let wanted: Vec<_> = wanted(listen).collect();
     let same = |((scheme, asked), (bound, address)): (&(&str, SocketAddr), &(&str, SocketAddr))| {
-        scheme == bound && asked.ip() == address.ip() && (asked.port() == 0 || asked.port() == address.port())
+        scheme == bound && net::listen::is_made_of(*address, *asked)
     };
     if wanted.len() == bound.len() && wanted.iter().zip(bound).all(same) {
         return None;
@@ -158,8 +163,7 @@ pub(crate) fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) 
 
 /// A kept listener serves on if machine.toml still asks for its address.
 fn is_bound_to(fd: &OwnedFd, address: SocketAddr) -> bool {
-    let Some(bound) = net::listen::local_address(fd) else { return false };
-    bound.ip() == address.ip() && (address.port() == 0 || bound.port() == address.port())
+    net::listen::local_address(fd).is_some_and(|bound| net::listen::is_made_of(bound, address))
 }
 
 /// Binds what is missing of a set and puts it into the store.
@@ -212,6 +216,13 @@ fn kept_or_made_pulse(kept: Option<OwnedFd>, store: Option<&Store>) -> Result<Ow
 pub(crate) fn keep(store: Option<&Store>, name: &str, fd: &OwnedFd) {
     if let Some(Err(error)) = store.map(|store| store.put(name, fd.as_fd())) {
         tracing::warn!(name, %error, "A descriptor could not be put into the store; a kill of the keeper would lose it.");
+    }
+}
+
+/// The store closes its copies of that name.
+fn let_go(store: Option<&Store>, name: &str) {
+    if let Some(Err(error)) = store.map(|store| store.remove(name)) {
+        tracing::warn!(name, %error, "A descriptor stays in the store, though nobody uses it.");
     }
 }
 

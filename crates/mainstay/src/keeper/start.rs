@@ -1,7 +1,7 @@
 //! How a keeper comes to be: lock, listeners, what is found, edge, sites, API. In this order, so that whatever dies in
 //! between leaves what served serving.
 
-use std::{process::ExitCode, sync::Arc, time::SystemTime};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
 
 use model::Explain;
 use release::Sites;
@@ -29,6 +29,7 @@ use super::{
     tables::Tables,
     ticket_seeds,
     users::Users,
+    workload,
     world::Outside,
 };
 use crate::config::{
@@ -49,7 +50,11 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     place::make_data(&folders)?;
     let _lock = place::keeper_lock(&folders)?;
     place::make_run(&folders)?;
-    let ground = Arc::new(ground(folders, machine)?);
+    let workload = match args.wait_for_start {
+        true => Some(workload::granted(&folders.run, store.as_deref()).await?),
+        false => None,
+    };
+    let ground = Arc::new(ground(folders, machine, workload)?);
     let places = Places::new(&ground);
     let running = ground.supervisor.observe().await.map_err(|error| {
         Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
@@ -74,7 +79,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     for pending in &pending {
         tracing::warn!(
             pending,
-            "`mainstay down` and `mainstay up` take up what machine.toml says of the edge now."
+            again = ground.starts_again(),
+            "The edge takes up what machine.toml says of it now when everything is stopped and started again."
         );
     }
     let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
@@ -133,7 +139,7 @@ fn settings(folders: &Folders, args: &KeeperArgs) -> Result<Machine, Explain> {
     Ok(machine)
 }
 
-fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
+fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Result<Ground, Explain> {
     let users = Users::new(&machine);
     let edge_gid = users.edge()?.map(|user| user.ids.gid);
     let exe = machine::child::Executable::own().map_err(|error| {
@@ -142,15 +148,18 @@ fn ground(folders: Folders, machine: Machine) -> Result<Ground, Explain> {
     let supervisor = Supervisor::open(supervisor::Settings {
         run_dir: folders.run.clone(),
         exe,
-        cgroup_parent: None,
+        cgroup_parent: workload.clone(),
         ports: machine.ports.clone(),
         tmp_dir: Some(folders.data.join("tmp")),
         edge_gid,
     })
     .map_err(|error| Explain::new("run-folder", "the run folder cannot be used").because(&error))?;
+    if let Some(group) = workload.as_deref().filter(|_| !supervisor.has_groups()) {
+        return Err(workload::unusable(group));
+    }
     let salt = place::salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Ground { folders, machine, users, supervisor, salt, host })
+    Ok(Ground { folders, machine, users, supervisor, salt, host, under_units: workload.is_some() })
 }
 
 fn open_listeners(

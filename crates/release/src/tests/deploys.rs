@@ -252,19 +252,15 @@ async fn the_app_is_told_that_it_drains_only_when_the_bake_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn down_waits_for_what_is_open_also_while_the_edge_does_not_answer() {
+async fn a_site_that_settles_ends_its_deploy_and_serves_on() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;
-    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
-    {
-        let mut inner = rig.machine.lock();
-        (inner.down, inner.silent_pools) = (true, 3);
-        inner.streams.insert(pool, Instant::now() + Duration::from_secs(20));
-    }
-    let began = Instant::now();
-    rig.handle(&shop).down(Duration::from_secs(60)).await.unwrap();
-    let took = began.elapsed();
-    assert!((19..40).contains(&took.as_secs()), "{took:?}");
+    let started = rig.begin(&manifest(&shop, "good"), "two").await.unwrap();
+    rig.handle(&shop).settle().await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Aborted);
+    assert_eq!(rig.serving(&shop).await, Some(1));
+    rig.check(&shop).await;
+    assert!(rig.begin(&manifest(&shop, "good"), "three").await.is_err(), "it takes no deploy any more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +268,7 @@ async fn down_stops_all_and_the_next_start_brings_it_up_again() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;
     rig.machine.lock().down = true;
-    rig.handle(&shop).down(Duration::from_secs(5)).await.unwrap();
+    rig.handle(&shop).down().await.unwrap();
     assert!(rig.machine.lock().instances.is_empty());
     let rig = rig.next_keeper().await;
     sleep(Duration::from_secs(10)).await;

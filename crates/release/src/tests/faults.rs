@@ -142,7 +142,7 @@ async fn a_first_release_whose_site_goes_down_in_its_bake_says_so_and_asks_nobod
     sleep(Duration::from_secs(10)).await;
     rig.machine.lock().down = true;
     let handle = rig.handle(&shop);
-    let (down, ended) = tokio::join!(handle.down(Duration::from_secs(5)), rig.follow(&shop, &started));
+    let (down, ended) = tokio::join!(handle.down(), rig.follow(&shop, &started));
     down.unwrap();
     assert_eq!((ended.outcome, ended.code()), (Outcome::Held, "site-ending"));
     let error = ended.error.clone().unwrap();

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{ANSWER_TIMEOUT, Target, tally::Failure, tls};
+use super::{Target, tally::Failure, tls};
 
 /// Class and words of what went wrong.
 pub(super) type Wrong = (Failure, String);
@@ -43,10 +43,11 @@ impl Client {
 
     /// The head of the answer. The connection is good for the next request once the body was read to its end.
     pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Wrong> {
+        let patience = self.target.patience;
         let mut connection = self.take_connection().await?;
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, connection.send_request(request)).await;
+        let answer = tokio::time::timeout(patience, connection.send_request(request)).await;
         match answer {
-            Err(_) => Err((Failure::Timeout, format!("no answer in {ANSWER_TIMEOUT:?}"))),
+            Err(_) => Err((Failure::Timeout, format!("no answer in {patience:?}"))),
             Ok(Err(error)) => Err(classify(&error)),
             Ok(Ok(response)) => {
                 self.connection = Some(connection);
@@ -63,7 +64,7 @@ impl Client {
         let began = Instant::now();
         let (parts, body) = self.send(request).await?.into_parts();
         let took = began.elapsed();
-        let whole = tokio::time::timeout(ANSWER_TIMEOUT, body.collect()).await;
+        let whole = tokio::time::timeout(self.target.patience, body.collect()).await;
         match whole {
             Ok(Ok(body)) => Ok((parts, body.to_bytes(), took)),
             Ok(Err(error)) => {
@@ -112,7 +113,7 @@ impl Client {
 pub(super) async fn connect(target: &Target, tls: bool) -> Result<Stream, Wrong> {
     let tls = target.tls.filter(|_| tls);
     let connecting = TcpStream::connect(tls.unwrap_or(target.address));
-    let stream = match tokio::time::timeout(ANSWER_TIMEOUT, connecting).await {
+    let stream = match tokio::time::timeout(target.patience, connecting).await {
         Err(_) => return Err((Failure::Timeout, "no connection".into())),
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -125,7 +126,7 @@ pub(super) async fn connect(target: &Target, tls: bool) -> Result<Stream, Wrong>
     }
     let name =
         ServerName::try_from(target.host.clone()).map_err(|error| (Failure::Reset, error.to_string()))?;
-    match tokio::time::timeout(ANSWER_TIMEOUT, tls::connector().connect(name, stream)).await {
+    match tokio::time::timeout(target.patience, tls::connector().connect(name, stream)).await {
         Err(_) => Err((Failure::Timeout, "no TLS handshake".into())),
         Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(error)) => Err((Failure::Reset, format!("TLS: {error}"))),

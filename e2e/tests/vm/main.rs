@@ -1,0 +1,13 @@
+//! The journeys that need a machine of their own, each in a guest of its own: `cargo xtask vm NAME`.
+//!
+//! A guest is Debian 12 with systemd on user-mode Linux, with a disk that outlives its power. Begin with [`guest::Guest`].
+
+mod console;
+mod guest;
+mod service;
+
+mod disks;
+mod limits;
+mod network;
+mod power;
+mod units;

@@ -1,0 +1,127 @@
+//! Mainstay as a service: what `mainstay install` makes, and what systemd does to it.
+
+use std::time::Duration;
+
+use crate::{
+    guest::Guest,
+    service::{self, App},
+};
+
+/// The cgroups of the two units, below systemd's.
+const KEEPERS: &str = "/sys/fs/cgroup/system.slice/mainstay-keeper.service";
+const WORKLOAD: &str = "/sys/fs/cgroup/system.slice/mainstay.service";
+
+#[test]
+fn an_installed_machine_serves_the_assistant_and_a_second_install_changes_nothing() {
+    let guest = Guest::boot();
+    let would = guest.ok("/share/bin/mainstay install --dry-run");
+    assert!(would.contains("would make the group mainstay"), "{would}");
+    assert_ne!(
+        guest.run("getent group mainstay || test -e /etc/mainstay").status,
+        0,
+        "a dry run makes nothing"
+    );
+    service::install(&guest);
+    let again = guest.ok("mainstay install");
+    assert_eq!(again, "Everything is in its place; nothing was changed.");
+    assert_eq!(guest.ok("stat -c '%U %a' /etc/mainstay /var/lib/mainstay"), "root 755\nroot 711");
+    assert!(guest.ok("id mainstay-edge").contains("mainstay-edge"));
+
+    guest.put("assistant/mainstay.toml", include_str!("../../../examples/assistant/mainstay.toml"));
+    guest.put(
+        "assistant/secrets.env",
+        "ASSISTANT_SECRET_KEY=eiv4Ohw9ahgh2Ohj7ooPaeGh1aech3Sheiv4Ohw9\nASSISTANT_FIRST_USER=ana\n\
+         ASSISTANT_FIRST_PASSWORD=iekoo7Ohghae\n",
+    );
+    guest.ok("set -e; site=/var/lib/mainstay/apps/assistant/production; mkdir -p $site /srv/assistant
+         install -m 600 /share/assistant/secrets.env $site/secrets.env
+         cp /share/assistant/mainstay.toml /share/bin/assistant /srv/assistant");
+    let said = guest.start("cd /srv/assistant && mainstay deploy").end(service::DEPLOYS_WITHIN);
+    assert_eq!(said.status, 0, "{said}");
+    let page = guest.ok("curl -sS --fail http://127.0.0.1/login");
+    assert!(page.contains("<html"), "{page}");
+    nothing_is_lost_and_each_unit_holds_its_own(&guest);
+}
+
+/// Limits are enforced, and a stop of either unit ends what it should.
+fn nothing_is_lost_and_each_unit_holds_its_own(guest: &Guest) {
+    let machine = guest.ok("mainstay status --machine --json");
+    let machine: serde_json::Value = serde_json::from_str(&machine).expect("JSON");
+    assert_eq!(machine["machine"]["lost"], serde_json::json!([]));
+    assert_eq!(machine["machine"]["has_parent"], true);
+    let in_keepers = guest.ok(&format!("find {KEEPERS} -name cgroup.procs -exec cat {{}} + | wc -l"));
+    assert_eq!(in_keepers.trim(), "1", "the keeper alone is in its unit");
+    // Two web instances, a worker and the edge, each with its shim.
+    let in_workload = guest.ok(&format!("find {WORKLOAD} -name cgroup.procs -exec cat {{}} + | wc -l"));
+    assert_eq!(in_workload.trim(), "8");
+}
+
+#[test]
+fn the_keepers_unit_is_restarted_killed_hung_and_upgraded_under_load_and_nothing_fails() {
+    let guest = Guest::boot();
+    service::install(&guest);
+    App::default().deploy(&guest, "one");
+    let before = instances(&guest);
+    // So that the watchdog is seen within the time of a test.
+    guest.put("watchdog.conf", "[Service]\nWatchdogSec=4s\n");
+    guest.ok("set -e; mkdir -p /etc/systemd/system/mainstay-keeper.service.d
+         cp /share/watchdog.conf /etc/systemd/system/mainstay-keeper.service.d/; systemctl daemon-reload");
+    let judge = service::judge(&guest, 1);
+    guest.ok("systemctl restart mainstay-keeper");
+    for (signal, word) in [("KILL", "status=9/KILL"), ("STOP", "status=6/ABRT")] {
+        let keeper = guest.ok("systemctl show -P MainPID mainstay-keeper");
+        guest.ok(&format!("kill -{signal} {keeper}"));
+        guest.until(
+            &format!("systemd starts another keeper after SIG{signal}"),
+            Duration::from_secs(60),
+            &format!(
+                "p=$(systemctl show -P MainPID mainstay-keeper); test $p != 0 -a $p != {keeper} &&
+                 test $(systemctl show -P SubState mainstay-keeper) = running && mainstay --app fake status >/dev/null"
+            ),
+        );
+        let told = guest.ok(&format!("journalctl -u mainstay-keeper | grep -c '{word}'"));
+        assert_ne!(told.trim(), "0");
+    }
+    // An upgrade: another program, and a keeper that runs it.
+    let said = guest.ok("cp /share/bin/mainstay /srv/mainstay; echo >>/srv/mainstay; /srv/mainstay install");
+    assert!(said.contains("copied /srv/mainstay to /usr/local/bin/mainstay"), "{said}");
+    assert!(said.contains("restarted mainstay-keeper.service: everything serves on"), "{said}");
+    guest.ok("cmp /srv/mainstay /proc/$(systemctl show -P MainPID mainstay-keeper)/exe");
+    service::enough(&guest, judge);
+    assert_eq!(instances(&guest), before, "no instance was started anew");
+}
+
+/// The pids of the fake app's instances.
+fn instances(guest: &Guest) -> String {
+    guest.ok("pidof fakeapp")
+}
+
+#[test]
+fn a_restart_of_the_service_lets_clients_wait_and_a_stop_leaves_nothing() {
+    let guest = Guest::boot();
+    service::install(&guest);
+    App::default().deploy(&guest, "one");
+    let before = instances(&guest);
+    let judge = service::judge(&guest, 1);
+    guest.ok("systemctl restart mainstay");
+    service::enough(&guest, judge);
+    assert_ne!(instances(&guest), before, "everything was stopped and started");
+
+    guest.ok("systemctl stop mainstay");
+    // systemctl waits for the unit that it was given; the keeper's last word comes a moment later.
+    guest.until(
+        "nothing is left",
+        Duration::from_secs(10),
+        &format!("! pidof mainstay fakeapp && test ! -e {KEEPERS} -a ! -e {WORKLOAD}"),
+    );
+    assert_eq!(guest.run("curl -sS http://127.0.0.1/up").status, 7, "nobody listens");
+    guest.ok("systemctl start mainstay");
+    // `start` returns when the app is ready: nothing is waited for here.
+    assert!(service::answer(&guest).contains("release=1 "));
+
+    // What a person has stopped is started by the word that they are told.
+    let told = guest.ok("mainstay down");
+    assert!(told.contains("`systemctl restart mainstay` starts it again"), "{told}");
+    guest.ok("systemctl restart mainstay");
+    assert!(service::answer(&guest).contains("release=1 "));
+}

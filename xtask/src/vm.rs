@@ -1,0 +1,102 @@
+//! `cargo xtask vm`: the journeys that need a machine of their own: systemd as process 1, cgroup v2 with all its
+//! controllers, reboots, power cuts, a disk that fails.
+//!
+//! The machine is Debian 12 on user-mode Linux, a kernel that runs as an ordinary process (docs/decisions). Owns the
+//! guest's disk and what the tests are given; the journeys themselves are `e2e/tests/vm`. Begin with [`journeys`].
+
+mod image;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use crate::{
+    build::{self, Profile},
+    shell::{self, Doing, Result},
+    test::{
+        count::{self, Count},
+        install,
+    },
+};
+
+/// Run the journeys that need systemd and a kernel of their own, in guests; the last line is `N passed, M failed`
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only those with this in their name
+    name: Option<String>,
+}
+
+/// Bound: of the guests' journeys, without what is built and installed before them.
+const LIMIT_S: u32 = 300;
+/// Guests at once. Each has one processor.
+const AT_ONCE: u32 = 2;
+const BINARIES: [&str; 4] = ["mainstay", "assistant", "fakeapp", "judge"];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let count = journeys(args.name.as_deref())?;
+    Ok(count::conclude(&count))
+}
+
+/// All journeys in guests, or those with `name` in theirs.
+pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
+    install::needed(&install::GUESTS)?;
+    let folder = shell::target().join("vm");
+    fs::create_dir_all(&folder).doing("making target/vm")?;
+    remove_stale(&folder)?;
+    let image = image::kept(&folder)?;
+    let binaries = binaries(&folder)?;
+    // Built first: the limit is for the guests.
+    shell::run(shell::cargo().args(["test", "--locked", "-p", "e2e", "--test", "vm", "--no-run"]))?;
+    let mut tests = bounded(LIMIT_S);
+    tests.args(["test", "--locked", "-p", "e2e", "--test", "vm", "--no-fail-fast", "--"]);
+    tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--nocapture"]);
+    tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
+    count::tests(&mut tests)
+}
+
+/// Disks of guests whose test was killed: it had no time to remove them.
+fn remove_stale(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).doing("reading target/vm")?.flatten() {
+        let name = entry.file_name();
+        // `guest-PID-XXXXXX`: see the driver in e2e.
+        let pid = name.to_str().and_then(|name| name.strip_prefix("guest-")?.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            fs::remove_dir_all(entry.path()).doing("removing the disk of a guest that is gone")?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a journey in guests has `name` in its own.
+pub(crate) fn has(name: &str) -> Result<bool> {
+    let mut list = shell::cargo();
+    list.args(["test", "--quiet", "--locked", "-p", "e2e", "--test", "vm", "--", "--list", name]);
+    Ok(shell::output(&mut list)?.lines().any(|line| line.ends_with(": test")))
+}
+
+/// A cargo that is ended with all its children when its time is over. A guest ends with the test that started it.
+fn bounded(limit_s: u32) -> Command {
+    let cargo = shell::cargo();
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=10", &limit_s.to_string()]).arg(cargo.get_program());
+    bounded.current_dir(shell::root());
+    bounded
+}
+
+/// Copies without debug information, which a guest would only carry around.
+fn binaries(folder: &Path) -> Result<PathBuf> {
+    let built = build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev)?;
+    let stripped = folder.join("bin");
+    fs::create_dir_all(&stripped).doing("making target/vm/bin")?;
+    for name in BINARIES {
+        // A guest that another run has started may hold the old file.
+        let temp = stripped.join(format!("{name}.new"));
+        let mut strip = Command::new("strip");
+        strip.arg("-o").arg(&temp).arg(built.join(name)).stdin(Stdio::null());
+        shell::run(&mut strip)?;
+        fs::rename(&temp, stripped.join(name)).doing("replacing a binary")?;
+    }
+    Ok(stripped)
+}
