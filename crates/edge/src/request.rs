@@ -72,34 +72,38 @@ fn host(head: &Parts) -> Result<HeaderValue, Page> {
 }
 
 /// `name`, `name:port`, `1.2.3.4`, `[::1]:port` (RFC 3986 3.2.2, RFC 9110 4.2): nothing that could be read in two ways,
-/// so no userinfo, no zone, no empty label, and a port that exists.
+/// so no userinfo, no zone, no empty label, and a port that exists. Byte by byte: every request asks.
 fn is_host(host: &[u8]) -> bool {
-    let Ok(host) = std::str::from_utf8(host) else { return false };
-    match host.strip_prefix('[') {
-        Some(rest) => rest
-            .split_once(']')
-            .is_some_and(|(ip, port)| ip.parse::<std::net::Ipv6Addr>().is_ok() && is_port(port)),
-        None => {
-            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
-            is_name(name) && is_port(port)
-        }
+    if let Some(rest) = host.strip_prefix(b"[") {
+        let Some(end) = memchr::memchr(b']', rest) else { return false };
+        let ip = std::str::from_utf8(&rest[..end]).ok().and_then(|ip| ip.parse::<std::net::Ipv6Addr>().ok());
+        return ip.is_some() && is_port(&rest[end + 1..]);
     }
+    let (name, port) = host.split_at(memchr::memchr(b':', host).unwrap_or(host.len()));
+    is_name(name) && is_port(port)
 }
 
 /// Nothing, or `:` and a number that fits; the number may be left out (RFC 3986 3.2.3).
-fn is_port(port: &str) -> bool {
-    let digits = port.strip_prefix(':');
-    let is_number =
-        |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok();
-    port.is_empty() || digits.is_some_and(|digits| digits.is_empty() || is_number(digits))
+fn is_port(port: &[u8]) -> bool {
+    let Some(digits) = port.strip_prefix(b":") else { return port.is_empty() };
+    let more = |port: u32, digit: &u8| {
+        let port = digit.is_ascii_digit().then(|| port * 10 + u32::from(digit - b'0'));
+        port.filter(|port| *port <= u32::from(u16::MAX))
+    };
+    digits.iter().try_fold(0, more).is_some()
 }
 
 /// A dot may end it, as of a name that is written to the root.
-fn is_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    name.len() <= 255 && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
+fn is_name(name: &[u8]) -> bool {
+    let labels = name.strip_suffix(b".").unwrap_or(name);
+    let mut before = b'.';
+    let fits = labels.iter().all(|&byte| {
+        let fits =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && before != b'.');
+        before = byte;
+        fits
+    });
+    fits && before != b'.' && name.len() <= 255
 }
 
 /// RFC 9110 9.2.2: doing it twice is like doing it once.
