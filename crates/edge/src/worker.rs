@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use slab::Slab;
 use tokio::{io::ReadBuf, net::TcpStream, runtime::LocalRuntime, sync::watch};
 use tokio_rustls::TlsAcceptor;
@@ -47,6 +47,20 @@ pub(crate) struct Worker {
     connections: RefCell<Slab<Rc<ConnState>>>,
     stamp: Stamp,
     drain_epoch: Cell<u64>,
+}
+
+/// What the nginx that people know calls a client whom it gives no answer.
+pub(crate) const NOT_ANSWERED: u16 = 444;
+
+/// What came instead of a request, and what became of it.
+pub(crate) struct NoRequest {
+    /// [`NOT_ANSWERED`] where no status was sent.
+    pub(crate) status: u16,
+    pub(crate) cause: &'static str,
+    /// Of the page.
+    pub(crate) bytes_out: u64,
+    /// Since its first byte, to a tick.
+    pub(crate) took: Duration,
 }
 
 /// Runs a worker until the edge stops. `accepting` is told once every listener is accepted from.
@@ -113,11 +127,11 @@ impl Worker {
     }
 
     /// The record of what was refused before it was a request.
-    pub(crate) fn log_refused(&self, conn: &ConnState, id: &HeaderValue, status: StatusCode, cause: &str) {
-        let status = status.as_u16();
+    pub(crate) fn log_refused(&self, conn: &ConnState, id: &HeaderValue, refused: &NoRequest) {
+        let &NoRequest { status, cause, bytes_out, took } = refused;
         let unix_ms = self.timers.unix_ms(Instant::now());
         let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
-        self.measure(0, &method, status, Duration::ZERO);
+        self.measure(0, &method, status, took);
         self.log(&Line {
             unix_ms,
             request_id: id.to_str().unwrap_or(""),
@@ -127,8 +141,8 @@ impl Worker {
             query: None,
             status,
             bytes_in: 0,
-            bytes_out: 0,
-            duration: Duration::ZERO,
+            bytes_out,
+            duration: took,
             ttfb: None,
             upstream: None,
             release: None,
