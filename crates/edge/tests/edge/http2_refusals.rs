@@ -149,6 +149,79 @@ async fn a_malformed_request_is_reset_alone_and_the_log_and_the_figures_tell() {
     assert_eq!(client.until(DATA, 101).await.0.payload, b"ok");
 }
 
+/// A client that takes nothing ends no stream, so waiting for the open ones has an end too.
+#[tokio::test]
+async fn half_a_head_is_no_shelter_for_a_client_that_takes_nothing() {
+    let app = App::start(|_| async { http::Response::new(full(vec![0; 64 << 20])) }).await;
+    let edge = Edge::start_with(&live(&[&app]), |settings| {
+        settings.limits.header_timeout = Span::millis(400);
+        settings.limits.send_timeout = Span::secs(2);
+    })
+    .await;
+    let mut client = Client::open(&edge).await;
+    // Windows as wide as they go: INITIAL_WINDOW_SIZE, and WINDOW_UPDATE of the connection.
+    client.say(&frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff])).await;
+    client.say(&frame(8, 0, 0, &0x7fff_0000_u32.to_be_bytes())).await;
+    client.say(&head(END_STREAM, 1, &block(&GOOD))).await;
+    edge.until(|status| status.pools[0].active.total() == 1).await;
+    client.say(&frame(HEADERS, 0, 3, &block(&GOOD))).await;
+    is_logged(&edge, "header-timeout").await;
+    edge.until(|status| status.connections == 0).await;
+}
+
+/// The causes of what became no request, as far as the log tells before the line of one that comes now.
+async fn told(edge: &Edge, client: &mut Client, stream: u32) -> Vec<String> {
+    client.say(&head(END_STREAM, stream, &spoiled(":path", "/last"))).await;
+    client.until(DATA, stream).await;
+    edge.log_with(|line| line["path"] == "/last").await;
+    let log = std::fs::read_to_string(&edge.settings.access_log.as_ref().unwrap().path).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let no_requests = lines.filter(|line| line["method"] == "-");
+    no_requests.map(|line| line["cause"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn streams_beyond_the_number_that_is_allowed_are_told_by_the_log() {
+    let (app, go) = slow().await;
+    let edge = Edge::start_with(&live(&[&app]), |settings| settings.limits.h2_streams_max = 2).await;
+    let mut client = Client::open(&edge).await;
+    let asked = [1, 3, 5, 7].map(|stream| head(END_STREAM, stream, &spoiled(":path", "/slow")));
+    client.say(&asked.concat()).await;
+    for stream in [5, 7] {
+        assert_eq!(client.until(RST_STREAM, stream).await.0.payload, [0, 0, 0, 7], "REFUSED_STREAM");
+    }
+    // Which of them is told first is the app's affair.
+    for _ in [1, 3] {
+        go.notify_one();
+        while client.next().await.expect("it closes").kind != DATA {}
+    }
+    assert_eq!(told(&edge, &mut client, 9).await, ["http2-refused", "http2-refused"]);
+}
+
+#[tokio::test]
+async fn a_request_that_has_become_one_has_one_line() {
+    let app = App::start(|request| async move {
+        use http_body_util::BodyExt;
+        let is_last = request.uri().path() == "/last";
+        let _ = request.into_body().collect().await;
+        http::Response::builder()
+            .status(if is_last { 200 } else { 204 })
+            .body(full(if is_last { "ok" } else { "" }))
+            .unwrap()
+    })
+    .await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let mut client = Client::open(&edge).await;
+    client.say(&head(0, 1, &spoiled("content-length", "5"))).await;
+    client.say(&frame(DATA, END_STREAM, 1, b"too long")).await;
+    assert_eq!(client.until(RST_STREAM, 1).await.0.payload, [0, 0, 0, 1]);
+    for stream in [3, 5] {
+        client.say(&head(END_STREAM, stream, &block(&GOOD))).await;
+        assert_eq!(client.until(HEADERS, stream).await.0.flags, END_HEADERS | END_STREAM);
+    }
+    assert_eq!(told(&edge, &mut client, 7).await, Vec::<String>::new());
+}
+
 /// Of about so many bytes, in lines.
 fn large(bytes: usize) -> Vec<u8> {
     let (line, name) = ("x".repeat(1000), "x-large");
