@@ -13,11 +13,11 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     conn::{ClientIo, Kill, Unclaimed},
+    no_request::{NOT_ANSWERED, NoRequest},
     page,
     proxy::{self, Ctx},
     settings::Limits,
     timers::Timer,
-    worker::{NOT_ANSWERED, NoRequest},
 };
 
 /// Bound: of one stream's answer that waits for the client to read.

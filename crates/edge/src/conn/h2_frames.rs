@@ -132,7 +132,8 @@ impl Inbound {
             self.frames.skip_payload(&mut bytes);
             if self.block == Block::Closing && self.frames.is_between() {
                 self.block = Block::Closed;
-                unclaimed.heads += u32::from(std::mem::take(&mut self.is_opening));
+                let opened = u32::from(std::mem::take(&mut self.is_opening));
+                unclaimed.heads = unclaimed.heads.saturating_add(opened);
             }
             was_between |= self.block == Block::Closed && self.frames.is_between();
             let Some(frame) = self.frames.take_head(&mut bytes) else { return was_between };

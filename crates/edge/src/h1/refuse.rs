@@ -10,10 +10,10 @@ use super::{End, LINGER};
 use crate::{
     conn::{ClientIo, Kill},
     guard::Refusal,
+    no_request::{NOT_ANSWERED, NoRequest},
     page::{self, Page},
     proxy::Ctx,
     timers::within,
-    worker::{NOT_ANSWERED, NoRequest},
 };
 
 /// Answers and logs an end that no request's own record tells. `unread`: what came of the head.

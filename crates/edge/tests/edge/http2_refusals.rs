@@ -3,9 +3,17 @@
 use std::time::{Duration, Instant};
 
 use model::Span;
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use super::{h2_bytes::*, http2::slow, support::*};
+use super::{
+    h2_bytes::*,
+    http2::slow,
+    support::*,
+    tls::{config, connect_over},
+};
 
 const HEADER_TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -36,7 +44,7 @@ async fn is_let_go(name: &str, bytes: &[u8]) {
     let app = App::named("ok").await;
     let edge = impatient(&live(&[&app])).await;
     let start = Instant::now();
-    let mut client = Client(tokio::net::TcpStream::connect(edge.http).await.unwrap());
+    let mut client = Client(TcpStream::connect(edge.http).await.unwrap());
     client.say(bytes).await;
     client.until_closed().await;
     assert!(start.elapsed() >= HEADER_TIMEOUT, "{name}: after {:?}", start.elapsed());
@@ -59,9 +67,21 @@ async fn a_head_over_http2_that_does_not_come_costs_its_connection() {
     futures_util::future::join_all(cases.iter().map(|(name, bytes)| is_let_go(name, bytes))).await;
 }
 
+#[tokio::test]
+async fn half_a_head_over_http2_and_tls_costs_its_connection() {
+    let app = App::named("ok").await;
+    let edge = impatient(&live(&[&app])).await;
+    let mut stream = connect_over(TcpStream::connect(edge.https).await.unwrap(), &config(&["h2"])).await;
+    stream.write_all(&begun_head()).await.unwrap();
+    let mut said = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
+    assert!(ended.is_ok(), "the edge does not close");
+    assert_eq!(is_logged(&edge, "header-timeout").await["tls"], true);
+}
+
 /// Sends `piece` again and again until the edge closes, slowly enough for h2's bound on the number of frames.
 async fn drip(edge: &Edge, begun: &[u8], piece: &[u8]) {
-    let (mut reads, mut writes) = tokio::net::TcpStream::connect(edge.http).await.unwrap().into_split();
+    let (mut reads, mut writes) = TcpStream::connect(edge.http).await.unwrap().into_split();
     writes.write_all(begun).await.unwrap();
     let dripping = async {
         let mut drops = tokio::time::interval(Duration::from_millis(150));
@@ -98,7 +118,7 @@ async fn a_quiet_http2_connection_outlives_the_time_for_a_head() {
     let app = App::named("ok").await;
     let edge = impatient(&live(&[&app])).await;
     let mut quiet = Client::open(&edge).await;
-    let mut stuck = Client(tokio::net::TcpStream::connect(edge.http).await.unwrap());
+    let mut stuck = Client(TcpStream::connect(edge.http).await.unwrap());
     stuck.say(&begun_head()).await;
     stuck.until_closed().await;
     quiet.say(&head(END_STREAM, 1, &block(&GOOD))).await;
