@@ -200,6 +200,31 @@ async fn told(edge: &Edge, client: &mut Client, stream: u32) -> Vec<String> {
     no_requests.map(|line| line["cause"].as_str().unwrap().to_owned()).collect()
 }
 
+/// However much comes in one piece, and wherever a read ends.
+#[tokio::test]
+async fn a_client_that_asks_much_at_once_is_refused_nothing() {
+    let app = App::named("ok").await;
+    let edge = Edge::start(&live(&[&app])).await;
+    let mut client = Client::open(&edge).await;
+    let large = spoiled("x", &"y".repeat(9000));
+    for round in 0..20 {
+        let streams = (0..100).map(|n| 1 + 2 * (round * 100 + n));
+        let heads: Vec<_> = streams.map(|stream| head(END_STREAM, stream, &large)).collect();
+        client.say(&heads.concat()).await;
+        let mut ended = 0;
+        while ended < 100 {
+            let said = client.next().await.expect("it closes");
+            assert_ne!(said.kind, RST_STREAM);
+            ended += usize::from(said.kind == DATA && said.flags & END_STREAM != 0);
+        }
+        client.say(&frame(8, 0, 0, &200_u32.to_be_bytes())).await;
+    }
+    // One that it takes back at once has been a request too.
+    let taken_back = frame(RST_STREAM, 0, 8001, &[0, 0, 0, 8]);
+    client.say(&[head(END_STREAM, 8001, &block(&GOOD)), taken_back].concat()).await;
+    assert_eq!(told(&edge, &mut client, 9001).await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn streams_beyond_the_number_that_is_allowed_are_told_by_the_log() {
     let (app, go) = slow().await;
