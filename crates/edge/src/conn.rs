@@ -1,15 +1,18 @@
 //! One client connection: what is known of its peer, and what the sweep needs to judge it. Its bytes are in `io.rs`.
 
+mod h2_frames;
 mod io;
 
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
     task::{Context, Waker},
+    time::Duration,
 };
 
 use crate::{clock::NEVER, guard::Refusal, headers::Trust, proxy_header::Client, settings::Limits};
 
+pub(crate) use h2_frames::Unclaimed;
 pub(crate) use io::{ClientIo, Stream};
 
 /// How a connection came in.
@@ -53,6 +56,8 @@ pub(crate) struct ConnState {
     pub(crate) refusal: Cell<Option<Refusal>>,
     /// From an answer of ours until all of it is sent (HTTP/1.1 only).
     pub(crate) is_answering: Cell<bool>,
+    /// HTTP/2 only.
+    pub(crate) unclaimed: Cell<Unclaimed>,
     pub(crate) kill: Cell<Option<Kill>>,
     pub(crate) tunnels: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -80,6 +85,7 @@ impl ConnState {
             write_blocked_since: Cell::new(NEVER),
             refusal: Cell::new(None),
             is_answering: Cell::new(false),
+            unclaimed: Cell::default(),
             kill: Cell::new(None),
             tunnels: Cell::new(false),
             waker: RefCell::new(None),
@@ -112,6 +118,11 @@ impl ConnState {
         self.open.get() == 0
     }
 
+    /// What is left to be said does not get out.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.write_blocked_since.get() != NEVER
+    }
+
     /// Remembers who to wake when the sweep ends the connection.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
@@ -121,7 +132,9 @@ impl ConnState {
     }
 
     pub(crate) fn end(&self, why: Kill) {
-        if self.kill.get().is_none() {
+        // Others let what is open go on to its end, which does not come if the client takes nothing.
+        let is_worse = why == Kill::SendTimeout && self.kill.get() != Some(Kill::SendTimeout);
+        if self.kill.get().is_none() || is_worse {
             self.kill.set(Some(why));
             if let Some(waker) = self.waker.borrow_mut().take() {
                 waker.wake();
@@ -137,15 +150,25 @@ impl ConnState {
         if since(self.write_blocked_since.get()) > crate::clock::ms(limits.send_timeout.0) {
             self.end(Kill::SendTimeout);
         }
-        if !self.is_idle() || self.tunnels.get() {
+        if self.tunnels.get() {
             return;
         }
-        if since(self.head_since.get()) > crate::clock::ms(limits.header_timeout.0) {
+        // Over HTTP/2 nothing else comes while a head does, whatever else is open.
+        let is_due = self.is_idle() || self.is_h2.get();
+        if is_due && since(self.head_since.get()) > crate::clock::ms(limits.header_timeout.0) {
             self.end(Kill::HeaderTimeout);
+        }
+        if !self.is_idle() {
+            return;
         }
         if since(self.idle_since.get()) > crate::clock::ms(limits.keep_alive_timeout.0) {
             self.end(Kill::Idle);
         }
+    }
+
+    /// How long the head that comes has been coming.
+    pub(crate) fn head_took(&self, now: u64) -> Duration {
+        Duration::from_millis(now.saturating_sub(self.head_since.get()))
     }
 
     pub(crate) fn idle_ms(&self, now: u64) -> u64 {

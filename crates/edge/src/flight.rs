@@ -130,14 +130,17 @@ impl Flight {
 
     fn line(&self) -> Line<'_> {
         let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
-        let host = self.host.as_ref().or_else(|| self.asked.headers.get(header::HOST));
+        let host =
+            self.host.as_ref().or_else(|| self.asked.headers.get(header::HOST)).map(HeaderValue::as_bytes);
+        // Over HTTP/2 a request that was refused before its host was looked at has said it there.
+        let authority = || self.asked.uri.authority().map(|authority| authority.as_str().as_bytes());
         // One look at the clock for both.
         let now = Instant::now();
         Line {
             unix_ms: self.worker.timers.unix_ms(now),
             request_id: self.id.to_str().unwrap_or(""),
             method: self.asked.method.as_str(),
-            host: host.map_or(&b""[..], HeaderValue::as_bytes),
+            host: host.or_else(authority).unwrap_or_default(),
             path: self.asked.uri.path(),
             query: self.asked.uri.query(),
             status: if self.status == 0 { CLIENT_LEFT } else { self.status },

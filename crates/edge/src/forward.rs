@@ -215,8 +215,18 @@ impl Search {
         }
     }
 
-    /// The next upstream, counted in the flight's lease.
-    pub(crate) fn next(&self, ctx: &Ctx, flight: &mut Flight) -> Result<Arc<UpstreamState>, Page> {
+    /// The next upstream, counted in the flight's lease; while everything starts it waits for the pool's first.
+    pub(crate) async fn next(&mut self, ctx: &Ctx, flight: &mut Flight) -> Result<Arc<UpstreamState>, Page> {
+        loop {
+            match self.choose(ctx, flight) {
+                // Nothing was sent, and nothing is known against those that were tried.
+                Err(_) if first_ready(ctx, flight).await => self.tried.clear(),
+                found => return found,
+            }
+        }
+    }
+
+    fn choose(&self, ctx: &Ctx, flight: &mut Flight) -> Result<Arc<UpstreamState>, Page> {
         let lease = flight.lease.as_mut().ok_or(page::UNAVAILABLE)?;
         // An instance that leaves between the look and the count is seen by the count; then the set is a new one.
         for _ in 0..3 {
@@ -240,14 +250,7 @@ impl Search {
         let worker = &ctx.worker;
         let limits = &worker.shared.settings.limits;
         loop {
-            let upstream = match self.next(ctx, flight) {
-                // Nothing was sent, and nothing is known against those that were tried.
-                Err(_) if first_ready(ctx, flight).await => {
-                    self.tried.clear();
-                    continue;
-                }
-                next => next?,
-            };
+            let upstream = self.next(ctx, flight).await?;
             if !self.fresh {
                 let pooled =
                     worker.idle.take(upstream.process, may_send_twice, limits.upstream_idle_timeout.0);

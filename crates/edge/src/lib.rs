@@ -31,6 +31,7 @@ mod joined;
 mod listeners;
 mod matcher;
 mod metrics;
+mod no_request;
 mod notify;
 mod page;
 mod pool;

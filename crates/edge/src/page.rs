@@ -18,6 +18,13 @@ pub(crate) struct Page {
     pub(crate) retry_after: Option<u32>,
 }
 
+/// An answer behind which its connection ends.
+pub(crate) struct LastAnswer {
+    /// Head and body.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) body_bytes: u64,
+}
+
 const fn page(status: StatusCode, cause: &'static str, words: &'static str) -> Page {
     Page { status, cause, words, retry_after: None }
 }
@@ -82,6 +89,9 @@ pub(crate) const UPSTREAM_TIMEOUT: Page =
 pub(crate) const DRAINED: Page =
     later("drain-deadline", "The service has just been renewed. Please try again.");
 
+/// RFC 9110 15.5.6 wants a list beside 405. The edge passes on all but two methods; what of those the app takes only it knows.
+const PASSED_ON: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 impl Page {
     /// Whether an instance did not do its part.
     pub(crate) fn is_upstreams(&self) -> bool {
@@ -109,7 +119,7 @@ impl Page {
         accept: Option<&HeaderValue>,
         id: &HeaderValue,
         is_head: bool,
-    ) -> Vec<u8> {
+    ) -> LastAnswer {
         let (kind, text) = self.text(accept, id, None);
         let mut headers = self.headers(kind);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
@@ -122,8 +132,9 @@ impl Page {
             bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(if is_head { b"" } else { text.as_bytes() });
-        bytes
+        let body = if is_head { "" } else { &text };
+        bytes.extend_from_slice(body.as_bytes());
+        LastAnswer { bytes, body_bytes: body.len() as u64 }
     }
 
     /// Its type and itself.
@@ -147,6 +158,9 @@ impl Page {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static(PASSED_ON));
         }
         headers
     }

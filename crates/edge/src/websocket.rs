@@ -96,7 +96,7 @@ async fn dial(ctx: &Ctx, flight: &mut Flight) -> Result<(std::sync::Arc<Upstream
     let worker = &ctx.worker;
     let mut search = Search::fresh();
     loop {
-        let upstream = search.next(ctx, flight)?;
+        let upstream = search.next(ctx, flight).await?;
         match upstream::dial(&worker.timers, &upstream.address, &worker.shared.settings.limits).await {
             Ok(transport) => {
                 upstream.connected();

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use slab::Slab;
 use tokio::{io::ReadBuf, net::TcpStream, runtime::LocalRuntime, sync::watch};
 use tokio_rustls::TlsAcceptor;
@@ -110,36 +110,6 @@ impl Worker {
 
     pub(crate) fn log(&self, line: &Line<'_>) {
         self.log.borrow_mut().write(line);
-    }
-
-    /// The record of what was refused before it was a request.
-    pub(crate) fn log_refused(&self, conn: &ConnState, id: &HeaderValue, status: StatusCode, cause: &str) {
-        let status = status.as_u16();
-        let unix_ms = self.timers.unix_ms(Instant::now());
-        let method = Method::from_bytes(b"-").unwrap_or(Method::GET);
-        self.measure(0, &method, status, Duration::ZERO);
-        self.log(&Line {
-            unix_ms,
-            request_id: id.to_str().unwrap_or(""),
-            method: "-",
-            host: b"",
-            path: "",
-            query: None,
-            status,
-            bytes_in: 0,
-            bytes_out: 0,
-            duration: Duration::ZERO,
-            ttfb: None,
-            upstream: None,
-            release: None,
-            site: None,
-            client: conn.peer_ip(),
-            protocol: if conn.is_h2.get() { "HTTP/2" } else { "HTTP/1.1" },
-            tls: conn.is_over_tls,
-            class: "http",
-            retries: 0,
-            cause: Some(cause),
-        });
     }
 
     /// The tick: everything that time does here, until the edge stops and nothing is open.

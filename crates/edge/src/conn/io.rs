@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::ConnState;
+use super::{
+    ConnState,
+    h2_frames::{Inbound, Outbound},
+};
 use crate::{
     clock::NEVER,
     guard::{Guard, Phase},
@@ -29,11 +32,20 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
+/// Who reads along.
+#[derive(Debug)]
+enum Watch {
+    Http1(Guard),
+    Http2(Inbound, Outbound),
+    /// The bytes are no HTTP, or nothing that follows counts.
+    Nobody,
+}
+
 /// A transport whose bytes are watched: by the guard (HTTP/1.1 only) and for the sweep.
 #[derive(Debug)]
 pub(crate) struct ClientIo {
     stream: Stream,
-    guard: Option<Guard>,
+    watch: Watch,
     state: Rc<ConnState>,
     /// Time at the last sweep.
     timers: Rc<Timers>,
@@ -48,8 +60,11 @@ impl ClientIo {
         timers: Rc<Timers>,
         line_bytes_max: usize,
     ) -> Self {
-        let guard = (!state.is_h2.get()).then(|| Guard::new(line_bytes_max));
-        Self { stream, guard, state, timers, has_withheld: false }
+        let watch = match state.is_h2.get() {
+            true => Watch::Http2(Inbound::default(), Outbound::default()),
+            false => Watch::Http1(Guard::new(line_bytes_max)),
+        };
+        Self { stream, watch, state, timers, has_withheld: false }
     }
 
     /// The parser has refused what came, and its client does not know yet.
@@ -59,7 +74,7 @@ impl ClientIo {
 
     /// From here on the bytes are no HTTP.
     pub(crate) fn stop_guarding(&mut self) {
-        self.guard = None;
+        self.watch = Watch::Nobody;
         self.state.head_since.set(NEVER);
     }
 
@@ -67,7 +82,8 @@ impl ClientIo {
     /// is open, and of no answer of ours anything is left to send. They are withheld, so that the edge's page can come
     /// in their place. In doubt they pass, and the client gets hyper's.
     fn withholds(&mut self, bytes: usize) -> Option<Poll<io::Result<usize>>> {
-        if self.guard.is_none() || self.state.is_answering.get() || !self.state.is_idle() {
+        let is_http1 = matches!(self.watch, Watch::Http1(_));
+        if !is_http1 || self.state.is_answering.get() || !self.state.is_idle() {
             return None;
         }
         self.has_withheld = true;
@@ -75,24 +91,46 @@ impl ClientIo {
     }
 
     fn look(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(guard) = &mut self.guard else { return };
         if buf.filled().len() == before {
             return;
         }
-        if let Err(passed) = guard.feed(&buf.filled()[before..]) {
-            // No parser takes a NUL in a head or where a chunk's size should stand: hyper answers 400 and closes.
-            self.state.refusal.set(guard.refusal());
-            let end = before + passed;
-            buf.filled_mut()[end] = 0;
-            buf.set_filled(end + 1);
-        }
-        match guard.phase() {
-            Phase::Head if self.state.head_since.get() == NEVER => {
-                self.state.head_since.set(self.timers.now())
+        let (is_in_head, is_new) = match &mut self.watch {
+            Watch::Http1(guard) => {
+                if let Err(passed) = guard.feed(&buf.filled()[before..]) {
+                    // No parser takes a NUL in a head or where a chunk's size should stand: hyper answers 400 and closes.
+                    self.state.refusal.set(guard.refusal());
+                    let end = before + passed;
+                    buf.filled_mut()[end] = 0;
+                    buf.set_filled(end + 1);
+                }
+                (guard.phase() == Phase::Head, false)
             }
-            Phase::Head => {}
-            Phase::Idle | Phase::Body => self.state.head_since.set(NEVER),
+            Watch::Http2(frames, _) => {
+                let mut unclaimed = self.state.unclaimed.get();
+                let is_new = frames.feed(&buf.filled()[before..], &mut unclaimed);
+                self.state.unclaimed.set(unclaimed);
+                (frames.is_in_head(), is_new)
+            }
+            Watch::Nobody => return,
+        };
+        let since = &self.state.head_since;
+        match is_in_head {
+            true if is_new || since.get() == NEVER => since.set(self.timers.now()),
+            true => {}
+            false => since.set(NEVER),
         }
+    }
+
+    /// Looks for what h2 says without telling anybody.
+    fn sent<'a>(&mut self, mut bytes: usize, slices: impl Iterator<Item = &'a [u8]>) {
+        let Watch::Http2(_, frames) = &mut self.watch else { return };
+        let mut unclaimed = self.state.unclaimed.get();
+        for slice in slices {
+            let sent = bytes.min(slice.len());
+            frames.feed(&slice[..sent], &mut unclaimed);
+            bytes -= sent;
+        }
+        self.state.unclaimed.set(unclaimed);
     }
 
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -136,6 +174,9 @@ impl AsyncWrite for ClientIo {
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         };
+        if let Poll::Ready(Ok(sent)) = result {
+            self.sent(sent, std::iter::once(bytes));
+        }
         self.wrote(result)
     }
 
@@ -155,6 +196,9 @@ impl AsyncWrite for ClientIo {
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         };
+        if let Poll::Ready(Ok(sent)) = result {
+            self.sent(sent, slices.iter().map(|slice| &**slice));
+        }
         self.wrote(result)
     }
 

@@ -10,6 +10,7 @@ use super::{End, LINGER};
 use crate::{
     conn::{ClientIo, Kill},
     guard::Refusal,
+    no_request::{NOT_ANSWERED, NoRequest},
     page::{self, Page},
     proxy::Ctx,
     timers::within,
@@ -19,18 +20,22 @@ use crate::{
 pub(super) async fn refuse(ctx: &Ctx, end: &End, unread: &[u8], io: &mut ClientIo) {
     let limit = ctx.worker.shared.settings.limits.header_bytes_max.0;
     let Some(page) = page(end, ctx.state.refusal.get(), unread, limit) else { return };
+    let took = ctx.state.head_took(ctx.worker.timers.now());
     let id = ctx.worker.new_id(Instant::now());
-    ctx.worker.log_refused(&ctx.state, &id, page.status, page.cause);
     // Nothing may follow an answer of which not all is sent, nor one that hyper gave itself.
-    let is_next = match end {
-        End::Broken(error) if error.is_parse() => io.has_withheld(),
-        _ => !ctx.state.is_answering.get(),
+    let (is_next, is_hypers) = match end {
+        End::Broken(error) if error.is_parse() => (io.has_withheld(), !io.has_withheld()),
+        _ => (!ctx.state.is_answering.get(), false),
     };
+    let mut bytes_out = 0;
     if is_next {
         let answer = page.last_answer(accept(unread).as_ref(), &id, unread.starts_with(b"HEAD "));
+        bytes_out = answer.body_bytes;
         io.stop_guarding();
-        let _ = within(&ctx.worker.timers, LINGER, io.write_all(&answer)).await;
+        let _ = within(&ctx.worker.timers, LINGER, io.write_all(&answer.bytes)).await;
     }
+    let status = if is_next || is_hypers { page.status.as_u16() } else { NOT_ANSWERED };
+    ctx.worker.log_refused(&ctx.state, &id, &NoRequest { status, cause: page.cause, bytes_out, took });
 }
 
 fn page(end: &End, refusal: Option<Refusal>, unread: &[u8], limit: u64) -> Option<Page> {

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    h2_bytes::*,
     support::*,
     tls::{config, connect_over},
 };
@@ -54,7 +55,7 @@ async fn send(
 }
 
 /// An app that answers `/slow` once it is told to.
-async fn slow() -> (App, Arc<Notify>) {
+pub async fn slow() -> (App, Arc<Notify>) {
     let go = Arc::new(Notify::new());
     let told = Arc::clone(&go);
     let app = App::start(move |request| {
@@ -112,6 +113,7 @@ async fn refuses_the_stream_alone(
         );
         let line = edge.log_with(|line| line["request_id"] == problem["request_id"]).await;
         assert_eq!((&line["status"], &line["protocol"]), (&wanted.as_u16().into(), &"HTTP/2".into()), "{n}");
+        assert_eq!((&line["host"], &line["bytes_out"]), (&"localhost".into(), &body.len().into()), "{n}");
     }
     go.notify_one();
     let (head, body) = slow.await.unwrap().unwrap();
@@ -125,24 +127,6 @@ async fn a_head_that_is_too_large_costs_its_own_stream_alone() {
     refuses_the_stream_alone(&edge, TcpStream::connect(edge.http).await.unwrap(), &go).await;
     let encrypted = connect_over(TcpStream::connect(edge.https).await.unwrap(), &config(&["h2"])).await;
     refuses_the_stream_alone(&edge, encrypted, &go).await;
-}
-
-/// RFC 9113 4.1.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-const SETTINGS: u8 = 4;
-const HEADERS: u8 = 1;
-const CONTINUATION: u8 = 9;
-const GOAWAY: u8 = 7;
-
-/// What a client sends before a head that never ends: GET, http, `/`, and the authority `a`, in HPACK.
-fn begun_head() -> Vec<u8> {
-    let block = [&[0x82, 0x86, 0x84, 0x41, 1][..], b"a"].concat();
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    [preface, frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 0, 1, &block)].concat()
 }
 
 /// The reason of the GOAWAY among `frames`.
@@ -206,7 +190,8 @@ async fn a_head_that_never_ends_costs_its_connection() {
         if let Some(reason) = goaway_reason(&said) {
             assert_eq!(reason, 11, "{name}: it is told to calm down");
         }
-        edge.log_with(|line| line["cause"] == "http2-excess" && line["protocol"] == "HTTP/2").await;
+        let line = edge.log_with(|line| line["cause"] == "http2-excess").await;
+        assert_eq!((&line["status"], &line["protocol"]), (&444.into(), &"HTTP/2".into()), "{name}");
         edge.until(|status| status.connections == 0).await;
         assert_eq!(edge.get("/").await.0, 200);
     }

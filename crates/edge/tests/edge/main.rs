@@ -5,8 +5,10 @@
 
 mod canary;
 mod certificates;
+mod h2_bytes;
 mod headers;
 mod http2;
+mod http2_refusals;
 mod limits;
 mod observing;
 mod proxy_protocol;

@@ -128,6 +128,24 @@ async fn every_refusal_says_what_to_do_and_stands_in_the_log_by_the_id_that_its_
         assert_eq!(told, code, "{shown:?}");
         let line = edge.log_with(|line| line["request_id"] == *id).await;
         assert_eq!((&line["status"], &line["cause"]), (&wanted.into(), &code.into()), "{shown:?}");
+        assert_eq!(line["bytes_out"], body(&answer).len(), "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_never_passed_on_is_told_those_that_are() {
+    let app = App::named("ok").await;
+    let edge = Edge::start(&live(&[&app])).await;
+    for request in ["TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"] {
+        let answer = edge.raw(request).await;
+        assert_eq!(status(&answer), 405, "{answer}");
+        let allowed = header(&answer, "allow").unwrap_or_else(|| panic!("no Allow: {answer}"));
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert!(allowed.split(", ").any(|named| named == method), "{allowed}");
+            let passed = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            assert_eq!(status(&edge.raw(passed).await), 200, "{method}");
+        }
+        assert!(!allowed.contains(request.split(' ').next().unwrap()), "{allowed}");
     }
 }
 
@@ -140,7 +158,8 @@ async fn a_head_that_does_not_come_is_told_so() {
     assert_eq!(status(&answer), 408, "{answer}");
     let (id, code) = refusal(&answer);
     assert_eq!(code, "header-timeout");
-    edge.log_with(|line| line["request_id"] == *id && line["status"] == 408).await;
+    let line = edge.log_with(|line| line["request_id"] == *id && line["status"] == 408).await;
+    assert!(line["duration_ms"].as_f64().unwrap() >= 300.0, "{line}");
 }
 
 #[tokio::test]

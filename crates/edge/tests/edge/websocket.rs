@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::table::PoolState;
+use edge::table::{PoolState, Table};
 use http::Response;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -92,6 +92,24 @@ async fn frames_go_both_ways_and_are_counted_as_a_websocket() {
     edge.until(|status| status.pools[0].active.websocket == 0).await;
     let line = edge.log_with(|line| line["path"] == "/ws").await;
     assert_eq!((line["class"].as_str(), line["status"].as_u64()), (Some("websocket"), Some(101)));
+}
+
+/// After a start of the machine the edge is there first: whoever comes then is not sent away.
+#[tokio::test]
+async fn a_websocket_that_comes_before_any_instance_waits_for_the_first() {
+    let gone = App::named("gone").await;
+    let before = live(&[&gone]);
+    drop(gone);
+    let edge = Edge::start(&before).await;
+    let mut stream = TcpStream::connect(edge.http).await.unwrap();
+    stream.write_all(ASK.as_bytes()).await.unwrap();
+    edge.until(|status| status.pools[0].upstreams[0].connect_errors_total >= 1).await;
+    let (app, _told) = echo().await;
+    edge.serve(&Table { epoch: before.epoch + 1, ..live(&[&app]) }).await;
+    let head = read_until(&mut stream, "\r\n\r\n").await;
+    assert_eq!(status(&head), 101, "{head}");
+    stream.write_all(&text(b"hello")).await.unwrap();
+    assert_eq!(exactly(&mut stream, 11).await, text(b"hello"));
 }
 
 #[tokio::test]
