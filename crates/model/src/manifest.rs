@@ -204,6 +204,16 @@ pub struct Cron {
     pub limits: Limits,
 }
 
+/// What a service starts, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'m> {
+    pub service: &'m ServiceName,
+    pub command: &'m [String],
+    pub env: &'m BTreeMap<String, String>,
+    pub env_secrets: &'m [String],
+    pub limits: Limits,
+}
+
 /// What becomes of times at which nobody was there to run it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -458,6 +468,24 @@ impl Manifest {
     /// The site that this manifest is for.
     pub fn site(&self) -> crate::Site {
         crate::Site { app: self.app.clone(), env: self.env.clone() }
+    }
+
+    /// What runs of the app under a service's name, whether it lives on or ends by itself.
+    pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
+        let services = self.services.iter().map(|(service, s)| Program {
+            service,
+            command: &s.command,
+            env: &s.env,
+            env_secrets: &s.env_secrets,
+            limits: s.limits,
+        });
+        services.chain(self.cron.iter().map(|(service, c)| Program {
+            service,
+            command: &c.command,
+            env: &c.env,
+            env_secrets: &c.env_secrets,
+            limits: c.limits,
+        }))
     }
 
     /// The first host that leads to `service`, for probes that name none.

@@ -495,10 +495,10 @@ impl<W: World> Actor<W> {
 
     fn runnable(&self, service: Option<model::ServiceName>) -> Result<Runnable, Refused> {
         let (release, manifest) = self.serving_manifest()?;
-        let known = |name: &model::ServiceName| manifest.services.contains_key(name);
-        let first = manifest.services.keys().next().cloned();
+        let known = |name: &model::ServiceName| manifest.programs().any(|program| program.service == name);
+        let first = manifest.programs().next().map(|program| program.service.clone());
         let Some(service) = service.clone().filter(known).or(first.filter(|_| service.is_none())) else {
-            return Err(crate::begin::no_service(&manifest));
+            return Err(crate::begin::no_service(manifest.programs().map(|program| program.service)));
         };
         let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
         Ok(Runnable { release, service, manifest, release_dir, shared_dir })

@@ -106,6 +106,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             ("worker".parse().unwrap(), worker),
         ]
         .into(),
+        cron: Default::default(),
         routes: vec![route],
         deploy: Deploy {
             health_timeout: Span::secs(30),
