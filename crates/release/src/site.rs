@@ -14,6 +14,7 @@ use std::{
 
 use api::{deploy::Phase, status::Underway};
 use model::{DeployId, Explain, ReleaseNumber, Site};
+use schedule::Logbook;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
@@ -30,13 +31,14 @@ use crate::{
     handle::{Command, QUEUE_MAX, SiteHandle},
     history,
     journal::{self, Journal, Kind},
-    layout::Layout,
+    layout::{Layout, SiteLayout},
     open::{self, Opened},
     prune,
     request::{Caller, Refused, RefusedKind, Runnable, Wanted},
     retire,
     run::{Log, Task},
     scene::Scene,
+    schedules::Following,
     settings::Settings,
     state::{Books, Group, LeavingStage},
     status,
@@ -67,6 +69,15 @@ impl<W> Clone for Shared<W> {
     }
 }
 
+fn open_logbook(layout: &SiteLayout) -> Result<Logbook, Explain> {
+    Logbook::open(&layout.schedule()).map_err(|error| {
+        Explain::new("logbook-unreadable", "what became of scheduled runs does not read")
+            .because(&error)
+            .now("what runs of the site goes on; nothing is deployed and nothing scheduled begins")
+            .help("restore the file from a backup, or move it away: then schedules begin anew, and nothing is caught up")
+    })
+}
+
 /// Starts the site's task.
 /// # Errors
 /// The site's state does not read.
@@ -75,6 +86,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     let scene = Scene {
         site: site.clone(),
         books: Books::open(&layout.state())?,
+        logbook: open_logbook(&layout)?,
         layout,
         world: Arc::clone(&shared.world),
         settings: Arc::clone(&shared.settings),
@@ -103,6 +115,8 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         addresses: HashMap::new(),
         reconciling: false,
         left_loop: None,
+        schedules: None,
+        shared: shared.clone(),
     };
     let ending = shared.ending.clone();
     shared.tasks.spawn(async move {
@@ -172,6 +186,9 @@ pub(crate) struct Actor<W> {
     pub reconciling: bool,
     /// The release whose crash loop was already looked into.
     pub left_loop: Option<ReleaseNumber>,
+    /// Begins what is due, from the moment on that it is known what a keeper before this one left.
+    pub schedules: Option<Following>,
+    pub shared: Shared<W>,
 }
 
 /// At least so often the edge's table is compared with where the instances are.
@@ -248,12 +265,15 @@ impl<W: World> Actor<W> {
                 self.end_run().await;
                 self.lock = Lock::Down;
                 self.jobs.shutdown().await;
-                let _ = reply.send(crate::down::down(&self.at, within).await.map_err(Refused::failed));
+                let ((), down) =
+                    tokio::join!(self.end_schedules(within), crate::down::down(&self.at, within));
+                let _ = reply.send(down.map_err(Refused::failed));
             }
             Command::Destroy(with_data, reply) => {
                 self.end_run().await;
                 self.lock = Lock::Down;
                 self.jobs.shutdown().await;
+                self.end_schedules(Duration::ZERO).await;
                 let destroyed = crate::down::destroy(&self.at, with_data).await;
                 let gone = destroyed.is_ok();
                 let _ = reply.send(destroyed.map_err(Refused::failed));
@@ -311,6 +331,9 @@ impl<W: World> Actor<W> {
     /// It is known what a keeper before this one left: nothing, or a run to take up.
     fn opened(&mut self, opened: Opened<W>) {
         self.lock = Lock::Free;
+        if self.schedules.is_none() {
+            self.schedules = Some(Following::begin(&self.at, &self.shared));
+        }
         self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
             self.resumed = true;
@@ -418,6 +441,13 @@ impl<W: World> Actor<W> {
             let addresses = open::reconcile(&at, known).await;
             Done::Reconciled { addresses, looping: crash_loop::look(&at).await }
         });
+    }
+
+    /// Nothing scheduled begins any more; what runs may end by itself for `within`.
+    async fn end_schedules(&self, within: Duration) {
+        if let Some(schedules) = &self.schedules {
+            schedules.end(&self.at, within).await;
+        }
     }
 
     /// Ends the run in flight, because the site ends, and waits for it.

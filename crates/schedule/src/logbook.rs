@@ -102,7 +102,7 @@ impl Run {
 }
 
 impl Entry {
-    fn new(settled: Timestamp) -> Self {
+    pub fn new(settled: Timestamp) -> Self {
         Self {
             schedule: String::new(),
             timezone: String::new(),
@@ -120,10 +120,19 @@ impl Entry {
         known.filter(|due| *due <= now).max()
     }
 
+    pub fn follows(&self, schedule: &str, timezone: &str) -> bool {
+        (self.schedule.as_str(), self.timezone.as_str()) == (schedule, timezone)
+    }
+
+    /// Whether it waits for nothing any more.
+    pub fn is_left(&self) -> bool {
+        self.schedule.is_empty()
+    }
+
     /// Goes on under this schedule. One that is new or other than before begins now: what it would have been before is
     /// nothing that was missed. `looked`: until when the keeper that lives has followed the one before it.
     pub fn follow(&mut self, schedule: &str, timezone: &str, looked: Option<Timestamp>, now: Timestamp) {
-        if (self.schedule.as_str(), self.timezone.as_str()) == (schedule, timezone) {
+        if self.follows(schedule, timezone) {
             return;
         }
         let was_followed = !self.schedule.is_empty();

@@ -36,6 +36,13 @@ pub struct Plan {
     pub unrun: Vec<Unrun>,
 }
 
+impl Plan {
+    /// Whether nothing came of the look.
+    pub fn is_quiet(&self) -> bool {
+        !self.clock_went_back && self.begin.is_none() && self.wait.is_none() && self.unrun.is_empty()
+    }
+}
+
 /// Moments at which nothing ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unrun {

@@ -71,7 +71,7 @@ pub(crate) struct Draft {
 
 /// What a table `[service.NAME]` is.
 enum AnyService {
-    Living(Service),
+    Living(Box<Service>),
     Cron(Cron),
 }
 
@@ -151,7 +151,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         let service = if section.has(cron::KEY) {
             AnyService::Cron(cron::cron(section))
         } else {
-            AnyService::Living(service::service(section))
+            AnyService::Living(Box::new(service::service(section)))
         };
         section.finish();
         Some((service, section.problem_count() > before))
@@ -180,7 +180,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     for (name, At { value: (service, doubtful), span }) in services.unwrap_or_default() {
         places.insert(name.clone(), Written { at: span, doubtful });
         match service {
-            AnyService::Living(service) => drop(manifest.services.insert(name, service)),
+            AnyService::Living(service) => drop(manifest.services.insert(name, *service)),
             AnyService::Cron(cron) => drop(manifest.cron.insert(name, cron)),
         }
     }
