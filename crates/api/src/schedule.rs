@@ -30,7 +30,7 @@ pub struct Run {
     pub process: Option<ProcessId>,
     pub began: Option<String>,
     pub ended: Option<String>,
-    /// `running`, `succeeded`, `failed`, `lost`, `missed`, `skipped`.
+    /// `starting`, `running`, `succeeded`, `failed`, `lost`, `missed`, `skipped`.
     pub outcome: String,
     /// How many times were missed, `due` the last of them.
     pub missed: u64,

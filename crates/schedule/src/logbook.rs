@@ -81,7 +81,8 @@ impl Outcome {
     /// The API's word.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Planned | Self::Running => "running",
+            Self::Planned => "starting",
+            Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Lost => "lost",

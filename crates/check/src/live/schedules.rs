@@ -31,7 +31,8 @@ fn wrong(job: &Scheduled) -> Option<String> {
         return Some(format!("{}: {problem}", job.service));
     }
     let last = job.past.first().filter(|run| run.outcome != "succeeded")?;
-    let why = last.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = last.why.as_ref().and_then(|why| why.causes.first());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     Some(format!("the run of {} that was due at {} {}{why}", job.service, last.due, said(&last.outcome)))
 }
 

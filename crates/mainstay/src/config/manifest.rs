@@ -72,7 +72,7 @@ pub(crate) struct Draft {
 /// What a table `[service.NAME]` is.
 enum AnyService {
     Living(Box<Service>),
-    Cron(Cron),
+    Cron(Box<Cron>),
 }
 
 /// Where something was written.
@@ -149,7 +149,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     let services = top.named_tables("service", |_: &ServiceName, section| {
         let before = section.problem_count();
         let service = if section.has(cron::KEY) {
-            AnyService::Cron(cron::cron(section))
+            AnyService::Cron(Box::new(cron::cron(section)))
         } else {
             AnyService::Living(Box::new(service::service(section)))
         };
@@ -181,7 +181,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         places.insert(name.clone(), Written { at: span, doubtful });
         match service {
             AnyService::Living(service) => drop(manifest.services.insert(name, *service)),
-            AnyService::Cron(cron) => drop(manifest.cron.insert(name, cron)),
+            AnyService::Cron(cron) => drop(manifest.cron.insert(name, *cron)),
         }
     }
     Draft { manifest, services: places, routes: route_places }
