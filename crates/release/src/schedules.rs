@@ -62,10 +62,9 @@ impl Following {
 /// Follows the schedules of whatever serves; told to stop, until nothing of it runs.
 async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
     let mut changes = at.books.changes();
-    let mut schedules =
-        Schedules { at, looked: HashMap::new(), broken: HashSet::new(), going: JoinSet::new() };
-    schedules.take_up().await;
+    let mut schedules = Schedules::new(at);
     loop {
+        schedules.take_up().await;
         let pause = schedules.look();
         tokio::select! {
             Some(ended) = schedules.going.join_next() => {
@@ -88,12 +87,35 @@ struct Schedules<W> {
     /// Jobs of releases whose schedule cannot be followed here, each told once.
     broken: HashSet<(ServiceName, ReleaseNumber)>,
     going: JoinSet<()>,
+    /// What a keeper before this one left is known; before that nothing begins.
+    taken_up: bool,
+    /// That nothing can be written down was told.
+    told: bool,
 }
 
 impl<W: World> Schedules<W> {
+    fn new(at: Arc<Scene<W>>) -> Self {
+        let (looked, broken, going) = (HashMap::new(), HashSet::new(), JoinSet::new());
+        Self { at, looked, broken, going, taken_up: false, told: false }
+    }
+
+    fn tell_unwritten(&mut self, error: &LogbookError) {
+        if !std::mem::replace(&mut self.told, true) {
+            let site = &self.at.site;
+            tracing::error!(%site, %error, "What is due cannot be written down, so nothing begins until it can.");
+        }
+    }
+
     /// Runs that a keeper before this one began or meant to begin. Those that are over are known to be before the first
     /// look: what is due must not be skipped for a run that does not go on.
     async fn take_up(&mut self) {
+        if self.taken_up {
+            return;
+        }
+        if let Some(error) = self.at.logbook.problem() {
+            return self.tell_unwritten(&error);
+        }
+        self.taken_up = true;
         let book = self.at.logbook.read();
         let running =
             book.jobs.iter().filter_map(|(service, entry)| Some((service, entry.running.as_ref()?)));
@@ -112,7 +134,7 @@ impl<W: World> Schedules<W> {
     /// Decides what now means for every job; for how long nothing more will be due.
     fn look(&mut self) -> Duration {
         let now = self.at.world.now();
-        let (release, manifest) = match serving(&self.at) {
+        let (release, manifest) = match serving(&self.at).filter(|_| self.taken_up) {
             Some(serving) => serving,
             None => return LOOK_EVERY,
         };
@@ -120,10 +142,7 @@ impl<W: World> Schedules<W> {
         for (service, cron) in &manifest.cron {
             match self.look_at(service, cron, release, now) {
                 Ok(next) => pause = pause.min(until(now, next)),
-                Err(error) => {
-                    let site = &self.at.site;
-                    tracing::error!(%site, %service, %error, "What is due cannot be written down, so it does not begin; again.");
-                }
+                Err(error) => self.tell_unwritten(&error),
             }
         }
         self.leave(&manifest);
@@ -186,6 +205,7 @@ impl<W: World> Schedules<W> {
             entry.follow(&cron.schedule, &cron.timezone, looked, now);
             entry.decided(plan, process, release, now);
         })?;
+        self.told = false;
         tell(&self.at, service, plan);
         if plan.begin.is_some() {
             let job = Job { service: service.clone(), cron: cron.clone(), release, process };

@@ -31,7 +31,7 @@ use crate::{
     handle::{Command, QUEUE_MAX, SiteHandle},
     history,
     journal::{self, Journal, Kind},
-    layout::{Layout, SiteLayout},
+    layout::Layout,
     open::{self, Opened},
     prune,
     request::{Caller, Refused, RefusedKind, Runnable, Wanted},
@@ -69,15 +69,6 @@ impl<W> Clone for Shared<W> {
     }
 }
 
-fn open_logbook(layout: &SiteLayout) -> Result<Logbook, Explain> {
-    Logbook::open(&layout.schedule()).map_err(|error| {
-        Explain::new("logbook-unreadable", "what became of scheduled runs does not read")
-            .because(&error)
-            .now("what runs of the site goes on; nothing is deployed and nothing scheduled begins")
-            .help("restore the file from a backup, or move it away: then schedules begin anew, and nothing is caught up")
-    })
-}
-
 /// Starts the site's task.
 /// # Errors
 /// The site's state does not read.
@@ -86,7 +77,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     let scene = Scene {
         site: site.clone(),
         books: Books::open(&layout.state())?,
-        logbook: open_logbook(&layout)?,
+        logbook: Logbook::new(layout.schedule()),
         layout,
         world: Arc::clone(&shared.world),
         settings: Arc::clone(&shared.settings),

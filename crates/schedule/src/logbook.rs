@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -226,11 +226,14 @@ impl Default for Book {
 }
 
 /// Holds a site's [`Book`] and writes every change before it is seen.
+///
+/// One that does not read keeps nothing else of the site from running: it is empty and takes no change, until somebody
+/// has mended the file or moved it away.
 #[derive(Debug)]
 pub struct Logbook {
     path: PathBuf,
-    /// The lock is held for one small write, never across an await; readers take a snapshot.
-    book: Mutex<Arc<Book>>,
+    /// The lock is held for one small write, never across an await; readers take a snapshot. `None`: not read yet.
+    book: Mutex<Option<Arc<Book>>>,
 }
 
 /// Why the logbook cannot be read or written.
@@ -245,32 +248,30 @@ pub enum LogbookError {
 }
 
 impl Logbook {
-    /// Reads the file, or begins an empty one.
-    ///
-    /// # Errors
-    /// It does not read, or a newer version wrote it.
-    pub fn open(path: &Path) -> Result<Self, LogbookError> {
-        let book = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
-            Err(source) => return Err(LogbookError::Io { what: "read", path: path.to_owned(), source }),
-            Ok(bytes) => parse(path, &bytes)?,
-        };
-        Ok(Self { path: path.to_owned(), book: Mutex::new(Arc::new(book)) })
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, book: Mutex::new(None) }
     }
 
+    /// What is known; of a file that does not read, nothing.
     pub fn read(&self) -> Arc<Book> {
-        Arc::clone(&self.book.lock().unwrap_or_else(PoisonError::into_inner))
+        self.loaded(&mut self.lock()).unwrap_or_default()
+    }
+
+    /// Why nothing is known and nothing taken.
+    pub fn problem(&self) -> Option<LogbookError> {
+        self.loaded(&mut self.lock()).err()
     }
 
     /// Applies a change and makes it durable; on an error nothing has changed.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file does not read, or cannot be written.
     pub fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> Result<T, LogbookError> {
-        let mut current = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.lock();
+        let current = self.loaded(&mut book)?;
         let mut next = Book::clone(&current);
         let answer = change(&mut next);
-        if next != **current {
+        if next != *current {
             let path = || self.path.clone();
             let bytes = serde_json::to_vec_pretty(&next)
                 .map_err(|source| LogbookError::Broken { path: path(), source })?;
@@ -279,9 +280,25 @@ impl Logbook {
                 path: path(),
                 source,
             })?;
-            *current = Arc::new(next);
+            *book = Some(Arc::new(next));
         }
         Ok(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Book>>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loaded(&self, book: &mut Option<Arc<Book>>) -> Result<Arc<Book>, LogbookError> {
+        if let Some(book) = book {
+            return Ok(Arc::clone(book));
+        }
+        let read = match fs::read(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
+            Err(source) => return Err(LogbookError::Io { what: "read", path: self.path.clone(), source }),
+            Ok(bytes) => parse(&self.path, &bytes)?,
+        };
+        Ok(Arc::clone(book.insert(Arc::new(read))))
     }
 }
 

@@ -3,7 +3,7 @@
 use api::schedule::{Run, Scheduled};
 use jiff::Timestamp;
 use model::{Explain, ReleaseNumber, ServiceName, manifest::Cron};
-use schedule::{Entry, Outcome, Timetable, TimetableError};
+use schedule::{Entry, LogbookError, Outcome, Timetable, TimetableError};
 
 use super::serving;
 use crate::{scene::Scene, world::World};
@@ -19,8 +19,19 @@ pub(crate) fn told<W: World>(at: &Scene<W>) -> Vec<Scheduled> {
     let manifest = serving.as_ref().map(|(_, manifest)| manifest);
     let services = manifest.iter().flat_map(|manifest| manifest.cron.keys()).chain(book.jobs.keys());
     let services: std::collections::BTreeSet<_> = services.collect();
-    let now = at.world.now();
-    services.into_iter().map(|service| job(service, wanted(service), book.jobs.get(service), now)).collect()
+    let (now, unread) = (at.world.now(), at.logbook.problem().map(|error| unread(&error)));
+    let told = services.into_iter().map(|service| {
+        let told = job(service, wanted(service), book.jobs.get(service), now);
+        Scheduled { problem: told.problem.or_else(|| unread.clone()), ..told }
+    });
+    told.collect()
+}
+
+fn unread(error: &LogbookError) -> Explain {
+    Explain::new("logbook-unreadable", "what became of scheduled runs does not read")
+        .because(error)
+        .now("no scheduled run begins; all else of the site goes on")
+        .help("restore the file, or move it away: then the schedules begin anew and nothing is caught up")
 }
 
 fn job(

@@ -125,14 +125,20 @@ fn the_logbook_outlives_its_keeper_and_refuses_what_a_newer_one_wrote() {
     let path = dir.path().join("schedule.json");
     let job: model::ServiceName = "job".parse().unwrap();
     let now = at(BEGIN);
-    Logbook::open(&path).unwrap().change(|book| *book.entry(&job, now) = entry()).unwrap();
-    let again = Logbook::open(&path).unwrap();
+    Logbook::new(path.clone()).change(|book| *book.entry(&job, now) = entry()).unwrap();
+    let again = Logbook::new(path.clone());
     assert_eq!(again.read().jobs[&job], entry());
     let newer = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
     std::fs::write(&path, newer).unwrap();
-    assert!(Logbook::open(&path).unwrap_err().to_string().contains("newer"));
+    let refused = Logbook::new(path.clone());
+    assert!(refused.problem().unwrap().to_string().contains("newer"));
+    refused.change(|book| book.jobs.clear()).unwrap_err();
     std::fs::write(&path, "{").unwrap();
-    Logbook::open(&path).unwrap_err();
+    assert!(refused.problem().is_some() && refused.read().jobs.is_empty());
+    // Moved away, it begins anew without another keeper.
+    std::fs::remove_file(&path).unwrap();
+    assert!(refused.problem().is_none());
+    refused.change(|book| *book.entry(&job, now) = entry()).unwrap();
 }
 
 #[test]
