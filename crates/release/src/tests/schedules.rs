@@ -271,6 +271,7 @@ async fn chaos(seed: u64) {
     let began =
         account.0.values().filter(|run| ["succeeded", "lost"].contains(&run.outcome.as_str())).count();
     assert_eq!(began, runs.len(), "seed {seed}: {:#?}", account.0);
+    rig.sites.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

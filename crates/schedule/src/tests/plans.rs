@@ -120,6 +120,21 @@ fn another_schedule_begins_where_the_old_one_was_left() {
 }
 
 #[test]
+fn a_keeper_that_finds_another_schedule_than_the_one_before_it_followed_loses_no_run() {
+    // It died between the switch and its next look.
+    let mut entry = entry();
+    let wanted = wanted("* * * * *", CatchUp::None, WhileRunning::Skip);
+    let now = at("2026-11-29T15:00:03Z");
+    entry.follow("* * * * *", "UTC", None, now);
+    let plan = plan(&wanted, &entry, now);
+    assert_eq!((plan.begin, plan.unrun.len()), (Some(at("2026-11-29T15:00:00Z")), 0));
+    // A job that was not there before begins with its release.
+    let mut fresh = Entry::new(now);
+    fresh.follow("* * * * *", "UTC", None, now);
+    assert!(self::plan(&wanted, &fresh, now).is_quiet());
+}
+
+#[test]
 fn the_logbook_outlives_its_keeper_and_refuses_what_a_newer_one_wrote() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("schedule.json");

@@ -82,7 +82,8 @@ fn list(set: &BTreeSet<i8>, all: usize) -> String {
 prop_compose! {
     fn fields()(
         minutes in proptest::collection::btree_set(0..60i8, 1..4),
-        some in proptest::collection::btree_set(0..24i8, 1..6),
+        // Most clocks change in the first hours of a day.
+        some in prop_oneof![proptest::collection::btree_set(0..4i8, 1..3), proptest::collection::btree_set(0..24i8, 1..6)],
         hourly in proptest::bool::weighted(0.3),
         days in proptest::collection::btree_set(0..7i8, 1..4),
         daily in proptest::bool::weighted(0.6),
