@@ -161,12 +161,21 @@ mod tests {
             ],
             problem: None,
         };
-        let record: Record = serde_json::from_value(serde_json::json!({
-            "deploy": "01KB6Y8M5N9XJ3T4V5W6X7Y8Z9", "verb": "deploy", "site": "shop/production", "from": null, "to": 1,
-            "release": null, "operator": "anna", "host": "desk", "started": "2026-11-29T01:30:00.000Z", "ended": null,
-            "phase": "plan", "outcome": null, "error": null,
-        }))
-        .expect("a record");
+        let record = Record {
+            deploy: model::DeployId(ulid::Ulid::nil()),
+            verb: "deploy".to_owned(),
+            site: "shop/production".parse().expect("a site"),
+            from: None,
+            to: None,
+            release: None,
+            operator: "anna".to_owned(),
+            host: "desk".to_owned(),
+            started: "2026-11-29T01:30:00.000Z".to_owned(),
+            ended: None,
+            phase: api::deploy::Phase::Plan,
+            outcome: None,
+            error: None,
+        };
         let all = newest(vec![record], vec![job], 2);
         let told: Vec<(String, String)> =
             all.iter().map(|one| (one.row()[1].clone(), one.row()[3].clone())).collect();
