@@ -17,6 +17,7 @@ pub mod machine;
 pub mod migrate;
 pub mod not_starting;
 pub mod paths;
+pub mod schedule;
 pub mod status;
 
 /// The version in every path; a server answers clients one version older and newer.

@@ -3,7 +3,10 @@
 use model::{InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
-use crate::deploy::{Phase, Record};
+use crate::{
+    deploy::{Phase, Record},
+    schedule::Scheduled,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SiteStatus {
@@ -22,12 +25,15 @@ pub struct SiteStatus {
     /// What runs now and ends by itself, oldest first.
     #[serde(default)]
     pub jobs: Vec<Job>,
+    /// Services that run by a schedule, by name.
+    #[serde(default)]
+    pub schedules: Vec<Scheduled>,
 }
 
 /// A command of `run` or `exec`, or a piece of work of a deploy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `schema-status`.
+    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `schema-status`; of a schedule `scheduled`.
     pub kind: String,
     pub process: ProcessId,
     pub pid: u32,

@@ -77,7 +77,7 @@ impl Context<'_> {
     /// Names of secrets that anything of the manifest asks for, sorted.
     fn secret_names(&self) -> Vec<&str> {
         let migrate = self.manifest.migrate.iter().flat_map(|migrate| &migrate.env_secrets);
-        let services = self.manifest.services.values().flat_map(|service| &service.env_secrets);
+        let services = self.manifest.programs().flat_map(|program| program.env_secrets);
         let mut names: Vec<&str> = services.chain(migrate).map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
@@ -106,8 +106,9 @@ impl Context<'_> {
 
     /// Every variable that is written in the manifest: service, name, value.
     fn variables(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.manifest.services.iter().flat_map(|(service, meaning)| {
-            meaning.env.iter().map(|(name, value)| (service.as_str(), name.as_str(), value.as_str()))
+        self.manifest.programs().flat_map(|program| {
+            let service = program.service.as_str();
+            program.env.iter().map(move |(name, value)| (service, name.as_str(), value.as_str()))
         })
     }
 

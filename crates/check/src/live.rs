@@ -9,6 +9,7 @@ mod instances_up;
 mod parent;
 mod readiness;
 mod restarts;
+mod schedules;
 mod serving;
 #[cfg(test)]
 mod tests;
@@ -34,11 +35,12 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 12] = [
+const CHECKS: [&Check<Running>; 13] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
     &restarts::CHECK,
+    &schedules::CHECK,
     &deploys::CHECK,
     &edge_up::CHECK,
     &edge_current::CHECK,

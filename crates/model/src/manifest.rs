@@ -26,6 +26,9 @@ pub struct Manifest {
     pub env: EnvName,
     pub release: Release,
     pub services: BTreeMap<ServiceName, Service>,
+    /// Services that run at times and end by themselves; no name of these is one of `services`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cron: BTreeMap<ServiceName, Cron>,
     pub routes: Vec<Route>,
     pub deploy: Deploy,
     pub drain: Drain,
@@ -178,6 +181,59 @@ pub enum OnCrashLoop {
     Retry,
     /// The last stable release takes over, once.
     Rollback,
+}
+
+/// One job that runs at times: a command that ends by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cron {
+    /// Program and arguments; placeholders `{release_dir} {shared_dir}` allowed.
+    pub command: Vec<String>,
+    /// When it is due, in cron's grammar, as it was written.
+    pub schedule: String,
+    /// The zone of the IANA's list in which that is read.
+    pub timezone: String,
+    /// What runs longer is stopped.
+    pub timeout: Span,
+    pub catch_up: CatchUp,
+    pub while_running: WhileRunning,
+    pub env: BTreeMap<String, String>,
+    /// Names of secrets that are put into its environment.
+    pub env_secrets: Vec<String>,
+    pub stop_signal: StopSignal,
+    pub stop_timeout: Span,
+    pub limits: Limits,
+}
+
+/// What a service starts, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'m> {
+    pub service: &'m ServiceName,
+    pub command: &'m [String],
+    pub env: &'m BTreeMap<String, String>,
+    pub env_secrets: &'m [String],
+    pub limits: Limits,
+}
+
+/// What becomes of times at which nobody was there to run it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUp {
+    /// They are missed, and recorded.
+    None,
+    /// The last of them runs late, once; those before it are missed.
+    #[default]
+    Latest,
+}
+
+/// What becomes of a time at which the run before it still goes on. Two never run at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileRunning {
+    /// It is skipped, and recorded.
+    #[default]
+    Skip,
+    /// It runs as soon as the other has ended; of several that wait the last.
+    Wait,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -424,6 +480,24 @@ impl Manifest {
     /// The site that this manifest is for.
     pub fn site(&self) -> crate::Site {
         crate::Site { app: self.app.clone(), env: self.env.clone() }
+    }
+
+    /// What runs of the app under a service's name, whether it lives on or ends by itself.
+    pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
+        let services = self.services.iter().map(|(service, s)| Program {
+            service,
+            command: &s.command,
+            env: &s.env,
+            env_secrets: &s.env_secrets,
+            limits: s.limits,
+        });
+        services.chain(self.cron.iter().map(|(service, c)| Program {
+            service,
+            command: &c.command,
+            env: &c.env,
+            env_secrets: &c.env_secrets,
+            limits: c.limits,
+        }))
     }
 
     /// The first host that leads to `service`, for probes that name none.

@@ -26,8 +26,9 @@ use crate::{
     world::World,
 };
 
-pub(crate) fn no_service(manifest: &Manifest) -> Refused {
-    let names: Vec<&str> = manifest.services.keys().map(ServiceName::as_str).collect();
+/// `there`: those that could have been meant.
+pub(crate) fn no_service<'s>(there: impl Iterator<Item = &'s ServiceName>) -> Refused {
+    let names: Vec<&str> = there.map(ServiceName::as_str).collect();
     let explain = Explain::new("no-such-service", "the release that serves has no such service")
         .help(format!("it has {}", names.join(", ")));
     Refused::new(RefusedKind::NotFound, explain)

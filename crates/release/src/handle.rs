@@ -3,6 +3,8 @@
 //! The site itself is a task of its own ([`crate::site`]); this is the sending end of its bounded queue. Handles are
 //! cheap to clone. Every method is cancel-safe: a dropped call may still be carried out.
 
+use std::time::Duration;
+
 use api::{
     deploy::{Cancelled, Plan, Record, Rollback, Started},
     jobs::{Restart, Scale},
@@ -39,6 +41,7 @@ pub(crate) enum Command {
     MigrateStatus(Reply<MigrateStatus>),
     Runnable(Option<ServiceName>, Reply<Runnable>),
     Settle(Reply<()>),
+    EndScheduled(Duration, Reply<()>),
     Down(Reply<()>),
     Destroy(bool, Reply<()>),
 }
@@ -63,6 +66,7 @@ impl Command {
             | Self::MigrateStatus(..)
             | Self::Runnable(..)
             | Self::Settle(..)
+            | Self::EndScheduled(..)
             | Self::Down(..)
             | Self::Destroy(..) => false,
         }
@@ -173,9 +177,14 @@ impl SiteHandle {
     }
 
     /// Cancels the deploy in flight and returns when it has ended; what serves then serves on. The site takes no deploys
-    /// afterwards.
+    /// afterwards, and nothing scheduled begins.
     pub async fn settle(&self) -> Result<(), Refused> {
         self.ask(Command::Settle).await
+    }
+
+    /// Returns when nothing scheduled runs any more; what runs may end by itself for `within`.
+    pub async fn end_scheduled(&self, within: Duration) -> Result<(), Refused> {
+        self.ask(|reply| Command::EndScheduled(within, reply)).await
     }
 
     /// Stops every instance; the next start brings up the same releases. What is open is cut: it is for the edge to

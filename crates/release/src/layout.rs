@@ -76,6 +76,11 @@ impl SiteLayout {
         self.root.join("state.json")
     }
 
+    /// When the site's scheduled jobs ran.
+    pub fn schedule(&self) -> PathBuf {
+        self.root.join("schedule.json")
+    }
+
     pub fn releases(&self) -> PathBuf {
         self.root.join("releases")
     }

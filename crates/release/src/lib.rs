@@ -36,6 +36,7 @@ mod retire;
 mod return_to_old;
 mod run;
 mod scene;
+mod schedules;
 mod seal;
 mod settings;
 mod site;

@@ -96,7 +96,7 @@ fn manifest_changes(before: Option<&Manifest>, after: &Manifest, changes: &mut V
     let (old, new) = (before.map(leaves).unwrap_or_default(), leaves(after));
     if before.is_none() {
         // A first deploy would list every default: the services and routes say enough.
-        let told = new.iter().filter(|(key, _)| key.ends_with(".instances") || key.starts_with("route "));
+        let told = new.iter().filter(|(key, _)| told_at_first(key));
         changes.extend(told.map(|(key, value)| change(key, None, Some(value.clone()))));
         return;
     }
@@ -108,6 +108,10 @@ fn manifest_changes(before: Option<&Manifest>, after: &Manifest, changes: &mut V
     }
 }
 
+fn told_at_first(key: &str) -> bool {
+    key.ends_with(".instances") || key.ends_with(".schedule") || key.starts_with("route ")
+}
+
 fn leaves(manifest: &Manifest) -> BTreeMap<String, String> {
     let mut leaves = BTreeMap::new();
     let Ok(Value::Object(tree)) = serde_json::to_value(manifest) else { return leaves };
@@ -115,7 +119,7 @@ fn leaves(manifest: &Manifest) -> BTreeMap<String, String> {
         match key.as_str() {
             // Where the bytes come from is the client's matter; that they changed stands under `artifact`.
             "format" | "app" | "env" | "routes" => {}
-            "services" => walk("service", value, &mut leaves),
+            "services" | "cron" => walk("service", value, &mut leaves),
             key => walk(key, value, &mut leaves),
         }
     }

@@ -57,7 +57,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
 
 /// Everything that the manifest wants from the secrets' source.
 pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
-    let of_services = manifest.services.values().flat_map(|service| &service.env_secrets);
+    let of_services = manifest.programs().flat_map(|program| program.env_secrets);
     of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
 }
 

@@ -45,7 +45,10 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
     let state = at.books.read();
     let Some(manifest) = state.serving.and_then(|release| at.manifest(release).ok()) else { return };
     let (keep, bytes) = (manifest.release.keep_releases, manifest.release.keep_bytes.0);
-    for release in surplus(&state.releases, &state.needed(), keep, bytes) {
+    let mut needed = state.needed();
+    // A scheduled run goes on in the files that it was begun in.
+    needed.extend(at.logbook.read().jobs.values().filter_map(|entry| entry.running.as_ref()?.release));
+    for release in surplus(&state.releases, &needed, keep, bytes) {
         // Crash: first out of the books, so that a half removed release is never started.
         let taken = at.books.change(|state| take(state, release));
         match taken {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use model::{Explain, InstanceName, ReleaseNumber, Site, manifest::Manifest};
+use schedule::Logbook;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -26,6 +27,8 @@ pub(crate) struct Scene<W> {
     pub world: Arc<W>,
     pub settings: Arc<Settings>,
     pub books: Books,
+    /// What became of scheduled runs.
+    pub logbook: Logbook,
     pub claims: Arc<Claims>,
     pub artifacts: ArtifactStore,
     /// Manifests never change once written.

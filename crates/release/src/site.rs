@@ -14,6 +14,7 @@ use std::{
 
 use api::{deploy::Phase, status::Underway};
 use model::{DeployId, Explain, ReleaseNumber, Site};
+use schedule::Logbook;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
@@ -37,6 +38,7 @@ use crate::{
     retire,
     run::{Log, Task},
     scene::Scene,
+    schedules::Following,
     settings::Settings,
     state::{Books, Group, LeavingStage},
     status,
@@ -75,6 +77,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     let scene = Scene {
         site: site.clone(),
         books: Books::open(&layout.state())?,
+        logbook: Logbook::new(layout.schedule()),
         layout,
         world: Arc::clone(&shared.world),
         settings: Arc::clone(&shared.settings),
@@ -103,6 +106,8 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         addresses: HashMap::new(),
         reconciling: false,
         left_loop: None,
+        schedules: None,
+        shared: shared.clone(),
     };
     let ending = shared.ending.clone();
     shared.tasks.spawn(async move {
@@ -172,6 +177,9 @@ pub(crate) struct Actor<W> {
     pub reconciling: bool,
     /// The release whose crash loop was already looked into.
     pub left_loop: Option<ReleaseNumber>,
+    /// Begins what is due, from the moment on that it is known what a keeper before this one left.
+    pub schedules: Option<Following>,
+    pub shared: Shared<W>,
 }
 
 /// At least so often the edge's table is compared with where the instances are.
@@ -248,12 +256,24 @@ impl<W: World> Actor<W> {
                 self.settle().await;
                 let _ = reply.send(Ok(()));
             }
+            Command::EndScheduled(within, reply) => {
+                // Outside: a second one, with less time, must be heard while the first one waits.
+                let (schedules, at) = (self.schedules.clone(), Arc::clone(&self.at));
+                tokio::spawn(async move {
+                    if let Some(schedules) = schedules {
+                        schedules.end(&at, within).await;
+                    }
+                    let _ = reply.send(Ok(()));
+                });
+            }
             Command::Down(reply) => {
                 self.settle().await;
+                self.end_schedules().await;
                 let _ = reply.send(crate::down::down(&self.at).await.map_err(Refused::failed));
             }
             Command::Destroy(with_data, reply) => {
                 self.settle().await;
+                self.end_schedules().await;
                 let destroyed = crate::down::destroy(&self.at, with_data).await;
                 let gone = destroyed.is_ok();
                 let _ = reply.send(destroyed.map_err(Refused::failed));
@@ -311,6 +331,9 @@ impl<W: World> Actor<W> {
     /// It is known what a keeper before this one left: nothing, or a run to take up.
     fn opened(&mut self, opened: Opened<W>) {
         self.lock = Lock::Free;
+        if self.schedules.is_none() {
+            self.schedules = Some(Following::begin(&self.at, &self.shared));
+        }
         self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
             self.resumed = true;
@@ -420,14 +443,23 @@ impl<W: World> Actor<W> {
         });
     }
 
-    /// Ends the run in flight, because the site ends, and waits for it.
+    async fn end_schedules(&self) {
+        if let Some(schedules) = &self.schedules {
+            schedules.end(&self.at, Duration::ZERO).await;
+        }
+    }
+
     /// Nothing is at work afterwards, and nothing may begin. Again and again is no harm.
     async fn settle(&mut self) {
+        if let Some(schedules) = &self.schedules {
+            schedules.begin_nothing();
+        }
         self.end_run().await;
         self.lock = Lock::Down;
         self.jobs.shutdown().await;
     }
 
+    /// Ends the run in flight, because the site ends, and waits for it.
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
@@ -502,10 +534,10 @@ impl<W: World> Actor<W> {
 
     fn runnable(&self, service: Option<model::ServiceName>) -> Result<Runnable, Refused> {
         let (release, manifest) = self.serving_manifest()?;
-        let known = |name: &model::ServiceName| manifest.services.contains_key(name);
-        let first = manifest.services.keys().next().cloned();
+        let known = |name: &model::ServiceName| manifest.programs().any(|program| program.service == name);
+        let first = manifest.programs().next().map(|program| program.service.clone());
         let Some(service) = service.clone().filter(known).or(first.filter(|_| service.is_none())) else {
-            return Err(crate::begin::no_service(&manifest));
+            return Err(crate::begin::no_service(manifest.programs().map(|program| program.service)));
         };
         let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
         Ok(Runnable { release, service, manifest, release_dir, shared_dir })

@@ -16,6 +16,7 @@ use model::{
     schema::DataSchema,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::{
     layout::{told, write_atomically},
@@ -337,6 +338,7 @@ pub(crate) struct Books {
     path: PathBuf,
     /// The lock is held for one small write, never across an await; readers take a snapshot.
     state: Mutex<Arc<State>>,
+    changed: watch::Sender<()>,
 }
 
 impl Books {
@@ -349,11 +351,16 @@ impl Books {
             Err(error) => return Err(told("state-unreadable", "read", path, &error)),
             Ok(bytes) => parse(path, &bytes)?,
         };
-        Ok(Self { path: path.to_owned(), state: Mutex::new(Arc::new(state)) })
+        Ok(Self { path: path.to_owned(), state: Mutex::new(Arc::new(state)), changed: watch::channel(()).0 })
     }
 
     pub(crate) fn read(&self) -> Arc<State> {
         Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Wakes after every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Applies a change and makes it durable; on an error nothing has changed.
@@ -368,6 +375,7 @@ impl Books {
             write_atomically(&self.path, &bytes)
                 .map_err(|error| told("state-unwritable", "write", &self.path, &error))?;
             *current = Arc::new(next);
+            self.changed.send_replace(());
         }
         Ok(answer)
     }

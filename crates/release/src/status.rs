@@ -8,6 +8,7 @@ use model::{Explain, InstanceName, ReleaseNumber};
 
 use crate::{
     scene::Scene,
+    schedules,
     state::{Fate, Group, LeavingStage, State},
     table::has_pool,
     world::{Observed, PoolStatus, World},
@@ -45,6 +46,7 @@ pub(crate) async fn site<W: World>(
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,
         jobs,
+        schedules: schedules::told(at),
     })
 }
 

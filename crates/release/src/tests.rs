@@ -10,6 +10,7 @@ mod figures;
 mod machine;
 mod pieces;
 mod rig;
+mod schedules;
 mod seeded;
 mod world;
 

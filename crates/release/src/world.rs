@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use model::{
     Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site, Traffic,
-    manifest::{Drain, DrainHint, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
+    manifest::{Drain, DrainHint, Limits, Logs, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -66,12 +67,21 @@ pub trait World: Send + Sync + 'static {
 
     // ── jobs ──
 
-    /// Runs a process to its end as the app's user, through a shim, under the process id given (it is journalled
-    /// before, so that a successor finds it). Ends it with SIGTERM, then SIGKILL, after `timeout`. Dropping the future
-    /// does not end the process.
-    fn run_job(&self, order: JobOrder) -> impl Future<Output = Told<JobEnd>> + Send;
+    /// Starts a process that ends by itself as the app's user, through a shim, under the process id given (it is written
+    /// down before, so that a successor finds it). Ends it with SIGTERM, then SIGKILL, after `timeout`. Returns once its
+    /// shim has it.
+    fn start_job(&self, order: JobOrder) -> impl Future<Output = Told<()>> + Send;
 
-    /// Waits for a job that another keeper started; its time is what is left of the timeout that it was started with.
+    /// The same, and waits for its end. Dropping the future does not end the process.
+    fn run_job(&self, order: JobOrder) -> impl Future<Output = Told<JobEnd>> + Send {
+        async move {
+            let (site, process) = (order.site.clone(), order.process);
+            self.start_job(order).await?;
+            Ok(self.adopt_job(&site, process).await?.unwrap_or_default())
+        }
+    }
+
+    /// Waits for a job that this keeper or another one started; its time is what is left of the timeout that it was started with.
     /// `None`: no such process lives and no end of it is known.
     fn adopt_job(&self, site: &Site, process: ProcessId)
     -> impl Future<Output = Told<Option<JobEnd>>> + Send;
@@ -121,6 +131,9 @@ pub trait World: Send + Sync + 'static {
 
     /// What a person types to reach these routes, from the machine's listeners.
     fn urls(&self, routes: &[Route]) -> Vec<String>;
+
+    /// The wall clock. It may jump.
+    fn now(&self) -> Timestamp;
 
     /// The name of this host, for records.
     fn host(&self) -> String;
@@ -237,6 +250,20 @@ pub struct JobOrder {
     /// Made, if missing, and given to the app's user before the start; the job writes nowhere else.
     pub writable: Vec<PathBuf>,
     pub timeout: Duration,
+    /// With [`JobKind::Scheduled`]: what its service says.
+    pub scheduled: Option<Scheduled>,
+}
+
+/// What a service says of its scheduled runs.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// Under whose name it logs.
+    pub service: ServiceName,
+    pub limits: Limits,
+    pub stop_signal: StopSignal,
+    /// Between that signal and SIGKILL.
+    pub stop_timeout: Duration,
+    pub logs: Logs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,6 +273,7 @@ pub enum JobKind {
     Migrate,
     MigrateDown,
     SchemaStatus,
+    Scheduled,
 }
 
 /// How a job ended.

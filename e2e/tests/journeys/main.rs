@@ -20,6 +20,7 @@ mod load;
 mod lost_secrets;
 mod mutants;
 mod neighbours;
+mod schedules;
 mod strangers;
 
 use std::time::Duration;

@@ -49,9 +49,9 @@ type Env = BTreeMap<String, String>;
 
 /// Every command of the manifest, where it stands, and the variables that it gets.
 fn commands(manifest: &Manifest) -> Vec<(String, &[String], &Env)> {
-    let services = manifest.services.iter();
-    let services = services
-        .map(|(name, service)| (format!("[service.{name}]"), service.command.as_slice(), &service.env));
+    let services = manifest
+        .programs()
+        .map(|program| (format!("[service.{}]", program.service), program.command, program.env));
     let migrate = manifest.migrate.iter().flat_map(|migrate| {
         let all = [
             ("command", Some(&migrate.command)),

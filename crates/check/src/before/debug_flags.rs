@@ -22,12 +22,12 @@ fn run(context: &Context<'_>) -> State {
         .variables()
         .filter(|(_, name, value)| debugs(name, value))
         .map(|(service, name, value)| format!("[service.{service}]: {name} = \"{value}\""))
-        .chain(context.manifest.services.iter().flat_map(|(name, service)| {
-            let flag = service
+        .chain(context.manifest.programs().flat_map(|program| {
+            let flag = program
                 .command
                 .iter()
                 .find(|word| ["--reload", "--debug", "--inspect", "runserver"].contains(&word.as_str()));
-            flag.map(|flag| format!("[service.{name}]: `{flag}` in its command"))
+            flag.map(|flag| format!("[service.{}]: `{flag}` in its command", program.service))
         }))
         .collect();
     let explain = Explain::new("debug-in-production", "production would run in debug mode")

@@ -43,6 +43,7 @@ fn manifest() -> Manifest {
             keep_bytes: ByteSize::gib(5),
         },
         services: BTreeMap::from([("web".parse().unwrap(), service())]),
+        cron: Default::default(),
         routes: vec![Route {
             hosts: vec!["chat.acme.dev".to_owned()],
             path_prefix: "/".to_owned(),

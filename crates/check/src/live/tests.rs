@@ -3,6 +3,7 @@
 use api::{
     checks::State,
     machine::{Certificate, Listener, Machine, Process},
+    schedule::{Run, Scheduled},
     status::{Instance, ServiceStatus, SiteStatus},
 };
 use model::{ReleaseNumber, manifest::Manifest};
@@ -47,7 +48,46 @@ fn status() -> SiteStatus {
         held: None,
         last: None,
         jobs: Vec::new(),
+        schedules: Vec::new(),
     }
+}
+
+fn job(outcomes: &[&str]) -> Scheduled {
+    let run = |outcome: &&str| Run {
+        due: "2026-11-29T02:00:00.000Z".to_owned(),
+        release: None,
+        process: None,
+        began: None,
+        ended: None,
+        outcome: (*outcome).to_owned(),
+        missed: 0,
+        why: None,
+    };
+    Scheduled {
+        service: "digest".parse().unwrap(),
+        release: Some(ReleaseNumber(7)),
+        schedule: "0 2 * * *".to_owned(),
+        timezone: "UTC".to_owned(),
+        next: None,
+        running: None,
+        waiting: None,
+        past: outcomes.iter().map(run).collect(),
+        problem: None,
+    }
+}
+
+#[test]
+fn a_scheduled_job_that_did_not_go_well_last_is_found_until_it_does() {
+    let found = |job: Scheduled| found_after(|status, _| status.schedules = vec![job]);
+    for outcome in ["failed", "lost", "missed", "skipped"] {
+        assert_eq!(found(job(&[outcome, "succeeded"])), ["schedules"], "{outcome}");
+        assert_eq!(found(job(&["succeeded", outcome])), Vec::<String>::new(), "{outcome}");
+    }
+    assert_eq!(found(job(&[])), Vec::<String>::new());
+    // What no release wants any more troubles nobody.
+    assert_eq!(found(Scheduled { release: None, ..job(&["failed"]) }), Vec::<String>::new());
+    let problem = Some(model::Explain::new("schedule-not-followed", "no such zone"));
+    assert_eq!(found(Scheduled { problem, ..job(&[]) }), ["schedules"]);
 }
 
 fn certificate(days_left: i64) -> Certificate {

@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
-use api::{client::Failure, deploy::Record};
+use api::{
+    client::Failure,
+    deploy::Record,
+    schedule::{Run, Scheduled},
+};
 use clap::Args;
-use model::Explain;
+use model::{Explain, ServiceName};
+use serde::Serialize;
 
 use super::watch::outcome_name;
 use crate::{
@@ -13,6 +18,8 @@ use crate::{
 };
 
 /// List what was done to an app: deploys, rollbacks, restarts, by whom, and how they ended
+///
+/// Scheduled runs are listed where they failed, were lost, missed or skipped; `mainstay status` shows the last of each.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  mainstay events\n  mainstay events -n 100 --json")]
 pub struct Events {
@@ -21,39 +28,160 @@ pub struct Events {
     pub limit: u16,
 }
 
+/// One line of the list; as JSON, a deploy's record or `{"scheduled": SERVICE, …}`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Happened {
+    Done(Record),
+    Scheduled {
+        scheduled: ServiceName,
+        #[serde(flatten)]
+        run: Run,
+    },
+}
+
+impl Happened {
+    fn at(&self) -> &str {
+        match self {
+            Self::Done(record) => &record.started,
+            Self::Scheduled { run, .. } => run.began.as_deref().unwrap_or(&run.due),
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        match self {
+            Self::Done(record) => record_row(record),
+            Self::Scheduled { scheduled, run } => run_row(scheduled, run),
+        }
+    }
+}
+
 impl Events {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
-        let records = block_on(async {
+        let limit = usize::from(self.limit);
+        let happened = block_on(async {
             let site = session.site().await?;
-            session.client.records(&site, usize::from(self.limit)).await.map_err(Failure::explain)
+            let records = session.client.records(&site, limit).await.map_err(Failure::explain)?;
+            let status = session.client.status(&site).await.map_err(Failure::explain)?;
+            Ok::<_, Explain>(newest(records, status.schedules, limit))
         })?;
         if session.json() {
-            records.iter().for_each(json);
-        } else if records.is_empty() {
+            happened.iter().for_each(json);
+        } else if happened.is_empty() {
             line("Nothing was done yet.");
         } else {
-            line(render(&records));
+            let rows: Vec<Vec<String>> = happened.iter().map(Happened::row).collect();
+            line(table(&["STARTED", "WHAT", "RELEASE", "END", "BY", "WHY"], &rows));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn render(records: &[Record]) -> String {
-    let row = |record: &Record| {
-        let end = match (record.outcome, &record.ended) {
-            (Some(outcome), _) => outcome_name(outcome).to_owned(),
-            (None, Some(_)) => "ended".to_owned(),
-            (None, None) => format!("at {}", record.phase.name()),
-        };
-        let error = record.error.as_ref().map(|error| error.message.clone());
-        vec![
-            moment(&record.started),
-            record.verb.clone(),
-            format!("{} -> {}", or_dash(record.from), or_dash(record.to)),
-            end,
-            format!("{}@{}", record.operator, record.host),
-            error.unwrap_or_default(),
-        ]
+fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, limit: usize) -> Vec<Happened> {
+    let runs = schedules.into_iter().flat_map(|job| {
+        let bad = job.past.into_iter().filter(|run| run.outcome != "succeeded");
+        bad.map(move |run| Happened::Scheduled { scheduled: job.service.clone(), run })
+    });
+    let mut all: Vec<Happened> = records.into_iter().map(Happened::Done).chain(runs).collect();
+    // RFC 3339 in UTC sorts as text.
+    all.sort_by(|a, b| b.at().cmp(a.at()));
+    all.truncate(limit);
+    all
+}
+
+fn record_row(record: &Record) -> Vec<String> {
+    let end = match (record.outcome, &record.ended) {
+        (Some(outcome), _) => outcome_name(outcome).to_owned(),
+        (None, Some(_)) => "ended".to_owned(),
+        (None, None) => format!("at {}", record.phase.name()),
     };
-    table(&["STARTED", "WHAT", "RELEASE", "END", "BY", "WHY"], &records.iter().map(row).collect::<Vec<_>>())
+    let error = record.error.as_ref().map(|error| error.message.clone());
+    vec![
+        moment(&record.started),
+        record.verb.clone(),
+        format!("{} -> {}", or_dash(record.from), or_dash(record.to)),
+        end,
+        format!("{}@{}", record.operator, record.host),
+        error.unwrap_or_default(),
+    ]
+}
+
+fn run_row(service: &ServiceName, run: &Run) -> Vec<String> {
+    let why = match (run.outcome.as_str(), &run.why) {
+        (_, Some(why)) => why.causes.first().cloned().unwrap_or_else(|| why.message.clone()),
+        ("missed", None) => format!("nobody was there at {}", times(run.missed)),
+        ("skipped", None) => "the run before it went on".to_owned(),
+        (_, None) => String::new(),
+    };
+    vec![
+        moment(run.began.as_deref().unwrap_or(&run.due)),
+        format!("run {service}"),
+        or_dash(run.release),
+        run.outcome.clone(),
+        "schedule".to_owned(),
+        why,
+    ]
+}
+
+fn times(missed: u64) -> String {
+    if missed > 1 { format!("{missed} times, this the last") } else { "this time".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(due: &str, outcome: &str) -> Run {
+        Run {
+            due: due.to_owned(),
+            release: None,
+            process: None,
+            began: None,
+            ended: None,
+            outcome: outcome.to_owned(),
+            missed: 3,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn runs_that_did_not_go_well_stand_among_the_deploys_newest_first() {
+        let job = Scheduled {
+            service: "digest".parse().expect("a name"),
+            release: None,
+            schedule: String::new(),
+            timezone: String::new(),
+            next: None,
+            running: None,
+            waiting: None,
+            past: vec![
+                run("2026-11-29T03:00:00.000Z", "succeeded"),
+                run("2026-11-29T02:00:00.000Z", "missed"),
+                run("2026-11-29T01:00:00.000Z", "failed"),
+            ],
+            problem: None,
+        };
+        let record = Record {
+            deploy: model::DeployId(ulid::Ulid::nil()),
+            verb: "deploy".to_owned(),
+            site: "shop/production".parse().expect("a site"),
+            from: None,
+            to: None,
+            release: None,
+            operator: "anna".to_owned(),
+            host: "desk".to_owned(),
+            started: "2026-11-29T01:30:00.000Z".to_owned(),
+            ended: None,
+            phase: api::deploy::Phase::Plan,
+            outcome: None,
+            error: None,
+        };
+        let all = newest(vec![record], vec![job], 2);
+        let told: Vec<(String, String)> =
+            all.iter().map(|one| (one.row()[1].clone(), one.row()[3].clone())).collect();
+        assert_eq!(told[0], ("run digest".to_owned(), "missed".to_owned()));
+        assert_eq!(told[1].0, "deploy");
+        let text = serde_json::to_string(&all[0]).expect("JSON");
+        assert!(text.starts_with(r#"{"scheduled":"digest","due":"2026-11-29T02:00"#), "{text}");
+    }
 }

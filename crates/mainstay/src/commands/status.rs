@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use api::{
     client::Failure,
     machine::{Certificate, Machine},
+    schedule::Scheduled,
     status::{Instance, Job, ServiceStatus, SiteStatus},
 };
 use clap::Args;
@@ -114,6 +115,11 @@ fn site_words(status: &SiteStatus) -> String {
         let rows: Vec<Vec<String>> = status.jobs.iter().map(job_row).collect();
         lines.push(table(&["JOB", "OF", "RELEASE", "BY", "SINCE", "PID", "COMMAND"], &rows));
     }
+    let scheduled: Vec<Vec<String>> =
+        status.schedules.iter().filter(|job| is_shown(job)).map(scheduled_row).collect();
+    if !scheduled.is_empty() {
+        lines.push(table(&["SCHEDULED", "WHEN", "NEXT", "NOW", "LAST", "WENT"], &scheduled));
+    }
     if let Some(last) = &status.last {
         let end = last.outcome.map_or("not ended", outcome_name);
         lines.push(format!("Last: {} by {} at {}: {end}.", last.verb, last.operator, moment(&last.started)));
@@ -171,6 +177,29 @@ fn job_row(job: &Job) -> Vec<String> {
         moment(&job.since),
         job.pid.to_string(),
         format!("{shown}{more}"),
+    ]
+}
+
+/// What no release wants any more is shown as long as it runs.
+fn is_shown(job: &Scheduled) -> bool {
+    job.release.is_some() || job.running.is_some()
+}
+
+fn scheduled_row(job: &Scheduled) -> Vec<String> {
+    let now = match (&job.problem, &job.running) {
+        (Some(problem), _) => problem.code.clone(),
+        (None, Some(run)) => format!("runs since {}", or_dash(run.began.as_deref().map(moment))),
+        (None, None) => "waits".to_owned(),
+    };
+    let last = job.past.first();
+    vec![
+        job.service.to_string(),
+        format!("{} {}", job.schedule, job.timezone),
+        // In its own zone: that is how its operator wrote it.
+        or_dash(job.next.as_deref()),
+        now,
+        or_dash(last.map(|run| moment(run.began.as_deref().unwrap_or(&run.due)))),
+        or_dash(last.map(|run| run.outcome.as_str())),
     ]
 }
 

@@ -91,6 +91,14 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         self.later = later;
     }
 
+    /// A key that is known and has no place here; told where it stands.
+    pub fn refuse(&mut self, key: &'static str, code: &'static str, why: &str, help: &str) {
+        if let Some((_, span)) = self.take(key) {
+            let path = self.join(key);
+            self.problem(Problem::new(code, span, format!("`{path}` {why}")).help(help));
+        }
+    }
+
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
@@ -123,6 +131,11 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         self.asked.push(key);
         let (name, value) = self.table.get_key_value(key)?;
         Some((value, name.span()))
+    }
+
+    /// Whether the key is there, with a text as its value.
+    pub fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
     }
 
     pub fn has(&self, key: &str) -> bool {

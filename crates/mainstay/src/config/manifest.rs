@@ -4,6 +4,7 @@
 //! holds between tables (a route to a service that is missing) stands in [`check`].
 
 mod check;
+mod cron;
 mod deploy;
 mod merge;
 mod migrate;
@@ -20,7 +21,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use model::{
     AppName, EnvName, Explain, ServiceName,
-    manifest::{FORMAT, Manifest},
+    manifest::{Cron, FORMAT, Manifest, Service},
 };
 use serde_spanned::Spanned;
 use toml::de::DeTable;
@@ -66,6 +67,12 @@ pub(crate) struct Draft {
     pub manifest: Manifest,
     pub services: BTreeMap<ServiceName, Written>,
     pub routes: Vec<Written<route::Places>>,
+}
+
+/// What a table `[service.NAME]` is.
+enum AnyService {
+    Living(Box<Service>),
+    Cron(Box<Cron>),
 }
 
 /// Where something was written.
@@ -141,7 +148,11 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     let release = top.table("release", |section| Some(release::release(section)));
     let services = top.named_tables("service", |_: &ServiceName, section| {
         let before = section.problem_count();
-        let service = service::service(section);
+        let service = if section.has(cron::KEY) {
+            AnyService::Cron(Box::new(cron::cron(section)))
+        } else {
+            AnyService::Living(Box::new(service::service(section)))
+        };
         section.finish();
         Some((service, section.problem_count() > before))
     });
@@ -158,6 +169,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         env: env.clone(),
         release: release.unwrap_or_else(release::stand_in),
         services: BTreeMap::new(),
+        cron: BTreeMap::new(),
         routes,
         deploy: top.table("deploy", |section| Some(deploy::deploy(section))).unwrap_or_default(),
         drain: top.table("drain", |section| Some(deploy::drain(section))).unwrap_or_default(),
@@ -167,7 +179,10 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     let mut places = BTreeMap::new();
     for (name, At { value: (service, doubtful), span }) in services.unwrap_or_default() {
         places.insert(name.clone(), Written { at: span, doubtful });
-        manifest.services.insert(name, service);
+        match service {
+            AnyService::Living(service) => drop(manifest.services.insert(name, *service)),
+            AnyService::Cron(cron) => drop(manifest.cron.insert(name, *cron)),
+        }
     }
     Draft { manifest, services: places, routes: route_places }
 }

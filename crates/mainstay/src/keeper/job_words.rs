@@ -3,13 +3,14 @@
 use api::status::Job;
 use supervisor::Process;
 
-use super::{instances::rfc3339, oneoff};
+use super::{instances::rfc3339, oneoff, orders};
 
 pub(crate) fn told(process: &Process) -> Job {
     let spec = process.spec();
     let label = |name: &str| spec.labels.get(name).filter(|value| !value.is_empty());
     let kind = match spec.labels.contains_key(oneoff::ONE_OFF) {
         true => label(oneoff::ONE_OFF).map_or(oneoff::RUN, String::as_str),
+        false if spec.labels.contains_key(orders::SCHEDULED) => orders::SCHEDULED,
         false => &spec.name,
     };
     Job {

@@ -12,7 +12,7 @@ use std::{
 use model::{Explain, ProcessId, Site};
 use release::world::{JobEnd, JobKind, JobOrder};
 use supervisor::{
-    Cause, Exit, Found, Process, StopPlan, Supervisor,
+    Cause, Exit, Found, Process, Supervisor,
     logs::{Line, Stream},
 };
 use tokio::sync::watch;
@@ -21,8 +21,6 @@ use super::{ground::Ground, obstacle, orders};
 
 /// Bound: lines of each stream that an end carries.
 const LINES_MAX: usize = 200;
-/// From SIGTERM to SIGKILL for a job whose time is over.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// The jobs that run, and those that ended while no keeper was there.
 #[derive(Default)]
@@ -78,10 +76,10 @@ impl Jobs {
         });
     }
 
-    /// Runs a job to its end.
+    /// Starts a job; [`Jobs::end`] waits for it.
     /// # Errors
     /// It could not be started.
-    pub(crate) async fn run(&self, ground: &Ground, order: &JobOrder) -> Result<JobEnd, Explain> {
+    pub(crate) async fn start(&self, ground: &Ground, order: &JobOrder) -> Result<(), Explain> {
         enclose(ground, &order.site)?;
         for dir in &order.writable {
             give(ground, &order.site, dir)?;
@@ -94,10 +92,10 @@ impl Jobs {
             if order.kind == JobKind::Unpack { explain } else { obstacle::of_job(ground, order, explain) }
         })?;
         self.follow(order.process, &process, order.timeout);
-        Ok(self.end(order.process).await.unwrap_or_default())
+        Ok(())
     }
 
-    /// The end of a job, also of one that another keeper started; `None`: nothing is known of it.
+    /// The end of a job, of this keeper or of one before it; `None`: nothing is known of it.
     pub(crate) async fn end(&self, id: ProcessId) -> Option<JobEnd> {
         let mut known = self.known().get(&id).cloned()?;
         let end = known.end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
@@ -127,7 +125,7 @@ async fn to_its_end(process: &Process, limit: Duration) -> JobEnd {
 }
 
 pub(crate) async fn stop(process: &Process) {
-    if let Err(error) = process.stop_with(StopPlan { signal: 15, grace: GRACE }).await {
+    if let Err(error) = process.stop().await {
         tracing::warn!(%error, "A job could not be told to stop.");
     }
 }

@@ -170,7 +170,11 @@ async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
     let sites_word = if count == 1 { "site" } else { "sites" };
     keeper.ending.step(format!("draining {count} {sites_word} for at most {} s", within.as_secs()));
     each(&sites, "settle", async |site| site.settle().await).await;
-    tokio::join!(edge_ends(keeper, edge, within), keeper.world.oneoffs.stop(None));
+    tokio::join!(
+        edge_ends(keeper, edge, within),
+        each(&sites, "end its scheduled runs", async |site| site.end_scheduled(within).await),
+        keeper.world.oneoffs.stop(None),
+    );
     each(&sites, "stop", async |site| {
         let stopped = site.down().await;
         keeper.ending.step(format!("{} has stopped", site.site()));

@@ -34,6 +34,7 @@ impl Names {
             services: of_instances()
                 .map(|name| name.service.to_string())
                 .chain(services)
+                .chain(status.schedules.iter().map(|job| job.service.to_string()))
                 .chain(status.services.iter().map(|service| service.service.to_string()))
                 .collect(),
             jobs: jobs.into_iter().collect(),
@@ -112,6 +113,7 @@ mod tests {
             held: None,
             last: None,
             jobs: Vec::new(),
+            schedules: Vec::new(),
         };
         let written: Vec<InstanceName> =
             ["web.1.1", "web.2.1"].iter().map(|name| name.parse().expect("a name")).collect();

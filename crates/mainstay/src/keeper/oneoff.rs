@@ -173,14 +173,15 @@ async fn in_release(
     runnable: &Runnable,
     argv: Vec<String>,
 ) -> Result<Order, Explain> {
-    let service = runnable.manifest.services.get(&runnable.service).ok_or_else(|| {
+    let mut programs = runnable.manifest.programs();
+    let program = programs.find(|program| *program.service == runnable.service).ok_or_else(|| {
         Explain::new(
             "no-such-service",
             format!("the release that serves has no service {}", runnable.service),
         )
     })?;
     // It listens nowhere: a variable that names the instance's address has no value for it.
-    let env = service.env.iter().filter(|(_, value)| !names_an_address(value));
+    let env = program.env.iter().filter(|(_, value)| !names_an_address(value));
     Ok(Order {
         site: Some(site.clone()),
         name: "run".to_owned(),
@@ -192,12 +193,12 @@ async fn in_release(
         shared_dir: Some(runnable.shared_dir.clone()),
         user: ground.user(site)?,
         env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        secrets: secrets::resolve(ground, site, &service.env_secrets).await?,
+        secrets: secrets::resolve(ground, site, program.env_secrets).await?,
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds: Vec::new(),
-        limits: service.limits,
+        limits: program.limits,
         stop: StopPlan { signal: 15, grace: Duration::ZERO },
         log: LogTo { path: std::path::PathBuf::new(), limits: runnable.manifest.logs.clone() },
     })

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use model::{
     Explain, InstanceName, ServiceName, Site,
-    manifest::{Limits, Logs, Manifest, Service},
+    manifest::{Logs, Manifest, Service},
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
@@ -13,12 +13,16 @@ use supervisor::{
     slot::{Asking, Orders, SlotSettings},
 };
 
-use super::{ground::Ground, instances::PublicBind, jobs, secrets};
+use super::{ground::Ground, instances::PublicBind, jobs, oneoff, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
 /// The label of an instance: the id that its deploy's journal announced it by.
 const JOURNALLED: &str = "journalled";
+/// The label of a run that a schedule began.
+pub(crate) const SCHEDULED: &str = "scheduled";
+/// How a job is stopped whose service does not say it.
+const STOP: StopPlan = StopPlan { signal: 15, grace: Duration::from_secs(10) };
 /// The label that says when its time is over, as the monotonic clock of this boot counts milliseconds.
 pub(crate) const UNTIL: &str = "until-monotonic-ms";
 
@@ -109,7 +113,7 @@ pub(crate) fn public_bind(manifest: &Manifest, instance: &InstanceName) -> Publi
 /// # Errors
 /// Secrets that do not resolve, no account, no file for its stdin.
 pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Explain> {
-    let name = job_name(order.kind);
+    let name = job_name(order);
     let secrets = secrets::resolve(ground, &order.site, &order.env_secrets).await?;
     let mut fds = Vec::new();
     if let Some(path) = &order.stdin {
@@ -125,19 +129,19 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
     }
     let program = match order.kind {
         JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus => {
+        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => {
             Program::Command(order.argv.clone())
         }
     };
+    let scheduled = order.scheduled.as_ref();
+    let stop = scheduled
+        .map_or(STOP, |own| StopPlan { signal: signal_number(own.stop_signal), grace: own.stop_timeout });
     Ok(Order {
         site: Some(order.site.clone()),
         name: name.to_owned(),
         kind: Kind::Job,
         release: Some(order.release),
-        labels: BTreeMap::from([
-            (JOB.to_owned(), order.process.to_string()),
-            (UNTIL.to_owned(), until_monotonic_ms(order.timeout).to_string()),
-        ]),
+        labels: job_labels(order),
         program,
         cwd: order.cwd.clone(),
         shared_dir: Some(order.shared_dir.clone()),
@@ -148,10 +152,26 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         listen: None,
         notify: false,
         fds,
-        limits: Limits::default(),
-        stop: StopPlan { signal: 15, grace: Duration::from_secs(10) },
-        log: job_log(ground, &order.site, name),
+        limits: scheduled.map(|own| own.limits).unwrap_or_default(),
+        stop,
+        log: LogTo {
+            path: logs::job_path(&ground.folders.data, &order.site, name),
+            limits: scheduled.map(|own| own.logs.clone()).unwrap_or_default(),
+        },
     })
+}
+
+fn job_labels(order: &JobOrder) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (JOB.to_owned(), order.process.to_string()),
+        (UNTIL.to_owned(), until_monotonic_ms(order.timeout).to_string()),
+    ]);
+    if let Some(own) = &order.scheduled {
+        labels.insert(SCHEDULED.to_owned(), String::new());
+        labels.insert(oneoff::SERVICE.to_owned(), own.service.to_string());
+        labels.insert(oneoff::OPERATOR.to_owned(), "schedule".to_owned());
+    }
+    labels
 }
 
 fn until_monotonic_ms(timeout: Duration) -> u64 {
@@ -165,12 +185,14 @@ pub(crate) fn time_left(spec: &Spec) -> Duration {
     Duration::from_millis(until_ms.saturating_sub(machine::clock::monotonic_ms()))
 }
 
-pub(crate) fn job_name(kind: JobKind) -> &'static str {
-    match kind {
+/// A scheduled run logs under its service's name.
+pub(crate) fn job_name(order: &JobOrder) -> &str {
+    match order.kind {
         JobKind::Unpack => "unpack",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
         JobKind::SchemaStatus => "schema-status",
+        JobKind::Scheduled => order.scheduled.as_ref().map_or("scheduled", |own| own.service.as_str()),
     }
 }
 

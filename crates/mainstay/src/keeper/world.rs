@@ -136,8 +136,8 @@ impl World for Outside {
         lines.into_iter().map(|line| line.text).collect()
     }
 
-    async fn run_job(&self, order: JobOrder) -> Result<JobEnd, Explain> {
-        self.jobs.run(&self.ground, &order).await
+    async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {
+        self.jobs.start(&self.ground, &order).await
     }
 
     async fn adopt_job(&self, _site: &Site, process: ProcessId) -> Result<Option<JobEnd>, Explain> {
@@ -218,6 +218,10 @@ impl World for Outside {
 
     fn urls(&self, routes: &[Route]) -> Vec<String> {
         self.doors.urls(routes)
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
     }
 
     fn host(&self) -> String {

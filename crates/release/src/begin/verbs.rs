@@ -125,7 +125,7 @@ impl<W: World> Actor<W> {
         self.check_lock()?;
         let (serving, manifest) = self.serving_manifest()?;
         if service.as_ref().is_some_and(|service| !manifest.services.contains_key(service)) {
-            return Err(no_service(&manifest));
+            return Err(no_service(manifest.services.keys()));
         }
         let task = self.task("restart", Course::Restart { service, instances: None }, serving, false)?;
         self.begin(task, manifest, caller, BTreeMap::new())
@@ -135,7 +135,7 @@ impl<W: World> Actor<W> {
         self.check_lock()?;
         let (serving, manifest) = self.serving_manifest()?;
         if !manifest.services.contains_key(&scale.service) {
-            return Err(no_service(&manifest));
+            return Err(no_service(manifest.services.keys()));
         }
         if !(1..=INSTANCES_MAX).contains(&scale.instances) {
             let explain = Explain::new("bad-scale", format!("a service has 1 to {INSTANCES_MAX} instances"))

@@ -165,6 +165,15 @@ pub(super) enum Job {
     Ended(JobEnd),
 }
 
+/// A scheduled run that was begun.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ran {
+    pub service: String,
+    pub release: u64,
+    pub process: ProcessId,
+    pub at: jiff::Timestamp,
+}
+
 /// What is open in a pool until a moment.
 pub(super) type OpenUntil = Instant;
 
@@ -181,6 +190,11 @@ pub(super) struct Inner {
     /// Streams that a draining pool holds.
     pub streams: BTreeMap<PoolId, OpenUntil>,
     pub jobs: BTreeMap<ProcessId, Job>,
+    /// Scheduled runs, in the order in which they began.
+    pub ran: Vec<Ran>,
+    /// When the machine was made; its clock shows ten o'clock then, and this much more.
+    pub made: Option<Instant>,
+    pub clock_ahead: jiff::SignedDuration,
     pub databases: BTreeMap<Site, u64>,
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
@@ -217,7 +231,12 @@ pub(super) const PROBED_AFTER: Duration = Duration::from_millis(700);
 
 impl Machine {
     pub(super) fn new() -> Self {
-        let inner = Inner { next_port: 4000, migration_time: Duration::from_secs(2), ..Inner::default() };
+        let inner = Inner {
+            next_port: 4000,
+            migration_time: Duration::from_secs(2),
+            made: Some(Instant::now()),
+            ..Inner::default()
+        };
         Self { inner: Arc::new(Mutex::new(inner)), changes: watch::channel(0).0 }
     }
 
@@ -242,6 +261,28 @@ impl Machine {
 }
 
 impl Inner {
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        let ten: jiff::Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+        ten + jiff::SignedDuration::try_from(self.made.unwrap().elapsed()).unwrap() + self.clock_ahead
+    }
+
+    pub(super) fn begin_job(&mut self, order: &crate::world::JobOrder) -> Result<(), model::Explain> {
+        if let Some(own) = &order.scheduled {
+            let service = own.service.to_string();
+            let goes_on = |ran: &Ran| matches!(self.jobs.get(&ran.process), Some(Job::Running));
+            if self.ran.iter().any(|ran| ran.service == service && goes_on(ran)) {
+                self.broken_promises.push(format!("two runs of {service} at once"));
+            }
+            if order.argv[0] == "cannot" {
+                return Err(model::Explain::new("job-not-started", "no such program"));
+            }
+            let (release, process, at) = (order.release.0, order.process, self.now());
+            self.ran.push(Ran { service, release, process, at });
+        }
+        self.jobs.insert(order.process, Job::Running);
+        Ok(())
+    }
+
     pub(super) fn observe(&self, site: &Site) -> Vec<Observed> {
         let of_site = self.instances.iter().filter(|((s, _), _)| s == site);
         of_site.map(|((_, name), instance)| instance.observed(name)).collect()

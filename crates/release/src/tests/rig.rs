@@ -106,6 +106,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             ("worker".parse().unwrap(), worker),
         ]
         .into(),
+        cron: Default::default(),
         routes: vec![route],
         deploy: Deploy {
             health_timeout: Span::secs(30),
@@ -160,7 +161,7 @@ impl Rig {
 
     async fn with(machine: Machine, data: tempfile::TempDir) -> Self {
         let dead = Arc::new(AtomicBool::new(false));
-        let world = SimWorld { machine: machine.clone(), dead: Arc::clone(&dead) };
+        let world = SimWorld { machine: machine.clone(), dead: Arc::clone(&dead), shown: Default::default() };
         let settings = Settings { disk_reserve_bytes: 1 << 20, ..Settings::new(data.path()) };
         let sites = Sites::open(Arc::new(world), settings).await.unwrap();
         Self { machine, data, sites, dead }

@@ -26,6 +26,8 @@ use crate::world::{
 pub(super) struct SimWorld {
     pub machine: Machine,
     pub dead: Arc<AtomicBool>,
+    /// What the clock showed when it was last looked at.
+    pub shown: std::sync::Mutex<Option<jiff::Timestamp>>,
 }
 
 impl SimWorld {
@@ -88,14 +90,14 @@ impl World for SimWorld {
         usual.chain([last_words.to_owned()]).collect()
     }
 
-    async fn run_job(&self, order: JobOrder) -> Result<JobEnd, Explain> {
+    async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {
         self.call().await;
-        let process = order.process;
-        self.machine.lock().jobs.insert(process, Job::Running);
+        self.machine.lock().begin_job(&order)?;
         let machine = self.machine.clone();
         // A job lives on when its keeper dies.
         tokio::spawn(async move { work(machine, order).await });
-        Ok(self.adopt(process).await.unwrap_or_default())
+        self.call().await;
+        Ok(())
     }
 
     async fn adopt_job(&self, _: &Site, process: ProcessId) -> Result<Option<JobEnd>, Explain> {
@@ -230,6 +232,15 @@ impl World for SimWorld {
         routes.iter().flat_map(|r| &r.hosts).map(|host| format!("http://{host}/")).collect()
     }
 
+    fn now(&self) -> jiff::Timestamp {
+        let mut shown = self.shown.lock().unwrap();
+        // For a dead keeper no time passes.
+        if shown.is_none() || !self.dead.load(Ordering::SeqCst) {
+            *shown = Some(self.machine.lock().now());
+        }
+        shown.unwrap()
+    }
+
     fn host(&self) -> String {
         "sim".into()
     }
@@ -274,6 +285,13 @@ async fn work(machine: Machine, order: JobOrder) {
             sleep(Duration::from_millis(50)).await;
             let version = machine.lock().databases.get(&order.site).copied().unwrap_or(1);
             JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
+        }
+        // `takes:N` goes on for so many seconds, `fails` ends at once.
+        JobKind::Scheduled => {
+            let (word, seconds) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
+            sleep(Duration::from_secs(seconds.parse().unwrap())).await;
+            let stderr = vec![format!("the job {word}")];
+            JobEnd { code: Some(i32::from(word != "takes")), stderr, ..JobEnd::default() }
         }
         JobKind::Migrate | JobKind::MigrateDown => {
             let time = machine.lock().migration_time;

@@ -16,12 +16,20 @@ use crate::config::{
 pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
     routes_lead_somewhere(draft, problems);
     routes_are_distinct(draft, problems);
+    jobs_have_no_address(draft, problems);
     for (name, service) in &draft.manifest.services {
         let Some(written) = draft.services.get(name).filter(|written| !written.doubtful) else { continue };
-        for problem in placeholders_fit(name, service, &written.at) {
-            problems.push(problem);
-        }
+        let texts = service.command.iter().chain(service.env.values());
+        placeholders_fit(name, texts, service.listen, &written.at).into_iter().for_each(|p| problems.push(p));
         probes_have_an_address(name, service, &written.at, problems);
+    }
+}
+
+fn jobs_have_no_address(draft: &Draft, problems: &mut Problems) {
+    for (name, cron) in &draft.manifest.cron {
+        let Some(written) = draft.services.get(name).filter(|written| !written.doubtful) else { continue };
+        let texts = cron.command.iter().chain(cron.env.values());
+        placeholders_fit(name, texts, None, &written.at).into_iter().for_each(|p| problems.push(p));
     }
 }
 
@@ -30,6 +38,19 @@ fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
         let at = &written.at.service;
         let name = &route.service;
         let Some(service) = draft.manifest.services.get(name) else {
+            if draft.manifest.cron.contains_key(name) {
+                problems.push(
+                    Problem::new(
+                        "service-does-not-listen",
+                        at.clone(),
+                        format!(
+                            "the route leads to `{name}`, which runs by a schedule and takes no requests"
+                        ),
+                    )
+                    .help("lead it to a service with `listen`"),
+                );
+                continue;
+            }
             let known: Vec<&str> = draft.manifest.services.keys().map(ServiceName::as_str).collect();
             let mut problem = Problem::new(
                 "no-such-service",
@@ -90,8 +111,12 @@ fn routes_are_distinct(draft: &Draft, problems: &mut Problems) {
     }
 }
 
-fn placeholders_fit(name: &ServiceName, service: &Service, span: &std::ops::Range<usize>) -> Vec<Problem> {
-    let texts = service.command.iter().chain(service.env.values());
+fn placeholders_fit<'t>(
+    name: &ServiceName,
+    texts: impl Iterator<Item = &'t String>,
+    listen: Option<Listen>,
+    span: &std::ops::Range<usize>,
+) -> Vec<Problem> {
     let mut wants = [("port", false), ("socket", false)];
     for text in texts {
         for word in used(text) {
@@ -106,7 +131,7 @@ fn placeholders_fit(name: &ServiceName, service: &Service, span: &std::ops::Rang
     };
     wants
         .into_iter()
-        .filter(|(word, found)| *found && service.listen != Some(needs(word).0))
+        .filter(|(word, found)| *found && listen != Some(needs(word).0))
         .map(|(word, _)| {
             let (_, listen) = needs(word);
             Problem::new(
@@ -158,8 +183,10 @@ fn secrets_in_the_open(manifest: &Manifest) -> Vec<Explain> {
             .any(|word| name.contains(word))
     };
     let mut warnings = Vec::new();
-    for (service, meaning) in &manifest.services {
-        for (name, _) in meaning.env.iter().filter(|(name, value)| secretive(name) && !value.is_empty()) {
+    let services = manifest.services.iter().map(|(name, service)| (name, &service.env));
+    let jobs = manifest.cron.iter().map(|(name, cron)| (name, &cron.env));
+    for (service, env) in services.chain(jobs) {
+        for (name, _) in env.iter().filter(|(name, value)| secretive(name) && !value.is_empty()) {
             warnings.push(
                 Explain::new("secret-in-manifest", format!("`{name}` of `{service}` looks like a secret and stands in the manifest"))
                     .help(format!("name it in `env_secrets` and put the value where machine.toml says: `mainstay check` shows the place of {name}")),

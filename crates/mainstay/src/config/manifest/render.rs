@@ -7,12 +7,17 @@ use std::collections::BTreeMap;
 
 use model::{
     EnvName, ServiceName,
-    manifest::{Deploy, Drain, DrainHint, Manifest, Migrate, ProbeRequest, Release, Route, Service, Source},
+    manifest::{
+        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
+        Source,
+    },
 };
 use toml::Value;
 
 use super::{
-    MANIFEST_FORMAT, merge,
+    MANIFEST_FORMAT,
+    cron::{CATCH_UPS, WHILE_RUNNING},
+    merge,
     route::{BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
 };
@@ -40,6 +45,9 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     release(&mut sheet, &manifest.release);
     for (name, one) in &manifest.services {
         service(&mut sheet, name, one);
+    }
+    for (name, one) in &manifest.cron {
+        cron(&mut sheet, name, one);
     }
     for (n, one) in manifest.routes.iter().enumerate() {
         route(&mut sheet, n, one);
@@ -85,9 +93,25 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.set("stop_timeout", service.stop_timeout.to_string());
     sheet.set("allow_public_bind", service.allow_public_bind);
     env(sheet, &["service", name], &service.env);
-    limits(sheet, name, service);
+    limits(sheet, name, &service.limits);
     restart(sheet, name, service);
     probes(sheet, name, service);
+}
+
+fn cron(sheet: &mut Sheet<'_>, name: &ServiceName, cron: &Cron) {
+    let name = name.as_str();
+    sheet.table(&["service", name]);
+    sheet.set("command", cron.command.clone());
+    sheet.set("schedule", cron.schedule.as_str());
+    sheet.set("timezone", cron.timezone.as_str());
+    sheet.set("timeout", cron.timeout.to_string());
+    sheet.set("catch_up", word_of(&CATCH_UPS, &cron.catch_up));
+    sheet.set("while_running", word_of(&WHILE_RUNNING, &cron.while_running));
+    sheet.set("env_secrets", cron.env_secrets.clone());
+    sheet.set("stop_signal", word_of(&SIGNALS, &cron.stop_signal));
+    sheet.set("stop_timeout", cron.stop_timeout.to_string());
+    env(sheet, &["service", name], &cron.env);
+    limits(sheet, name, &cron.limits);
 }
 
 fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
@@ -98,8 +122,7 @@ fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
     env.iter().for_each(|(name, value)| sheet.set(name, value.as_str()));
 }
 
-fn limits(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
-    let limits = &service.limits;
+fn limits(sheet: &mut Sheet<'_>, name: &str, limits: &Limits) {
     sheet.table(&["service", name, "limits"]);
     sheet.set("nofile", number(limits.nofile));
     sheet.set_or("memory_high", limits.memory_high.map(|size| size.to_string()), "no limit");

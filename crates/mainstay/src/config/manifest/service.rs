@@ -7,7 +7,7 @@ use model::{
     manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Restart, Service, StopSignal},
 };
 
-use super::{probes, text};
+use super::{cron, probes, text};
 use crate::config::{
     decode::{Later, Section},
     problem::Problem,
@@ -19,10 +19,6 @@ const LATER: &[Later] = &[
         instead: "in this version old and new instances always overlap; a worker must bear two of it",
     },
     Later { key: "start_at", instead: "in this version all services start before the switch" },
-    Later {
-        key: "schedule",
-        instead: "cron services come in a later version; `mainstay run -- CMD` runs a command once",
-    },
     Later { key: "writable", instead: "use `shared_paths` in [release] for what is written" },
 ];
 
@@ -44,6 +40,7 @@ pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
 
 pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     section.later(LATER);
+    cron::without_schedule(section);
     let command = text::command(section, "command");
     if !section.has("command") {
         section.missing("command", "command = [\"node\", \"server.js\"]");
@@ -93,7 +90,7 @@ fn fixed_port(
     );
 }
 
-fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
+pub(super) fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
     let default = Limits::default();
     let nofile = section.integer("nofile", 64..=1_048_576);
     let memory_high = section.size("memory_high");

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{DrainHint, Listen, Manifest, RouteTls, StopSignal},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, RouteTls, StopSignal, WhileRunning},
 };
 use proptest::prelude::*;
 
@@ -244,4 +244,33 @@ fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
     // A worker has no port of Mainstay's.
     let worker = format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nenv = {{ PORT = \"1234\" }}\n");
     assert_eq!(read(&worker).services[&"other".parse().unwrap()].env["PORT"], "1234");
+}
+
+#[test]
+fn a_service_with_a_schedule_is_a_job_and_its_mistakes_are_told_where_they_stand() {
+    let with = |keys: &str| format!("{SMALL}\n[service.digest]\ncommand = [\"digest\"]\n{keys}\n");
+    let job = read(&with("schedule = \"@daily\"")).cron[&"digest".parse().unwrap()].clone();
+    assert_eq!((job.timezone.as_str(), job.timeout), ("UTC", Span::secs(3600)));
+    assert_eq!((job.catch_up, job.while_running), (CatchUp::Latest, WhileRunning::Skip));
+    for (keys, code, place) in [
+        ("schedule = \"61 * * * *\"", "bad-schedule", "\"61 * * * *\""),
+        ("schedule = \"0 0 31 4 *\"", "bad-schedule", "\"0 0 31 4 *\""),
+        ("schedule = 5", "wrong-type", "5"),
+        ("schedule = \"@daily\"\ntimezone = \"Mars/Base\"", "no-such-timezone", "\"Mars/Base\""),
+        ("schedule = \"@daily\"\nlisten = \"tcp\"", "not-with-schedule", "listen"),
+        ("schedule = \"@daily\"\ntimeout = \"0s\"", "out-of-range", "\"0s\""),
+        ("schedule = \"@daily\"\ncatch_up = \"all\"", "unknown-value", "\"all\""),
+        ("schedule = \"@daily\"\nenv = { AT = \"{port}\" }", "placeholder-without-listen", "digest"),
+        ("timezone = \"UTC\"", "only-with-schedule", "timezone"),
+    ] {
+        let text = with(keys);
+        let errors = refused(&text);
+        assert_eq!(errors.problems.len(), 1, "{}", words(&errors));
+        assert_eq!(errors.problems[0].code, code, "{}", words(&errors));
+        let at = errors.explain().place.unwrap();
+        assert!(text[at.start..at.end].contains(place), "{} is not {place}", &text[at.start..at.end]);
+    }
+    let routed =
+        format!("{}[[route]]\nservice = \"digest\"\npath_prefix = \"/d\"\n", with("schedule = \"@daily\""));
+    assert_eq!(refused(&routed).problems[0].code, "service-does-not-listen");
 }

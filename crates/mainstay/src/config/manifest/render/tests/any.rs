@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, Deploy, Drain, DrainHint, FORMAT, Limits, Listen, LivenessProbe, Logs,
-        Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release, Restart, Route, RouteTls,
-        Service, Smoke, Source, StartupProbe, StopSignal,
+        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Limits, Listen,
+        LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
+        Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
     schema::CodeSchema,
 };
@@ -21,15 +21,28 @@ use crate::config::manifest::{
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
     let name = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,3})?";
     let services = collection::btree_map(name, (service(), option::of(route())), 1..4);
+    let jobs = collection::btree_map("[a-z][a-z0-9]{0,5}-(job|cron)", cron(), 0..3)
+        .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
         .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
-    ("[a-z][a-z0-9]{0,9}x", release(), services, deploy(), drain(), option::of(migrate()), logs).prop_map(
-        |(app, release, all, deploy, drain, migrate, logs)| {
+    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), option::of(migrate()), logs)
+        .prop_map(|(app, release, (all, cron), deploy, drain, migrate, logs)| {
             let (services, routes) = joined(all);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
-            Manifest { format: FORMAT, app, env, release, services, routes, deploy, drain, migrate, logs }
-        },
-    )
+            Manifest {
+                format: FORMAT,
+                app,
+                env,
+                release,
+                services,
+                cron,
+                routes,
+                deploy,
+                drain,
+                migrate,
+                logs,
+            }
+        })
 }
 
 /// Each route leads to its service where that can be asked, by a path of its own.
@@ -184,6 +197,38 @@ fn service() -> impl Strategy<Value = Service> {
                 probes: if listen.is_some() { all } else { probes::none() },
                 allow_public_bind: public,
             }
+        },
+    )
+}
+
+fn cron() -> impl Strategy<Value = Cron> {
+    let times =
+        select(vec![("30 2 * * *", "Europe/Berlin"), ("@hourly", "UTC"), ("*/5 * * * * *", "Asia/Tokyo")]);
+    let ways =
+        (select(vec![CatchUp::None, CatchUp::Latest]), select(vec![WhileRunning::Skip, WhileRunning::Wait]));
+    (command(), times, 1..90_000u64, ways, env(), secrets(), signal(), span(), limits()).prop_map(
+        |(
+            command,
+            (schedule, timezone),
+            timeout,
+            ways,
+            env,
+            env_secrets,
+            stop_signal,
+            stop_timeout,
+            limits,
+        )| Cron {
+            command,
+            schedule: schedule.to_owned(),
+            timezone: timezone.to_owned(),
+            timeout: Span::secs(timeout),
+            catch_up: ways.0,
+            while_running: ways.1,
+            env,
+            env_secrets,
+            stop_signal,
+            stop_timeout,
+            limits,
         },
     )
 }
