@@ -63,13 +63,13 @@
     const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
     return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   };
-  all("[data-stream]").forEach(follow);
   // Words that stand there when a page comes are heard by nobody; put there a moment later they are.
-  if (one("#status")?.textContent) {
+  if (one("#status")?.textContent && !one("[data-stream]")) {
     const heard = one("#status").textContent;
     status("");
     setTimeout(() => status(heard), 200);
   }
+  all("[data-stream]").forEach(follow);
   if (one(".log") && !one("#said")) scrollTo(0, document.body.scrollHeight);
 
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
