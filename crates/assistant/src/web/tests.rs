@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
-mod undo;
+mod chat;
 
 struct Bench {
     _folder: tempfile::TempDir,

@@ -32,6 +32,13 @@ use crate::{
 
 /// Bound: conversations of the list.
 const CONVERSATIONS_MAX: u32 = 100;
+/// What the empty page teaches: something to do, something to keep, something to ask.
+pub(in crate::web) const STARTERS: [&str; 4] = [
+    "remind me to call Anna tomorrow at 5pm",
+    "journal: a long walk by the river",
+    "what is on my plate today",
+    "what can you do",
+];
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -64,7 +71,7 @@ fn answered_by(app: &App) -> String {
 fn starters(frame: &Frame<'_>) -> Markup {
     html! {
         div.examples {
-            @for sentence in ["what is on my plate today", "what can you do", "count to 20"] {
+            @for sentence in STARTERS {
                 form method="post" action="/chat" { (parts::hidden(frame, "/chat")) button type="submit" name="text" value=(sentence) { (sentence) } }
             }
         }

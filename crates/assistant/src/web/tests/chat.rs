@@ -1,4 +1,4 @@
-//! What the assistant did from a sentence is shown below its answer, and taken back from there.
+//! The chat: what the assistant did from a sentence is shown below its answer and taken back from there; the empty page teaches.
 
 use super::*;
 
@@ -146,4 +146,17 @@ async fn the_word_undo_and_the_button_are_one_thing_and_a_question_has_neither()
     }
     assert_eq!(talk.message(id).await["command"]["undone"], true);
     assert!(!talk.page().await.contains("action=\"/undo/"));
+}
+
+#[tokio::test]
+async fn the_empty_chat_teaches_sentences_that_work() {
+    let talk = talk().await;
+    let empty = talk.bench.sign_in("ben").await;
+    let page = talk.bench.get(&empty, "/chat").await.body;
+    for sentence in pages::chat::STARTERS {
+        assert!(page.contains(&format!("value=\"{sentence}\"")), "no {sentence} in {page}");
+        let answer = talk.say(sentence).await;
+        let text = answer["text"].as_str().expect("a text");
+        assert!(!text.contains("did not understand"), "{sentence}: {text}");
+    }
 }
