@@ -205,10 +205,14 @@ async function inspect(page, path, width, scheme) {
       return width < 44 || height < 44;
     });
     const light = getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
-    return { wide: document.documentElement.scrollWidth, small: small.map((one) => one.outerHTML.slice(0, 90)), light };
+    // A page without navigation stands in the middle.
+    const alone = document.querySelector(".login > *")?.getBoundingClientRect();
+    const aside = alone ? Math.abs((alone.left + alone.right - innerWidth) / 2) : 0;
+    return { aside, wide: document.documentElement.scrollWidth, small: small.map((one) => one.outerHTML.slice(0, 90)), light };
   });
   const where = `${path} at ${width} px, ${scheme}`;
   hold(seen.wide <= width, `${where} is ${seen.wide} px wide`);
+  hold(seen.aside < 2, `${where} stands ${seen.aside} px aside`);
   hold(!seen.small.length, `${where} has targets below 44 px: ${seen.small.join(" ")}`);
   hold((seen.light > 384) === (scheme === "light"), `${where} has the other scheme's background`);
   await page.evaluate(axe);

@@ -190,3 +190,16 @@ fn what_another_release_did_is_shown_and_left_alone() {
     assert!(past.stays.is_some_and(|why| why.contains("another release")));
     assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
 }
+
+#[test]
+fn an_entry_of_yesterday_is_not_told_as_todays() {
+    let (mut bench, ..) = with_things();
+    let who = account("ana");
+    let done = bench.run("ana", &Command::AddEntry { text: "Rain".to_owned(), day: None }).expect("writes");
+    assert_eq!(done.understood, "Journal: Rain · today");
+    let yesterday = who.now().date().yesterday().expect("a day").at(12, 0, 0, 0);
+    let noon = yesterday.to_zoned(who.time_zone()).expect("an instant").timestamp().as_millisecond();
+    bench.db.execute("UPDATE commands SET at = ?2 WHERE id = ?1", params![done.undo_id, noon]).expect("ages");
+    let past = undo::get(&bench.db, &who, &done.undo_id).expect("reads").expect("is there");
+    assert_eq!(past.understood, "Journal: Rain · yesterday");
+}
