@@ -28,7 +28,12 @@
         const how = seen(event).status;
         message.removeAttribute("data-stream");
         one("footer", message).textContent = how === "done" ? "" : how === "stopped" ? "stopped" : "no answer came; ask again";
-        status(how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came");
+        const end = how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came";
+        // What it did stands on the card; whoever does not see it hears it in the same breath.
+        renew().then(() => {
+          const card = one(".card", message);
+          status(card ? `${end}. ${card.getAttribute("aria-label")}` : end);
+        });
       });
       source.onerror = () => { if (!over && source.readyState === EventSource.CLOSED) setTimeout(open, 1000); };
     };
@@ -44,17 +49,35 @@
     for (const name of ["pageshow", "online"]) addEventListener(name, open);
     document.addEventListener("visibilitychange", () => document.hidden || open());
   };
+  // What answers did, and what an answer undid of earlier ones, as the server tells it now; the texts stay.
+  const renew = async () => {
+    const near = innerHeight + scrollY > document.body.scrollHeight - 160;
+    const fresh = await page(location.pathname);
+    for (const part of fresh ? all("article:not([data-stream]) > .after", fresh) : []) {
+      const old = one(`#${part.parentNode.id}:not([data-stream]) > .after`);
+      if (old && !old.contains(document.activeElement)) old.replaceWith(part);
+    }
+    if (near) scrollTo(0, document.body.scrollHeight);
+  };
+  const page = async (address) => {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+    return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  };
+  // Words that stand there when a page comes are heard by nobody; put there a moment later they are.
+  if (one("#status")?.textContent && !one("[data-stream]")) {
+    const heard = one("#status").textContent;
+    status("");
+    setTimeout(() => status(heard), 200);
+  }
   all("[data-stream]").forEach(follow);
-  if (one(".log")) scrollTo(0, document.body.scrollHeight);
+  if (one(".log") && !one("#said")) scrollTo(0, document.body.scrollHeight);
 
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
   let wait = 250;
   const refresh = async () => {
     const old = one("#live");
     if (!old || old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!answer?.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#live");
+    const fresh = (await page(location.href))?.querySelector("#live");
     if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
   };
   const listen = () => {
@@ -137,7 +160,7 @@
       j: () => go(1),
       k: () => go(-1),
       x: () => press("[data-do=done]", rows()[at]),
-      u: () => press("[data-do=undo]", document),
+      u: () => all("[data-do=undo]").at(-1)?.click(),
       "?": () => one("#keys")?.showModal(),
       t: () => location.assign("/dashboard"),
     }[event.key];

@@ -49,6 +49,11 @@ impl Account {
     pub(crate) fn now(&self) -> jiff::Zoned {
         jiff::Timestamp::now().to_zoned(self.time_zone())
     }
+
+    /// The wall clock at a stored instant.
+    pub(crate) fn local(&self, ms: i64) -> jiff::Zoned {
+        jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(self.time_zone())
+    }
 }
 
 /// A session as it is handed out, once.

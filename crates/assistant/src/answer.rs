@@ -121,7 +121,7 @@ impl Answering {
         let work = move |tx: &rusqlite::Transaction<'_>| {
             pen::check(&job, tx)?;
             let reply = once::once(tx, &who.id, Some(&key), || {
-                let said = match say::say(tx, &who, &question) {
+                let said = match say::say(tx, &who, &question, id) {
                     // A refusal is an answer too.
                     Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
                         say::refused(&error.to_string())

@@ -9,6 +9,8 @@ use crate::{
     ids,
 };
 
+pub(crate) mod shown;
+
 /// Bound: one message of a person.
 pub(crate) const TEXT_CHARS_MAX: usize = 20_000;
 /// The queue of answers.

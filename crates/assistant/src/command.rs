@@ -61,34 +61,38 @@ pub(crate) struct Done {
 
 struct Effect {
     inverse: Inverse,
-    understood: String,
     reply: String,
     task: Option<Task>,
     entry: Option<Entry>,
 }
 
-/// Carries out `command` for `who` and stores how to undo it.
+/// Carries out `command` for `who` and stores how to undo it under an id of its own.
 ///
 /// # Errors
 /// What it is about is not there, or a value is refused.
 pub(crate) fn execute(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Done> {
+    execute_as(tx, who, command, ids::new_id())
+}
+
+/// The same under a given id: what an answer of the chat does bears the answer's id, so each finds the other.
+///
+/// # Errors
+/// Also the database's, when the id was used before: then nothing is done.
+pub(crate) fn execute_as(
+    tx: &Transaction<'_>,
+    who: &Account,
+    command: &Command,
+    undo_id: String,
+) -> Result<Done> {
     let effect = apply(tx, who, command)?;
-    let undo_id = ids::new_id();
+    let today = who.now().date();
+    let understood = words::done(command, &effect.inverse, today, today).to_string();
     let sql = "INSERT INTO commands (id, account_id, at, command, understood, reply, inverse) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (as_json, inverse) = (json(command)?, json(&effect.inverse)?);
-    tx.execute(
-        sql,
-        params![undo_id, who.id, clock::now_ms(), as_json, effect.understood, effect.reply, inverse],
-    )?;
+    tx.execute(sql, params![undo_id, who.id, clock::now_ms(), as_json, understood, effect.reply, inverse])?;
     let (kind, entity) = effect.inverse.subject();
     live::tell(tx, &who.id, kind, entity)?;
-    Ok(Done {
-        undo_id,
-        understood: effect.understood,
-        reply: effect.reply,
-        task: effect.task,
-        entry: effect.entry,
-    })
+    Ok(Done { undo_id, understood, reply: effect.reply, task: effect.task, entry: effect.entry })
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -138,8 +142,8 @@ fn add_task(tx: &Transaction<'_>, who: &Account, title: &str, due: Option<Due>) 
     }
     tasks::insert(tx, &who.id, &task)?;
     let inverse = Inverse::RemoveTask { id: task.id.clone(), rev: task.rev };
-    let (understood, reply) = words::task_added(&task, who);
-    Ok(Effect { inverse, understood, reply, task: Some(task), entry: None })
+    let reply = words::task_added(&task, who);
+    Ok(Effect { inverse, reply, task: Some(task), entry: None })
 }
 
 fn change_task(
@@ -156,16 +160,16 @@ fn change_task(
         return Err(Error::Conflict("the task changed meanwhile".to_owned()));
     }
     after.rev = before.rev + 1;
-    let (understood, reply) = words::task_changed(&before, &after, who);
+    let reply = words::task_changed(&before, &after, who);
     let inverse = Inverse::RestoreTask { task: before, rev: after.rev };
-    Ok(Effect { inverse, understood, reply, task: Some(after), entry: None })
+    Ok(Effect { inverse, reply, task: Some(after), entry: None })
 }
 
 fn delete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let task = tasks::get(tx, &who.id, id)?;
     tasks::delete(tx, &who.id, id, task.rev)?;
-    let (understood, reply) = words::deleted("Task", &task.title);
-    Ok(Effect { inverse: Inverse::ReinsertTask { task }, understood, reply, task: None, entry: None })
+    let reply = words::deleted(&task.title);
+    Ok(Effect { inverse: Inverse::ReinsertTask { task }, reply, task: None, entry: None })
 }
 
 fn add_entry(tx: &Transaction<'_>, who: &Account, text: &str, day: Option<Date>) -> Result<Effect> {
@@ -174,15 +178,15 @@ fn add_entry(tx: &Transaction<'_>, who: &Account, text: &str, day: Option<Date>)
     let entry = Entry { id: ids::new_id(), day, text, created_at: clock::now_ms(), rev: 1 };
     journal::insert(tx, &who.id, &entry)?;
     let inverse = Inverse::RemoveEntry { id: entry.id.clone(), rev: entry.rev };
-    let (understood, reply) = words::entry_added(&entry, who);
-    Ok(Effect { inverse, understood, reply, task: None, entry: Some(entry) })
+    let reply = words::entry_added(&entry, who);
+    Ok(Effect { inverse, reply, task: None, entry: Some(entry) })
 }
 
 fn delete_entry(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let entry = journal::get(tx, &who.id, id)?;
     journal::delete(tx, &who.id, id, entry.rev)?;
-    let (understood, reply) = words::deleted("Journal entry", &entry.text);
-    Ok(Effect { inverse: Inverse::ReinsertEntry { entry }, understood, reply, task: None, entry: None })
+    let reply = words::deleted(&entry.text);
+    Ok(Effect { inverse: Inverse::ReinsertEntry { entry }, reply, task: None, entry: None })
 }
 
 impl Inverse {
@@ -193,6 +197,16 @@ impl Inverse {
             Self::RestoreTask { task, .. } | Self::ReinsertTask { task } => ("task", &task.id),
             Self::RemoveEntry { id, .. } => ("journal", id),
             Self::ReinsertEntry { entry } => ("journal", &entry.id),
+        }
+    }
+
+    /// The revision that a row had before the command, and the one at which it is the same again.
+    fn restored(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::RemoveTask { .. } | Self::RemoveEntry { .. } => None,
+            Self::RestoreTask { task, rev } => Some((task.rev, rev + 1)),
+            Self::ReinsertTask { task } => Some((task.rev, task.rev + 1)),
+            Self::ReinsertEntry { entry } => Some((entry.rev, entry.rev + 1)),
         }
     }
 }

@@ -148,7 +148,52 @@ await step("an answer is streamed, and goes on after a reload, whole and once", 
   hold(await answer.textContent() === text, "another text is stored");
 });
 
-const conversation = page.url().slice(site.length);
+await step("what a sentence did in the chat is shown, and undone by keyboard", async () => {
+  const understood = "Task: call Bert · tomorrow, 18:00";
+  await press("/");
+  await type("remind me to call Bert tomorrow at 6pm");
+  await press("Enter");
+  const card = page.locator(".card", { hasText: "call Bert" });
+  await card.waitFor();
+  const words = await card.innerText();
+  hold(/Task/.test(words) && /tomorrow, 18:00/.test(words), `the card says "${words}"`);
+  await page.waitForFunction(() => document.querySelector("#status").textContent !== "Answering");
+  const ready = await page.locator("#status").textContent();
+  // Empty: the answer was there before the page was.
+  hold(["", `Answer ready. ${understood}`].includes(ready), `a screen reader hears "${ready}"`);
+  await page.reload();
+  await tabTo(`Undo: ${understood}`);
+  await press("Enter");
+  await page.waitForURL("**?said=*");
+  await page.locator("#status", { hasText: `Undone: ${understood}` }).waitFor({ state: "attached" });
+  hold(await card.evaluate((one) => one === document.activeElement), "the focus is not on what was undone");
+  await page.reload();
+  hold(/undone/.test(await card.innerText()), "it is not shown as undone");
+  hold(await card.getByRole("button").count() === 0, "it can be undone twice");
+  await page.goto(`${site}/tasks`);
+  hold(await page.locator("[data-row]", { hasText: "call Bert" }).count() === 0, "the task is still there");
+  await page.goBack();
+});
+
+await step("the card works without script, and the u key undoes the last thing said", async () => {
+  const plain = await desktop.browser().newContext({ storageState: await desktop.storageState(), javaScriptEnabled: false });
+  const without = watched(await plain.newPage());
+  for (const text of ["remind me to pay rent on 3 May", "journal: rain at the café", "add buy milk to my tasks"]) {
+    await press("/");
+    await type(text);
+    await press("Enter");
+    await page.locator("article:last-child .card").waitFor();
+  }
+  await press("u");
+  await page.locator(".card", { hasText: "buy milk" }).filter({ hasText: "undone" }).waitFor();
+  await without.goto(page.url());
+  await without.getByRole("button", { name: "Undo: Journal: rain" }).click();
+  await without.locator(".card", { hasText: "rain at the café" }).filter({ hasText: "undone" }).waitFor();
+  hold(await without.getByRole("button", { name: "Undo: Task: pay rent" }).isVisible(), "another card lost its button");
+  await plain.close();
+});
+
+const conversation = new URL(page.url()).pathname;
 const state = await desktop.storageState();
 
 async function inspect(page, path, width, scheme) {
@@ -160,10 +205,14 @@ async function inspect(page, path, width, scheme) {
       return width < 44 || height < 44;
     });
     const light = getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
-    return { wide: document.documentElement.scrollWidth, small: small.map((one) => one.outerHTML.slice(0, 90)), light };
+    // A page without navigation stands in the middle.
+    const alone = document.querySelector(".login > *")?.getBoundingClientRect();
+    const aside = alone ? Math.abs((alone.left + alone.right - innerWidth) / 2) : 0;
+    return { aside, wide: document.documentElement.scrollWidth, small: small.map((one) => one.outerHTML.slice(0, 90)), light };
   });
   const where = `${path} at ${width} px, ${scheme}`;
   hold(seen.wide <= width, `${where} is ${seen.wide} px wide`);
+  hold(seen.aside < 2, `${where} stands ${seen.aside} px aside`);
   hold(!seen.small.length, `${where} has targets below 44 px: ${seen.small.join(" ")}`);
   hold((seen.light > 384) === (scheme === "light"), `${where} has the other scheme's background`);
   await page.evaluate(axe);

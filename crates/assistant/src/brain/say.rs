@@ -54,11 +54,11 @@ pub(crate) struct Said {
     pub(crate) slowly: bool,
 }
 
-/// Reads `sentence` for `who` and does what it says.
+/// Reads `sentence` for `who` and does what it says, as the command `id`.
 ///
 /// # Errors
 /// The database's, and a command that is refused.
-pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result<Said> {
+pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str, id: String) -> Result<Said> {
     if sentence.trim().is_empty() {
         return Err(Error::Invalid("say something".to_owned()));
     }
@@ -67,7 +67,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str) -> Result
     let knowledge = Knowledge { now: who.now(), open: &open, done: &done };
     match understand(sentence, &knowledge) {
         Understood::Do(command) => {
-            let done = command::execute(tx, who, &command)?;
+            let done = command::execute_as(tx, who, &command, id)?;
             Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply) })
         }
         Understood::Tell(Question::Undo) => undo_last(tx, who),

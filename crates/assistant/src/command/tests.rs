@@ -4,7 +4,7 @@ use kit::sqlite::open_writer;
 use proptest::prelude::*;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{undo::undo, *};
+use super::*;
 
 fn account(name: &str) -> Account {
     Account { id: format!("id-{name}"), name: name.to_owned(), zone: "Europe/Madrid".to_owned() }
@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn undo(&mut self, who: &str, id: &str) -> Result<String> {
-        self.within(|tx| undo(tx, &account(who), id))
+        self.within(|tx| undo::undo(tx, &account(who), id))
     }
 
     /// All rows of tasks and journal but their revisions, which only ever go up.
@@ -142,4 +142,64 @@ fn another_account_neither_touches_nor_undoes() {
         assert!(matches!(bench.run("ben", &command), Err(Error::NotFound(_))), "{command:?}");
     }
     assert!(matches!(bench.undo("ben", &done.undo_id), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn undoing_backwards_reaches_what_was_done_first() {
+    let (mut bench, _, _) = with_things();
+    let before = bench.rows();
+    let add = Command::AddTask { title: "Call Anna".to_owned(), due: None };
+    let added = bench.run("ana", &add).expect("adds");
+    let id = added.task.expect("a task").id;
+    let day = Date::constant(2027, 1, 1);
+    let rest = [
+        Command::MoveTask { id: id.clone(), due: Due { day, time: None } },
+        Command::CompleteTask { id: id.clone() },
+        Command::DeleteTask { id },
+    ];
+    let done = rest.map(|command| bench.run("ana", &command).expect("does").undo_id);
+    for undo_id in done.iter().rev().chain([&added.undo_id]) {
+        bench.undo("ana", undo_id).expect("undoes");
+    }
+    assert_eq!(bench.rows(), before);
+}
+
+#[test]
+fn a_day_is_called_as_it_is_today_and_not_as_it_was() {
+    let day = |day| Date::constant(2026, 11, day);
+    let due = Some(Due { day: day(22), time: None });
+    let add = Command::AddTask { title: "Call Anna".to_owned(), due };
+    let inverse = Inverse::RemoveTask { id: String::new(), rev: 1 };
+    let told = |today| words::done(&add, &inverse, day(21), today).to_string();
+    assert_eq!(told(day(21)), "Task: Call Anna · tomorrow");
+    assert_eq!(told(day(22)), "Task: Call Anna · today");
+    assert_eq!(told(day(25)), "Task: Call Anna · Sun 22 Nov");
+    let write = Command::AddEntry { text: "Rain".to_owned(), day: None };
+    let inverse = Inverse::RemoveEntry { id: String::new(), rev: 1 };
+    assert_eq!(words::done(&write, &inverse, day(21), day(22)).to_string(), "Journal: Rain · yesterday");
+}
+
+#[test]
+fn what_another_release_did_is_shown_and_left_alone() {
+    let (mut bench, task, _) = with_things();
+    let done = bench.run("ana", &Command::CompleteTask { id: task }).expect("does");
+    let sql = "UPDATE commands SET inverse = '{\"back\":\"unheard of\"}' WHERE id = ?1";
+    bench.db.execute(sql, [&done.undo_id]).expect("updates");
+    let past = undo::get(&bench.db, &account("ana"), &done.undo_id).expect("reads").expect("is there");
+    assert_eq!((past.understood.as_str(), past.undone, past.told), ("Done: Pay rent", false, None));
+    assert!(past.stays.is_some_and(|why| why.contains("another release")));
+    assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
+}
+
+#[test]
+fn an_entry_of_yesterday_is_not_told_as_todays() {
+    let (mut bench, ..) = with_things();
+    let who = account("ana");
+    let done = bench.run("ana", &Command::AddEntry { text: "Rain".to_owned(), day: None }).expect("writes");
+    assert_eq!(done.understood, "Journal: Rain · today");
+    let yesterday = who.now().date().yesterday().expect("a day").at(12, 0, 0, 0);
+    let noon = yesterday.to_zoned(who.time_zone()).expect("an instant").timestamp().as_millisecond();
+    bench.db.execute("UPDATE commands SET at = ?2 WHERE id = ?1", params![done.undo_id, noon]).expect("ages");
+    let past = undo::get(&bench.db, &who, &done.undo_id).expect("reads").expect("is there");
+    assert_eq!(past.understood, "Journal: Rain · yesterday");
 }

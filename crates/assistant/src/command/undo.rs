@@ -4,7 +4,10 @@ use kit::{clock, live};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::Inverse;
+use super::{
+    Command, Inverse,
+    words::{self, Told},
+};
 use crate::{
     accounts::Account,
     error::{Error, Result},
@@ -13,17 +16,27 @@ use crate::{
 
 /// Bound: how far back a list of commands goes.
 pub(crate) const HISTORY: u32 = 50;
+/// Bound: how far back commands on the same row are looked for.
+const FOLLOW_MAX: u32 = 500;
 
-/// A command as the history shows it.
+const CHANGED: &str = "it has changed since, so it stays as it is";
+const FOREIGN: &str = "that was done by another release, which alone can undo it";
+
+/// A command as it is shown after it was done.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Past {
     pub(crate) id: String,
     #[serde(serialize_with = "crate::web::json::time")]
     pub(crate) at: i64,
     pub(crate) understood: String,
+    /// The same in its parts, for a card; `None` for what another release did.
+    #[serde(skip)]
+    pub(crate) told: Option<Told>,
     #[serde(skip)]
     pub(crate) reply: String,
     pub(crate) undone: bool,
+    /// Why it cannot be undone. `None`: it can be, or was.
+    pub(crate) stays: Option<&'static str>,
 }
 
 /// Undoes the command `id` of `who`. Returns how that command had been understood.
@@ -31,26 +44,39 @@ pub(crate) struct Past {
 /// # Errors
 /// No such command; undone already; or what it would touch has changed since.
 pub(crate) fn undo(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<String> {
-    let sql =
-        "SELECT understood, inverse, undone_at IS NOT NULL FROM commands WHERE account_id = ?1 AND id = ?2";
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?))
-    };
-    let (understood, inverse, undone) =
-        tx.query_row(sql, [&who.id, id], row).optional()?.ok_or(Error::NotFound("command"))?;
-    if undone {
+    let row = find(tx, who, id)?.ok_or(Error::NotFound("command"))?;
+    if row.undone {
         return Err(Error::Conflict("that was undone already".to_owned()));
     }
-    let inverse: Inverse = serde_json::from_str(&inverse).map_err(|_| {
-        Error::Conflict("that was done by another release, which alone can undo it".to_owned())
-    })?;
+    let inverse: Inverse =
+        serde_json::from_str(&row.inverse).map_err(|_| Error::Conflict(FOREIGN.to_owned()))?;
     if !put_back(tx, who, &inverse)? {
-        return Err(Error::Conflict("it has changed since, so it stays as it is".to_owned()));
+        return Err(Error::Conflict(CHANGED.to_owned()));
     }
     tx.execute("UPDATE commands SET undone_at = ?2 WHERE id = ?1", params![id, clock::now_ms()])?;
     let (kind, entity) = inverse.subject();
+    if let Some(moved) = inverse.restored() {
+        follow(tx, who, &row, entity, moved)?;
+    }
     live::tell(tx, &who.id, kind, entity)?;
-    Ok(understood)
+    let understood = row.understood.clone();
+    Ok(row.past(tx, who).map_or(understood, |past| past.understood))
+}
+
+/// Commands before `undone` left the row at revision `was`; it is as they left it again, at revision `is`.
+fn follow(
+    tx: &Transaction<'_>,
+    who: &Account,
+    undone: &Row,
+    entity: &str,
+    (was, is): (i64, i64),
+) -> Result<()> {
+    let sql = "UPDATE commands SET inverse = json_set(inverse, '$.rev', ?5)
+               WHERE n IN (SELECT n FROM commands WHERE account_id = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?6)
+               AND undone_at IS NULL AND inverse ->> '$.rev' = ?4
+               AND coalesce(inverse ->> '$.id', inverse ->> '$.task.id') = ?3";
+    tx.execute(sql, params![who.id, undone.n, entity, was, is, FOLLOW_MAX])?;
+    Ok(())
 }
 
 /// The last command that can be undone.
@@ -60,27 +86,82 @@ pub(crate) fn last(db: &Connection, who: &Account) -> Result<Option<String>> {
 }
 
 /// The last [`HISTORY`] commands, newest first.
-pub(crate) fn history(db: &Connection, account: &str) -> Result<Vec<Past>> {
-    let sql = "SELECT id, at, understood, reply, undone_at IS NOT NULL FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2";
+pub(crate) fn history(db: &Connection, who: &Account) -> Result<Vec<Past>> {
+    let sql = "SELECT * FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2";
     let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![account, HISTORY], past)?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
+    let rows = query.query_map(params![who.id, HISTORY], Row::read)?;
+    rows.map(|row| row?.past(db, who)).collect()
 }
 
-/// One command, to show after it was done.
-pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Past> {
-    let sql = "SELECT id, at, understood, reply, undone_at IS NOT NULL FROM commands WHERE account_id = ?1 AND id = ?2";
-    db.query_row(sql, [account, id], past).optional()?.ok_or(Error::NotFound("command"))
+/// One command, to show after it was done; `None` when nothing was done under this id.
+pub(crate) fn get(db: &Connection, who: &Account, id: &str) -> Result<Option<Past>> {
+    find(db, who, id)?.map(|row| row.past(db, who)).transpose()
 }
 
-fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Past> {
-    Ok(Past {
-        id: row.get(0)?,
-        at: row.get(1)?,
-        understood: row.get(2)?,
-        reply: row.get(3)?,
-        undone: row.get(4)?,
-    })
+fn find(db: &Connection, who: &Account, id: &str) -> Result<Option<Row>> {
+    let sql = "SELECT * FROM commands WHERE account_id = ?1 AND id = ?2";
+    Ok(db.prepare_cached(sql)?.query_row([&who.id, id], Row::read).optional()?)
+}
+
+/// A row of `commands`.
+struct Row {
+    n: i64,
+    id: String,
+    at: i64,
+    command: String,
+    understood: String,
+    reply: String,
+    inverse: String,
+    undone: bool,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            n: row.get("n")?,
+            id: row.get("id")?,
+            at: row.get("at")?,
+            command: row.get("command")?,
+            understood: row.get("understood")?,
+            reply: row.get("reply")?,
+            inverse: row.get("inverse")?,
+            undone: row.get::<_, Option<i64>>("undone_at")?.is_some(),
+        })
+    }
+
+    /// With today's words for its days, and whether it could be undone now.
+    fn past(self, db: &Connection, who: &Account) -> Result<Past> {
+        let inverse: Option<Inverse> = serde_json::from_str(&self.inverse).ok();
+        let command: Option<Command> = serde_json::from_str(&self.command).ok();
+        let stays = match &inverse {
+            _ if self.undone => None,
+            None => Some(FOREIGN),
+            Some(inverse) => (!is_as_left(db, who, inverse)?).then_some(CHANGED),
+        };
+        let told = command.zip(inverse).map(|(command, inverse)| {
+            let done_on = who.local(self.at).date();
+            words::done(&command, &inverse, done_on, who.now().date())
+        });
+        let understood = told.as_ref().map_or(self.understood, ToString::to_string);
+        let Self { id, at, reply, undone, .. } = self;
+        Ok(Past { id, at, understood, told, reply, undone, stays })
+    }
+}
+
+/// Whether the row is still as the command left it, which is what [`put_back`] will find.
+fn is_as_left(db: &Connection, who: &Account, inverse: &Inverse) -> Result<bool> {
+    let at = match inverse {
+        Inverse::RemoveTask { id, rev } => (tasks::get(db, &who.id, id).map(|task| task.rev), *rev),
+        Inverse::RestoreTask { task, rev } => (tasks::get(db, &who.id, &task.id).map(|task| task.rev), *rev),
+        Inverse::RemoveEntry { id, rev } => (journal::get(db, &who.id, id).map(|entry| entry.rev), *rev),
+        // What was deleted cannot change.
+        Inverse::ReinsertTask { .. } | Inverse::ReinsertEntry { .. } => return Ok(true),
+    };
+    match at {
+        (Ok(rev), left) => Ok(rev == left),
+        (Err(Error::NotFound(_)), _) => Ok(false),
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// False: the row is at another revision than the command left it.

@@ -1,29 +1,69 @@
 //! The sentences that tell what was understood and done.
 
+use std::fmt;
+
 use jiff::civil::{Date, Time};
 
-use super::Command;
+use super::{Command, Inverse};
 use crate::{
     accounts::Account,
-    journal::Entry,
-    tasks::{Due, State, Task},
+    journal::{self, Entry},
+    tasks::{self, Due, State, Task},
 };
 
-/// `Task: Call Anna · tomorrow, 17:00` and a sentence.
-pub(super) fn task_added(task: &Task, who: &Account) -> (String, String) {
-    let today = who.now().date();
-    let reply = match task.due {
-        Some(due) => format!("Noted: “{}”, {}.", task.title, show_due(due, today)),
-        None => format!("Noted: “{}”. It has no date.", task.title),
-    };
-    (task_line("Task", &task.title, task.due, today), reply)
+/// What a command is about, in words: a kind, which, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) kind: &'static str,
+    pub(crate) title: String,
+    pub(crate) when: Option<String>,
 }
 
-fn task_line(what: &str, title: &str, due: Option<Due>, today: Date) -> String {
-    due.map_or_else(
-        || format!("{what}: {title}"),
-        |due| format!("{what}: {title} · {}", show_due(due, today)),
-    )
+/// `Task: Call Anna · tomorrow, 17:00`.
+impl fmt::Display for Told {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}: {}", self.kind, self.title)?;
+        self.when.as_ref().map_or(Ok(()), |when| write!(to, " · {when}"))
+    }
+}
+
+/// A command that was done on `done_on`, as it is told on `today`: what was tomorrow then may be yesterday now.
+pub(super) fn done(command: &Command, inverse: &Inverse, done_on: Date, today: Date) -> Told {
+    let (kind, when) = match command {
+        Command::AddTask { due, .. } => ("Task", due.map(|due| show_due(due, today))),
+        Command::CompleteTask { .. } => ("Done", None),
+        Command::ReopenTask { .. } => ("Open again", None),
+        Command::MoveTask { due, .. } => ("Moved", Some(show_due(*due, today))),
+        Command::DeleteTask { .. } => ("Task deleted", None),
+        Command::AddEntry { day, .. } => ("Journal", Some(show_day(day.unwrap_or(done_on), today))),
+        Command::DeleteEntry { .. } => ("Journal entry deleted", None),
+    };
+    Told { kind, title: title(command, inverse), when }
+}
+
+/// New things are named by the command, others by how they were before it.
+fn title(command: &Command, inverse: &Inverse) -> String {
+    match (command, inverse) {
+        (_, Inverse::RestoreTask { task, .. } | Inverse::ReinsertTask { task }) => task.title.clone(),
+        (_, Inverse::ReinsertEntry { entry }) => shorten(&entry.text),
+        (Command::AddTask { title, .. }, _) => tasks::clean_title(title).unwrap_or_else(|_| title.clone()),
+        (Command::AddEntry { text, .. }, _) => {
+            shorten(&journal::clean_text(text).unwrap_or_else(|_| text.clone()))
+        }
+        // A row that is removed again was added, so no other command stands beside these.
+        (_, Inverse::RemoveTask { id, .. } | Inverse::RemoveEntry { id, .. }) => id.clone(),
+    }
+}
+
+pub(super) fn task_added(task: &Task, who: &Account) -> String {
+    match task.due {
+        Some(due) => format!("Noted: “{}”, {}.", task.title, show_due(due, who.now().date())),
+        None => format!("Noted: “{}”. It has no date.", task.title),
+    }
+}
+
+fn task_line(kind: &'static str, title: &str, due: Option<Due>, today: Date) -> String {
+    Told { kind, title: title.to_owned(), when: due.map(|due| show_due(due, today)) }.to_string()
 }
 
 /// How a command that is not done yet is read; `tasks` are those that it may name.
@@ -40,29 +80,23 @@ pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String 
     }
 }
 
-pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> (String, String) {
+pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> String {
     let title = &after.title;
     match (before.state, after.state, after.due) {
-        (State::Open, State::Done, _) => (format!("Done: {title}"), format!("“{title}” is done.")),
-        (State::Done, State::Open, _) => {
-            (format!("Open again: {title}"), format!("“{title}” is open again."))
-        }
-        (_, State::Done, _) => (format!("Done: {title}"), format!("“{title}” was done already.")),
-        (_, _, Some(due)) => {
-            let when = show_due(due, who.now().date());
-            (format!("Moved: {title} · {when}"), format!("“{title}” is now {when}."))
-        }
-        (_, _, None) => (format!("Changed: {title}"), format!("“{title}” was changed.")),
+        (State::Open, State::Done, _) => format!("“{title}” is done."),
+        (State::Done, State::Open, _) => format!("“{title}” is open again."),
+        (_, State::Done, _) => format!("“{title}” was done already."),
+        (_, _, Some(due)) => format!("“{title}” is now {}.", show_due(due, who.now().date())),
+        (_, _, None) => format!("“{title}” was changed."),
     }
 }
 
-pub(super) fn entry_added(entry: &Entry, who: &Account) -> (String, String) {
-    let day = show_day(entry.day, who.now().date());
-    (format!("Journal, {day}: {}", shorten(&entry.text)), format!("Written in your journal for {day}."))
+pub(super) fn entry_added(entry: &Entry, who: &Account) -> String {
+    format!("Written in your journal for {}.", show_day(entry.day, who.now().date()))
 }
 
-pub(super) fn deleted(kind: &str, what: &str) -> (String, String) {
-    (format!("{kind} deleted: {}", shorten(what)), format!("“{}” is deleted.", shorten(what)))
+pub(super) fn deleted(what: &str) -> String {
+    format!("“{}” is deleted.", shorten(what))
 }
 
 /// The first words of a long text.

@@ -129,7 +129,8 @@ fn schemas() -> Value {
     );
     let message = object(
         json!({"id": text, "conversation_id": text, "role": {"enum": ["user", "assistant"]}, "text": text,
-            "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "attempt": {"type": "integer"}, "by": maybe, "created_at": time}),
+            "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "attempt": {"type": "integer"}, "by": maybe, "created_at": time,
+            "command": {"oneOf": [reference("Command"), {"type": "null"}]}}),
         &["id", "role", "text", "status"],
     );
     let said = object(
@@ -166,7 +167,8 @@ fn schemas() -> Value {
         "Said": said,
         "Read": object(json!({"understood": maybe}), &["understood"]),
         "Undone": object(json!({"undone": text}), &["undone"]),
-        "History": object(json!({"commands": {"type": "array", "items": {"type": "object"}}}), &["commands"]),
+        "Command": object(json!({"id": text, "at": time, "understood": text, "undone": {"type": "boolean"}, "stays": maybe}), &["id", "at", "understood", "undone", "stays"]),
+        "History": object(json!({"commands": {"type": "array", "items": reference("Command")}}), &["commands"]),
         "Version": object(json!({"release": maybe_number, "instance": maybe, "version": text, "schema": {"type": "integer"}}), &["version"]),
         "Health": object(json!({"status": {"enum": ["ok", "degraded", "error"]}, "timestamp": time}), &["status", "timestamp"]),
     })

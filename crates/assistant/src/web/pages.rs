@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
-mod chat;
+pub(super) mod chat;
 mod dashboard;
 mod form;
 mod journal;

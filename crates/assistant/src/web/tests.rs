@@ -13,6 +13,8 @@ use tower_service::Service;
 use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
+mod chat;
+
 struct Bench {
     _folder: tempfile::TempDir,
     router: Router,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Page, next_of};
 use crate::{
     accounts::Account,
-    chat,
+    chat::{self, shown},
     error::Error,
     once::{Key, Reply},
     web::{
@@ -59,9 +59,8 @@ pub(in crate::web) async fn get(
     who: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let account = who.account.id;
     let query = move |db: &rusqlite::Connection| {
-        Ok((chat::get(db, &account, &id)?, chat::messages(db, &account, &id)?))
+        Ok((chat::get(db, &who.account.id, &id)?, shown::messages(db, &who.account, &id)?))
     };
     let (conversation, messages) = app.read(query).await?;
     let mut shape = json!(conversation);
@@ -106,7 +105,7 @@ pub(in crate::web) async fn message(
     who: SignedIn,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let message = app.read(move |db| chat::message(db, &who.account.id, &id)).await?;
+    let message = app.read(move |db| shown::message(db, &who.account, &id)).await?;
     Ok(Json(json!(message)))
 }
 

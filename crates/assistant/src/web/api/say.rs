@@ -14,6 +14,7 @@ use crate::{
     brain::say::{self, Said},
     command::undo,
     error::Error,
+    ids,
     once::{Key, Reply},
     web::{
         App,
@@ -58,7 +59,7 @@ pub(in crate::web) async fn said(
 
 async fn reply(app: &App, who: &Account, text: String, key: Option<Key>) -> Result<Reply, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let said = say::say(tx, who, &text)?;
+        let said = say::say(tx, who, &text, ids::new_id())?;
         let shape = serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Reply::new(200, shape))
     };
@@ -87,6 +88,6 @@ pub(in crate::web) async fn take_back(
 }
 
 pub(in crate::web) async fn history(State(app): State<App>, who: SignedIn) -> Result<Json<Value>, Problem> {
-    let commands = app.read(move |db| undo::history(db, &who.account.id)).await?;
+    let commands = app.read(move |db| undo::history(db, &who.account)).await?;
     Ok(Json(json!({"commands": commands})))
 }

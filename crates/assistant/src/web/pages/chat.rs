@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::{
     form::Sent,
@@ -14,19 +15,30 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    chat::{self, Conversation, Message},
+    chat::{
+        self, Conversation, Message,
+        shown::{self, Shown},
+    },
     once::Reply,
     web::{
         App,
         api::chat::{say_in, stop_answer},
         guard::Nonce,
         problem::Problem,
+        request::Params,
         session::Visitor,
     },
 };
 
 /// Bound: conversations of the list.
 const CONVERSATIONS_MAX: u32 = 100;
+/// What the empty page teaches: something to do, something to keep, something to ask.
+pub(in crate::web) const STARTERS: [&str; 4] = [
+    "remind me to call Anna tomorrow at 5pm",
+    "journal: a long walk by the river",
+    "what is on my plate today",
+    "what can you do",
+];
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -59,7 +71,7 @@ fn answered_by(app: &App) -> String {
 fn starters(frame: &Frame<'_>) -> Markup {
     html! {
         div.examples {
-            @for sentence in ["what is on my plate today", "what can you do", "count to 20"] {
+            @for sentence in STARTERS {
                 form method="post" action="/chat" { (parts::hidden(frame, "/chat")) button type="submit" name="text" value=(sentence) { (sentence) } }
             }
         }
@@ -91,46 +103,69 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     }
 }
 
+#[derive(Deserialize)]
+pub(super) struct From {
+    /// The command that was just undone.
+    said: Option<String>,
+}
+
 pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
     Path(id): Path<String>,
+    Params(from): Params<From>,
 ) -> Result<Response, Problem> {
-    let (account, wanted) = (who.account.id.clone(), id.clone());
+    let (account, wanted) = (who.account.clone(), id.clone());
     let query = move |db: &rusqlite::Connection| {
-        Ok((chat::get(db, &account, &wanted)?, chat::messages(db, &account, &wanted)?))
+        Ok((chat::get(db, &account.id, &wanted)?, shown::messages(db, &account, &wanted)?))
     };
     let (conversation, messages) = app.read(query).await?;
     let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: &title };
     let action = format!("/chat/{id}");
-    let answering = messages.iter().any(|message| !message.is_over());
+    let answering = messages.iter().any(|one| !one.message.is_over());
     let content = html! {
         div.head { p { a href="/chat" { "All conversations" } } h1 { (title) } }
         // Readers of the screen hear one line at the start and one at the end, never a token.
-        p.hidden #status role="status" {}
-        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action)) } }
+        p.hidden #status role="status" { (undone(&messages, from.said.as_deref())) }
+        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action, from.said.as_deref())) } }
         @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
     };
     Ok(layout::with_box(&frame, content, ask_form(&frame, &action, "Message…")).into_response())
 }
 
-fn message(frame: &Frame<'_>, message: &Message, back: &str) -> Markup {
-    let over = message.is_over();
-    let stream = (!over).then(|| format!("/api/messages/{}/stream", message.id));
+/// What a screen reader is told after an undo.
+fn undone(messages: &[Shown], said: Option<&str>) -> String {
+    let commands = messages.iter().filter_map(|one| one.command.as_ref());
+    let past = commands.into_iter().find(|past| past.undone && Some(past.id.as_str()) == said);
+    past.map_or_else(String::new, |past| format!("Undone: {}", past.understood))
+}
+
+fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> Markup {
+    let Shown { message, command } = shown;
+    let stream = (!message.is_over()).then(|| format!("/api/messages/{}/stream", message.id));
     html! {
-        article.msg.user[message.role == "user"].assistant[message.role == "assistant"] data-stream=[stream] {
+        article.msg.user[message.role == "user"].assistant[message.role == "assistant"] id={ "m-" (message.id) } data-stream=[stream] {
             span.text { (message.text) }
             @if message.role == "assistant" {
-                footer {
-                    @match message.status.as_str() {
-                        "stopped" => "stopped",
-                        "failed" => "no answer came; ask again",
-                        "done" => (message.by.as_deref().unwrap_or_default()),
-                        _ => form.stop method="post" action={ "/messages/" (message.id) "/stop" } { (parts::hidden(frame, back)) button.quiet type="submit" { "Stop" } },
-                    }
+                div.after {
+                    @if let Some(past) = command { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
+                    (ending(frame, message, back))
                 }
+            }
+        }
+    }
+}
+
+fn ending(frame: &Frame<'_>, message: &Message, back: &str) -> Markup {
+    html! {
+        footer {
+            @match message.status.as_str() {
+                "stopped" => "stopped",
+                "failed" => "no answer came; ask again",
+                "done" => (message.by.as_deref().unwrap_or_default()),
+                _ => form.stop method="post" action={ "/messages/" (message.id) "/stop" } { (parts::hidden(frame, back)) button.quiet type="submit" { "Stop" } },
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{
     parts,
 };
 use crate::{
+    accounts::Account,
     command::{
         undo::{self, Past},
         words,
@@ -43,7 +44,7 @@ pub(super) async fn page(
     let due = app.read(move |db| tasks::due_until(db, &query_account, week_end)).await;
     let query_account = account.clone();
     let entries = app.read(move |db| journal::list(db, &query_account, &Filter::default(), 1, 0)).await;
-    let said = said(&app, &account, shown.said).await;
+    let said = said(&app, &who.account, shown.said).await;
     let title = "Today";
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/dashboard", title };
     let content = html! {
@@ -58,9 +59,9 @@ pub(super) async fn page(
 }
 
 /// The command of `?said=`, if it is this account's.
-pub(super) async fn said(app: &App, account: &str, id: Option<String>) -> Option<Past> {
-    let (account, id) = (account.to_owned(), id?);
-    app.read(move |db| undo::get(db, &account, &id)).await.ok()
+pub(super) async fn said(app: &App, who: &Account, id: Option<String>) -> Option<Past> {
+    let (who, id) = (who.clone(), id?);
+    app.read(move |db| undo::get(db, &who, &id)).await.ok().flatten()
 }
 
 fn greeting(now: &Zoned) -> &'static str {

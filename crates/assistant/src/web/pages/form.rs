@@ -64,15 +64,20 @@ impl Sent {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    /// Back to the page that the form stood on, with the command to show there.
-    pub(super) fn back(&self, said: Option<&str>) -> Redirect {
+    /// The page that the form stood on.
+    pub(super) fn origin(&self) -> &str {
         let back = self.text("back");
         // A path of ours, in letters that no browser reads otherwise: never `//elsewhere`, nor `/<tab>/elsewhere`.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
         let is_ours = back.starts_with('/') && !back.starts_with("//") && back.chars().all(plain);
-        let path = if is_ours { back } else { "/dashboard" };
+        if is_ours { back } else { "/dashboard" }
+    }
+
+    /// Back to that page, at the command to show there.
+    pub(super) fn back(&self, said: Option<&str>) -> Redirect {
+        let path = self.origin();
         match said {
-            Some(id) => Redirect::to(&format!("{path}?said={id}")),
+            Some(id) => Redirect::to(&format!("{path}?said={id}#said")),
             None => Redirect::to(path),
         }
     }

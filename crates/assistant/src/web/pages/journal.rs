@@ -46,7 +46,7 @@ pub(super) async fn page(
         app.read(move |db| journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)).await?;
     let more = entries.len() > ENTRIES_MAX as usize;
     entries.truncate(ENTRIES_MAX as usize);
-    let said = said(&app, &who.account.id, shown.said).await;
+    let said = said(&app, &who.account, shown.said).await;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/journal", title: "Journal" };
     let today = who.account.now().date();
     let content = html! {

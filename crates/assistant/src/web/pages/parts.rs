@@ -80,14 +80,42 @@ pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: D
 pub(super) fn chip(frame: &Frame<'_>, said: Option<&Past>) -> Markup {
     html! {
         @if let Some(past) = said {
-            div.chip role="status" {
+            div.chip #said role="status" {
                 p { (past.understood) small { @if past.undone { "undone" } @else { (past.reply) } } }
-                @if !past.undone {
-                    form method="post" action={ "/undo/" (past.id) } {
-                        (hidden(frame, frame.here))
-                        button.quiet type="submit" data-do="undo" { "Undo" }
+                (take_back(frame, past, frame.here))
+            }
+        }
+    }
+}
+
+/// What an answer did, below it: kind, which, when; and its undo as long as there is something to undo. `shown`: it is
+/// what one came back to.
+pub(super) fn card(frame: &Frame<'_>, past: &Past, back: &str, shown: bool) -> Markup {
+    html! {
+        div.chip.card id=[shown.then_some("said")] tabindex=[shown.then_some("-1")] role="group" aria-label=(past.understood) {
+            p {
+                @match &past.told {
+                    Some(told) => {
+                        b { (told.kind) } " "
+                        span.over[past.undone] { (told.title) }
+                        @if let Some(when) = &told.when { small { (when) } }
                     }
+                    None => (past.understood),
                 }
+                @if past.undone { small { "undone" } }
+                @if let Some(stays) = past.stays { small { (stays) } }
+            }
+            (take_back(frame, past, back))
+        }
+    }
+}
+
+fn take_back(frame: &Frame<'_>, past: &Past, back: &str) -> Markup {
+    html! {
+        @if !past.undone && past.stays.is_none() {
+            form method="post" action={ "/undo/" (past.id) } {
+                (hidden(frame, back))
+                button.quiet type="submit" data-do="undo" aria-label={ "Undo: " (past.understood) } { "Undo" }
             }
         }
     }

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::{
     form::Sent,
     layout::{self, Frame},
-    parts,
+    parts, sentence,
 };
 use crate::{
     brain::say::{Outcome, Said},
@@ -97,7 +97,10 @@ pub(super) async fn undo(
         Err(problem) if problem.status == StatusCode::CONFLICT => {
             let frame =
                 Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
-            let content = html! { div.head { h1 { "Not undone" } p { (problem.detail) "." } } p { a.button.quiet href="/settings" { "What was done lately" } } };
+            let content = html! {
+                div.head role="status" { h1 { "Not undone" } p { (sentence(&problem.detail)) } }
+                div.offers { a.button href=(sent.origin()) { "Back" } a.button.quiet href="/settings" { "What was done lately" } }
+            };
             Ok((StatusCode::CONFLICT, layout::page(&frame, content)).into_response())
         }
         Err(problem) => Err(problem),

@@ -26,7 +26,7 @@ pub(super) async fn page(
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
-    let account = who.account.id.clone();
+    let account = who.account.clone();
     let history = app.read(move |db| undo::history(db, &account)).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
@@ -93,7 +93,7 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
                 @for past in history.iter().take(20) {
                     li data-row {
                         span.title.over[past.undone] { (past.understood) }
-                        @if !past.undone {
+                        @if !past.undone && past.stays.is_none() {
                             form method="post" action={ "/undo/" (past.id) } { (parts::hidden(frame, frame.here)) button.quiet type="submit" { "Undo" } }
                         }
                     }

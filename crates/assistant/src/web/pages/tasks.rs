@@ -46,7 +46,7 @@ pub(super) async fn page(
         ))
     };
     let (open, done) = app.read(query).await?;
-    let said = said(&app, &who.account.id, shown.said).await;
+    let said = said(&app, &who.account, shown.said).await;
     let today = who.account.now().date();
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/tasks", title: "Tasks" };
     let content = html! {
