@@ -15,6 +15,7 @@ mod handover;
 mod instances;
 mod job_words;
 mod jobs;
+mod last_good;
 mod life;
 mod listeners;
 mod log_lines;

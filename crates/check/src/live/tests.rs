@@ -5,7 +5,7 @@ use api::{
     machine::{Certificate, Listener, Machine, Process},
     status::{Instance, ServiceStatus, SiteStatus},
 };
-use model::{ReleaseNumber, manifest::Manifest};
+use model::{Explain, ReleaseNumber, manifest::Manifest};
 
 use super::{Live, live};
 
@@ -81,6 +81,8 @@ fn machine() -> Machine {
         certificates: vec![certificate(60)],
         lost: Vec::new(),
         pending: Vec::new(),
+        unread: None,
+        given: Vec::new(),
         disk_free_bytes: 10 << 30,
         inodes_free: 1_000_000,
     }
@@ -114,6 +116,8 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
         found_after(|_, machine| machine.pending.push("other listeners".to_owned())),
         ["edge-current"]
     );
+    let mistake = || Explain::new("unknown-key", "`x` is no key of the file");
+    assert_eq!(found_after(|_, machine| machine.unread = Some(mistake())), ["machine-toml"]);
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
 }

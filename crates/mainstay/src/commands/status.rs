@@ -186,6 +186,14 @@ fn certificate_words(known: &Certificate) -> String {
     format!("certificate {names}: {until}{}", problem.unwrap_or_default())
 }
 
+/// With the line to mend, where there is one.
+fn placed(why: &Explain) -> String {
+    match &why.place {
+        Some(place) => format!("{why} (line {})", place.line),
+        None => why.to_string(),
+    }
+}
+
 fn machine_words(machine: &Machine) -> String {
     let mut lines =
         vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
@@ -217,6 +225,12 @@ fn machine_words(machine: &Machine) -> String {
         lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
     }
     lines.extend(machine.lost.iter().map(|lost| format!("not here: {lost}")));
+    if let Some(why) = &machine.unread {
+        lines.push(format!("machine.toml: not used, what it said before holds: {}", placed(why)));
+    }
+    if !machine.given.is_empty() {
+        lines.push(format!("`mainstay up` was given {}", machine.given.join(" ")));
+    }
     lines.extend(machine.pending.iter().map(|pending| format!("not yet: {pending}")));
     lines.join("\n")
 }
