@@ -17,6 +17,7 @@ mod job_words;
 mod jobs;
 mod last_good;
 mod life;
+mod listener;
 mod listeners;
 mod log_lines;
 mod log_names;

@@ -6,7 +6,6 @@ use api::{client::Failure, deploy::Record};
 use clap::Args;
 use model::Explain;
 
-use super::watch::outcome_name;
 use crate::{
     output::{json, line, moment, or_dash, table},
     session::{Session, block_on},
@@ -41,18 +40,17 @@ impl Events {
 fn render(records: &[Record]) -> String {
     let row = |record: &Record| {
         let end = match (record.outcome, &record.ended) {
-            (Some(outcome), _) => outcome_name(outcome).to_owned(),
+            (Some(outcome), _) => outcome.name().to_owned(),
             (None, Some(_)) => "ended".to_owned(),
             (None, None) => format!("at {}", record.phase.name()),
         };
-        let error = record.error.as_ref().map(|error| error.message.clone());
         vec![
             moment(&record.started),
             record.verb.clone(),
             format!("{} -> {}", or_dash(record.from), or_dash(record.to)),
             end,
             format!("{}@{}", record.operator, record.host),
-            error.unwrap_or_default(),
+            record.why().map(|why| why.message.clone()).unwrap_or_default(),
         ]
     };
     table(&["STARTED", "WHAT", "RELEASE", "END", "BY", "WHY"], &records.iter().map(row).collect::<Vec<_>>())

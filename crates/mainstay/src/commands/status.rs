@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use api::{
     client::Failure,
+    deploy::Outcome,
     machine::{Certificate, Machine},
     status::{Instance, Job, ServiceStatus, SiteStatus},
 };
 use clap::Args;
 use model::Explain;
 
-use super::watch::outcome_name;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
     report::clean,
@@ -115,8 +115,9 @@ fn site_words(status: &SiteStatus) -> String {
         lines.push(table(&["JOB", "OF", "RELEASE", "BY", "SINCE", "PID", "COMMAND"], &rows));
     }
     if let Some(last) = &status.last {
-        let end = last.outcome.map_or("not ended", outcome_name);
+        let end = last.outcome.map_or("not ended", Outcome::name);
         lines.push(format!("Last: {} by {} at {}: {end}.", last.verb, last.operator, moment(&last.started)));
+        lines.extend(last.why().map(|why| format!("  why: {why}")));
     }
     lines.join("\n")
 }

@@ -88,6 +88,11 @@ impl World for SimWorld {
         usual.chain([last_words.to_owned()]).collect()
     }
 
+    async fn listener(&self, port: u16) -> Option<String> {
+        self.call().await;
+        (port == 3000).then(|| "nginx (pid 7)".to_owned())
+    }
+
     async fn run_job(&self, order: JobOrder) -> Result<JobEnd, Explain> {
         self.call().await;
         let process = order.process;

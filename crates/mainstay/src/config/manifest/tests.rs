@@ -245,3 +245,12 @@ fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
     let worker = format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nenv = {{ PORT = \"1234\" }}\n");
     assert_eq!(read(&worker).services[&"other".parse().unwrap()].env["PORT"], "1234");
 }
+
+#[test]
+fn a_key_of_another_table_is_told_its_place() {
+    let text = "manifest = 1\nstop_timeout = \"5s\"\n[app]\nname = \"shop\"\nbake_time = \"1m\"\n";
+    let errors = parse(text, "mainstay.toml", &EnvName::production()).expect_err("it was taken");
+    let told = errors.explains().iter().map(report::plain).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("`stop_timeout` belongs in [service.web]"), "{told}");
+    assert!(told.contains("`bake_time` belongs in [deploy]"), "{told}");
+}
