@@ -105,6 +105,10 @@ const NOT_ALLOWED: Symptom = Symptom {
              `{shared_dir}`, in a folder of `shared_paths` or in TMPDIR, since a release is read-only for its app",
 };
 
+/// For [`PORT_TAKEN`], where who has the port is told.
+const PORT_OF_ITS_OWN: &str = "its port is fixed: give `{port}` to the command, or let the app read the variable PORT, which \
+                               differs for each instance";
+
 /// The more telling ones first: a line may fit several.
 const ALL: [&Symptom; 6] =
     [&LOW_PORT, &PORT_TAKEN, &LIBRARY_MISSING, &MODULE_MISSING, &VARIABLE_MISSING, &NOT_ALLOWED];
@@ -146,15 +150,16 @@ fn port_in(line: &str) -> Option<u16> {
 /// [`taken_port`].
 pub(crate) fn told(explain: Explain, lines: &[String], holder: Option<&str>) -> Explain {
     let Some(Diagnosis { line, remedy }) = diagnose(lines) else { return explain };
-    let explain = match holder {
-        Some(holder) => explain.caused_by(format!("{holder} listens on that port now")),
-        None => explain,
-    };
+    let remedy = if holder.is_some() { PORT_OF_ITS_OWN } else { remedy };
     let help = match &explain.help {
         Some(general) => format!("{remedy}; else {general}"),
         None => remedy.to_owned(),
     };
-    explain.caused_by(format!("its log says: {line}")).help(help)
+    let explain = explain.caused_by(format!("its log says: {line}")).help(help);
+    match holder {
+        Some(holder) => explain.caused_by(format!("{holder} listens on that port now")),
+        None => explain,
+    }
 }
 
 impl Symptom {

@@ -99,8 +99,8 @@ mod tests {
         };
         let words: Vec<OsString> = std::iter::once("mainstay".into()).chain(meant.words()).collect();
         let read = KeeperArgs::parse(&words).expect("readable");
+        assert_eq!(meant.given(), ["--listen 127.0.0.1:0,[::1]:81", "--within 5s"]);
         assert_eq!((read.data, read.listen, read.within), (meant.data, meant.listen, meant.within));
         assert!(read.wait_for_start);
-        assert_eq!(meant.given(), ["--listen 127.0.0.1:0,[::1]:81", "--within 5s"]);
     }
 }

@@ -172,4 +172,6 @@ fn who_has_the_port_is_told_only_where_it_is_known() {
     let told = |holder| told(Explain::new("a", "b"), &lines, holder).causes.join("\n");
     assert!(told(Some("nginx (pid 7)")).contains("nginx (pid 7) listens on that port now"));
     assert!(!told(None).contains("listens on that port"));
+    let help = |holder| super::told(Explain::new("a", "b"), &lines, holder).help.unwrap();
+    assert!(help(None).contains("or by another program") && !help(Some("nginx (pid 7)")).contains("another"));
 }
