@@ -150,6 +150,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Served => "serving",
+            Self::Unchanged => "unchanged",
+            Self::RolledBack => "rolled back",
+            Self::Aborted => "aborted",
+            Self::Held => "held",
+        }
+    }
+
     /// The exit code of a command that ends so.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -196,4 +207,14 @@ pub struct Record {
     pub phase: Phase,
     pub outcome: Option<Outcome>,
     pub error: Option<Explain>,
+    /// Why it was begun, where Mainstay began it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Explain>,
+}
+
+impl Record {
+    /// What a person asks first: why it ended as it did, else why it was begun.
+    pub fn why(&self) -> Option<&Explain> {
+        self.error.as_ref().or(self.reason.as_ref())
+    }
 }

@@ -1,6 +1,6 @@
 //! This machine's Mainstay as a whole.
 
-use model::Span;
+use model::{Explain, Span};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ pub struct Machine {
     /// What machine.toml asks of the edge, and the one that runs does not do because it is older, in words.
     #[serde(default)]
     pub pending: Vec<String>,
+    /// Why what stands in machine.toml now is not what holds: it has mistakes, and what it said before goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Explain>,
+    /// What `mainstay up` was told, which holds over machine.toml: `--listen 127.0.0.1:8080`.
+    #[serde(default)]
+    pub given: Vec<String>,
     /// Free bytes and inodes of the data folder.
     pub disk_free_bytes: u64,
     pub inodes_free: u64,

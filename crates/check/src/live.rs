@@ -6,6 +6,7 @@ mod disk;
 mod edge_current;
 mod edge_up;
 mod instances_up;
+mod machine_toml;
 mod parent;
 mod readiness;
 mod restarts;
@@ -35,7 +36,7 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 13] = [
+const CHECKS: [&Check<Running>; 14] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
@@ -44,6 +45,7 @@ const CHECKS: [&Check<Running>; 13] = [
     &deploys::CHECK,
     &edge_up::CHECK,
     &edge_current::CHECK,
+    &machine_toml::CHECK,
     &tls_served::CHECK,
     &certificates::VALID,
     &certificates::RENEWED,

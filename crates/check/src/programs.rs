@@ -77,9 +77,9 @@ impl Look<'_> {
         Err(before)
     }
 
-    /// A path as a process sees it whose working folder is the release.
+    /// A path as a process sees it whose working folder is the release, and as a person writes it: without `/./`.
     fn in_release(&self, path: &str) -> PathBuf {
-        self.dir.join(path.replace("{release_dir}", &self.dir.to_string_lossy()))
+        self.dir.join(path.replace("{release_dir}", &self.dir.to_string_lossy())).components().collect()
     }
 
     fn reach(&self, file: &Path) -> Result<PathBuf, Barrier> {
@@ -121,8 +121,10 @@ impl Look<'_> {
         Some(match barrier {
             Barrier::Unseen(_) => return None,
             Barrier::Missing(path) => Obstacle::new(format!("{} is not there", path.display())),
-            Barrier::NotExecutable(path) => Obstacle::new(format!("{} is no program", path.display()))
-                .help(format!("if it is one: `chmod +x {}`", path.display())),
+            Barrier::NotExecutable(path) => {
+                Obstacle::new(format!("{} is no file that may be executed ({})", path.display(), rights(&path)))
+                    .help(format!("if it is a program: `chmod +x {}`", path.display()))
+            }
             Barrier::Closed(dir) => Obstacle::new(format!(
                 "`{program}` lies beyond {}, which the account {who} cannot enter ({})",
                 dir.display(),

@@ -50,6 +50,21 @@ pub fn listening(pids: &[i32]) -> io::Result<Vec<Listening>> {
     }
 }
 
+/// The processes that hold a TCP socket that listens on `port`, by whatever address; those of others are only seen by root.
+pub fn holders(port: u16) -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let on_port =
+        |listening: &Listening| matches!(listening, Listening::Tcp(address) if address.port() == port);
+    let wanted: BTreeSet<u64> =
+        tables(own).into_iter().filter(|(_, listening)| on_port(listening)).map(|(inode, _)| inode).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| inodes(*pid).is_ok_and(|held| !held.is_disjoint(&wanted))).collect()
+}
+
 fn inodes(pid: i32) -> io::Result<BTreeSet<u64>> {
     let mut inodes = BTreeSet::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {

@@ -8,7 +8,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use model::{AppName, EnvName, Explain};
 
-use crate::{commands, report, session::Session};
+use crate::{commands, keeperless, report, session::Session};
 
 /// Puts an app into production on a machine of yours, and keeps it there.
 ///
@@ -121,7 +121,8 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let report = report::Report::new(cli.globals.color, cli.globals.json);
-    match run(cli) {
+    let globals = cli.globals.clone();
+    match run(cli).map_err(|explain| keeperless::told(explain, &globals)) {
         Ok(code) => code,
         Err(explain) => {
             report.error(&explain);

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod internal;
 mod keeper;
+mod keeperless;
 mod logging;
 pub mod output;
 pub mod progress;

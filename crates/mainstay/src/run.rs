@@ -19,7 +19,7 @@ use crate::{
         manifest,
     },
     keeper::{self, KeeperArgs, place},
-    logging,
+    keeperless, logging,
     report::Report,
     session::MANIFEST,
 };
@@ -59,7 +59,7 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
     let around = Surroundings::of_this_process();
     let folders = Folders::to_start(globals.data.as_deref(), &around);
     place::refuse_anothers(&folders, around.uid)?;
-    crate::config::machine::load(&folders)?;
+    crate::config::machine::load(&folders).map_err(|explain| keeperless::beside(explain, &folders))?;
     place::make_data(&folders)?;
     let front = place::front_lock(&folders)?;
     let store = take_over(&folders)?;

@@ -13,7 +13,9 @@ use model::{
 
 use crate::{
     history,
+    journal::Kind,
     request::Caller,
+    run::last_end,
     scene::Scene,
     site::{Actor, Lock},
     state::State,
@@ -33,6 +35,7 @@ pub(crate) struct Looping {
     pub release: ReleaseNumber,
     pub instance: InstanceName,
     pub exits: u64,
+    pub last_exit: Option<String>,
 }
 
 pub(crate) async fn look<W: World>(at: &Scene<W>) -> Option<Looping> {
@@ -61,20 +64,25 @@ fn looping(state: &State, manifest: &Manifest, observed: &[Observed]) -> Option<
     };
     let found =
         observed.iter().find(|o| o.state == InstanceState::Degraded && live(&o.name) && returns(&o.name))?;
-    Some(Looping { release, instance: found.name.clone(), exits: found.exits })
+    Some(Looping {
+        release,
+        instance: found.name.clone(),
+        exits: found.exits,
+        last_exit: found.last_exit.clone(),
+    })
 }
 
-/// Whether `release` began to serve by somebody's deploy within the hour. By the wall clock, which is all that records
-/// know: one that jumped costs the return, and `mainstay rollback` is still there.
-fn is_recent(records: &[Record], release: ReleaseNumber, now: Timestamp) -> bool {
+/// How long ago `release` began to serve by somebody's deploy, if that was within the hour. By the wall clock, which is all
+/// that records know: one that jumped costs the return, and `mainstay rollback` is still there.
+fn served_for(records: &[Record], release: ReleaseNumber, now: Timestamp) -> Option<SignedDuration> {
     let brought = |record: &&Record| {
         matches!(record.verb.as_str(), "deploy" | "rollback") && record.to == Some(release)
     };
-    let Some(record) = records.iter().find(brought) else { return false };
-    let ended = record.ended.as_deref().and_then(|ended| ended.parse::<Timestamp>().ok());
+    let record = records.iter().find(brought)?;
+    let ended = record.ended.as_deref()?.parse::<Timestamp>().ok()?;
     // What Mainstay itself returned to is not returned from: it would flap.
     let by_somebody = record.operator != OURSELVES && record.outcome == Some(Outcome::Served);
-    by_somebody && ended.is_some_and(|ended| now.duration_since(ended) < RECENT)
+    Some(now.duration_since(ended)).filter(|ago| by_somebody && *ago < RECENT)
 }
 
 /// Whether nobody but us tried to leave `release` since it began to serve.
@@ -94,17 +102,20 @@ impl<W: World> Actor<W> {
         }
         self.left_loop = Some(looping.release);
         let records = history::records(&self.at.layout, &self.at.site, RECORDS_MAX);
-        if was_tried(&records, looping.release) || !is_recent(&records, looping.release, Timestamp::now()) {
+        if was_tried(&records, looping.release) {
             return;
         }
+        let Some(ago) = served_for(&records, looping.release, Timestamp::now()) else { return };
         let Some(other) = state.other_stable() else { return };
-        let why = why(looping);
+        let lines =
+            self.at.world.tail_log(&self.at.site, &looping.instance, self.at.settings.log_lines).await;
+        let why = why(looping, ago, lines);
         tracing::warn!(site = %self.at.site, release = %looping.release, to = %other, error = %why, "Returning from a crash loop.");
         let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
         match self.rollback(Some(other), &caller).await {
             Ok(_) => {
                 if let Lock::Held(held) = &self.lock {
-                    held.log.warn(why);
+                    held.log.tell(Kind::Reason { reason: why });
                 }
             }
             Err(error) => {
@@ -114,18 +125,29 @@ impl<W: World> Actor<W> {
     }
 }
 
-fn why(looping: &Looping) -> Explain {
-    let Looping { release, instance, exits } = looping;
-    Explain::new(
+fn why(looping: &Looping, ago: SignedDuration, lines: Vec<String>) -> Explain {
+    let Looping { release, instance, exits, last_exit } = looping;
+    let ago = model::Span::secs(ago.as_secs().unsigned_abs());
+    let mut explain = Explain::new(
         "crash-loop",
-        format!("{instance} ended {exits} times, within an hour of the deploy of release {release}"),
-    )
-    .caused_by("`restart.on_crash_loop` of its manifest is \"rollback\"")
-    .now("the last stable release is started beside it, and takes over when it is ready")
-    .help(format!(
-        "`mainstay logs {} --release {release}` tells why; mend it and deploy again",
-        instance.service
-    ))
+        format!("{instance} ended {exits} times in the {ago} since release {release} was deployed"),
+    );
+    if let Some(exit) = last_exit {
+        explain = explain.caused_by(last_end(instance, exit));
+    }
+    if let Some(line) = lines.iter().rev().find(|line| !line.trim().is_empty()) {
+        explain = explain.caused_by(format!("the last line of its log: {}", line.trim()));
+    }
+    if !lines.is_empty() {
+        explain = explain.detail(format!("last {} log lines of {instance}", lines.len()), lines);
+    }
+    explain
+        .caused_by("`restart.on_crash_loop` of its manifest is \"rollback\"")
+        .now("the last stable release is started beside it, and takes over when it is ready")
+        .help(format!(
+            "`mainstay logs {} --release {release}` tells why; mend it and deploy again",
+            instance.service
+        ))
 }
 
 #[cfg(test)]
@@ -148,13 +170,15 @@ mod tests {
             phase: api::deploy::Phase::Commit,
             outcome: Some(outcome),
             error: None,
+            reason: None,
         }
     }
 
     #[test]
     fn only_the_hour_after_somebodys_deploy_counts() {
-        let recent =
-            |records: &[Record], now: &str| is_recent(records, ReleaseNumber(2), now.parse().unwrap());
+        let recent = |records: &[Record], now: &str| {
+            served_for(records, ReleaseNumber(2), now.parse().unwrap()).is_some()
+        };
         let deployed = record("deploy", "anna", 1, 2, Outcome::Served);
         let one = std::slice::from_ref(&deployed);
         assert!(recent(one, "2026-01-01T12:59:59Z"));

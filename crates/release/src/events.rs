@@ -60,7 +60,9 @@ fn event_kind(kind: &Kind) -> Option<EventKind> {
     Some(match kind {
         Kind::Entered { phase } => EventKind::Entered { phase: *phase },
         Kind::Note { phase, message } => EventKind::Note { phase: *phase, message: message.clone() },
-        Kind::Warned { warning } => EventKind::Warning { warning: warning.clone() },
+        Kind::Reason { reason: warning } | Kind::Warned { warning } => {
+            EventKind::Warning { warning: warning.clone() }
+        }
         Kind::Ended { outcome, serving, error, report } => EventKind::Ended {
             outcome: *outcome,
             serving: *serving,

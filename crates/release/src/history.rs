@@ -56,6 +56,7 @@ fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<
         phase: Phase::Plan,
         outcome: None,
         error: None,
+        reason: None,
     };
     for record in records {
         match record.kind() {
@@ -65,6 +66,7 @@ fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<
                 told.outcome = Some(*outcome);
                 told.error.clone_from(error);
             }
+            Some(Kind::Reason { reason }) => told.reason = Some(reason.clone()),
             _ => {}
         }
     }

@@ -95,6 +95,10 @@ pub(crate) enum Kind {
     Warned {
         warning: Explain,
     },
+    /// Why Mainstay itself began it.
+    Reason {
+        reason: Explain,
+    },
     JobIntent {
         job: JobKind,
         process: ProcessId,

@@ -30,14 +30,16 @@ impl Layout {
         SiteLayout { root: self.apps().join(site.app.as_str()).join(site.env.as_str()) }
     }
 
-    /// Every site that has a folder, in order; folders whose names are no names are left alone.
+    /// Every site, in order; what a destroyed one has left is none, and folders whose names are no names are left alone.
     /// # Errors
     /// The data folder cannot be read.
     pub fn sites(&self) -> io::Result<Vec<Site>> {
         let mut sites = Vec::new();
         for app in names(&self.apps())? {
             for env in names(&self.apps().join(&app))? {
-                if let Ok(site) = format!("{app}/{env}").parse::<Site>() {
+                if let Ok(site) = format!("{app}/{env}").parse::<Site>()
+                    && self.site(&site).is_there()
+                {
                     sites.push(site);
                 }
             }
@@ -72,6 +74,12 @@ pub struct SiteLayout {
 }
 
 impl SiteLayout {
+    /// Something was deployed here, or begun. A shared folder or secrets alone were put there before the first deploy, or
+    /// are what `destroy` leaves.
+    pub fn is_there(&self) -> bool {
+        self.state().exists() || self.deploys().exists()
+    }
+
     pub fn state(&self) -> PathBuf {
         self.root.join("state.json")
     }

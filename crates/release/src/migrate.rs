@@ -218,7 +218,7 @@ async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, 
 
 fn with_output(explain: Explain, end: &JobEnd) -> Explain {
     let tail = |lines: &[String]| lines[lines.len().saturating_sub(50)..].to_vec();
-    let mut explain = if end.succeeded() { explain } else { symptoms::told(explain, &end.stderr) };
+    let mut explain = if end.succeeded() { explain } else { symptoms::told(explain, &end.stderr, None) };
     for (title, lines) in [("its last output", &end.stdout), ("its last errors", &end.stderr)] {
         if !lines.is_empty() {
             explain = explain.detail(title, tail(lines));

@@ -83,7 +83,8 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
     let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
-    tracing::warn!(site = %at.site, %deploy, phase = ?reached.phase, ?recovery, "Taking up what another keeper began.");
+    let phase = reached.phase.map_or("plan", Phase::name);
+    tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
     let first = records.first()?;
     let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
     let since = first.at.clone();

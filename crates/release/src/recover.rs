@@ -44,6 +44,21 @@ pub(crate) enum Recovery {
     FinishReturn { label: u64, why: Explain },
 }
 
+impl Recovery {
+    /// For a log, as a person reads it.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Over => "nothing: it has ended".to_owned(),
+            Self::Abort => "abort: what it started is stopped".to_owned(),
+            Self::TakeUpMigration { .. } => "wait for its migration, then read the schema".to_owned(),
+            Self::MakeOldFinal => "abort: the old release serves on".to_owned(),
+            Self::CompleteSwitch { .. } => "go on: the new release serves already".to_owned(),
+            Self::GoOn { phase } => format!("go on at {}", phase.name()),
+            Self::FinishReturn { .. } => "finish the return to the old release".to_owned(),
+        }
+    }
+}
+
 impl Reached {
     pub(crate) fn of(records: &[Record]) -> Self {
         let mut reached = Self::default();
@@ -71,6 +86,7 @@ impl Reached {
             Kind::Began { .. }
             | Kind::Note { .. }
             | Kind::Warned { .. }
+            | Kind::Reason { .. }
             | Kind::JobIntent { .. }
             | Kind::JobDone { .. }
             | Kind::Baseline { .. }

@@ -214,7 +214,7 @@ impl<W: World> Run<W> {
         }
         let limit = model::Span(self.at.settings.deploy_limit);
         Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb))
-.caused_by(format!("it was in {}", format!("{:?}", *self.log.phase.borrow()).to_lowercase()))
+.caused_by(format!("it was in {}", self.log.phase.borrow().name()))
 .help("mend what took long there, and deploy again; a long migration is better run in smaller steps"))
     }
 
@@ -259,7 +259,7 @@ impl<W: World> Run<W> {
             explain = explain.caused_by(format!("{}: {}", probe.request, probe.outcome));
         }
         if let Some(exit) = seen.and_then(|o| o.last_exit.as_ref()) {
-            explain = explain.caused_by(format!("{name} last ended with {exit}"));
+            explain = explain.caused_by(last_end(name, exit));
         }
         if let Some(probe) = probe {
             explain = explain.detail(format!("last answer of {name}"), probe_lines(probe));
@@ -270,8 +270,16 @@ impl<W: World> Run<W> {
         }
         // What an app that is up logs of its own may have nothing to do with why it is refused.
         let died = seen.is_some_and(|o| o.exits > 0 || o.state != InstanceState::Up);
-        let explain = if died { symptoms::told(explain, &lines) } else { explain };
+        let explain = if died { self.with_symptoms(explain, &lines).await } else { explain };
         explain.detail(format!("last {} log lines of {name}", lines.len()), lines)
+    }
+
+    async fn with_symptoms(&self, explain: Explain, lines: &[String]) -> Explain {
+        let holder = match symptoms::taken_port(lines) {
+            Some(port) => self.at.world.listener(port).await,
+            None => None,
+        };
+        symptoms::told(explain, lines, holder.as_deref())
     }
 
     /// The instances that a service gets from this run.
@@ -287,6 +295,11 @@ impl<W: World> Run<W> {
             _ => state.instances(&self.manifest, service),
         }
     }
+}
+
+/// `exit` is a sentence without its subject: `exited with status 1`, `was not up within its deadline`.
+pub(crate) fn last_end(name: &InstanceName, exit: &str) -> String {
+    format!("the last end of {name}: {exit}")
 }
 
 fn probe_lines(probe: &ProbeSeen) -> Vec<String> {

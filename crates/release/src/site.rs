@@ -91,7 +91,9 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     if let Some(serving) = scene.books.read().serving {
         let manifest = scene.manifest(serving)?;
         if let Err(conflicts) = scene.claims.add(&site, &manifest.routes) {
-            tracing::error!(%site, ?conflicts, "Two sites serve the same route.");
+            for conflict in conflicts {
+                tracing::error!(%site, %conflict, "Two sites serve the same route.");
+            }
         }
     }
     let (commands, inbox) = mpsc::channel(QUEUE_MAX);
@@ -356,7 +358,7 @@ impl<W: World> Actor<W> {
 
     /// The run that held the lock has ended.
     async fn ran(&mut self, end: &End) {
-        tracing::info!(site = %self.at.site, outcome = ?end.outcome, "A run of the deploy machine has ended.");
+        tracing::info!(site = %self.at.site, outcome = end.outcome.name(), "A run of the deploy machine has ended.");
         self.lock = Lock::Free;
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();

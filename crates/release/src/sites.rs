@@ -74,7 +74,7 @@ impl Sites {
 
     /// All sites that have something on the disk, in order: one that was only planned has nothing.
     pub fn list(&self) -> Vec<SiteHandle> {
-        let there = |handle: &&SiteHandle| self.inner.layout.site(handle.site()).root.is_dir();
+        let there = |handle: &&SiteHandle| self.inner.layout.site(handle.site()).is_there();
         self.sites().values().filter(there).cloned().collect()
     }
 
@@ -106,7 +106,10 @@ impl Sites {
     /// # Errors
     /// No such site; an instance that cannot be stopped; files that cannot be removed.
     pub async fn destroy(&self, site: &Site, with_data: bool) -> Result<(), Refused> {
-        self.get(site)?.destroy(with_data).await?;
+        // What an earlier destroy has left is known by its folder alone.
+        let is_left = with_data && self.inner.layout.site(site).root.is_dir();
+        let handle = if is_left { self.obtain(site).map_err(Refused::failed)? } else { self.get(site)? };
+        handle.destroy(with_data).await?;
         self.inner.claims.release(site);
         self.sites().remove(site);
         // The app's folder goes with its last environment.

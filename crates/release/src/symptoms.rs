@@ -45,8 +45,8 @@ const PORT_TAKEN: Symptom = Symptom {
         &["port", "is in use by another program"],
     ],
     names: &[],
-    remedy: "its port is fixed, and another instance has it: give `{port}` to the command, or let the app read the \
-             variable PORT, which differs for each instance",
+    remedy: "the port that it binds is in use, by another instance of it or by another program (`ss -ltnp` shows by which): \
+             give `{port}` to the command, or let the app read the variable PORT, which differs for each instance",
 };
 
 const LIBRARY_MISSING: Symptom = Symptom {
@@ -101,9 +101,13 @@ const NOT_ALLOWED: Symptom = Symptom {
         &["read-only file system"],
     ],
     names: &[],
-    remedy: "its account may not do that: a release is read-only for its app, so write below `{shared_dir}`, name the \
-             folder in `shared_paths`, or use TMPDIR",
+    remedy: "its account may not do that. What it reads must be open to that account; what it writes must lie below \
+             `{shared_dir}`, in a folder of `shared_paths` or in TMPDIR, since a release is read-only for its app",
 };
+
+/// For [`PORT_TAKEN`], where who has the port is told.
+const PORT_OF_ITS_OWN: &str = "its port is fixed: give `{port}` to the command, or let the app read the variable PORT, which \
+                               differs for each instance";
 
 /// The more telling ones first: a line may fit several.
 const ALL: [&Symptom; 6] =
@@ -117,14 +121,45 @@ fn diagnose(lines: &[String]) -> Option<Diagnosis> {
     Some(Diagnosis { line: line.trim().chars().take(LINE_MAX).collect(), remedy: symptom.remedy })
 }
 
-/// `explain` with what `lines` say of a known cause, and its remedy before the general one.
-pub(crate) fn told(explain: Explain, lines: &[String]) -> Explain {
+/// The port that an instance could not bind, where its log names it.
+pub(crate) fn taken_port(lines: &[String]) -> Option<u16> {
+    diagnose(lines).filter(|found| found.remedy == PORT_TAKEN.remedy)?;
+    lines.iter().rev().filter(|line| PORT_TAKEN.fits(line)).find_map(|line| port_in(line))
+}
+
+/// The last number that stands where runtimes write a port: `127.0.0.1:80`, `:::80`, `port 80`, `('127.0.0.1', 80)`.
+fn port_in(line: &str) -> Option<u16> {
+    let mut before = "";
+    let mut port = None;
+    for raw in line.split_whitespace() {
+        let word = raw.trim_end_matches([':', ',', '.', ')', ']', '"', '\'']);
+        let (head, digits) = word.rsplit_once(':').unwrap_or(("", word));
+        // `10:15:30` is a time, `:::80` an address.
+        let is_time = head.contains(':') && head.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let is_time = is_time && !head.starts_with(':');
+        let follows = before.eq_ignore_ascii_case("port") || before.ends_with("',");
+        if (word.contains(':') && !is_time) || follows {
+            port = digits.parse().ok().filter(|port| *port > 0).or(port);
+        }
+        before = raw;
+    }
+    port
+}
+
+/// `explain` with what `lines` say of a known cause, and its remedy before the general one. `holder`: who has the port of
+/// [`taken_port`].
+pub(crate) fn told(explain: Explain, lines: &[String], holder: Option<&str>) -> Explain {
     let Some(Diagnosis { line, remedy }) = diagnose(lines) else { return explain };
+    let remedy = if holder.is_some() { PORT_OF_ITS_OWN } else { remedy };
     let help = match &explain.help {
         Some(general) => format!("{remedy}; else {general}"),
         None => remedy.to_owned(),
     };
-    explain.caused_by(format!("its log says: {line}")).help(help)
+    let explain = explain.caused_by(format!("its log says: {line}")).help(help);
+    match holder {
+        Some(holder) => explain.caused_by(format!("{holder} listens on that port now")),
+        None => explain,
+    }
 }
 
 impl Symptom {

@@ -65,6 +65,9 @@ pub trait World: Send + Sync + 'static {
         lines: usize,
     ) -> impl Future<Output = Vec<String>> + Send;
 
+    /// Who listens on a TCP port of this machine now, in words; `None`: nobody, or nobody that can be seen.
+    fn listener(&self, port: u16) -> impl Future<Output = Option<String>> + Send;
+
     // ── jobs ──
 
     /// Starts a process that ends by itself as the app's user, through a shim, under the process id given (it is written

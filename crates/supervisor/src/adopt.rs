@@ -3,6 +3,7 @@
 
 use std::{
     fs, io,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -58,6 +59,17 @@ const JUNK_AFTER: Duration = Duration::from_secs(60);
 /// Whether a process, or what is left of one, has its folder below the run folder.
 pub fn has_processes(run_dir: &Path) -> bool {
     fs::read_dir(dirs::all(run_dir)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// How many processes below the run folder have a shim that answers. For a client that finds no keeper; touches nothing.
+/// Blocking.
+pub fn living(run_dir: &Path) -> usize {
+    let entries = fs::read_dir(dirs::all(run_dir)).into_iter().flatten().flatten();
+    let answers = |dir: PathBuf| {
+        let folder = fs::File::open(dir)?;
+        UnixStream::connect(crate::shim::through(&folder).join("ctl"))
+    };
+    entries.filter(|entry| answers(entry.path()).is_ok()).count()
 }
 
 impl Supervisor {

@@ -28,7 +28,7 @@ pub mod store;
 mod strays;
 pub mod up;
 
-pub use adopt::{Found, ObserveError, has_processes};
+pub use adopt::{Found, ObserveError, has_processes, living};
 pub use console::Console;
 pub use exit::{Cause, Exit, Usage};
 pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};

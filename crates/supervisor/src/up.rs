@@ -1,6 +1,8 @@
 //! `mainstay up`: the keeper's parent where there is no systemd. A poll loop without a runtime that keeps named
 //! descriptors, restarts the keeper, and passes a wish to end on to it. Knows nothing of apps.
 
+mod at_once;
+
 use std::{
     ffi::{CString, OsString},
     fs::{self, File},
@@ -44,6 +46,8 @@ const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
 /// A keeper that lived this long was well: the next start is quick again.
 const WELL_AFTER: Duration = Duration::from_secs(10);
+/// What a person who waits for the end may do.
+const AGAIN: &str = "Ctrl-C once more stops everything at once";
 /// From SIGABRT to SIGKILL.
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 const STARTS_SLOWER: u32 = 5;
@@ -58,8 +62,8 @@ const SIGCONT: i32 = 18;
 /// other is made.
 ///
 /// SIGINT and SIGTERM to this process become SIGINT to the keeper, which means: drain, stop all, exit with
-/// [`EXIT_DOWN`]. The second becomes a second SIGINT: stop at once; the third kills the keeper. A keeper that ends by
-/// anything else is started again after 100 ms (more where it dies again and again) with all kept descriptors; only one
+/// [`EXIT_DOWN`]. The second becomes a second SIGINT: stop at once; the third kills the keeper. Where no keeper is ready
+/// the first has one started at once, and the second ends everything without one. A keeper that ends by anything else is started again after 100 ms (more where it dies again and again) with all kept descriptors; only one
 /// that exits by itself before it was ever ready is not: its status becomes this one's. The keeper shares stdout and
 /// stderr and is in a process group of its own, so that a terminal's Ctrl-C reaches only this process.
 pub fn main(settings: UpSettings) -> ExitCode {
@@ -168,10 +172,18 @@ impl Up {
     /// Somebody wants it all to end.
     fn ask(&mut self) -> Option<ExitCode> {
         self.asked += 1;
-        match &self.keeper {
-            // What runs must be drained by a keeper, and the next one will hear of it; but nobody waits for ever for one
-            // that cannot be started.
-            Keeper::Dead { .. } => return (self.asked >= 2).then(|| ExitCode::from(1)),
+        match &mut self.keeper {
+            // What runs must be drained by a keeper; but nobody waits for ever for one that cannot be started.
+            Keeper::Dead { .. } if self.asked >= 2 => return Some(self.end_alone()),
+            Keeper::Dead { start_at } => {
+                eprintln!(
+                    "mainstay up: everything is to end, and no keeper is there to drain it; one is started. {AGAIN}"
+                );
+                *start_at = Instant::now();
+            }
+            Keeper::Alive { child, ready: false, .. } if self.asked >= 2 => {
+                let _ = machine::pidfd::signal(&child.pidfd, SIGKILL);
+            }
             Keeper::Alive { child, .. } if self.asked >= 3 => {
                 let _ = machine::pidfd::signal(&child.pidfd, SIGKILL);
             }
@@ -179,25 +191,46 @@ impl Up {
                 let _ = machine::pidfd::signal(&child.pidfd, SIGINT);
             }
             // It would die of it, before it knows what runs. It is told when it is ready.
-            Keeper::Alive { ready: false, .. } => {}
+            Keeper::Alive { ready: false, .. } => {
+                eprintln!("mainstay up: everything ends as soon as the keeper has started. {AGAIN}");
+            }
         }
         None
     }
 
+    /// Without a keeper: nothing drains.
+    fn end_alone(&self) -> ExitCode {
+        let at_once::Ended { stopped, left } = at_once::stop_all(&self.run_dir);
+        eprintln!("mainstay up: stopped at once, without a keeper: {stopped} ended, nothing was drained");
+        if left == 0 {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!(
+            "mainstay up: {left} could not be ended; their folders are in {}",
+            self.run_dir.join("i").display()
+        );
+        ExitCode::FAILURE
+    }
+
     fn ended(&mut self, reaped: Reaped) -> Option<ExitCode> {
-        let Keeper::Alive { child, since, .. } = &self.keeper else { return None };
+        let Keeper::Alive { child, since, ready, .. } = &self.keeper else { return None };
         // Others are orphans that came to this subreaper; collecting them is all.
         if child.pid != reaped.pid {
             return None;
         }
-        let lived = since.elapsed();
+        let (lived, was_ready) = (since.elapsed(), *ready);
         match reaped.status {
             Ok(code) if code == i32::from(EXIT_DOWN) => return Some(ExitCode::SUCCESS),
             Ok(code) if !self.was_ever_ready => {
                 return Some(ExitCode::from(u8::try_from(code).unwrap_or(1)));
             }
-            _ if self.asked >= 3 => return Some(ExitCode::from(1)),
-            Ok(code) => eprintln!("mainstay up: the keeper ended with status {code}; it is started again"),
+            _ if self.asked >= 3 || (self.asked == 2 && !was_ready) => return Some(self.end_alone()),
+            Ok(code) => {
+                eprintln!("mainstay up: the keeper ended with status {code}; it is started again");
+                if self.asked > 0 {
+                    eprintln!("mainstay up: everything ends as soon as one can start. {AGAIN}");
+                }
+            }
             Err(signal) => {
                 let signal = crate::exit::signal_name(signal);
                 eprintln!("mainstay up: the keeper was ended by {signal}; it is started again");

@@ -2,7 +2,12 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use testkit::{Mainstay, http, mainstay::processes::kill, wait};
+use rustix::process::Signal;
+use testkit::{
+    Mainstay, http,
+    mainstay::processes::{kill, signal},
+    wait,
+};
 
 use crate::serving_fake;
 
@@ -79,6 +84,8 @@ fn who_asks_is_told_why_the_keeper_cannot_start_while_its_parent_tries() {
     let file = mainstay.data().join("machine.toml");
     let good = fs::read_to_string(&file).expect("it is there");
     fs::write(&file, format!("{good}\n[edge]\nworkerz = 1\n")).expect("written");
+    // What a keeper comes back by is lost too.
+    fs::remove_file(mainstay.run_folder().join("machine.last.toml")).expect("the keeper keeps it");
     kill(mainstay.keeper_pid());
     let said = wait::value("the cause is told", Duration::from_secs(30), || {
         let said = mainstay.cli(&["status", "--machine"]);
@@ -93,6 +100,61 @@ fn who_asks_is_told_why_the_keeper_cannot_start_while_its_parent_tries() {
     fs::write(&file, good).expect("written");
     wait::until("the next keeper is up", Duration::from_secs(30), || mainstay.api("/v1/machine").is_some());
     mainstay.cli(&["status", "--machine"]).expect_code(0);
+    mainstay.down();
+}
+
+/// A file that is being edited is no reason to leave apps without a keeper, nor to refuse their end.
+#[test]
+fn a_keeper_comes_back_by_what_held_before_and_can_end_everything_while_machine_toml_is_broken() {
+    let (mut mainstay, app) = serving_fake();
+    let file = mainstay.data().join("machine.toml");
+    let good = fs::read_to_string(&file).expect("it is there");
+    let unread = |mainstay: &Mainstay| Some(mainstay.api("/v1/machine")?["unread"]["code"].clone());
+    for end in ["down", "ctrl-c"] {
+        fs::write(&file, format!("{good}\n[edge]\nworkerz = 1\n")).expect("written");
+        mainstay.kill_keeper();
+        wait::until("the next keeper says what is wrong", Duration::from_secs(30), || {
+            unread(&mainstay).is_some_and(|code| code == "unknown-key")
+        });
+        let said = mainstay.cli(&["status", "--machine"]).expect_code(0);
+        assert!(said.out.contains("machine.toml: not used") && said.out.contains("workerz"), "{said}");
+        let second = mainstay.cli(&["up"]).expect_code(1);
+        assert!(second.err.contains("[unknown-key]") && second.err.contains("is up for"), "{second}");
+        // Mended, it is taken up by itself.
+        fs::write(&file, &good).expect("written");
+        wait::until("the file holds again", Duration::from_secs(30), || {
+            unread(&mainstay).is_some_and(|code| code.is_null())
+        });
+        fs::write(&file, format!("{good}\n[edge]\nworkerz = 1\n")).expect("written");
+        mainstay.kill_keeper();
+        let up = mainstay.up_pid();
+        match end {
+            "down" => drop(mainstay.cli(&["down"]).expect_code(0)),
+            _ => signal(up, Signal::INT),
+        }
+        wait::until("everything has ended", Duration::from_secs(30), || {
+            !mainstay.run_folder().exists() && mainstay.processes().is_empty()
+        });
+        fs::write(&file, &good).expect("written");
+        mainstay.up();
+        wait::until("what was served is served again", Duration::from_secs(30), || {
+            mainstay.get(app.host_name(), "/health").is_ok_and(|answer| answer.status == 200)
+        });
+    }
+    mainstay.down();
+}
+
+#[test]
+fn who_asks_where_up_and_keeper_are_gone_is_told_what_serves_on() {
+    let (mut mainstay, app) = serving_fake();
+    let keeper = mainstay.keeper_pid();
+    mainstay.kill_up();
+    kill(keeper);
+    let said = mainstay.cli(&["status", "--machine"]).expect_code(1);
+    assert!(said.err.contains("[no-keeper]") && said.err.contains("serve on without one"), "{said}");
+    assert!(said.err.contains("up` takes them over"), "{said}");
+    assert_eq!(mainstay.get(app.host_name(), "/health").expect("it serves").status, 200);
+    mainstay.up();
     mainstay.down();
 }
 

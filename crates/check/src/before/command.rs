@@ -34,12 +34,22 @@ fn run(context: &Context<'_>) -> State {
         Some(Obstacle { why: format!("{whose}: {}", found.why), ..found })
     };
     let wrong: Vec<Obstacle> = commands.iter().filter_map(looked).collect();
-    let help = wrong.iter().find_map(|obstacle| obstacle.help.clone());
     let explain =
         Explain::new("command-missing", "a program that is to run is not there, or cannot be run by the app")
-            .help(help.unwrap_or_else(|| HELP.to_owned()));
+            .help(remedies(&wrong));
     let wrong = wrong.into_iter().map(|obstacle| obstacle.why).collect();
     found_if(wrong, explain, count(commands.len(), "command"))
+}
+
+/// Of each obstacle its own, once; a general one for those that have none.
+fn remedies(wrong: &[Obstacle]) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for help in wrong.iter().map(|obstacle| obstacle.help.as_deref().unwrap_or(HELP)) {
+        if !all.contains(&help) {
+            all.push(help);
+        }
+    }
+    all.join("; ")
 }
 
 const HELP: &str = "a path with `/` is looked for in the release, a plain name on the `PATH` of the manifest, else on the usual \

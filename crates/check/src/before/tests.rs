@@ -372,3 +372,22 @@ fn no_finding_tells_a_secret() {
     };
     assert!(!serde_json::to_string(&before(&context)).unwrap().contains(value));
 }
+
+#[test]
+fn each_program_that_cannot_run_has_its_own_remedy() {
+    let (mut manifest, folder) = (manifest(), folder());
+    fs::write(folder.path().join("app/closed.sh"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(folder.path().join("app/closed.sh"), fs::Permissions::from_mode(0o600)).unwrap();
+    manifest.services.values_mut().next().unwrap().command = vec!["./not-there".to_owned()];
+    manifest.services.insert(
+        "jobs".parse().unwrap(),
+        Service { command: vec!["./././closed.sh".to_owned()], listen: None, ..service() },
+    );
+    let findings = before(&context(&manifest, folder.path()));
+    let found = findings.into_iter().find(|finding| finding.id == "command").unwrap();
+    let State::Found { explain } = found.state else { panic!("{found:?}") };
+    let (why, help) = (explain.causes.join("; "), explain.help.unwrap());
+    assert!(why.contains("app/closed.sh is no file that may be executed (mode 0600"), "{why}");
+    assert!(!why.contains("/./"), "{why}");
+    assert!(help.contains("chmod +x") && help.contains("looked for in the release"), "{help}");
+}

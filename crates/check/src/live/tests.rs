@@ -6,7 +6,7 @@ use api::{
     schedule::{Run, Scheduled},
     status::{Instance, ServiceStatus, SiteStatus},
 };
-use model::{ReleaseNumber, manifest::Manifest};
+use model::{Explain, ReleaseNumber, manifest::Manifest};
 
 use super::{Live, live};
 
@@ -86,7 +86,7 @@ fn a_scheduled_job_that_did_not_go_well_last_is_found_until_it_does() {
     assert_eq!(found(job(&[])), Vec::<String>::new());
     // What no release wants any more troubles nobody.
     assert_eq!(found(Scheduled { release: None, ..job(&["failed"]) }), Vec::<String>::new());
-    let problem = Some(model::Explain::new("schedule-not-followed", "no such zone"));
+    let problem = Some(Explain::new("schedule-not-followed", "no such zone"));
     assert_eq!(found(Scheduled { problem, ..job(&[]) }), ["schedules"]);
 }
 
@@ -121,6 +121,8 @@ fn machine() -> Machine {
         certificates: vec![certificate(60)],
         lost: Vec::new(),
         pending: Vec::new(),
+        unread: None,
+        given: Vec::new(),
         disk_free_bytes: 10 << 30,
         inodes_free: 1_000_000,
     }
@@ -154,6 +156,8 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
         found_after(|_, machine| machine.pending.push("other listeners".to_owned())),
         ["edge-current"]
     );
+    let mistake = || Explain::new("unknown-key", "`x` is no key of the file");
+    assert_eq!(found_after(|_, machine| machine.unread = Some(mistake())), ["machine-toml"]);
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
 }

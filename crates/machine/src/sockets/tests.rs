@@ -37,3 +37,14 @@ fn addresses_are_read_in_the_machines_byte_order() {
     assert_eq!(address(&words), Some("::1".parse().expect("ip")));
     assert_eq!(address("xyz"), None);
 }
+
+#[test]
+fn who_holds_a_port_is_found_and_nobody_where_it_is_free() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    let own = i32::try_from(std::process::id()).expect("a pid");
+    // Not alone: a child of another test has it too until it has become its program.
+    assert!(holders(port).contains(&own));
+    drop(listener);
+    assert!(!holders(port).contains(&own));
+}

@@ -29,7 +29,7 @@ impl Cancel {
         if session.json() {
             json(&cancelled);
         } else {
-            let end = super::watch::outcome_name(cancelled.outcome);
+            let end = cancelled.outcome.name();
             line(format!("Cancelling in {}: it will end {end}.", cancelled.phase.name()));
         }
         Ok(ExitCode::SUCCESS)

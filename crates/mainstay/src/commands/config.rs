@@ -94,18 +94,31 @@ fn show_file(session: &Session, effective: bool) -> Result<(), Explain> {
 }
 
 fn show_machine(session: &Session) -> Result<(), Explain> {
-    let folders = session.folders_here().0;
+    let (folders, answers) = session.folders_here();
     let (machine, text) = machine::load_with_text(&folders)?;
+    let given = if answers { block_on(given(session))? } else { Vec::new() };
     print(session, &machine, || {
         let path = folders.machine_toml.display();
         let head = match &text {
             Some(_) => format!("{path}: every key, and where its value comes from."),
             None => format!("There is no {path}: every key has its default."),
         };
+        let head = match given.as_slice() {
+            [] => head,
+            given => format!(
+                "{head} The Mainstay that runs was started with {}, which holds over this.",
+                given.join(" ")
+            ),
+        };
         let text = text.unwrap_or_default();
         machine::render(&machine, &folders, &head, machine::origins(&text).as_ref())
     });
     Ok(())
+}
+
+/// What the `mainstay up` of the one that runs was told.
+async fn given(session: &Session) -> Result<Vec<String>, Explain> {
+    Ok(session.client.machine().await.map_err(Failure::explain)?.given)
 }
 
 /// The manifest of this folder; its mistakes are told one by one.

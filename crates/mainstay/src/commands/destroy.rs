@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
 };
 
@@ -45,16 +46,28 @@ impl Destroy {
             }
             let request = Request { confirm, with_data: self.with_data };
             session.client.destroy(&site, &request).await.map_err(Failure::explain)?;
+            let data = session.client.machine().await.map_err(Failure::explain)?.data;
+            let kept = [data.as_str(), "apps", site.app.as_str(), site.env.as_str()].join("/");
+            // A folder that this user may not look at is there.
+            let kept = Some(kept).filter(|kept| Path::new(kept).try_exists().unwrap_or(true));
             if session.json() {
-                json(&serde_json::json!({ "destroyed": site.to_string(), "with_data": self.with_data }));
+                json(
+                    &serde_json::json!({ "destroyed": site.to_string(), "with_data": self.with_data, "kept_in": kept }),
+                );
             } else {
-                let data =
-                    if self.with_data { "its data is gone" } else { "its shared folder and secrets stay" };
-                line(format!("{site} is gone; {data}."));
+                line(format!("{site} is gone; {}", left(kept.as_deref())));
             }
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Nothing lists a destroyed site any more: this is where a person learns what is left of it.
+fn left(kept: Option<&str>) -> String {
+    let Some(kept) = kept else { return "nothing of it is left.".to_owned() };
+    format!(
+        "its shared folder and secrets stay in {kept} for its next deploy; `destroy --with-data` removes them."
+    )
 }
 
 fn ask(site: &Site, with_data: bool) -> Result<String, Explain> {

@@ -11,7 +11,6 @@ use clap::Args;
 use model::{Explain, ServiceName};
 use serde::Serialize;
 
-use super::watch::outcome_name;
 use crate::{
     output::{json, line, moment, or_dash, table},
     session::{Session, block_on},
@@ -32,11 +31,11 @@ pub struct Events {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 enum Happened {
-    Done(Record),
+    Done(Box<Record>),
     Scheduled {
         scheduled: ServiceName,
         #[serde(flatten)]
-        run: Run,
+        run: Box<Run>,
     },
 }
 
@@ -80,9 +79,10 @@ impl Events {
 fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, limit: usize) -> Vec<Happened> {
     let runs = schedules.into_iter().flat_map(|job| {
         let bad = job.past.into_iter().filter(|run| run.outcome != "succeeded");
-        bad.map(move |run| Happened::Scheduled { scheduled: job.service.clone(), run })
+        bad.map(move |run| Happened::Scheduled { scheduled: job.service.clone(), run: Box::new(run) })
     });
-    let mut all: Vec<Happened> = records.into_iter().map(Happened::Done).chain(runs).collect();
+    let mut all: Vec<Happened> =
+        records.into_iter().map(|record| Happened::Done(Box::new(record))).chain(runs).collect();
     // RFC 3339 in UTC sorts as text.
     all.sort_by(|a, b| b.at().cmp(a.at()));
     all.truncate(limit);
@@ -91,18 +91,17 @@ fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, limit: usize) -> Vec<
 
 fn record_row(record: &Record) -> Vec<String> {
     let end = match (record.outcome, &record.ended) {
-        (Some(outcome), _) => outcome_name(outcome).to_owned(),
+        (Some(outcome), _) => outcome.name().to_owned(),
         (None, Some(_)) => "ended".to_owned(),
         (None, None) => format!("at {}", record.phase.name()),
     };
-    let error = record.error.as_ref().map(|error| error.message.clone());
     vec![
         moment(&record.started),
         record.verb.clone(),
         format!("{} -> {}", or_dash(record.from), or_dash(record.to)),
         end,
         format!("{}@{}", record.operator, record.host),
-        error.unwrap_or_default(),
+        record.why().map(|why| why.message.clone()).unwrap_or_default(),
     ]
 }
 
@@ -175,6 +174,7 @@ mod tests {
             phase: api::deploy::Phase::Plan,
             outcome: None,
             error: None,
+            reason: None,
         };
         let all = newest(vec![record], vec![job], 2);
         let told: Vec<(String, String)> =

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use api::{
     client::Failure,
+    deploy::Outcome,
     machine::{Certificate, Machine},
     schedule::Scheduled,
     status::{Instance, Job, ServiceStatus, SiteStatus},
@@ -11,7 +12,6 @@ use api::{
 use clap::Args;
 use model::Explain;
 
-use super::watch::outcome_name;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
     report::clean,
@@ -121,8 +121,9 @@ fn site_words(status: &SiteStatus) -> String {
         lines.push(table(&["SCHEDULED", "WHEN", "NEXT", "NOW", "LAST", "WENT"], &scheduled));
     }
     if let Some(last) = &status.last {
-        let end = last.outcome.map_or("not ended", outcome_name);
+        let end = last.outcome.map_or("not ended", Outcome::name);
         lines.push(format!("Last: {} by {} at {}: {end}.", last.verb, last.operator, moment(&last.started)));
+        lines.extend(last.why().map(|why| format!("  why: {why}")));
     }
     lines.join("\n")
 }
@@ -215,6 +216,14 @@ fn certificate_words(known: &Certificate) -> String {
     format!("certificate {names}: {until}{}", problem.unwrap_or_default())
 }
 
+/// With the line to mend, where there is one.
+fn placed(why: &Explain) -> String {
+    match &why.place {
+        Some(place) => format!("{why} (line {})", place.line),
+        None => why.to_string(),
+    }
+}
+
 fn machine_words(machine: &Machine) -> String {
     let mut lines =
         vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
@@ -246,6 +255,12 @@ fn machine_words(machine: &Machine) -> String {
         lines.push("no parent: nothing restarts the keeper; `mainstay up` takes it over".to_owned());
     }
     lines.extend(machine.lost.iter().map(|lost| format!("not here: {lost}")));
+    if let Some(why) = &machine.unread {
+        lines.push(format!("machine.toml: not used, what it said before holds: {}", placed(why)));
+    }
+    if !machine.given.is_empty() {
+        lines.push(format!("`mainstay up` was given {}", machine.given.join(" ")));
+    }
     lines.extend(machine.pending.iter().map(|pending| format!("not yet: {pending}")));
     lines.join("\n")
 }

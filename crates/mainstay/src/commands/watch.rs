@@ -142,7 +142,7 @@ async fn cancel(client: &Client, site: &Site, shown: &mut Shown<'_>) {
         Ok(cancelled) => shown.note(&format!(
             "Cancelling in {}: it will end {}. Ctrl-C again leaves it alone.",
             cancelled.phase.name(),
-            outcome_name(cancelled.outcome)
+            cancelled.outcome.name()
         )),
         Err(failure) => {
             shown.progress.clear();
@@ -263,16 +263,6 @@ fn exit_code(outcome: Outcome, error: Option<&Explain>, last: Option<Phase>) -> 
         Some(error) if refused && error.code == "locked" => api::deploy::EXIT_LOCKED,
         _ if refused => api::deploy::EXIT_USAGE,
         _ => outcome.exit_code(),
-    }
-}
-
-pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Served => "serving",
-        Outcome::Unchanged => "unchanged",
-        Outcome::RolledBack => "rolled back",
-        Outcome::Aborted => "aborted",
-        Outcome::Held => "held",
     }
 }
 

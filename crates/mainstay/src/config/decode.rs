@@ -26,13 +26,39 @@ pub struct At<T> {
 #[derive(Debug, Default)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// The keys of each table that was read.
+    keys: BTreeMap<String, Vec<&'static str>>,
+    /// Where an unknown key stands, and its name.
+    unknown: Vec<(Range<usize>, String)>,
 }
+
+/// Bound: a key that more tables have says little of where it was meant.
+const HOMES_MAX: usize = 3;
 
 impl Problems {
     pub fn push(&mut self, problem: Problem) {
         // A mistake in the base is met again in every environment that is looked at: it is told once.
         if self.list.len() < PROBLEMS_MAX && !self.list.contains(&problem) {
             self.list.push(problem);
+        }
+    }
+
+    /// Says of each unknown key where it belongs, by `all`: what was met while a text was read that has every table.
+    pub fn place_unknown(&mut self, all: &Self) {
+        for (span, name) in &self.unknown {
+            let homes: Vec<String> = all
+                .keys
+                .iter()
+                .filter(|(_, keys)| keys.contains(&name.as_str()))
+                .map(|(path, _)| home(path))
+                .collect();
+            let is_it = |problem: &&mut Problem| problem.code == UNKNOWN && problem.span == *span;
+            let Some(problem) = self.list.iter_mut().find(is_it) else { continue };
+            if (1..=HOMES_MAX).contains(&homes.len()) {
+                *problem = Problem::new(UNKNOWN, span.clone(), problem.message.clone())
+                    .label("it belongs elsewhere")
+                    .help(format!("`{name}` belongs {}", homes.join(" or ")));
+            }
         }
     }
 
@@ -44,6 +70,16 @@ impl Problems {
     pub fn into_sorted(mut self) -> Vec<Problem> {
         self.list.sort_by_key(|problem| problem.span.start);
         self.list
+    }
+}
+
+const UNKNOWN: &str = "unknown-key";
+
+fn home(path: &str) -> String {
+    if path.is_empty() {
+        "at the top of the file, above the first [table]".to_owned()
+    } else {
+        format!("in [{path}]")
     }
 }
 
@@ -446,6 +482,7 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        self.problems.keys.insert(self.path.clone(), self.asked.clone());
         let unknown: Vec<_> = self
             .table
             .iter()
@@ -453,8 +490,9 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
             .filter(|(name, _)| !self.asked.contains(&name.as_str()) && !self.own.contains(name))
             .collect();
         for (name, span) in unknown {
-            let problem = self.unknown(&name, span);
+            let problem = self.unknown(&name, span.clone());
             self.problem(problem);
+            self.problems.unknown.push((span, name));
         }
     }
 
@@ -468,7 +506,7 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
             .label("remove this key")
             .help(later.instead);
         }
-        let problem = Problem::new("unknown-key", span, format!("`{name}` is no key of {}", self.called()));
+        let problem = Problem::new(UNKNOWN, span, format!("`{name}` is no key of {}", self.called()));
         match nearest(name, self.asked.iter().copied()) {
             Some(near) => problem
                 .label(format!("did you mean `{near}`?"))

@@ -61,6 +61,9 @@ pub struct Listen {
     pub https: Vec<SocketAddr>,
 }
 
+/// For the question where a key belongs; the names stand for the user's own.
+const EVERY_TABLE: &str = "[listen]\n[edge]\n[tls]\n[[certificate]]\n[app.my-app.production.secrets]\n";
+
 const LATER: &[Later] = &[
     Later {
         key: "acme",
@@ -163,8 +166,13 @@ fn read_file(folders: &Folders) -> Result<Option<String>, Explain> {
 /// All mistakes of the file, in its order.
 pub fn parse(text: &str, file_name: &str, folders: &Folders) -> Result<Machine, ConfigErrors> {
     let mut problems = Problems::default();
-    let read = read(text, folders, &mut problems);
-    match read {
+    let machine = read(text, folders, &mut problems);
+    if !problems.is_empty() {
+        let mut all = Problems::default();
+        read(EVERY_TABLE, folders, &mut all);
+        problems.place_unknown(&all);
+    }
+    match machine {
         Some(machine) if problems.is_empty() => Ok(machine),
         _ => Err(ConfigErrors {
             file: file_name.to_owned(),
@@ -211,6 +219,10 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
 }
 
 fn data(top: &mut Section<'_, '_, '_>, folders: &Folders) -> Option<PathBuf> {
+    // Asked for only where it is: a file in its data folder has no such key to offer.
+    if folders.kind == Kind::Own && !top.has("data") {
+        return None;
+    }
     let at = top.string("data")?;
     if folders.kind == Kind::Own {
         top.problem(

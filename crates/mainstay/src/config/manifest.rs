@@ -61,6 +61,10 @@ const LATER: &[Later] = &[
     },
 ];
 
+/// For the question where a key belongs; `web` stands for any service.
+const EVERY_TABLE: &str = "[app]\n[release]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
+    readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[secrets]\n[logs]\n";
+
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
 /// it is only ever given out when nothing was.
 pub(crate) struct Draft {
@@ -91,8 +95,13 @@ pub(crate) struct Written<P = Range<usize>> {
 /// All mistakes of the file, in its order.
 pub fn parse(text: &str, file_name: &str, env: &EnvName) -> Result<(Manifest, Vec<Warning>), ConfigErrors> {
     let mut problems = Problems::default();
-    let read = read(text, env, &mut problems);
-    match read {
+    let meant = read(text, env, &mut problems);
+    if !problems.is_empty() {
+        let mut all = Problems::default();
+        read(EVERY_TABLE, env, &mut all);
+        problems.place_unknown(&all);
+    }
+    match meant {
         Some((manifest, warnings)) if problems.is_empty() => {
             Ok((manifest, warnings.into_iter().map(Warning).collect()))
         }

@@ -5,6 +5,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use model::Span;
 
+use crate::config::machine::Machine;
+
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "mainstay keeper", disable_help_subcommand = true)]
 pub(crate) struct KeeperArgs {
@@ -31,6 +33,29 @@ impl KeeperArgs {
             let _ = error.print();
             ExitCode::FAILURE
         })
+    }
+
+    /// What `mainstay up` was told holds over machine.toml.
+    pub(crate) fn overrule(&self, machine: &mut Machine) {
+        if !self.listen.is_empty() || !self.listen_tls.is_empty() {
+            machine.listen.http.clone_from(&self.listen);
+            machine.listen.https.clone_from(&self.listen_tls);
+        }
+        if let Some(within) = self.within {
+            machine.shutdown_timeout = within;
+        }
+    }
+
+    /// Those that hold over machine.toml, as a person typed them.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let addresses = |flag: &str, all: &[SocketAddr]| {
+            let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+            (!all.is_empty()).then(|| format!("{flag} {}", all.join(",")))
+        };
+        let listen = addresses("--listen", &self.listen);
+        let listen_tls = addresses("--listen-tls", &self.listen_tls);
+        let within = self.within.map(|within| format!("--within {within}"));
+        [listen, listen_tls, within].into_iter().flatten().collect()
     }
 
     /// The same arguments, to be read by [`KeeperArgs::parse`] in another process.
@@ -74,6 +99,7 @@ mod tests {
         };
         let words: Vec<OsString> = std::iter::once("mainstay".into()).chain(meant.words()).collect();
         let read = KeeperArgs::parse(&words).expect("readable");
+        assert_eq!(meant.given(), ["--listen 127.0.0.1:0,[::1]:81", "--within 5s"]);
         assert_eq!((read.data, read.listen, read.within), (meant.data, meant.listen, meant.within));
         assert!(read.wait_for_start);
     }

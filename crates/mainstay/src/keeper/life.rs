@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{args::KeeperArgs, handover::Handing, operations::Keeper, place};
+use super::{args::KeeperArgs, handover::Handing, last_good, operations::Keeper, place};
 
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -45,6 +45,7 @@ pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>
 
 enum Event {
     Term,
+    Mended,
     Int,
     DownAsked,
     HandedOver,
@@ -64,7 +65,11 @@ pub(crate) async fn until_the_end(
         return ExitCode::FAILURE;
     };
     let mut down = keeper.ending.wanted();
+    let folders = &keeper.world.ground.folders;
+    // Nobody would start the next one that goes by the mended file.
+    let waits = keeper.standing.unread.is_some() && keeper.standing.has_parent();
     let event = tokio::select! {
+        () = last_good::mended(folders, waits) => Event::Mended,
         _ = term.recv() => Event::Term,
         _ = int.recv() => Event::Int,
         asked = down.wait_for(Option::is_some) => match asked { Ok(_) => Event::DownAsked, Err(_) => Event::Term },
@@ -72,6 +77,7 @@ pub(crate) async fn until_the_end(
     };
     match event {
         Event::Term => tracing::info!("The keeper ends; the apps go on serving."),
+        Event::Mended => tracing::info!("machine.toml is good again; the next keeper goes by it."),
         Event::HandedOver => {
             tracing::info!("A new parent has the listeners; this keeper makes room for its own.");
         }

@@ -120,7 +120,9 @@ fn name_of(uid: u32) -> String {
 }
 
 /// A run folder in /tmp may have been made by somebody else, to read or to mislead.
-fn owned(path: &Path) -> Result<(), Explain> {
+/// # Errors
+/// It was, or others may write there.
+pub(crate) fn owned(path: &Path) -> Result<(), Explain> {
     let found = fs::symlink_metadata(path).map_err(|error| {
         Explain::new("run-folder", format!("cannot look at {}", path.display())).because(&error)
     })?;

@@ -17,6 +17,10 @@ pub(crate) struct Standing {
     pub listeners: Vec<Listener>,
     /// What the living edge does not do yet.
     pub pending: Vec<String>,
+    /// Why what stands in machine.toml now is not what holds.
+    pub unread: Option<model::Explain>,
+    /// What `mainstay up` was told over machine.toml.
+    pub given: Vec<String>,
     /// Whether somebody above restarts this keeper.
     pub parent: Option<u32>,
     /// How often that parent has started a keeper before this one.
@@ -53,6 +57,8 @@ impl Standing {
             certificates: certificates(world).await,
             lost,
             pending: self.pending.clone(),
+            unread: self.unread.clone(),
+            given: self.given.clone(),
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
         }

@@ -17,6 +17,7 @@ use super::{
     handover,
     instances::Instances,
     jobs::Jobs,
+    last_good::Settings,
     life,
     listeners::{self, Listeners},
     log_sweep, not_starting,
@@ -34,7 +35,7 @@ use super::{
 };
 use crate::config::{
     folders::{Folders, Surroundings},
-    machine::{self as machine_file, Machine},
+    machine::Machine,
 };
 
 /// From nothing to serving, then until the end.
@@ -46,7 +47,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let store = Store::from_env().map(Arc::new);
     let _alive = life::say_alive(store.clone());
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
-    let machine = settings(&folders, &args)?;
+    // Nobody hands listeners to the first keeper of all.
+    let said = Settings::read(&folders, &args, !kept.is_empty())?;
     place::make_data(&folders)?;
     let _lock = place::keeper_lock(&folders)?;
     place::make_run(&folders)?;
@@ -54,7 +56,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         true => Some(workload::granted(&folders.run, store.as_deref()).await?),
         false => None,
     };
-    let ground = Arc::new(ground(folders, machine, workload)?);
+    let ground = Arc::new(ground(folders, said.machine.clone(), workload)?);
     let places = Places::new(&ground);
     let running = ground.supervisor.observe().await.map_err(|error| {
         Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
@@ -107,6 +109,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         edge: Arc::clone(&edge),
         listeners: told_listeners(&listeners.bound),
         pending,
+        unread: said.unread.clone(),
+        given: args.given(),
         parent: store.as_ref().and(parent()),
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
@@ -121,22 +125,11 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
     life::announce(&args, &keeper, store.as_deref());
     not_starting::clear(&keeper.world.ground.folders);
+    said.keep(&keeper.world.ground.folders);
     let code = life::until_the_end(&keeper, &edge, store, handing, api).await;
     renewing.abort();
     sweeping.abort();
     Ok(code)
-}
-
-fn settings(folders: &Folders, args: &KeeperArgs) -> Result<Machine, Explain> {
-    let mut machine = machine_file::load(folders)?;
-    if !args.listen.is_empty() || !args.listen_tls.is_empty() {
-        machine.listen.http.clone_from(&args.listen);
-        machine.listen.https.clone_from(&args.listen_tls);
-    }
-    if let Some(within) = args.within {
-        machine.shutdown_timeout = within;
-    }
-    Ok(machine)
 }
 
 fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Result<Ground, Explain> {

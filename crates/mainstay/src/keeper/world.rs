@@ -28,7 +28,7 @@ use super::{
     instances::{Care, Instances, never_spawned},
     job_words,
     jobs::Jobs,
-    obstacle,
+    listener, obstacle,
     oneoff::OneOffs,
     orders,
     past::Kept,
@@ -134,6 +134,10 @@ impl World for Outside {
         let read = tokio::task::spawn_blocking(move || logs::read(&folder, &query)).await;
         let lines = read.ok().and_then(Result::ok).unwrap_or_default();
         lines.into_iter().map(|line| line.text).collect()
+    }
+
+    async fn listener(&self, port: u16) -> Option<String> {
+        tokio::task::spawn_blocking(move || listener::told(port)).await.ok().flatten()
     }
 
     async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {

@@ -23,7 +23,9 @@ fn without_the_words_nothing_is_destroyed() {
     assert_eq!(
         place.asked(),
         [
-            r#"POST /v1/apps/assistant/production/destroy {"confirm":"assistant/production","with_data":false}"#
+            r#"POST /v1/apps/assistant/production/destroy {"confirm":"assistant/production","with_data":false}"#,
+            // Where it says that data stays.
+            "GET /v1/machine",
         ]
     );
 }

@@ -153,3 +153,25 @@ fn the_last_cause_counts_and_is_told_by_its_first_line() {
     let long = format!("{}Address already in use", "é".repeat(300));
     assert_eq!(diagnose(&[long]).unwrap().line.chars().count(), LINE_MAX);
 }
+
+#[test]
+fn the_port_is_read_where_a_runtime_writes_it_and_nowhere_else() {
+    let port = |line: &str| taken_port(&[line.to_owned()]);
+    let known: Vec<_> = TAKEN.iter().map(|(_, line)| port(line)).collect();
+    let some = [Some(8000), Some(8000), Some(5000), Some(3000), Some(3000), Some(8080)];
+    let known: Vec<_> = known.into_iter().filter(Option::is_some).collect();
+    assert_eq!(known, some);
+    assert_eq!(port("Error: listen EADDRINUSE: address already in use :::3000"), Some(3000));
+    assert_eq!(port("10:15:30 OSError: [Errno 98] Address already in use"), None);
+    assert_eq!(port("listening on 127.0.0.1:8000"), None);
+}
+
+#[test]
+fn who_has_the_port_is_told_only_where_it_is_known() {
+    let lines = ["Error: listen EADDRINUSE: address already in use :::3000".to_owned()];
+    let told = |holder| told(Explain::new("a", "b"), &lines, holder).causes.join("\n");
+    assert!(told(Some("nginx (pid 7)")).contains("nginx (pid 7) listens on that port now"));
+    assert!(!told(None).contains("listens on that port"));
+    let help = |holder| super::told(Explain::new("a", "b"), &lines, holder).help.unwrap();
+    assert!(help(None).contains("or by another program") && !help(Some("nginx (pid 7)")).contains("another"));
+}

@@ -29,6 +29,11 @@ async fn a_crash_loop_is_left_where_the_manifest_says_so() {
     assert_eq!(rig.serving(&shop).await, Some(1));
     let last = rig.handle(&shop).status().await.unwrap().last.unwrap();
     assert_eq!((last.verb.as_str(), last.operator.as_str()), ("rollback", OURSELVES));
+    let why = last.reason.expect("the record says why");
+    assert!(why.message.starts_with("web.2.1 ended") && why.message.contains("since release 2"), "{why}");
+    for told in ["the last end of web.2.1: exit 1", "the last line of its log: "] {
+        assert!(why.causes.iter().any(|cause| cause.starts_with(told)), "{told}: {why}");
+    }
     // What it returned to is not returned from, and the next deploy goes on as ever.
     assert!(rig.handle(&shop).status().await.unwrap().paused.is_none());
     rig.deploy(&manifest(&shop, "good"), "three").await;

@@ -292,4 +292,10 @@ async fn destroy_leaves_the_shared_folder_and_the_secrets_unless_it_is_asked_for
     assert_eq!(left, ["secrets.env", "shared"]);
     assert!(rig.sites.get(&shop).is_err());
     assert!(rig.machine.lock().tables[&shop].1.routes.is_empty());
+    // What is left is no site for the next keeper either, and can still be removed.
+    rig.machine.lock().down = false;
+    let rig = rig.next_keeper().await;
+    assert_eq!(rig.sites.list().len(), 0);
+    rig.sites.destroy(&shop, true).await.unwrap();
+    assert!(!root.exists());
 }

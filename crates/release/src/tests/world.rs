@@ -90,6 +90,11 @@ impl World for SimWorld {
         usual.chain([last_words.to_owned()]).collect()
     }
 
+    async fn listener(&self, port: u16) -> Option<String> {
+        self.call().await;
+        (port == 3000).then(|| "nginx (pid 7)".to_owned())
+    }
+
     async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {
         self.call().await;
         self.machine.lock().begin_job(&order)?;

@@ -18,7 +18,7 @@ use supervisor::{
 };
 
 use crate::{
-    house::{is_alive, own_path},
+    house::{House, is_alive, own_path},
     trial,
 };
 
@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_keeper_that_hangs_is_aborted_and_replaced", hung_keeper),
         trial("ctrl_c_reaches_the_keeper_and_ends_both", ctrl_c),
         trial("a_third_ctrl_c_ends_what_does_not_listen", third_ctrl_c),
+        trial("ctrl_c_twice_ends_everything_where_no_keeper_can_start", ctrl_c_without_a_keeper),
         trial("a_keeper_that_cannot_begin_ends_up_with_its_status", cannot_begin),
         trial("the_keeper_outlives_its_parent", parent_killed),
     ]
@@ -50,7 +51,7 @@ pub(crate) fn play_up(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 pub(crate) fn play_keeper(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let inherited = Store::inherited();
     let mode = args.next().expect("a mode");
-    if mode == "broken" {
+    if mode == "broken" || (mode == "once" && !inherited.is_empty()) {
         return ExitCode::from(9);
     }
     let store = Store::from_env().expect("a store");
@@ -188,8 +189,33 @@ async fn third_ctrl_c() {
     }
     assert!(is_alive(keeper.unsigned_abs()));
     up.signal(2);
-    assert_eq!(up.child.wait().expect("ended").code(), Some(1));
+    assert!(up.child.wait().expect("ended").success(), "nothing is left");
     assert!(!is_alive(keeper.unsigned_abs()));
+}
+
+async fn ctrl_c_without_a_keeper() {
+    let house = House::new();
+    let app = house.spawn(&house.shell("sleep 1000")).await;
+    let pid = app.pid();
+    let mut command = Command::new(own_path());
+    command.arg("up").arg(house.path().join("run")).arg("once").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let up = child.id().cast_signed();
+    let mut said = BufReader::new(child.stdout.take().expect("piped"));
+    let mut errors = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let mut line = String::new();
+    said.read_line(&mut line).expect("text");
+    let keeper = line.split(' ').nth(1).and_then(|pid| pid.parse().ok()).expect("a pid");
+    signal_pid(keeper, 9);
+    errors.find(|line| line.contains("ended with status 9")).expect("no next one begins");
+    signal_pid(up, 2);
+    errors.find(|line| line.contains("Ctrl-C once more")).expect("who asks is told what comes");
+    assert!(is_alive(pid), "only a keeper drains");
+    signal_pid(up, 2);
+    errors.find(|line| line.contains("1 ended")).expect("who asks again is told what was done");
+    assert!(child.wait().expect("ended").success());
+    assert!(!is_alive(pid));
+    assert_eq!(house.folders(), 0, "and nothing of it is left");
 }
 
 async fn cannot_begin() {

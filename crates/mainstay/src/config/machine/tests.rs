@@ -106,3 +106,24 @@ proptest! {
         let _ = parse(&text, "m", &own());
     }
 }
+
+#[test]
+fn a_key_that_belongs_elsewhere_is_told_its_place() {
+    let top = refused("[edge]\ntrusted_proxies = [\"10.0.0.1\"]\n", &own());
+    assert!(top.contains("`trusted_proxies` belongs at the top of the file"), "{top}");
+    let edge = refused("access_log = true\nhttp = []\n", &own());
+    assert!(
+        edge.contains("`access_log` belongs in [edge]") && edge.contains("`http` belongs in [listen]"),
+        "{edge}"
+    );
+    let slip = refused("[edge]\nworkerz = 1\n", &own());
+    assert!(slip.contains("did you mean `workers`?"), "{slip}");
+}
+
+#[test]
+fn a_key_that_would_be_refused_is_not_offered() {
+    let offered = |folders: &Folders| refused("x = 1\n", folders);
+    assert!(!offered(&own()).contains("data,"), "{}", offered(&own()));
+    assert!(offered(&Folders::service()).contains("keys of the file: data, "));
+    assert!(refused("data = \"/srv/other\"\n", &own()).contains("fixed-key"));
+}

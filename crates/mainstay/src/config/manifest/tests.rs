@@ -274,3 +274,12 @@ fn a_service_with_a_schedule_is_a_job_and_its_mistakes_are_told_where_they_stand
         format!("{}[[route]]\nservice = \"digest\"\npath_prefix = \"/d\"\n", with("schedule = \"@daily\""));
     assert_eq!(refused(&routed).problems[0].code, "service-does-not-listen");
 }
+
+#[test]
+fn a_key_of_another_table_is_told_its_place() {
+    let text = "manifest = 1\nstop_timeout = \"5s\"\n[app]\nname = \"shop\"\nbake_time = \"1m\"\n";
+    let errors = parse(text, "mainstay.toml", &EnvName::production()).expect_err("it was taken");
+    let told = errors.explains().iter().map(report::plain).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("`stop_timeout` belongs in [service.web]"), "{told}");
+    assert!(told.contains("`bake_time` belongs in [deploy]"), "{told}");
+}
