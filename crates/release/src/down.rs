@@ -15,7 +15,7 @@ pub(crate) async fn down<W: World>(at: &Scene<W>) -> Result<(), Explain> {
     at.books.change(|state| {
         state.down = true;
         state.leaving.clear();
-        state.candidate.clear();
+        state.set_candidates(Vec::new());
     })?;
     errors.into_iter().next().map_or(Ok(()), Err)
 }
