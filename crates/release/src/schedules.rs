@@ -123,6 +123,7 @@ impl<W: World> Schedules<W> {
         }
         self.taken_up = true;
         let book = self.at.logbook.read();
+        job::forget(&self.at, book.jobs.values().flat_map(|entry| &entry.past)).await;
         let running =
             book.jobs.iter().filter_map(|(service, entry)| Some((service, entry.running.as_ref()?)));
         let found = running.map(|(service, run)| job::find(&self.at, service, run));

@@ -168,6 +168,14 @@ async fn write_end<W: World>(
         }
     }
     write(at, service, |entry| entry.ended(process, outcome, why.clone(), at.world.now())).await;
+    // Crash: its end is known and its process is still kept. The next keeper forgets it.
+    at.world.forget_job(&at.site, process).await;
+}
+
+/// Leaves nothing behind of runs that nobody asks for any more.
+pub(super) async fn forget<W: World>(at: &Scene<W>, runs: impl Iterator<Item = &Run>) {
+    let forgets = runs.filter_map(|run| run.process).map(|process| at.world.forget_job(&at.site, process));
+    futures_util::future::join_all(forgets).await;
 }
 
 /// Writes to a job's entry, as often as it takes: as long as it is not known that a run has ended, none begins.

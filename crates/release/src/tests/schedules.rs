@@ -1,6 +1,10 @@
 //! Cron services: what serves runs them, once each time, whatever dies.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use model::{
@@ -11,8 +15,10 @@ use tokio::time::sleep;
 
 use super::{
     dice::Dice,
+    machine::Job,
     rig::{Rig, manifest, site},
 };
+use crate::world::JobEnd;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -167,6 +173,67 @@ async fn a_keeper_that_dies_at_the_moment_of_a_run_neither_loses_nor_doubles_it(
         assert!(told.past.iter().all(|run| run.outcome == "succeeded"), "{ms}: {:?}", told.past);
         rig.check(&shop).await;
     }
+}
+
+/// The disk takes nothing of the logbook any more.
+fn fill_disk(logbook: &Path) {
+    std::fs::rename(logbook, logbook.with_extension("kept")).unwrap();
+    std::fs::create_dir(logbook).unwrap();
+}
+
+fn clear_disk(logbook: &Path) {
+    std::fs::remove_dir(logbook).unwrap();
+    std::fs::rename(logbook.with_extension("kept"), logbook).unwrap();
+}
+
+fn logbook(rig: &Rig) -> PathBuf {
+    rig.data.path().join("apps/shop/production/schedule.json")
+}
+
+/// Runs that began and of which the machine still knows.
+fn kept(rig: &Rig) -> usize {
+    let inner = rig.machine.lock();
+    inner.ran.iter().filter(|ran| inner.jobs.contains_key(&ran.process)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ended_before_anything_of_it_was_written_is_told_by_the_next_keeper_and_not_begun_again() {
+    for (behaviour, full_ms) in [("takes:0", 50), ("takes:5", 1000)] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&with(&shop, cron("*/10 * * * *", behaviour)), "one").await;
+        rig.machine.lock().job_told_after = Duration::from_millis(100);
+        sleep(9 * MINUTE).await;
+        until_second(&rig, 0, full_ms).await;
+        fill_disk(&logbook(&rig));
+        sleep(MINUTE).await;
+        assert_eq!(
+            (ran(&rig).len(), kept(&rig)),
+            (1, 1),
+            "{behaviour}: not forgotten while it is not written"
+        );
+        rig.kill();
+        clear_disk(&logbook(&rig));
+        let rig = rig.next_keeper().await;
+        sleep(MINUTE).await;
+        let told = job(&rig, &shop).await;
+        assert_eq!(told.past.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), ["succeeded"]);
+        assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0), "{behaviour}: once, and forgotten");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_end_is_written_is_forgotten_even_if_the_keeper_died_before_that() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:1")), "one").await;
+    sleep(10 * MINUTE).await;
+    rig.kill();
+    let process = rig.machine.lock().ran[0].process;
+    let ended = JobEnd { code: Some(0), ..JobEnd::default() };
+    rig.machine.lock().jobs.insert(process, Job::Ended(ended));
+    let rig = rig.next_keeper().await;
+    sleep(MINUTE).await;
+    assert_eq!(job(&rig, &shop).await.past[0].outcome, "succeeded");
+    assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
