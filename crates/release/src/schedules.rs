@@ -68,7 +68,7 @@ impl Following {
 /// Follows the schedules of whatever serves; told to stop, until nothing of it runs.
 async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
     let mut changes = at.books.changes();
-    let mut schedules = Schedules::new(at);
+    let mut schedules = Schedules::new(at, stop.clone());
     loop {
         schedules.take_up().await;
         let pause = schedules.look();
@@ -88,6 +88,8 @@ async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
 
 struct Schedules<W> {
     at: Arc<Scene<W>>,
+    /// Nothing begins any more, and nothing waits for the disk.
+    stop: CancellationToken,
     /// Until when each job is decided. Only what came of a look is written down, not that there was one.
     looked: HashMap<ServiceName, Timestamp>,
     /// Jobs of releases whose schedule cannot be followed here, each told once.
@@ -100,9 +102,9 @@ struct Schedules<W> {
 }
 
 impl<W: World> Schedules<W> {
-    fn new(at: Arc<Scene<W>>) -> Self {
+    fn new(at: Arc<Scene<W>>, stop: CancellationToken) -> Self {
         let (looked, broken, going) = (HashMap::new(), HashSet::new(), JoinSet::new());
-        Self { at, looked, broken, going, taken_up: false, told: false }
+        Self { at, stop, looked, broken, going, taken_up: false, told: false }
     }
 
     fn tell_unwritten(&mut self, error: &LogbookError) {
@@ -126,14 +128,14 @@ impl<W: World> Schedules<W> {
         job::forget(&self.at, book.jobs.values().flat_map(|entry| &entry.past)).await;
         let running =
             book.jobs.iter().filter_map(|(service, entry)| Some((service, entry.running.as_ref()?)));
-        let found = running.map(|(service, run)| job::find(&self.at, service, run));
+        let found = running.map(|(service, run)| job::find(&self.at, &self.stop, service, run));
         for found in futures_util::future::join_all(found).await.into_iter().flatten() {
-            let at = Arc::clone(&self.at);
+            let (at, stop) = (Arc::clone(&self.at), self.stop.clone());
             match found {
                 Found::GoesOn { service, process } => {
-                    self.going.spawn(job::see_to_its_end(at, service, process))
+                    self.going.spawn(job::see_to_its_end(at, stop, service, process))
                 }
-                Found::NeverBegan(job) => self.going.spawn(job::run(at, *job)),
+                Found::NeverBegan(job) => self.going.spawn(job::run(at, stop, *job)),
             };
         }
     }
@@ -216,7 +218,7 @@ impl<W: World> Schedules<W> {
         tell(&self.at, service, plan);
         if plan.begin.is_some() {
             let job = Job { service: service.clone(), cron: cron.clone(), release, process };
-            self.going.spawn(job::run(Arc::clone(&self.at), job));
+            self.going.spawn(job::run(Arc::clone(&self.at), self.stop.clone(), job));
         }
         Ok(())
     }
@@ -236,6 +238,12 @@ impl<W: World> Schedules<W> {
             tracing::warn!(site = %self.at.site, %error, "That a job is gone is not written down; again.");
         }
     }
+}
+
+/// Leaves nothing behind of runs whose end could not be written down: their site is gone.
+pub(crate) async fn forget_unwritten<W: World>(at: &Scene<W>) {
+    let book = at.logbook.read();
+    job::forget(at, book.jobs.values().filter_map(|entry| entry.running.as_ref())).await;
 }
 
 /// What serves now, unless the site is down.

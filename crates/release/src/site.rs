@@ -38,7 +38,7 @@ use crate::{
     retire,
     run::{Log, Task},
     scene::Scene,
-    schedules::Following,
+    schedules::{self, Following},
     settings::Settings,
     state::{Books, Group, LeavingStage},
     status,
@@ -278,6 +278,9 @@ impl<W: World> Actor<W> {
                 self.end_schedules().await;
                 let destroyed = crate::down::destroy(&self.at, with_data).await;
                 let gone = destroyed.is_ok();
+                if gone {
+                    schedules::forget_unwritten(&self.at).await;
+                }
                 let _ = reply.send(destroyed.map_err(Refused::failed));
                 return gone;
             }

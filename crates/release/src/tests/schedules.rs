@@ -11,7 +11,7 @@ use model::{
     Site, Span,
     manifest::{CatchUp, Cron, Limits, Manifest, StopSignal, WhileRunning},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     dice::Dice,
@@ -284,6 +284,40 @@ async fn down_gives_a_run_its_time_then_ends_it_and_begins_none() {
     let rig = rig.next_keeper().await;
     sleep(MINUTE).await;
     assert!(ran(&rig).len() > count, "it runs again when the site is up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_stopped_while_the_disk_is_full_and_the_next_keeper_tells_how_its_run_ended() {
+    for behaviour in ["takes:1", "takes:5000"] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&with(&shop, cron("*/10 * * * *", behaviour)), "one").await;
+        sleep(9 * MINUTE).await;
+        until_second(&rig, 0, 500).await;
+        fill_disk(&logbook(&rig));
+        sleep(Duration::from_secs(10)).await;
+        let down = rig.handle(&shop);
+        timeout(MINUTE, down.down()).await.expect("down does not wait for the disk").unwrap();
+        rig.kill();
+        clear_disk(&logbook(&rig));
+        let rig = rig.next_keeper().await;
+        sleep(Duration::from_secs(5)).await;
+        let told = job(&rig, &shop).await;
+        let outcome = if behaviour == "takes:1" { "succeeded" } else { "failed" };
+        assert_eq!(told.past.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), [outcome]);
+        assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0), "{behaviour}: once, and forgotten");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_destroyed_while_the_disk_is_full_and_nothing_of_its_run_is_left() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:5000")), "one").await;
+    sleep(9 * MINUTE).await;
+    until_second(&rig, 0, 500).await;
+    fill_disk(&logbook(&rig));
+    let destroyed = rig.sites.destroy(&shop, true);
+    timeout(MINUTE, destroyed).await.expect("destroy does not wait for the disk").unwrap();
+    assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0));
 }
 
 /// What became of each time, by all that was ever told of it. What went well long ago is forgotten, so it is asked often.
