@@ -274,18 +274,42 @@ impl<W: World> Actor<W> {
                 let _ = reply.send(crate::down::down(&self.at).await.map_err(Refused::failed));
             }
             Command::Destroy(with_data, reply) => {
-                self.settle().await;
-                self.end_schedules().await;
-                let destroyed = crate::down::destroy(&self.at, with_data).await;
+                let destroyed = self.destroy(with_data).await;
                 let gone = destroyed.is_ok();
-                if gone {
-                    schedules::forget_unwritten(&self.at).await;
-                }
                 let _ = reply.send(destroyed.map_err(Refused::failed));
                 return gone;
             }
         }
         false
+    }
+
+    async fn destroy(&mut self, with_data: bool) -> Result<(), Explain> {
+        let was_down = matches!(self.lock, Lock::Down);
+        self.settle().await;
+        self.end_schedules().await;
+        if let Err(error) = crate::down::withdraw(&self.at).await {
+            if !was_down {
+                self.serve_on();
+            }
+            return Err(error);
+        }
+        crate::down::destroy(&self.at, with_data).await?;
+        schedules::forget_unwritten(&self.at).await;
+        Ok(())
+    }
+
+    /// Takes back [`Actor::settle`]: the site did not end after all.
+    fn serve_on(&mut self) {
+        self.at.ending.store(false, Ordering::Relaxed);
+        self.lock = Lock::Free;
+        self.schedules = Some(Following::begin(&self.at, &self.shared));
+        // The tasks that would have cleared these were ended.
+        self.reconciling = false;
+        self.retiring.clear();
+        self.retire_what_drains();
+        // The edge may have taken the empty table all the same: unknown addresses give it the whole one again.
+        self.addresses.clear();
+        self.reconcile();
     }
 
     /// Answers from a task of its own: the world may be slow.

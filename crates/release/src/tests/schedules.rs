@@ -320,6 +320,44 @@ async fn a_site_is_destroyed_while_the_disk_is_full_and_nothing_of_its_run_is_le
     assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_the_edge_does_not_take_leaves_the_site_with_its_schedules_routes_and_deploys() {
+    for answer_lost in [false, true] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        let every_minute = with(&shop, cron("* * * * *", "takes:1"));
+        rig.deploy(&every_minute, "one").await;
+        {
+            let mut inner = rig.machine.lock();
+            (inner.refuse_tables, inner.lose_answers) = (u32::from(!answer_lost), u32::from(answer_lost));
+        }
+        let refused = rig.sites.destroy(&shop, true).await.unwrap_err();
+        assert_eq!(refused.explain.code, "edge-away");
+        let before = ran(&rig).len();
+        sleep(3 * MINUTE).await;
+        assert_eq!(ran(&rig).len(), before + 3, "its jobs go on");
+        assert!(!rig.machine.lock().tables[&shop].1.routes.is_empty(), "it is reached");
+        rig.machine.lock().broken_promises.clear();
+        assert_eq!(rig.deploy(&every_minute, "two").await.serving, Some(2));
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+        rig.sites.destroy(&shop, true).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_fails_on_a_site_that_was_stopped_begins_nothing() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let every_minute = with(&shop, cron("* * * * *", "takes:1"));
+    rig.deploy(&every_minute, "one").await;
+    rig.handle(&shop).down().await.unwrap();
+    rig.machine.lock().refuse_tables = 1;
+    rig.sites.destroy(&shop, true).await.unwrap_err();
+    let before = ran(&rig).len();
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), before);
+    assert_eq!(rig.begin(&every_minute, "two").await.unwrap_err().explain.code, "site-down");
+}
+
 /// What became of each time, by all that was ever told of it. What went well long ago is forgotten, so it is asked often.
 #[derive(Default)]
 struct Account(BTreeMap<Timestamp, api::schedule::Run>);
