@@ -69,8 +69,8 @@ impl Following {
 async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
     let mut changes = at.books.changes();
     let mut schedules = Schedules::new(at, stop.clone());
-    loop {
-        schedules.take_up().await;
+    schedules.take_up().await;
+    while !stop.is_cancelled() {
         let pause = schedules.look();
         tokio::select! {
             Some(ended) = schedules.going.join_next() => {
@@ -80,8 +80,9 @@ async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
             }
             _ = changes.changed() => {}
             () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {}
         }
+        schedules.take_up().await;
     }
     while schedules.going.join_next().await.is_some() {}
 }
@@ -135,6 +136,8 @@ impl<W: World> Schedules<W> {
                 Found::GoesOn { service, process } => {
                     self.going.spawn(job::see_to_its_end(at, stop, service, process))
                 }
+                // It stays planned, for the next keeper.
+                Found::NeverBegan(_) if self.stop.is_cancelled() => continue,
                 Found::NeverBegan(job) => self.going.spawn(job::run(at, stop, *job)),
             };
         }

@@ -359,9 +359,14 @@ impl<W: World> Actor<W> {
 
     /// It is known what a keeper before this one left: nothing, or a run to take up.
     fn opened(&mut self, opened: Opened<W>) {
-        self.lock = Lock::Free;
+        self.free_lock();
         if self.schedules.is_none() {
-            self.schedules = Some(Following::begin(&self.at, &self.shared));
+            let schedules = Following::begin(&self.at, &self.shared);
+            if self.is_ending() {
+                // It only sees to their end the runs that another keeper began.
+                schedules.begin_nothing();
+            }
+            self.schedules = Some(schedules);
         }
         self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
@@ -383,10 +388,19 @@ impl<W: World> Actor<W> {
         }
     }
 
+    /// Nobody holds the lock any more; where the site ends, nobody gets it either.
+    fn free_lock(&mut self) {
+        self.lock = if self.is_ending() { Lock::Down } else { Lock::Free };
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.at.ending.load(Ordering::Relaxed)
+    }
+
     /// The run that held the lock has ended.
     async fn ran(&mut self, end: &End) {
         tracing::info!(site = %self.at.site, outcome = end.outcome.name(), "A run of the deploy machine has ended.");
-        self.lock = Lock::Free;
+        self.free_lock();
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();
         if resumed && end.outcome == api::deploy::Outcome::Held {
@@ -492,19 +506,24 @@ impl<W: World> Actor<W> {
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
-            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
-                .help("`mainstay up` starts it again; then deploy once more");
-            let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
-        }
-        if let Lock::Held(held) = &self.lock {
-            held.cancel.cancel();
+            let _ = queued.reply.send(Err(self.refused_as_ending()));
         }
         while matches!(self.lock, Lock::Held(_) | Lock::Starting) {
+            // What is taken up while the site opens is known only then.
+            if let Lock::Held(held) = &self.lock {
+                held.cancel.cancel();
+            }
             match self.jobs.join_next().await {
                 Some(done) => Box::pin(self.joined(done)).await,
                 None => return,
             }
         }
+    }
+
+    pub(crate) fn refused_as_ending(&self) -> Refused {
+        let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
+            .help("`mainstay up` starts it again; then deploy once more");
+        Refused::new(RefusedKind::Conflict, explain)
     }
 
     fn underway(&self) -> Option<Underway> {

@@ -196,6 +196,10 @@ fn kept(rig: &Rig) -> usize {
     inner.ran.iter().filter(|ran| inner.jobs.contains_key(&ran.process)).count()
 }
 
+fn running(rig: &Rig) -> usize {
+    rig.machine.lock().jobs.values().filter(|job| matches!(job, Job::Running)).count()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ended_before_anything_of_it_was_written_is_told_by_the_next_keeper_and_not_begun_again() {
     for (behaviour, full_ms) in [("takes:0", 50), ("takes:5", 1000)] {
@@ -356,6 +360,43 @@ async fn a_destroy_that_fails_on_a_site_that_was_stopped_begins_nothing() {
     sleep(3 * MINUTE).await;
     assert_eq!(ran(&rig).len(), before);
     assert_eq!(rig.begin(&every_minute, "two").await.unwrap_err().explain.code, "site-down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_is_stopped_while_it_opens_ends_what_ran_and_begins_nothing() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("* * * * *", "takes:5000")), "one").await;
+    sleep(2 * MINUTE).await;
+    assert_eq!((ran(&rig).len(), running(&rig)), (1, 1));
+    let rig = rig.next_keeper().await;
+    timeout(MINUTE, rig.handle(&shop).down()).await.expect("down ends the run").unwrap();
+    assert_eq!(running(&rig), 0);
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), 1);
+    // Nothing ran, and every minute one is due.
+    let rig = rig.next_keeper().await;
+    rig.handle(&shop).settle().await.unwrap();
+    let before = ran(&rig).len();
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_planned_waits_for_the_next_keeper_where_the_site_is_stopped_while_it_opens() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:1")), "one").await;
+    sleep(9 * MINUTE).await;
+    until_second(&rig, 30, 0).await;
+    rig.machine.lock().job_begins_after = Duration::from_secs(60);
+    sleep(MINUTE).await;
+    let rig = rig.next_keeper().await;
+    rig.machine.lock().job_begins_after = Duration::ZERO;
+    rig.handle(&shop).settle().await.unwrap();
+    sleep(MINUTE).await;
+    assert_eq!(ran(&rig).len(), 0);
+    let rig = rig.next_keeper().await;
+    sleep(MINUTE).await;
+    assert_eq!(ran(&rig).len(), 1);
 }
 
 /// What became of each time, by all that was ever told of it. What went well long ago is forgotten, so it is asked often.

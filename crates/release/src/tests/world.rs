@@ -96,6 +96,8 @@ impl World for SimWorld {
     }
 
     async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {
+        let begins_after = self.machine.lock().job_begins_after;
+        sleep(begins_after).await;
         self.call().await;
         self.machine.lock().begin_job(&order)?;
         let machine = self.machine.clone();
