@@ -14,7 +14,6 @@ use crate::{
 
 /// Stops what the run started, takes away what it half made.
 pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
-    let was_canary = run.at.books.read().canary.is_some();
     withdraw(run).await;
     clear_away(run).await;
     keep_claims(run);
@@ -27,11 +26,11 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
         run.report.push(format!("the database stays at schema {}", data.version));
     }
     let error = if error.now.is_some() { error } else { error.now(run.now_serving()) };
-    if was_canary {
+    if run.had_canary {
         run.report
             .push(format!("release {} was taken back from the clients that had it, and drains", run.task.to));
     }
-    let outcome = if was_canary { Outcome::RolledBack } else { Outcome::Aborted };
+    let outcome = if run.had_canary { Outcome::RolledBack } else { Outcome::Aborted };
     End { outcome, error: Some(error) }
 }
 

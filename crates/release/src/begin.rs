@@ -46,6 +46,7 @@ impl<W: World> Actor<W> {
     /// Somebody holds the lock, or nothing may begin here now.
     fn check_lock(&self) -> Result<(), Refused> {
         let explain = match &self.lock {
+            _ if self.is_ending() && !matches!(self.lock, Lock::Down) => return Err(self.refused_as_ending()),
             Lock::Free => return Ok(()),
             Lock::Starting => Explain::new("site-starting", format!("{} is being taken over", self.at.site))
                 .help("try again in a moment, or with `--wait`"),

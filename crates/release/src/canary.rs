@@ -22,6 +22,9 @@ pub(crate) async fn canary<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     run.before = look_before(run).await?;
     let old = OldSide::SameMinutes(so_far(run).await?);
     run.log.append(Kind::CanaryIntent { weight })?;
+    run.had_canary = true;
+    // The time of a run up to its switch was not meant for watching.
+    run.deadline += duration.0;
     // Crash: from here on the next keeper finds it in the books and takes it back.
     run.at.books.change(|state| state.canary = Some(weight))?;
     run.at.publish().await?;

@@ -76,7 +76,9 @@ fn looping(state: &State, manifest: &Manifest, observed: &[Observed]) -> Option<
 /// that records know: one that jumped costs the return, and `mainstay rollback` is still there.
 fn served_for(records: &[Record], release: ReleaseNumber, now: Timestamp) -> Option<SignedDuration> {
     let brought = |record: &&Record| {
-        matches!(record.verb.as_str(), "deploy" | "rollback") && record.to == Some(release)
+        let brings = matches!(record.verb.as_str(), "deploy" | "rollback");
+        // The same once more changed nothing, not even since when it serves.
+        brings && record.to == Some(release) && record.outcome != Some(Outcome::Unchanged)
     };
     let record = records.iter().find(brought)?;
     let ended = record.ended.as_deref()?.parse::<Timestamp>().ok()?;
@@ -106,7 +108,8 @@ impl<W: World> Actor<W> {
             return;
         }
         let Some(ago) = served_for(&records, looping.release, Timestamp::now()) else { return };
-        let Some(other) = state.other_stable() else { return };
+        // Never forward, to one that a person may just have left.
+        let Some(other) = state.last_stable_before(Some(looping.release)) else { return };
         let lines =
             self.at.world.tail_log(&self.at.site, &looping.instance, self.at.settings.log_lines).await;
         let why = why(looping, ago, lines);

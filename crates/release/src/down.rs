@@ -15,22 +15,25 @@ pub(crate) async fn down<W: World>(at: &Scene<W>) -> Result<(), Explain> {
     at.books.change(|state| {
         state.down = true;
         state.leaving.clear();
-        state.candidate.clear();
+        state.set_candidates(Vec::new());
     })?;
     errors.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Takes the site off the machine; with `with_data` also what a person or the app put there, its shared folder and its
-/// secrets.
+/// The first step of [`destroy`]: the edge takes no requests for the site any more.
+/// # Errors
+/// The edge did not say so; all of the site is still there.
+pub(crate) async fn withdraw<W: World>(at: &Scene<W>) -> Result<(), Explain> {
+    let generation = at.books.read().next_generation;
+    let empty = SiteTable { generation, release: None, pools: Vec::new(), routes: Vec::new() };
+    let _pointer = at.pointer.lock().await;
+    at.world.publish(&at.site, empty).await.map(drop)
+}
+
+/// Takes a site that was withdrawn off the machine; with `with_data` also what a person or the app put there, its shared
+/// folder and its secrets.
 pub(crate) async fn destroy<W: World>(at: &Scene<W>, with_data: bool) -> Result<(), Explain> {
-    let state = at.books.read();
-    let empty =
-        SiteTable { generation: state.next_generation, release: None, pools: Vec::new(), routes: Vec::new() };
-    {
-        let _pointer = at.pointer.lock().await;
-        at.world.publish(&at.site, empty).await?;
-    }
-    let groups: Vec<Group> = state.groups().cloned().collect();
+    let groups: Vec<Group> = at.books.read().groups().cloned().collect();
     if let Some(error) = at.stop_groups(&groups).await.into_iter().next() {
         return Err(error);
     }

@@ -106,6 +106,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     }
     let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
     run.before = Before::of(&records);
+    run.had_canary = reached.had_canary;
     Some(Unfinished { run, recovery, caller, since })
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Reached {
     /// (before, target) of a migration that was begun, and the process of its job.
     pub migration: Option<(u64, u64, Option<ProcessId>)>,
     pub migrated: bool,
+    pub had_canary: bool,
     pub switch_begun: bool,
     pub switched: bool,
     /// Label and reason of a return that was begun.
@@ -76,6 +77,7 @@ impl Reached {
                 }
             }
             Kind::MigrateDone { .. } => self.migrated = true,
+            Kind::CanaryIntent { .. } => self.had_canary = true,
             Kind::SwitchIntent { .. } => self.switch_begun = true,
             Kind::SwitchDone { .. } => self.switched = true,
             Kind::ReturnIntent { generation, why, .. } => self.returning = Some((*generation, why.clone())),
@@ -90,7 +92,6 @@ impl Reached {
             | Kind::JobIntent { .. }
             | Kind::JobDone { .. }
             | Kind::Baseline { .. }
-            | Kind::CanaryIntent { .. }
             | Kind::InstanceIntent { .. }
             | Kind::Retired { .. } => {}
         }

@@ -120,6 +120,8 @@ pub(crate) struct Run<W> {
     pub report: Vec<String>,
     /// What the bake compares with; empty before the switch.
     pub before: Before,
+    /// Some users had the new release before the switch, or may have had it.
+    pub had_canary: bool,
 }
 
 /// The state of things just before the switch.
@@ -162,6 +164,7 @@ impl<W: World> Run<W> {
             changes,
             report: Vec::new(),
             before: Before::default(),
+            had_canary: false,
         }
     }
 

@@ -68,9 +68,9 @@ impl Following {
 /// Follows the schedules of whatever serves; told to stop, until nothing of it runs.
 async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
     let mut changes = at.books.changes();
-    let mut schedules = Schedules::new(at);
-    loop {
-        schedules.take_up().await;
+    let mut schedules = Schedules::new(at, stop.clone());
+    schedules.take_up().await;
+    while !stop.is_cancelled() {
         let pause = schedules.look();
         tokio::select! {
             Some(ended) = schedules.going.join_next() => {
@@ -80,14 +80,17 @@ async fn follow<W: World>(at: Arc<Scene<W>>, stop: CancellationToken) {
             }
             _ = changes.changed() => {}
             () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {}
         }
+        schedules.take_up().await;
     }
     while schedules.going.join_next().await.is_some() {}
 }
 
 struct Schedules<W> {
     at: Arc<Scene<W>>,
+    /// Nothing begins any more, and nothing waits for the disk.
+    stop: CancellationToken,
     /// Until when each job is decided. Only what came of a look is written down, not that there was one.
     looked: HashMap<ServiceName, Timestamp>,
     /// Jobs of releases whose schedule cannot be followed here, each told once.
@@ -100,9 +103,9 @@ struct Schedules<W> {
 }
 
 impl<W: World> Schedules<W> {
-    fn new(at: Arc<Scene<W>>) -> Self {
+    fn new(at: Arc<Scene<W>>, stop: CancellationToken) -> Self {
         let (looked, broken, going) = (HashMap::new(), HashSet::new(), JoinSet::new());
-        Self { at, looked, broken, going, taken_up: false, told: false }
+        Self { at, stop, looked, broken, going, taken_up: false, told: false }
     }
 
     fn tell_unwritten(&mut self, error: &LogbookError) {
@@ -123,16 +126,19 @@ impl<W: World> Schedules<W> {
         }
         self.taken_up = true;
         let book = self.at.logbook.read();
+        job::forget(&self.at, book.jobs.values().flat_map(|entry| &entry.past)).await;
         let running =
             book.jobs.iter().filter_map(|(service, entry)| Some((service, entry.running.as_ref()?)));
-        let found = running.map(|(service, run)| job::find(&self.at, service, run));
+        let found = running.map(|(service, run)| job::find(&self.at, &self.stop, service, run));
         for found in futures_util::future::join_all(found).await.into_iter().flatten() {
-            let at = Arc::clone(&self.at);
+            let (at, stop) = (Arc::clone(&self.at), self.stop.clone());
             match found {
                 Found::GoesOn { service, process } => {
-                    self.going.spawn(job::see_to_its_end(at, service, process))
+                    self.going.spawn(job::see_to_its_end(at, stop, service, process))
                 }
-                Found::NeverBegan(job) => self.going.spawn(job::run(at, *job)),
+                // It stays planned, for the next keeper.
+                Found::NeverBegan(_) if self.stop.is_cancelled() => continue,
+                Found::NeverBegan(job) => self.going.spawn(job::run(at, stop, *job)),
             };
         }
     }
@@ -215,7 +221,7 @@ impl<W: World> Schedules<W> {
         tell(&self.at, service, plan);
         if plan.begin.is_some() {
             let job = Job { service: service.clone(), cron: cron.clone(), release, process };
-            self.going.spawn(job::run(Arc::clone(&self.at), job));
+            self.going.spawn(job::run(Arc::clone(&self.at), self.stop.clone(), job));
         }
         Ok(())
     }
@@ -235,6 +241,12 @@ impl<W: World> Schedules<W> {
             tracing::warn!(site = %self.at.site, %error, "That a job is gone is not written down; again.");
         }
     }
+}
+
+/// Leaves nothing behind of runs whose end could not be written down: their site is gone.
+pub(crate) async fn forget_unwritten<W: World>(at: &Scene<W>) {
+    let book = at.logbook.read();
+    job::forget(at, book.jobs.values().filter_map(|entry| entry.running.as_ref())).await;
 }
 
 /// What serves now, unless the site is down.

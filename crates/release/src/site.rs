@@ -38,7 +38,7 @@ use crate::{
     retire,
     run::{Log, Task},
     scene::Scene,
-    schedules::Following,
+    schedules::{self, Following},
     settings::Settings,
     state::{Books, Group, LeavingStage},
     status,
@@ -274,15 +274,42 @@ impl<W: World> Actor<W> {
                 let _ = reply.send(crate::down::down(&self.at).await.map_err(Refused::failed));
             }
             Command::Destroy(with_data, reply) => {
-                self.settle().await;
-                self.end_schedules().await;
-                let destroyed = crate::down::destroy(&self.at, with_data).await;
+                let destroyed = self.destroy(with_data).await;
                 let gone = destroyed.is_ok();
                 let _ = reply.send(destroyed.map_err(Refused::failed));
                 return gone;
             }
         }
         false
+    }
+
+    async fn destroy(&mut self, with_data: bool) -> Result<(), Explain> {
+        let was_down = matches!(self.lock, Lock::Down);
+        self.settle().await;
+        self.end_schedules().await;
+        if let Err(error) = crate::down::withdraw(&self.at).await {
+            if !was_down {
+                self.serve_on();
+            }
+            return Err(error);
+        }
+        crate::down::destroy(&self.at, with_data).await?;
+        schedules::forget_unwritten(&self.at).await;
+        Ok(())
+    }
+
+    /// Takes back [`Actor::settle`]: the site did not end after all.
+    fn serve_on(&mut self) {
+        self.at.ending.store(false, Ordering::Relaxed);
+        self.lock = Lock::Free;
+        self.schedules = Some(Following::begin(&self.at, &self.shared));
+        // The tasks that would have cleared these were ended.
+        self.reconciling = false;
+        self.retiring.clear();
+        self.retire_what_drains();
+        // The edge may have taken the empty table all the same: unknown addresses give it the whole one again.
+        self.addresses.clear();
+        self.reconcile();
     }
 
     /// Answers from a task of its own: the world may be slow.
@@ -332,9 +359,14 @@ impl<W: World> Actor<W> {
 
     /// It is known what a keeper before this one left: nothing, or a run to take up.
     fn opened(&mut self, opened: Opened<W>) {
-        self.lock = Lock::Free;
+        self.free_lock();
         if self.schedules.is_none() {
-            self.schedules = Some(Following::begin(&self.at, &self.shared));
+            let schedules = Following::begin(&self.at, &self.shared);
+            if self.is_ending() {
+                // It only sees to their end the runs that another keeper began.
+                schedules.begin_nothing();
+            }
+            self.schedules = Some(schedules);
         }
         self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
@@ -356,10 +388,19 @@ impl<W: World> Actor<W> {
         }
     }
 
+    /// Nobody holds the lock any more; where the site ends, nobody gets it either.
+    fn free_lock(&mut self) {
+        self.lock = if self.is_ending() { Lock::Down } else { Lock::Free };
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.at.ending.load(Ordering::Relaxed)
+    }
+
     /// The run that held the lock has ended.
     async fn ran(&mut self, end: &End) {
         tracing::info!(site = %self.at.site, outcome = end.outcome.name(), "A run of the deploy machine has ended.");
-        self.lock = Lock::Free;
+        self.free_lock();
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();
         if resumed && end.outcome == api::deploy::Outcome::Held {
@@ -465,19 +506,24 @@ impl<W: World> Actor<W> {
     async fn end_run(&mut self) {
         self.at.ending.store(true, Ordering::Relaxed);
         if let Some(queued) = self.queued.take() {
-            let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
-                .help("`mainstay up` starts it again; then deploy once more");
-            let _ = queued.reply.send(Err(Refused::new(RefusedKind::Conflict, explain)));
-        }
-        if let Lock::Held(held) = &self.lock {
-            held.cancel.cancel();
+            let _ = queued.reply.send(Err(self.refused_as_ending()));
         }
         while matches!(self.lock, Lock::Held(_) | Lock::Starting) {
+            // What is taken up while the site opens is known only then.
+            if let Lock::Held(held) = &self.lock {
+                held.cancel.cancel();
+            }
             match self.jobs.join_next().await {
                 Some(done) => Box::pin(self.joined(done)).await,
                 None => return,
             }
         }
+    }
+
+    pub(crate) fn refused_as_ending(&self) -> Refused {
+        let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
+            .help("`mainstay up` starts it again; then deploy once more");
+        Refused::new(RefusedKind::Conflict, explain)
     }
 
     fn underway(&self) -> Option<Underway> {

@@ -19,7 +19,7 @@ pub(crate) const EXITS_MAX: u64 = 2;
 pub(crate) async fn start<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let observed = run.at.observed().await?;
     let groups = choose(run, &observed);
-    run.at.books.change(|state| state.candidate = groups.clone())?;
+    run.at.books.change(|state| state.set_candidates(groups.clone()))?;
     for member in groups.iter().flat_map(|group| &group.members) {
         run.log.append(Kind::InstanceIntent { name: member.name.clone(), process: member.process })?;
     }

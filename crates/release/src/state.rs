@@ -213,6 +213,12 @@ impl State {
         self.serving = Some(release);
     }
 
+    /// Others than before, if any were left. Nobody is sent to them yet.
+    pub(crate) fn set_candidates(&mut self, groups: Vec<Group>) {
+        self.candidate = groups;
+        self.canary = None;
+    }
+
     /// The candidates go. What users were sent to, or what served warm before, drains; the others are given to be stopped.
     pub(crate) fn withdraw(&mut self, deploy: DeployId, are_warm: bool) -> Vec<Group> {
         let groups = std::mem::take(&mut self.candidate);
@@ -265,7 +271,7 @@ impl State {
         }
         let (back, other) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(warm);
         self.leaving = other;
-        self.candidate = back.into_iter().map(|l| l.group).collect();
+        self.set_candidates(back.into_iter().map(|l| l.group).collect());
         true
     }
 
@@ -323,6 +329,7 @@ impl State {
 
     /// The candidates join the live groups of their services (more instances of the same release).
     pub(crate) fn grow(&mut self, label: u64) {
+        self.canary = None;
         for group in std::mem::take(&mut self.candidate) {
             match self.live.iter_mut().find(|live| live.service == group.service) {
                 Some(live) => live.members.extend(group.members),

@@ -24,7 +24,8 @@ pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed])
     state.live.iter().for_each(|group| add(group, PoolState::Live));
     let draining = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
     draining.for_each(|leaving| add(&leaving.group, PoolState::Draining));
-    let routes = state.serving.and_then(|serving| manifests.get(&serving)).map(|m| routes(state, m));
+    let routes =
+        state.serving.and_then(|serving| manifests.get(&serving)).map(|m| routes(state, m, manifests));
     SiteTable {
         generation: state.generation,
         release: state.serving,
@@ -61,12 +62,15 @@ fn pool(group: &Group, state: PoolState, manifest: &Manifest, observed: &[Observ
     })
 }
 
-fn routes(state: &State, manifest: &Manifest) -> Vec<TableRoute> {
+fn routes(state: &State, manifest: &Manifest, manifests: &Manifests) -> Vec<TableRoute> {
+    // A release may keep a service of that name and send nobody there.
+    let can_serve =
+        |group: &&Group| manifests.get(&group.release).is_some_and(|new| new.is_routed(&group.service));
     let route = |route: &model::manifest::Route| {
-        let of =
-            |groups: &[Group]| groups.iter().find(|group| group.service == route.service).map(Group::pool);
-        let canary = of(&state.candidate).zip(state.canary);
-        Some(TableRoute { route: route.clone(), pool: of(&state.live)?, canary })
+        let of_service = |group: &&Group| group.service == route.service;
+        let canary = state.candidate.iter().find(of_service).filter(can_serve).map(Group::pool);
+        let pool = state.live.iter().find(of_service)?.pool();
+        Some(TableRoute { route: route.clone(), pool, canary: canary.zip(state.canary) })
     };
     manifest.routes.iter().filter_map(route).collect()
 }

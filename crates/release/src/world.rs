@@ -92,6 +92,10 @@ pub trait World: Send + Sync + 'static {
     /// Stops a job; unknown ones are a success.
     fn stop_job(&self, site: &Site, process: ProcessId) -> impl Future<Output = Told<()>> + Send;
 
+    /// Leaves nothing behind of a scheduled run whose end is written down; until then every keeper finds that end by
+    /// [`World::adopt_job`]. Other jobs are forgotten as they end. One that runs, or is unknown, is left alone.
+    fn forget_job(&self, site: &Site, process: ProcessId) -> impl Future<Output = ()> + Send;
+
     /// Everything of the site that runs now and ends by itself, oldest first: jobs, and what people started beside them.
     fn jobs(&self, site: &Site) -> Vec<api::status::Job>;
 

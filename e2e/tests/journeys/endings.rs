@@ -5,7 +5,7 @@ use std::{fs, process::Stdio, time::Duration};
 use rustix::process::Signal;
 use testkit::{
     Mainstay, http,
-    mainstay::processes::{kill, signal},
+    mainstay::processes::{is_alive, kill, signal},
     wait,
 };
 
@@ -150,6 +150,7 @@ fn who_asks_where_up_and_keeper_are_gone_is_told_what_serves_on() {
     let keeper = mainstay.keeper_pid();
     mainstay.kill_up();
     kill(keeper);
+    wait::until("the keeper is gone", Duration::from_secs(30), || !is_alive(keeper));
     let said = mainstay.cli(&["status", "--machine"]).expect_code(1);
     assert!(said.err.contains("[no-keeper]") && said.err.contains("serve on without one"), "{said}");
     assert!(said.err.contains("up` takes them over"), "{said}");

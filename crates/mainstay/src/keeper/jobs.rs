@@ -2,7 +2,7 @@
 //! by the label that the journal knows.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     os::unix::fs::chown,
     path::Path,
     sync::{Mutex, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 use model::{Explain, ProcessId, Site};
 use release::world::{JobEnd, JobKind, JobOrder};
 use supervisor::{
-    Cause, Exit, Found, Process, Supervisor,
+    Cause, Exit, Found, Process, Spec, Supervisor,
     logs::{Line, Stream},
 };
 use tokio::sync::watch;
@@ -33,6 +33,13 @@ struct Known {
     /// `None`: it was over when it was found.
     process: Option<Process>,
     end: watch::Receiver<Option<JobEnd>>,
+    /// Of a scheduled run, which stays known after its end until [`Jobs::forget`]: a keeper that died before the end was
+    /// written down would else leave a run that looks as if it had never begun.
+    kept: Option<Box<Spec>>,
+}
+
+fn kept(spec: &Spec) -> Option<Box<Spec>> {
+    spec.labels.contains_key(orders::SCHEDULED).then(|| Box::new(spec.clone()))
 }
 
 impl Jobs {
@@ -46,9 +53,12 @@ impl Jobs {
             Found::Ended { spec, exit } => {
                 let (code, signal) = code_and_signal(exit);
                 let end = Some(JobEnd { code, signal, ..JobEnd::default() });
-                self.known().insert(id, Known { process: None, end: watch::channel(end).1 });
-                let (supervisor, spec) = (supervisor.clone(), spec.clone());
-                tokio::spawn(async move { supervisor.forget(&spec).await });
+                let kept = kept(spec);
+                if kept.is_none() {
+                    let (supervisor, spec) = (supervisor.clone(), spec.clone());
+                    tokio::spawn(async move { supervisor.forget(&spec).await });
+                }
+                self.known().insert(id, Known { process: None, end: watch::channel(end).1, kept });
             }
         }
         true
@@ -64,14 +74,19 @@ impl Jobs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees a job to its end within `limit`, whether or not somebody asks for it, and leaves nothing of it behind.
+    /// Sees a job to its end within `limit`, whether or not somebody asks for it, and leaves nothing of it behind but of
+    /// a scheduled run.
     fn follow(&self, id: ProcessId, process: &Process, limit: Duration) {
         let (tell, end) = watch::channel(None);
-        self.known().insert(id, Known { process: Some(process.clone()), end });
+        let kept = kept(process.spec());
+        let forgets = kept.is_none();
+        self.known().insert(id, Known { process: Some(process.clone()), end, kept });
         let process = process.clone();
         tokio::spawn(async move {
             let end = to_its_end(&process, limit).await;
-            forget(&process).await;
+            if forgets {
+                forget(&process).await;
+            }
             tell.send_replace(Some(end));
         });
     }
@@ -99,13 +114,29 @@ impl Jobs {
     pub(crate) async fn end(&self, id: ProcessId) -> Option<JobEnd> {
         let mut known = self.known().get(&id).cloned()?;
         let end = known.end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-        self.known().remove(&id);
+        if known.kept.is_none() {
+            self.known().remove(&id);
+        }
         end
+    }
+
+    /// Leaves nothing behind of a scheduled run that has ended; of others nothing is kept.
+    pub(crate) async fn forget(&self, supervisor: &Supervisor, id: ProcessId) {
+        let has_ended = |known: &Known| known.kept.is_some() && known.end.borrow().is_some();
+        let known = match self.known().entry(id) {
+            Entry::Occupied(known) if has_ended(known.get()) => known.remove(),
+            Entry::Occupied(_) | Entry::Vacant(_) => return,
+        };
+        match (&known.process, &known.kept) {
+            (Some(process), _) => forget(process).await,
+            (None, Some(spec)) => supervisor.forget(spec).await,
+            (None, None) => {}
+        }
     }
 
     pub(crate) async fn stop(&self, id: ProcessId) -> Result<(), Explain> {
         let process = self.known().get(&id).and_then(|known| known.process.clone());
-        if let Some(process) = process {
+        if let Some(process) = process.filter(|process| process.exit().is_none()) {
             stop(&process).await;
         }
         self.end(id).await;

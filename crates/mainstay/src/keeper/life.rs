@@ -10,10 +10,13 @@ use supervisor::{Slot, StopPlan, store::Store};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
+    time::{Instant, timeout},
 };
 
 use super::{args::KeeperArgs, handover::Handing, last_good, operations::Keeper, place};
 
+/// A deploy that ends by itself takes less, whatever the time of the drain.
+const SETTLE_AT_LEAST: Duration = Duration::from_secs(10);
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -168,19 +171,26 @@ async fn close(keeper: &Arc<Keeper>, api: JoinHandle<()>) {
     }
 }
 
-/// First every deploy ends, then the edge drains while the apps still answer, then the apps are stopped. Who connects
-/// meanwhile waits in the listen queue: for the next edge where the listeners are kept, as on `systemctl restart`.
+/// First every deploy ends, then what is scheduled or was run by hand, for half of the time at most and while everything is
+/// served; then the edge drains while the apps still answer, then the apps are stopped. Who connects from the drain on
+/// waits in the listen queue: for the next edge where the listeners are kept, as on `systemctl restart`.
 async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
     let sites = keeper.sites.list();
     let count = sites.len();
     let sites_word = if count == 1 { "site" } else { "sites" };
     keeper.ending.step(format!("draining {count} {sites_word} for at most {} s", within.as_secs()));
-    each(&sites, "settle", async |site| site.settle().await).await;
+    let until = Instant::now() + within;
+    // A migration takes the time that it takes: it must not keep the others. Each site settles again before it is stopped.
+    let settled = each(&sites, "settle", async |site| site.settle().await);
+    if timeout(within.max(SETTLE_AT_LEAST) / 2, settled).await.is_err() {
+        keeper.ending.step("a deploy has not come to its end; the rest goes on");
+    }
+    let half = until.saturating_duration_since(Instant::now()) / 2;
     tokio::join!(
-        edge_ends(keeper, edge, within),
-        each(&sites, "end its scheduled runs", async |site| site.end_scheduled(within).await),
+        each(&sites, "end its scheduled runs", async |site| site.end_scheduled(half).await),
         keeper.world.oneoffs.stop(None),
     );
+    edge_ends(keeper, edge, until.saturating_duration_since(Instant::now())).await;
     each(&sites, "stop", async |site| {
         let stopped = site.down().await;
         keeper.ending.step(format!("{} has stopped", site.site()));

@@ -152,6 +152,10 @@ impl World for Outside {
         self.jobs.stop(process).await
     }
 
+    async fn forget_job(&self, _site: &Site, process: ProcessId) {
+        self.jobs.forget(&self.ground.supervisor, process).await;
+    }
+
     fn jobs(&self, site: &Site) -> Vec<api::status::Job> {
         let mut jobs: Vec<_> = self.jobs.running().into_iter().chain(self.oneoffs.running()).collect();
         jobs.retain(|process| process.spec().site.as_ref() == Some(site));

@@ -1,6 +1,6 @@
 //! One run of a job, from its plan in the logbook to its end there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use machine::failpoint;
 use model::{
@@ -8,6 +8,8 @@ use model::{
     manifest::{CatchUp, Cron},
 };
 use schedule::{Entry, LATE_MAX, Outcome, Run};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     scene::Scene,
@@ -17,6 +19,8 @@ use crate::{
 /// Bound: of what a failed run said last, in the logbook; the whole stands in its log.
 const LINES_MAX: usize = 8;
 const LINE_CHARS_MAX: usize = 240;
+/// Bound: tries to write once the site ends, one a tick. A full disk must not keep a site from being stopped.
+const LAST_TRIES: u32 = 3;
 
 /// What is to run.
 pub(super) struct Job {
@@ -27,26 +31,31 @@ pub(super) struct Job {
 }
 
 /// Starts a run that the logbook has as planned, and sees it to its end.
-pub(super) async fn run<W: World>(at: Arc<Scene<W>>, job: Job) {
+pub(super) async fn run<W: World>(at: Arc<Scene<W>>, stop: CancellationToken, job: Job) {
     // Crash: planned, and its process is not there. The next keeper finds none, and begins it.
     failpoint::hit("schedule-planned");
     let (service, process) = (job.service.clone(), job.process);
     tracing::info!(site = %at.site, %service, release = %job.release, "Begins a scheduled run.");
     let order = order(&at, job);
     if let Err(why) = at.world.start_job(order).await {
-        return write_end(&at, &service, process, (Outcome::Failed, Some(why))).await;
+        return write_end(&at, &stop, &service, process, (Outcome::Failed, Some(why))).await;
     }
     // Crash: planned, and its process is there. The next keeper finds it by its id.
     failpoint::hit("schedule-started");
-    write(&at, &service, |entry| entry.began(process)).await;
+    write(&at, &stop, &service, |entry| entry.began(process)).await;
     // Crash: running. Who finds no process knows that there was one, and does not begin it again.
     failpoint::hit("schedule-running");
-    see_to_its_end(at, service, process).await;
+    see_to_its_end(at, stop, service, process).await;
 }
 
-pub(super) async fn see_to_its_end<W: World>(at: Arc<Scene<W>>, service: ServiceName, process: ProcessId) {
+pub(super) async fn see_to_its_end<W: World>(
+    at: Arc<Scene<W>>,
+    stop: CancellationToken,
+    service: ServiceName,
+    process: ProcessId,
+) {
     let end = at.world.adopt_job(&at.site, process).await;
-    write_end(&at, &service, process, verdict(&service, end)).await;
+    write_end(&at, &stop, &service, process, verdict(&service, end)).await;
 }
 
 /// What became of a run of a keeper before this one that is not over.
@@ -60,19 +69,24 @@ pub(super) enum Found {
 }
 
 /// Asks for a run that stands in the logbook as planned or running. One that is over is written down as that.
-pub(super) async fn find<W: World>(at: &Scene<W>, service: &ServiceName, run: &Run) -> Option<Found> {
+pub(super) async fn find<W: World>(
+    at: &Scene<W>,
+    stop: &CancellationToken,
+    service: &ServiceName,
+    run: &Run,
+) -> Option<Found> {
     let process = run.process?;
     // Who knows an end says it at once; who says nothing waits for it.
     let asked = tokio::time::timeout(at.settings.tick, at.world.adopt_job(&at.site, process)).await;
     let Ok(end) = asked else { return Some(Found::GoesOn { service: service.clone(), process }) };
     if !matches!(end, Ok(None)) || run.outcome != Outcome::Planned {
-        write_end(at, service, process, verdict(service, end)).await;
+        write_end(at, stop, service, process, verdict(service, end)).await;
         return None;
     }
     if let Some((release, cron)) = still_wanted(at, service, run) {
         return Some(Found::NeverBegan(Box::new(Job { service: service.clone(), cron, release, process })));
     }
-    write_end(at, service, process, (Outcome::Missed { count: 1 }, None)).await;
+    write_end(at, stop, service, process, (Outcome::Missed { count: 1 }, None)).await;
     None
 }
 
@@ -155,6 +169,7 @@ fn verdict(service: &ServiceName, end: Result<Option<JobEnd>, Explain>) -> (Outc
 
 async fn write_end<W: World>(
     at: &Scene<W>,
+    stop: &CancellationToken,
     service: &ServiceName,
     process: ProcessId,
     (outcome, why): (Outcome, Option<Explain>),
@@ -167,14 +182,42 @@ async fn write_end<W: World>(
             tracing::warn!(site = %at.site, %service, outcome = outcome.word(), %why, "A scheduled run has ended.");
         }
     }
-    write(at, service, |entry| entry.ended(process, outcome, why.clone(), at.world.now())).await;
+    let written =
+        write(at, stop, service, |entry| entry.ended(process, outcome, why.clone(), at.world.now())).await;
+    // Crash: its end is known and its process is still kept. The next keeper forgets it.
+    if written {
+        at.world.forget_job(&at.site, process).await;
+    }
 }
 
-/// Writes to a job's entry, as often as it takes: as long as it is not known that a run has ended, none begins.
-async fn write<W: World>(at: &Scene<W>, service: &ServiceName, change: impl Fn(&mut Entry)) {
-    // Bound: until the disk takes it or the keeper ends, one try a second.
+/// Leaves nothing behind of runs that nobody asks for any more.
+pub(super) async fn forget<W: World>(at: &Scene<W>, runs: impl Iterator<Item = &Run>) {
+    let forgets = runs.filter_map(|run| run.process).map(|process| at.world.forget_job(&at.site, process));
+    futures_util::future::join_all(forgets).await;
+}
+
+/// Writes to a job's entry, as often as it takes: as long as it is not known that a run has ended, none begins. `false`:
+/// the site ends and it stays unwritten; the next keeper finds by the process what became of it.
+async fn write<W: World>(
+    at: &Scene<W>,
+    stop: &CancellationToken,
+    service: &ServiceName,
+    change: impl Fn(&mut Entry),
+) -> bool {
+    let mut last_tries = 0;
+    // Bound: until the disk takes it or the keeper ends, one try a second; `LAST_TRIES` once the site ends.
     while let Err(error) = at.logbook.change(|book| change(book.entry(service, at.world.now()))) {
+        if last_tries >= LAST_TRIES {
+            tracing::error!(site = %at.site, %service, %error, "What became of a scheduled run is not written down, since the site ends; the next keeper looks again.");
+            return false;
+        }
         tracing::error!(site = %at.site, %service, %error, "What became of a scheduled run cannot be written down; again.");
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        // A site that begins to end need not wait out the pause.
+        stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await;
+        if stop.is_cancelled() {
+            last_tries += 1;
+            tokio::time::sleep(at.settings.tick).await;
+        }
     }
+    true
 }

@@ -136,6 +136,9 @@ async fn whoever_dies_in_a_canary_it_ends_and_the_old_release_serves_all() {
             rig.check(&shop).await;
             outcomes.push(ended.outcome);
         }
+        let first_back = outcomes.iter().position(|outcome| *outcome == Outcome::RolledBack);
+        let after = first_back.map_or(&[][..], |first| &outcomes[first..]);
+        assert!(after.iter().all(|outcome| *outcome == Outcome::RolledBack), "{outcomes:?}");
         let count = |outcome| outcomes.iter().filter(|seen| **seen == outcome).count();
         assert!(count(Outcome::Aborted) > 0 && count(Outcome::RolledBack) > 0, "{outcomes:?}");
     }
@@ -153,4 +156,60 @@ async fn a_canary_whose_edge_is_away_goes_on_until_it_is_gone() {
     assert_eq!(share(&rig, &shop), None, "its instances are stopped after that only");
     rig.settled(&shop).await;
     rig.check(&shop).await;
+}
+
+/// Moments, not records: also one at which the books have let go of the canary and the end is not written.
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_is_being_withdrawn_ends_the_same_under_the_next_keeper() {
+    for moment in 0..12 {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&manifest(&shop, "good"), "one").await;
+        let started = rig.begin(&with_canary(&shop, "unready-after:10"), "two").await.unwrap();
+        until_canary(&rig, &shop).await;
+        while share(&rig, &shop).is_some() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        sleep(Duration::from_millis(moment * 2)).await;
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)), "moment {moment}");
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_may_last_longer_than_a_deploy_may_take_to_its_switch() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let mut next = with_canary(&shop, "good");
+    next.deploy.canary = Some(Canary { weight: 10, duration: Span::secs(3600) });
+    let ended = rig.deploy(&next, "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_to_which_the_new_release_sends_nobody_is_no_canary() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let mut next = with_canary(&shop, "good");
+    let web = next.services[&"web".parse().unwrap()].clone();
+    next.services.insert("front".parse().unwrap(), web);
+    next.routes[0].service = "front".parse().unwrap();
+    let inner = next.services.get_mut(&"web".parse().unwrap()).unwrap();
+    (inner.listen, inner.probes.readiness) = (None, None);
+    let ended = rig.deploy(&next, "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[test]
+fn candidates_that_are_chosen_anew_inherit_no_canary() {
+    let mut state = crate::state::State { canary: Some(10), ..crate::state::State::default() };
+    state.set_candidates(Vec::new());
+    assert_eq!(state.canary, None);
+    state.canary = Some(10);
+    state.grow(7);
+    assert_eq!(state.canary, None);
 }

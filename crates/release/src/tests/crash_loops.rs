@@ -56,3 +56,34 @@ async fn a_first_release_in_a_crash_loop_has_nothing_to_return_to() {
     assert_eq!(rig.serving(&shop).await, Some(1));
     assert_eq!(rig.handle(&shop).status().await.unwrap().last.unwrap().verb, "deploy");
 }
+
+fn looping_after(shop: &model::Site, seconds: u64) -> model::manifest::Manifest {
+    let mut manifest = manifest(shop, &format!("loops-after:{seconds}"));
+    manifest.services.values_mut().for_each(|service| service.restart.on_crash_loop = OnCrashLoop::Rollback);
+    manifest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_never_leads_forward_to_what_a_person_has_left() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    rig.deploy(&looping_after(&shop, 200), "two").await;
+    rig.deploy(&manifest(&shop, "good"), "three").await;
+    rig.settled(&shop).await;
+    rig.rollback(&shop, Some(2)).await;
+    assert_eq!(rig.serving(&shop).await, Some(2));
+    sleep(Duration::from_secs(600)).await;
+    rig.settled(&shop).await;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_changed_nothing_does_not_keep_a_loop() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    rig.deploy(&looping_after(&shop, 600), "two").await;
+    rig.deploy(&looping_after(&shop, 600), "two").await;
+    sleep(Duration::from_secs(900)).await;
+    rig.settled(&shop).await;
+    assert_eq!(rig.serving(&shop).await, Some(1));
+}

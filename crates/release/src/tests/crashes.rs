@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use api::deploy::{Outcome, Phase};
 use model::{Span, manifest::Migrate, schema::CodeSchema};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     failpoint,
     rig::{Rig, caller, manifest, site},
 };
+use crate::Wanted;
 
 /// A deploy with every phase in it.
 fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
@@ -257,4 +258,30 @@ async fn a_switch_that_is_still_on_its_way_cannot_arrive_after_the_old_release_w
     sleep(Duration::from_secs(5)).await;
     assert_eq!(rig.serving(&shop).await, Some(1));
     rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_is_stopped_while_it_opens_takes_back_what_bakes_and_begins_no_deploy() {
+    for bakes in [true, false] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        let mut baked_long = manifest(&shop, "good");
+        rig.deploy(&baked_long, "one").await;
+        baked_long.deploy.bake_time = Span::secs(3000);
+        if bakes {
+            rig.begin(&baked_long, "two").await.unwrap();
+            sleep(Duration::from_secs(30)).await;
+            assert_eq!(rig.serving(&shop).await, Some(2), "it bakes");
+        }
+        let rig = rig.next_keeper().await;
+        let handle = rig.handle(&shop);
+        let wanted = Wanted { wait: Duration::from_secs(600), ..rig.wanted(&baked_long, "three") };
+        let both = async { tokio::join!(handle.deploy(wanted, caller()), handle.settle()) };
+        let (deploy, settled) = timeout(Duration::from_secs(60), both).await.expect("no bake is waited out");
+        settled.unwrap();
+        let refused = deploy.unwrap_err().explain.code;
+        // At once, and not when what bakes has ended.
+        assert_eq!(refused, if bakes { "site-ending" } else { "site-down" });
+        assert_eq!(rig.serving(&shop).await, Some(1), "bakes: {bakes}");
+        assert!(!rig.release_dir(&shop, 3).exists());
+    }
 }

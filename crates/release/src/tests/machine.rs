@@ -190,6 +190,10 @@ pub(super) struct Inner {
     /// Streams that a draining pool holds.
     pub streams: BTreeMap<PoolId, OpenUntil>,
     pub jobs: BTreeMap<ProcessId, Job>,
+    /// From the order for a job to its process.
+    pub job_begins_after: Duration,
+    /// From a job's process to the word that it is there.
+    pub job_told_after: Duration,
     /// Scheduled runs, in the order in which they began.
     pub ran: Vec<Ran>,
     /// When the machine was made; its clock shows ten o'clock then, and this much more.

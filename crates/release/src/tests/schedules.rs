@@ -1,18 +1,24 @@
 //! Cron services: what serves runs them, once each time, whatever dies.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use model::{
     Site, Span,
     manifest::{CatchUp, Cron, Limits, Manifest, StopSignal, WhileRunning},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     dice::Dice,
+    machine::Job,
     rig::{Rig, manifest, site},
 };
+use crate::world::JobEnd;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -169,6 +175,71 @@ async fn a_keeper_that_dies_at_the_moment_of_a_run_neither_loses_nor_doubles_it(
     }
 }
 
+/// The disk takes nothing of the logbook any more.
+fn fill_disk(logbook: &Path) {
+    std::fs::rename(logbook, logbook.with_extension("kept")).unwrap();
+    std::fs::create_dir(logbook).unwrap();
+}
+
+fn clear_disk(logbook: &Path) {
+    std::fs::remove_dir(logbook).unwrap();
+    std::fs::rename(logbook.with_extension("kept"), logbook).unwrap();
+}
+
+fn logbook(rig: &Rig) -> PathBuf {
+    rig.data.path().join("apps/shop/production/schedule.json")
+}
+
+/// Runs that began and of which the machine still knows.
+fn kept(rig: &Rig) -> usize {
+    let inner = rig.machine.lock();
+    inner.ran.iter().filter(|ran| inner.jobs.contains_key(&ran.process)).count()
+}
+
+fn running(rig: &Rig) -> usize {
+    rig.machine.lock().jobs.values().filter(|job| matches!(job, Job::Running)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ended_before_anything_of_it_was_written_is_told_by_the_next_keeper_and_not_begun_again() {
+    for (behaviour, full_ms) in [("takes:0", 50), ("takes:5", 1000)] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&with(&shop, cron("*/10 * * * *", behaviour)), "one").await;
+        rig.machine.lock().job_told_after = Duration::from_millis(100);
+        sleep(9 * MINUTE).await;
+        until_second(&rig, 0, full_ms).await;
+        fill_disk(&logbook(&rig));
+        sleep(MINUTE).await;
+        assert_eq!(
+            (ran(&rig).len(), kept(&rig)),
+            (1, 1),
+            "{behaviour}: not forgotten while it is not written"
+        );
+        rig.kill();
+        clear_disk(&logbook(&rig));
+        let rig = rig.next_keeper().await;
+        sleep(MINUTE).await;
+        let told = job(&rig, &shop).await;
+        assert_eq!(told.past.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), ["succeeded"]);
+        assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0), "{behaviour}: once, and forgotten");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_end_is_written_is_forgotten_even_if_the_keeper_died_before_that() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:1")), "one").await;
+    sleep(10 * MINUTE).await;
+    rig.kill();
+    let process = rig.machine.lock().ran[0].process;
+    let ended = JobEnd { code: Some(0), ..JobEnd::default() };
+    rig.machine.lock().jobs.insert(process, Job::Ended(ended));
+    let rig = rig.next_keeper().await;
+    sleep(MINUTE).await;
+    assert_eq!(job(&rig, &shop).await.past[0].outcome, "succeeded");
+    assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_a_power_cut_ended_is_lost_and_what_came_meanwhile_is_caught_up_once() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
@@ -217,6 +288,115 @@ async fn down_gives_a_run_its_time_then_ends_it_and_begins_none() {
     let rig = rig.next_keeper().await;
     sleep(MINUTE).await;
     assert!(ran(&rig).len() > count, "it runs again when the site is up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_stopped_while_the_disk_is_full_and_the_next_keeper_tells_how_its_run_ended() {
+    for behaviour in ["takes:1", "takes:5000"] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&with(&shop, cron("*/10 * * * *", behaviour)), "one").await;
+        sleep(9 * MINUTE).await;
+        until_second(&rig, 0, 500).await;
+        fill_disk(&logbook(&rig));
+        sleep(Duration::from_secs(10)).await;
+        let down = rig.handle(&shop);
+        timeout(MINUTE, down.down()).await.expect("down does not wait for the disk").unwrap();
+        rig.kill();
+        clear_disk(&logbook(&rig));
+        let rig = rig.next_keeper().await;
+        sleep(Duration::from_secs(5)).await;
+        let told = job(&rig, &shop).await;
+        let outcome = if behaviour == "takes:1" { "succeeded" } else { "failed" };
+        assert_eq!(told.past.iter().map(|run| run.outcome.as_str()).collect::<Vec<_>>(), [outcome]);
+        assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0), "{behaviour}: once, and forgotten");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_destroyed_while_the_disk_is_full_and_nothing_of_its_run_is_left() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:5000")), "one").await;
+    sleep(9 * MINUTE).await;
+    until_second(&rig, 0, 500).await;
+    fill_disk(&logbook(&rig));
+    let destroyed = rig.sites.destroy(&shop, true);
+    timeout(MINUTE, destroyed).await.expect("destroy does not wait for the disk").unwrap();
+    assert_eq!((ran(&rig).len(), kept(&rig)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_the_edge_does_not_take_leaves_the_site_with_its_schedules_routes_and_deploys() {
+    for answer_lost in [false, true] {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        let every_minute = with(&shop, cron("* * * * *", "takes:1"));
+        rig.deploy(&every_minute, "one").await;
+        {
+            let mut inner = rig.machine.lock();
+            (inner.refuse_tables, inner.lose_answers) = (u32::from(!answer_lost), u32::from(answer_lost));
+        }
+        let refused = rig.sites.destroy(&shop, true).await.unwrap_err();
+        assert_eq!(refused.explain.code, "edge-away");
+        let before = ran(&rig).len();
+        sleep(3 * MINUTE).await;
+        assert_eq!(ran(&rig).len(), before + 3, "its jobs go on");
+        assert!(!rig.machine.lock().tables[&shop].1.routes.is_empty(), "it is reached");
+        rig.machine.lock().broken_promises.clear();
+        assert_eq!(rig.deploy(&every_minute, "two").await.serving, Some(2));
+        rig.settled(&shop).await;
+        rig.check(&shop).await;
+        rig.sites.destroy(&shop, true).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_fails_on_a_site_that_was_stopped_begins_nothing() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let every_minute = with(&shop, cron("* * * * *", "takes:1"));
+    rig.deploy(&every_minute, "one").await;
+    rig.handle(&shop).down().await.unwrap();
+    rig.machine.lock().refuse_tables = 1;
+    rig.sites.destroy(&shop, true).await.unwrap_err();
+    let before = ran(&rig).len();
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), before);
+    assert_eq!(rig.begin(&every_minute, "two").await.unwrap_err().explain.code, "site-down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_is_stopped_while_it_opens_ends_what_ran_and_begins_nothing() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("* * * * *", "takes:5000")), "one").await;
+    sleep(2 * MINUTE).await;
+    assert_eq!((ran(&rig).len(), running(&rig)), (1, 1));
+    let rig = rig.next_keeper().await;
+    timeout(MINUTE, rig.handle(&shop).down()).await.expect("down ends the run").unwrap();
+    assert_eq!(running(&rig), 0);
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), 1);
+    // Nothing ran, and every minute one is due.
+    let rig = rig.next_keeper().await;
+    rig.handle(&shop).settle().await.unwrap();
+    let before = ran(&rig).len();
+    sleep(3 * MINUTE).await;
+    assert_eq!(ran(&rig).len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_planned_waits_for_the_next_keeper_where_the_site_is_stopped_while_it_opens() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, cron("*/10 * * * *", "takes:1")), "one").await;
+    sleep(9 * MINUTE).await;
+    until_second(&rig, 30, 0).await;
+    rig.machine.lock().job_begins_after = Duration::from_secs(60);
+    sleep(MINUTE).await;
+    let rig = rig.next_keeper().await;
+    rig.machine.lock().job_begins_after = Duration::ZERO;
+    rig.handle(&shop).settle().await.unwrap();
+    sleep(MINUTE).await;
+    assert_eq!(ran(&rig).len(), 0);
+    let rig = rig.next_keeper().await;
+    sleep(MINUTE).await;
+    assert_eq!(ran(&rig).len(), 1);
 }
 
 /// What became of each time, by all that was ever told of it. What went well long ago is forgotten, so it is asked often.

@@ -96,11 +96,15 @@ impl World for SimWorld {
     }
 
     async fn start_job(&self, order: JobOrder) -> Result<(), Explain> {
+        let begins_after = self.machine.lock().job_begins_after;
+        sleep(begins_after).await;
         self.call().await;
         self.machine.lock().begin_job(&order)?;
         let machine = self.machine.clone();
         // A job lives on when its keeper dies.
         tokio::spawn(async move { work(machine, order).await });
+        let told_after = self.machine.lock().job_told_after;
+        sleep(told_after).await;
         self.call().await;
         Ok(())
     }
@@ -113,8 +117,18 @@ impl World for SimWorld {
     async fn stop_job(&self, _: &Site, process: ProcessId) -> Result<(), Explain> {
         self.call().await;
         let ended = JobEnd { signal: Some(15), ..JobEnd::default() };
-        self.machine.lock().jobs.insert(process, Job::Ended(ended));
+        if let Some(job @ Job::Running) = self.machine.lock().jobs.get_mut(&process) {
+            *job = Job::Ended(ended);
+        }
         Ok(())
+    }
+
+    async fn forget_job(&self, _: &Site, process: ProcessId) {
+        self.call().await;
+        let jobs = &mut self.machine.lock().jobs;
+        if matches!(jobs.get(&process), Some(Job::Ended(_))) {
+            jobs.remove(&process);
+        }
     }
 
     fn jobs(&self, _: &Site) -> Vec<api::status::Job> {
