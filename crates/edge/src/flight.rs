@@ -37,7 +37,7 @@ pub(crate) struct Flight {
     pub(crate) id: HeaderValue,
     /// The head as the client sent it; its headers go once no attempt can need them.
     pub(crate) asked: Parts,
-    /// The one that was found valid.
+    /// The one that was found valid, or that was refused.
     pub(crate) host: Option<HeaderValue>,
     pub(crate) client: IpAddr,
     pub(crate) route: Option<Arc<RouteState>>,
@@ -87,7 +87,9 @@ impl Flight {
 
     /// The answer's head is known. It may be that of a long stream, and headers keep alive the buffer they came in.
     pub(crate) fn answered(&mut self, status: u16) {
-        self.host = self.host.take().or_else(|| self.asked.headers.get(header::HOST).cloned());
+        if self.host.is_none() {
+            self.host = self.asked.headers.remove(header::HOST);
+        }
         self.asked.headers = HeaderMap::new();
         self.status = status;
         self.ttfb = Some(self.started.elapsed());
@@ -130,8 +132,7 @@ impl Flight {
 
     fn line(&self) -> Line<'_> {
         let upstream = self.lease.as_ref().and_then(|lease| lease.upstream.as_ref());
-        let host =
-            self.host.as_ref().or_else(|| self.asked.headers.get(header::HOST)).map(HeaderValue::as_bytes);
+        let host = self.host.as_ref().map(HeaderValue::as_bytes);
         // Over HTTP/2 a request that was refused before its host was looked at has said it there.
         let authority = || self.asked.uri.authority().map(|authority| authority.as_str().as_bytes());
         // One look at the clock for both.

@@ -129,10 +129,8 @@ fn old_traffic<W: World>(
         OldSide::Before => return run.before.traffic.get(service).cloned().unwrap_or_default(),
         OldSide::SameMinutes(start) => start,
     };
-    let state = run.at.books.read();
-    let live = state.live.iter().find(|group| group.service == *service).map(Group::pool);
-    let now = live.and_then(|live| pools.iter().find(|pool| pool.id == live)).map(|pool| &pool.traffic);
-    now.zip(start.get(service)).map(|(now, start)| now.since(start)).unwrap_or_default()
+    let now = figures::of_live(&run.at.books.read(), pools, |pool| &pool.traffic);
+    now.get(service).zip(start.get(service)).map(|(now, start)| now.since(start)).unwrap_or_default()
 }
 
 fn of_groups<'a>(

@@ -5,10 +5,10 @@ use model::{Explain, manifest::Canary};
 
 use crate::{
     bake::{self, OldSide},
+    figures::{self, Baseline},
+    gate::exits,
     journal::{Course, Kind},
     run::{Halt, Run},
-    state::Group,
-    switch::look_before,
     world::World,
 };
 
@@ -19,7 +19,7 @@ pub(crate) async fn canary<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         return Ok(());
     };
     run.check_going().map_err(|error| error.now(run.now_serving()))?;
-    run.before = look_before(run).await?;
+    run.before.exits = exits(&run.brought(), &run.at.observed().await?);
     let old = OldSide::SameMinutes(so_far(run).await?);
     run.log.append(Kind::CanaryIntent { weight })?;
     run.had_canary = true;
@@ -41,11 +41,7 @@ fn now<W: World>(run: &Run<W>, weight: u8) -> String {
 }
 
 /// What the edge has counted of the old side until now.
-async fn so_far<W: World>(run: &Run<W>) -> Result<crate::figures::Baseline, Explain> {
+async fn so_far<W: World>(run: &Run<W>) -> Result<Baseline, Explain> {
     let pools = run.at.pools().await?;
-    let counted = |group: &Group| {
-        let pool = pools.iter().find(|pool| pool.id == group.pool())?;
-        Some((group.service.clone(), pool.traffic.clone()))
-    };
-    Ok(run.at.books.read().live.iter().filter_map(counted).collect())
+    Ok(figures::of_live(&run.at.books.read(), &pools, |pool| &pool.traffic))
 }

@@ -12,6 +12,11 @@ use model::{ServiceName, Traffic, manifest::AbortIf, traffic::FirstBytes};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, Continuous, ContinuousCDF, Normal};
 
+use crate::{
+    state::{Group, State},
+    world::PoolStatus,
+};
+
 /// How many answers come between two looks: each look is a chance to err.
 pub(crate) const LOOK_EVERY: u64 = 50;
 /// First bytes of each side from which on they are compared: a start is slow for the first few requests.
@@ -25,6 +30,19 @@ const INTERVALS: u32 = 256;
 
 /// What the old side did before the switch, by service.
 pub(crate) type Baseline = BTreeMap<ServiceName, Traffic>;
+
+/// One of the counts that the edge keeps, of each service that serves.
+pub(crate) fn of_live(
+    state: &State,
+    pools: &[PoolStatus],
+    count: impl Fn(&PoolStatus) -> &Traffic,
+) -> Baseline {
+    let counted = |group: &Group| {
+        let pool = pools.iter().find(|pool| pool.id == group.pool())?;
+        Some((group.service.clone(), count(pool).clone()))
+    };
+    state.live.iter().filter_map(counted).collect()
+}
 
 /// Why a release is worse.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

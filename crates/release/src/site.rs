@@ -3,12 +3,11 @@
 //! The lock is this task's state: a run in flight, or the start after which it is known that there is none. Runs,
 //! retirements and answers that need the world are tasks of their own, joined here; they end with this task.
 
+mod ending;
+
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -38,7 +37,7 @@ use crate::{
     retire,
     run::{Log, Task},
     scene::Scene,
-    schedules::{self, Following},
+    schedules::Following,
     settings::Settings,
     state::{Books, Group, LeavingStage},
     status,
@@ -259,13 +258,13 @@ impl<W: World> Actor<W> {
                 let _ = reply.send(Ok(()));
             }
             Command::EndScheduled(within, reply) => {
-                // Outside: a second one, with less time, must be heard while the first one waits.
+                // Not here: a second one, with less time, must be heard while the first one waits.
                 let (schedules, at) = (self.schedules.clone(), Arc::clone(&self.at));
-                tokio::spawn(async move {
+                self.answer(reply, async move {
                     if let Some(schedules) = schedules {
                         schedules.end(&at, within).await;
                     }
-                    let _ = reply.send(Ok(()));
+                    Ok(())
                 });
             }
             Command::Down(reply) => {
@@ -281,35 +280,6 @@ impl<W: World> Actor<W> {
             }
         }
         false
-    }
-
-    async fn destroy(&mut self, with_data: bool) -> Result<(), Explain> {
-        let was_down = matches!(self.lock, Lock::Down);
-        self.settle().await;
-        self.end_schedules().await;
-        if let Err(error) = crate::down::withdraw(&self.at).await {
-            if !was_down {
-                self.serve_on();
-            }
-            return Err(error);
-        }
-        crate::down::destroy(&self.at, with_data).await?;
-        schedules::forget_unwritten(&self.at).await;
-        Ok(())
-    }
-
-    /// Takes back [`Actor::settle`]: the site did not end after all.
-    fn serve_on(&mut self) {
-        self.at.ending.store(false, Ordering::Relaxed);
-        self.lock = Lock::Free;
-        self.schedules = Some(Following::begin(&self.at, &self.shared));
-        // The tasks that would have cleared these were ended.
-        self.reconciling = false;
-        self.retiring.clear();
-        self.retire_what_drains();
-        // The edge may have taken the empty table all the same: unknown addresses give it the whole one again.
-        self.addresses.clear();
-        self.reconcile();
     }
 
     /// Answers from a task of its own: the world may be slow.
@@ -386,15 +356,6 @@ impl<W: World> Actor<W> {
             let at = Arc::clone(&self.at);
             self.jobs.spawn(async move { Done::CameUp(open::comes_up(&at).await) });
         }
-    }
-
-    /// Nobody holds the lock any more; where the site ends, nobody gets it either.
-    fn free_lock(&mut self) {
-        self.lock = if self.is_ending() { Lock::Down } else { Lock::Free };
-    }
-
-    pub(crate) fn is_ending(&self) -> bool {
-        self.at.ending.load(Ordering::Relaxed)
     }
 
     /// The run that held the lock has ended.
@@ -484,46 +445,6 @@ impl<W: World> Actor<W> {
             let addresses = open::reconcile(&at, known).await;
             Done::Reconciled { addresses, looping: crash_loop::look(&at).await }
         });
-    }
-
-    async fn end_schedules(&self) {
-        if let Some(schedules) = &self.schedules {
-            schedules.end(&self.at, Duration::ZERO).await;
-        }
-    }
-
-    /// Nothing is at work afterwards, and nothing may begin. Again and again is no harm.
-    async fn settle(&mut self) {
-        if let Some(schedules) = &self.schedules {
-            schedules.begin_nothing();
-        }
-        self.end_run().await;
-        self.lock = Lock::Down;
-        self.jobs.shutdown().await;
-    }
-
-    /// Ends the run in flight, because the site ends, and waits for it.
-    async fn end_run(&mut self) {
-        self.at.ending.store(true, Ordering::Relaxed);
-        if let Some(queued) = self.queued.take() {
-            let _ = queued.reply.send(Err(self.refused_as_ending()));
-        }
-        while matches!(self.lock, Lock::Held(_) | Lock::Starting) {
-            // What is taken up while the site opens is known only then.
-            if let Lock::Held(held) = &self.lock {
-                held.cancel.cancel();
-            }
-            match self.jobs.join_next().await {
-                Some(done) => Box::pin(self.joined(done)).await,
-                None => return,
-            }
-        }
-    }
-
-    pub(crate) fn refused_as_ending(&self) -> Refused {
-        let explain = Explain::new("site-ending", format!("{} is being stopped", self.at.site))
-            .help("`mainstay up` starts it again; then deploy once more");
-        Refused::new(RefusedKind::Conflict, explain)
     }
 
     fn underway(&self) -> Option<Underway> {

@@ -5,6 +5,7 @@ use model::Explain;
 use tokio::time::Instant;
 
 use crate::{
+    figures,
     gate::exits,
     journal::{Course, Kind},
     layout::link_atomically,
@@ -43,14 +44,10 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 }
 
 /// What the bake will compare with.
-pub(crate) async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
+async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
     let observed = run.at.observed().await?;
     let pools = run.at.pools().await?;
-    let recent = |group: &Group| {
-        let pool = pools.iter().find(|pool| pool.id == group.pool())?;
-        Some((group.service.clone(), pool.recent.clone()))
-    };
-    let traffic = run.at.books.read().live.iter().filter_map(recent).collect();
+    let traffic = figures::of_live(&run.at.books.read(), &pools, |pool| &pool.recent);
     Ok(Before { exits: exits(&run.brought(), &observed), traffic })
 }
 
