@@ -14,12 +14,13 @@ use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 
 use crate::{
     access_log::Line,
-    body::{Source, UPSTREAM_BROKE_OFF, UPSTREAM_IDLE},
+    body::{UPSTREAM_BROKE_OFF, UPSTREAM_IDLE},
     conn::{ConnState, Entrance},
     headers::REQUEST_ID,
     page::Page,
     pool::{Class, Lease},
     route::RouteState,
+    source::Source,
     timers::{Timer, Timers},
     traffic::Counted,
     worker::Worker,

@@ -11,13 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Response, StatusCode, header, request, response::Parts};
 use model::{ProcessId, manifest::RouteTls};
 
 use crate::{
     balance,
-    body::{BodyFault, EdgeBody, RequestBody},
+    body::EdgeBody,
     clock::{NEVER, ms},
     conn::Entrance,
     flight::Flight,
@@ -26,7 +25,8 @@ use crate::{
     proxy::{self, Ctx, Origin, Refused},
     request::is_idempotent,
     route::RouteState,
-    upstream::{self, Reuse, Sender},
+    source::{BodyFault, RequestBody},
+    upstream::{self, Answer, Connection, Fault, Home},
 };
 
 /// Bound: attempts at one request, whatever the cause.
@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) fn redirect(
     ctx: &Ctx,
     route: &RouteState,
-    asked: &Parts,
+    asked: &request::Parts,
     origin: &Origin,
 ) -> Result<Option<Response<EdgeBody>>, Page> {
     let Origin { host, proto } = origin;
@@ -70,7 +70,7 @@ pub(crate) fn redirect(
 
 /// What one attempt came to.
 enum Attempt {
-    Answered(Response<Incoming>, Sender),
+    Answered(Parts, Box<Connection>),
     /// No byte was sent.
     Unsent,
     /// It may have been received.
@@ -84,19 +84,21 @@ pub(crate) async fn send(
     flight: &mut Flight,
     origin: &Origin,
     route: &RouteState,
-) -> Result<(Response<Incoming>, Reuse), Refused> {
+) -> Result<Answer, Refused> {
     let mut search = Search::default();
     let may_send_twice = is_idempotent(&flight.asked.method);
     for attempt in 0..ATTEMPTS_MAX {
         flight.retries = attempt;
-        let (upstream, sender) = search.connection(ctx, flight, may_send_twice).await?;
+        let (upstream, mut connection) = search.connection(ctx, flight, may_send_twice).await?;
         let process = upstream.process;
-        let request = proxy::onward(ctx, flight, origin, RequestBody::new(flight.source.clone()));
-        match attempt_once(flight, sender, request, route.route.response_header_timeout.0).await {
-            Attempt::Answered(answer, sender) => {
+        let body = RequestBody::new(flight.source.clone());
+        connection.begin(&flight.asked, body, |to| proxy::onward(ctx, flight, origin, to));
+        match attempt_once(flight, connection, route.route.response_header_timeout.0).await {
+            Attempt::Answered(head, connection) => {
                 upstream.requests.fetch_add(1, Relaxed);
                 let max = ctx.worker.shared.settings.limits.upstream_idle_max;
-                return Ok((answer, Reuse { idle: Rc::clone(&ctx.worker.idle), process, sender, max }));
+                let home = Home { idle: Rc::clone(&ctx.worker.idle), process, max };
+                return Ok(Answer { head, connection, home });
             }
             Attempt::Unsent => {}
             Attempt::Broken => {
@@ -124,31 +126,25 @@ fn broken(flight: &Flight) -> Page {
     }
 }
 
-async fn attempt_once(
-    flight: &Flight,
-    mut sender: Sender,
-    request: Request<RequestBody>,
-    header_timeout: Duration,
-) -> Attempt {
-    let answer = sender.try_send_request(request);
-    tokio::pin!(answer);
+async fn attempt_once(flight: &Flight, mut connection: Box<Connection>, header_timeout: Duration) -> Attempt {
     flight.timer.arm(header_timeout);
-    let result = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(Ok(result)),
+    let head = std::future::poll_fn(|cx| match connection.poll_head(cx) {
+        Poll::Ready(head) => Poll::Ready(Ok(head)),
         Poll::Pending => overdue(flight, cx, header_timeout).map(Err),
     })
     .await;
-    match result {
+    match head {
         // Without an upgrade that was asked for, 101 is nonsense; the connection is not used again.
-        Ok(Ok(answer)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        Ok(Ok(head)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             Attempt::Refused(page::UPSTREAM_BROKEN)
         }
-        Ok(Ok(answer)) => Attempt::Answered(answer, sender),
-        Ok(Err(mut error)) => match error.take_message() {
-            Some(_) => Attempt::Unsent,
-            None if error.error().is_parse() => Attempt::Refused(page::UPSTREAM_BROKEN),
-            None => Attempt::Broken,
-        },
+        Ok(Ok(head)) => Attempt::Answered(head, connection),
+        Ok(Err(Fault::Unsent)) => Attempt::Unsent,
+        Ok(Err(Fault::Broken)) => Attempt::Broken,
+        Ok(Err(fault @ Fault::Malformed(_))) => {
+            tracing::debug!(%fault, "an upstream's answer cannot be read");
+            Attempt::Refused(page::UPSTREAM_BROKEN)
+        }
         Err(page) => Attempt::Refused(page),
     }
 }
@@ -246,23 +242,25 @@ impl Search {
         ctx: &Ctx,
         flight: &mut Flight,
         may_send_twice: bool,
-    ) -> Result<(Arc<UpstreamState>, Sender), Page> {
+    ) -> Result<(Arc<UpstreamState>, Box<Connection>), Page> {
         let worker = &ctx.worker;
         let limits = &worker.shared.settings.limits;
         loop {
             let upstream = self.next(ctx, flight).await?;
             if !self.fresh {
-                let pooled =
-                    worker.idle.take(upstream.process, may_send_twice, limits.upstream_idle_timeout.0);
-                if let Some(sender) = pooled {
-                    return Ok((upstream, sender));
+                let (process, idle_max) = (upstream.process, limits.upstream_idle_timeout.0);
+                let pooled = std::future::poll_fn(|cx| {
+                    Poll::Ready(worker.idle.take(cx, process, may_send_twice, idle_max))
+                });
+                if let Some(connection) = pooled.await {
+                    return Ok((upstream, connection));
                 }
             }
             // Rare and large: boxed, so that requests on pooled connections do not carry its room.
             match Box::pin(upstream::connect(&worker.timers, &upstream, limits)).await {
-                Ok(sender) => {
+                Ok(connection) => {
                     upstream.connected();
-                    return Ok((upstream, sender));
+                    return Ok((upstream, connection));
                 }
                 Err(error) => {
                     tracing::debug!(upstream = %upstream.name, %error, "an upstream takes no connection");

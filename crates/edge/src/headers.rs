@@ -31,25 +31,36 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
 ];
 
-/// Header lines that [`onward`] and its caller add, so that the map grows once.
-const ADDED_HEADERS: usize = 8;
+/// What we say in a client's place.
+static REPLACED: [HeaderName; 6] =
+    [header::HOST, header::EXPECT, header::CONTENT_LENGTH, header::FORWARDED, REAL_IP, REQUEST_ID];
 
-/// What goes on of a client's headers, and who asks. Left out are what is between two neighbours only, what we have done
-/// ourselves (`Expect`), what only we may say, and from a peer that is not trusted also what vendors' proxies say of a client.
-pub(crate) fn onward(asked: &HeaderMap, peer_is_trusted: bool, asker: Asker<'_>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(asked.len() + ADDED_HEADERS);
+/// Says what goes on of a client's headers, and who asks. Left out are what is between two neighbours only, what we have
+/// done ourselves (`Expect`), what frames the body (which is framed anew), what only we may say, and from a peer that is
+/// not trusted also what vendors' proxies say of a client.
+pub(crate) fn onward(
+    asked: &HeaderMap,
+    peer_is_trusted: bool,
+    asker: &Asker<'_>,
+    mut say: impl FnMut(&HeaderName, &HeaderValue),
+) {
     // First, as RFC 9110 7.2 wants it.
-    headers.insert(header::HOST, asker.host.clone());
+    say(&header::HOST, asker.host);
     let named = named(asked);
     for (name, value) in asked {
-        let is_between_two = hop_by_hop(name).is_some() || name == header::EXPECT || name == header::HOST;
+        let is_replaced = hop_by_hop(name).is_some() || REPLACED.contains(name);
         let is_claim = is_ours(name) || (!peer_is_trusted && is_vendors(name));
-        if !is_between_two && !is_claim && !named.contains(name) {
-            headers.append(name.clone(), value.clone());
+        if !is_replaced && !is_claim && !named.contains(name) {
+            say(name, value);
         }
     }
-    set_forwarded(&mut headers, asker);
-    headers
+    say(&FORWARDED_FOR, asker.ip);
+    say(&REAL_IP, asker.ip);
+    say(&FORWARDED_PROTO, &HeaderValue::from_static(asker.proto));
+    say(&FORWARDED_HOST, asker.host);
+    say(&FORWARDED_PORT, &HeaderValue::from(asker.port));
+    say(&header::FORWARDED, &asker.forwarded);
+    say(&REQUEST_ID, asker.request_id);
 }
 
 /// Removes what is between two neighbours only (RFC 9110 7.6.1), and what `Connection` names.
@@ -65,6 +76,12 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
     }
+}
+
+/// Whether the lines of `name` hold `word`, in any case, in their lists.
+pub(crate) fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|found| found.trim().eq_ignore_ascii_case(word))
 }
 
 /// Its place in [`HOP_BY_HOP`].
@@ -103,16 +120,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) host: &'a HeaderValue,
     pub(crate) port: u16,
     pub(crate) forwarded: HeaderValue,
-}
-
-/// Sets the forwarding headers anew.
-fn set_forwarded(headers: &mut HeaderMap, asker: Asker<'_>) {
-    headers.insert(FORWARDED_FOR, asker.ip.clone());
-    headers.insert(REAL_IP, asker.ip.clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(asker.proto));
-    headers.insert(FORWARDED_HOST, asker.host.clone());
-    headers.insert(FORWARDED_PORT, HeaderValue::from(asker.port));
-    headers.insert(header::FORWARDED, asker.forwarded);
+    pub(crate) request_id: &'a HeaderValue,
 }
 
 /// RFC 7239, one hop.

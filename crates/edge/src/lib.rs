@@ -44,6 +44,7 @@ mod route;
 mod run;
 pub mod settings;
 mod shared;
+mod source;
 mod stamp;
 pub mod table;
 mod timers;

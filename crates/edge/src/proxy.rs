@@ -4,11 +4,11 @@
 
 use std::{cell::RefCell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
 use hyper::body::Incoming;
 
 use crate::{
-    body::{EdgeBody, RequestBody, Source, SourceLimits, UpstreamBody},
+    body::{EdgeBody, UpstreamBody},
     conn::{ConnState, Entrance},
     flight::Flight,
     forward, headers,
@@ -19,8 +19,9 @@ use crate::{
     request::{self, Target},
     route::RouteState,
     settings::ClientIp,
+    source::{Source, SourceLimits},
     tunnel::Tunnel,
-    upstream::Reuse,
+    upstream::Answer,
     websocket,
     worker::Worker,
 };
@@ -62,7 +63,7 @@ pub(crate) struct Origin {
 /// What a request comes to.
 pub(crate) enum Outcome {
     /// An upstream's answer, to be passed on.
-    Answer { answer: Response<Incoming>, reuse: Reuse, route: Arc<RouteState> },
+    Answer(Answer, Arc<RouteState>),
     /// The edge's own, complete.
     Own(Response<EdgeBody>),
     /// An upstream that took a WebSocket.
@@ -140,7 +141,7 @@ pub(crate) async fn answer(
     let id = flight.id.clone();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
     let mut answer = match outcome {
-        Ok(Outcome::Answer { answer, reuse, route }) => pass_on(flight, answer, reuse, &route),
+        Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
         Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
         Ok(Outcome::Own(mut answer)) => {
             flight.answered(answer.status().as_u16());
@@ -174,13 +175,8 @@ fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>) -> bool {
 }
 
 /// The upstream's answer, cleaned, with the flight in its body.
-fn pass_on(
-    mut flight: Box<Flight>,
-    answer: Response<Incoming>,
-    reuse: Reuse,
-    route: &RouteState,
-) -> Response<EdgeBody> {
-    let (mut head, body) = answer.into_parts();
+fn pass_on(mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Response<EdgeBody> {
+    let Answer { mut head, connection, home } = answer;
     flight.answered(head.status.as_u16());
     headers::remove_hop_by_hop(&mut head.headers);
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
@@ -190,7 +186,7 @@ fn pass_on(
     if let Some(label) = flight.instance_label() {
         head.headers.insert(headers::INSTANCE, label);
     }
-    let body = UpstreamBody::new(body, flight, reuse, route.route.idle_timeout.0, is_event_stream);
+    let body = UpstreamBody::new(connection, home, flight, route.route.idle_timeout.0, is_event_stream);
     Response::from_parts(head, EdgeBody::Upstream(body))
 }
 
@@ -223,8 +219,8 @@ async fn serve(
         return Box::pin(websocket::open(ctx, flight, &origin, upgrade, &route)).await;
     }
     flight.source = source(ctx, flight, body, &route)?;
-    let (answer, reuse) = forward::send(ctx, flight, &origin, &route).await?;
-    Ok(Outcome::Answer { answer, reuse, route })
+    let answer = forward::send(ctx, flight, &origin, &route).await?;
+    Ok(Outcome::Answer(answer, route))
 }
 
 /// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).
@@ -251,8 +247,9 @@ fn find(ctx: &Ctx, flight: &Flight, host: &HeaderValue) -> Result<(Arc<RouteStat
     Err(page::UNAVAILABLE.into())
 }
 
-/// The request as the upstream gets it, by HTTP/1.1: made anew for each attempt from what the client sent.
-pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, body: RequestBody) -> Request<RequestBody> {
+/// The request's head as the upstream gets it, by HTTP/1.1, written anew for each attempt from what the client sent. What
+/// frames the body, and the empty line, are for the connection to write.
+pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, to: &mut Vec<u8>) {
     let Origin { host, proto } = origin;
     let client = flight.client;
     let ip = if client == ctx.peer { ctx.peer_value.clone() } else { ip_value(client) };
@@ -262,14 +259,23 @@ pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, body: RequestB
         host,
         port: ctx.port(proto),
         forwarded: ctx.forwarded(client, host, proto),
+        request_id: &flight.id,
     };
-    let mut headers = headers::onward(&flight.asked.headers, ctx.state.is_trusted, asker);
-    headers.insert(headers::REQUEST_ID, flight.id.clone());
-    let mut request = Request::new(body);
-    *request.method_mut() = flight.asked.method.clone();
-    *request.uri_mut() = flight.asked.uri.clone();
-    *request.headers_mut() = headers;
-    request
+    let asked = &flight.asked;
+    let path = asked.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [asked.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+        to.extend_from_slice(part.as_bytes());
+    }
+    headers::onward(&asked.headers, ctx.state.is_trusted, &asker, |name, value| {
+        line(to, name, value.as_bytes())
+    });
+}
+
+/// Adds a header line.
+pub(crate) fn line(to: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+        to.extend_from_slice(part);
+    }
 }
 
 /// The request's body, if it has one that may come.

@@ -1,23 +1,24 @@
 //! Opening a WebSocket: over HTTP/1.1 by upgrade (RFC 6455), over HTTP/2 by extended CONNECT (RFC 8441). To the
 //! upstream it is always HTTP/1.1, on a connection of its own.
 
-use std::{rc::Rc, sync::atomic::Ordering::Relaxed, task::Poll, time::Duration};
+use std::{rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, client::conn::http1, upgrade::OnUpgrade};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 
 use crate::{
-    body::{EdgeBody, RequestBody},
+    body::EdgeBody,
     flight::Flight,
     forward::Search,
     page::{self, Page},
     pool::{Class, UpstreamState},
     proxy::{self, Ctx, Origin, Outcome, Refused},
     route::RouteState,
+    source::RequestBody,
     tunnel::Tunnel,
-    upstream::{self, Reuse, Transport},
+    upstream::{self, Answer, Connection, Home, Transport},
 };
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -36,17 +37,12 @@ pub(crate) fn take_upgrade(request: &mut Request<Incoming>) -> Option<Upgrade> {
         let asks = request.method() == Method::CONNECT && protocol.as_str().eq_ignore_ascii_case("websocket");
         return asks.then(|| Upgrade::Http2(hyper::upgrade::on(request)));
     }
-    let names = |name: HeaderName, word: &str| has_word(request.headers(), &name, word);
+    let names = |name: HeaderName, word: &str| crate::headers::has_word(request.headers(), &name, word);
     let asks = request.method() == Method::GET
         && names(header::UPGRADE, "websocket")
         && names(header::CONNECTION, "upgrade")
         && request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
     asks.then_some(Upgrade::Http1)
-}
-
-fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|found| found.trim().eq_ignore_ascii_case(word))
 }
 
 /// Asks the upstream; its refusal is an answer like any other.
@@ -58,23 +54,15 @@ pub(crate) async fn open(
     route: &std::sync::Arc<RouteState>,
 ) -> Result<Outcome, Refused> {
     let (upstream, transport) = dial(ctx, flight).await?;
-    let mut request = proxy::onward(ctx, flight, origin, RequestBody::default());
-    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    request.headers_mut().insert(header::UPGRADE, WEBSOCKET);
-    if matches!(upgrade, Upgrade::Http2(_)) {
-        // Over HTTP/2 there is no key; the upstream's HTTP/1.1 wants one (RFC 8441 5.1).
-        request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key());
-    }
-    let asked = ask(flight, transport, request, route.route.response_header_timeout.0).await;
+    let asked = ask(ctx, flight, origin, transport, &upgrade, route.route.response_header_timeout.0).await;
     let asked = asked.inspect_err(|_| {
         upstream.broken.fetch_add(1, Relaxed);
     })?;
     upstream.requests.fetch_add(1, Relaxed);
     match asked {
-        Asked::No(answer, sender) => {
-            let reuse =
-                Reuse { idle: Rc::clone(&ctx.worker.idle), process: upstream.process, sender, max: 0 };
-            Ok(Outcome::Answer { answer, reuse, route: std::sync::Arc::clone(route) })
+        Asked::No(head, connection) => {
+            let home = Home { idle: Rc::clone(&ctx.worker.idle), process: upstream.process, max: 0 };
+            Ok(Outcome::Answer(Answer { head, connection, home }, std::sync::Arc::clone(route)))
         }
         Asked::Yes { head, transport, early } => Ok(Outcome::Switched(Box::new(Switch {
             head,
@@ -89,7 +77,7 @@ pub(crate) async fn open(
 /// What the upstream said.
 enum Asked {
     Yes { head: http::response::Parts, transport: Transport, early: Bytes },
-    No(Response<Incoming>, upstream::Sender),
+    No(http::response::Parts, Box<Connection>),
 }
 
 async fn dial(ctx: &Ctx, flight: &mut Flight) -> Result<(std::sync::Arc<UpstreamState>, Transport), Page> {
@@ -111,49 +99,37 @@ async fn dial(ctx: &Ctx, flight: &mut Flight) -> Result<(std::sync::Arc<Upstream
     }
 }
 
-/// The connection is driven here, by hand: after a 101 it is taken apart again.
+/// After a 101 the connection is taken apart: what comes then is no HTTP.
 async fn ask(
+    ctx: &Ctx,
     flight: &Flight,
+    origin: &Origin,
     transport: Transport,
-    request: Request<RequestBody>,
+    upgrade: &Upgrade,
     limit: Duration,
 ) -> Result<Asked, Page> {
-    let handshake = http1::handshake(TokioIo::new(transport)).await;
-    let (mut sender, mut connection) = handshake.map_err(|_| page::UPSTREAM_BROKEN)?;
-    let exchange = async {
-        let answer = sender.send_request(request);
-        tokio::pin!(answer);
-        let mut is_over = false;
-        let answer = std::future::poll_fn(|cx| {
-            is_over = is_over || connection.poll_without_shutdown(cx).is_ready();
-            answer.as_mut().poll(cx)
-        });
-        let answer = answer.await.map_err(|_| page::UPSTREAM_BROKEN)?;
-        let is_websocket = answer
-            .headers()
-            .get(header::UPGRADE)
-            .is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok((answer, false));
+    let mut connection = Box::new(Connection::new(transport));
+    connection.begin(&flight.asked, RequestBody::default(), |to| {
+        proxy::onward(ctx, flight, origin, to);
+        proxy::line(to, &header::CONNECTION, b"Upgrade");
+        proxy::line(to, &header::UPGRADE, WEBSOCKET.as_bytes());
+        if matches!(upgrade, Upgrade::Http2(_)) {
+            // Over HTTP/2 there is no key; the upstream's HTTP/1.1 wants one (RFC 8441 5.1).
+            proxy::line(to, &header::SEC_WEBSOCKET_KEY, key().as_bytes());
         }
-        if !is_websocket {
-            return Err(page::UPSTREAM_BROKEN);
-        }
-        std::future::poll_fn(|cx| match is_over {
-            true => Poll::Ready(()),
-            false => connection.poll_without_shutdown(cx).map(|_| ()),
-        })
-        .await;
-        Ok((answer, true))
-    };
-    let (answer, is_open) =
-        crate::timers::within(flight.timers(), limit, exchange).await.ok_or(page::UPSTREAM_TIMEOUT)??;
-    if !is_open {
-        tokio::task::spawn_local(connection);
-        return Ok(Asked::No(answer, sender));
+    });
+    let head = std::future::poll_fn(|cx| connection.poll_head(cx));
+    let head = crate::timers::within(flight.timers(), limit, head).await.ok_or(page::UPSTREAM_TIMEOUT)?;
+    let head = head.map_err(|_| page::UPSTREAM_BROKEN)?;
+    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Asked::No(head, connection));
     }
-    let parts = connection.into_parts();
-    Ok(Asked::Yes { head: answer.into_parts().0, transport: parts.io.into_inner(), early: parts.read_buf })
+    let named = head.headers.get(header::UPGRADE);
+    if !named.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        return Err(page::UPSTREAM_BROKEN);
+    }
+    let (transport, early) = connection.into_parts();
+    Ok(Asked::Yes { head, transport, early })
 }
 
 /// An upstream that said yes.

@@ -20,4 +20,5 @@ mod streams;
 mod support;
 mod switching;
 mod tls;
+mod uploads;
 mod websocket;
