@@ -16,13 +16,13 @@ use tokio::io::AsyncReadExt;
 
 use super::{
     framing::{Framing, Malformed},
-    head,
+    head::{self, Place},
     sending::Sending,
     transport::Transport,
 };
 use crate::source::RequestBody;
 
-/// Bounds: what is read at once; it grows with an answer that fills it.
+/// Bounds: the room for one read.
 const READ_BYTES_MIN: usize = 8 << 10;
 const READ_BYTES_MAX: usize = 128 << 10;
 /// Bound: an answer's head.
@@ -47,7 +47,8 @@ pub(crate) enum Fault {
 pub(crate) struct Connection {
     io: Transport,
     input: BytesMut,
-    read_bytes: usize,
+    places: Vec<Place>,
+    room: Room,
     sending: Sending,
     asked: Method,
     interim: u32,
@@ -61,7 +62,8 @@ impl Connection {
         Self {
             io,
             input: BytesMut::new(),
-            read_bytes: READ_BYTES_MIN,
+            places: Vec::new(),
+            room: Room::default(),
             sending: Sending::default(),
             asked: Method::GET,
             interim: 0,
@@ -80,7 +82,6 @@ impl Connection {
         self.asked = asked.method.clone();
         self.interim = 0;
         self.lives_on = false;
-        self.read_bytes = READ_BYTES_MIN;
         let says_empty = asked.headers.contains_key(http::header::CONTENT_LENGTH);
         self.sending.begin(body, says_empty, head);
     }
@@ -107,7 +108,7 @@ impl Connection {
 
     fn take_head(&mut self) -> Result<Option<Parts>, Fault> {
         while !self.input.is_empty() {
-            let Some(head) = head::take(&mut self.input, &self.asked)? else {
+            let Some(head) = head::take(&mut self.input, &mut self.places, &self.asked)? else {
                 let fits = self.input.len() <= HEAD_BYTES_MAX;
                 return if fits { Ok(None) } else { Err(Malformed("a head of this size").into()) };
             };
@@ -172,13 +173,36 @@ impl Connection {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let awaited = self.framing.left().map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let room = self.read_bytes.max(awaited).min(READ_BYTES_MAX);
-        self.input.reserve(room);
+        // A read that leaves room is known to have emptied the socket, so the next one needs no call to find that out.
+        self.input.reserve(self.room.bytes.max(awaited).min(READ_BYTES_MAX) + 1);
         let read = ready!(pin!(Pin::new(&mut self.io).read_buf(&mut self.input)).poll(cx))?;
-        if read >= self.read_bytes {
-            self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
-        }
+        self.room.was_used(read);
         Poll::Ready(Ok(read))
+    }
+}
+
+/// Room for the next read: it follows what answers need, growing at once and shrinking once two in a row needed less.
+#[derive(Debug)]
+struct Room {
+    bytes: usize,
+    was_too_large: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: READ_BYTES_MIN, was_too_large: false }
+    }
+}
+
+impl Room {
+    fn was_used(&mut self, bytes: usize) {
+        let is_too_large = bytes < self.bytes / 2;
+        if bytes >= self.bytes {
+            self.bytes = (2 * self.bytes).min(READ_BYTES_MAX);
+        } else if is_too_large && self.was_too_large {
+            self.bytes = (self.bytes / 2).max(READ_BYTES_MIN);
+        }
+        self.was_too_large = is_too_large && !self.was_too_large;
     }
 }
 

@@ -12,6 +12,8 @@ use crate::headers::has_word;
 
 /// Bound: lines of a head.
 const LINES_MAX: usize = 100;
+/// Lines that the edge adds on the way to the client, so that the map grows once.
+const ADDED_HEADERS: usize = 4;
 
 /// An answer's head, taken out of what has come.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct Head {
 }
 
 /// Where a line's name and value stand in the head's bytes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     name: (usize, usize),
     value: (usize, usize),
@@ -40,10 +42,14 @@ impl Place {
     }
 }
 
-/// Takes an answer's head out of `input`; `None`: it has not come whole. `asked`: what the answer is to.
-pub(crate) fn take(input: &mut BytesMut, asked: &Method) -> Result<Option<Head>, Malformed> {
+/// Takes an answer's head out of `input`; `None`: it has not come whole. `asked`: what the answer is to; `places`: room
+/// that is used again.
+pub(super) fn take(
+    input: &mut BytesMut,
+    places: &mut Vec<Place>,
+    asked: &Method,
+) -> Result<Option<Head>, Malformed> {
     let mut lines = [const { MaybeUninit::uninit() }; LINES_MAX];
-    let mut places = [Place::default(); LINES_MAX];
     let mut said = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut said, input, &mut lines);
     let length = match parsed {
@@ -51,8 +57,8 @@ pub(crate) fn take(input: &mut BytesMut, asked: &Method) -> Result<Option<Head>,
         Ok(Status::Partial) => return Ok(None),
         Err(_) => return Err(Malformed("the head of the answer")),
     };
-    let count = said.headers.len();
-    said.headers.iter().zip(&mut places).for_each(|(line, place)| *place = Place::of(line, input));
+    places.clear();
+    places.extend(said.headers.iter().map(|line| Place::of(line, input)));
     let is_http_11 = said.version == Some(1);
     let status = said.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed("the status of the answer"))?;
@@ -64,14 +70,14 @@ pub(crate) fn take(input: &mut BytesMut, asked: &Method) -> Result<Option<Head>,
         parts.extensions.insert(reason);
     }
     let bytes = input.split_to(length).freeze();
-    parts.headers = headers(&places[..count], &bytes)?;
+    parts.headers = headers(places, &bytes)?;
     let framing = framing(&parts, asked, is_http_11)?;
     let lives_on = framing != Framing::UntilClose && lives_on(&parts.headers, is_http_11);
     Ok(Some(Head { parts, framing, lives_on }))
 }
 
 pub(super) fn headers(places: &[Place], bytes: &Bytes) -> Result<HeaderMap, Malformed> {
-    let mut headers = HeaderMap::with_capacity(places.len());
+    let mut headers = HeaderMap::with_capacity(places.len() + ADDED_HEADERS);
     for Place { name, value } in places {
         let name = HeaderName::from_bytes(&bytes[name.0..name.1]);
         let value = HeaderValue::from_maybe_shared(bytes.slice(value.0..value.1));
