@@ -4,6 +4,7 @@
 
 use std::{
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::{
     flight::Flight,
     pool::Class,
-    upstream::{Connection, Home},
+    upstream::{Connection, Home, send_rest},
 };
 
 /// An answer of unknown length that lasts longer than this is a stream.
@@ -137,9 +138,13 @@ impl UpstreamBody {
 
     /// All has come.
     fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.home.take_back(connection, self.flight.timer.now());
+        let Some(connection) = self.connection.take() else { return };
+        if connection.owes_body() {
+            let timers = Rc::clone(self.flight.timers());
+            tokio::task::spawn_local(send_rest(connection, self.home.clone(), timers, self.idle));
+            return;
         }
+        self.home.take_back(connection, self.flight.timer.now());
     }
 }
 

@@ -9,7 +9,13 @@ mod head;
 mod sending;
 mod transport;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, task::Context, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::response::Parts;
 use model::ProcessId;
@@ -34,7 +40,7 @@ pub(crate) struct Idle {
 }
 
 /// Where a connection goes once its answer has come whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) idle: Rc<Idle>,
     pub(crate) process: ProcessId,
@@ -61,6 +67,27 @@ impl Home {
             list.push((connection, now_ms));
         }
     }
+}
+
+/// Sends the rest of a request whose answer has ended already: an app may answer first and read on. Ends when nothing
+/// moves for `idle`.
+pub(crate) async fn send_rest(
+    mut connection: Box<Connection>,
+    home: Home,
+    timers: Rc<Timers>,
+    idle: Duration,
+) {
+    let timer = timers.timer();
+    let mut before = None;
+    std::future::poll_fn(|cx| {
+        let (ended, sent) = connection.poll_rest(cx);
+        if before.replace(sent) != Some(sent) {
+            timer.arm(idle);
+        }
+        if timer.expired(cx) { Poll::Ready(()) } else { ended }
+    })
+    .await;
+    home.take_back(connection, timers.now());
 }
 
 impl Idle {

@@ -100,7 +100,7 @@ impl Connection {
             }
             match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}
-                Ok(0) | Err(_) if self.sending.has_begun => return Poll::Ready(Err(Fault::Broken)),
+                Ok(0) | Err(_) if self.sending.sent > 0 => return Poll::Ready(Err(Fault::Broken)),
                 Ok(0) | Err(_) => return Poll::Ready(Err(Fault::Unsent)),
             }
         }
@@ -159,6 +159,19 @@ impl Connection {
     /// Whether the exchange has ended whole and another may begin.
     pub(crate) fn is_free(&self) -> bool {
         self.lives_on && self.is_ended() && self.sending.is_done() && self.input.is_empty()
+    }
+
+    /// Whether the answer has ended before its request, and the upstream still takes that.
+    pub(crate) fn owes_body(&self) -> bool {
+        self.lives_on && self.is_ended() && !self.sending.is_done() && !self.sending.is_cut()
+    }
+
+    /// Sends on; ready once nothing is owed any more. What was sent so far is the measure of progress.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> (Poll<()>, u64) {
+        let failed = self.sending.poll(&mut self.io, cx).is_err();
+        self.lives_on &= !failed;
+        let ended = if self.owes_body() { Poll::Pending } else { Poll::Ready(()) };
+        (ended, self.sending.sent)
     }
 
     /// Whether a free connection is still open, and the upstream has said nothing that nobody asked for.

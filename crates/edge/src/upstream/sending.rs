@@ -22,8 +22,8 @@ pub(super) struct Sending {
     piece: Bytes,
     body: RequestBody,
     rest: Rest,
-    /// Whether a byte of this request has left.
-    pub(super) has_begun: bool,
+    /// Bytes of this request that have left.
+    pub(super) sent: u64,
     /// The upstream takes no more; it may still have an answer.
     is_cut: bool,
 }
@@ -49,7 +49,7 @@ impl Sending {
     pub(super) fn begin(&mut self, body: RequestBody, says_empty: bool, head: impl FnOnce(&mut Vec<u8>)) {
         self.lines.clear();
         self.lines_sent = 0;
-        self.has_begun = false;
+        self.sent = 0;
         head(&mut self.lines);
         self.rest = match (body.is_end_stream(), body.size_hint().exact()) {
             (true, _) => {
@@ -78,7 +78,12 @@ impl Sending {
 
     /// Whether the connection was closed before it took anything.
     pub(super) fn is_refused(&self) -> bool {
-        self.is_cut && !self.has_begun
+        self.is_cut && self.sent == 0
+    }
+
+    /// Whether the upstream takes no more, so that the rest stays unsent.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     fn has_more(&self) -> bool {
@@ -164,7 +169,7 @@ impl Sending {
         } else {
             ready!(io.poll_write_vectored(cx, &[IoSlice::new(lines), IoSlice::new(&self.piece)]))?
         };
-        self.has_begun |= written > 0;
+        self.sent += written as u64;
         let of_lines = written.min(lines.len());
         self.lines_sent += of_lines;
         self.piece.advance(written - of_lines);

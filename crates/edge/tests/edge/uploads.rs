@@ -130,3 +130,37 @@ async fn a_connection_that_owes_a_body_is_not_used_again() {
     read_until(&mut upload, "<1>").await;
     assert_eq!(edge.get("/").await, (200, "<1>".to_owned()), "on a connection of its own");
 }
+
+/// Bad manners, but a whole request: the app has said 202 and stores what comes.
+#[tokio::test]
+async fn an_app_that_answers_first_still_gets_the_body() {
+    let (stored, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let app = App::raw(move |mut stream| {
+        let stored = stored.clone();
+        async move {
+            let head = read_until(&mut stream, "\r\n\r\n").await;
+            let _ = stream.write_all(b"HTTP/1.1 202 Taken\r\nContent-Length: 0\r\n\r\n").await;
+            if head.starts_with("POST") {
+                let mut got = head.split_once("\r\n\r\n").unwrap().1.len();
+                let mut buffer = vec![0; 64 << 10];
+                while got < 200_000 {
+                    match stream.read(&mut buffer).await {
+                        Ok(more @ 1..) => got += more,
+                        Ok(0) | Err(_) => break,
+                    }
+                }
+                stored.send(got).unwrap();
+            }
+        }
+    })
+    .await;
+    let edge = Edge::start(&live(&[&app])).await;
+    edge.ready().await;
+    let mut stream = TcpStream::connect(edge.http).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n").await.unwrap();
+    assert_eq!(status(&read_until(&mut stream, "\r\n\r\n").await), 202);
+    for piece in bytes(200_000).chunks(10_000) {
+        stream.write_all(piece).await.unwrap();
+    }
+    assert_eq!(arrived.recv().await, Some(200_000));
+}
