@@ -23,8 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tally::{Failed, Kind, Tally};
 pub use tally::{Failure, Report};
-use tally::{Kind, Tally};
 
 /// No answer in this time is a failure.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -158,6 +158,11 @@ impl Judge {
         self.shared.tally.open_now()
     }
 
+    /// The clock of [`tally::Failed`]: time since the start of the run.
+    pub fn now(&self) -> Duration {
+        self.shared.began.elapsed()
+    }
+
     /// Answers counted right so far, of all kinds.
     pub fn answered(&self) -> u64 {
         self.shared.tally.answered()
@@ -229,13 +234,7 @@ fn run(shared: Arc<Shared>) {
             }
         };
         if tokio::time::timeout(FINISH_LIMIT, all).await.is_err() {
-            shared.tally.fail(
-                Failure::Timeout,
-                Kind::Short,
-                shared.began,
-                None,
-                "a client did not end".into(),
-            );
+            shared.fail(Failure::Timeout, Kind::Short, shared.began, None, "a client did not end".into());
         }
     });
 }
@@ -258,6 +257,12 @@ impl Shared {
     /// Sleeps, but not past the end of the run.
     async fn pause(&self, time: Duration) {
         let _ = tokio::time::timeout(time, self.until_stopping()).await;
+    }
+
+    /// Counts a failure, now, of a request that began at `began`.
+    fn fail(&self, failure: Failure, kind: Kind, began: Instant, instance: Option<String>, detail: String) {
+        let began = began.duration_since(self.began);
+        self.tally.fail(Failed { failure, kind, began, at: self.began.elapsed(), instance, detail });
     }
 
     /// What must hold of an answer to a request that begins now.

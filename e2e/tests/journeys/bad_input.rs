@@ -10,7 +10,7 @@ use std::{
 
 use testkit::{FakeApp, Load, Mainstay, http, mainstay::Said, wait};
 
-use crate::{SLOW_MIGRATION, judge, serving_fake};
+use crate::{SLOW_MIGRATION, disk::Disk, judge, serving_fake};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -267,26 +267,6 @@ fn without_a_keeper_every_command_says_so() {
         let words = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{command}: {words}");
         assert!(words.contains("error"), "{command}: {words}");
-    }
-}
-
-/// A small disk; unmounted when dropped.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    fn mount(at: &Path, options: &str) -> Self {
-        fs::create_dir_all(at).expect("a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "mainstay-test"]).arg(at);
-        assert!(mount.status().is_ok_and(|status| status.success()), "root can mount");
-        Self(at.to_path_buf())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: what was killed a moment ago may still hold a file.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

@@ -10,7 +10,7 @@ use testkit::{
     wait,
 };
 
-use crate::{judge, kills::at_most, serving_fake};
+use crate::{held::at_most, judge, serving_fake};
 
 /// What the keeper gets in these journeys; 20 s otherwise.
 const WATCHDOG: Duration = Duration::from_secs(5);

@@ -3,13 +3,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use testkit::{
-    Failure, FakeApp, Judge, Load, Mainstay, Report, http,
-    judge::tally::Kind,
+    FakeApp, Load, Mainstay,
     mainstay::processes::{is_alive, kill, parent},
     wait,
 };
 
-use crate::{SLOW_MIGRATION, judge, serving_fake};
+use crate::{
+    SLOW_MIGRATION,
+    held::{Held, at_most},
+    judge, serving_fake,
+};
 
 /// How soon a killed instance is back.
 const BACK_LIMIT: Duration = Duration::from_secs(15);
@@ -174,55 +177,6 @@ fn comes_back(mainstay: &Mainstay, app: &FakeApp, name: &str, old: u32) {
             },
         )
     });
-}
-
-/// What one instance held, by class, as the edge counted it.
-struct Held {
-    http: usize,
-    streams: usize,
-    websockets: usize,
-}
-
-/// What may come to an instance between the look at it and its kill, of each class.
-const BETWEEN: usize = 4;
-
-impl Held {
-    fn by(mainstay: &Mainstay, name: &str) -> Self {
-        let socket = mainstay.run_folder().join("edge/control.sock");
-        let status = http::ask_unix(&socket, "GET", "/status", &[]).expect("the edge answers").json();
-        let pools = status["pools"].as_array().cloned().unwrap_or_default();
-        let upstreams =
-            pools.iter().flat_map(|pool| pool["upstreams"].as_array().cloned().unwrap_or_default());
-        let found: Vec<_> = upstreams.filter(|upstream| upstream["name"] == name).collect();
-        let [upstream] = &found[..] else { panic!("the edge knows {name} once: {status}") };
-        let of = |class: &str| upstream["active"][class].as_u64().expect("a count") as usize;
-        Self { http: of("http"), streams: of("stream"), websockets: of("websocket") }
-    }
-
-    /// What failed is, class by class, no more than `name` held, and nothing of another's.
-    fn at_most_of_it(&self, name: &str, judge: Judge, mainstay: &Mainstay, app: &FakeApp) {
-        let report = at_most(judge, self.http + self.streams + self.websockets + 3 * BETWEEN, mainstay, app);
-        let of_others = report.failures.iter().filter(|f| f.instance.as_ref().is_some_and(|by| by != name));
-        assert_eq!(of_others.count(), 0, "what another instance held failed\n{report}");
-        for (kind, held) in [(Kind::Stream, self.streams), (Kind::Socket, self.websockets)] {
-            let failed = report.failures.iter().filter(|failed| failed.kind == kind).count();
-            assert!(failed <= held + BETWEEN, "{failed} of {kind:?} failed, {held} were held\n{report}");
-        }
-    }
-}
-
-/// Nothing but what was open at the kill may have failed, and nobody was refused.
-pub(crate) fn at_most(judge: Judge, held: usize, mainstay: &Mainstay, app: &FakeApp) -> Report {
-    judge.wait_answers(200);
-    let report = judge.finish(Some(&app.ledger(mainstay)));
-    println!("{report}");
-    assert!(report.failures.len() <= held, "more failed than was held ({held})\n{report}");
-    let never =
-        [Failure::Refused, Failure::WrongAnswer, Failure::LostWrite, Failure::DoubleWrite, Failure::Timeout];
-    for class in never {
-        assert_eq!(report.count(class), 0, "{class:?}\n{report}");
-    }
-    report
 }
 
 #[test]

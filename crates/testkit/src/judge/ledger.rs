@@ -1,22 +1,27 @@
 //! Writes against the ledger: what was acknowledged stands there once, and nothing stands there twice.
 
-use std::{collections::BTreeMap, path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use super::tally::{Failure, Kind, Tally};
+use super::tally::{Failed, Failure, Kind, Tally};
 
 /// Counts lost and doubled writes as failures.
 pub(super) fn check(path: &Path, tally: &Tally) {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let applied = applied(&text);
-    let now = Instant::now();
     for nonce in tally.acknowledged_writes() {
         if !applied.contains_key(nonce.as_str()) {
-            tally.fail(Failure::LostWrite, Kind::Write, now, None, format!("{nonce} was acknowledged"));
+            tally.fail(of_a_write(Failure::LostWrite, format!("{nonce} was acknowledged")));
         }
     }
     for (nonce, by) in applied.iter().filter(|(_, by)| by.len() > 1) {
-        tally.fail(Failure::DoubleWrite, Kind::Write, now, None, format!("{nonce} by {}", by.join(" and ")));
+        tally.fail(of_a_write(Failure::DoubleWrite, format!("{nonce} by {}", by.join(" and "))));
     }
+}
+
+/// The ledger has no clock: when it went wrong is not known.
+fn of_a_write(failure: Failure, detail: String) -> Failed {
+    let unknown = Duration::ZERO;
+    Failed { failure, kind: Kind::Write, began: unknown, at: unknown, instance: None, detail }
 }
 
 /// Nonce to the instances that applied it.

@@ -1,6 +1,9 @@
 //! Clients that ask and wait: short, slow, pausing, writing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, response::Parts};
@@ -105,6 +108,7 @@ fn mixed(nonce: String, turn: usize, answer_bytes_max: usize) -> Asked {
 async fn ask(shared: &Shared, connection: &mut Client, asked: &Asked) -> bool {
     let _open = shared.tally.open(asked.kind);
     let expectation = shared.expectation();
+    let began = Instant::now();
     let answered = connection.ask(asked.request(shared)).await;
     let judged = answered.map_err(|wrong| (None, wrong)).and_then(|(parts, body, took)| {
         let instance = instance(&parts.headers);
@@ -124,7 +128,7 @@ async fn ask(shared: &Shared, connection: &mut Client, asked: &Asked) -> bool {
         Err((instance, (failure, detail))) => {
             connection.hang_up();
             let detail = format!("{} {}: {detail}", asked.method, asked.path);
-            shared.tally.fail(failure, asked.kind, shared.began, instance, detail);
+            shared.fail(failure, asked.kind, began, instance, detail);
             // Without a pause a refused client would fill the table.
             shared.pause(Duration::from_millis(50)).await;
             false

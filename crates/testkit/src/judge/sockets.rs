@@ -9,7 +9,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    ANSWER_TIMEOUT, Shared,
+    Shared,
     client::{Stream, Wrong, connect},
     tally::{Failure, Kind},
 };
@@ -32,6 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
     shared.pause(EVERY * client as u32 / 5).await;
     while !shared.is_stopping() {
         let open = shared.tally.open(Kind::Socket);
+        let began = std::time::Instant::now();
         let mut by = None;
         match talk(&shared, client, &mut by).await {
             Ok(End::Own) => {}
@@ -39,9 +40,9 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
             Ok(End::Closed(code)) => {
                 shared.tally.closed(client, code);
                 let detail = format!("closed with {code}");
-                shared.tally.fail(Failure::WrongClose, Kind::Socket, shared.began, by, detail);
+                shared.fail(Failure::WrongClose, Kind::Socket, began, by, detail);
             }
-            Err((failure, detail)) => shared.tally.fail(failure, Kind::Socket, shared.began, by, detail),
+            Err((failure, detail)) => shared.fail(failure, Kind::Socket, began, by, detail),
         }
         drop(open);
         shared.pause(shared.load.websocket_back).await;
@@ -50,7 +51,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
 
 async fn talk(shared: &Shared, client: usize, by: &mut Option<String>) -> Result<End, Wrong> {
     let mut socket = open(shared, client).await?;
-    let hello = receive(&mut socket).await?;
+    let hello = receive(shared, &mut socket).await?;
     match &hello {
         Message::Text(text) => *by = text.split(' ').nth(2).map(str::to_owned),
         Message::Close(frame) => return Ok(End::Closed(code(frame.as_ref()))),
@@ -65,9 +66,9 @@ async fn talk(shared: &Shared, client: usize, by: &mut Option<String>) -> Result
         let nonce = shared.nonce();
         if let Err(error) = socket.send(Message::Text(nonce.clone().into())).await {
             // The other side may have closed while we wrote: what it said last decides.
-            return last_word(&mut socket, error).await;
+            return last_word(shared, &mut socket, error).await;
         }
-        match receive(&mut socket).await? {
+        match receive(shared, &mut socket).await? {
             Message::Text(text) if text.as_str() == nonce => {
                 shared.tally.right(Kind::Socket, by.as_deref().unwrap_or_default(), began.elapsed());
             }
@@ -96,7 +97,7 @@ async fn open(shared: &Shared, client: usize) -> Result<Socket, Wrong> {
     let request = format!("ws://{}/ws", shared.target.host)
         .into_client_request()
         .map_err(|error| (Failure::WrongAnswer, error.to_string()))?;
-    match tokio::time::timeout(ANSWER_TIMEOUT, client_async(request, stream)).await {
+    match tokio::time::timeout(shared.target.patience, client_async(request, stream)).await {
         Err(_) => Err((Failure::Timeout, "no upgrade".into())),
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(Error::Http(response))) => {
@@ -106,8 +107,8 @@ async fn open(shared: &Shared, client: usize) -> Result<Socket, Wrong> {
     }
 }
 
-async fn receive(socket: &mut Socket) -> Result<Message, Wrong> {
-    tokio::time::timeout(ANSWER_TIMEOUT, receive_any(socket))
+async fn receive(shared: &Shared, socket: &mut Socket) -> Result<Message, Wrong> {
+    tokio::time::timeout(shared.target.patience, receive_any(socket))
         .await
         .unwrap_or_else(|_| Err((Failure::Timeout, "no message".into())))
 }
@@ -123,8 +124,8 @@ async fn receive_any(socket: &mut Socket) -> Result<Message, Wrong> {
     }
 }
 
-async fn last_word(socket: &mut Socket, error: Error) -> Result<End, Wrong> {
-    match receive(socket).await {
+async fn last_word(shared: &Shared, socket: &mut Socket, error: Error) -> Result<End, Wrong> {
+    match receive(shared, socket).await {
         Ok(Message::Close(frame)) => Ok(End::Closed(code(frame.as_ref()))),
         _ => Err((Failure::WrongClose, error.to_string())),
     }

@@ -28,7 +28,7 @@ pub(super) async fn run(shared: Arc<Shared>, client: usize) {
             Ok(by) => shared.tally.right(Kind::Stream, &by, began.elapsed()),
             Err((by, (failure, detail))) => {
                 let detail = format!("{detail}, open for {:.1} s", began.elapsed().as_secs_f64());
-                shared.tally.fail(failure, Kind::Stream, shared.began, by, detail);
+                shared.fail(failure, Kind::Stream, began, by, detail);
                 shared.pause(Duration::from_millis(100)).await;
             }
         }

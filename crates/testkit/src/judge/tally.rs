@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The classes of failure. Nothing else ends a request but a right answer or the judge's own abort.
@@ -54,7 +54,9 @@ pub enum Kind {
 pub struct Failed {
     pub failure: Failure,
     pub kind: Kind,
-    /// Since the start of the run.
+    /// When its request began (a stream, a WebSocket: was opened), since the start of the run.
+    pub began: Duration,
+    /// When it broke, since the start of the run.
     pub at: Duration,
     /// The instance that held it, where its name was seen.
     pub instance: Option<String>,
@@ -121,15 +123,8 @@ impl Tally {
         *self.counts().closes.entry(code).or_default().entry(client).or_default() += 1;
     }
 
-    pub(super) fn fail(
-        &self,
-        failure: Failure,
-        kind: Kind,
-        began: Instant,
-        instance: Option<String>,
-        detail: String,
-    ) {
-        self.counts().failures.push(Failed { failure, kind, at: began.elapsed(), instance, detail });
+    pub(super) fn fail(&self, failed: Failed) {
+        self.counts().failures.push(failed);
     }
 
     pub(super) fn open_now(&self) -> usize {
@@ -229,10 +224,10 @@ impl fmt::Display for Report {
         }
         for failed in self.failures.iter().take(12) {
             let instance = failed.instance.as_deref().unwrap_or("instance unknown");
-            let at = failed.at.as_secs_f64();
+            let (began, at) = (failed.began.as_secs_f64(), failed.at.as_secs_f64());
             writeln!(
                 f,
-                "      {at:>7.3} s {:?} of {:?}, {instance}: {}",
+                "      {at:>7.3} s {:?} of {:?}, begun at {began:.3} s, {instance}: {}",
                 failed.failure, failed.kind, failed.detail
             )?;
         }

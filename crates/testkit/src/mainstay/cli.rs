@@ -131,6 +131,12 @@ impl Running {
         self.out().lines().any(|line| entered(line).unwrap_or(false))
     }
 
+    /// # Panics
+    /// When it is no child of this process.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("own child").is_some()
+    }
+
     /// Returns when `phase` was entered (needs `--json`).
     ///
     /// # Panics
