@@ -14,7 +14,8 @@ use crate::{
     world::World,
 };
 
-/// The releases to remove, oldest first: beyond `keep` or beyond `bytes_max` of those that nothing needs. Pure.
+/// The releases to remove, oldest first: beyond `keep` or beyond `bytes_max` of those that nothing needs. Good ones are kept
+/// before those that failed: nobody returns to one of these. Pure.
 pub(crate) fn surplus(
     releases: &BTreeMap<ReleaseNumber, ReleaseRecord>,
     needed: &BTreeSet<ReleaseNumber>,
@@ -24,7 +25,9 @@ pub(crate) fn surplus(
     let mut bytes: u64 = releases.iter().filter(|(n, _)| needed.contains(n)).map(|(_, r)| r.bytes).sum();
     let mut kept = 0;
     let mut surplus = Vec::new();
-    for (number, record) in releases.iter().rev().filter(|(n, _)| !needed.contains(n)) {
+    let mut unneeded: Vec<_> = releases.iter().rev().filter(|(n, _)| !needed.contains(n)).collect();
+    unneeded.sort_by_key(|(_, record)| record.fate == Fate::Failed);
+    for (number, record) in unneeded {
         // One that is being staged belongs to the run that stages it.
         if record.fate == Fate::Staging {
             continue;
@@ -36,7 +39,7 @@ pub(crate) fn surplus(
             surplus.push(*number);
         }
     }
-    surplus.reverse();
+    surplus.sort();
     surplus
 }
 

@@ -174,12 +174,17 @@ impl State {
     /// The release that a rollback without a number means: the newest stable one from before the one that serves, so
     /// that a second rollback never leads forward again.
     pub(crate) fn last_stable_before(&self, serving: Option<ReleaseNumber>) -> Option<ReleaseNumber> {
-        self.stable.iter().rev().copied().find(|release| serving.is_none_or(|serving| *release < serving))
+        self.kept_stable().find(|release| serving.is_none_or(|serving| *release < serving))
     }
 
     /// The stable release to fall back to where what serves does not come up.
     pub(crate) fn other_stable(&self) -> Option<ReleaseNumber> {
-        self.stable.iter().rev().copied().find(|release| Some(*release) != self.serving)
+        self.kept_stable().find(|release| Some(*release) != self.serving)
+    }
+
+    /// Newest first; a stable release may have been pruned since, and nobody can return to that.
+    fn kept_stable(&self) -> impl Iterator<Item = ReleaseNumber> {
+        self.stable.iter().rev().copied().filter(|release| self.releases.contains_key(release))
     }
 
     /// How many instances of a service are wanted under this manifest.

@@ -234,6 +234,34 @@ async fn old_releases_are_pruned_but_never_one_that_could_be_needed() {
     rig.check(&shop).await;
 }
 
+/// A way back that is gone is not offered, and what failed pushes no good release out.
+#[tokio::test(start_paused = true)]
+async fn failed_releases_are_pruned_before_good_ones_and_a_rollback_names_none_that_is_gone() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    for n in 1..=4 {
+        rig.deploy(&manifest(&shop, "good"), &format!("release {n}")).await;
+        rig.settled(&shop).await;
+    }
+    for n in 5..=8 {
+        assert_eq!(rig.deploy(&manifest(&shop, "throws"), &format!("release {n}")).await.outcome, Outcome::Aborted);
+        rig.settled(&shop).await;
+    }
+    rig.deploy(&manifest(&shop, "good"), "release 9").await;
+    rig.settled(&shop).await;
+    sleep(Duration::from_secs(5)).await;
+    let releases = rig.handle(&shop).releases().await.unwrap();
+    let numbers: Vec<u64> = releases.iter().map(|r| r.number.0).collect();
+    // 9 serves and 4 is where a rollback goes; two more are kept, and they are good ones.
+    assert_eq!(numbers, [9, 4, 3, 2]);
+    for back in [4, 3, 2] {
+        assert_eq!(rig.rollback(&shop, None).await.serving, Some(back));
+        rig.settled(&shop).await;
+    }
+    let refused = rig.handle(&shop).rollback(Default::default(), caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "no-stable-release", "1 is gone: {refused:?}");
+    rig.check(&shop).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_app_is_told_that_it_drains_only_when_the_bake_has_ended() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
