@@ -39,7 +39,7 @@ use crate::{
     scene::Scene,
     schedules::Following,
     settings::Settings,
-    state::{Books, Group, LeavingStage},
+    state::{Books, Group, Leaving, LeavingStage, State},
     status,
     world::{PoolId, World},
 };
@@ -390,6 +390,7 @@ impl<W: World> Actor<W> {
 
     /// Starts a retirement for every group that drains and has none.
     pub(crate) fn retire_what_drains(&mut self) {
+        self.let_go_of_what_nobody_bakes();
         for leaving in &self.at.books.read().leaving {
             let pool = leaving.group.pool();
             if leaving.stage == LeavingStage::Warm || !self.retiring.insert(pool) {
@@ -400,6 +401,17 @@ impl<W: World> Actor<W> {
                 let line = retire::retire(&at, &group).await;
                 Done::Retired { group, deploy, line }
             });
+        }
+    }
+
+    /// A full disk may have kept the end of a bake out of the books: without a run nobody returns to what is warm.
+    fn let_go_of_what_nobody_bakes(&self) {
+        let is_warm = |leaving: &Leaving| leaving.stage == LeavingStage::Warm;
+        if !matches!(self.lock, Lock::Free) || !self.at.books.read().leaving.iter().any(is_warm) {
+            return;
+        }
+        if let Err(error) = self.at.books.change(State::let_go_of_all) {
+            tracing::warn!(site = %self.at.site, %error, "An old release stays warm until the books can be written.");
         }
     }
 
@@ -440,6 +452,7 @@ impl<W: World> Actor<W> {
             return;
         }
         self.reconciling = true;
+        self.retire_what_drains();
         let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
         self.jobs.spawn(async move {
             let addresses = open::reconcile(&at, known).await;

@@ -289,6 +289,13 @@ impl State {
         }
     }
 
+    /// No bake is at work: whatever is warm drains.
+    pub(crate) fn let_go_of_all(&mut self) {
+        for leaving in self.leaving.iter_mut().filter(|l| l.stage == LeavingStage::Warm) {
+            leaving.stage = LeavingStage::Draining;
+        }
+    }
+
     pub(crate) fn mark_stable(&mut self, release: ReleaseNumber) {
         self.stable.retain(|r| *r != release);
         self.stable.push(release);

@@ -243,7 +243,10 @@ async fn failed_releases_are_pruned_before_good_ones_and_a_rollback_names_none_t
         rig.settled(&shop).await;
     }
     for n in 5..=8 {
-        assert_eq!(rig.deploy(&manifest(&shop, "throws"), &format!("release {n}")).await.outcome, Outcome::Aborted);
+        assert_eq!(
+            rig.deploy(&manifest(&shop, "throws"), &format!("release {n}")).await.outcome,
+            Outcome::Aborted
+        );
         rig.settled(&shop).await;
     }
     rig.deploy(&manifest(&shop, "good"), "release 9").await;

@@ -252,6 +252,28 @@ async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_old_release_that_a_full_disk_kept_warm_goes_when_there_is_room_again() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let mut next = manifest(&shop, "good");
+    next.deploy.bake_time = Span::secs(60);
+    let started = rig.begin(&next, "two").await.unwrap();
+    while rig.serving(&shop).await != Some(2) {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let root = rig.release_dir(&shop, 2).parent().unwrap().parent().unwrap().to_owned();
+    std::fs::create_dir_all(root.join("state.json.new/in-the-way")).unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Served);
+    sleep(Duration::from_secs(10)).await;
+    assert!(rig.machine.lock().stopped.is_empty(), "the books still say that it may be returned to");
+    std::fs::remove_dir_all(root.join("state.json.new")).unwrap();
+    sleep(Duration::from_secs(10)).await;
+    rig.settled(&shop).await;
+    assert!(rig.machine.lock().stopped.iter().any(|name| name.to_string() == "web.1.1"));
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_switch_whose_answer_is_lost_is_what_the_edge_says_it_is() {
     for (lost, refused, expected) in [(1, 0, Outcome::Served), (0, 1, Outcome::Aborted)] {
         let (rig, shop) = (Rig::new().await, site("shop/production"));

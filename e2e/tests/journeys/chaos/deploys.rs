@@ -1,6 +1,6 @@
 //! The deploys that go on, and the aimed half of the kills: each deploy comes by a place where a process dies by itself.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Mutex, time::Duration};
 
 use testkit::{
     FakeApp,
@@ -21,14 +21,16 @@ enum Kind {
     FailsToMigrate,
     ThrowsAtBoot,
     Answers500,
+    /// One of its instances, in its bake.
+    FallsIll,
     /// In this phase.
     Cancelled(&'static str),
     Rollback,
 }
 
-use Kind::{Answers500, Cancelled, FailsToMigrate, Good, Migrates, Rollback, ThrowsAtBoot};
+use Kind::{Answers500, Cancelled, FailsToMigrate, FallsIll, Good, Migrates, Rollback, ThrowsAtBoot};
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Good,
     Good,
     Good,
@@ -37,6 +39,7 @@ const KINDS: [Kind; 11] = [
     FailsToMigrate,
     ThrowsAtBoot,
     Answers500,
+    FallsIll,
     Cancelled("gate"),
     Cancelled("bake"),
     Rollback,
@@ -48,6 +51,7 @@ impl Kind {
         match (self, cell) {
             (Rollback, "deploy-stage" | "deploy-migrate") => false,
             (Good | Migrates, _) | (Rollback, _) => true,
+            (FallsIll, "deploy-switch" | "deploy-bake") => true,
             (_, "deploy-switch" | "deploy-bake" | "deploy-drain" | "deploy-stop" | "deploy-commit") => false,
             (FailsToMigrate, "deploy-start" | "deploy-gate") | (ThrowsAtBoot, "deploy-gate") => false,
             _ => true,
@@ -59,6 +63,7 @@ impl Kind {
         match self {
             Good | Migrates | Rollback => &[0],
             FailsToMigrate | ThrowsAtBoot | Answers500 => &[4],
+            FallsIll => &[3],
             // Asked a moment too late it is done.
             Cancelled(_) => &[0, 3, 4],
         }
@@ -105,29 +110,24 @@ pub(super) fn go_on(world: &World, mut dice: fastrand::Rng, coverage: &Mutex<Cov
 impl Deploys<'_> {
     fn one(&mut self, aim: &mut Aim) {
         let world = self.world;
-        let calm = world.calm();
-        let was_armed = aim.armed;
+        let (calm, was_armed) = (world.calm(), aim.armed);
         let before = world.serving();
-        let can_return = world.status().is_some_and(|s| s["last_stable"].is_u64() && before > 2);
-        let kind = self.bag.draw(|kind| kind.reaches(aim.cell) && (can_return || kind != Rollback));
+        let kind = self.bag.draw(|kind| kind.reaches(aim.cell));
         world.judge.expect_any();
         if !aim.from_start {
             self.arm(aim);
         }
         let running = self.start(kind);
         let said = self.attend(running, kind, aim);
+        self.cure();
         let serving = self.settled(&said);
         *self.ends.entry((kind, said.code)).or_default() += 1;
-        let moved = serving != before;
-        assert_eq!(
-            moved,
-            said.code == 0,
-            "{kind:?}: {before} before, now {serving}, aimed at {}\n{said}",
-            aim.cell
-        );
+        let told = format!("{kind:?}: {before} before, now {serving}, aimed at {}\n{said}", aim.cell);
+        assert_eq!(serving != before, said.code == 0, "the exit code says what serves; {told}");
         let nobody_died = !was_armed && (!aim.armed || world.mainstay().is_deadly(aim.cell));
         if nobody_died && calm.is_some() && calm == world.calm() {
-            assert!(kind.ends().contains(&said.code), "{kind:?} with nothing in its way\n{said}");
+            let nowhere_to_go = kind == Rollback && said.all().contains("no-stable-release");
+            assert!(nowhere_to_go || kind.ends().contains(&said.code), "nothing was in its way; {told}");
         }
         world.judge.expect_release(serving);
         world.judge.wait_answers(30);
@@ -154,6 +154,7 @@ impl Deploys<'_> {
         let app = match kind {
             ThrowsAtBoot => app.env("FAKE_BOOT", "throw"),
             Answers500 => app.env("FAKE_STATUS", "500").deploy("health_timeout", "\"3s\""),
+            FallsIll => app.env("FAKE_SICK", ILLNESS).deploy("bake_time", "\"10s\""),
             Cancelled(_) => app.env("FAKE_READY_AFTER_MS", "1500").deploy("bake_time", "\"4s\""),
             _ => app,
         };
@@ -166,21 +167,43 @@ impl Deploys<'_> {
 
     /// To its end; does on the way what is due in a phase.
     fn attend(&self, mut running: Running, kind: Kind, aim: &mut Aim) -> Said {
-        let mut cancelled = false;
+        let mut done = false;
         while !running.has_ended() {
             if running.has_entered("start") {
                 self.arm(aim);
             }
-            if let Cancelled(phase) = kind
-                && !cancelled
-                && running.has_entered(phase)
-            {
-                cancelled = true;
-                self.say(&["cancel"]);
+            match kind {
+                Cancelled(phase) if !done && running.has_entered(phase) => {
+                    done = true;
+                    self.say(&["cancel"]);
+                }
+                FallsIll if !done && running.has_entered("bake") => done = self.make_ill(),
+                _ => {}
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         running.wait()
+    }
+
+    /// One instance of what bakes; the other one takes its requests. `false`: status does not name it yet.
+    fn make_ill(&self) -> bool {
+        let Some(status) = self.world.status() else { return false };
+        let services = status["services"].as_array().cloned().unwrap_or_default();
+        let live = services.iter().find(|service| service["state"] == "live");
+        let Some(name) = live.and_then(|live| live["instances"][0]["name"].as_str()) else { return false };
+        std::fs::write(self.state().join(format!("ill-{name}")), "unready").is_ok()
+    }
+
+    /// However it ended: an instance that serves after all must be whole again.
+    fn cure(&self) {
+        let files = std::fs::read_dir(self.state()).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with("ill-")) {
+            std::fs::remove_file(file.path()).expect("what this journey wrote");
+        }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.world.mainstay().shared(&self.app.site()).join("state")
     }
 
     /// The release that serves once nothing is under way: a dead keeper's deploy is ended by the next one.
@@ -208,6 +231,9 @@ impl Deploys<'_> {
         println!("    {:>8.3} s  {} -> {}", self.world.judge.now().as_secs_f64(), said.words, said.code);
     }
 }
+
+/// Of each instance, a file of its own.
+const ILLNESS: &str = "{shared_dir}/state/ill-{instance}";
 
 /// By a rename: a disk that fills in between leaves the schema as it was.
 const MOVE: &str = "echo $TO > $STATE/schema.new && mv $STATE/schema.new $STATE/schema";

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::held::{Held, edge_status};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     KillKeeper,
     KillEdge,
@@ -77,7 +77,7 @@ pub(super) fn strike(
     if !is_root() {
         println!("only root fills a disk and slows it down; not shown in this run");
     }
-    let (kinds, mut struck) = (all.len(), 0);
+    let (kinds, mut struck, mut slowest) = (all.len(), 0, (Duration::ZERO, None));
     let mut bag = Bag::new(all, dice);
     while !world.is_over() && !world.is_late() && !(struck >= kinds && is_done()) {
         world.let_pass(Duration::from_millis(bag.dice.u64(500..2500)));
@@ -85,9 +85,9 @@ pub(super) fn strike(
         let _struck = world.striking();
         hit(kind, world, &mut bag.dice, coverage);
         struck += 1;
-        world.wait_until_whole(&format!("{kind:?}"));
+        slowest = slowest.max((world.wait_until_whole(&format!("{kind:?}")), Some(kind)));
     }
-    println!("    {struck} faults at random");
+    println!("    {struck} faults at random; the longest way back took {slowest:?}");
 }
 
 fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Coverage>) {
@@ -98,7 +98,7 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
         KillInstance => kill_instance(world, dice, "", |app| app),
         KillShim => kill_instance(world, dice, "shim of ", |app| parent(app).unwrap_or(app)),
         KillUp => kill_up(world),
-        HangKeeper => hang(world, "keeper", world.mainstay().keeper_pid(), Vec::new()),
+        HangKeeper => hang_keeper(world),
         HangEdge => hang_edge(world),
         PauseInstance => {
             let (name, pid) = an_instance(world, dice);
@@ -108,7 +108,10 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
             let (name, pid) = an_instance(world, dice);
             pause(world, &format!("shim of {name}"), parent(pid).unwrap_or(pid));
         }
-        PauseUp => pause(world, "`mainstay up`", world.mainstay().up_pid()),
+        PauseUp => {
+            let up = world.mainstay().up_pid();
+            pause(world, "`mainstay up`", up);
+        }
         FullDisk => fill_disk(world),
         SlowFsync => slow_down(world),
     }
@@ -134,8 +137,7 @@ fn kill_keeper(world: &World, coverage: &Mutex<Coverage>) {
     if let Some(phase) = phase {
         coverage.lock().expect("no panic holds it").hit_by_chance(&phase);
     }
-    let another = || world.machine().is_some_and(|machine| machine["keeper"]["pid"] != keeper);
-    wait::until("another keeper answers", BACK_LIMIT, another);
+    another_keeper(world, keeper);
 }
 
 fn kill_edge(world: &World, what: &str, hit: impl FnOnce(u32) -> u32) {
@@ -178,10 +180,23 @@ fn kill_instance(world: &World, dice: &mut fastrand::Rng, of: &str, hit: impl Fn
         kill(pid);
         wait::until(&format!("{name} is gone"), BACK_LIMIT, || !is_alive(app));
     });
-    wait::until(&format!("status does not name the dead process of {name}"), BACK_LIMIT, || {
-        let status = world.status().unwrap_or_default();
-        status["services"].is_array() && !status["services"].to_string().contains(&format!("\"pid\":{app},"))
+    wait::until(&format!("status says what became of {name}"), BACK_LIMIT, || {
+        says_what_became(world, &name, app)
     });
+}
+
+/// The dead process is nowhere; an instance that follows it was restarted, and how the one before ended is told.
+fn says_what_became(world: &World, name: &str, dead: u32) -> bool {
+    let Some(status) = world.status() else { return false };
+    let services = status["services"].as_array().cloned().unwrap_or_default();
+    let all =
+        services.iter().flat_map(|service| service["instances"].as_array().cloned().unwrap_or_default());
+    all.filter(|instance| instance["name"] == name).all(|instance| {
+        let is_another = instance["pid"].as_u64() != Some(u64::from(dead));
+        let is_told =
+            instance["last_exit"].is_string() && instance["restarts"].as_u64().is_some_and(|n| n > 0);
+        is_another && (is_told || instance["state"] == "stopping" || instance["state"] == "stopped")
+    })
 }
 
 fn kill_up(world: &World) {
@@ -199,6 +214,22 @@ fn hang(world: &World, what: &str, pid: u32, allows: Vec<Allowance>) {
     during(world, format!("stop of the {what} until it is replaced"), allows, || {
         signal(pid, Signal::STOP);
         wait::until(&format!("the stopped {what} is ended"), BACK_LIMIT, || !is_alive(pid));
+    });
+}
+
+fn hang_keeper(world: &World) {
+    let keeper = world.mainstay().keeper_pid();
+    hang(world, "keeper", keeper, Vec::new());
+    another_keeper(world, keeper);
+}
+
+/// Status says that there is another one, and that it was not the first.
+fn another_keeper(world: &World, keeper: u32) {
+    wait::until("status counts the restart of the keeper", BACK_LIMIT, || {
+        world.machine().is_some_and(|machine| {
+            machine["keeper"]["pid"] != keeper
+                && machine["keeper"]["restarts"].as_u64().is_some_and(|n| n > 0)
+        })
     });
 }
 

@@ -93,14 +93,24 @@ impl World {
         wait::value("the release that serves", BACK_LIMIT, || self.status()?["serving"].as_u64())
     }
 
+    /// Nothing is left of what does not serve; what is left is the message otherwise.
+    fn wait_until_settled(&self) {
+        let (mut seen, began) = (Value::Null, Instant::now());
+        while seen["services"].as_array().is_none_or(|services| services.len() != 1) {
+            assert!(began.elapsed() < BACK_LIMIT * 2, "left over: {seen:#}");
+            std::thread::sleep(Duration::from_millis(20));
+            seen = self.status().unwrap_or_default();
+        }
+    }
+
     /// Everything that should run runs and is ready; what is broken is the message otherwise.
-    pub(super) fn wait_until_whole(&self, after: &str) {
-        let mut seen = Value::Null;
-        let deadline = Instant::now() + BACK_LIMIT;
+    pub(super) fn wait_until_whole(&self, after: &str) -> Duration {
+        let (mut seen, began) = (Value::Null, Instant::now());
         while !self.is_whole(&mut seen) {
-            assert!(Instant::now() < deadline, "not whole {BACK_LIMIT:?} after {after}: {seen:#}");
+            assert!(began.elapsed() < BACK_LIMIT, "not whole {BACK_LIMIT:?} after {after}: {seen:#}");
             std::thread::sleep(Duration::from_millis(20));
         }
+        began.elapsed()
     }
 
     fn is_whole(&self, seen: &mut Value) -> bool {
@@ -177,10 +187,7 @@ impl World {
     /// Back in full, then the judge's word: nothing failed but what a dead process held.
     pub(super) fn verdict(self, seed: u64) {
         self.wait_until_whole("the end");
-        wait::until("what does not serve is gone", BACK_LIMIT * 2, || {
-            let status = self.status().unwrap_or_default();
-            status["services"].as_array().is_some_and(|services| services.len() == 1)
-        });
+        self.wait_until_settled();
         self.judge.wait_answers(200);
         let account = self.account();
         let report = self.judge.finish(Some(&self.ledger));
