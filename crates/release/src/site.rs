@@ -338,24 +338,28 @@ impl<W: World> Actor<W> {
             }
             self.schedules = Some(schedules);
         }
-        self.retire_what_drains();
         if let Some(unfinished) = opened.unfinished {
-            self.resumed = true;
-            self.lock = Lock::Held(Box::new(Held {
-                task: unfinished.run.task.clone(),
-                caller: unfinished.caller,
-                since: unfinished.since,
-                log: Arc::clone(&unfinished.run.log),
-                cancel: unfinished.run.cancel.clone(),
-            }));
-            self.jobs
-                .spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
-            return;
+            self.take_up(unfinished);
         }
+        // Once it is known whether a run is in flight: what is warm for its bake stays warm.
+        self.retire_what_drains();
         if opened.started {
             let at = Arc::clone(&self.at);
             self.jobs.spawn(async move { Done::CameUp(open::comes_up(&at).await) });
         }
+    }
+
+    /// A run that another keeper began has the lock again.
+    fn take_up(&mut self, unfinished: open::Unfinished<W>) {
+        self.resumed = true;
+        self.lock = Lock::Held(Box::new(Held {
+            task: unfinished.run.task.clone(),
+            caller: unfinished.caller,
+            since: unfinished.since,
+            log: Arc::clone(&unfinished.run.log),
+            cancel: unfinished.run.cancel.clone(),
+        }));
+        self.jobs.spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
     }
 
     /// The run that held the lock has ended.
