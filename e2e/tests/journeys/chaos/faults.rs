@@ -79,7 +79,8 @@ pub(super) fn strike(
     }
     let (kinds, mut struck, mut slowest) = (all.len(), 0, (Duration::ZERO, None));
     let mut bag = Bag::new(all, dice);
-    while !world.is_over() && !world.is_late() && !(struck >= kinds && is_done()) {
+    let has_struck_all = |struck| struck >= kinds && is_done();
+    while !(world.is_over() || world.is_late() || has_struck_all(struck)) {
         world.let_pass(Duration::from_millis(bag.dice.u64(500..2500)));
         let kind = bag.draw(|_| true);
         let _struck = world.striking();
