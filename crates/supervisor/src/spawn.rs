@@ -135,14 +135,15 @@ impl Supervisor {
 
     /// What this machine does not give, in sentences for `status`; empty: nothing is missing.
     pub fn lost_abilities(&self) -> Vec<String> {
+        let mut lost = crate::sandbox::lost();
         let Some(tree) = &self.inner.tree else {
-            return vec![
+            lost.push(
                 "no writable cgroup v2 tree: memory and task limits are not enforced, and memory is counted by \
                  processes"
                     .to_owned(),
-            ];
+            );
+            return lost;
         };
-        let mut lost = Vec::new();
         if !tree.has("memory") {
             lost.push(
                 "the cgroup v2 tree has no memory controller: memory limits are not enforced".to_owned(),

@@ -33,7 +33,7 @@ fn answer_all(refusals: &Refusals) -> Vec<i64> {
         let mut fds = [rustix::event::PollFd::new(refusals, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut fds, None).expect("polled");
         match refusals.take() {
-            Ok(refusal) => all.push(refusal.number),
+            Ok(refusal) => all.extend(refusal.map(|refusal| refusal.number)),
             Err(_) => return all,
         }
     }

@@ -178,6 +178,7 @@ pub(crate) async fn start(
         notify: true,
         fds: listeners.fds.clone(),
         limits: Limits { nofile: 1 << 20, ..Limits::default() },
+        sandbox: None,
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
