@@ -29,11 +29,14 @@ const EVERYBODYS: [&str; 11] = [
     "/proc",
 ];
 
+/// Of the shim that opens it, which is the one that [`crate::Program::Own`] runs, wherever its file lies by now.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
 /// What holds the processes of one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enclosure {
     pub sandbox: Sandbox,
-    /// `None`: it reads whatever its account may.
+    /// All that it reads, beside its own executable; then it has no devices either. `None`: whatever its account may read.
     pub read: Option<Vec<PathBuf>>,
     /// Its own, beside its socket's folder, its temporary one and [`Sandbox::write`].
     pub write: Vec<PathBuf>,
@@ -66,10 +69,13 @@ impl Enclosure {
 
     /// Around a process that has `own` folders.
     pub(crate) fn around(&self, own: &[PathBuf]) -> Confinement {
-        let read = self.read.clone().unwrap_or_else(|| vec!["/".into()]);
         let asked: Vec<PathBuf> = self.sandbox.write.iter().map(PathBuf::from).collect();
-        let everybodys = EVERYBODYS.iter().map(PathBuf::from);
-        let write = own.iter().chain(&self.write).chain(&asked).cloned().chain(everybodys).collect();
+        let (read, devices) = match &self.read {
+            None => (vec!["/".into()], EVERYBODYS.as_slice()),
+            Some(read) => (read.iter().cloned().chain([OWN_EXECUTABLE.into()]).collect(), [].as_slice()),
+        };
+        let devices = devices.iter().map(PathBuf::from);
+        let write = own.iter().chain(&self.write).chain(&asked).cloned().chain(devices).collect();
         Confinement {
             files: self.sandbox.landlock.then_some(Reach { read, write, asked }),
             seccomp: self.sandbox.seccomp,

@@ -133,6 +133,12 @@ impl Supervisor {
         self.inner.tree.is_some()
     }
 
+    /// The controllers of limits that processes do not have here.
+    pub fn missing_controllers(&self) -> Vec<&'static str> {
+        let has = |controller| self.inner.tree.as_ref().is_some_and(|tree| tree.has(controller));
+        tree::WANTED.into_iter().filter(|controller| !has(controller)).collect()
+    }
+
     /// What this machine does not give, in sentences for `status`; empty: nothing is missing.
     pub fn lost_abilities(&self) -> Vec<String> {
         let mut lost = crate::sandbox::lost();

@@ -23,6 +23,7 @@ fn service() -> Service {
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
@@ -42,6 +43,7 @@ fn manifest() -> Manifest {
             keep_releases: 5,
             keep_bytes: ByteSize::gib(5),
         },
+        sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),
         cron: Default::default(),
         routes: vec![Route {

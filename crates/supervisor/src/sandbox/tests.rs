@@ -27,6 +27,11 @@ fn the_walls_are_those_that_the_manifest_leaves() {
         assert!(reach.write.contains(&own.into()), "{own}");
     }
     assert!(!reach.write.iter().any(|path| ["/", "/tmp", "/etc"].map(PathBuf::from).contains(path)));
+    let root =
+        Enclosure { read: Some(vec!["/usr".into()]), ..Enclosure::of_app(Sandbox::default(), Vec::new()) };
+    let reach = root.around(&["/run/s".into()]).files.expect("held");
+    assert_eq!(reach.read, ["/usr", "/proc/self/exe"].map(PathBuf::from));
+    assert_eq!(reach.write, [PathBuf::from("/run/s")]);
     let open = of(Sandbox::open());
     assert_eq!((open.files, open.seccomp), (None, false));
     let asked = of(Sandbox { write: vec!["/nowhere/at/all".into(), "/tmp".into()], ..Sandbox::default() });
