@@ -165,10 +165,12 @@ impl Places {
 }
 
 /// The folder of a certificate's file, since a renewed one is another file in it, and that of the file which it links to.
+/// Of a folder that is not there yet the nearest one above, in which it will be made.
 fn folders_of(file: &Path) -> Vec<PathBuf> {
     let linked = file.canonicalize().ok();
     let both = [Some(file), linked.as_deref()].into_iter().flatten();
-    both.filter_map(Path::parent).map(Path::to_owned).collect()
+    let there = |file: &Path| file.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
+    both.filter_map(there).collect()
 }
 
 /// Takes care of the edge from now on: an adopted one as it is, else a new one.
