@@ -44,10 +44,10 @@ fn an_app_that_runs_out_of_memory_dies_alone_and_status_says_why() {
 /// A service that forks more than it may, and says how far it came.
 const FORKS: &str = r#"
 [service.forks]
-command = ["/bin/sh", "-c", "for n in $(seq 40); do sleep 600 & done; echo all forty; wait"]
+command = ["perl", "-e", "$| = 1; for (1..40) { my $pid = fork; last unless defined $pid; $pid or exit sleep 600; } print qq(refused\\n); sleep 600"]
 limits = { memory_high = "64MiB", memory_max = "80MiB", tasks_max = 16, cpu_weight = 50, nofile = 512 }
 [service.debugger]
-command = ["python3", "-c", "import ctypes, time; print('ptrace', ctypes.CDLL(None).ptrace(0, 0, 0, 0), flush=True); time.sleep(600)"]
+command = ["perl", "-e", "$| = 1; print 'ptrace ', syscall(101, 0, 0, 0, 0), qq(\\n); sleep 600"]
 "#;
 
 #[test]
