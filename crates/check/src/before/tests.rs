@@ -114,6 +114,16 @@ fn web(manifest: &mut Manifest) -> &mut Service {
 }
 
 #[test]
+fn a_path_that_the_sandbox_opens_and_that_is_not_there_is_found() {
+    let with = |path: String| found_after(|manifest, _| web(manifest).sandbox.write = vec![path]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::create_dir(dir.path().join("cache")).unwrap();
+    assert_eq!(with(path("cache")), Vec::<String>::new());
+    assert_eq!(with(path("none")), ["sandbox-paths"]);
+}
+
+#[test]
 fn a_well_made_app_has_no_findings() {
     assert_eq!(found_after(|_, _| {}), Vec::<String>::new());
 }
