@@ -6,6 +6,7 @@
 
 mod calls;
 mod files;
+pub mod numbers;
 mod refusals;
 
 use std::os::fd::OwnedFd;
@@ -13,6 +14,11 @@ use std::os::fd::OwnedFd;
 pub use calls::{AnyBit, Call, Filter, filter};
 pub use files::{Files, RENAMES_BETWEEN_FOLDERS, SCOPES, files};
 pub use refusals::{Refusal, Refusals};
+
+/// The answer to a call that is refused.
+pub const EPERM: i32 = libc::EPERM;
+/// The answer to a call that an older kernel would not know.
+pub const ENOSYS: i32 = libc::ENOSYS;
 
 /// What one child is held by.
 #[derive(Debug, Default)]

@@ -99,8 +99,8 @@ impl Confinement {
         };
         Ok(Walls {
             files: files.transpose()?.flatten(),
-            refused: filter(calls::refused(&self.allow), libc::EPERM)?,
-            unknown: filter(calls::unknown(&self.allow), libc::ENOSYS)?,
+            refused: filter(calls::refused(&self.allow), sandbox::EPERM)?,
+            unknown: filter(calls::unknown(&self.allow), sandbox::ENOSYS)?,
         })
     }
 

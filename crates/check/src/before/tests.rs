@@ -118,7 +118,7 @@ fn a_path_that_the_sandbox_opens_and_that_is_not_there_is_found() {
     let with = |path: String| found_after(|manifest, _| web(manifest).sandbox.write = vec![path]);
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
-    std::fs::create_dir(dir.path().join("cache")).unwrap();
+    fs::create_dir(dir.path().join("cache")).unwrap();
     assert_eq!(with(path("cache")), Vec::<String>::new());
     assert_eq!(with(path("none")), ["sandbox-paths"]);
 }

@@ -1,6 +1,6 @@
 //! The system calls that no web app needs, and the words that open them.
 
-use machine::sandbox::{AnyBit, Call};
+use machine::sandbox::{AnyBit, Call, numbers};
 use model::sandbox::Allow;
 
 /// One call that is refused.
@@ -18,71 +18,71 @@ pub struct Known {
 const NAMESPACES: u32 = 0x7e02_0000;
 const NAMESPACES_AND_TIME: u32 = NAMESPACES | 0x80;
 
-const fn call(name: &'static str, number: libc::c_long, opened_by: Option<Allow>) -> Known {
+const fn call(name: &'static str, number: i64, opened_by: Option<Allow>) -> Known {
     Known { name, number, bits: None, opened_by }
 }
 
-const fn with(name: &'static str, number: libc::c_long, bits: u32) -> Known {
+const fn with(name: &'static str, number: i64, bits: u32) -> Known {
     Known { name, number, bits: Some(bits), opened_by: Some(Allow::UserNamespaces) }
 }
 
 /// The machine's own affairs: all of these need a capability, which apps do not have; this is the second lock.
 const MACHINE: [Known; 16] = [
-    call("acct", libc::SYS_acct, None),
-    call("clock_settime", libc::SYS_clock_settime, None),
-    call("delete_module", libc::SYS_delete_module, None),
-    call("finit_module", libc::SYS_finit_module, None),
-    call("init_module", libc::SYS_init_module, None),
-    call("kexec_file_load", libc::SYS_kexec_file_load, None),
-    call("kexec_load", libc::SYS_kexec_load, None),
-    call("open_by_handle_at", libc::SYS_open_by_handle_at, None),
-    call("quotactl", libc::SYS_quotactl, None),
-    call("reboot", libc::SYS_reboot, None),
-    call("setdomainname", libc::SYS_setdomainname, None),
-    call("sethostname", libc::SYS_sethostname, None),
-    call("settimeofday", libc::SYS_settimeofday, None),
-    call("swapoff", libc::SYS_swapoff, None),
-    call("swapon", libc::SYS_swapon, None),
-    call("vhangup", libc::SYS_vhangup, None),
+    call("acct", numbers::SYS_acct, None),
+    call("clock_settime", numbers::SYS_clock_settime, None),
+    call("delete_module", numbers::SYS_delete_module, None),
+    call("finit_module", numbers::SYS_finit_module, None),
+    call("init_module", numbers::SYS_init_module, None),
+    call("kexec_file_load", numbers::SYS_kexec_file_load, None),
+    call("kexec_load", numbers::SYS_kexec_load, None),
+    call("open_by_handle_at", numbers::SYS_open_by_handle_at, None),
+    call("quotactl", numbers::SYS_quotactl, None),
+    call("reboot", numbers::SYS_reboot, None),
+    call("setdomainname", numbers::SYS_setdomainname, None),
+    call("sethostname", numbers::SYS_sethostname, None),
+    call("settimeofday", numbers::SYS_settimeofday, None),
+    call("swapoff", numbers::SYS_swapoff, None),
+    call("swapon", numbers::SYS_swapon, None),
+    call("vhangup", numbers::SYS_vhangup, None),
 ];
 
 #[cfg(target_arch = "x86_64")]
-const PORTS: [Known; 2] = [call("ioperm", libc::SYS_ioperm, None), call("iopl", libc::SYS_iopl, None)];
+const PORTS: [Known; 2] = [call("ioperm", numbers::SYS_ioperm, None), call("iopl", numbers::SYS_iopl, None)];
 #[cfg(not(target_arch = "x86_64"))]
 const PORTS: [Known; 0] = [];
 
 /// What some programs need, each behind its word.
 const NAMED: [Known; 30] = [
-    call("add_key", libc::SYS_add_key, Some(Allow::Keyring)),
-    call("bpf", libc::SYS_bpf, Some(Allow::Bpf)),
-    call("chroot", libc::SYS_chroot, Some(Allow::UserNamespaces)),
-    with("clone", libc::SYS_clone, NAMESPACES),
-    call("fsconfig", libc::SYS_fsconfig, Some(Allow::Mount)),
-    call("fsmount", libc::SYS_fsmount, Some(Allow::Mount)),
-    call("fsopen", libc::SYS_fsopen, Some(Allow::Mount)),
-    call("fspick", libc::SYS_fspick, Some(Allow::Mount)),
-    call("io_uring_enter", libc::SYS_io_uring_enter, Some(Allow::IoUring)),
-    call("io_uring_register", libc::SYS_io_uring_register, Some(Allow::IoUring)),
-    call("io_uring_setup", libc::SYS_io_uring_setup, Some(Allow::IoUring)),
-    call("kcmp", libc::SYS_kcmp, Some(Allow::Ptrace)),
-    call("keyctl", libc::SYS_keyctl, Some(Allow::Keyring)),
-    call("mount", libc::SYS_mount, Some(Allow::Mount)),
-    call("mount_setattr", libc::SYS_mount_setattr, Some(Allow::Mount)),
-    call("move_mount", libc::SYS_move_mount, Some(Allow::Mount)),
-    call("open_tree", libc::SYS_open_tree, Some(Allow::Mount)),
-    call("perf_event_open", libc::SYS_perf_event_open, Some(Allow::Perf)),
-    call("pidfd_getfd", libc::SYS_pidfd_getfd, Some(Allow::Ptrace)),
-    call("pivot_root", libc::SYS_pivot_root, Some(Allow::Mount)),
-    call("process_vm_readv", libc::SYS_process_vm_readv, Some(Allow::Ptrace)),
-    call("process_vm_writev", libc::SYS_process_vm_writev, Some(Allow::Ptrace)),
-    call("ptrace", libc::SYS_ptrace, Some(Allow::Ptrace)),
-    call("quotactl_fd", libc::SYS_quotactl_fd, None),
-    call("request_key", libc::SYS_request_key, Some(Allow::Keyring)),
-    call("setns", libc::SYS_setns, Some(Allow::UserNamespaces)),
-    call("syslog", libc::SYS_syslog, None),
-    call("umount2", libc::SYS_umount2, Some(Allow::Mount)),
-    with("unshare", libc::SYS_unshare, NAMESPACES_AND_TIME),
-    call("userfaultfd", libc::SYS_userfaultfd, Some(Allow::Userfaultfd)),
+    call("add_key", numbers::SYS_add_key, Some(Allow::Keyring)),
+    call("bpf", numbers::SYS_bpf, Some(Allow::Bpf)),
+    call("chroot", numbers::SYS_chroot, Some(Allow::UserNamespaces)),
+    with("clone", numbers::SYS_clone, NAMESPACES),
+    call("fsconfig", numbers::SYS_fsconfig, Some(Allow::Mount)),
+    call("fsmount", numbers::SYS_fsmount, Some(Allow::Mount)),
+    call("fsopen", numbers::SYS_fsopen, Some(Allow::Mount)),
+    call("fspick", numbers::SYS_fspick, Some(Allow::Mount)),
+    call("io_uring_enter", numbers::SYS_io_uring_enter, Some(Allow::IoUring)),
+    call("io_uring_register", numbers::SYS_io_uring_register, Some(Allow::IoUring)),
+    call("io_uring_setup", numbers::SYS_io_uring_setup, Some(Allow::IoUring)),
+    call("kcmp", numbers::SYS_kcmp, Some(Allow::Ptrace)),
+    call("keyctl", numbers::SYS_keyctl, Some(Allow::Keyring)),
+    call("mount", numbers::SYS_mount, Some(Allow::Mount)),
+    call("mount_setattr", numbers::SYS_mount_setattr, Some(Allow::Mount)),
+    call("move_mount", numbers::SYS_move_mount, Some(Allow::Mount)),
+    call("open_tree", numbers::SYS_open_tree, Some(Allow::Mount)),
+    call("perf_event_open", numbers::SYS_perf_event_open, Some(Allow::Perf)),
+    call("pidfd_getfd", numbers::SYS_pidfd_getfd, Some(Allow::Ptrace)),
+    call("pivot_root", numbers::SYS_pivot_root, Some(Allow::Mount)),
+    call("process_vm_readv", numbers::SYS_process_vm_readv, Some(Allow::Ptrace)),
+    call("process_vm_writev", numbers::SYS_process_vm_writev, Some(Allow::Ptrace)),
+    call("ptrace", numbers::SYS_ptrace, Some(Allow::Ptrace)),
+    call("quotactl_fd", numbers::SYS_quotactl_fd, None),
+    call("request_key", numbers::SYS_request_key, Some(Allow::Keyring)),
+    call("setns", numbers::SYS_setns, Some(Allow::UserNamespaces)),
+    call("syslog", numbers::SYS_syslog, None),
+    call("umount2", numbers::SYS_umount2, Some(Allow::Mount)),
+    with("unshare", numbers::SYS_unshare, NAMESPACES_AND_TIME),
+    call("userfaultfd", numbers::SYS_userfaultfd, Some(Allow::Userfaultfd)),
 ];
 
 /// On x86-64 these have other numbers in the x32 ABI (linux/arch/x86/entry/syscalls/syscall_64.tbl), beside the usual ones.
@@ -110,7 +110,7 @@ pub(super) fn refused(allow: &[Allow]) -> Vec<Call> {
 /// clone3(2) has its flags in memory, where a filter sees nothing: libraries that find none call clone(2).
 pub(super) fn unknown(allow: &[Allow]) -> Vec<Call> {
     let open = allow.contains(&Allow::UserNamespaces);
-    (!open).then_some(Call { number: libc::SYS_clone3, with: None }).into_iter().collect()
+    (!open).then_some(Call { number: numbers::SYS_clone3, with: None }).into_iter().collect()
 }
 
 /// The call of that number, if it is one that may be refused.
