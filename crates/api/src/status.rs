@@ -1,5 +1,7 @@
 //! What is true of a site now: served, running, draining.
 
+use std::collections::BTreeMap;
+
 use model::{InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,9 @@ pub struct Instance {
     pub restarts: u64,
     pub last_exit: Option<String>,
     pub memory_bytes: Option<u64>,
+    /// How often its sandbox refused each system call to the process that runs now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_calls: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

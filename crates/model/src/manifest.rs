@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, ByteSize, EnvName, Explain, ServiceName, Span, schema::CodeSchema};
+use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span, schema::CodeSchema};
 
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
@@ -25,6 +25,9 @@ pub struct Manifest {
     /// The environment that these values were merged for.
     pub env: EnvName,
     pub release: Release,
+    /// Of all that runs of the app; see [`Manifest::sandbox_of`].
+    #[serde(default = "Sandbox::open")]
+    pub sandbox: Sandbox,
     pub services: BTreeMap<ServiceName, Service>,
     /// Services that run at times and end by themselves; no name of these is one of `services`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -104,6 +107,9 @@ pub struct Service {
     pub stop_signal: StopSignal,
     pub stop_timeout: Span,
     pub limits: Limits,
+    /// What it may beside the app's.
+    #[serde(default)]
+    pub sandbox: Sandbox,
     pub restart: Restart,
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
@@ -202,6 +208,9 @@ pub struct Cron {
     pub stop_signal: StopSignal,
     pub stop_timeout: Span,
     pub limits: Limits,
+    /// What it may beside the app's.
+    #[serde(default)]
+    pub sandbox: Sandbox,
 }
 
 /// What a service starts, and with what.
@@ -498,6 +507,13 @@ impl Manifest {
             env_secrets: &c.env_secrets,
             limits: c.limits,
         }))
+    }
+
+    /// What holds the processes of `service`: its own loosenings and the app's.
+    pub fn sandbox_of(&self, service: &ServiceName) -> Sandbox {
+        let living = self.services.get(service).map(|service| &service.sandbox);
+        let own = living.or_else(|| self.cron.get(service).map(|cron| &cron.sandbox));
+        own.map_or_else(|| self.sandbox.clone(), |own| self.sandbox.with(own))
     }
 
     /// The first host that leads to `service`, for probes that name none.

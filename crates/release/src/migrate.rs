@@ -194,6 +194,7 @@ async fn job<W: World>(
         shared_dir: run.at.layout.shared(),
         stdin: None,
         writable: vec![run.at.layout.shared()],
+        sandbox: run.manifest.sandbox.clone(),
         timeout,
         scheduled: None,
     };

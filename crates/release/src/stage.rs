@@ -57,6 +57,8 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         shared_dir: shared.clone(),
         stdin: Some(archive),
         writable: vec![files, shared],
+        // No loosening of the app's is for those who unpack it.
+        sandbox: model::Sandbox::default(),
         timeout: run.at.settings.stage_limit,
         scheduled: None,
     };

@@ -87,6 +87,8 @@ fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus
         restarts: seen.map_or(0, |o| o.exits),
         last_exit: seen.and_then(|o| o.last_exit.clone()),
         memory_bytes: seen.and_then(|o| o.memory_bytes),
+        // Only the processes themselves know; whoever is asked for a status asks them.
+        refused_calls: Default::default(),
     }
 }
 

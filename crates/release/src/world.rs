@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use model::{
-    Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site, Traffic,
+    Address, Explain, InstanceName, ProcessId, ReleaseNumber, Sandbox, ServiceName, Site, Traffic,
     manifest::{Drain, DrainHint, Limits, Logs, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
@@ -256,6 +256,8 @@ pub struct JobOrder {
     pub stdin: Option<PathBuf>,
     /// Made, if missing, and given to the app's user before the start; the job writes nowhere else.
     pub writable: Vec<PathBuf>,
+    /// What it may besides.
+    pub sandbox: Sandbox,
     pub timeout: Duration,
     /// With [`JobKind::Scheduled`]: what its service says.
     pub scheduled: Option<Scheduled>,

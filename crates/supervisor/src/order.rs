@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time
 
 use model::{ReleaseNumber, Secret, Site, manifest::Limits, manifest::Listen, manifest::Logs};
 
-use crate::spec::{Ids, Kind, Stop};
+use crate::{
+    Enclosure,
+    spec::{Ids, Kind, Stop},
+};
 
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -37,6 +40,8 @@ pub struct Order {
     /// `Listen::Inherit` makes (named `http`).
     pub fds: Vec<Inherited>,
     pub limits: Limits,
+    /// `None`: nothing but its account and limits holds it.
+    pub sandbox: Option<Enclosure>,
     pub stop: StopPlan,
     pub log: LogTo,
 }

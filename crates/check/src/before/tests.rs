@@ -23,6 +23,7 @@ fn service() -> Service {
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
@@ -42,6 +43,7 @@ fn manifest() -> Manifest {
             keep_releases: 5,
             keep_bytes: ByteSize::gib(5),
         },
+        sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),
         cron: Default::default(),
         routes: vec![Route {
@@ -109,6 +111,16 @@ fn found_after(change: impl FnOnce(&mut Manifest, &Path)) -> Vec<String> {
 
 fn web(manifest: &mut Manifest) -> &mut Service {
     manifest.services.values_mut().next().unwrap()
+}
+
+#[test]
+fn a_path_that_the_sandbox_opens_and_that_is_not_there_is_found() {
+    let with = |path: String| found_after(|manifest, _| web(manifest).sandbox.write = vec![path]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    fs::create_dir(dir.path().join("cache")).unwrap();
+    assert_eq!(with(path("cache")), Vec::<String>::new());
+    assert_eq!(with(path("none")), ["sandbox-paths"]);
 }
 
 #[test]

@@ -1,4 +1,7 @@
-use std::{io::Write, os::fd::AsFd};
+use std::{
+    io::{Read, Write},
+    os::fd::AsFd,
+};
 
 use super::*;
 
@@ -123,4 +126,22 @@ fn a_session_with_a_terminal_finds_it_by_its_own_name() {
     };
     assert_eq!(with(Session::New), "none\n");
     assert_eq!(with(Session::Terminal), "31 97\n");
+}
+
+fn capabilities(text: &str) -> Vec<u64> {
+    text.lines().filter_map(|line| u64::from_str_radix(line.split_once(":\t")?.1, 16).ok()).collect()
+}
+
+#[test]
+fn a_child_without_capabilities_can_have_none_again() {
+    let with = |none| said("grep ^Cap /proc/$$/status", &[], |setup| setup.no_capabilities = none);
+    let (kept, dropped) = (capabilities(&with(false)), capabilities(&with(true)));
+    assert_eq!((kept.len(), dropped.len()), (5, 5));
+    let [.., effective, bounding, ambient] = dropped[..] else { panic!("five sets") };
+    if crate::users::own_uid() == 0 {
+        assert_ne!(kept, dropped, "root has some to lose");
+        assert_eq!((effective, bounding, ambient), (0, 0, 0));
+    } else {
+        assert_eq!((effective, ambient), (0, 0));
+    }
 }

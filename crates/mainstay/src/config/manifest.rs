@@ -12,6 +12,7 @@ mod probes;
 mod release;
 mod render;
 mod route;
+mod sandbox;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -52,17 +53,13 @@ const LATER: &[Later] = &[
     },
     Later { key: "hooks", instead: "hooks come in a later version; a migration stands in [migrate]" },
     Later {
-        key: "sandbox",
-        instead: "sandboxing beyond user, no_new_privs and limits comes in a later version",
-    },
-    Later {
         key: "secrets",
         instead: "secrets reach a service by `env_secrets`; their source stands in machine.toml",
     },
 ];
 
 /// For the question where a key belongs; `web` stands for any service.
-const EVERY_TABLE: &str = "[app]\n[release]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
+const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
     readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[secrets]\n[logs]\n";
 
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
@@ -155,6 +152,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     }
     let app = top.table("app", app);
     let release = top.table("release", |section| Some(release::release(section)));
+    let sandbox = top.table("sandbox", sandbox::sandbox);
     let services = top.named_tables("service", |_: &ServiceName, section| {
         let before = section.problem_count();
         let service = if section.has(cron::KEY) {
@@ -177,6 +175,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         app: app.unwrap_or_else(stand_in),
         env: env.clone(),
         release: release.unwrap_or_else(release::stand_in),
+        sandbox: sandbox.unwrap_or_default(),
         services: BTreeMap::new(),
         cron: BTreeMap::new(),
         routes,

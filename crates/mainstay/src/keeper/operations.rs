@@ -189,7 +189,9 @@ impl Operations for Keeper {
     }
 
     async fn status(&self, site: Site) -> Reply<status::SiteStatus> {
-        self.site(&site)?.status().await.map_err(refusal)
+        let mut status = self.site(&site)?.status().await.map_err(refusal)?;
+        self.world.instances.tell_refused(&mut status).await;
+        Ok(status)
     }
 
     async fn releases(&self, site: Site) -> Reply<Vec<status::Release>> {
@@ -214,7 +216,8 @@ impl Operations for Keeper {
 
     async fn checks(&self, site: Site) -> Reply<Vec<checks::Finding>> {
         let handle = self.site(&site)?;
-        let status = handle.status().await.map_err(refusal)?;
+        let mut status = handle.status().await.map_err(refusal)?;
+        self.world.instances.tell_refused(&mut status).await;
         let manifest = handle.config().await.map_err(refusal)?;
         let machine = self.standing.machine(&self.world).await;
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))

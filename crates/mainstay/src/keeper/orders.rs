@@ -8,7 +8,7 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
+    Enclosure, Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
     order::signal_number,
     slot::{Asking, Orders, SlotSettings},
 };
@@ -84,6 +84,10 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         notify: service.listen.is_none(),
         fds: Vec::new(),
         limits: service.limits,
+        sandbox: Some(Enclosure::of_app(
+            order.manifest.sandbox_of(&name.service),
+            vec![order.shared_dir.clone()],
+        )),
         stop: StopPlan { signal: signal_number(service.stop_signal), grace: service.stop_timeout.0 },
         log: LogTo {
             path: logs::path(&ground.folders.data, &order.site, name),
@@ -153,6 +157,7 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         notify: false,
         fds,
         limits: scheduled.map(|own| own.limits).unwrap_or_default(),
+        sandbox: Some(Enclosure::of_app(order.sandbox.clone(), order.writable.clone())),
         stop,
         log: LogTo {
             path: logs::job_path(&ground.folders.data, &order.site, name),

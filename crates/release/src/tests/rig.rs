@@ -58,6 +58,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
         restart: Restart::default(),
         probes: Probes { startup: None, readiness, liveness: None },
         allow_public_bind: false,
@@ -101,6 +102,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             keep_releases: 2,
             keep_bytes: ByteSize::gib(1),
         },
+        sandbox: model::Sandbox::default(),
         services: [
             ("web".parse().unwrap(), service(Some(Listen::Tcp), Some(readiness))),
             ("worker".parse().unwrap(), worker),

@@ -7,6 +7,7 @@ use model::{
 use schedule::{Timetable, TimetableError};
 
 use super::{
+    sandbox::sandbox,
     service::{SIGNALS, limits},
     text,
 };
@@ -62,6 +63,7 @@ pub(super) fn cron(section: &mut Section<'_, '_, '_>) -> Cron {
     let stop_signal = section.one_of("stop_signal", &SIGNALS);
     let stop_timeout = section.duration("stop_timeout");
     let limits = section.table("limits", limits).unwrap_or_default();
+    let sandbox = section.table("sandbox", sandbox).unwrap_or_default();
     Cron {
         command: command.unwrap_or_default(),
         schedule,
@@ -74,6 +76,7 @@ pub(super) fn cron(section: &mut Section<'_, '_, '_>) -> Cron {
         stop_signal: stop_signal.unwrap_or(StopSignal::Term),
         stop_timeout: stop_timeout.unwrap_or(Span::secs(30)),
         limits,
+        sandbox,
     }
 }
 

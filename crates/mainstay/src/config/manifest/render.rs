@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use model::{
-    EnvName, ServiceName,
+    EnvName, Sandbox, ServiceName,
     manifest::{
         Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
         Source,
@@ -43,6 +43,7 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     sheet.table(&["app"]);
     sheet.set("name", manifest.app.as_str());
     release(&mut sheet, &manifest.release);
+    sandbox(&mut sheet, &["sandbox"], &manifest.sandbox);
     for (name, one) in &manifest.services {
         service(&mut sheet, name, one);
     }
@@ -94,6 +95,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.set("allow_public_bind", service.allow_public_bind);
     env(sheet, &["service", name], &service.env);
     limits(sheet, name, &service.limits);
+    sandbox(sheet, &["service", name, "sandbox"], &service.sandbox);
     restart(sheet, name, service);
     probes(sheet, name, service);
 }
@@ -112,6 +114,7 @@ fn cron(sheet: &mut Sheet<'_>, name: &ServiceName, cron: &Cron) {
     sheet.set("stop_timeout", cron.stop_timeout.to_string());
     env(sheet, &["service", name], &cron.env);
     limits(sheet, name, &cron.limits);
+    sandbox(sheet, &["service", name, "sandbox"], &cron.sandbox);
 }
 
 fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
@@ -120,6 +123,14 @@ fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
     }
     sheet.table(&[whose, &["env"]].concat());
     env.iter().for_each(|(name, value)| sheet.set(name, value.as_str()));
+}
+
+fn sandbox(sheet: &mut Sheet<'_>, path: &[&str], sandbox: &Sandbox) {
+    sheet.table(path);
+    sheet.set("landlock", sandbox.landlock);
+    sheet.set("seccomp", sandbox.seccomp);
+    sheet.set("write", sandbox.write.clone());
+    sheet.set("allow", sandbox.allow.iter().map(|allow| allow.word()).collect::<Vec<_>>());
 }
 
 fn limits(sheet: &mut Sheet<'_>, name: &str, limits: &Limits) {

@@ -7,7 +7,7 @@ use model::{
     manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Restart, Service, StopSignal},
 };
 
-use super::{cron, probes, text};
+use super::{cron, probes, sandbox::sandbox, text};
 use crate::config::{
     decode::{Later, Section},
     problem::Problem,
@@ -19,7 +19,10 @@ const LATER: &[Later] = &[
         instead: "in this version old and new instances always overlap; a worker must bear two of it",
     },
     Later { key: "start_at", instead: "in this version all services start before the switch" },
-    Later { key: "writable", instead: "use `shared_paths` in [release] for what is written" },
+    Later {
+        key: "writable",
+        instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
+    },
 ];
 
 pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
@@ -53,6 +56,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let stop_signal = section.one_of("stop_signal", &SIGNALS);
     let stop_timeout = section.duration("stop_timeout");
     let limits = section.table("limits", limits).unwrap_or_default();
+    let sandbox = section.table("sandbox", sandbox).unwrap_or_default();
     let restart = section.table("restart", restart).unwrap_or_default();
     let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
     let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
@@ -66,6 +70,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         stop_signal: stop_signal.unwrap_or(StopSignal::Term),
         stop_timeout: stop_timeout.unwrap_or(Span::secs(30)),
         limits,
+        sandbox,
         restart,
         probes,
         allow_public_bind,

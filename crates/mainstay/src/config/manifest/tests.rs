@@ -3,6 +3,7 @@
 use model::{
     ByteSize, EnvName, Span,
     manifest::{CatchUp, DrainHint, Listen, Manifest, RouteTls, StopSignal, WhileRunning},
+    sandbox::Allow,
 };
 use proptest::prelude::*;
 
@@ -156,8 +157,34 @@ fn several_broken_lines_are_told_at_once() {
 
 #[test]
 fn a_key_of_a_later_version_says_so() {
-    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n[sandbox]\nprofile = \"strict\"\n");
+    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n[backup]\nevery = \"1d\"\n");
     insta::assert_snapshot!(words(&refused(&text)));
+}
+
+#[test]
+fn a_sandbox_is_closed_and_opened_by_name() {
+    let closed = read(SMALL).sandbox_of(&"web".parse().unwrap());
+    assert_eq!(closed, model::Sandbox::default());
+    assert!(closed.landlock && closed.seccomp);
+    let web = "[service.web.sandbox]\nallow = [\"user-namespaces\"]\nwrite = [\"/var/b\"]\n";
+    let text = format!("{SMALL}[sandbox]\nallow = [\"ptrace\", \"ptrace\"]\nwrite = [\"/var/a\"]\n{web}");
+    let opened = read(&text).sandbox_of(&"web".parse().unwrap());
+    assert_eq!(opened.write, ["/var/a", "/var/b"]);
+    assert_eq!(opened.allow, [Allow::Ptrace, Allow::UserNamespaces]);
+    let wrong = "[sandbox]\nallow = [\"ptrase\"]\nwrite = [\"/\", \"cache\", \"/var/../etc\"]\nlandlok = false\n\
+        [service.web.sandbox]\nlandlock = false\nwrite = [\"/var/x\"]\n";
+    insta::assert_snapshot!(words(&refused(&format!("{SMALL}{wrong}"))));
+}
+
+#[test]
+fn a_release_of_before_there_was_a_sandbox_is_not_tightened() {
+    let mut stored = serde_json::to_value(read(SMALL)).unwrap();
+    stored.as_object_mut().unwrap().remove("sandbox");
+    for service in stored["services"].as_object_mut().unwrap().values_mut() {
+        service.as_object_mut().unwrap().remove("sandbox");
+    }
+    let old: Manifest = serde_json::from_value(stored).unwrap();
+    assert_eq!(old.sandbox_of(&"web".parse().unwrap()), model::Sandbox::open());
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn order(words: &[&str]) -> Order {
         notify: false,
         fds: Vec::new(),
         limits: Limits::default(),
+        sandbox: None,
         stop: StopPlan { signal: 15, grace: Duration::from_secs(1) },
         log: LogTo { path: "/l".into(), limits: Logs::default() },
     }

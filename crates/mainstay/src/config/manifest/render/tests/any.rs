@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
-    ByteSize, EnvName, ServiceName, Span,
+    ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Limits, Listen,
         LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
         Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
+    sandbox::Allow,
     schema::CodeSchema,
 };
 use proptest::{collection, option, prelude::*, sample::select};
@@ -25,8 +26,9 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
         .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
         .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
-    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), option::of(migrate()), logs)
-        .prop_map(|(app, release, (all, cron), deploy, drain, migrate, logs)| {
+    let parts = (release(), sandbox());
+    ("[a-z][a-z0-9]{0,9}x", parts, (services, jobs), deploy(), drain(), option::of(migrate()), logs).prop_map(
+        |(app, (release, sandbox), (all, cron), deploy, drain, migrate, logs)| {
             let (services, routes) = joined(all);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
             Manifest {
@@ -34,6 +36,7 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
                 app,
                 env,
                 release,
+                sandbox,
                 services,
                 cron,
                 routes,
@@ -42,7 +45,8 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
                 migrate,
                 logs,
             }
-        })
+        },
+    )
 }
 
 /// Each route leads to its service where that can be asked, by a path of its own.
@@ -109,6 +113,18 @@ fn release() -> impl Strategy<Value = Release> {
     )
 }
 
+fn sandbox() -> impl Strategy<Value = Sandbox> {
+    let write = collection::btree_set("/[a-zé\"' ]{1,6}", 0..3);
+    let allow = collection::btree_set(select(Allow::WORDS.map(|(_, allow)| allow).to_vec()), 0..4);
+    (any::<bool>(), any::<bool>(), write, allow).prop_map(|(landlock, seccomp, write, allow)| Sandbox {
+        landlock,
+        seccomp,
+        // Where files are open anyway it is refused.
+        write: write.into_iter().filter(|_| landlock).collect(),
+        allow: allow.into_iter().collect(),
+    })
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     let memory = (option::of(size()), option::of(size()));
     (64..=1_048_576u64, memory, option::of(1..=4_194_304u64), option::of(1..=10_000u64)).prop_map(
@@ -173,12 +189,12 @@ fn signal() -> impl Strategy<Value = StopSignal> {
 fn service() -> impl Strategy<Value = Service> {
     let listen = option::of(select(vec![Listen::Tcp, Listen::Unix, Listen::Inherit]));
     let first = (command(), 1..=512u32, listen, env(), secrets());
-    (first, signal(), span(), limits(), restart(), all_probes(), any::<bool>()).prop_map(
+    (first, signal(), span(), (limits(), sandbox()), restart(), all_probes(), any::<bool>()).prop_map(
         |(
             (command, n, listen, env, env_secrets),
             stop_signal,
             stop_timeout,
-            limits,
+            (limits, sandbox),
             restart,
             all,
             public,
@@ -192,6 +208,7 @@ fn service() -> impl Strategy<Value = Service> {
                 stop_signal,
                 stop_timeout,
                 limits,
+                sandbox,
                 restart,
                 // A worker has no address to ask at.
                 probes: if listen.is_some() { all } else { probes::none() },
@@ -206,31 +223,33 @@ fn cron() -> impl Strategy<Value = Cron> {
         select(vec![("30 2 * * *", "Europe/Berlin"), ("@hourly", "UTC"), ("*/5 * * * * *", "Asia/Tokyo")]);
     let ways =
         (select(vec![CatchUp::None, CatchUp::Latest]), select(vec![WhileRunning::Skip, WhileRunning::Wait]));
-    (command(), times, 1..90_000u64, ways, env(), secrets(), signal(), span(), limits()).prop_map(
-        |(
-            command,
-            (schedule, timezone),
-            timeout,
-            ways,
-            env,
-            env_secrets,
-            stop_signal,
-            stop_timeout,
-            limits,
-        )| Cron {
-            command,
-            schedule: schedule.to_owned(),
-            timezone: timezone.to_owned(),
-            timeout: Span::secs(timeout),
-            catch_up: ways.0,
-            while_running: ways.1,
-            env,
-            env_secrets,
-            stop_signal,
-            stop_timeout,
-            limits,
-        },
-    )
+    (command(), times, 1..90_000u64, ways, env(), secrets(), signal(), span(), (limits(), sandbox()))
+        .prop_map(
+            |(
+                command,
+                (schedule, timezone),
+                timeout,
+                ways,
+                env,
+                env_secrets,
+                stop_signal,
+                stop_timeout,
+                (limits, sandbox),
+            )| Cron {
+                command,
+                schedule: schedule.to_owned(),
+                timezone: timezone.to_owned(),
+                timeout: Span::secs(timeout),
+                catch_up: ways.0,
+                while_running: ways.1,
+                env,
+                env_secrets,
+                stop_signal,
+                stop_timeout,
+                limits,
+                sandbox,
+            },
+        )
 }
 
 /// Of no service yet.
