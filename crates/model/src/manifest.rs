@@ -96,6 +96,8 @@ pub struct Service {
     /// Program and arguments; placeholders `{port} {host} {socket} {release_dir} {shared_dir} {instance}` allowed.
     pub command: Vec<String>,
     pub instances: NonZeroU32,
+    #[serde(default)]
+    pub overlap: Overlap,
     /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
     pub listen: Option<Listen>,
     pub env: BTreeMap<String, String>,
@@ -108,6 +110,17 @@ pub struct Service {
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
     pub allow_public_bind: bool,
+}
+
+/// Whether two releases of a service may run side by side for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new one is gated beside the old one, which is then drained.
+    #[default]
+    Allow,
+    /// The old one is gone before the new one starts: one instance, to which no route leads.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! The story of a deploy: preflight, stage, migrate, start, gate, switch, bake, drain, commit, and its other ends.
+//! The story of a deploy: preflight, stage, migrate, start, gate, switch, relieve, bake, drain, commit, and
+//! its other ends.
 //!
 //! Nothing before SWITCH can change what users get. Each phase is a small file of its own; this one says their order and
 //! what becomes of a run that does not go through. A run may be begun at any phase: that is how the next keeper goes on.
@@ -9,7 +10,7 @@ use model::Explain;
 use crate::{
     abort, bake, canary, commit, gate,
     journal::{Course, Kind, now},
-    migrate, preflight, return_to_old,
+    migrate, preflight, relieve, return_to_old,
     run::{Halt, Run},
     stage, start, switch,
     world::World,
@@ -30,12 +31,12 @@ impl End {
 
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
-    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Stage, Start, Switch};
+    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Relieve, Stage, Start, Switch};
     match course {
-        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Bake, Drain],
-        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Bake, Drain],
+        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
-        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Relieve, Drain],
         Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
@@ -56,6 +57,9 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
         if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
             run.check_going()?;
         }
+        if phase == Phase::Relieve && !relieve::is_due(run) {
+            continue;
+        }
         match run.enter(phase) {
             Err(error) if phase <= Phase::Switch => return Err(Halt::Abort(error)),
             Err(error) => tracing::error!(%error, "A phase is not in the journal."),
@@ -75,6 +79,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
                 canary::canary(run).await?;
                 switch::switch(run).await?;
             }
+            Phase::Relieve => relieve::relieve(run).await?,
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
                 gate::wait_for_grown(run).await;

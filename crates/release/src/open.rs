@@ -16,7 +16,8 @@ use crate::{
     history,
     journal::{Course, Journal, Kind},
     migrate,
-    recover::{self, Reached, Recovery},
+    recover::{self, Reached, Recovery, has_bake},
+    relieve,
     request::Caller,
     return_to_old,
     run::{Before, Halt, Log, Run},
@@ -46,7 +47,11 @@ pub(crate) struct Unfinished<W> {
 pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
     match unfinished(&at).await {
         Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
-        None => Opened { unfinished: None, started: revive(&at).await },
+        None => {
+            let started = revive(&at).await;
+            relieve::restore(&at).await;
+            Opened { unfinished: None, started }
+        }
     }
 }
 
@@ -82,7 +87,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     };
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
-    let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
+    let recovery = recover::plan(&reached, task.generation, booked, served);
     let phase = reached.phase.map_or("plan", Phase::name);
     tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
     let first = records.first()?;
@@ -210,7 +215,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 switch::complete(&mut run, epoch).await
             };
             match completed {
-                Ok(()) => go_on(run, Phase::Bake).await,
+                Ok(()) => go_on(run, Phase::Relieve).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
                     revive(&at).await;
@@ -225,6 +230,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 return_to_old::finish(&mut run, label).await;
             }
             revive(&at).await;
+            relieve::restore(&at).await;
             let end = End { outcome: Outcome::RolledBack, error: Some(why) };
             deploy::finish(&mut run, end)
         }
@@ -235,7 +241,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
 async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
     let at = Arc::clone(&run.at);
     let started = revive(&at).await;
-    if started && phase == Phase::Bake && !comes_up(&at).await {
+    if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
         let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
         let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
         return deploy::finish(&mut run, end);
@@ -289,7 +295,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     !missing.is_empty()
 }
 
-async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
+pub(crate) async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
     let started = match at.manifest(group.release) {
         Ok(manifest) => {
             let order = StartOrder {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     journal::Course,
+    relieve::{self, is_never_two},
     run::{Halt, Run},
     scene::Scene,
     state::LeavingStage,
@@ -48,6 +49,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
         }
     })?;
     schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
+    relieve::keeps_its_kind(&run.at, &run.manifest).map_err(now)?;
     memory(run).await?;
     if let Some(warning) = old_side(run).await {
         run.log.warn(warning);
@@ -113,7 +115,9 @@ struct Needed {
 
 fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
     let mut needed = Needed { seen: 0, limits: 0 };
-    for (name, service) in &manifest.services {
+    // What must never run twice needs what its predecessor gives back.
+    let beside = manifest.services.iter().filter(|(name, _)| !is_never_two(manifest, name));
+    for (name, service) in beside {
         let count = u64::from(service.instances.get());
         let of_service = observed.iter().filter(|o| o.name.service == *name);
         match of_service.filter_map(|o| o.memory_peak_bytes.max(o.memory_bytes)).max() {
@@ -142,7 +146,8 @@ pub(crate) fn foresee<W: World>(
         Course::New { bytes, .. } => room(at, *bytes).err(),
         _ => None,
     };
-    disk.into_iter().chain(schema_contract(at, manifest, to, true).err()).collect()
+    let contract = schema_contract(at, manifest, to, true).err();
+    disk.into_iter().chain(contract).chain(relieve::keeps_its_kind(at, manifest).err()).collect()
 }
 
 fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {

@@ -101,7 +101,6 @@ impl Reached {
 /// `label`: the generation that the run would switch to; `booked`: that of the books; `served`: the edge's own word.
 pub(crate) fn plan(
     reached: &Reached,
-    course: &Course,
     label: u64,
     booked: u64,
     served: Option<Served>,
@@ -114,8 +113,13 @@ pub(crate) fn plan(
     }
     // The books follow an acknowledged switch only, so they may stand for the lost last record of it.
     if reached.switched || booked == label {
-        let after = if reached.baked || !has_bake(course) { Phase::Drain } else { Phase::Bake };
-        return Recovery::GoOn { phase: after };
+        // The phase after the last one that is known to be over.
+        let phase = match reached.phase {
+            _ if reached.baked => Phase::Drain,
+            Some(phase) if phase > Phase::Relieve => phase.min(Phase::Drain),
+            _ => Phase::Relieve,
+        };
+        return Recovery::GoOn { phase };
     }
     if reached.switch_begun {
         return match served.filter(|served| served.generation == label) {

@@ -275,6 +275,27 @@ impl State {
         true
     }
 
+    /// Every group of a service is to be stopped now, whatever it was; gives them.
+    pub(crate) fn dismiss(&mut self, service: &ServiceName, deploy: DeployId) -> Vec<Group> {
+        let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition(|g| g.service == *service);
+        self.live = kept;
+        let stage = LeavingStage::Stopping;
+        self.leaving.extend(Vec::into_iter(gone).map(|group| Leaving { group, stage, deploy }));
+        let of_service = self.leaving.iter_mut().filter(|l| l.group.service == *service);
+        of_service
+            .map(|leaving| {
+                leaving.stage = stage;
+                leaving.group.clone()
+            })
+            .collect()
+    }
+
+    /// A group serves that nothing was replaced by.
+    pub(crate) fn install(&mut self, group: Group) {
+        self.live.push(group);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+    }
+
     /// The bake is over: what was warm drains.
     pub(crate) fn let_go(&mut self, deploy: DeployId) {
         for leaving in self.leaving.iter_mut().filter(|l| l.deploy == deploy) {

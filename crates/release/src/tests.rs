@@ -12,6 +12,7 @@ mod pieces;
 mod rig;
 mod schedules;
 mod seeded;
+mod singletons;
 mod world;
 
 /// Ends the task that writes a journal right after its n-th record, as a death of the keeper there would.

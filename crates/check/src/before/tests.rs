@@ -26,6 +26,7 @@ fn service() -> Service {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        overlap: Default::default(),
     }
 }
 

@@ -303,6 +303,11 @@ impl Inner {
         }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];
+        let twin =
+            self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
+        if let Some((_, twin)) = twin.filter(|_| service.overlap == model::manifest::Overlap::Never) {
+            self.broken_promises.push(format!("{} was started beside {twin}", order.name));
+        }
         assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
         let instance = Instance {
             process: order.process,

@@ -19,7 +19,7 @@ use super::{
     cron::{CATCH_UPS, WHILE_RUNNING},
     merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -86,6 +86,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.table(&["service", name]);
     sheet.set("command", service.command.clone());
     sheet.set("instances", i64::from(service.instances.get()));
+    sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
     let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
     sheet.set_or("listen", listen, "it takes no requests");
     sheet.set("env_secrets", service.env_secrets.clone());

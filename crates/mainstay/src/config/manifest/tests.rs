@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, RouteTls, StopSignal, WhileRunning},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StopSignal, WhileRunning},
 };
 use proptest::prelude::*;
 
@@ -244,6 +244,20 @@ fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
     // A worker has no port of Mainstay's.
     let worker = format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nenv = {{ PORT = \"1234\" }}\n");
     assert_eq!(read(&worker).services[&"other".parse().unwrap()].env["PORT"], "1234");
+}
+
+#[test]
+fn what_must_never_run_twice_is_one_and_takes_no_requests() {
+    let with = |keys: &str| format!("{SMALL}\n[service.queue]\ncommand = [\"queue\"]\n{keys}\n");
+    let read_one = |text: &str| read(text).services[&"queue".parse().unwrap()].overlap;
+    assert_eq!(read_one(&with("")), Overlap::Allow);
+    assert_eq!(read_one(&with("overlap = \"never\"")), Overlap::Never);
+    let several = refused(&with("overlap = \"never\"\ninstances = 2"));
+    assert_eq!(several.problems[0].code, "singleton-instances");
+    let routed = SMALL.replace("listen = \"tcp\"", "listen = \"tcp\"\noverlap = \"never\"");
+    assert_eq!(refused(&routed).problems[0].code, "singleton-routed");
+    let job = refused(&with("schedule = \"@daily\"\noverlap = \"never\""));
+    assert_eq!(job.problems[0].code, "not-with-schedule");
 }
 
 #[test]

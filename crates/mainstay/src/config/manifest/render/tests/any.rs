@@ -15,7 +15,7 @@ use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::config::manifest::{
     probes,
-    service::{ON_CRASH_LOOP, SIGNALS},
+    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS},
 };
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
@@ -172,10 +172,15 @@ fn signal() -> impl Strategy<Value = StopSignal> {
 
 fn service() -> impl Strategy<Value = Service> {
     let listen = option::of(select(vec![Listen::Tcp, Listen::Unix, Listen::Inherit]));
-    let first = (command(), 1..=512u32, listen, env(), secrets());
+    // One of what must never run twice, else as many as one likes.
+    let count = (1..=512u32).prop_flat_map(|n| {
+        let overlaps = if n == 1 { OVERLAPS.to_vec() } else { OVERLAPS[..1].to_vec() };
+        (Just(n), select(overlaps.into_iter().map(|(_, overlap)| overlap).collect::<Vec<_>>()))
+    });
+    let first = (command(), count, listen, env(), secrets());
     (first, signal(), span(), limits(), restart(), all_probes(), any::<bool>()).prop_map(
         |(
-            (command, n, listen, env, env_secrets),
+            (command, (n, overlap), listen, env, env_secrets),
             stop_signal,
             stop_timeout,
             limits,
@@ -186,6 +191,7 @@ fn service() -> impl Strategy<Value = Service> {
             Service {
                 command,
                 instances: NonZeroU32::new(n).unwrap(),
+                overlap,
                 listen,
                 env,
                 env_secrets,
