@@ -6,7 +6,7 @@ use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, status};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
-use model::{DeployId, Explain, Site};
+use model::{DeployId, Explain, ReleaseNumber, Site};
 
 use crate::operator::Operator;
 
@@ -104,8 +104,12 @@ pub trait Operations: Send + Sync + 'static {
     fn status(&self, site: Site) -> impl Future<Output = Reply<status::SiteStatus>> + Send;
     fn releases(&self, site: Site) -> impl Future<Output = Reply<Vec<status::Release>>> + Send;
     fn records(&self, site: Site, limit: usize) -> impl Future<Output = Reply<Vec<deploy::Record>>> + Send;
-    /// The manifest of the release that serves, merged and defaulted.
-    fn config(&self, site: Site) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
+    /// The manifest of a release, merged and defaulted; `None`: of the one that serves.
+    fn config(
+        &self,
+        site: Site,
+        release: Option<ReleaseNumber>,
+    ) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
     fn logs(&self, site: Site, query: logs::Query) -> impl Future<Output = Reply<Lines<logs::Line>>> + Send;
     fn checks(&self, site: Site) -> impl Future<Output = Reply<Vec<checks::Finding>>> + Send;
 

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use model::{DeployId, Explain, Site};
+use model::{DeployId, Explain, ReleaseNumber, Site};
 use serde::Deserialize;
 
 use crate::{
@@ -232,8 +232,17 @@ async fn records<O: Operations>(
     ops.records(site, limit.unwrap_or(RECORDS_DEFAULT)).await.map(Json).into_response()
 }
 
-async fn config<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {
-    ops.config(site).await.map(Json).into_response()
+#[derive(Deserialize)]
+struct Of {
+    release: Option<ReleaseNumber>,
+}
+
+async fn config<O: Operations>(
+    State(ops): Ops<O>,
+    At(site): At,
+    Query(Of { release }): Query<Of>,
+) -> Response {
+    ops.config(site, release).await.map(Json).into_response()
 }
 
 async fn logs<O: Operations>(

@@ -15,7 +15,7 @@ mod wire;
 use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use model::{DeployId, Explain, Site, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines};
@@ -226,9 +226,10 @@ impl Client {
         self.get(&paths::site(site, &format!("events?limit={limit}"))).await
     }
 
-    /// The effective manifest of the release that serves.
-    pub async fn config(&self, site: &Site) -> Result<Manifest, Failure> {
-        self.get(&paths::site(site, "config")).await
+    /// The effective manifest of a release; `None`: of the one that serves.
+    pub async fn config(&self, site: &Site, release: Option<ReleaseNumber>) -> Result<Manifest, Failure> {
+        let query = release.map(|release| format!("?release={release}")).unwrap_or_default();
+        self.get(&paths::site(site, &format!("config{query}"))).await
     }
 
     pub async fn logs(&self, site: &Site, query: &logs::Query) -> Result<Lines<logs::Line>, Failure> {

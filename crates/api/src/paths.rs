@@ -16,7 +16,7 @@
 //! | GET `/v1/apps/{app}/{env}/status` | → [`crate::status::SiteStatus`] |
 //! | GET `/v1/apps/{app}/{env}/releases` | → `Vec<`[`crate::status::Release`]`>` |
 //! | GET `/v1/apps/{app}/{env}/events?limit=N` | → `Vec<`[`crate::deploy::Record`]`>`, newest first |
-//! | GET `/v1/apps/{app}/{env}/config` | → effective manifest as JSON |
+//! | GET `/v1/apps/{app}/{env}/config?release=N` | → effective manifest as JSON; without `release` of the one that serves |
 //! | GET `/v1/apps/{app}/{env}/logs?…` | [`crate::logs::Query`] → NDJSON of [`crate::logs::Line`] |
 //! | GET `/v1/apps/{app}/{env}/checks` | → `Vec<`[`crate::checks::Finding`]`>` (live) |
 //! | POST `/v1/apps/{app}/{env}/restart` | [`crate::jobs::Restart`] → [`crate::deploy::Started`] |

@@ -13,7 +13,7 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::look;
+pub(crate) use self::look::{look, whole_release};
 use crate::{
     deploy,
     events::EventLog,
@@ -190,6 +190,7 @@ impl<W: World> Actor<W> {
                     fate: Fate::Staging,
                     schema: manifest.migrate.as_ref().map(|m| m.code.schema),
                     secrets,
+                    secrets_taken: None,
                 };
                 state.releases.insert(task.to, record);
                 true

@@ -18,6 +18,7 @@ mod commit;
 mod crash_loop;
 mod deploy;
 mod down;
+mod environment;
 mod events;
 mod figures;
 mod gate;

@@ -86,7 +86,8 @@ fn secret_changes(
     }
 }
 
-fn short_hash(text: &str) -> String {
+/// As people compare them.
+pub(crate) fn short_hash(text: &str) -> String {
     let digest = hex(&Sha256::digest(text.as_bytes()));
     format!("digest {}", digest.chars().take(8).collect::<String>())
 }

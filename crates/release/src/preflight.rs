@@ -11,6 +11,7 @@ use model::{
 use tokio::time::timeout;
 
 use crate::{
+    environment,
     journal::Course,
     relieve::{self, is_never_two},
     run::{Halt, Run},
@@ -41,13 +42,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
     if let Course::New { bytes, .. } = &run.task.course {
         room(&run.at, *bytes).map_err(now)?;
     }
-    let names = secret_names(&run.manifest);
-    let digests = run.at.world.secret_digests(&run.at.site, &names).await.map_err(now)?;
-    run.at.books.change(|state| {
-        if let Some(record) = state.releases.get_mut(&run.task.to) {
-            record.secrets = digests;
-        }
-    })?;
+    environment::take(run).await.map_err(now)?;
     schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
     relieve::keeps_its_kind(&run.at, &run.manifest).map_err(now)?;
     memory(run).await?;

@@ -99,12 +99,7 @@ impl Reached {
 }
 
 /// `label`: the generation that the run would switch to; `booked`: that of the books; `served`: the edge's own word.
-pub(crate) fn plan(
-    reached: &Reached,
-    label: u64,
-    booked: u64,
-    served: Option<Served>,
-) -> Recovery {
+pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Served>) -> Recovery {
     if reached.ended {
         return Recovery::Over;
     }

@@ -136,8 +136,13 @@ async fn clear<W: World>(
     }
     let left = at.observed().await?.into_iter().find(|o| o.name.service == *service);
     if let Some(left) = left.map(|left| left.name) {
-        let explain = Explain::new("singleton-stays", format!("{left} does not end, and two of {service} may never run"))
-            .help(format!("see `mainstay status` and the process itself; `mainstay restart {service}` tries again"));
+        let explain = Explain::new(
+            "singleton-stays",
+            format!("{left} does not end, and two of {service} may never run"),
+        )
+        .help(format!(
+            "see `mainstay status` and the process itself; `mainstay restart {service}` tries again"
+        ));
         return Err(errors.into_iter().fold(explain, |all, error| all.caused_by(error.to_string())));
     }
     at.books.change(|state| state.leaving.retain(|l| l.group.service != *service))?;

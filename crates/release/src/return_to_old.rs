@@ -102,8 +102,7 @@ fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
                 !has_pool(&old, service) || pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready))
             }
             None => {
-                let left_alone =
-                    |g: &Group| g.service == *service && g.generation != run.task.generation;
+                let left_alone = |g: &Group| g.service == *service && g.generation != run.task.generation;
                 let never_two = is_never_two(&old, service) || is_never_two(&run.manifest, service);
                 never_two || state.live.iter().any(left_alone)
             }

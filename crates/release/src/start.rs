@@ -88,7 +88,12 @@ pub(crate) fn fresh_group<W: World>(
     }
 }
 
-pub(crate) fn first_free(state: &State, observed: &[Observed], service: &ServiceName, release: ReleaseNumber) -> u32 {
+pub(crate) fn first_free(
+    state: &State,
+    observed: &[Observed],
+    service: &ServiceName,
+    release: ReleaseNumber,
+) -> u32 {
     let planned = state.groups().flat_map(|group| &group.members).map(|member| &member.name);
     let taken = planned.chain(observed.iter().map(|o| &o.name));
     let of_this = taken.filter(|name| name.service == *service && name.release == release);

@@ -100,8 +100,11 @@ pub(crate) struct ReleaseRecord {
     pub bytes: u64,
     pub fate: Fate,
     pub schema: Option<u64>,
-    /// Salted, to tell a changed secret in a plan.
+    /// Salted digests of what its processes were last started with.
     pub secrets: BTreeMap<String, String>,
+    /// RFC 3339: when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_taken: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

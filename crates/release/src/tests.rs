@@ -5,6 +5,7 @@ mod crash_loops;
 mod crashes;
 mod deploys;
 mod dice;
+mod environments;
 mod faults;
 mod figures;
 mod machine;

@@ -9,7 +9,7 @@ use admin::{
 use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use model::{DeployId, Explain, Site, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{ending::Ending, log_lines, log_names::Names, oneoff, standing::Standing, world::Outside};
@@ -80,7 +80,7 @@ impl Keeper {
         let status = handle.status().await.map_err(refusal)?;
         let releases = handle.releases().await.map_err(refusal)?;
         // Where nothing serves there is no manifest that could name a service.
-        let services = handle.config().await.map(|manifest| manifest.services).unwrap_or_default();
+        let services = handle.config(None).await.map(|manifest| manifest.services).unwrap_or_default();
         let folder = supervisor::logs::folder(&self.world.ground.folders.data, site);
         let written = tokio::task::spawn_blocking(move || supervisor::logs::writers(&folder)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
@@ -200,8 +200,8 @@ impl Operations for Keeper {
         self.site(&site)?.records(limit).await.map_err(refusal)
     }
 
-    async fn config(&self, site: Site) -> Reply<Manifest> {
-        self.site(&site)?.config().await.map_err(refusal)
+    async fn config(&self, site: Site, release: Option<ReleaseNumber>) -> Reply<Manifest> {
+        self.site(&site)?.config(release).await.map_err(refusal)
     }
 
     async fn logs(&self, site: Site, query: logs::Query) -> Reply<Lines<logs::Line>> {
@@ -215,7 +215,7 @@ impl Operations for Keeper {
     async fn checks(&self, site: Site) -> Reply<Vec<checks::Finding>> {
         let handle = self.site(&site)?;
         let status = handle.status().await.map_err(refusal)?;
-        let manifest = handle.config().await.map_err(refusal)?;
+        let manifest = handle.config(None).await.map_err(refusal)?;
         let machine = self.standing.machine(&self.world).await;
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
     }

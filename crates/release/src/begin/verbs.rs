@@ -12,7 +12,7 @@ use model::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{all_of, look, look::whole_release, no_service};
+use super::{all_of, look, no_service, whole_release};
 use crate::{
     journal::Course,
     migrate, plan,

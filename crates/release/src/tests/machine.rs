@@ -202,6 +202,8 @@ pub(super) struct Inner {
     pub databases: BTreeMap<Site, u64>,
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
+    /// Of all their values.
+    pub secrets_version: u64,
     pub disk: Option<Disk>,
     pub memory_available: Option<u64>,
     /// The edge takes a table, but its answer is lost, so many times.
@@ -221,6 +223,8 @@ pub(super) struct Inner {
     pub switches: Vec<(Site, u64)>,
     pub hints: Vec<InstanceName>,
     pub stopped: Vec<InstanceName>,
+    /// The variables of each instance, in the order of their starts.
+    pub started_with: Vec<(InstanceName, BTreeMap<String, String>)>,
 }
 
 /// Shared by all keepers that live on it, one after another.
@@ -303,12 +307,12 @@ impl Inner {
         }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];
-        let twin =
-            self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
+        let twin = self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
         if let Some((_, twin)) = twin.filter(|_| service.overlap == model::manifest::Overlap::Never) {
             self.broken_promises.push(format!("{} was started beside {twin}", order.name));
         }
         assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
+        self.started_with.push((order.name.clone(), service.env.clone()));
         let instance = Instance {
             process: order.process,
             behaviour: Behaviour::of(&service.command),

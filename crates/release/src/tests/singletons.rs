@@ -34,7 +34,13 @@ fn with_singleton(shop: &model::Site, behaviour: &str) -> Manifest {
 
 fn workers(rig: &Rig) -> Vec<String> {
     let inner = rig.machine.lock();
-    inner.instances.keys().map(|(_, n)| n).filter(|n| n.service == worker()).map(ToString::to_string).collect()
+    inner
+        .instances
+        .keys()
+        .map(|(_, n)| n)
+        .filter(|n| n.service == worker())
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +131,11 @@ async fn it_does_not_become_a_service_that_takes_requests() {
     let mut routed = manifest(&shop, "good");
     let web = routed.services[&"web".parse().unwrap()].clone();
     routed.services.insert(worker(), web);
-    routed.routes.push(model::manifest::Route { service: worker(), path_prefix: "/w".into(), ..routed.routes[0].clone() });
+    routed.routes.push(model::manifest::Route {
+        service: worker(),
+        path_prefix: "/w".into(),
+        ..routed.routes[0].clone()
+    });
     let ended = rig.deploy(&routed, "two").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "singleton-changes"));
     assert_eq!(workers(&rig), ["worker.1.1"]);
@@ -158,7 +168,10 @@ async fn dies_after(nth: u64, behaviour: &str, reboot: bool) -> Option<Outcome> 
     assert_eq!(rig.serving(&shop).await, ended.serving, "after record {nth}");
     let serving = ended.serving.unwrap();
     let all = workers(&rig);
-    assert!(all.len() == 1 && all[0].starts_with(&format!("worker.{serving}.")), "{all:?} after record {nth}");
+    assert!(
+        all.len() == 1 && all[0].starts_with(&format!("worker.{serving}.")),
+        "{all:?} after record {nth}"
+    );
     rig.check(&shop).await;
     Some(ended.outcome)
 }

@@ -235,7 +235,11 @@ impl World for SimWorld {
         let inner = self.machine.lock();
         match names.iter().find(|name| inner.missing_secrets.contains(*name)) {
             Some(name) => Err(Explain::new("secret-missing", format!("the secret {name} does not resolve"))),
-            None => Ok(names.iter().map(|name| (name.clone(), format!("digest of {name}"))).collect()),
+            None => {
+                let version = inner.secrets_version;
+                let digest = |name: &String| (name.clone(), format!("digest of {name}, version {version}"));
+                Ok(names.iter().map(digest).collect())
+            }
         }
     }
 
