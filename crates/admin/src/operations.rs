@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, status};
+use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, status};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
@@ -141,6 +141,14 @@ pub trait Operations: Send + Sync + 'static {
     fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
     fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn migrate_down(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn secrets(&self, site: Site) -> impl Future<Output = Reply<secrets::Secrets>> + Send;
+    fn change_secret(
+        &self,
+        by: Operator,
+        site: Site,
+        name: String,
+        change: secrets::Change,
+    ) -> impl Future<Output = Reply<secrets::Changed>> + Send;
     fn destroy(
         &self,
         by: Operator,

@@ -19,7 +19,7 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines};
-use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, status};
+use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, secrets, status};
 
 /// Answers that are computed from what the keeper has.
 const QUICK: Duration = Duration::from_secs(30);
@@ -277,6 +277,20 @@ impl Client {
 
     pub async fn migrate_down(&self, site: &Site) -> Result<deploy::Started, Failure> {
         wire::json(&self.socket, "POST", &paths::site(site, "migrate/down"), Bytes::new(), SLOW).await
+    }
+
+    pub async fn secrets(&self, site: &Site) -> Result<secrets::Secrets, Failure> {
+        self.get(&paths::site(site, "secrets")).await
+    }
+
+    /// `name` is one that can stand in a path: the keeper refuses others.
+    pub async fn change_secret(
+        &self,
+        site: &Site,
+        name: &str,
+        change: &secrets::Change,
+    ) -> Result<secrets::Changed, Failure> {
+        self.post(&paths::site(site, &format!("secrets/{name}")), change, SLOW).await
     }
 
     pub async fn destroy(&self, site: &Site, request: &apps::Destroy) -> Result<(), Failure> {

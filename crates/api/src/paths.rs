@@ -25,6 +25,8 @@
 //! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | GET `/v1/apps/{app}/{env}/migrate` | → [`crate::migrate::MigrateStatus`] |
 //! | POST `/v1/apps/{app}/{env}/migrate/{retry,down}` | → [`crate::deploy::Started`] |
+//! | GET `/v1/apps/{app}/{env}/secrets` | → [`crate::secrets::Secrets`]; never a value |
+//! | POST `/v1/apps/{app}/{env}/secrets/{name}` | [`crate::secrets::Change`] → [`crate::secrets::Changed`] |
 //! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |
 //!
 //! An error answers with its status and a [`model::Explain`] as JSON.

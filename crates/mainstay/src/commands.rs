@@ -23,6 +23,7 @@ pub mod resume;
 pub mod rollback;
 pub mod run;
 pub mod scale;
+pub mod secrets;
 pub mod status;
 pub mod up;
 pub mod version;

@@ -8,7 +8,7 @@ use model::{Explain, manifest::Manifest};
 
 use crate::{
     journal::{Course, now},
-    plan::short_hash,
+    plan::digest_word,
     preflight::secret_names,
     run::Run,
     state::ReleaseRecord,
@@ -53,7 +53,7 @@ fn differences<W: World>(
 
 /// In the API's words.
 pub(crate) fn told(record: &ReleaseRecord, manifest: &Manifest) -> Environment {
-    let secret = |name: &String| (name.clone(), record.secrets.get(name).map(|digest| short_hash(digest)));
+    let secret = |name: &String| (name.clone(), record.secrets.get(name).map(|digest| digest_word(digest)));
     let variables = |env: &BTreeMap<String, String>, secrets: &[String]| Variables {
         env: env.clone(),
         secrets: secrets.iter().map(secret).collect(),

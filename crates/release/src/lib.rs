@@ -60,6 +60,7 @@ pub use artifact::ArtifactStore;
 pub use events::EventStream;
 pub use handle::SiteHandle;
 pub use layout::{Layout, SiteLayout};
+pub use plan::digest_word;
 pub use request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted, What};
 pub use settings::Settings;
 pub use sites::Sites;

@@ -21,6 +21,7 @@ mod lost_secrets;
 mod mutants;
 mod neighbours;
 mod schedules;
+mod secrets;
 mod singletons;
 mod strangers;
 
