@@ -18,6 +18,7 @@ pub mod logs;
 pub mod man;
 pub mod migrate;
 pub mod releases;
+pub mod report;
 pub mod restart;
 pub mod resume;
 pub mod rollback;

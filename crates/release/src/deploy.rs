@@ -8,7 +8,7 @@ use api::deploy::{EventKind, Outcome, Phase};
 use model::Explain;
 
 use crate::{
-    abort, bake, canary, commit, gate,
+    abort, bake, canary, commit, gate, hooks,
     journal::{Course, Kind, now},
     migrate, preflight, relieve, return_to_old,
     run::{Halt, Run},
@@ -49,7 +49,7 @@ pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
         Ok(end) => end,
         Err(halt) => settle(&mut run, halt).await,
     };
-    finish(&mut run, end)
+    finish(&mut run, end).await
 }
 
 async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
@@ -70,7 +70,10 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Stage => stage::stage(run).await?,
             Phase::Migrate => match &run.task.course {
                 Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,
-                _ => migrate::migrate(run).await?,
+                _ => {
+                    hooks::before(run).await?;
+                    migrate::migrate(run).await?;
+                }
             },
             Phase::Start => start::start(run).await?,
             Phase::Gate if machine::planted::is_planted("switches-before-the-gate") => {}
@@ -101,8 +104,9 @@ pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
     }
 }
 
-/// The last record of the run; everything after it happens outside the lock.
-pub(crate) fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+/// The last hook and the last record of the run; everything after it happens outside the lock.
+pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+    hooks::after(run, &end).await;
     let serving = run.at.books.read().serving;
     let report = std::mem::take(&mut run.report);
     let (outcome, error) = (end.outcome, end.error.clone());

@@ -24,6 +24,7 @@ mod figures;
 mod gate;
 mod handle;
 mod history;
+mod hooks;
 mod journal;
 mod layout;
 mod migrate;

@@ -25,7 +25,7 @@ use crate::{
     state::{Group, Member, State},
     switch,
     table::has_pool,
-    world::{InstanceState, Served, StartOrder, World},
+    world::{InstanceState, JobKind, Served, StartOrder, World},
 };
 
 /// What the look found.
@@ -97,7 +97,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
         Ok(manifest) => manifest,
         Err(error) => {
             // Not staged: nothing of it runs, and nothing of it can.
-            for process in jobs(&records) {
+            for process in jobs(&records, |_| true) {
                 if let Err(error) = at.world.stop_job(&at.site, process).await {
                     log.warn(error);
                 }
@@ -109,10 +109,21 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     if reached.cancel_asked {
         cancel.cancel();
     }
-    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel, caller.operator.clone());
     run.before = Before::of(&records);
     run.had_canary = reached.had_canary;
+    run.hooks_begun = reached.hooks_begun;
+    stop_hooks(&run, &records).await;
     Some(Unfinished { run, recovery, caller, since })
+}
+
+/// A hook of a keeper that died says nothing to anybody any more.
+async fn stop_hooks<W: World>(run: &Run<W>, records: &[crate::journal::Record]) {
+    for process in jobs(records, JobKind::is_hook) {
+        if let Err(error) = run.at.world.stop_job(&run.at.site, process).await {
+            run.log.warn(error);
+        }
+    }
 }
 
 /// Ends a run whose release has no manifest yet.
@@ -141,12 +152,12 @@ async fn not_staged<W: World>(
 }
 
 /// Processes of jobs that have no end in the journal.
-fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
+fn jobs(records: &[crate::journal::Record], which: impl Fn(JobKind) -> bool) -> Vec<ProcessId> {
     let kinds = || records.iter().filter_map(crate::journal::Record::kind);
     let ended =
         |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
     let begun = kinds().filter_map(|kind| match kind {
-        Kind::JobIntent { process, .. } => Some(*process),
+        Kind::JobIntent { job, process } if which(*job) => Some(*process),
         _ => None,
     });
     begun.filter(|process| !ended(process)).collect()
@@ -182,7 +193,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             let error = why_aborted(&run, phase);
             let end = abort::abort(&mut run, error).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
         Recovery::MakeOldFinal => {
             let old_is_final = {
@@ -192,7 +203,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             let halt = old_is_final.err().unwrap_or_else(|| Halt::Abort(why_aborted(&run, phase)));
             let end = deploy::settle(&mut run, halt).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
         Recovery::TakeUpMigration { before, target, process } => {
             revive(&at).await;
@@ -200,12 +211,12 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             match migrate::take_up(&mut run, before, target, process).await {
                 Ok(()) if by_hand => {
                     let end = migrate::let_go_of_hold(&run);
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
                 Ok(()) => deploy::run(run, Phase::Start).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
         }
@@ -219,7 +230,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
                     revive(&at).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
         }
@@ -232,7 +243,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             revive(&at).await;
             relieve::restore(&at).await;
             let end = End { outcome: Outcome::RolledBack, error: Some(why) };
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
     }
 }
@@ -244,7 +255,7 @@ async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
     if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
         let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
         let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
-        return deploy::finish(&mut run, end);
+        return deploy::finish(&mut run, end).await;
     }
     deploy::run(run, phase).await
 }

@@ -24,6 +24,7 @@ pub(crate) struct Reached {
     pub baked: bool,
     pub cancel_asked: bool,
     pub ended: bool,
+    pub hooks_begun: Vec<JobKind>,
 }
 
 /// What the next keeper does with it.
@@ -71,6 +72,7 @@ impl Reached {
         match kind {
             Kind::Entered { phase } => self.phase = Some(*phase),
             Kind::MigrateIntent { before, target } => self.migration = Some((*before, *target, None)),
+            Kind::JobIntent { job, .. } if job.is_hook() => self.hooks_begun.push(*job),
             Kind::JobIntent { job: JobKind::Migrate, process } => {
                 if let Some((_, _, job)) = &mut self.migration {
                     *job = Some(*process);

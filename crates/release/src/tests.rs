@@ -8,6 +8,7 @@ mod dice;
 mod environments;
 mod faults;
 mod figures;
+mod hooks;
 mod machine;
 mod pieces;
 mod rig;

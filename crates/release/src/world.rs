@@ -281,6 +281,16 @@ pub enum JobKind {
     MigrateDown,
     SchemaStatus,
     Scheduled,
+    PreDeploy,
+    PostDeploy,
+    OnRollback,
+}
+
+impl JobKind {
+    /// A command of the app around a deploy.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Self::PreDeploy | Self::PostDeploy | Self::OnRollback)
+    }
 }
 
 /// How a job ended.

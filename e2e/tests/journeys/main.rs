@@ -13,6 +13,7 @@ mod counts;
 mod endings;
 mod front;
 mod hangs;
+mod hooks;
 mod hostile_apps;
 mod kills;
 mod listeners;

@@ -58,6 +58,7 @@ fn manifest() -> Manifest {
         deploy: Deploy::default(),
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }

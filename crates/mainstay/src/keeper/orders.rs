@@ -129,7 +129,13 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
     }
     let program = match order.kind {
         JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => {
+        JobKind::Migrate
+        | JobKind::MigrateDown
+        | JobKind::SchemaStatus
+        | JobKind::Scheduled
+        | JobKind::PreDeploy
+        | JobKind::PostDeploy
+        | JobKind::OnRollback => {
             Program::Command(order.argv.clone())
         }
     };
@@ -192,6 +198,9 @@ pub(crate) fn job_name(order: &JobOrder) -> &str {
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
         JobKind::SchemaStatus => "schema-status",
+        JobKind::PreDeploy => "pre-deploy",
+        JobKind::PostDeploy => "post-deploy",
+        JobKind::OnRollback => "on-rollback",
         JobKind::Scheduled => order.scheduled.as_ref().map_or("scheduled", |own| own.service.as_str()),
     }
 }

@@ -11,7 +11,7 @@ use model::{Address, InstanceName, ProcessId, Site, Traffic, traffic::FirstBytes
 use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
-    Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
+    Disk, InstanceState, JobEnd, JobKind, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
     TableRoute,
 };
 
@@ -223,6 +223,8 @@ pub(super) struct Inner {
     pub switches: Vec<(Site, u64)>,
     pub hints: Vec<InstanceName>,
     pub stopped: Vec<InstanceName>,
+    /// Hooks that were begun, each with what it was told.
+    pub hooks: Vec<(JobKind, BTreeMap<String, String>)>,
     /// The variables of each instance, in the order of their starts.
     pub started_with: Vec<(InstanceName, BTreeMap<String, String>)>,
 }
@@ -286,6 +288,9 @@ impl Inner {
             }
             let (release, process, at) = (order.release.0, order.process, self.now());
             self.ran.push(Ran { service, release, process, at });
+        }
+        if order.kind.is_hook() {
+            self.hooks.push((order.kind, order.env.clone()));
         }
         self.jobs.insert(order.process, Job::Running);
         Ok(())

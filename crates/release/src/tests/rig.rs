@@ -118,6 +118,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         },
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use model::{
     EnvName, ServiceName,
-    manifest::{
+    manifest::{ Hooks,
         Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
         Source,
     },
@@ -57,10 +57,27 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     if let Some(one) = &manifest.migrate {
         migrate(&mut sheet, one);
     }
+    hooks(&mut sheet, &manifest.hooks);
     sheet.table(&["logs"]);
     sheet.set("max_bytes", manifest.logs.max_bytes.to_string());
     sheet.set("max_age", manifest.logs.max_age.to_string());
     sheet.text()
+}
+
+fn hooks(sheet: &mut Sheet<'_>, hooks: &Hooks) {
+    let all = [
+        ("pre_deploy", &hooks.pre_deploy),
+        ("post_deploy", &hooks.post_deploy),
+        ("on_rollback", &hooks.on_rollback),
+    ];
+    for (name, hook) in all {
+        let Some(hook) = hook else { continue };
+        sheet.table(&["hooks", name]);
+        sheet.set("command", hook.command.clone());
+        sheet.set("timeout", hook.timeout.to_string());
+        sheet.set("env_secrets", hook.env_secrets.clone());
+        env(sheet, &["hooks", name], &hook.env);
+    }
 }
 
 fn release(sheet: &mut Sheet<'_>, release: &Release) {

@@ -261,6 +261,24 @@ fn what_must_never_run_twice_is_one_and_takes_no_requests() {
 }
 
 #[test]
+fn hooks_have_a_command_and_a_bounded_time() {
+    let with = |hook: &str| format!("{SMALL}\n[hooks]\n{hook}\n");
+    let hooks = read(&with("pre_deploy = { command = [\"./check\"] }")).hooks;
+    let hook = hooks.pre_deploy.unwrap();
+    assert_eq!((hook.timeout, hook.command), (Span::secs(60), vec!["./check".to_owned()]));
+    assert!(hooks.post_deploy.is_none() && read(SMALL).hooks.is_empty());
+    for (hook, code) in [
+        ("pre_deploy = { timeout = \"1s\" }", "missing-key"),
+        ("pre_deploy = { command = [\"x\"], timeout = \"2h\" }", "out-of-range"),
+        ("on_backup_failed = { command = [\"x\"] }", "later-version"),
+        ("before = { command = [\"x\"] }", "unknown-key"),
+    ] {
+        let found = refused(&with(hook)).problems[0].code;
+        assert_eq!(found, code, "{hook}");
+    }
+}
+
+#[test]
 fn a_service_with_a_schedule_is_a_job_and_its_mistakes_are_told_where_they_stand() {
     let with = |keys: &str| format!("{SMALL}\n[service.digest]\ncommand = [\"digest\"]\n{keys}\n");
     let job = read(&with("schedule = \"@daily\"")).cron[&"digest".parse().unwrap()].clone();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Limits, Listen,
+        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits, Listen,
         LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
         Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
@@ -25,8 +25,8 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
         .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
         .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
-    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), option::of(migrate()), logs)
-        .prop_map(|(app, release, (all, cron), deploy, drain, migrate, logs)| {
+    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), (option::of(migrate()), hooks()), logs)
+        .prop_map(|(app, release, (all, cron), deploy, drain, (migrate, hooks), logs)| {
             let (services, routes) = joined(all);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
             Manifest {
@@ -40,6 +40,7 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
                 deploy,
                 drain,
                 migrate,
+                hooks,
                 logs,
             }
         })
@@ -318,6 +319,24 @@ fn drain() -> impl Strategy<Value = Drain> {
             }
         },
     )
+}
+
+fn hooks() -> impl Strategy<Value = Hooks> {
+    let hook = || {
+        let timeout = (1..=3600u64).prop_map(Span::secs);
+        let hook = (command(), timeout, env(), secrets());
+        option::of(hook.prop_map(|(command, timeout, env, env_secrets)| Hook {
+            command,
+            timeout,
+            env,
+            env_secrets,
+        }))
+    };
+    (hook(), hook(), hook()).prop_map(|(pre_deploy, post_deploy, on_rollback)| Hooks {
+        pre_deploy,
+        post_deploy,
+        on_rollback,
+    })
 }
 
 fn migrate() -> impl Strategy<Value = Migrate> {
