@@ -157,7 +157,14 @@ impl<W: World> Actor<W> {
         self.at.remember(task.to, &manifest);
         let (cancel, since) = (CancellationToken::new(), now());
         let started = Started { deploy: task.deploy, release: task.to };
-        let run = Run::new(Arc::clone(&self.at), task.clone(), manifest, Arc::clone(&log), cancel.clone(), caller.operator.clone());
+        let run = Run::new(
+            Arc::clone(&self.at),
+            task.clone(),
+            manifest,
+            Arc::clone(&log),
+            cancel.clone(),
+            caller.operator.clone(),
+        );
         self.lock = Lock::Held(Box::new(Held { task, caller: caller.clone(), since, log, cancel }));
         self.jobs.spawn(async move { Done::Ran(deploy::run(run, Phase::Preflight).await) });
         Ok(started)

@@ -23,9 +23,12 @@ pub(crate) async fn before<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     match end {
         Ok(end) if end.succeeded() => Ok(()),
         Ok(end) => {
-            let explain = Explain::new("hook-vetoed", format!("`hooks.pre_deploy` of release {} forbids it", run.task.to))
-                .caused_by(end.word())
-                .help("its output says why; mend that and deploy again, or take the hook out of the manifest");
+            let explain = Explain::new(
+                "hook-vetoed",
+                format!("`hooks.pre_deploy` of release {} forbids it", run.task.to),
+            )
+            .caused_by(end.word())
+            .help("its output says why; mend that and deploy again, or take the hook out of the manifest");
             Err(Halt::Abort(with_output(explain, &end).now(run.now_serving())))
         }
         Err(error) => Err(Halt::Abort(error.now(run.now_serving()))),
@@ -39,7 +42,9 @@ pub(crate) async fn after<W: World>(run: &mut Run<W>, end: &End) {
         Outcome::Served if is_deploy(run) => (JobKind::PostDeploy, hooks.post_deploy),
         Outcome::Served if run.task.verb == "rollback" => (JobKind::OnRollback, hooks.on_rollback),
         Outcome::RolledBack if is_deploy(run) => (JobKind::OnRollback, hooks.on_rollback),
-        Outcome::Served | Outcome::Unchanged | Outcome::RolledBack | Outcome::Aborted | Outcome::Held => return,
+        Outcome::Served | Outcome::Unchanged | Outcome::RolledBack | Outcome::Aborted | Outcome::Held => {
+            return;
+        }
     };
     let Some(hook) = hook.filter(|_| !run.hooks_begun.contains(&kind) && !run.site_ends()) else { return };
     let ended = at_most_until_cancelled(run, kind, &hook, Some(end.outcome)).await;
@@ -64,7 +69,11 @@ fn word(kind: JobKind) -> &'static str {
         JobKind::PreDeploy => "pre_deploy",
         JobKind::PostDeploy => "post_deploy",
         JobKind::OnRollback => "on_rollback",
-        JobKind::Unpack | JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => "",
+        JobKind::Unpack
+        | JobKind::Migrate
+        | JobKind::MigrateDown
+        | JobKind::SchemaStatus
+        | JobKind::Scheduled => "",
     }
 }
 
@@ -100,20 +109,22 @@ fn order<W: World>(
     hook: &Hook,
     outcome: Option<Outcome>,
 ) -> JobOrder {
-    let mut env = hook.env.clone();
     let number = |release: Option<model::ReleaseNumber>| release.map(|r| r.to_string()).unwrap_or_default();
-    env.insert("MAINSTAY_HOOK".into(), word(kind).into());
-    env.insert("MAINSTAY_DEPLOY".into(), run.task.deploy.to_string());
-    env.insert("MAINSTAY_FROM".into(), number(run.task.from));
-    env.insert("MAINSTAY_OPERATOR".into(), run.operator.clone());
-    env.insert("MAINSTAY_OUTCOME".into(), outcome.map(|outcome| outcome.name().to_owned()).unwrap_or_default());
+    let told = [
+        ("MAINSTAY_HOOK", word(kind).to_owned()),
+        ("MAINSTAY_DEPLOY", run.task.deploy.to_string()),
+        ("MAINSTAY_FROM", number(run.task.from)),
+        ("MAINSTAY_OPERATOR", run.operator.clone()),
+        ("MAINSTAY_OUTCOME", outcome.map(|outcome| outcome.name().to_owned()).unwrap_or_default()),
+    ];
     JobOrder {
         site: run.at.site.clone(),
         kind,
         process,
         argv: hook.command.clone(),
         cwd: run.release_dir(),
-        env,
+        env: hook.env.clone(),
+        told: told.map(|(name, value)| (name.to_owned(), value)).into(),
         env_secrets: hook.env_secrets.clone(),
         release: run.task.to,
         release_dir: run.release_dir(),

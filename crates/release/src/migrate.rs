@@ -195,6 +195,7 @@ async fn job<W: World>(
         stdin: None,
         writable: vec![run.at.layout.shared()],
         timeout,
+        told: Default::default(),
         scheduled: None,
     };
     // A cancel does not end a migration: half a migration is worse than a late end.

@@ -58,6 +58,7 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         stdin: Some(archive),
         writable: vec![files, shared],
         timeout: run.at.settings.stage_limit,
+        told: Default::default(),
         scheduled: None,
     };
     let job = run.at.world.run_job(order);

@@ -248,6 +248,8 @@ pub struct JobOrder {
     pub argv: Vec<String>,
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it, under names that the app may not set.
+    pub told: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,
     pub release: ReleaseNumber,
     pub release_dir: PathBuf,

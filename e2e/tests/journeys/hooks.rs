@@ -41,7 +41,10 @@ fn hooks_veto_and_warn_and_the_report_tells_each_phase() {
     assert_eq!(mainstay.serving(&app.site()), 1);
     assert!(!hooks().contains("post_deploy 2"));
     let told = mainstay.cli_in(app.folder(), &["report"]).expect_code(0).out;
-    assert!(told.contains("deploy of fake/production: aborted") && told.contains("hook pre_deploy: exit 7"), "{told}");
+    assert!(
+        told.contains("deploy of fake/production: aborted") && told.contains("hook pre_deploy: exit 7"),
+        "{told}"
+    );
     assert!(told.contains("not on a friday"), "{told}");
     fs::remove_file(state.join("veto")).expect("it is there");
 
@@ -56,12 +59,19 @@ fn hooks_veto_and_warn_and_the_report_tells_each_phase() {
     let serving = mainstay.serving(&app.site());
     let told = mainstay.cli_in(app.folder(), &["report", "--json"]).expect_code(0);
     let report = &told.json_lines()[0];
-    let phases: Vec<_> =
-        report["phases"].as_array().expect("phases").iter().map(|p| p["phase"].as_str().expect("a name")).collect();
+    let phases: Vec<_> = report["phases"]
+        .as_array()
+        .expect("phases")
+        .iter()
+        .map(|p| p["phase"].as_str().expect("a name"))
+        .collect();
     assert!(phases.windows(3).any(|p| p == ["gate", "switch", "bake"]), "{phases:?}");
     let bake = &report["phases"][phases.iter().position(|p| *p == "bake").expect("there")];
     assert!(bake["seconds"].as_f64().expect("a time") >= 1.0, "{bake}");
-    assert_eq!((report["outcome"].as_str(), report["warnings"][0]["code"].as_str()), (Some("served"), Some("hook-failed")));
+    assert_eq!(
+        (report["outcome"].as_str(), report["warnings"][0]["code"].as_str()),
+        (Some("served"), Some("hook-failed"))
+    );
     assert!(report["operator"].is_string() && report["seconds"].as_f64().expect("a time") > 2.0);
     fs::remove_file(state.join("grumble")).expect("it is there");
 

@@ -80,8 +80,9 @@ impl Report {
             (None, None) => record.ended.is_some(),
         };
         let found = records.into_iter().find(is_it).ok_or_else(|| {
-            Explain::new("no-such-deploy", format!("{site} has no record of such a deploy"))
-                .help("`mainstay events --json` lists those that are known, with their ids; old ones are pruned")
+            Explain::new("no-such-deploy", format!("{site} has no record of such a deploy")).help(
+                "`mainstay events --json` lists those that are known, with their ids; old ones are pruned",
+            )
         })?;
         if found.ended.is_none() {
             let message = format!("the {} of {site} is still under way", found.verb);
@@ -93,8 +94,7 @@ impl Report {
 }
 
 async fn events(session: &Session, site: &Site, record: &Record) -> Result<Vec<Event>, Explain> {
-    let mut lines =
-        session.client.deploy_events(site, record.deploy, 0).await.map_err(Failure::explain)?;
+    let mut lines = session.client.deploy_events(site, record.deploy, 0).await.map_err(Failure::explain)?;
     let mut events = Vec::new();
     // Bound: of a deploy that has ended, and of which the keeper bounds the notes.
     while let Some(event) = lines.next().await.map_err(Failure::explain)? {

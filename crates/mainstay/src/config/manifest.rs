@@ -6,8 +6,8 @@
 mod check;
 mod cron;
 mod deploy;
-mod merge;
 mod hooks;
+mod merge;
 mod migrate;
 mod probes;
 mod release;

@@ -79,6 +79,7 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         user,
         env: service.env.clone(),
         secrets,
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: service.listen,
         notify: service.listen.is_none(),
@@ -135,9 +136,7 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         | JobKind::Scheduled
         | JobKind::PreDeploy
         | JobKind::PostDeploy
-        | JobKind::OnRollback => {
-            Program::Command(order.argv.clone())
-        }
+        | JobKind::OnRollback => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled
@@ -154,6 +153,7 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         user: ground.user(&order.site)?,
         env: order.env.clone(),
         secrets,
+        told: order.told.clone(),
         redact: Vec::new(),
         listen: None,
         notify: false,

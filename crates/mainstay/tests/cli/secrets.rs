@@ -29,5 +29,8 @@ fn it_lists_who_uses_what() {
 #[test]
 fn a_value_as_an_argument_is_refused_and_not_shown() {
     let said = Place::with_app().run(&["secrets", "set", "TOKEN=hunter2"]);
-    assert!(said.contains("bad-secret-name") && !said.split_once('\n').unwrap().1.contains("hunter2"), "{said}");
+    assert!(
+        said.contains("bad-secret-name") && !said.split_once('\n').unwrap().1.contains("hunter2"),
+        "{said}"
+    );
 }

@@ -127,6 +127,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         stdin: None,
         writable: vec![at.layout.shared()],
         timeout: cron.timeout.0,
+        told: Default::default(),
         scheduled: Some(Scheduled {
             service,
             limits: cron.limits,

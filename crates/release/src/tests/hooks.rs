@@ -59,7 +59,10 @@ async fn a_hook_after_a_deploy_only_warns_and_each_is_told_what_happens() {
     assert_eq!(warned(&ended), ["hook-failed"]);
     let told = rig.machine.lock().hooks[1].1.clone();
     let value = |name: &str| told[name].as_str();
-    assert_eq!((value("MAINSTAY_HOOK"), value("MAINSTAY_OUTCOME"), value("OWN")), ("post_deploy", "serving", "1"));
+    assert_eq!(
+        (value("MAINSTAY_HOOK"), value("MAINSTAY_OUTCOME"), value("OWN")),
+        ("post_deploy", "serving", "1")
+    );
     assert_eq!((value("MAINSTAY_OPERATOR"), value("MAINSTAY_FROM")), ("anna", ""));
     begun(&rig);
 

@@ -11,8 +11,8 @@ use model::{Address, InstanceName, ProcessId, Site, Traffic, traffic::FirstBytes
 use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
-    Disk, InstanceState, JobEnd, JobKind, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
-    TableRoute,
+    Disk, InstanceState, JobEnd, JobKind, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable,
+    StartOrder, TableRoute,
 };
 
 /// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …
@@ -290,7 +290,8 @@ impl Inner {
             self.ran.push(Ran { service, release, process, at });
         }
         if order.kind.is_hook() {
-            self.hooks.push((order.kind, order.env.clone()));
+            let told = order.env.iter().chain(&order.told);
+            self.hooks.push((order.kind, told.map(|(name, value)| (name.clone(), value.clone())).collect()));
         }
         self.jobs.insert(order.process, Job::Running);
         Ok(())

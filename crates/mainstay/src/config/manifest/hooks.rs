@@ -38,7 +38,9 @@ fn hook(section: &mut Section<'_, '_, '_>) -> Option<Hook> {
     if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) {
         let span = section.span_of("timeout");
         let problem = Problem::new("out-of-range", span, "`timeout` must be between 1s and 1h");
-        section.problem(problem.help("a deploy waits for its hooks; what takes longer belongs in a job with `schedule`"));
+        section.problem(
+            problem.help("a deploy waits for its hooks; what takes longer belongs in a job with `schedule`"),
+        );
     }
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use model::{
     EnvName, ServiceName,
-    manifest::{ Hooks,
-        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
-        Source,
+    manifest::{
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, ProbeRequest, Release, Route,
+        Service, Source,
     },
 };
 use toml::Value;

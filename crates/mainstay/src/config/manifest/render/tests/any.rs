@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits, Listen,
-        LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
+        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
+        Listen, LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
         Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
     schema::CodeSchema,
@@ -25,7 +25,15 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
         .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
         .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
-    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), (option::of(migrate()), hooks()), logs)
+    (
+        "[a-z][a-z0-9]{0,9}x",
+        release(),
+        (services, jobs),
+        deploy(),
+        drain(),
+        (option::of(migrate()), hooks()),
+        logs,
+    )
         .prop_map(|(app, release, (all, cron), deploy, drain, (migrate, hooks), logs)| {
             let (services, routes) = joined(all);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
