@@ -164,7 +164,9 @@ fn render(told: &Told) -> String {
         lines.extend(phase.notes.iter().map(|note| format!("              {note}")));
     }
     let explained = |title: &str, explain: &Explain| {
-        [String::new(), format!("{title}:"), crate::report::plain(explain).trim_end().to_owned()]
+        let text = crate::report::plain(explain);
+        let text = text.trim_end().strip_prefix("error").unwrap_or(&text);
+        [String::new(), format!("{title}{text}")]
     };
     lines.extend(record.reason.iter().flat_map(|reason| explained("begun by itself", reason)));
     lines.extend(told.warnings.iter().flat_map(|warning| explained("warning", warning)));

@@ -1,7 +1,7 @@
 //! A value that is typed or piped in, and shown nowhere.
 
 use std::{
-    io::{self, Read, Write as _},
+    io::{self, BufRead, Read, Write as _},
     os::fd::AsFd as _,
 };
 
@@ -51,7 +51,7 @@ fn typed(name: &str) -> io::Result<Vec<u8>> {
     line
 }
 
-fn keys(input: impl Read) -> io::Result<Vec<u8>> {
+fn keys(input: impl BufRead) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     for key in input.take(BYTES_MAX).bytes() {
         match key? {
