@@ -270,7 +270,7 @@ fn hooks_have_a_command_and_a_bounded_time() {
     for (hook, code) in [
         ("pre_deploy = { timeout = \"1s\" }", "missing-key"),
         ("pre_deploy = { command = [\"x\"], timeout = \"2h\" }", "out-of-range"),
-        ("on_backup_failed = { command = [\"x\"] }", "later-version"),
+        ("on_backup_failed = { command = [\"x\"] }", "not-yet"),
         ("before = { command = [\"x\"] }", "unknown-key"),
     ] {
         let found = refused(&with(hook)).problems[0].code;

@@ -6,8 +6,8 @@ use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
-        Listen, LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
-        Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
+        Listen, LivenessProbe, Logs, Manifest, Migrate, Overlap, ProbeRequest, Probes, Proof, ReadinessProbe,
+        Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
     schema::CodeSchema,
 };
@@ -59,7 +59,9 @@ fn joined(all: BTreeMap<String, (Service, Option<Route>)>) -> (BTreeMap<ServiceN
     let (mut services, mut routes) = (BTreeMap::new(), Vec::new());
     for (n, (name, (service, route))) in all.into_iter().enumerate() {
         let name: ServiceName = name.parse().unwrap();
-        let may_be_routed = service.listen.is_some() && service.probes.readiness.is_some();
+        let may_be_routed = service.listen.is_some()
+            && service.probes.readiness.is_some()
+            && service.overlap == Overlap::Allow;
         if let Some(route) = route.filter(|_| may_be_routed) {
             let path_prefix = format!("{}{n}", route.path_prefix);
             routes.push(Route { service: name.clone(), path_prefix, ..route });
