@@ -74,6 +74,8 @@ pub enum Phase {
     Start,
     Gate,
     Switch,
+    /// One service after the other that must never run twice: the old one is stopped, then the new one is started.
+    Relieve,
     Bake,
     Drain,
     Stop,
@@ -92,6 +94,7 @@ impl Phase {
             Self::Start => "start",
             Self::Gate => "gate",
             Self::Switch => "switch",
+            Self::Relieve => "relieve",
             Self::Bake => "bake",
             Self::Drain => "drain",
             Self::Stop => "stop",

@@ -114,4 +114,24 @@ pub struct Release {
     /// `serving`, `draining`, `stable`, `failed`, `staged`.
     pub state: String,
     pub schema: Option<u64>,
+    /// `None`: the release is not whole, or its keeper is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+/// What the processes of a release are started with: its own, whatever other releases say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// RFC 3339: when its secrets were last taken from their source for a start; `None`: never.
+    pub taken: Option<String>,
+    pub services: BTreeMap<ServiceName, Variables>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<Variables>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variables {
+    pub env: BTreeMap<String, String>,
+    /// By name, never a value: `digest 0a1b2c3d` as a plan shows it. Equal ones on one machine are equal values.
+    pub secrets: BTreeMap<String, Option<String>>,
 }

@@ -36,7 +36,41 @@ pub struct Manifest {
     pub deploy: Deploy,
     pub drain: Drain,
     pub migrate: Option<Migrate>,
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
     pub logs: Logs,
+}
+
+/// Commands of the app around a deploy. Those before it may forbid it, those after it only warn.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// When the new release is on disk and before anything of it runs or migrates.
+    pub pre_deploy: Option<Hook>,
+    /// When it serves and has baked.
+    pub post_deploy: Option<Hook>,
+    /// When a release was taken back, by Mainstay or by a person.
+    pub on_rollback: Option<Hook>,
+}
+
+impl Hooks {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Hook> {
+        self.pre_deploy.iter().chain(&self.post_deploy).chain(&self.on_rollback)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Program and arguments; placeholders `{release_dir} {shared_dir}` allowed.
+    pub command: Vec<String>,
+    /// What runs longer is stopped, and has failed.
+    pub timeout: Span,
+    pub env: BTreeMap<String, String>,
+    /// Names of secrets that are put into its environment.
+    pub env_secrets: Vec<String>,
 }
 
 /// What a release is made of and how long it stays.
@@ -99,6 +133,8 @@ pub struct Service {
     /// Program and arguments; placeholders `{port} {host} {socket} {release_dir} {shared_dir} {instance}` allowed.
     pub command: Vec<String>,
     pub instances: NonZeroU32,
+    #[serde(default)]
+    pub overlap: Overlap,
     /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
     pub listen: Option<Listen>,
     pub env: BTreeMap<String, String>,
@@ -114,6 +150,17 @@ pub struct Service {
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
     pub allow_public_bind: bool,
+}
+
+/// Whether two releases of a service may run side by side for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new one is gated beside the old one, which is then drained.
+    #[default]
+    Allow,
+    /// The old one is gone before the new one starts: one instance, to which no route leads.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

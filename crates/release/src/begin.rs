@@ -13,7 +13,7 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::look;
+pub(crate) use self::look::{look, whole_release};
 use crate::{
     deploy,
     events::EventLog,
@@ -157,7 +157,14 @@ impl<W: World> Actor<W> {
         self.at.remember(task.to, &manifest);
         let (cancel, since) = (CancellationToken::new(), now());
         let started = Started { deploy: task.deploy, release: task.to };
-        let run = Run::new(Arc::clone(&self.at), task.clone(), manifest, Arc::clone(&log), cancel.clone());
+        let run = Run::new(
+            Arc::clone(&self.at),
+            task.clone(),
+            manifest,
+            Arc::clone(&log),
+            cancel.clone(),
+            caller.operator.clone(),
+        );
         self.lock = Lock::Held(Box::new(Held { task, caller: caller.clone(), since, log, cancel }));
         self.jobs.spawn(async move { Done::Ran(deploy::run(run, Phase::Preflight).await) });
         Ok(started)
@@ -190,6 +197,7 @@ impl<W: World> Actor<W> {
                     fate: Fate::Staging,
                     schema: manifest.migrate.as_ref().map(|m| m.code.schema),
                     secrets,
+                    secrets_taken: None,
                 };
                 state.releases.insert(task.to, record);
                 true

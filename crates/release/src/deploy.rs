@@ -1,4 +1,5 @@
-//! The story of a deploy: preflight, stage, migrate, start, gate, switch, bake, drain, commit, and its other ends.
+//! The story of a deploy: preflight, stage, migrate, start, gate, switch, relieve, bake, drain, commit, and
+//! its other ends.
 //!
 //! Nothing before SWITCH can change what users get. Each phase is a small file of its own; this one says their order and
 //! what becomes of a run that does not go through. A run may be begun at any phase: that is how the next keeper goes on.
@@ -7,9 +8,9 @@ use api::deploy::{EventKind, Outcome, Phase};
 use model::Explain;
 
 use crate::{
-    abort, bake, canary, commit, gate,
+    abort, bake, canary, commit, gate, hooks,
     journal::{Course, Kind, now},
-    migrate, preflight, return_to_old,
+    migrate, preflight, relieve, return_to_old,
     run::{Halt, Run},
     stage, start, switch,
     world::World,
@@ -30,12 +31,12 @@ impl End {
 
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
-    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Stage, Start, Switch};
+    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Relieve, Stage, Start, Switch};
     match course {
-        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Bake, Drain],
-        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Bake, Drain],
+        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
-        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Relieve, Drain],
         Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
@@ -48,13 +49,16 @@ pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
         Ok(end) => end,
         Err(halt) => settle(&mut run, halt).await,
     };
-    finish(&mut run, end)
+    finish(&mut run, end).await
 }
 
 async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
     for phase in phases(&run.task.course).iter().copied().filter(|phase| *phase >= first) {
         if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
             run.check_going()?;
+        }
+        if phase == Phase::Relieve && !relieve::is_due(run) {
+            continue;
         }
         match run.enter(phase) {
             Err(error) if phase <= Phase::Switch => return Err(Halt::Abort(error)),
@@ -66,7 +70,10 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Stage => stage::stage(run).await?,
             Phase::Migrate => match &run.task.course {
                 Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,
-                _ => migrate::migrate(run).await?,
+                _ => {
+                    hooks::before(run).await?;
+                    migrate::migrate(run).await?;
+                }
             },
             Phase::Start => start::start(run).await?,
             Phase::Gate if machine::planted::is_planted("switches-before-the-gate") => {}
@@ -75,6 +82,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
                 canary::canary(run).await?;
                 switch::switch(run).await?;
             }
+            Phase::Relieve => relieve::relieve(run).await?,
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
                 gate::wait_for_grown(run).await;
@@ -96,8 +104,9 @@ pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
     }
 }
 
-/// The last record of the run; everything after it happens outside the lock.
-pub(crate) fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+/// The last hook and the last record of the run; everything after it happens outside the lock.
+pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+    hooks::after(run, &end).await;
     let serving = run.at.books.read().serving;
     let report = std::mem::take(&mut run.report);
     let (outcome, error) = (end.outcome, end.error.clone());

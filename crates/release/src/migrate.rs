@@ -196,6 +196,7 @@ async fn job<W: World>(
         writable: vec![run.at.layout.shared()],
         sandbox: run.manifest.sandbox.clone(),
         timeout,
+        told: Default::default(),
         scheduled: None,
     };
     // A cancel does not end a migration: half a migration is worse than a late end.

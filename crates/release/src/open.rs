@@ -16,7 +16,8 @@ use crate::{
     history,
     journal::{Course, Journal, Kind},
     migrate,
-    recover::{self, Reached, Recovery},
+    recover::{self, Reached, Recovery, has_bake},
+    relieve,
     request::Caller,
     return_to_old,
     run::{Before, Halt, Log, Run},
@@ -24,7 +25,7 @@ use crate::{
     state::{Group, Member, State},
     switch,
     table::has_pool,
-    world::{InstanceState, Served, StartOrder, World},
+    world::{InstanceState, JobKind, Served, StartOrder, World},
 };
 
 /// What the look found.
@@ -46,7 +47,11 @@ pub(crate) struct Unfinished<W> {
 pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
     match unfinished(&at).await {
         Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
-        None => Opened { unfinished: None, started: revive(&at).await },
+        None => {
+            let started = revive(&at).await;
+            relieve::restore(&at).await;
+            Opened { unfinished: None, started }
+        }
     }
 }
 
@@ -82,7 +87,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     };
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
-    let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
+    let recovery = recover::plan(&reached, task.generation, booked, served);
     let phase = reached.phase.map_or("plan", Phase::name);
     tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
     let first = records.first()?;
@@ -92,7 +97,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
         Ok(manifest) => manifest,
         Err(error) => {
             // Not staged: nothing of it runs, and nothing of it can.
-            for process in jobs(&records) {
+            for process in jobs(&records, |_| true) {
                 if let Err(error) = at.world.stop_job(&at.site, process).await {
                     log.warn(error);
                 }
@@ -104,10 +109,21 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     if reached.cancel_asked {
         cancel.cancel();
     }
-    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel, caller.operator.clone());
     run.before = Before::of(&records);
     run.had_canary = reached.had_canary;
+    run.hooks_begun = reached.hooks_begun;
+    stop_hooks(&run, &records).await;
     Some(Unfinished { run, recovery, caller, since })
+}
+
+/// A hook of a keeper that died says nothing to anybody any more.
+async fn stop_hooks<W: World>(run: &Run<W>, records: &[crate::journal::Record]) {
+    for process in jobs(records, JobKind::is_hook) {
+        if let Err(error) = run.at.world.stop_job(&run.at.site, process).await {
+            run.log.warn(error);
+        }
+    }
 }
 
 /// Ends a run whose release has no manifest yet.
@@ -136,12 +152,12 @@ async fn not_staged<W: World>(
 }
 
 /// Processes of jobs that have no end in the journal.
-fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
+fn jobs(records: &[crate::journal::Record], which: impl Fn(JobKind) -> bool) -> Vec<ProcessId> {
     let kinds = || records.iter().filter_map(crate::journal::Record::kind);
     let ended =
         |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
     let begun = kinds().filter_map(|kind| match kind {
-        Kind::JobIntent { process, .. } => Some(*process),
+        Kind::JobIntent { job, process } if which(*job) => Some(*process),
         _ => None,
     });
     begun.filter(|process| !ended(process)).collect()
@@ -177,7 +193,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             let error = why_aborted(&run, phase);
             let end = abort::abort(&mut run, error).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
         Recovery::MakeOldFinal => {
             let old_is_final = {
@@ -187,7 +203,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             let halt = old_is_final.err().unwrap_or_else(|| Halt::Abort(why_aborted(&run, phase)));
             let end = deploy::settle(&mut run, halt).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
         Recovery::TakeUpMigration { before, target, process } => {
             revive(&at).await;
@@ -195,12 +211,12 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             match migrate::take_up(&mut run, before, target, process).await {
                 Ok(()) if by_hand => {
                     let end = migrate::let_go_of_hold(&run);
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
                 Ok(()) => deploy::run(run, Phase::Start).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
         }
@@ -210,11 +226,11 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 switch::complete(&mut run, epoch).await
             };
             match completed {
-                Ok(()) => go_on(run, Phase::Bake).await,
+                Ok(()) => go_on(run, Phase::Relieve).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
                     revive(&at).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
         }
@@ -225,8 +241,9 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 return_to_old::finish(&mut run, label).await;
             }
             revive(&at).await;
+            relieve::restore(&at).await;
             let end = End { outcome: Outcome::RolledBack, error: Some(why) };
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
     }
 }
@@ -235,10 +252,10 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
 async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
     let at = Arc::clone(&run.at);
     let started = revive(&at).await;
-    if started && phase == Phase::Bake && !comes_up(&at).await {
+    if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
         let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
         let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
-        return deploy::finish(&mut run, end);
+        return deploy::finish(&mut run, end).await;
     }
     deploy::run(run, phase).await
 }
@@ -289,7 +306,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     !missing.is_empty()
 }
 
-async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
+pub(crate) async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
     let started = match at.manifest(group.release) {
         Ok(manifest) => {
             let order = StartOrder {

@@ -11,7 +11,9 @@ use model::{
 use tokio::time::timeout;
 
 use crate::{
+    environment,
     journal::Course,
+    relieve::{self, is_never_two},
     run::{Halt, Run},
     scene::Scene,
     state::LeavingStage,
@@ -40,14 +42,9 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
     if let Course::New { bytes, .. } = &run.task.course {
         room(&run.at, *bytes).map_err(now)?;
     }
-    let names = secret_names(&run.manifest);
-    let digests = run.at.world.secret_digests(&run.at.site, &names).await.map_err(now)?;
-    run.at.books.change(|state| {
-        if let Some(record) = state.releases.get_mut(&run.task.to) {
-            record.secrets = digests;
-        }
-    })?;
+    environment::take(run).await.map_err(now)?;
     schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
+    relieve::keeps_its_kind(&run.at, &run.manifest).map_err(now)?;
     memory(run).await?;
     if let Some(warning) = old_side(run).await {
         run.log.warn(warning);
@@ -58,7 +55,9 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
 /// Everything that the manifest wants from the secrets' source.
 pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
     let of_services = manifest.programs().flat_map(|program| program.env_secrets);
-    of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
+    let of_migration = manifest.migrate.iter().flat_map(|m| &m.env_secrets);
+    let of_hooks = manifest.hooks.all().flat_map(|hook| &hook.env_secrets);
+    of_services.chain(of_migration).chain(of_hooks).cloned().collect()
 }
 
 /// Room for another release must be free, and inodes.
@@ -113,7 +112,9 @@ struct Needed {
 
 fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
     let mut needed = Needed { seen: 0, limits: 0 };
-    for (name, service) in &manifest.services {
+    // What must never run twice needs what its predecessor gives back.
+    let beside = manifest.services.iter().filter(|(name, _)| !is_never_two(manifest, name));
+    for (name, service) in beside {
         let count = u64::from(service.instances.get());
         let of_service = observed.iter().filter(|o| o.name.service == *name);
         match of_service.filter_map(|o| o.memory_peak_bytes.max(o.memory_bytes)).max() {
@@ -142,7 +143,8 @@ pub(crate) fn foresee<W: World>(
         Course::New { bytes, .. } => room(at, *bytes).err(),
         _ => None,
     };
-    disk.into_iter().chain(schema_contract(at, manifest, to, true).err()).collect()
+    let contract = schema_contract(at, manifest, to, true).err();
+    disk.into_iter().chain(contract).chain(relieve::keeps_its_kind(at, manifest).err()).collect()
 }
 
 fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {

@@ -24,6 +24,7 @@ pub(crate) struct Reached {
     pub baked: bool,
     pub cancel_asked: bool,
     pub ended: bool,
+    pub hooks_begun: Vec<JobKind>,
 }
 
 /// What the next keeper does with it.
@@ -71,6 +72,7 @@ impl Reached {
         match kind {
             Kind::Entered { phase } => self.phase = Some(*phase),
             Kind::MigrateIntent { before, target } => self.migration = Some((*before, *target, None)),
+            Kind::JobIntent { job, .. } if job.is_hook() => self.hooks_begun.push(*job),
             Kind::JobIntent { job: JobKind::Migrate, process } => {
                 if let Some((_, _, job)) = &mut self.migration {
                     *job = Some(*process);
@@ -99,13 +101,7 @@ impl Reached {
 }
 
 /// `label`: the generation that the run would switch to; `booked`: that of the books; `served`: the edge's own word.
-pub(crate) fn plan(
-    reached: &Reached,
-    course: &Course,
-    label: u64,
-    booked: u64,
-    served: Option<Served>,
-) -> Recovery {
+pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Served>) -> Recovery {
     if reached.ended {
         return Recovery::Over;
     }
@@ -114,8 +110,13 @@ pub(crate) fn plan(
     }
     // The books follow an acknowledged switch only, so they may stand for the lost last record of it.
     if reached.switched || booked == label {
-        let after = if reached.baked || !has_bake(course) { Phase::Drain } else { Phase::Bake };
-        return Recovery::GoOn { phase: after };
+        // The phase after the last one that is known to be over.
+        let phase = match reached.phase {
+            _ if reached.baked => Phase::Drain,
+            Some(phase) if phase > Phase::Relieve => phase.min(Phase::Drain),
+            _ => Phase::Relieve,
+        };
+        return Recovery::GoOn { phase };
     }
     if reached.switch_begun {
         return match served.filter(|served| served.generation == label) {

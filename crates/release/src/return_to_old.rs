@@ -1,15 +1,16 @@
 //! The way back after the switch: the pointer goes to the warm old release, the new one drains like any other.
 
 use api::deploy::Outcome;
-use model::Explain;
+use model::{Explain, ServiceName};
 
 use crate::{
     abort,
     deploy::End,
     journal::Kind,
     layout::link_atomically,
+    relieve::{self, is_never_two},
     run::Run,
-    state::{LeavingStage, State},
+    state::{Group, Leaving, LeavingStage, State},
     table::has_pool,
     world::{PoolStatus, World},
 };
@@ -41,6 +42,7 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     run.log.tell(Kind::ReturnIntent { generation: label, release: old, why: why.clone() });
     finish(run, label).await;
     drop(pointer);
+    relieve::restore(&at).await;
     run.report.push(format!("release {} was taken back and drains", run.task.to));
     End {
         outcome: Outcome::RolledBack,
@@ -87,21 +89,26 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     abort::keep_claims(run);
 }
 
-/// Whether what this run's switch made warm could serve again.
+/// Whether the old release could serve again: each of its services is warm and ready, was left alone, or is started
+/// anew because two of it may never run.
 fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
+    let Some(Ok(old)) = run.task.from.map(|from| run.at.manifest(from)) else { return false };
     let state = run.at.books.read();
-    let warm = |l: &&crate::state::Leaving| l.deploy == run.task.deploy && l.stage == LeavingStage::Warm;
-    let mut found = false;
-    for leaving in state.leaving.iter().filter(warm) {
-        found = true;
-        let group = &leaving.group;
-        let routed = run.at.manifest(group.release).is_ok_and(|m| has_pool(&m, &group.service));
-        let pool = pools.iter().find(|p| p.id == group.pool());
-        if routed && !pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready)) {
-            return false;
+    let serves = |service: &ServiceName| {
+        let of_service = |l: &&Leaving| l.deploy == run.task.deploy && l.group.service == *service;
+        match state.leaving.iter().filter(of_service).find(|l| l.stage == LeavingStage::Warm) {
+            Some(Leaving { group, .. }) => {
+                let pool = pools.iter().find(|p| p.id == group.pool());
+                !has_pool(&old, service) || pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready))
+            }
+            None => {
+                let left_alone = |g: &Group| g.service == *service && g.generation != run.task.generation;
+                let never_two = is_never_two(&old, service) || is_never_two(&run.manifest, service);
+                never_two || state.live.iter().any(left_alone)
+            }
         }
-    }
-    found
+    };
+    old.services.keys().all(serves)
 }
 
 /// Nothing is wrong with the release, and there is nothing to decide: it was only not watched long enough.

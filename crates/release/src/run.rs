@@ -22,7 +22,7 @@ use crate::{
     scene::Scene,
     state::Group,
     symptoms,
-    world::{InstanceState, Observed, PoolStatus, ProbeSeen, World},
+    world::{InstanceState, JobKind, Observed, PoolStatus, ProbeSeen, World},
 };
 
 /// What a run is about; what its first record says.
@@ -122,6 +122,10 @@ pub(crate) struct Run<W> {
     pub before: Before,
     /// Some users had the new release before the switch, or may have had it.
     pub had_canary: bool,
+    /// By this keeper or one before it: none is begun a second time.
+    pub hooks_begun: Vec<JobKind>,
+    /// Whose deploy it is, for the hooks.
+    pub operator: String,
 }
 
 /// The state of things just before the switch.
@@ -151,6 +155,7 @@ impl<W: World> Run<W> {
         manifest: Arc<Manifest>,
         log: Arc<Log>,
         cancel: CancellationToken,
+        operator: String,
     ) -> Self {
         let deadline = Instant::now() + at.settings.deploy_limit;
         let changes = at.world.changes(&at.site);
@@ -165,6 +170,8 @@ impl<W: World> Run<W> {
             report: Vec::new(),
             before: Before::default(),
             had_canary: false,
+            hooks_begun: Vec::new(),
+            operator,
         }
     }
 

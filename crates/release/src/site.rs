@@ -244,12 +244,12 @@ impl<W: World> Actor<W> {
                     status::site(&at, underway, last).await.map_err(Refused::failed)
                 });
             }
-            Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at.books.read())))),
+            Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at)))),
             Command::Records(limit, reply) => {
                 let at = Arc::clone(&self.at);
                 self.answer(reply, async move { Ok(history::records(&at.layout, &at.site, limit)) });
             }
-            Command::Config(reply) => drop(reply.send(self.serving_manifest().map(|(_, m)| (*m).clone()))),
+            Command::Config(release, reply) => drop(reply.send(self.config(release))),
             Command::Events(deploy, from, reply) => drop(reply.send(self.events(deploy, from))),
             Command::MigrateStatus(reply) => drop(reply.send(Ok(self.migrate_status()))),
             Command::Runnable(service, reply) => drop(reply.send(self.runnable(service))),
@@ -499,6 +499,12 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::NotFound, explain));
         };
         Ok((serving, self.at.manifest(serving).map_err(Refused::failed)?))
+    }
+
+    fn config(&self, release: Option<ReleaseNumber>) -> Result<model::manifest::Manifest, Refused> {
+        let Some(release) = release else { return self.serving_manifest().map(|(_, m)| (*m).clone()) };
+        crate::begin::whole_release(&self.at, release)?;
+        Ok((*self.at.manifest(release).map_err(Refused::failed)?).clone())
     }
 
     fn runnable(&self, service: Option<model::ServiceName>) -> Result<Runnable, Refused> {

@@ -60,6 +60,7 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         // No loosening of the app's is for those who unpack it.
         sandbox: model::Sandbox::default(),
         timeout: run.at.settings.stage_limit,
+        told: Default::default(),
         scheduled: None,
     };
     let job = run.at.world.run_job(order);

@@ -100,8 +100,11 @@ pub(crate) struct ReleaseRecord {
     pub bytes: u64,
     pub fate: Fate,
     pub schema: Option<u64>,
-    /// Salted, to tell a changed secret in a plan.
+    /// Salted digests of what its processes were last started with.
     pub secrets: BTreeMap<String, String>,
+    /// RFC 3339: when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_taken: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,6 +276,27 @@ impl State {
         self.leaving = other;
         self.set_candidates(back.into_iter().map(|l| l.group).collect());
         true
+    }
+
+    /// Every group of a service is to be stopped now, whatever it was; gives them.
+    pub(crate) fn dismiss(&mut self, service: &ServiceName, deploy: DeployId) -> Vec<Group> {
+        let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition(|g| g.service == *service);
+        self.live = kept;
+        let stage = LeavingStage::Stopping;
+        self.leaving.extend(Vec::into_iter(gone).map(|group| Leaving { group, stage, deploy }));
+        let of_service = self.leaving.iter_mut().filter(|l| l.group.service == *service);
+        of_service
+            .map(|leaving| {
+                leaving.stage = stage;
+                leaving.group.clone()
+            })
+            .collect()
+    }
+
+    /// A group serves that nothing was replaced by.
+    pub(crate) fn install(&mut self, group: Group) {
+        self.live.push(group);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
     }
 
     /// The bake is over: what was warm drains.

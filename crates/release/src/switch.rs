@@ -1,7 +1,7 @@
 //! SWITCH: one pointer in the edge. After an error or a crash the edge is asked what it serves; its answer is the truth,
 //! and "old" is made final by a higher epoch before anything is stopped.
 
-use model::Explain;
+use model::{Explain, ServiceName};
 use tokio::time::Instant;
 
 use crate::{
@@ -69,7 +69,14 @@ pub(crate) fn switched<W: World>(run: &Run<W>, state: &State) -> State {
                 Course::Restart { service, .. } => service.clone(),
                 _ => None,
             };
-            let replaced = |group: &Group| only.as_ref().is_none_or(|only| group.service == *only);
+            // One whose successor may not run beside it serves on until that one relieves it.
+            let is_followed = |service: &ServiceName| {
+                state.candidate.iter().any(|new| new.service == *service)
+                    || !run.manifest.services.contains_key(service)
+            };
+            let replaced = |group: &Group| {
+                only.as_ref().is_none_or(|only| group.service == *only) && is_followed(&group.service)
+            };
             next.switch(run.task.generation, run.task.to, run.task.deploy, replaced);
         }
     }

@@ -5,13 +5,16 @@ mod crash_loops;
 mod crashes;
 mod deploys;
 mod dice;
+mod environments;
 mod faults;
 mod figures;
+mod hooks;
 mod machine;
 mod pieces;
 mod rig;
 mod schedules;
 mod seeded;
+mod singletons;
 mod world;
 
 /// Ends the task that writes a journal right after its n-th record, as a death of the keeper there would.

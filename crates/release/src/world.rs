@@ -248,6 +248,8 @@ pub struct JobOrder {
     pub argv: Vec<String>,
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it, under names that the app may not set.
+    pub told: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,
     pub release: ReleaseNumber,
     pub release_dir: PathBuf,
@@ -283,6 +285,16 @@ pub enum JobKind {
     MigrateDown,
     SchemaStatus,
     Scheduled,
+    PreDeploy,
+    PostDeploy,
+    OnRollback,
+}
+
+impl JobKind {
+    /// A command of the app around a deploy.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Self::PreDeploy | Self::PostDeploy | Self::OnRollback)
+    }
 }
 
 /// How a job ended.

@@ -13,6 +13,7 @@ mod counts;
 mod endings;
 mod front;
 mod hangs;
+mod hooks;
 mod hostile_apps;
 mod kills;
 mod listeners;
@@ -22,6 +23,8 @@ mod mutants;
 mod neighbours;
 mod sandbox;
 mod schedules;
+mod secrets;
+mod singletons;
 mod strangers;
 
 use std::time::Duration;

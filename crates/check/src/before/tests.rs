@@ -27,6 +27,7 @@ fn service() -> Service {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        overlap: Default::default(),
     }
 }
 
@@ -59,6 +60,7 @@ fn manifest() -> Manifest {
         deploy: Deploy::default(),
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }

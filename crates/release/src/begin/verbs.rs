@@ -12,10 +12,11 @@ use model::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{all_of, look, look::whole_release, no_service};
+use super::{all_of, look, no_service, whole_release};
 use crate::{
     journal::Course,
     migrate, plan,
+    relieve::is_never_two,
     request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted},
     site::{Actor, Queued},
     state::LeavingStage,
@@ -141,6 +142,13 @@ impl<W: World> Actor<W> {
             let explain = Explain::new("bad-scale", format!("a service has 1 to {INSTANCES_MAX} instances"))
                 .caused_by(format!("{} were asked for", scale.instances))
                 .help(format!("like `mainstay scale {}=2`; `mainstay down` stops all of it", scale.service));
+            return Err(Refused::new(RefusedKind::Plan, explain));
+        }
+        if scale.instances > 1 && is_never_two(&manifest, &scale.service) {
+            let message = format!("{} has `overlap = \"never\"`: one of it runs", scale.service);
+            let explain = Explain::new("bad-scale", message)
+                .caused_by(format!("{} were asked for", scale.instances))
+                .help("if it bears several, deploy it without `overlap`");
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
         let state = self.at.books.read();

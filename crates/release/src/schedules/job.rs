@@ -131,6 +131,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         writable: vec![at.layout.shared()],
         sandbox,
         timeout: cron.timeout.0,
+        told: Default::default(),
         scheduled: Some(Scheduled {
             service,
             limits: cron.limits,

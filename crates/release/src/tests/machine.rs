@@ -11,8 +11,8 @@ use model::{Address, InstanceName, ProcessId, Site, Traffic, traffic::FirstBytes
 use tokio::{sync::watch, time::Instant};
 
 use crate::world::{
-    Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
-    TableRoute,
+    Disk, InstanceState, JobEnd, JobKind, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable,
+    StartOrder, TableRoute,
 };
 
 /// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …
@@ -202,6 +202,8 @@ pub(super) struct Inner {
     pub databases: BTreeMap<Site, u64>,
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
+    /// Of all their values.
+    pub secrets_version: u64,
     pub disk: Option<Disk>,
     pub memory_available: Option<u64>,
     /// The edge takes a table, but its answer is lost, so many times.
@@ -221,6 +223,10 @@ pub(super) struct Inner {
     pub switches: Vec<(Site, u64)>,
     pub hints: Vec<InstanceName>,
     pub stopped: Vec<InstanceName>,
+    /// Hooks that were begun, each with what it was told.
+    pub hooks: Vec<(JobKind, BTreeMap<String, String>)>,
+    /// The variables of each instance, in the order of their starts.
+    pub started_with: Vec<(InstanceName, BTreeMap<String, String>)>,
 }
 
 /// Shared by all keepers that live on it, one after another.
@@ -283,6 +289,10 @@ impl Inner {
             let (release, process, at) = (order.release.0, order.process, self.now());
             self.ran.push(Ran { service, release, process, at });
         }
+        if order.kind.is_hook() {
+            let told = order.env.iter().chain(&order.told);
+            self.hooks.push((order.kind, told.map(|(name, value)| (name.clone(), value.clone())).collect()));
+        }
         self.jobs.insert(order.process, Job::Running);
         Ok(())
     }
@@ -303,7 +313,12 @@ impl Inner {
         }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];
+        let twin = self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
+        if let Some((_, twin)) = twin.filter(|_| service.overlap == model::manifest::Overlap::Never) {
+            self.broken_promises.push(format!("{} was started beside {twin}", order.name));
+        }
         assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
+        self.started_with.push((order.name.clone(), service.env.clone()));
         let instance = Instance {
             process: order.process,
             behaviour: Behaviour::of(&service.command),

@@ -52,6 +52,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     let service = |listen, readiness| Service {
         command: vec![behaviour.into()],
         instances: 2.try_into().unwrap(),
+        overlap: Default::default(),
         listen,
         env: Default::default(),
         env_secrets: Vec::new(),
@@ -119,6 +120,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         },
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }

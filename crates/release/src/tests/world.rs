@@ -235,7 +235,11 @@ impl World for SimWorld {
         let inner = self.machine.lock();
         match names.iter().find(|name| inner.missing_secrets.contains(*name)) {
             Some(name) => Err(Explain::new("secret-missing", format!("the secret {name} does not resolve"))),
-            None => Ok(names.iter().map(|name| (name.clone(), format!("digest of {name}"))).collect()),
+            None => {
+                let version = inner.secrets_version;
+                let digest = |name: &String| (name.clone(), format!("digest of {name}, version {version}"));
+                Ok(names.iter().map(digest).collect())
+            }
         }
     }
 
@@ -306,7 +310,7 @@ async fn work(machine: Machine, order: JobOrder) {
             JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
         }
         // `takes:N` goes on for so many seconds, `fails` ends at once.
-        JobKind::Scheduled => {
+        JobKind::Scheduled | JobKind::PreDeploy | JobKind::PostDeploy | JobKind::OnRollback => {
             let (word, seconds) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
             sleep(Duration::from_secs(seconds.parse().unwrap())).await;
             let stderr = vec![format!("the job {word}")];

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
-        Source,
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, ProbeRequest, Release, Route,
+        Service, Source,
     },
 };
 use toml::Value;
@@ -19,7 +19,7 @@ use super::{
     cron::{CATCH_UPS, WHILE_RUNNING},
     merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -58,10 +58,27 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     if let Some(one) = &manifest.migrate {
         migrate(&mut sheet, one);
     }
+    hooks(&mut sheet, &manifest.hooks);
     sheet.table(&["logs"]);
     sheet.set("max_bytes", manifest.logs.max_bytes.to_string());
     sheet.set("max_age", manifest.logs.max_age.to_string());
     sheet.text()
+}
+
+fn hooks(sheet: &mut Sheet<'_>, hooks: &Hooks) {
+    let all = [
+        ("pre_deploy", &hooks.pre_deploy),
+        ("post_deploy", &hooks.post_deploy),
+        ("on_rollback", &hooks.on_rollback),
+    ];
+    for (name, hook) in all {
+        let Some(hook) = hook else { continue };
+        sheet.table(&["hooks", name]);
+        sheet.set("command", hook.command.clone());
+        sheet.set("timeout", hook.timeout.to_string());
+        sheet.set("env_secrets", hook.env_secrets.clone());
+        env(sheet, &["hooks", name], &hook.env);
+    }
 }
 
 fn release(sheet: &mut Sheet<'_>, release: &Release) {
@@ -87,6 +104,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.table(&["service", name]);
     sheet.set("command", service.command.clone());
     sheet.set("instances", i64::from(service.instances.get()));
+    sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
     let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
     sheet.set_or("listen", listen, "it takes no requests");
     sheet.set("env_secrets", service.env_secrets.clone());

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, RouteTls, StopSignal, WhileRunning},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StopSignal, WhileRunning},
     sandbox::Allow,
 };
 use proptest::prelude::*;
@@ -271,6 +271,38 @@ fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
     // A worker has no port of Mainstay's.
     let worker = format!("{SMALL}\n[service.other]\ncommand = [\"app\"]\nenv = {{ PORT = \"1234\" }}\n");
     assert_eq!(read(&worker).services[&"other".parse().unwrap()].env["PORT"], "1234");
+}
+
+#[test]
+fn what_must_never_run_twice_is_one_and_takes_no_requests() {
+    let with = |keys: &str| format!("{SMALL}\n[service.queue]\ncommand = [\"queue\"]\n{keys}\n");
+    let read_one = |text: &str| read(text).services[&"queue".parse().unwrap()].overlap;
+    assert_eq!(read_one(&with("")), Overlap::Allow);
+    assert_eq!(read_one(&with("overlap = \"never\"")), Overlap::Never);
+    let several = refused(&with("overlap = \"never\"\ninstances = 2"));
+    assert_eq!(several.problems[0].code, "singleton-instances");
+    let routed = SMALL.replace("listen = \"tcp\"", "listen = \"tcp\"\noverlap = \"never\"");
+    assert_eq!(refused(&routed).problems[0].code, "singleton-routed");
+    let job = refused(&with("schedule = \"@daily\"\noverlap = \"never\""));
+    assert_eq!(job.problems[0].code, "not-with-schedule");
+}
+
+#[test]
+fn hooks_have_a_command_and_a_bounded_time() {
+    let with = |hook: &str| format!("{SMALL}\n[hooks]\n{hook}\n");
+    let hooks = read(&with("pre_deploy = { command = [\"./check\"] }")).hooks;
+    let hook = hooks.pre_deploy.unwrap();
+    assert_eq!((hook.timeout, hook.command), (Span::secs(60), vec!["./check".to_owned()]));
+    assert!(hooks.post_deploy.is_none() && read(SMALL).hooks.is_empty());
+    for (hook, code) in [
+        ("pre_deploy = { timeout = \"1s\" }", "missing-key"),
+        ("pre_deploy = { command = [\"x\"], timeout = \"2h\" }", "out-of-range"),
+        ("on_backup_failed = { command = [\"x\"] }", "not-yet"),
+        ("before = { command = [\"x\"] }", "unknown-key"),
+    ] {
+        let found = refused(&with(hook)).problems[0].code;
+        assert_eq!(found, code, "{hook}");
+    }
 }
 
 #[test]
