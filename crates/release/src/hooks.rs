@@ -131,6 +131,7 @@ fn order<W: World>(
         shared_dir: run.at.layout.shared(),
         stdin: None,
         writable: vec![run.at.layout.shared()],
+        sandbox: run.manifest.sandbox.clone(),
         timeout: hook.timeout.0,
         scheduled: None,
     }
