@@ -315,6 +315,8 @@ pub enum Balance {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
+    #[serde(default)]
+    pub strategy: Strategy,
     /// Whole time of the gate.
     pub health_timeout: Span,
     /// Ready without a break for this long before the switch.
@@ -331,6 +333,17 @@ pub struct Deploy {
     #[serde(default)]
     pub abort_if: AbortIf,
     pub smoke: Vec<Smoke>,
+}
+
+/// How a release takes over from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// It starts beside the old one, and traffic moves when it is ready.
+    #[default]
+    BlueGreen,
+    /// It starts when the old one has drained and is stopped: nobody is served in between.
+    Recreate,
 }
 
 /// Some clients get the new release first.
@@ -398,6 +411,9 @@ pub struct Migrate {
     /// Prints the schema version as a number.
     pub status_command: Vec<String>,
     pub down_command: Option<Vec<String>>,
+    /// Takes away what only code below `code.schema` needed; run by a person, when no such code may serve any more.
+    #[serde(default)]
+    pub contract_command: Option<Vec<String>>,
     pub timeout: Span,
     pub code: CodeSchema,
     /// Lowest code schema that works after this release's migrations; `None`: breaking.
@@ -439,6 +455,7 @@ impl Default for Restart {
 impl Default for Deploy {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
             health_timeout: Span::secs(120),
             min_healthy_time: Span::secs(10),
             bake_time: Span::secs(120),
@@ -480,6 +497,11 @@ impl Manifest {
     /// The site that this manifest is for.
     pub fn site(&self) -> crate::Site {
         crate::Site { app: self.app.clone(), env: self.env.clone() }
+    }
+
+    /// Whether nothing older may run beside it.
+    pub fn recreates(&self) -> bool {
+        self.deploy.strategy == Strategy::Recreate
     }
 
     /// What runs of the app under a service's name, whether it lives on or ends by itself.

@@ -30,6 +30,7 @@ mod open;
 mod plan;
 mod preflight;
 mod prune;
+mod recess;
 mod recover;
 mod request;
 mod retire;

@@ -9,6 +9,7 @@ mod faults;
 mod figures;
 mod machine;
 mod pieces;
+mod recesses;
 mod rig;
 mod schedules;
 mod seeded;

@@ -279,6 +279,7 @@ pub enum JobKind {
     Unpack,
     Migrate,
     MigrateDown,
+    MigrateContract,
     SchemaStatus,
     Scheduled,
 }
@@ -336,6 +337,8 @@ pub struct SiteTable {
     pub pools: Vec<Pool>,
     /// Empty: the site takes no requests (destroyed, or nothing deployed).
     pub routes: Vec<TableRoute>,
+    /// What visitors are told instead of being served.
+    pub maintenance: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -20,6 +20,7 @@ mod load;
 mod lost_secrets;
 mod mutants;
 mod neighbours;
+mod recesses;
 mod schedules;
 mod strangers;
 

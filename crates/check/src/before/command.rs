@@ -67,6 +67,7 @@ fn commands(manifest: &Manifest) -> Vec<(String, &[String], &Env)> {
             ("command", Some(&migrate.command)),
             ("status_command", Some(&migrate.status_command)),
             ("down_command", migrate.down_command.as_ref()),
+            ("contract_command", migrate.contract_command.as_ref()),
         ];
         all.into_iter().filter_map(|(key, command)| {
             Some((format!("[migrate] {key}"), command?.as_slice(), &migrate.env))

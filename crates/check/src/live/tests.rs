@@ -44,6 +44,7 @@ fn status() -> SiteStatus {
             open: None,
         }],
         deploy: None,
+        recess: None,
         paused: None,
         held: None,
         last: None,

@@ -129,9 +129,11 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
     }
     let program = match order.kind {
         JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => {
-            Program::Command(order.argv.clone())
-        }
+        JobKind::Migrate
+        | JobKind::MigrateDown
+        | JobKind::MigrateContract
+        | JobKind::SchemaStatus
+        | JobKind::Scheduled => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled
@@ -191,6 +193,7 @@ pub(crate) fn job_name(order: &JobOrder) -> &str {
         JobKind::Unpack => "unpack",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
+        JobKind::MigrateContract => "migrate-contract",
         JobKind::SchemaStatus => "schema-status",
         JobKind::Scheduled => order.scheduled.as_ref().map_or("scheduled", |own| own.service.as_str()),
     }

@@ -20,6 +20,7 @@ fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
         command: vec![format!("to:{schema}")],
         status_command: vec!["status".into()],
         down_command: None,
+        contract_command: None,
         timeout: Span::secs(600),
         code: CodeSchema { schema, schema_min: 1 },
         compatible_with: Some(1),

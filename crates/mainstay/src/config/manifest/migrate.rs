@@ -16,6 +16,7 @@ pub(super) fn migrate(section: &mut Section<'_, '_, '_>) -> Migrate {
     let command = text::command(section, "command");
     let status_command = text::command(section, "status_command");
     let down_command = text::command(section, "down_command");
+    let contract_command = text::command(section, "contract_command");
     let timeout = section.duration("timeout").unwrap_or(Span::secs(600));
     let schema = section.integer("schema", 0..=i64::MAX as u64);
     let schema_min = section.integer("schema_min", 0..=i64::MAX as u64);
@@ -47,6 +48,7 @@ pub(super) fn migrate(section: &mut Section<'_, '_, '_>) -> Migrate {
         command: command.unwrap_or_default(),
         status_command: status_command.unwrap_or_default(),
         down_command,
+        contract_command,
         timeout,
         code: CodeSchema { schema, schema_min },
         compatible_with,

@@ -17,6 +17,7 @@ use toml::Value;
 use super::{
     MANIFEST_FORMAT,
     cron::{CATCH_UPS, WHILE_RUNNING},
+    deploy::STRATEGIES,
     merge,
     route::{BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
@@ -197,6 +198,7 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
 
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     sheet.table(&["deploy"]);
+    sheet.set("strategy", word_of(&STRATEGIES, &deploy.strategy));
     sheet.set("health_timeout", deploy.health_timeout.to_string());
     sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
     sheet.set("bake_time", deploy.bake_time.to_string());
@@ -250,6 +252,7 @@ fn migrate(sheet: &mut Sheet<'_>, migrate: &Migrate) {
     sheet.set("command", migrate.command.clone());
     sheet.set("status_command", migrate.status_command.clone());
     sheet.set_or("down_command", migrate.down_command.clone(), "there is no way down");
+    sheet.set_or("contract_command", migrate.contract_command.clone(), "there is no contract step");
     sheet.set("timeout", migrate.timeout.to_string());
     sheet.set("schema", number(migrate.code.schema));
     sheet.set("schema_min", number(migrate.code.schema_min));

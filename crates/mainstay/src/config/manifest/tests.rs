@@ -156,8 +156,18 @@ fn several_broken_lines_are_told_at_once() {
 
 #[test]
 fn a_key_of_a_later_version_says_so() {
-    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n[sandbox]\nprofile = \"strict\"\n");
+    let text = format!("{SMALL}[migrate]\nbackup_before = true\n[sandbox]\nprofile = \"strict\"\n");
     insta::assert_snapshot!(words(&refused(&text)));
+}
+
+#[test]
+fn recreating_leaves_no_old_release_for_a_canary() {
+    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n");
+    let read = parse(&text, "mainstay.toml", &EnvName::production()).unwrap().0;
+    assert_eq!(read.deploy.strategy, model::manifest::Strategy::Recreate);
+    let errors = refused(&format!("{text}canary = {{ weight = 10 }}\n"));
+    assert_eq!(errors.problems[0].code, "limits-crossed");
+    assert!(words(&errors).contains("no old release beside a canary"), "{}", words(&errors));
 }
 
 #[test]

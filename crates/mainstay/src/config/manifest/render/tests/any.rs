@@ -284,6 +284,10 @@ fn deploy() -> impl Strategy<Value = Deploy> {
     let judges = (option::of(canary()), abort_if());
     (times, 2..=64u32, any::<bool>(), judges, collection::vec(smoke(), 0..3)).prop_map(
         |((health, healthy, bake), max_generations, auto_rollback, (canary, abort_if), smoke)| Deploy {
+            strategy: match canary {
+                None if max_generations % 2 == 0 => model::manifest::Strategy::Recreate,
+                _ => model::manifest::Strategy::BlueGreen,
+            },
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
@@ -320,6 +324,7 @@ fn migrate() -> impl Strategy<Value = Migrate> {
         |(command, status_command, down_command, timeout, (schema, min, with), env, env_secrets)| Migrate {
             command,
             status_command,
+            contract_command: down_command.clone(),
             down_command,
             timeout,
             code: CodeSchema { schema, schema_min: min.min(schema) },
