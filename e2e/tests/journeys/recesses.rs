@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use testkit::{FakeApp, Mainstay, Said, http, wait};
+use testkit::{FakeApp, Mainstay, http, mainstay::Said, wait};
 
 use crate::serving_fake;
 
