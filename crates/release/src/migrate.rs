@@ -3,7 +3,11 @@
 //! What the database is, is read before and after from the manifest's `status_command`, never assumed. A failure that
 //! left it unchanged aborts; anything in between is held for a person. Nothing here restores data.
 
-use model::{Explain, ProcessId, manifest::Migrate, schema::DataSchema};
+use model::{
+    Explain, ProcessId,
+    manifest::{Migrate, MigrateStep, MigrateWords},
+    schema::DataSchema,
+};
 use ulid::Ulid;
 
 mod by_hand;
@@ -37,7 +41,7 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     }
     run.log.note(format!("migrating the database from schema {before} to {target}"));
     run.log.append(Kind::MigrateIntent { before, target })?;
-    match job(run, JobKind::Migrate, &migrate.command, &migrate).await {
+    match job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await {
         Ok(end) => conclude(run, before, target, Some(end)).await,
         // Whether it began is not known: the database says it.
         Err(error) => match read_version(run, &migrate).await {
@@ -176,9 +180,17 @@ fn note_version<W: World>(run: &Run<W>, version: u64) -> Result<DataSchema, Expl
 async fn job<W: World>(
     run: &Run<W>,
     kind: JobKind,
-    argv: &[String],
+    step: MigrateStep,
     migrate: &Migrate,
 ) -> Result<JobEnd, Explain> {
+    let (argv, is_own) = match migrate.words(step) {
+        Some(MigrateWords::Command(words)) => (words, false),
+        Some(MigrateWords::Own(words)) => (words, true),
+        None => {
+            let explain = Explain::new("no-such-step", "the manifest says of no such step with the database");
+            return Err(explain.help("`migrate.down_command` and `contract_command` add them"));
+        }
+    };
     let process = ProcessId(Ulid::generate());
     run.log.append(Kind::JobIntent { job: kind, process })?;
     let timeout = if kind == JobKind::SchemaStatus { STATUS_LIMIT } else { migrate.timeout.0 };
@@ -186,7 +198,8 @@ async fn job<W: World>(
         site: run.at.site.clone(),
         kind,
         process,
-        argv: argv.to_vec(),
+        argv,
+        is_own,
         cwd: run.release_dir(),
         env: migrate.env.clone(),
         env_secrets: migrate.env_secrets.clone(),
@@ -205,14 +218,13 @@ async fn job<W: World>(
 }
 
 async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, Explain> {
-    let end = job(run, JobKind::SchemaStatus, &migrate.status_command, migrate).await?;
+    let end = job(run, JobKind::SchemaStatus, MigrateStep::Status, migrate).await?;
     let last = end.stdout.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
     let version = last.and_then(|line| line.parse().ok()).filter(|_| end.succeeded());
     version.ok_or_else(|| {
-        let explain =
-            Explain::new("schema-unreadable", "`migrate.status_command` did not print a schema version")
-                .caused_by(end.word())
-                .help("its last line must be the version as a number");
+        let explain = Explain::new("schema-unreadable", "the schema version of the database cannot be read")
+            .caused_by(end.word())
+            .help("the last line of `migrate.status_command` must be the version as a number");
         with_output(explain, &end)
     })
 }

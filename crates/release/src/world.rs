@@ -243,9 +243,10 @@ pub struct JobOrder {
     pub site: Site,
     pub kind: JobKind,
     pub process: ProcessId,
-    /// For [`JobKind::Unpack`] the arguments of the keeper's own binary from its verb on; else the command, its
-    /// placeholders `{release_dir}` and `{shared_dir}` not yet filled.
+    /// The command, its placeholders `{release_dir}` and `{shared_dir}` not yet filled; with `is_own` the arguments of the
+    /// keeper's own binary from its verb on.
     pub argv: Vec<String>,
+    pub is_own: bool,
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,

@@ -18,6 +18,7 @@ mod kills;
 mod listeners;
 mod load;
 mod lost_secrets;
+mod migrations;
 mod mutants;
 mod neighbours;
 mod recesses;

@@ -157,6 +157,7 @@ fn a_program_is_looked_for_as_the_app_will_look_for_it() {
     let migrates = |command: &'static str| {
         move |manifest: &mut Manifest, _: &Path| {
             manifest.migrate = Some(model::manifest::Migrate {
+                tool: Default::default(),
                 command: vec![command.to_owned()],
                 status_command: vec!["true".to_owned()],
                 down_command: None,

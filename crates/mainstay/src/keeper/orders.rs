@@ -127,13 +127,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
             fd: Arc::new(OwnedFd::from(file)),
         });
     }
-    let program = match order.kind {
-        JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate
-        | JobKind::MigrateDown
-        | JobKind::MigrateContract
-        | JobKind::SchemaStatus
-        | JobKind::Scheduled => Program::Command(order.argv.clone()),
+    let program = match order.is_own {
+        true => Program::Own(order.argv.clone()),
+        false => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled

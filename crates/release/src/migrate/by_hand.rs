@@ -3,7 +3,7 @@
 use api::deploy::Outcome;
 use model::{
     Explain, ReleaseNumber,
-    manifest::{Manifest, Migrate},
+    manifest::{Manifest, Migrate, MigrateStep},
     schema::DataSchema,
 };
 
@@ -28,7 +28,7 @@ pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Re
             let target = migrate.code.schema;
             run.log.append(Kind::MigrateIntent { before, target })?;
             let end =
-                job(run, JobKind::Migrate, &migrate.command, &migrate).await.map_err(|e| held(run, e))?;
+                job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await.map_err(|e| held(run, e))?;
             conclude(run, before, target, Some(end)).await.map_err(|halt| match halt {
                 Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
                 held => held,
@@ -57,7 +57,7 @@ pub(crate) fn way_down(
     release: ReleaseNumber,
     data: Option<DataSchema>,
 ) -> Result<(), Explain> {
-    let Some(migrate) = manifest.migrate.as_ref().filter(|migrate| migrate.down_command.is_some()) else {
+    let Some(migrate) = manifest.migrate.as_ref().filter(|migrate| migrate.goes_down()) else {
         let explain = Explain::new("no-down-command", format!("release {release} has no way down"));
         return Err(explain.help("add `migrate.down_command` to its manifest and deploy"));
     };
@@ -83,12 +83,13 @@ pub(crate) fn let_go_of_hold<W: World>(run: &Run<W>) -> End {
 }
 
 async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<(), Halt> {
-    let Some(command) = &migrate.down_command else {
+    if !migrate.goes_down() {
         let explain = Explain::new("no-down-command", "this release has no `migrate.down_command`")
             .help("add one and deploy, or mend the database by hand and `mainstay migrate retry`");
         return Err(held(run, explain));
-    };
-    let end = job(run, JobKind::MigrateDown, command, migrate).await.map_err(|error| held(run, error))?;
+    }
+    let step = MigrateStep::Down { to: lower(run, migrate) };
+    let end = job(run, JobKind::MigrateDown, step, migrate).await.map_err(|error| held(run, error))?;
     let after = read_version(run, migrate).await.map_err(|error| held(run, error))?;
     let serving = run.at.books.read().serving.and_then(|release| run.at.manifest(release).ok());
     let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
@@ -105,4 +106,13 @@ async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Res
     run.log.append(Kind::MigrateDone { data })?;
     run.report.push(format!("the database went from schema {before} back to {after}"));
     Ok(())
+}
+
+/// Where the way down leads: from what is held to what the serving release was written for, from what serves to the lowest
+/// that it bears.
+fn lower<W: World>(run: &Run<W>, migrate: &Migrate) -> u64 {
+    let serving = run.at.books.read().serving.filter(|release| *release != run.task.to);
+    let serving = serving.and_then(|release| run.at.manifest(release).ok());
+    let of_serving = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code.schema));
+    of_serving.unwrap_or(migrate.code.schema_min)
 }

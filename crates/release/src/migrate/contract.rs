@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use model::{Explain, ProcessId, ReleaseNumber, manifest::Migrate, schema::DataSchema};
+use model::{
+    Explain, ProcessId, ReleaseNumber,
+    manifest::{Migrate, MigrateStep},
+    schema::DataSchema,
+};
 
-use super::{held, job, let_go_of_hold, old_side_survives, read_version, with_output};
+use super::{job, let_go_of_hold, old_side_survives, read_version, with_output};
 use crate::{
     deploy::End,
     journal::Kind,
@@ -25,8 +29,8 @@ pub(crate) fn may_contract<W: World>(at: &Scene<W>, serving: ReleaseNumber) -> R
     let manifest = at.manifest(serving)?;
     let unchanged =
         |explain: Explain| explain.now(format!("the database is unchanged, release {serving} serves"));
-    let contract = manifest.migrate.as_ref().and_then(|m| Some((m.code, m.contract_command.as_ref()?)));
-    let Some((code, _)) = contract else {
+    let contracting = manifest.migrate.as_ref().filter(|m| m.words(MigrateStep::Contract).is_some());
+    let Some(code) = contracting.map(|migrate| migrate.code) else {
         let explain = Explain::new("no-contract-command", format!("release {serving} has no contract step"));
         return Err(unchanged(explain.help("add `migrate.contract_command` to its manifest and deploy")));
     };
@@ -84,9 +88,6 @@ pub(super) async fn contract<W: World>(
     migrate: &Migrate,
     before: u64,
 ) -> Result<End, Halt> {
-    let Some(command) = &migrate.contract_command else {
-        return Err(held(run, Explain::new("no-contract-command", "this release has no contract step")));
-    };
     let floor = migrate.code.schema;
     run.log.note(format!("taking away what code below schema {floor} needed"));
     run.at.books.change(|state| {
@@ -94,8 +95,8 @@ pub(super) async fn contract<W: World>(
         state.schema = Some(DataSchema { version: before, floor: floor.max(known) });
     })?;
     // Crash: the next keeper finds the job by its record, and the floor where it must be.
-    let end =
-        job(run, JobKind::MigrateContract, command, migrate).await.map_err(|error| stopped(run, error))?;
+    let end = job(run, JobKind::MigrateContract, MigrateStep::Contract, migrate).await;
+    let end = end.map_err(|error| stopped(run, error))?;
     conclude(run, migrate, &end).await
 }
 

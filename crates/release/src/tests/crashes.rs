@@ -17,6 +17,7 @@ fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.deploy.bake_time = Span::secs(5);
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![format!("to:{schema}")],
         status_command: vec!["status".into()],
         down_command: None,

@@ -285,6 +285,7 @@ fn migrating(
 ) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![command.into()],
         status_command: vec!["status".into()],
         down_command: Some(vec!["to:1".into()]),

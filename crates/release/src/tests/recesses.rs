@@ -27,6 +27,7 @@ fn alone(shop: &Site, behaviour: &str) -> Manifest {
 
 fn with_schema(mut manifest: Manifest, schema: u64, command: &str, compatible_with: Option<u64>) -> Manifest {
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![command.into()],
         status_command: vec!["status".into()],
         down_command: Some(vec!["to:1".into()]),

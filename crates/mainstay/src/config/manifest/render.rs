@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
-        Source,
+        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release, Route,
+        Service, Source,
     },
 };
 use toml::Value;
@@ -249,8 +249,25 @@ fn drain(sheet: &mut Sheet<'_>, drain: &Drain) {
 
 fn migrate(sheet: &mut Sheet<'_>, migrate: &Migrate) {
     sheet.table(&["migrate"]);
-    sheet.set("command", migrate.command.clone());
-    sheet.set("status_command", migrate.status_command.clone());
+    match &migrate.tool {
+        MigrateTool::Command => {
+            sheet.set("command", migrate.command.clone());
+            sheet.set("status_command", migrate.status_command.clone());
+        }
+        MigrateTool::Sql { folder, database } => {
+            sheet.set("tool", "sql");
+            sheet.set("folder", folder.clone());
+            sheet.set("database", database.clone());
+        }
+        MigrateTool::Alembic { program } => {
+            sheet.set("tool", "alembic");
+            sheet.set("program", program.clone());
+        }
+        MigrateTool::Prisma { program } => {
+            sheet.set("tool", "prisma");
+            sheet.set("program", program.clone());
+        }
+    }
     sheet.set_or("down_command", migrate.down_command.clone(), "there is no way down");
     sheet.set_or("contract_command", migrate.contract_command.clone(), "there is no contract step");
     sheet.set("timeout", migrate.timeout.to_string());

@@ -6,8 +6,8 @@ use model::{
     ByteSize, EnvName, ServiceName, Span,
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Limits, Listen,
-        LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
-        Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
+        LivenessProbe, Logs, Manifest, Migrate, MigrateTool, ProbeRequest, Probes, Proof, ReadinessProbe,
+        Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
     schema::CodeSchema,
 };
@@ -318,10 +318,29 @@ fn drain() -> impl Strategy<Value = Drain> {
     )
 }
 
+/// With one of the tools, or the app's commands.
 fn migrate() -> impl Strategy<Value = Migrate> {
+    let program = collection::vec("[a-z./-]{1,12}", 1..3);
+    (migrate_by_command(), 0..4u8, program).prop_map(|(mut migrate, kind, program)| {
+        migrate.tool = match kind {
+            0 => return migrate,
+            1 => MigrateTool::Alembic { program },
+            2 => MigrateTool::Prisma { program },
+            _ => match migrate.env.keys().next() {
+                Some(name) => MigrateTool::Sql { folder: "db/steps".into(), database: name.clone() },
+                None => return migrate,
+            },
+        };
+        (migrate.command, migrate.status_command) = (Vec::new(), Vec::new());
+        migrate
+    })
+}
+
+fn migrate_by_command() -> impl Strategy<Value = Migrate> {
     let schema = (0..1u64 << 62, 0..1u64 << 62, option::of(0..1u64 << 62));
     (command(), command(), option::of(command()), span(), schema, env(), secrets()).prop_map(
         |(command, status_command, down_command, timeout, (schema, min, with), env, env_secrets)| Migrate {
+            tool: MigrateTool::Command,
             command,
             status_command,
             contract_command: down_command.clone(),
