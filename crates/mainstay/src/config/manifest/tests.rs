@@ -156,7 +156,7 @@ fn several_broken_lines_are_told_at_once() {
 
 #[test]
 fn a_key_of_a_later_version_says_so() {
-    let text = format!("{SMALL}[migrate]\nbackup_before = true\n[sandbox]\nprofile = \"strict\"\n");
+    let text = format!("{SMALL}[logs]\nredact = [\"secrets\"]\n[sandbox]\nprofile = \"strict\"\n");
     insta::assert_snapshot!(words(&refused(&text)));
 }
 
