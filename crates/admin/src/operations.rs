@@ -140,6 +140,11 @@ pub trait Operations: Send + Sync + 'static {
 
     fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
     fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_contract(
+        &self,
+        by: Operator,
+        site: Site,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn migrate_down(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn secrets(&self, site: Site) -> impl Future<Output = Reply<secrets::Secrets>> + Send;
     fn change_secret(

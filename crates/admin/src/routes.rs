@@ -49,6 +49,7 @@ pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
         .route("/v1/apps/{app}/{env}/exec", post(exec::<O>))
         .route("/v1/apps/{app}/{env}/migrate", get(migrate_status::<O>))
         .route("/v1/apps/{app}/{env}/migrate/retry", post(migrate_retry::<O>))
+        .route("/v1/apps/{app}/{env}/migrate/contract", post(migrate_contract::<O>))
         .route("/v1/apps/{app}/{env}/migrate/down", post(migrate_down::<O>))
         .route("/v1/apps/{app}/{env}/secrets", get(secrets::<O>))
         .route("/v1/apps/{app}/{env}/secrets/{name}", post(change_secret::<O>))
@@ -305,6 +306,10 @@ async fn migrate_status<O: Operations>(State(ops): Ops<O>, At(site): At) -> Resp
 
 async fn migrate_retry<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
     ops.migrate_retry(by, site).await.map(Json).into_response()
+}
+
+async fn migrate_contract<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
+    ops.migrate_contract(by, site).await.map(Json).into_response()
 }
 
 async fn migrate_down<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {

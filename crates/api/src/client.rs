@@ -275,6 +275,10 @@ impl Client {
         wire::json(&self.socket, "POST", &paths::site(site, "migrate/retry"), Bytes::new(), SLOW).await
     }
 
+    pub async fn migrate_contract(&self, site: &Site) -> Result<deploy::Started, Failure> {
+        wire::json(&self.socket, "POST", &paths::site(site, "migrate/contract"), Bytes::new(), SLOW).await
+    }
+
     pub async fn migrate_down(&self, site: &Site) -> Result<deploy::Started, Failure> {
         wire::json(&self.socket, "POST", &paths::site(site, "migrate/down"), Bytes::new(), SLOW).await
     }

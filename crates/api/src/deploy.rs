@@ -70,6 +70,8 @@ pub enum Phase {
     Lock,
     Preflight,
     Stage,
+    /// The old release drains and is stopped before the new one starts, where its strategy says so.
+    Recess,
     Migrate,
     Start,
     Gate,
@@ -90,6 +92,7 @@ impl Phase {
             Self::Lock => "lock",
             Self::Preflight => "preflight",
             Self::Stage => "stage",
+            Self::Recess => "recess",
             Self::Migrate => "migrate",
             Self::Start => "start",
             Self::Gate => "gate",

@@ -24,7 +24,7 @@
 //! | POST `/v1/apps/{app}/{env}/run` | [`crate::jobs::Run`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | GET `/v1/apps/{app}/{env}/migrate` | → [`crate::migrate::MigrateStatus`] |
-//! | POST `/v1/apps/{app}/{env}/migrate/{retry,down}` | → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/migrate/{retry,down,contract}` | → [`crate::deploy::Started`] |
 //! | GET `/v1/apps/{app}/{env}/secrets` | → [`crate::secrets::Secrets`]; never a value |
 //! | POST `/v1/apps/{app}/{env}/secrets/{name}` | [`crate::secrets::Change`] → [`crate::secrets::Changed`] |
 //! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |

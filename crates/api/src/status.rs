@@ -19,6 +19,9 @@ pub struct SiteStatus {
     pub urls: Vec<String>,
     pub services: Vec<ServiceStatus>,
     pub deploy: Option<Underway>,
+    /// RFC 3339: since when nobody is served, because a deploy stopped the old release for its successor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recess: Option<String>,
     /// Deploys are refused until `mainstay resume`, with the reason.
     pub paused: Option<String>,
     /// A deploy that needs a person, with its choices.
@@ -35,7 +38,7 @@ pub struct SiteStatus {
 /// A command of `run` or `exec`, or a piece of work of a deploy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `schema-status`; of a schedule `scheduled`.
+    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `migrate-contract`, `schema-status`; of a schedule `scheduled`.
     pub kind: String,
     pub process: ProcessId,
     pub pid: u32,

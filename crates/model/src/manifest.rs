@@ -3,11 +3,14 @@
 //! The binary's `config` room turns text into this; nothing else reads TOML. A [`Manifest`] is a stored format: each
 //! release keeps its own as JSON beside its files, with [`FORMAT`].
 
+mod migrate;
+
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span, schema::CodeSchema};
+pub use self::migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords};
+use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
 
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
@@ -371,6 +374,8 @@ pub enum Balance {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
+    #[serde(default)]
+    pub strategy: Strategy,
     /// Whole time of the gate.
     pub health_timeout: Span,
     /// Ready without a break for this long before the switch.
@@ -387,6 +392,17 @@ pub struct Deploy {
     #[serde(default)]
     pub abort_if: AbortIf,
     pub smoke: Vec<Smoke>,
+}
+
+/// How a release takes over from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// It starts beside the old one, and traffic moves when it is ready.
+    #[default]
+    BlueGreen,
+    /// It starts when the old one has drained and is stopped: nobody is served in between.
+    Recreate,
 }
 
 /// Some clients get the new release first.
@@ -447,21 +463,6 @@ pub enum DrainHint {
     Http(String),
 }
 
-/// One step that moves the database forward, and what it promises.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Migrate {
-    pub command: Vec<String>,
-    /// Prints the schema version as a number.
-    pub status_command: Vec<String>,
-    pub down_command: Option<Vec<String>>,
-    pub timeout: Span,
-    pub code: CodeSchema,
-    /// Lowest code schema that works after this release's migrations; `None`: breaking.
-    pub compatible_with: Option<u64>,
-    pub env: BTreeMap<String, String>,
-    pub env_secrets: Vec<String>,
-}
-
 /// Per instance, on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logs {
@@ -495,6 +496,7 @@ impl Default for Restart {
 impl Default for Deploy {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
             health_timeout: Span::secs(120),
             min_healthy_time: Span::secs(10),
             bake_time: Span::secs(120),
@@ -536,6 +538,11 @@ impl Manifest {
     /// The site that this manifest is for.
     pub fn site(&self) -> crate::Site {
         crate::Site { app: self.app.clone(), env: self.env.clone() }
+    }
+
+    /// Whether nothing older may run beside it.
+    pub fn recreates(&self) -> bool {
+        self.deploy.strategy == Strategy::Recreate
     }
 
     /// What runs of the app under a service's name, whether it lives on or ends by itself.

@@ -6,6 +6,7 @@ use model::Explain;
 use crate::{
     deploy::End,
     journal::Course,
+    recess::{self, Back},
     run::Run,
     scene::Scene,
     state::{Fate, Held, State},
@@ -17,6 +18,11 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     withdraw(run).await;
     clear_away(run).await;
     keep_claims(run);
+    let error = match recess::bring_back(run).await {
+        Back::NoRecess => error,
+        Back::Serves => error.now(run.now_serving()),
+        Back::Stopped(why) => return hold(run, stays_stopped(run, error, &why), true).await,
+    };
     let state = run.at.books.read();
     let moved =
         run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
@@ -32,6 +38,24 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     }
     let outcome = if run.had_canary { Outcome::RolledBack } else { Outcome::Aborted };
     End { outcome, error: Some(error) }
+}
+
+fn stays_stopped<W: World>(run: &Run<W>, error: Explain, why: &Explain) -> Explain {
+    let release = run.task.to;
+    error.caused_by(why.to_string()).now(run.now_serving()).help(format!(
+        "`mainstay migrate down` takes the database back and starts the old release again; or `mainstay migrate retry`, and \
+         then deploy a mended release, or this one once more with `mainstay deploy --release {release}`"
+    ))
+}
+
+/// A migration needs a person; what was stopped for it serves again where it bears what the migration left.
+pub(crate) async fn hold_migration<W: World>(run: &mut Run<W>, explain: Explain) -> End {
+    let explain = match recess::bring_back_held(run).await {
+        Back::NoRecess => explain,
+        Back::Serves => explain.now(run.now_serving()),
+        Back::Stopped(why) => explain.caused_by(why.to_string()).now(run.now_serving()),
+    };
+    hold(run, explain, true).await
 }
 
 /// Out of the edge's table first, then out of the machine, then out of the books.
@@ -91,7 +115,9 @@ async fn clear_away<W: World>(run: &mut Run<W>) {
 
 /// Leaves everything as it is and remembers that a person must decide.
 pub(crate) async fn hold<W: World>(run: &mut Run<W>, explain: Explain, migration: bool) -> End {
-    let held = Held { deploy: run.task.deploy, release: run.task.to, explain: explain.clone(), migration };
+    let contract = run.contracts();
+    let (deploy, release) = (run.task.deploy, run.task.to);
+    let held = Held { deploy, release, explain: explain.clone(), migration, contract };
     if let Err(error) = run.at.books.change(|state| state.held = Some(held)) {
         run.log.warn(error);
     }

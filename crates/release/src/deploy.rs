@@ -10,7 +10,7 @@ use model::Explain;
 use crate::{
     abort, bake, canary, commit, gate, hooks,
     journal::{Course, Kind, now},
-    migrate, preflight, relieve, return_to_old,
+    migrate, preflight, recess, relieve, return_to_old,
     run::{Halt, Run},
     stage, start, switch,
     world::World,
@@ -31,12 +31,12 @@ impl End {
 
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
-    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Relieve, Stage, Start, Switch};
+    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Recess, Relieve, Stage, Start, Switch};
     match course {
-        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
-        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::New { .. } => &[Preflight, Stage, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::Existing => &[Preflight, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
-        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Relieve, Drain],
+        Course::Restart { .. } => &[Preflight, Recess, Start, Gate, Switch, Relieve, Drain],
         Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
@@ -54,6 +54,9 @@ pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
 
 async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
     for phase in phases(&run.task.course).iter().copied().filter(|phase| *phase >= first) {
+        if phase == Phase::Recess && !run.recreates() {
+            continue;
+        }
         if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
             run.check_going()?;
         }
@@ -68,6 +71,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
         match phase {
             Phase::Preflight => preflight::preflight(run).await?,
             Phase::Stage => stage::stage(run).await?,
+            Phase::Recess => recess::begin(run).await?,
             Phase::Migrate => match &run.task.course {
                 Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,
                 _ => {
@@ -100,7 +104,8 @@ pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
     match halt {
         Halt::Abort(error) => abort::abort(run, error).await,
         Halt::Return(error) => return_to_old::take_back(run, error).await,
-        Halt::Hold { explain, migration } => abort::hold(run, explain, migration).await,
+        Halt::Hold { explain, migration: true } => abort::hold_migration(run, explain).await,
+        Halt::Hold { explain, migration: false } => abort::hold(run, explain, false).await,
     }
 }
 

@@ -189,7 +189,7 @@ async fn smoke_all<W: World>(run: &mut Run<W>, groups: &[Group], until: Instant)
         let mut tries = 0;
         loop {
             run.check_going().map_err(|error| error.now(run.now_serving()))?;
-            let error = match smoke::ask(run, groups, &smoke).await {
+            let error = match smoke::ask(run, &run.manifest, groups, &smoke).await {
                 Ok(said) => {
                     run.log.note(said);
                     break;

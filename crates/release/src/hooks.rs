@@ -72,6 +72,7 @@ fn word(kind: JobKind) -> &'static str {
         JobKind::Unpack
         | JobKind::Migrate
         | JobKind::MigrateDown
+        | JobKind::MigrateContract
         | JobKind::SchemaStatus
         | JobKind::Scheduled => "",
     }
@@ -122,6 +123,7 @@ fn order<W: World>(
         kind,
         process,
         argv: hook.command.clone(),
+        is_own: false,
         cwd: run.release_dir(),
         env: hook.env.clone(),
         told: told.map(|(name, value)| (name.to_owned(), value)).into(),

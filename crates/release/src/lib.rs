@@ -32,6 +32,7 @@ mod open;
 mod plan;
 mod preflight;
 mod prune;
+mod recess;
 mod recover;
 mod relieve;
 mod request;

@@ -15,7 +15,7 @@ use crate::{
     events::EventLog,
     history,
     journal::{Course, Journal, Kind},
-    migrate,
+    migrate, recess,
     recover::{self, Reached, Recovery, has_bake},
     relieve,
     request::Caller,
@@ -49,8 +49,24 @@ pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
         Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
         None => {
             let started = revive(&at).await;
+            end_recess(&at).await;
             relieve::restore(&at).await;
             Opened { unfinished: None, started }
+        }
+    }
+}
+
+/// A recess that its run could not end, because the site was stopped, ends with the next start.
+async fn end_recess<W: World>(at: &Arc<Scene<W>>) {
+    let state = at.books.read();
+    let Some(recess) = &state.recess else { return };
+    if !recess.is_over && state.held.as_ref().is_some_and(|held| held.migration) {
+        return;
+    }
+    match recess::may_come_back(at, &state, state.schema) {
+        Ok(()) => drop(recess::end(at).await),
+        Err(error) => {
+            tracing::error!(site = %at.site, %error, "What was stopped for a deploy stays stopped.")
         }
     }
 }
@@ -220,6 +236,14 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 }
             }
         }
+        Recovery::TakeUpContract { process } => {
+            revive(&at).await;
+            let end = match migrate::take_up_contract(&mut run, process).await {
+                Ok(end) => end,
+                Err(halt) => deploy::settle(&mut run, halt).await,
+            };
+            deploy::finish(&mut run, end).await
+        }
         Recovery::CompleteSwitch { epoch } => {
             let completed = {
                 let _pointer = at.pointer.lock().await;
@@ -241,6 +265,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 return_to_old::finish(&mut run, label).await;
             }
             revive(&at).await;
+            recess::bring_back(&mut run).await;
             relieve::restore(&at).await;
             let end = End { outcome: Outcome::RolledBack, error: Some(why) };
             deploy::finish(&mut run, end).await
@@ -279,7 +304,9 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     let changed = at.books.change(|state| {
         state.down = false;
         state.leaving.retain(|l| l.group.members.iter().any(runs));
-        for member in state.live.iter_mut().flat_map(|group| &mut group.members).filter(|m| !runs(m)) {
+        let stopped = state.recess.as_ref().filter(|recess| !recess.is_over).map(|recess| recess.generation);
+        let served = state.live.iter_mut().filter(|group| Some(group.generation) != stopped);
+        for member in served.flat_map(|group| &mut group.members).filter(|m| !runs(m)) {
             member.process = ProcessId(Ulid::generate());
         }
     });
@@ -291,6 +318,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     let missing: Vec<(&Group, &Member)> = state
         .live
         .iter()
+        .filter(|group| !state.is_stopped(group.generation))
         .flat_map(|group| group.members.iter().map(move |m| (group, m)))
         .filter(|(_, m)| !runs(m))
         .collect();

@@ -7,7 +7,7 @@ use model::{Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{artifact::hex, state::State};
+use crate::{artifact::hex, recess::foretold, state::State};
 
 /// One side of the comparison.
 #[derive(Clone, Copy)]
@@ -164,5 +164,7 @@ fn warnings(seen: &Seen<'_>) -> Vec<Explain> {
         let message = format!("`mainstay scale {service} {}` ends with this deploy", scale.instances);
         Some(Explain::new("scale-ends", message).caused_by(format!("the manifest now says {own} instances")))
     };
-    seen.state.scale.iter().filter_map(ended).collect()
+    let downtime = seen.state.serving.zip(seen.before).filter(|_| seen.after.manifest.recreates());
+    let downtime = downtime.map(|(from, old)| foretold(from, seen.to, old.manifest, seen.state.last_recess));
+    downtime.into_iter().chain(seen.state.scale.iter().filter_map(ended)).collect()
 }

@@ -43,7 +43,8 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
         room(&run.at, *bytes).map_err(now)?;
     }
     environment::take(run).await.map_err(now)?;
-    schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
+    let migrates = run.task.verb == "deploy";
+    schema_contract(&run.at, &run.manifest, run.task.to, migrates).map_err(now)?;
     relieve::keeps_its_kind(&run.at, &run.manifest).map_err(now)?;
     memory(run).await?;
     if let Some(warning) = old_side(run).await {
@@ -80,7 +81,7 @@ pub(crate) fn enough_disk(disk: Disk, room: Room) -> Result<(), Explain> {
 /// have used at most: a process that was just started, or has done its work for the day, needs little and will need more.
 /// Where none runs yet `memory_high` is all that is known; it is a limit, not a need, so it only warns.
 async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
-    if !matches!(run.task.course, Course::New { .. } | Course::Existing) {
+    if !matches!(run.task.course, Course::New { .. } | Course::Existing) || run.recreates() {
         return Ok(());
     }
     let observed = run.at.observed().await?;
@@ -96,7 +97,7 @@ async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
             round(needed.seen),
             round(needed.limits)
         ))
-        .help("lower `instances`, or run the app on a machine with more memory");
+        .help("lower `instances`, run the app on a machine with more memory, or bear a downtime with `deploy.strategy = \"recreate\"`");
     if needed.seen > available {
         return Err(Halt::Abort(explain.now(run.now_serving())));
     }
@@ -143,8 +144,27 @@ pub(crate) fn foresee<W: World>(
         Course::New { bytes, .. } => room(at, *bytes).err(),
         _ => None,
     };
-    let contract = schema_contract(at, manifest, to, true).err();
-    disk.into_iter().chain(contract).chain(relieve::keeps_its_kind(at, manifest).err()).collect()
+    let schema = schema_contract(at, manifest, to, true).err().or_else(|| no_way_back(at, manifest, to));
+    disk.into_iter().chain(schema).chain(relieve::keeps_its_kind(at, manifest).err()).collect()
+}
+
+/// Where nothing older must bear the migration, nothing older can serve after it either.
+fn no_way_back<W: World>(at: &Scene<W>, manifest: &Manifest, to: ReleaseNumber) -> Option<Explain> {
+    let state = at.books.read();
+    let (old, data) = state.serving.zip(state.schema).filter(|_| manifest.recreates())?;
+    let after = schema_after(manifest, data);
+    let code = at.manifest(old).ok()?.migrate.as_ref().map(|m| m.code)?;
+    if code.may_run_on(after) {
+        return None;
+    }
+    Some(
+        Explain::new("no-way-back", format!("release {old} cannot run once the database is migrated"))
+            .caused_by(format!("its code is for schema {}, the migration goes to {}", code.schema, after.version))
+            .help(format!(
+                "if release {to} fails then, nobody is served until `mainstay migrate down`, or until a mended release \
+                 is deployed: copy the database first"
+            )),
+    )
 }
 
 fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {
@@ -170,7 +190,8 @@ fn schema_contract<W: World>(
         return Err(inadmissible(to, code.schema, code.schema_min, after)
             .help("move the database with `mainstay migrate down`, or deploy a release that fits it"));
     }
-    if after == data {
+    // Where nothing older runs beside it, nothing older must bear its migration.
+    if after == data || manifest.recreates() {
         return Ok(());
     }
     let leaving = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
@@ -183,7 +204,7 @@ fn schema_contract<W: World>(
         if !code.may_run_on(after) {
             return Err(inadmissible(release, code.schema, code.schema_min, after).help(
                 "split the change: first a migration that the old code survives (state its `compatible_with`), \
-                 later one that removes what is old",
+                 later one that removes what is old; or bear a downtime with `deploy.strategy = \"recreate\"`",
             ));
         }
     }

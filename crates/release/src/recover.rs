@@ -15,6 +15,8 @@ pub(crate) struct Reached {
     /// (before, target) of a migration that was begun, and the process of its job.
     pub migration: Option<(u64, u64, Option<ProcessId>)>,
     pub migrated: bool,
+    /// The process of a contract step that was begun.
+    pub contract: Option<ProcessId>,
     pub had_canary: bool,
     pub switch_begun: bool,
     pub switched: bool,
@@ -36,6 +38,8 @@ pub(crate) enum Recovery {
     Abort,
     /// A migration was under way: wait for it if it lives, read what the database is, go on at START, abort, or hold.
     TakeUpMigration { before: u64, target: u64, process: Option<ProcessId> },
+    /// A contract step was under way: wait for it if it lives, then look.
+    TakeUpContract { process: ProcessId },
     /// The edge serves the old release: make that final, then abort.
     MakeOldFinal,
     /// The edge serves the new one, which is not written down: write it down, then go on after SWITCH.
@@ -52,6 +56,7 @@ impl Recovery {
         match self {
             Self::Over => "nothing: it has ended".to_owned(),
             Self::Abort => "abort: what it started is stopped".to_owned(),
+            Self::TakeUpContract { .. } => "wait for its contract step".to_owned(),
             Self::TakeUpMigration { .. } => "wait for its migration, then read the schema".to_owned(),
             Self::MakeOldFinal => "abort: the old release serves on".to_owned(),
             Self::CompleteSwitch { .. } => "go on: the new release serves already".to_owned(),
@@ -78,6 +83,7 @@ impl Reached {
                     *job = Some(*process);
                 }
             }
+            Kind::JobIntent { job: JobKind::MigrateContract, process } => self.contract = Some(*process),
             Kind::MigrateDone { .. } => self.migrated = true,
             Kind::CanaryIntent { .. } => self.had_canary = true,
             Kind::SwitchIntent { .. } => self.switch_begun = true,
@@ -123,6 +129,9 @@ pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Se
             Some(served) => Recovery::CompleteSwitch { epoch: served.epoch },
             None => Recovery::MakeOldFinal,
         };
+    }
+    if let Some(process) = reached.contract {
+        return Recovery::TakeUpContract { process };
     }
     match reached.migration {
         Some((before, target, process)) if reached.phase == Some(Phase::Migrate) => {

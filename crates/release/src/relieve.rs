@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use model::{
-    DeployId, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName,
+    DeployId, Explain, InstanceName, ReleaseNumber, ServiceName,
     manifest::{Manifest, Overlap},
 };
 use tokio::time::Instant;
@@ -17,8 +17,8 @@ use crate::{
     open::start_missing,
     run::{Halt, Run},
     scene::Scene,
-    start::{self, concerned, first_free, fresh_group},
-    state::{Group, Member},
+    start::{self, concerned, fresh_group},
+    state::Group,
     world::World,
 };
 
@@ -99,7 +99,9 @@ async fn follow<W: World>(run: &Run<W>, service: &ServiceName) -> Result<(), Exp
     let at = &run.at;
     let gone = clear(at, service, run.task.deploy).await?;
     machine::failpoint::hit("relieve-cleared");
-    let group = fresh_group(run, &at.observed().await?, service, run.wanted(service));
+    let observed = at.observed().await?;
+    let of = (service, run.task.to);
+    let group = fresh_group(&at.books.read(), &observed, of, run.task.generation, run.wanted(service));
     at.books.change(|state| state.install(group.clone()))?;
     machine::failpoint::hit("relieve-booked");
     for member in &group.members {
@@ -173,14 +175,9 @@ async fn bring_back<W: World>(
     clear(at, service, deploy).await?;
     let observed = at.observed().await?;
     let group = at.books.change(|state| {
-        let first = first_free(state, &observed, service, release);
-        let members = (first..first.saturating_add(state.instances(manifest, service))).map(|n| Member {
-            name: InstanceName { service: service.clone(), release, n },
-            process: ProcessId(Ulid::generate()),
-        });
-        let members = members.collect();
-        let group =
-            Group { service: service.clone(), release, generation: state.fresh_generation(), members };
+        let generation = state.fresh_generation();
+        let count = state.instances(manifest, service);
+        let group = fresh_group(state, &observed, (service, release), generation, count);
         state.install(group.clone());
         group
     })?;

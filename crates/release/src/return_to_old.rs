@@ -1,16 +1,18 @@
 //! The way back after the switch: the pointer goes to the warm old release, the new one drains like any other.
 
 use api::deploy::Outcome;
-use model::{Explain, ServiceName};
+use model::{Explain, ReleaseNumber, ServiceName};
 
 use crate::{
     abort,
     deploy::End,
     journal::Kind,
     layout::link_atomically,
+    recess,
     relieve::{self, is_never_two},
     run::Run,
-    state::{Group, Leaving, LeavingStage, State},
+    start::fresh_group,
+    state::{Group, Leaving, LeavingStage, Recess, State},
     table::has_pool,
     world::{PoolStatus, World},
 };
@@ -25,7 +27,11 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
         return keep_new(run, explain, false).await;
     }
     let pools = run.at.pools().await.unwrap_or_default();
-    let Some(old) = run.task.from.filter(|_| old_side_serves(run, &pools)) else {
+    let returns = |old: &ReleaseNumber| match run.recreates() {
+        true => may_start_again(run, *old),
+        false => old_side_serves(run, &pools),
+    };
+    let Some(old) = run.task.from.filter(returns) else {
         if run.site_ends() {
             return stays_for_the_next_start(run, why);
         }
@@ -42,6 +48,7 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     run.log.tell(Kind::ReturnIntent { generation: label, release: old, why: why.clone() });
     finish(run, label).await;
     drop(pointer);
+    recess::bring_back(run).await;
     relieve::restore(&at).await;
     run.report.push(format!("release {} was taken back and drains", run.task.to));
     End {
@@ -54,9 +61,16 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
 pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     let at = run.at.clone();
     let (task, from) = (run.task.clone(), run.task.from);
+    let recess = match run.recreates() {
+        true => recess_of(run, label).await,
+        false => None,
+    };
     let back = |state: &mut State| {
         if state.generation != label {
-            state.switch_back(label, from, task.generation, task.deploy);
+            match recess.clone() {
+                Some(recess) => state.switch_back_in_recess(recess, from, task.generation, task.deploy),
+                None => state.switch_back(label, from, task.generation, task.deploy),
+            }
             state.mark_failed(task.to);
         }
     };
@@ -87,6 +101,28 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
         tracing::warn!(%error, "The link `current` still names the new release.");
     }
     abort::keep_claims(run);
+}
+
+/// What starts again once the new release is gone, where nothing of the old one was kept warm.
+async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Group>)> {
+    let at = &run.at;
+    let old = run.task.from?;
+    let manifest = at.manifest(old).ok()?;
+    let observed = at.observed().await.unwrap_or_default();
+    let state = at.books.read();
+    let group = |service| {
+        let count = state.instances(&manifest, service);
+        fresh_group(&state, &observed, (service, old), label, count)
+    };
+    let recess = Recess { since: at.world.now().to_string(), generation: label, is_over: false };
+    Some((recess, manifest.services.keys().map(group).collect()))
+}
+
+/// Whether the release that was stopped may run on what became of the database.
+fn may_start_again<W: World>(run: &Run<W>, old: ReleaseNumber) -> bool {
+    let code = run.at.manifest(old).map(|m| m.migrate.as_ref().map(|migrate| migrate.code));
+    let data = run.at.books.read().schema;
+    code.is_ok_and(|code| code.zip(data).is_none_or(|(code, data)| code.may_run_on(data)))
 }
 
 /// Whether the old release could serve again: each of its services is warm and ready, was left alone, or is started

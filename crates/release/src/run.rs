@@ -19,6 +19,7 @@ use crate::{
     figures::Baseline,
     journal::{Course, Journal, Kind, Record},
     layout::told,
+    request::MigrateVerb,
     scene::Scene,
     state::Group,
     symptoms,
@@ -241,12 +242,38 @@ impl<W: World> Run<W> {
         state.live.iter().filter(|group| group.generation == self.task.generation).cloned().collect()
     }
 
+    /// Whether what serves is stopped before what this run brings is started. The way back to a release is as careful as the
+    /// way that led away from it was.
+    pub(crate) fn recreates(&self) -> bool {
+        let serving = self.task.from.and_then(|release| self.at.manifest(release).ok());
+        match self.task.course {
+            Course::New { .. } | Course::Existing if self.task.verb == "deploy" => self.manifest.recreates(),
+            Course::Existing => self.manifest.recreates() || serving.is_some_and(|old| old.recreates()),
+            Course::New { .. } | Course::Restart { .. } => self.manifest.recreates(),
+            Course::Warm | Course::Grow { .. } | Course::Migrate { .. } | Course::Nothing => false,
+        }
+    }
+
+    /// Whether it is about the contract step, begun or taken up again.
+    pub(crate) fn contracts(&self) -> bool {
+        let held = || self.at.books.read().held.as_ref().is_some_and(|held| held.contract);
+        match self.task.course {
+            Course::Migrate { verb: MigrateVerb::Contract } => true,
+            Course::Migrate { verb: MigrateVerb::Retry } => held(),
+            _ => false,
+        }
+    }
+
     /// What still serves if this run ends now, as a sentence.
     pub(crate) fn now_serving(&self) -> String {
         if self.site_ends() {
             return format!("{} is being stopped, and serves nothing from then on", self.at.site);
         }
-        match self.at.books.read().serving {
+        let state = self.at.books.read();
+        match state.serving {
+            Some(release) if state.recess.is_some() => {
+                format!("release {release} is stopped, so nobody is served")
+            }
             Some(release) => format!("release {release} still serves all traffic"),
             None => "nothing was deployed before, so nothing is served".into(),
         }

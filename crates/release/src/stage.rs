@@ -48,6 +48,7 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         site: run.at.site.clone(),
         kind: JobKind::Unpack,
         process,
+        is_own: true,
         argv: unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack),
         cwd: files.clone(),
         env: Default::default(),

@@ -55,7 +55,7 @@ fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
                 state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
             count = count.saturating_sub(u32::try_from(live).unwrap_or(u32::MAX));
         }
-        fresh_group(run, observed, service, count)
+        fresh_group(&state, observed, (service, run.task.to), run.task.generation, count)
     };
     beside.map(group).collect()
 }
@@ -69,31 +69,23 @@ pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &Service
     })
 }
 
-pub(crate) fn fresh_group<W: World>(
-    run: &Run<W>,
-    observed: &[Observed],
-    service: &ServiceName,
-    count: u32,
-) -> Group {
-    let first = first_free(&run.at.books.read(), observed, service, run.task.to);
-    let members = (first..first.saturating_add(count)).map(|n| Member {
-        name: InstanceName { service: service.clone(), release: run.task.to, n },
-        process: ProcessId(Ulid::generate()),
-    });
-    Group {
-        service: service.clone(),
-        release: run.task.to,
-        generation: run.task.generation,
-        members: members.collect(),
-    }
-}
-
-pub(crate) fn first_free(
+/// So many instances of a service that were never there.
+pub(crate) fn fresh_group(
     state: &State,
     observed: &[Observed],
-    service: &ServiceName,
-    release: ReleaseNumber,
-) -> u32 {
+    (service, release): (&ServiceName, ReleaseNumber),
+    generation: u64,
+    count: u32,
+) -> Group {
+    let first = first_free(state, observed, service, release);
+    let members = (first..first.saturating_add(count)).map(|n| Member {
+        name: InstanceName { service: service.clone(), release, n },
+        process: ProcessId(Ulid::generate()),
+    });
+    Group { service: service.clone(), release, generation, members: members.collect() }
+}
+
+fn first_free(state: &State, observed: &[Observed], service: &ServiceName, release: ReleaseNumber) -> u32 {
     let planned = state.groups().flat_map(|group| &group.members).map(|member| &member.name);
     let taken = planned.chain(observed.iter().map(|o| &o.name));
     let of_this = taken.filter(|name| name.service == *service && name.release == release);

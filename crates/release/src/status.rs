@@ -43,6 +43,7 @@ pub(crate) async fn site<W: World>(
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        recess: state.recess.as_ref().map(|recess| recess.since.clone()),
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,

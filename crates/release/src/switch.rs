@@ -9,6 +9,7 @@ use crate::{
     gate::exits,
     journal::{Course, Kind},
     layout::link_atomically,
+    recess,
     recover::has_bake,
     run::{Before, Halt, Run},
     state::{Group, State},
@@ -47,7 +48,12 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
     let observed = run.at.observed().await?;
     let pools = run.at.pools().await?;
-    let traffic = figures::of_live(&run.at.books.read(), &pools, |pool| &pool.recent);
+    let state = run.at.books.read();
+    // In a recess they were taken when it began.
+    let traffic = match state.recess {
+        Some(_) => run.before.traffic.clone(),
+        None => figures::of_live(&state, &pools, |pool| &pool.recent),
+    };
     Ok(Before { exits: exits(&run.brought(), &observed), traffic })
 }
 
@@ -123,6 +129,7 @@ pub(crate) async fn make_old_final<W: World>(run: &mut Run<W>) -> Result<(), Hal
 /// Writes down what the edge has acknowledged. The caller holds the pointer.
 pub(crate) async fn complete<W: World>(run: &mut Run<W>, epoch: u64) -> Result<(), Halt> {
     let at = run.at.clone();
+    let before = at.books.read();
     let changed = at.books.change(|state| *state = switched(run, state));
     if let Err(error) = changed {
         // The books cannot follow (a full disk): what they say must stay true, so the pointer goes back.
@@ -134,5 +141,6 @@ pub(crate) async fn complete<W: World>(run: &mut Run<W>, epoch: u64) -> Result<(
         tracing::warn!(%error, "The link `current` still names the old release.");
     }
     run.log.note(format!("release {} serves", run.task.to));
+    recess::ended(run, &before);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod figures;
 mod hooks;
 mod machine;
 mod pieces;
+mod recesses;
 mod rig;
 mod schedules;
 mod seeded;

@@ -275,6 +275,10 @@ impl Operations for Keeper {
         self.site(&site)?.migrate(MigrateVerb::Retry, self.caller(by)).await.map_err(refusal)
     }
 
+    async fn migrate_contract(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Contract, self.caller(by)).await.map_err(refusal)
+    }
+
     async fn migrate_down(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
         self.site(&site)?.migrate(MigrateVerb::Down, self.caller(by)).await.map_err(refusal)
     }

@@ -132,15 +132,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
             fd: Arc::new(OwnedFd::from(file)),
         });
     }
-    let program = match order.kind {
-        JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate
-        | JobKind::MigrateDown
-        | JobKind::SchemaStatus
-        | JobKind::Scheduled
-        | JobKind::PreDeploy
-        | JobKind::PostDeploy
-        | JobKind::OnRollback => Program::Command(order.argv.clone()),
+    let program = match order.is_own {
+        true => Program::Own(order.argv.clone()),
+        false => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled
@@ -202,6 +196,7 @@ pub(crate) fn job_name(order: &JobOrder) -> &str {
         JobKind::Unpack => "unpack",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
+        JobKind::MigrateContract => "migrate-contract",
         JobKind::SchemaStatus => "schema-status",
         JobKind::PreDeploy => "pre-deploy",
         JobKind::PostDeploy => "post-deploy",

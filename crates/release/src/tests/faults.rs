@@ -285,9 +285,11 @@ fn migrating(
 ) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![command.into()],
         status_command: vec!["status".into()],
         down_command: Some(vec!["to:1".into()]),
+        contract_command: None,
         timeout: Span::secs(600),
         code: CodeSchema { schema, schema_min: 1 },
         compatible_with,
@@ -370,6 +372,95 @@ async fn a_database_that_was_moved_by_hand_is_broken_for_older_code() {
     assert_eq!(data, Some(DataSchema { version: 3, floor: 3 }));
     let ended = rig.rollback(&shop, Some(1)).await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_serving_release_is_asked_by_its_own_routes_after_a_migration() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let mut old = migrating(&shop, 1, "to:1", Some(1));
+    old.deploy.smoke =
+        vec![Smoke { get: "/".into(), host: None, status: 200, contains: None, first_event_within: None }];
+    rig.deploy(&old, "one").await;
+    // The next release calls its service otherwise.
+    let mut new = migrating(&shop, 2, "to:2", Some(1));
+    let web = new.services.remove(&"web".parse().unwrap()).unwrap();
+    new.services.insert("front".parse().unwrap(), web);
+    new.routes[0].service = "front".parse().unwrap();
+    let ended = rig.deploy(&new, "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+}
+
+/// Releases one and two of the schemas 1 and 2; what older code needs is taken away by `command`.
+async fn before_a_contract(command: &str) -> (Rig, model::Site, model::manifest::Manifest) {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    let mut two = migrating(&shop, 2, "to:2", Some(1));
+    two.migrate.as_mut().unwrap().contract_command = Some(vec![command.into()]);
+    assert_eq!(rig.deploy(&two, "two").await.outcome, Outcome::Served);
+    (rig, shop, two)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_waits_until_nothing_older_may_serve_and_then_raises_the_floor() {
+    let (rig, shop, two) = before_a_contract("to:2").await;
+    let handle = rig.handle(&shop);
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "schema-contract");
+    assert!(refused.explain.message.starts_with("release 1 could still serve"), "{refused:?}");
+    rig.settled(&shop).await;
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert!(refused.explain.help.unwrap().contains("deploy once more for schema 2"));
+    assert_eq!(rig.machine.lock().migrations_run, 1, "only the deploy's");
+
+    assert_eq!(rig.deploy(&two, "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    let started = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Unchanged);
+    assert_eq!(rig.machine.lock().migrations_run, 2);
+    let data = handle.migrate_status().await.unwrap().data.unwrap();
+    assert_eq!((data.version, data.floor), (2, 2));
+    // What it took away nobody returns to.
+    assert_eq!(rig.rollback(&shop, Some(1)).await.code(), "schema-contract");
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "nothing-to-contract");
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_that_fails_is_held_and_runs_again_by_hand_alone() {
+    let (rig, shop, two) = before_a_contract("fail").await;
+    assert_eq!(rig.deploy(&two, "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    let handle = rig.handle(&shop);
+    let started = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap();
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Held, "contract-held"));
+    assert_eq!(handle.migrate_status().await.unwrap().data.unwrap().floor, 2, "nobody knows what is left");
+    for verb in [MigrateVerb::Down, MigrateVerb::Contract] {
+        assert_eq!(handle.migrate(verb, caller()).await.unwrap_err().explain.code, "contract-held");
+    }
+    let started = handle.migrate(MigrateVerb::Retry, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.code(), "contract-held", "it is the contract step again");
+    assert_eq!(rig.machine.lock().migrations_run, 3);
+    assert_eq!(rig.serving(&shop).await, Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_outlives_its_keeper() {
+    for (command, outcome) in [("to:2", Outcome::Unchanged), ("fail", Outcome::Held)] {
+        let (rig, shop, two) = before_a_contract(command).await;
+        rig.deploy(&two, "three").await;
+        rig.settled(&shop).await;
+        rig.machine.lock().migration_time = Duration::from_secs(30);
+        let started = rig.handle(&shop).migrate(MigrateVerb::Contract, caller()).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!(ended.outcome, outcome, "{:?}", ended.error);
+        assert_eq!(rig.machine.lock().migrations_run, 2, "it ran once");
+        assert_eq!(rig.handle(&shop).migrate_status().await.unwrap().data.unwrap().floor, 2);
+        rig.check(&shop).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -311,6 +311,13 @@ impl Inner {
                 Err(model::Explain::new("name-taken", format!("{} runs already", order.name)))
             };
         }
+        if order.manifest.recreates() {
+            let others = self.instances.keys().filter(|(site, _)| *site == order.site);
+            let others: Vec<_> = others.filter(|(_, name)| name.release != order.name.release).collect();
+            if let Some((_, other)) = others.first() {
+                self.broken_promises.push(format!("{} was started beside {other}", order.name));
+            }
+        }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];
         let twin = self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
@@ -370,7 +377,7 @@ impl Inner {
             let instances = upstreams.filter_map(|u| self.instances.get(&(site.clone(), u.instance.clone())));
             instances.filter(|i| i.is_up() || i.exits() > 0).count() > 0
         };
-        if served_before && !self.down {
+        if served_before && !self.down && table.maintenance.is_none() {
             if table.routes.is_empty() {
                 self.broken_promises.push(format!("{site} lost its routes in epoch {epoch}"));
             }

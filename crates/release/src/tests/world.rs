@@ -316,7 +316,7 @@ async fn work(machine: Machine, order: JobOrder) {
             let stderr = vec![format!("the job {word}")];
             JobEnd { code: Some(i32::from(word != "takes")), stderr, ..JobEnd::default() }
         }
-        JobKind::Migrate | JobKind::MigrateDown => {
+        JobKind::Migrate | JobKind::MigrateDown | JobKind::MigrateContract => {
             let time = machine.lock().migration_time;
             sleep(time).await;
             migrate(&machine, &order)

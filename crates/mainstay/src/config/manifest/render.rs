@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, ProbeRequest, Release, Route,
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release, Route,
         Service, Source,
     },
 };
@@ -17,6 +17,7 @@ use toml::Value;
 use super::{
     MANIFEST_FORMAT,
     cron::{CATCH_UPS, WHILE_RUNNING},
+    deploy::STRATEGIES,
     merge,
     route::{BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
@@ -226,6 +227,7 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
 
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     sheet.table(&["deploy"]);
+    sheet.set("strategy", word_of(&STRATEGIES, &deploy.strategy));
     sheet.set("health_timeout", deploy.health_timeout.to_string());
     sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
     sheet.set("bake_time", deploy.bake_time.to_string());
@@ -276,9 +278,27 @@ fn drain(sheet: &mut Sheet<'_>, drain: &Drain) {
 
 fn migrate(sheet: &mut Sheet<'_>, migrate: &Migrate) {
     sheet.table(&["migrate"]);
-    sheet.set("command", migrate.command.clone());
-    sheet.set("status_command", migrate.status_command.clone());
+    match &migrate.tool {
+        MigrateTool::Command => {
+            sheet.set("command", migrate.command.clone());
+            sheet.set("status_command", migrate.status_command.clone());
+        }
+        MigrateTool::Sql { folder, database } => {
+            sheet.set("tool", "sql");
+            sheet.set("folder", folder.clone());
+            sheet.set("database", database.clone());
+        }
+        MigrateTool::Alembic { program } => {
+            sheet.set("tool", "alembic");
+            sheet.set("program", program.clone());
+        }
+        MigrateTool::Prisma { program } => {
+            sheet.set("tool", "prisma");
+            sheet.set("program", program.clone());
+        }
+    }
     sheet.set_or("down_command", migrate.down_command.clone(), "there is no way down");
+    sheet.set_or("contract_command", migrate.contract_command.clone(), "there is no contract step");
     sheet.set("timeout", migrate.timeout.to_string());
     sheet.set("schema", number(migrate.code.schema));
     sheet.set("schema_min", number(migrate.code.schema_min));

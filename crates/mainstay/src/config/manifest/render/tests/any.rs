@@ -6,7 +6,7 @@ use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
-        Listen, LivenessProbe, Logs, Manifest, Migrate, Overlap, ProbeRequest, Probes, Proof, ReadinessProbe,
+        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof, ReadinessProbe,
         Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
@@ -313,6 +313,10 @@ fn deploy() -> impl Strategy<Value = Deploy> {
     let judges = (option::of(canary()), abort_if());
     (times, 2..=64u32, any::<bool>(), judges, collection::vec(smoke(), 0..3)).prop_map(
         |((health, healthy, bake), max_generations, auto_rollback, (canary, abort_if), smoke)| Deploy {
+            strategy: match canary {
+                None if max_generations % 2 == 0 => model::manifest::Strategy::Recreate,
+                _ => model::manifest::Strategy::BlueGreen,
+            },
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
@@ -361,12 +365,32 @@ fn hooks() -> impl Strategy<Value = Hooks> {
     })
 }
 
+/// With one of the tools, or the app's commands.
 fn migrate() -> impl Strategy<Value = Migrate> {
+    let program = collection::vec("[a-z./-]{1,12}", 1..3);
+    (migrate_by_command(), 0..4u8, program).prop_map(|(mut migrate, kind, program)| {
+        migrate.tool = match kind {
+            0 => return migrate,
+            1 => MigrateTool::Alembic { program },
+            2 => MigrateTool::Prisma { program },
+            _ => match migrate.env.keys().next() {
+                Some(name) => MigrateTool::Sql { folder: "db/steps".into(), database: name.clone() },
+                None => return migrate,
+            },
+        };
+        (migrate.command, migrate.status_command) = (Vec::new(), Vec::new());
+        migrate
+    })
+}
+
+fn migrate_by_command() -> impl Strategy<Value = Migrate> {
     let schema = (0..1u64 << 62, 0..1u64 << 62, option::of(0..1u64 << 62));
     (command(), command(), option::of(command()), span(), schema, env(), secrets()).prop_map(
         |(command, status_command, down_command, timeout, (schema, min, with), env, env_secrets)| Migrate {
+            tool: MigrateTool::Command,
             command,
             status_command,
+            contract_command: down_command.clone(),
             down_command,
             timeout,
             code: CodeSchema { schema, schema_min: min.min(schema) },
