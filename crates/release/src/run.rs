@@ -15,12 +15,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    deploy::End,
     events::EventLog,
     figures::Baseline,
     journal::{Course, Journal, Kind, Record},
     layout::told,
     scene::Scene,
-    state::Group,
+    state::{Group, State},
     symptoms,
     world::{InstanceState, Observed, PoolStatus, ProbeSeen, World},
 };
@@ -66,7 +67,7 @@ impl Log {
             machine::failpoint::hit(&format!("deploy-{}", phase.name()));
         }
         #[cfg(test)]
-        crate::tests::failpoint::passed();
+        crate::tests::failpoint::after_record(&record);
         Ok(())
     }
 
@@ -122,6 +123,10 @@ pub(crate) struct Run<W> {
     pub before: Before,
     /// Some users had the new release before the switch, or may have had it.
     pub had_canary: bool,
+    /// What its end is about could not be written: it gets none, and is taken up again until it can.
+    pub is_owed: bool,
+    /// How it ended when that was so.
+    pub first_end: Option<End>,
 }
 
 /// The state of things just before the switch.
@@ -165,6 +170,16 @@ impl<W: World> Run<W> {
             report: Vec::new(),
             before: Before::default(),
             had_canary: false,
+            is_owed: false,
+            first_end: None,
+        }
+    }
+
+    /// A change of the books that the end of this run is about. On a full disk it is owed.
+    pub(crate) fn book(&mut self, change: impl FnOnce(&mut State)) {
+        if let Err(error) = self.at.books.change(change) {
+            self.is_owed = true;
+            self.log.warn(error);
         }
     }
 
