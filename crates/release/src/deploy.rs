@@ -9,7 +9,7 @@ use model::Explain;
 
 use crate::{
     abort, bake, canary, commit, gate, hooks,
-    journal::{Course, Kind, now},
+    journal::{Course, Kind},
     migrate, preflight, recess, relieve, return_to_old,
     run::{Halt, Run},
     stage, start, switch,
@@ -29,6 +29,13 @@ impl End {
     }
 }
 
+/// A run that is over.
+pub(crate) enum Finish {
+    Written(End),
+    /// Told to whoever listened, and not to the disk: it must be taken up again.
+    Owed(End),
+}
+
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
     use Phase::{Bake, Drain, Gate, Migrate, Preflight, Recess, Relieve, Stage, Start, Switch};
@@ -44,7 +51,7 @@ pub(crate) fn phases(course: &Course) -> &'static [Phase] {
 }
 
 /// Runs from `first` on to the end and tells it. Dropped at any await it leaves what `recover` goes on from.
-pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
+pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> Finish {
     let end = match forward(&mut run, first).await {
         Ok(end) => end,
         Err(halt) => settle(&mut run, halt).await,
@@ -110,17 +117,22 @@ pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
 }
 
 /// The last hook and the last record of the run; everything after it happens outside the lock.
-pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> Finish {
+    // Taken up again, it ends for the reason that it ended for: not because it was taken up.
+    let end = run.first_end.take().filter(|first| first.outcome == end.outcome).unwrap_or(end);
     hooks::after(run, &end).await;
     let serving = run.at.books.read().serving;
     let report = std::mem::take(&mut run.report);
     let (outcome, error) = (end.outcome, end.error.clone());
     let kind = Kind::Ended { outcome, serving, error: error.clone(), report: report.clone() };
-    if let Err(unwritten) = run.log.append(kind) {
-        // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
-        tracing::error!(%unwritten, "The end of the deploy is not in its journal.");
-        let told = EventKind::Ended { outcome, serving, error, report };
-        run.log.events.end_unwritten(now(), told);
+    // An end in the journal says that there is nothing left to do.
+    let is_done = !run.is_owed || machine::planted::is_planted("ends-what-is-undone");
+    if is_done && run.log.append(kind).is_ok() {
+        return Finish::Written(end);
     }
-    end
+    // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
+    tracing::error!(site = %run.at.site, "The end of the deploy cannot be written down; it is tried again.");
+    let told = EventKind::Ended { outcome, serving, error, report };
+    run.log.events.end_unwritten(run.at.stamp(), told);
+    Finish::Owed(end)
 }

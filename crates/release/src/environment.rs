@@ -7,7 +7,7 @@ use api::status::{Environment, Variables};
 use model::{Explain, manifest::Manifest};
 
 use crate::{
-    journal::{Course, now},
+    journal::Course,
     plan::digest_word,
     preflight::secret_names,
     run::Run,
@@ -32,7 +32,7 @@ pub(crate) async fn take<W: World>(run: &Run<W>) -> Result<(), Explain> {
     run.at.books.change(|state| {
         if let Some(record) = state.releases.get_mut(&run.task.to) {
             record.secrets = digests;
-            record.secrets_taken = Some(now());
+            record.secrets_taken = Some(run.at.stamp());
         }
     })
 }

@@ -20,6 +20,7 @@ pub(crate) use self::{
 use crate::{
     journal::Kind,
     preflight::schema_after,
+    recover::Begun,
     run::{Halt, Run},
     smoke, symptoms,
     world::{JobEnd, JobKind, JobOrder, World},
@@ -40,9 +41,11 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         return admissible(run, &migrate, known);
     }
     run.log.note(format!("migrating the database from schema {before} to {target}"));
-    run.log.append(Kind::MigrateIntent { before, target })?;
+    let old_is_down = old_side(run).await.is_err();
+    let begun = Begun { before, target, old_is_down, process: None };
+    run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
     match job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await {
-        Ok(end) => conclude(run, before, target, Some(end)).await,
+        Ok(end) => conclude(run, begun, Some(end)).await,
         // Whether it began is not known: the database says it.
         Err(error) => match read_version(run, &migrate).await {
             Ok(after) if after == before => Err(Halt::Abort(
@@ -50,33 +53,24 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             )),
             _ => {
                 run.log.warn(error);
-                conclude(run, before, target, None).await
+                conclude(run, begun, None).await
             }
         },
     }
 }
 
 /// Takes up a migration that another keeper began: waits for it if it lives, then looks.
-pub(crate) async fn take_up<W: World>(
-    run: &mut Run<W>,
-    before: u64,
-    target: u64,
-    process: Option<ProcessId>,
-) -> Result<(), Halt> {
-    let end = match process {
+pub(crate) async fn take_up<W: World>(run: &mut Run<W>, begun: Begun) -> Result<(), Halt> {
+    let end = match begun.process {
         Some(process) => run.at.world.adopt_job(&run.at.site, process).await.unwrap_or(None),
         None => None,
     };
-    conclude(run, before, target, end).await
+    conclude(run, begun, end).await
 }
 
 /// Reads what the database became: at the target, unchanged, or something between that a person must see.
-async fn conclude<W: World>(
-    run: &mut Run<W>,
-    before: u64,
-    target: u64,
-    end: Option<JobEnd>,
-) -> Result<(), Halt> {
+async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>) -> Result<(), Halt> {
+    let Begun { before, target, old_is_down, .. } = begun;
     let Some(migrate) = run.manifest.migrate.clone() else { return Ok(()) };
     let after = read_version(run, &migrate).await;
     let succeeded = end.as_ref().is_none_or(JobEnd::succeeded);
@@ -101,7 +95,7 @@ async fn conclude<W: World>(
             })?;
             run.log.append(Kind::MigrateDone { data })?;
             run.log.note(format!("the database is at schema {after}"));
-            old_side_survives(run, data).await
+            if old_is_down { Ok(()) } else { old_side_survives(run, data).await }
         }
         Ok(after) if after == before => {
             let explain = told("migration-failed", format!("the migration to schema {target} failed"));
@@ -137,14 +131,19 @@ fn held<W: World>(run: &Run<W>, explain: Explain) -> Halt {
 
 /// The old release must still answer on the new schema before anything is started beside it.
 async fn old_side_survives<W: World>(run: &Run<W>, data: DataSchema) -> Result<(), Halt> {
+    old_side(run).await.map_err(|error| {
+        let message = format!("the serving release fails its smoke requests on schema {}", data.version);
+        held(run, Explain::new("migration-broke-old", message).caused_by(error.to_string()))
+    })
+}
+
+/// Whether what serves answers its smoke requests now.
+async fn old_side<W: World>(run: &Run<W>) -> Result<(), Explain> {
     let state = run.at.books.read();
     let serving = state.serving.filter(|_| state.recess.is_none());
     let Some(old) = serving.and_then(|release| run.at.manifest(release).ok()) else { return Ok(()) };
     for question in smoke::all(&old).into_iter().filter(|q| q.proof.is_none()) {
-        if let Err(error) = smoke::ask(run, &old, &state.live, &question).await {
-            let message = format!("the serving release fails its smoke requests on schema {}", data.version);
-            return Err(held(run, Explain::new("migration-broke-old", message).caused_by(error.to_string())));
-        }
+        smoke::ask(run, &old, &state.live, &question).await?;
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! A keeper's first look at a site: adopt what runs, take up what was left half done, start what is missing. The first
 //! start of all is the same code with empty lists.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use api::deploy::{Outcome, Phase};
 use model::{Explain, ProcessId};
@@ -11,7 +14,7 @@ use ulid::Ulid;
 
 use crate::{
     abort, deploy,
-    deploy::End,
+    deploy::{End, Finish},
     events::EventLog,
     history,
     journal::{Course, Journal, Kind},
@@ -33,6 +36,8 @@ pub(crate) struct Opened<W> {
     pub unfinished: Option<Unfinished<W>>,
     /// Instances of what serves had to be started: the machine was restarted.
     pub started: bool,
+    /// The end of a run that never began cannot be written: it must be looked again.
+    pub is_owed: bool,
 }
 
 /// A run that another keeper began.
@@ -44,14 +49,22 @@ pub(crate) struct Unfinished<W> {
 }
 
 /// Looks for a run without an end; if there is none, brings up what should be there.
-pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
+/// `first_end`: how this keeper itself ended it, and could not write it down.
+pub(crate) async fn open<W: World>(at: Arc<Scene<W>>, first_end: Option<End>) -> Opened<W> {
     match unfinished(&at).await {
-        Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
-        None => {
+        Ok(Some(mut unfinished)) => {
+            unfinished.run.first_end = first_end;
+            Opened { unfinished: Some(unfinished), started: false, is_owed: false }
+        }
+        Ok(None) => {
             let started = revive(&at).await;
             end_recess(&at).await;
             relieve::restore(&at).await;
-            Opened { unfinished: None, started }
+            Opened { unfinished: None, started, is_owed: false }
+        }
+        Err(error) => {
+            tracing::error!(site = %at.site, %error, "The end of the last deploy cannot be written down; it is tried again.");
+            Opened { unfinished: None, started: revive(&at).await, is_owed: true }
         }
     }
 }
@@ -72,41 +85,37 @@ async fn end_recess<W: World>(at: &Arc<Scene<W>>) {
 }
 
 /// The run that was begun last decides: one before it that has no end never began anything.
-async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
-    let deploy = at.books.read().last_deploy?;
+async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Result<Option<Unfinished<W>>, Explain> {
+    let Some(deploy) = at.books.read().last_deploy else { return Ok(None) };
     let path = at.layout.journal(deploy);
     if !path.exists() {
         // It ended before its journal was made.
-        return None;
+        return Ok(None);
     }
-    let (journal, records) = match Journal::open(&path) {
+    let (journal, records) = match Journal::open(&path, at.clock()) {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(site = %at.site, %error, "The last deploy's journal does not read; what the books say is kept.");
-            return None;
+            return Ok(None);
         }
     };
     let reached = Reached::of(&records);
     if reached.ended {
-        return None;
+        return Ok(None);
     }
     let log = Log::new(journal, EventLog::new(&records), reached.phase.unwrap_or(Phase::Lock));
     let Some(task) = history::task(deploy, &records) else {
         // Nothing was begun: not even what was to be done is known.
-        log.tell(Kind::Ended {
-            outcome: Outcome::Aborted,
-            serving: at.books.read().serving,
-            error: None,
-            report: Vec::new(),
-        });
-        return None;
+        let serving = at.books.read().serving;
+        log.append(Kind::Ended { outcome: Outcome::Aborted, serving, error: None, report: Vec::new() })?;
+        return Ok(None);
     };
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
     let recovery = recover::plan(&reached, task.generation, booked, served);
     let phase = reached.phase.map_or("plan", Phase::name);
     tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
-    let first = records.first()?;
+    let Some(first) = records.first() else { return Ok(None) };
     let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
     let since = first.at.clone();
     let manifest = match at.manifest(task.to) {
@@ -118,7 +127,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
                     log.warn(error);
                 }
             }
-            return not_staged(at, &task, log, &error).await;
+            return not_staged(at, &task, log, &error).await.map(|()| None);
         }
     };
     let cancel = CancellationToken::new();
@@ -130,7 +139,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
     run.had_canary = reached.had_canary;
     run.hooks_begun = reached.hooks_begun;
     stop_hooks(&run, &records).await;
-    Some(Unfinished { run, recovery, caller, since })
+    Ok(Some(Unfinished { run, recovery, caller, since }))
 }
 
 /// A hook of a keeper that died says nothing to anybody any more.
@@ -143,17 +152,18 @@ async fn stop_hooks<W: World>(run: &Run<W>, records: &[crate::journal::Record]) 
 }
 
 /// Ends a run whose release has no manifest yet.
+/// # Errors
+/// The disk does not take it.
 async fn not_staged<W: World>(
     at: &Scene<W>,
     task: &crate::run::Task,
     log: Log,
     error: &Explain,
-) -> Option<Unfinished<W>> {
+) -> Result<(), Explain> {
     if matches!(task.course, Course::New { .. }) {
-        let removed = at.remove_release(task.to).await;
-        let removed = removed.and_then(|()| at.books.change(|state| drop(state.releases.remove(&task.to))));
-        if let Err(error) = removed {
-            log.warn(error);
+        match at.remove_release(task.to).await {
+            Ok(()) => at.books.change(|state| drop(state.releases.remove(&task.to)))?,
+            Err(error) => log.warn(error),
         }
     }
     let phase = *log.phase.borrow();
@@ -163,8 +173,7 @@ async fn not_staged<W: World>(
         false => keeper_died(phase).caused_by(error.to_string()),
     };
     let serving = at.books.read().serving;
-    log.tell(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() });
-    None
+    log.append(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() })
 }
 
 /// Processes of jobs that have no end in the journal.
@@ -199,12 +208,14 @@ async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
 }
 
 /// Goes on with a run as its recovery says, to its end.
-pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End {
+pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> Finish {
     let at = Arc::clone(&run.at);
     let phase = *run.log.phase.borrow();
-    run.log.note(format!("the keeper was restarted in {}", phase.name()));
+    if run.first_end.is_none() {
+        run.log.note(format!("the keeper was restarted in {}", phase.name()));
+    }
     match recovery {
-        Recovery::Over => End::well(Outcome::Unchanged),
+        Recovery::Over => Finish::Written(End::well(Outcome::Unchanged)),
         Recovery::Abort => {
             let error = why_aborted(&run, phase);
             let end = abort::abort(&mut run, error).await;
@@ -221,12 +232,12 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             revive(&at).await;
             deploy::finish(&mut run, end).await
         }
-        Recovery::TakeUpMigration { before, target, process } => {
+        Recovery::TakeUpMigration(begun) => {
             revive(&at).await;
             let by_hand = matches!(run.task.course, Course::Migrate { .. });
-            match migrate::take_up(&mut run, before, target, process).await {
+            match migrate::take_up(&mut run, begun).await {
                 Ok(()) if by_hand => {
-                    let end = migrate::let_go_of_hold(&run);
+                    let end = migrate::let_go_of_hold(&mut run);
                     deploy::finish(&mut run, end).await
                 }
                 Ok(()) => deploy::run(run, Phase::Start).await,
@@ -274,7 +285,7 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
 }
 
 /// After the switch. Where the machine was restarted too, what serves must come up before it is judged.
-async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
+async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> Finish {
     let at = Arc::clone(&run.at);
     let started = revive(&at).await;
     if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
@@ -325,7 +336,9 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     for (group, member) in &missing {
         start_missing(at, group, member).await;
     }
-    if state.serving.is_some() || !state.live.is_empty() {
+    // Also where nothing serves: the edge may still have what a keeper before this one could not withdraw.
+    let has_table = matches!(at.world.served(&at.site).await, Ok(Some(_)));
+    if has_table || state.serving.is_some() || !state.live.is_empty() {
         let until = Instant::now() + at.settings.switch_limit;
         if let Err(error) = at.publish_until(until).await {
             tracing::error!(site = %at.site, %error, "The edge has no table yet; it is tried again.");
@@ -402,7 +415,8 @@ pub(crate) async fn comes_up<W: World>(at: &Scene<W>) -> bool {
     }
 }
 
-/// Publishes if an instance is somewhere else than when it was last looked; gives where they are.
+/// Publishes if an instance is somewhere else than when it was last looked, or if the edge did not take the last table;
+/// gives where they are.
 pub(crate) async fn reconcile<W: World>(
     at: &Scene<W>,
     known: HashMap<String, String>,
@@ -417,7 +431,7 @@ pub(crate) async fn reconcile<W: World>(
     let now: HashMap<String, String> = observed.iter().filter(ours).filter_map(place).collect();
     // One that is away for a moment keeps its place in the table; the edge ejects it by itself.
     let moved = now.iter().any(|(name, place)| known.get(name) != Some(place));
-    if !moved {
+    if !moved && !at.is_table_owed.load(Ordering::Relaxed) {
         return known;
     }
     match at.publish().await {

@@ -92,6 +92,10 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
         if !std::mem::replace(&mut logged, true) {
             tracing::error!(site = %at.site, %error, "The return cannot be written down; trying until it can.");
         }
+        if run.site_ends() {
+            run.is_owed = true;
+            break;
+        }
         tokio::time::sleep(at.settings.tick).await;
     }
     run.log.tell(Kind::ReturnDone { epoch });
@@ -155,9 +159,8 @@ fn stays_for_the_next_start<W: World>(run: &mut Run<W>, why: Explain) -> End {
             run.task.to
         ))
         .help("deploy once more after that: then it is baked, and a rollback can return to it");
-    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
-        run.log.warn(error);
-    }
+    let deploy = run.task.deploy;
+    run.book(|state| state.let_go(deploy));
     abort::keep_claims(run);
     End { outcome: Outcome::Held, error: Some(explain) }
 }
@@ -165,12 +168,9 @@ fn stays_for_the_next_start<W: World>(run: &mut Run<W>, why: Explain) -> End {
 async fn keep_new<W: World>(run: &mut Run<W>, explain: Explain, pause: bool) -> End {
     if pause {
         let reason = format!("release {} failed its bake and there was nothing to return to", run.task.to);
-        if let Err(error) = run.at.books.change(|state| state.paused = Some(reason)) {
-            run.log.warn(error);
-        }
+        run.book(|state| state.paused = Some(reason));
     }
-    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
-        run.log.warn(error);
-    }
+    let deploy = run.task.deploy;
+    run.book(|state| state.let_go(deploy));
     abort::hold(run, explain, false).await
 }

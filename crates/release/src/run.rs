@@ -15,13 +15,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    deploy::End,
     events::EventLog,
     figures::Baseline,
     journal::{Course, Journal, Kind, Record},
     layout::told,
     request::MigrateVerb,
     scene::Scene,
-    state::Group,
+    state::{Group, State},
     symptoms,
     world::{InstanceState, JobKind, Observed, PoolStatus, ProbeSeen, World},
 };
@@ -67,7 +68,7 @@ impl Log {
             machine::failpoint::hit(&format!("deploy-{}", phase.name()));
         }
         #[cfg(test)]
-        crate::tests::failpoint::passed();
+        crate::tests::failpoint::after_record(&record);
         Ok(())
     }
 
@@ -127,6 +128,10 @@ pub(crate) struct Run<W> {
     pub hooks_begun: Vec<JobKind>,
     /// Whose deploy it is, for the hooks.
     pub operator: String,
+    /// What its end is about could not be written: it gets none, and is taken up again until it can.
+    pub is_owed: bool,
+    /// How it ended when that was so.
+    pub first_end: Option<End>,
 }
 
 /// The state of things just before the switch.
@@ -173,6 +178,16 @@ impl<W: World> Run<W> {
             had_canary: false,
             hooks_begun: Vec::new(),
             operator,
+            is_owed: false,
+            first_end: None,
+        }
+    }
+
+    /// A change of the books that the end of this run is about. On a full disk it is owed.
+    pub(crate) fn book(&mut self, change: impl FnOnce(&mut State)) {
+        if let Err(error) = self.at.books.change(change) {
+            self.is_owed = true;
+            self.log.warn(error);
         }
     }
 

@@ -7,11 +7,12 @@ use model::{
     schema::DataSchema,
 };
 
-use super::{conclude, contract, held, job, read_version, with_output};
+use super::{conclude, contract, held, job, old_side, read_version, with_output};
 use crate::{
     deploy::End,
     journal::Kind,
     recess,
+    recover::Begun,
     request::MigrateVerb,
     run::{Halt, Run},
     world::{JobKind, World},
@@ -26,10 +27,12 @@ pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Re
         MigrateVerb::Retry if run.contracts() => return contract::contract(run, &migrate, before).await,
         MigrateVerb::Retry => {
             let target = migrate.code.schema;
-            run.log.append(Kind::MigrateIntent { before, target })?;
+            let old_is_down = old_side(run).await.is_err();
+            run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
             let end =
                 job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await.map_err(|e| held(run, e))?;
-            conclude(run, before, target, Some(end)).await.map_err(|halt| match halt {
+            let begun = Begun { before, target, old_is_down, process: None };
+            conclude(run, begun, Some(end)).await.map_err(|halt| match halt {
                 Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
                 held => held,
             })?;
@@ -75,10 +78,8 @@ pub(crate) fn way_down(
 }
 
 /// The database is where it should be: deploys may go on.
-pub(crate) fn let_go_of_hold<W: World>(run: &Run<W>) -> End {
-    if let Err(error) = run.at.books.change(|state| state.held = None) {
-        run.log.warn(error);
-    }
+pub(crate) fn let_go_of_hold<W: World>(run: &mut Run<W>) -> End {
+    run.book(|state| state.held = None);
     End::well(Outcome::Unchanged)
 }
 

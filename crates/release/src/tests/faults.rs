@@ -10,7 +10,10 @@ use model::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::rig::{Ended, Rig, caller, manifest, site};
+use super::{
+    failpoint::{self, Fault},
+    rig::{Ended, Rig, caller, manifest, site},
+};
 use crate::{MigrateVerb, RefusedKind, world::Disk};
 
 async fn after_a_good_one(behaviour: &str, smoke: bool) -> (Rig, Ended) {
@@ -246,9 +249,96 @@ async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
     assert_eq!(rig.serving(&shop).await, Some(1));
     assert_eq!(rig.machine.promises(), Vec::<String>::new());
     std::fs::remove_dir_all(root.join("state.json.new")).unwrap();
+    // What could not be written is, as soon as it can: the end, for its own reason, and that nothing of it is there.
+    rig.settled(&shop).await;
+    let record = rig.handle(&shop).records(1).await.unwrap().remove(0);
+    assert_eq!(
+        (record.outcome, record.error.unwrap().code.as_str()),
+        (Some(Outcome::Aborted), "state-unwritable")
+    );
+    rig.check(&shop).await;
     assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
     rig.settled(&shop).await;
     rig.check(&shop).await;
+}
+
+/// Until a moment from now every write is refused, from the `nth` on.
+fn full_disk(rig: &Rig, nth: u64, time: Duration) {
+    let fault = Fault::Refused(std::io::ErrorKind::StorageFull, Instant::now() + time);
+    failpoint::plan(nth, fault, rig.dead());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_begin_on_a_full_disk_leaves_no_record_without_an_end() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    // The books say which is the last one, then the journal has its first record; the second one is refused.
+    full_disk(&rig, 3, Duration::from_secs(1));
+    let refused = rig.begin(&manifest(&shop, "good"), "two").await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Failed, "journal-unwritable"));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
+    let records = rig.handle(&shop).records(10).await.unwrap();
+    assert!(records.iter().all(|record| record.outcome.is_some()), "{records:?}");
+    assert_eq!(records.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_release_that_serves_is_not_taken_away_by_a_full_disk() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let started = rig.begin(&manifest(&shop, "good"), "one").await.unwrap();
+    while rig.serving(&shop).await != Some(1) {
+        let phase = rig.handle(&shop).status().await.unwrap().deploy.map(|deploy| deploy.phase);
+        if phase == Some(Phase::Gate) {
+            // Beyond what is noted before the switch, and the records of it.
+            full_disk(&rig, 6, Duration::from_secs(10));
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(1)), "{:?}", ended.error);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_down_already_is_not_held_against_a_migration() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with_smoke(migrating(&shop, 1, "to:1", Some(1))), "one").await;
+    for instance in rig.machine.lock().instances.values_mut() {
+        // Its end after end: the next start is a while away.
+        (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
+    }
+    let ended = rig.deploy(&with_smoke(migrating(&shop, 2, "to:2", Some(1))), "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_release_waits_for_a_full_disk_and_is_not_stopped_again_and_again() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
+    rig.machine.lock().streams.insert(pool, Instant::now() + Duration::from_secs(60));
+    rig.deploy(&manifest(&shop, "good"), "two").await;
+    sleep(Duration::from_secs(1)).await;
+    full_disk(&rig, 1, Duration::from_secs(120));
+    let before = rig.machine.lock().epoch;
+    sleep(Duration::from_secs(110)).await;
+    // Its streams are over for a minute. A rollback could still take it: nobody has written that it goes.
+    let of_web = |rig: &Rig| rig.machine.lock().stopped.iter().any(|name| name.to_string() == "web.1.1");
+    assert!(!of_web(&rig));
+    assert_eq!(rig.machine.lock().epoch, before, "nothing changed for the edge");
+    rig.settled(&shop).await;
+    assert!(of_web(&rig));
+    rig.check(&shop).await;
+}
+
+fn with_smoke(mut manifest: model::manifest::Manifest) -> model::manifest::Manifest {
+    let get = "/".to_owned();
+    manifest.deploy.smoke =
+        vec![Smoke { get, host: None, status: 200, contains: None, first_event_within: None }];
+    manifest
 }
 
 #[tokio::test(start_paused = true)]
