@@ -7,12 +7,7 @@ use api::status::{Environment, Variables};
 use model::{Explain, manifest::Manifest};
 
 use crate::{
-    journal::Course,
-    plan::digest_word,
-    preflight::secret_names,
-    run::Run,
-    state::ReleaseRecord,
-    world::World,
+    journal::Course, plan::digest_word, preflight::secret_names, run::Run, state::ReleaseRecord, world::World,
 };
 
 /// Writes down which values the release is about to be started with, and says where they are others than it had.

@@ -14,7 +14,9 @@ use super::{
     instance::{Behaviour, Instance},
     trace,
 };
-use crate::world::{Disk, JobEnd, JobKind, Observed, PoolId, PoolState, Served, SiteTable, StartOrder, TableRoute};
+use crate::world::{
+    Disk, JobEnd, JobKind, Observed, PoolId, PoolState, Served, SiteTable, StartOrder, TableRoute,
+};
 
 #[derive(Clone)]
 pub(super) enum Job {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release, Route,
-        Service, Source,
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release,
+        Route, Service, Source,
     },
 };
 use toml::Value;

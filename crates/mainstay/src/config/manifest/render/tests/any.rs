@@ -6,8 +6,9 @@ use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
-        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof, ReadinessProbe,
-        Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
+        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
+        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal,
+        WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
