@@ -7,6 +7,7 @@ use api::{
 use model::{Explain, InstanceName, ReleaseNumber};
 
 use crate::{
+    environment,
     scene::Scene,
     schedules,
     state::{Fate, Group, LeavingStage, State},
@@ -42,6 +43,7 @@ pub(crate) async fn site<W: World>(
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        recess: state.recess.as_ref().map(|recess| recess.since.clone()),
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,
@@ -93,7 +95,8 @@ fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus
 }
 
 /// The releases on the machine, newest first.
-pub(crate) fn releases(state: &State) -> Vec<Release> {
+pub(crate) fn releases<W: World>(at: &Scene<W>) -> Vec<Release> {
+    let state = at.books.read();
     let release = |(number, record): (&ReleaseNumber, &crate::state::ReleaseRecord)| Release {
         number: *number,
         id: record.id,
@@ -101,8 +104,9 @@ pub(crate) fn releases(state: &State) -> Vec<Release> {
         created: record.created.clone(),
         operator: record.operator.clone(),
         bytes: record.bytes,
-        state: release_word(state, *number, record.fate).to_owned(),
+        state: release_word(&state, *number, record.fate).to_owned(),
         schema: record.schema,
+        environment: at.manifest(*number).ok().map(|manifest| environment::told(record, &manifest)),
     };
     state.releases.iter().rev().map(release).collect()
 }

@@ -243,11 +243,14 @@ pub struct JobOrder {
     pub site: Site,
     pub kind: JobKind,
     pub process: ProcessId,
-    /// For [`JobKind::Unpack`] the arguments of the keeper's own binary from its verb on; else the command, its
-    /// placeholders `{release_dir}` and `{shared_dir}` not yet filled.
+    /// The command, its placeholders `{release_dir}` and `{shared_dir}` not yet filled; with `is_own` the arguments of the
+    /// keeper's own binary from its verb on.
     pub argv: Vec<String>,
+    pub is_own: bool,
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it, under names that the app may not set.
+    pub told: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,
     pub release: ReleaseNumber,
     pub release_dir: PathBuf,
@@ -281,8 +284,19 @@ pub enum JobKind {
     Unpack,
     Migrate,
     MigrateDown,
+    MigrateContract,
     SchemaStatus,
     Scheduled,
+    PreDeploy,
+    PostDeploy,
+    OnRollback,
+}
+
+impl JobKind {
+    /// A command of the app around a deploy.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Self::PreDeploy | Self::PostDeploy | Self::OnRollback)
+    }
 }
 
 /// How a job ended.
@@ -338,6 +352,8 @@ pub struct SiteTable {
     pub pools: Vec<Pool>,
     /// Empty: the site takes no requests (destroyed, or nothing deployed).
     pub routes: Vec<TableRoute>,
+    /// What visitors are told instead of being served.
+    pub maintenance: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -29,6 +29,8 @@ pub struct Order {
     pub user: Option<User>,
     /// Beside what is always set; values may hold placeholders, may replace `PATH`, `TZ`, `LANG`, never the rest.
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it beside what every process is told; as it is, and nobody may set the same.
+    pub told: BTreeMap<String, String>,
     /// Put into the environment as they are (no placeholders), and struck from every line of the log.
     pub secrets: BTreeMap<String, Secret>,
     /// Struck from the log without being in the environment.

@@ -10,13 +10,15 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 6] = [
+pub(crate) const TESTS: [Need; 8] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
     (&["chromium", "--version"], "chromium"),
     (&["setpriv", "--version"], "util-linux"),
     (&["cc", "--version"], "gcc"),
+    (&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"], "postgresql"),
+    (&["openssl", "version"], "openssl"),
 ];
 /// Of the journeys in guests.
 pub(crate) const GUESTS: [Need; 5] = [

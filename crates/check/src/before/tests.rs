@@ -27,6 +27,7 @@ fn service() -> Service {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        overlap: Default::default(),
     }
 }
 
@@ -59,6 +60,7 @@ fn manifest() -> Manifest {
         deploy: Deploy::default(),
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }
@@ -169,9 +171,11 @@ fn a_program_is_looked_for_as_the_app_will_look_for_it() {
     let migrates = |command: &'static str| {
         move |manifest: &mut Manifest, _: &Path| {
             manifest.migrate = Some(model::manifest::Migrate {
+                tool: Default::default(),
                 command: vec![command.to_owned()],
                 status_command: vec!["true".to_owned()],
                 down_command: None,
+                contract_command: None,
                 timeout: Span::secs(1),
                 code: model::schema::CodeSchema { schema: 1, schema_min: 1 },
                 compatible_with: None,

@@ -45,6 +45,7 @@ fn status() -> SiteStatus {
             open: None,
         }],
         deploy: None,
+        recess: None,
         paused: None,
         held: None,
         last: None,

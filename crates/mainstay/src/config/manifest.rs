@@ -6,6 +6,7 @@
 mod check;
 mod cron;
 mod deploy;
+mod hooks;
 mod merge;
 mod migrate;
 mod probes;
@@ -51,7 +52,6 @@ const LATER: &[Later] = &[
         key: "backup",
         instead: "backups come in a later version; until then protect the shared folder yourself",
     },
-    Later { key: "hooks", instead: "hooks come in a later version; a migration stands in [migrate]" },
     Later {
         key: "secrets",
         instead: "secrets reach a service by `env_secrets`; their source stands in machine.toml",
@@ -60,7 +60,7 @@ const LATER: &[Later] = &[
 
 /// For the question where a key belongs; `web` stands for any service.
 const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
-    readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[secrets]\n[logs]\n";
+    readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[hooks]\npre_deploy = {}\n[secrets]\n[logs]\n";
 
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
 /// it is only ever given out when nothing was.
@@ -182,6 +182,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         deploy: top.table("deploy", |section| Some(deploy::deploy(section))).unwrap_or_default(),
         drain: top.table("drain", |section| Some(deploy::drain(section))).unwrap_or_default(),
         migrate: top.table("migrate", |section| Some(migrate::migrate(section))),
+        hooks: top.table("hooks", |section| Some(hooks::hooks(section))).unwrap_or_default(),
         logs: top.table("logs", |section| Some(deploy::logs(section))).unwrap_or_default(),
     };
     let mut places = BTreeMap::new();

@@ -204,6 +204,7 @@ pub(crate) async fn start(
         user,
         env: machine::planted::handed_on().into_iter().chain([allocator()]).collect(),
         secrets: std::collections::BTreeMap::new(),
+        told: Default::default(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,
         notify: true,

@@ -194,6 +194,7 @@ async fn in_release(
         user: ground.user(site)?,
         env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
         secrets: secrets::resolve(ground, site, program.env_secrets).await?,
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,

@@ -79,6 +79,7 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         user,
         env: service.env.clone(),
         secrets,
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: service.listen,
         notify: service.listen.is_none(),
@@ -131,11 +132,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
             fd: Arc::new(OwnedFd::from(file)),
         });
     }
-    let program = match order.kind {
-        JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => {
-            Program::Command(order.argv.clone())
-        }
+    let program = match order.is_own {
+        true => Program::Own(order.argv.clone()),
+        false => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled
@@ -152,6 +151,7 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         user: ground.user(&order.site)?,
         env: order.env.clone(),
         secrets,
+        told: order.told.clone(),
         redact: Vec::new(),
         listen: None,
         notify: false,
@@ -196,7 +196,11 @@ pub(crate) fn job_name(order: &JobOrder) -> &str {
         JobKind::Unpack => "unpack",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
+        JobKind::MigrateContract => "migrate-contract",
         JobKind::SchemaStatus => "schema-status",
+        JobKind::PreDeploy => "pre-deploy",
+        JobKind::PostDeploy => "post-deploy",
+        JobKind::OnRollback => "on-rollback",
         JobKind::Scheduled => order.scheduled.as_ref().map_or("scheduled", |own| own.service.as_str()),
     }
 }

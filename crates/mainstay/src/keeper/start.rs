@@ -152,7 +152,16 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
     }
     let salt = place::salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Ground { folders, machine, users, supervisor, salt, host, under_units: workload.is_some() })
+    Ok(Ground {
+        folders,
+        machine,
+        users,
+        supervisor,
+        salt,
+        secrets_change: Default::default(),
+        host,
+        under_units: workload.is_some(),
+    })
 }
 
 fn open_listeners(

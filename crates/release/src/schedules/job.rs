@@ -121,6 +121,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         kind: JobKind::Scheduled,
         process,
         argv: cron.command,
+        is_own: false,
         cwd: at.layout.files(release),
         env: cron.env,
         env_secrets: cron.env_secrets,
@@ -131,6 +132,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         writable: vec![at.layout.shared()],
         sandbox,
         timeout: cron.timeout.0,
+        told: Default::default(),
         scheduled: Some(Scheduled {
             service,
             limits: cron.limits,

@@ -159,6 +159,7 @@ fn order(folder: &Path, words: &[&str]) -> Order {
         user: None,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,

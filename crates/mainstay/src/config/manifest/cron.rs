@@ -25,8 +25,9 @@ const TIMEOUT: Span = Span::secs(3600);
 const TIMEOUT_MIN: Span = Span::secs(1);
 
 /// Keys of services that live on.
-const OF_OTHERS: [(&str, &str); 5] = [
+const OF_OTHERS: [(&str, &str); 6] = [
     ("instances", "one run goes on at a time: remove this key"),
+    ("overlap", "one run goes on at a time, whichever release began it: remove this key"),
     ("listen", "it takes no requests: remove this key, or `schedule`"),
     ("restart", "a run that fails is recorded, and the next one begins when it is due: remove this table"),
     ("probes", "how a run ended says whether it went well: remove this table"),

@@ -61,6 +61,7 @@ fn order(
         user,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,

@@ -18,6 +18,7 @@ fn order(words: &[&str]) -> Order {
         user: None,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,
