@@ -44,7 +44,12 @@ const CASES: [Case; 13] = [
     case("reload, a new connection for each request", fresh, Act::Deploy(&[("FAKE_LABEL", "2")]), 0),
     Case {
         variables: &[("FAKE_STOP", "die")],
-        ..case("reload of an app without signal handling", short, Act::Deploy(&[("FAKE_STOP", "die")]), 0)
+        ..case(
+            "reload of an app without signal handling",
+            short,
+            Act::Deploy(&[("FAKE_STOP", "die"), ("FAKE_LABEL", "2")]),
+            0,
+        )
     },
     Case {
         instances: 1,
@@ -74,11 +79,12 @@ struct Row {
     held: usize,
 }
 
-pub(crate) fn run(quick: bool) -> bool {
+/// `only`: the cases with this in their name.
+pub(crate) fn run(quick: bool, only: Option<&str>) -> bool {
     let pm2 = install::pm2();
     let runs = if quick { 1 } else { 3 };
     let mut met = true;
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| only.is_none_or(|text| case.name.contains(text))) {
         println!("\n{}", case.name);
         for _ in 0..runs {
             let ours = measure(case, &mut Mainstays::start(case.instances, case.variables));

@@ -21,10 +21,10 @@ fn main() -> ExitCode {
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let met = match arguments.first().map(String::as_str) {
         Some("edge") => edge::run(quick, after(&arguments, "--cell")),
-        Some("deploy") => deploy::run(quick),
+        Some("deploy") => deploy::run(quick, after(&arguments, "--case")),
         Some("memory") => memory::run(quick),
         _ => {
-            eprintln!("cargo xtask bench edge | deploy | memory [--quick] [--cell TEXT]");
+            eprintln!("cargo xtask bench edge | deploy | memory [--quick] [--cell TEXT] [--case TEXT]");
             return ExitCode::FAILURE;
         }
     };

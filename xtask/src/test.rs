@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Only one part (format, clippy, lint, units, journeys, vm) or only tests with this in their name
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// The long form of a journey, as it runs before a release
+    /// The long form of a journey or of `simulation`, as it runs before a release
     #[arg(long, value_name = "NAME", conflicts_with = "only")]
     long: Option<String>,
 }
@@ -62,7 +62,8 @@ fn only(name: &str) -> Result<Count> {
 
 fn long(name: &str) -> Result<Count> {
     let mut cargo = cargo_test()?;
-    cargo.args(["-p", "e2e", "--", name, "--test-threads=1", "--nocapture"]);
+    // The deploy machine has a long form too: its simulation.
+    cargo.args(["-p", "e2e", "-p", "release", "--", name, "--test-threads=1", "--nocapture"]);
     count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
 }
 

@@ -25,6 +25,7 @@ pub(super) trait Rig {
     fn kill_keeper(&mut self) -> i32;
 }
 
+const SITE: &str = "bench/production";
 const APP: &str = include_str!("../../config/app.js");
 
 pub(super) struct Mainstays {
@@ -42,6 +43,11 @@ impl Mainstays {
         let mut rig = Self { mainstay, folder, instances };
         assert_eq!(rig.deploy(variables), 0, "the first release serves");
         rig
+    }
+
+    /// `None` before the first deploy.
+    fn serving(&self) -> Option<u64> {
+        self.mainstay.api(&format!("/v1/apps/{SITE}/status"))?["serving"].as_u64()
     }
 }
 
@@ -81,11 +87,14 @@ health_timeout = "15s"
             env.join(", ")
         );
         fs::write(self.folder.join("mainstay.toml"), text).expect("written");
-        self.mainstay.cli_in(&self.folder, &["deploy"]).code
+        let before = self.serving();
+        let code = self.mainstay.cli_in(&self.folder, &["deploy"]).code;
+        assert!(code != 0 || self.serving() != before, "a deploy that replaces nothing measures nothing");
+        code
     }
 
     fn kill_instance(&mut self) -> i32 {
-        self.mainstay.instances("bench/production").into_values().take(1).for_each(kill);
+        self.mainstay.instances(SITE).into_values().take(1).for_each(kill);
         0
     }
 

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, status};
+use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, status};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
-use model::{DeployId, Explain, Site};
+use model::{DeployId, Explain, ReleaseNumber, Site};
 
 use crate::operator::Operator;
 
@@ -104,8 +104,12 @@ pub trait Operations: Send + Sync + 'static {
     fn status(&self, site: Site) -> impl Future<Output = Reply<status::SiteStatus>> + Send;
     fn releases(&self, site: Site) -> impl Future<Output = Reply<Vec<status::Release>>> + Send;
     fn records(&self, site: Site, limit: usize) -> impl Future<Output = Reply<Vec<deploy::Record>>> + Send;
-    /// The manifest of the release that serves, merged and defaulted.
-    fn config(&self, site: Site) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
+    /// The manifest of a release, merged and defaulted; `None`: of the one that serves.
+    fn config(
+        &self,
+        site: Site,
+        release: Option<ReleaseNumber>,
+    ) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
     fn logs(&self, site: Site, query: logs::Query) -> impl Future<Output = Reply<Lines<logs::Line>>> + Send;
     fn checks(&self, site: Site) -> impl Future<Output = Reply<Vec<checks::Finding>>> + Send;
 
@@ -136,7 +140,20 @@ pub trait Operations: Send + Sync + 'static {
 
     fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
     fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_contract(
+        &self,
+        by: Operator,
+        site: Site,
+    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn migrate_down(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn secrets(&self, site: Site) -> impl Future<Output = Reply<secrets::Secrets>> + Send;
+    fn change_secret(
+        &self,
+        by: Operator,
+        site: Site,
+        name: String,
+        change: secrets::Change,
+    ) -> impl Future<Output = Reply<secrets::Changed>> + Send;
     fn destroy(
         &self,
         by: Operator,

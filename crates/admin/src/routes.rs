@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use model::{DeployId, Explain, Site};
+use model::{DeployId, Explain, ReleaseNumber, Site};
 use serde::Deserialize;
 
 use crate::{
@@ -49,7 +49,10 @@ pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
         .route("/v1/apps/{app}/{env}/exec", post(exec::<O>))
         .route("/v1/apps/{app}/{env}/migrate", get(migrate_status::<O>))
         .route("/v1/apps/{app}/{env}/migrate/retry", post(migrate_retry::<O>))
+        .route("/v1/apps/{app}/{env}/migrate/contract", post(migrate_contract::<O>))
         .route("/v1/apps/{app}/{env}/migrate/down", post(migrate_down::<O>))
+        .route("/v1/apps/{app}/{env}/secrets", get(secrets::<O>))
+        .route("/v1/apps/{app}/{env}/secrets/{name}", post(change_secret::<O>))
         .route("/v1/apps/{app}/{env}/destroy", post(destroy::<O>))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .route(
@@ -232,8 +235,17 @@ async fn records<O: Operations>(
     ops.records(site, limit.unwrap_or(RECORDS_DEFAULT)).await.map(Json).into_response()
 }
 
-async fn config<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {
-    ops.config(site).await.map(Json).into_response()
+#[derive(Deserialize)]
+struct Of {
+    release: Option<ReleaseNumber>,
+}
+
+async fn config<O: Operations>(
+    State(ops): Ops<O>,
+    At(site): At,
+    Query(Of { release }): Query<Of>,
+) -> Response {
+    ops.config(site, release).await.map(Json).into_response()
 }
 
 async fn logs<O: Operations>(
@@ -296,8 +308,31 @@ async fn migrate_retry<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At
     ops.migrate_retry(by, site).await.map(Json).into_response()
 }
 
+async fn migrate_contract<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
+    ops.migrate_contract(by, site).await.map(Json).into_response()
+}
+
 async fn migrate_down<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
     ops.migrate_down(by, site).await.map(Json).into_response()
+}
+
+async fn secrets<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {
+    ops.secrets(site).await.map(Json).into_response()
+}
+
+#[derive(Deserialize)]
+struct SecretPath {
+    name: String,
+}
+
+async fn change_secret<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    At(site): At,
+    Path(SecretPath { name }): Path<SecretPath>,
+    bytes: Bytes,
+) -> Reply<Response> {
+    Ok(Json(ops.change_secret(by, site, name, required(&bytes)?).await?).into_response())
 }
 
 async fn destroy<O: Operations>(

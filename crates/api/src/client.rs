@@ -15,11 +15,11 @@ mod wire;
 use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use model::{DeployId, Explain, Site, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines};
-use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, status};
+use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, secrets, status};
 
 /// Answers that are computed from what the keeper has.
 const QUICK: Duration = Duration::from_secs(30);
@@ -226,9 +226,10 @@ impl Client {
         self.get(&paths::site(site, &format!("events?limit={limit}"))).await
     }
 
-    /// The effective manifest of the release that serves.
-    pub async fn config(&self, site: &Site) -> Result<Manifest, Failure> {
-        self.get(&paths::site(site, "config")).await
+    /// The effective manifest of a release; `None`: of the one that serves.
+    pub async fn config(&self, site: &Site, release: Option<ReleaseNumber>) -> Result<Manifest, Failure> {
+        let query = release.map(|release| format!("?release={release}")).unwrap_or_default();
+        self.get(&paths::site(site, &format!("config{query}"))).await
     }
 
     pub async fn logs(&self, site: &Site, query: &logs::Query) -> Result<Lines<logs::Line>, Failure> {
@@ -274,8 +275,26 @@ impl Client {
         wire::json(&self.socket, "POST", &paths::site(site, "migrate/retry"), Bytes::new(), SLOW).await
     }
 
+    pub async fn migrate_contract(&self, site: &Site) -> Result<deploy::Started, Failure> {
+        wire::json(&self.socket, "POST", &paths::site(site, "migrate/contract"), Bytes::new(), SLOW).await
+    }
+
     pub async fn migrate_down(&self, site: &Site) -> Result<deploy::Started, Failure> {
         wire::json(&self.socket, "POST", &paths::site(site, "migrate/down"), Bytes::new(), SLOW).await
+    }
+
+    pub async fn secrets(&self, site: &Site) -> Result<secrets::Secrets, Failure> {
+        self.get(&paths::site(site, "secrets")).await
+    }
+
+    /// `name` is one that can stand in a path: the keeper refuses others.
+    pub async fn change_secret(
+        &self,
+        site: &Site,
+        name: &str,
+        change: &secrets::Change,
+    ) -> Result<secrets::Changed, Failure> {
+        self.post(&paths::site(site, &format!("secrets/{name}")), change, SLOW).await
     }
 
     pub async fn destroy(&self, site: &Site, request: &apps::Destroy) -> Result<(), Failure> {

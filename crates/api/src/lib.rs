@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod not_starting;
 pub mod paths;
 pub mod schedule;
+pub mod secrets;
 pub mod status;
 
 /// The version in every path; a server answers clients one version older and newer.

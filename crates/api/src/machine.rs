@@ -29,6 +29,12 @@ pub struct Machine {
     pub certificates: Vec<Certificate>,
     /// What this machine cannot give, in words: no cgroup v2 limits, plain user, …
     pub lost: Vec<String>,
+    /// Those of `lost` from which a sandbox does not hold an app here, because the kernel cannot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheld: Vec<String>,
+    /// Controllers of cgroup v2 that instances do not have: `cpu`, `memory`, `pids`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_controllers: Vec<String>,
     /// What machine.toml asks of the edge, and the one that runs does not do because it is older, in words.
     #[serde(default)]
     pub pending: Vec<String>,

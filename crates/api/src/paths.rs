@@ -16,7 +16,7 @@
 //! | GET `/v1/apps/{app}/{env}/status` | → [`crate::status::SiteStatus`] |
 //! | GET `/v1/apps/{app}/{env}/releases` | → `Vec<`[`crate::status::Release`]`>` |
 //! | GET `/v1/apps/{app}/{env}/events?limit=N` | → `Vec<`[`crate::deploy::Record`]`>`, newest first |
-//! | GET `/v1/apps/{app}/{env}/config` | → effective manifest as JSON |
+//! | GET `/v1/apps/{app}/{env}/config?release=N` | → effective manifest as JSON; without `release` of the one that serves |
 //! | GET `/v1/apps/{app}/{env}/logs?…` | [`crate::logs::Query`] → NDJSON of [`crate::logs::Line`] |
 //! | GET `/v1/apps/{app}/{env}/checks` | → `Vec<`[`crate::checks::Finding`]`>` (live) |
 //! | POST `/v1/apps/{app}/{env}/restart` | [`crate::jobs::Restart`] → [`crate::deploy::Started`] |
@@ -24,7 +24,9 @@
 //! | POST `/v1/apps/{app}/{env}/run` | [`crate::jobs::Run`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | POST `/v1/apps/{app}/{env}/exec` | [`crate::jobs::Exec`], `Upgrade: mainstay-console` → 101, then frames of [`crate::console`] |
 //! | GET `/v1/apps/{app}/{env}/migrate` | → [`crate::migrate::MigrateStatus`] |
-//! | POST `/v1/apps/{app}/{env}/migrate/{retry,down}` | → [`crate::deploy::Started`] |
+//! | POST `/v1/apps/{app}/{env}/migrate/{retry,down,contract}` | → [`crate::deploy::Started`] |
+//! | GET `/v1/apps/{app}/{env}/secrets` | → [`crate::secrets::Secrets`]; never a value |
+//! | POST `/v1/apps/{app}/{env}/secrets/{name}` | [`crate::secrets::Change`] → [`crate::secrets::Changed`] |
 //! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |
 //!
 //! An error answers with its status and a [`model::Explain`] as JSON.

@@ -1,5 +1,7 @@
 //! What is true of a site now: served, running, draining.
 
+use std::collections::BTreeMap;
+
 use model::{InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,9 @@ pub struct SiteStatus {
     pub urls: Vec<String>,
     pub services: Vec<ServiceStatus>,
     pub deploy: Option<Underway>,
+    /// RFC 3339: since when nobody is served, because a deploy stopped the old release for its successor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recess: Option<String>,
     /// Deploys are refused until `mainstay resume`, with the reason.
     pub paused: Option<String>,
     /// A deploy that needs a person, with its choices.
@@ -33,7 +38,7 @@ pub struct SiteStatus {
 /// A command of `run` or `exec`, or a piece of work of a deploy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `schema-status`; of a schedule `scheduled`.
+    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `migrate-contract`, `schema-status`; of a schedule `scheduled`.
     pub kind: String,
     pub process: ProcessId,
     pub pid: u32,
@@ -84,6 +89,9 @@ pub struct Instance {
     pub restarts: u64,
     pub last_exit: Option<String>,
     pub memory_bytes: Option<u64>,
+    /// How often its sandbox refused each system call to the process that runs now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_calls: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,4 +117,24 @@ pub struct Release {
     /// `serving`, `draining`, `stable`, `failed`, `staged`.
     pub state: String,
     pub schema: Option<u64>,
+    /// `None`: the release is not whole, or its keeper is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+/// What the processes of a release are started with: its own, whatever other releases say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// RFC 3339: when its secrets were last taken from their source for a start; `None`: never.
+    pub taken: Option<String>,
+    pub services: BTreeMap<ServiceName, Variables>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<Variables>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variables {
+    pub env: BTreeMap<String, String>,
+    /// By name, never a value: `digest 0a1b2c3d` as a plan shows it. Equal ones on one machine are equal values.
+    pub secrets: BTreeMap<String, Option<String>>,
 }

@@ -19,6 +19,7 @@ mod ports;
 mod public_bind;
 mod public_variables;
 mod route_tls;
+mod sandbox_paths;
 mod secret_strength;
 mod secrets_resolve;
 #[cfg(test)]
@@ -121,7 +122,7 @@ impl Context<'_> {
     }
 }
 
-const CHECKS: [&Check<Before>; 21] = [
+const CHECKS: [&Check<Before>; 22] = [
     &artifact::CHECK,
     &command::CHECK,
     &env_files::CHECK,
@@ -139,6 +140,7 @@ const CHECKS: [&Check<Before>; 21] = [
     &route_tls::CHECK,
     &one_instance::CHECK,
     &accounts::CHECK,
+    &sandbox_paths::CHECK,
     &ports::CHECK,
     &listen_addresses::CHECK,
     &disk_space::CHECK,

@@ -6,10 +6,13 @@ mod disk;
 mod edge_current;
 mod edge_up;
 mod instances_up;
+mod limits;
 mod machine_toml;
 mod parent;
 mod readiness;
+mod refused_calls;
 mod restarts;
+mod sandbox;
 mod schedules;
 mod serving;
 #[cfg(test)]
@@ -36,11 +39,14 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 14] = [
+const CHECKS: [&Check<Running>; 17] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
     &restarts::CHECK,
+    &refused_calls::CHECK,
+    &sandbox::CHECK,
+    &limits::CHECK,
     &schedules::CHECK,
     &deploys::CHECK,
     &edge_up::CHECK,

@@ -11,13 +11,15 @@ use std::{
     ffi::{CString, OsStr},
     fmt,
     fs::File,
-    io::{self, Read},
+    io,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
-        unix::ffi::OsStrExt,
+        unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::Path,
 };
+
+use crate::sandbox::{Refusals, Walls};
 
 /// An executable held open, so that what runs is what was opened, whatever stands at its path by then.
 #[derive(Debug)]
@@ -76,6 +78,10 @@ pub struct Setup<'a> {
     /// Tried; a lower value than the parent's needs privilege.
     pub oom_score_adj: Option<i16>,
     pub no_new_privs: bool,
+    /// No capability is left, and none can be had again.
+    pub no_capabilities: bool,
+    /// Last of all, so that nothing before the program is held by them. They need `no_new_privs`.
+    pub walls: Walls,
     /// SIGKILL when the thread that calls [`spawn`] ends: call it from the main thread.
     pub dies_with_parent: bool,
 }
@@ -108,6 +114,8 @@ impl<'a> Setup<'a> {
             nproc: None,
             oom_score_adj: None,
             no_new_privs: false,
+            no_capabilities: false,
+            walls: Walls::default(),
             dies_with_parent: false,
         }
     }
@@ -117,6 +125,8 @@ impl<'a> Setup<'a> {
 pub struct Child {
     pub pid: i32,
     pub pidfd: OwnedFd,
+    /// With [`Walls::refused`], where the kernel tells of refusals: to be read, or those who are refused wait.
+    pub refusals: Option<Refusals>,
 }
 
 /// Which step between fork and exec failed.
@@ -131,6 +141,7 @@ pub enum Step {
     User,
     Parent,
     Cwd,
+    Sandbox,
     Exec,
 }
 
@@ -145,6 +156,7 @@ impl Step {
             Self::User,
             Self::Parent,
             Self::Cwd,
+            Self::Sandbox,
         ];
         all.into_iter().find(|step| *step as u8 == byte).unwrap_or(Self::Exec)
     }
@@ -168,6 +180,7 @@ impl fmt::Display for ChildError {
             Step::User => "cannot become the user",
             Step::Parent => "the parent died",
             Step::Cwd => "cannot enter the working folder",
+            Step::Sandbox => "cannot put on the sandbox",
             Step::Exec => "cannot execute the program",
         })
     }
@@ -190,24 +203,43 @@ pub fn c_string(text: impl AsRef<OsStr>) -> io::Result<CString> {
 /// [`ChildError`]; no child is left then.
 pub fn spawn(setup: &Setup<'_>) -> Result<Child, ChildError> {
     let at = |step| move |source: io::Error| ChildError { step, source };
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|error| at(Step::Fork)(error.into()))?;
-    let plan = after_fork::Plan::of(setup, write.as_raw_fd());
+    let (ours, theirs) = UnixStream::pair().map_err(at(Step::Fork))?;
+    let plan = after_fork::Plan::of(setup, theirs.as_raw_fd());
     let pid = plan.fork().map_err(at(Step::Fork))?;
-    drop(write);
-    let mut report = Vec::new();
-    // The pipe's other end closes at exec, or with the child.
-    File::from(read).read_to_end(&mut report).map_err(at(Step::Fork))?;
+    drop(theirs);
+    let (report, passed) = told(&ours).map_err(at(Step::Fork))?;
     match report.as_slice() {
         [] => {
             let pidfd = crate::pidfd::open(pid).map_err(at(Step::Fork))?;
-            Ok(Child { pid, pidfd })
+            Ok(Child { pid, pidfd, refusals: passed.map(Refusals::new) })
         }
         [step, errno @ ..] => {
             reap(pid);
             let errno = errno.try_into().map(i32::from_ne_bytes).unwrap_or(libc::EIO);
             Err(ChildError { step: Step::from_u8(*step), source: io::Error::from_raw_os_error(errno) })
         }
+    }
+}
+
+/// What comes with a descriptor that the child passes, and is no [`Step`].
+const PASSES: u8 = u8::MAX;
+
+/// What the child reports, and the descriptor that it passes. The socket's other end closes at exec, or with the child.
+fn told(from: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    let (mut report, mut passed) = (Vec::new(), None);
+    loop {
+        let mut bytes = [0; 16];
+        let (count, fds) = match crate::fds::receive(from, &mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            received => received?,
+        };
+        if count == 0 {
+            return Ok((report, passed));
+        }
+        passed = fds.into_iter().next().or(passed);
+        // A step comes alone or behind it: no step has this number.
+        let behind = usize::from(bytes.first() == Some(&PASSES) && report.is_empty());
+        report.extend(bytes.iter().take(count).skip(behind));
     }
 }
 

@@ -11,6 +11,7 @@ pub mod folders;
 pub mod machine;
 pub mod manifest;
 pub mod problem;
+pub mod secret_age;
 pub mod secret_file;
 pub mod secret_lines;
 pub mod sheet;

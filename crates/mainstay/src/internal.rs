@@ -9,6 +9,7 @@ pub enum Verb {
     Shim,
     Edge,
     Unpack,
+    Migrator,
     Start,
 }
 
@@ -20,6 +21,7 @@ impl Verb {
             "shim" => Some(Self::Shim),
             "edge" => Some(Self::Edge),
             "unpack" => Some(Self::Unpack),
+            "migrator" => Some(Self::Migrator),
             "start" => Some(Self::Start),
             _ => None,
         }
@@ -33,6 +35,7 @@ pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
         Verb::Keeper => crate::run::keeper(args),
         Verb::Shim => supervisor::shim::main(rest()),
         Verb::Edge => crate::run::edge(args),
+        Verb::Migrator => migrator::main(rest()),
         Verb::Unpack => release::unpack::unpack_main(rest()),
         Verb::Start => crate::start::main(),
     }

@@ -3,11 +3,14 @@
 //! The binary's `config` room turns text into this; nothing else reads TOML. A [`Manifest`] is a stored format: each
 //! release keeps its own as JSON beside its files, with [`FORMAT`].
 
+mod migrate;
+
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, ByteSize, EnvName, Explain, ServiceName, Span, schema::CodeSchema};
+pub use self::migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords};
+use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
 
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
@@ -25,6 +28,9 @@ pub struct Manifest {
     /// The environment that these values were merged for.
     pub env: EnvName,
     pub release: Release,
+    /// Of all that runs of the app; see [`Manifest::sandbox_of`].
+    #[serde(default = "Sandbox::open")]
+    pub sandbox: Sandbox,
     pub services: BTreeMap<ServiceName, Service>,
     /// Services that run at times and end by themselves; no name of these is one of `services`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -33,7 +39,41 @@ pub struct Manifest {
     pub deploy: Deploy,
     pub drain: Drain,
     pub migrate: Option<Migrate>,
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
     pub logs: Logs,
+}
+
+/// Commands of the app around a deploy. Those before it may forbid it, those after it only warn.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// When the new release is on disk and before anything of it runs or migrates.
+    pub pre_deploy: Option<Hook>,
+    /// When it serves and has baked.
+    pub post_deploy: Option<Hook>,
+    /// When a release was taken back, by Mainstay or by a person.
+    pub on_rollback: Option<Hook>,
+}
+
+impl Hooks {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Hook> {
+        self.pre_deploy.iter().chain(&self.post_deploy).chain(&self.on_rollback)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Program and arguments; placeholders `{release_dir} {shared_dir}` allowed.
+    pub command: Vec<String>,
+    /// What runs longer is stopped, and has failed.
+    pub timeout: Span,
+    pub env: BTreeMap<String, String>,
+    /// Names of secrets that are put into its environment.
+    pub env_secrets: Vec<String>,
 }
 
 /// What a release is made of and how long it stays.
@@ -96,6 +136,8 @@ pub struct Service {
     /// Program and arguments; placeholders `{port} {host} {socket} {release_dir} {shared_dir} {instance}` allowed.
     pub command: Vec<String>,
     pub instances: NonZeroU32,
+    #[serde(default)]
+    pub overlap: Overlap,
     /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
     pub listen: Option<Listen>,
     pub env: BTreeMap<String, String>,
@@ -104,10 +146,24 @@ pub struct Service {
     pub stop_signal: StopSignal,
     pub stop_timeout: Span,
     pub limits: Limits,
+    /// What it may beside the app's.
+    #[serde(default)]
+    pub sandbox: Sandbox,
     pub restart: Restart,
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
     pub allow_public_bind: bool,
+}
+
+/// Whether two releases of a service may run side by side for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new one is gated beside the old one, which is then drained.
+    #[default]
+    Allow,
+    /// The old one is gone before the new one starts: one instance, to which no route leads.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +258,9 @@ pub struct Cron {
     pub stop_signal: StopSignal,
     pub stop_timeout: Span,
     pub limits: Limits,
+    /// What it may beside the app's.
+    #[serde(default)]
+    pub sandbox: Sandbox,
 }
 
 /// What a service starts, and with what.
@@ -315,6 +374,8 @@ pub enum Balance {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {
+    #[serde(default)]
+    pub strategy: Strategy,
     /// Whole time of the gate.
     pub health_timeout: Span,
     /// Ready without a break for this long before the switch.
@@ -331,6 +392,17 @@ pub struct Deploy {
     #[serde(default)]
     pub abort_if: AbortIf,
     pub smoke: Vec<Smoke>,
+}
+
+/// How a release takes over from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// It starts beside the old one, and traffic moves when it is ready.
+    #[default]
+    BlueGreen,
+    /// It starts when the old one has drained and is stopped: nobody is served in between.
+    Recreate,
 }
 
 /// Some clients get the new release first.
@@ -391,21 +463,6 @@ pub enum DrainHint {
     Http(String),
 }
 
-/// One step that moves the database forward, and what it promises.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Migrate {
-    pub command: Vec<String>,
-    /// Prints the schema version as a number.
-    pub status_command: Vec<String>,
-    pub down_command: Option<Vec<String>>,
-    pub timeout: Span,
-    pub code: CodeSchema,
-    /// Lowest code schema that works after this release's migrations; `None`: breaking.
-    pub compatible_with: Option<u64>,
-    pub env: BTreeMap<String, String>,
-    pub env_secrets: Vec<String>,
-}
-
 /// Per instance, on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logs {
@@ -439,6 +496,7 @@ impl Default for Restart {
 impl Default for Deploy {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
             health_timeout: Span::secs(120),
             min_healthy_time: Span::secs(10),
             bake_time: Span::secs(120),
@@ -482,6 +540,11 @@ impl Manifest {
         crate::Site { app: self.app.clone(), env: self.env.clone() }
     }
 
+    /// Whether nothing older may run beside it.
+    pub fn recreates(&self) -> bool {
+        self.deploy.strategy == Strategy::Recreate
+    }
+
     /// What runs of the app under a service's name, whether it lives on or ends by itself.
     pub fn programs(&self) -> impl Iterator<Item = Program<'_>> {
         let services = self.services.iter().map(|(service, s)| Program {
@@ -498,6 +561,13 @@ impl Manifest {
             env_secrets: &c.env_secrets,
             limits: c.limits,
         }))
+    }
+
+    /// What holds the processes of `service`: its own loosenings and the app's.
+    pub fn sandbox_of(&self, service: &ServiceName) -> Sandbox {
+        let living = self.services.get(service).map(|service| &service.sandbox);
+        let own = living.or_else(|| self.cron.get(service).map(|cron| &cron.sandbox));
+        own.map_or_else(|| self.sandbox.clone(), |own| self.sandbox.with(own))
     }
 
     /// The first host that leads to `service`, for probes that name none.

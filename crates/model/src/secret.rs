@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Holds a secret's text. `Debug` and `Display` print `[secret]`; only [`Secret::reveal`] gives the text out. It has no
-/// `Serialize` on purpose: a secret reaches a process by descriptor, never by a file, an argument or the API.
+/// `Serialize` on purpose: a secret reaches a process by descriptor, never by a file, an argument or an answer of the API.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -6,6 +6,7 @@ use model::Explain;
 use crate::{
     deploy::End,
     journal::Course,
+    recess::{self, Back},
     run::Run,
     scene::Scene,
     state::{Fate, Held, State},
@@ -17,6 +18,11 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     withdraw(run).await;
     clear_away(run).await;
     keep_claims(run);
+    let error = match recess::bring_back(run).await {
+        Back::NoRecess => error,
+        Back::Serves => error.now(run.now_serving()),
+        Back::Stopped(why) => return hold(run, stays_stopped(run, error, &why), true).await,
+    };
     let state = run.at.books.read();
     let moved =
         run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
@@ -34,6 +40,24 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     End { outcome, error: Some(error) }
 }
 
+fn stays_stopped<W: World>(run: &Run<W>, error: Explain, why: &Explain) -> Explain {
+    let release = run.task.to;
+    error.caused_by(why.to_string()).now(run.now_serving()).help(format!(
+        "`mainstay migrate down` takes the database back and starts the old release again; or `mainstay migrate retry`, and \
+         then deploy a mended release, or this one once more with `mainstay deploy --release {release}`"
+    ))
+}
+
+/// A migration needs a person; what was stopped for it serves again where it bears what the migration left.
+pub(crate) async fn hold_migration<W: World>(run: &mut Run<W>, explain: Explain) -> End {
+    let explain = match recess::bring_back_held(run).await {
+        Back::NoRecess => explain,
+        Back::Serves => explain.now(run.now_serving()),
+        Back::Stopped(why) => explain.caused_by(why.to_string()).now(run.now_serving()),
+    };
+    hold(run, explain, true).await
+}
+
 /// Out of the edge's table first, then out of the machine, then out of the books.
 async fn withdraw<W: World>(run: &mut Run<W>) {
     let at = run.at.clone();
@@ -43,18 +67,24 @@ async fn withdraw<W: World>(run: &mut Run<W>) {
     }
     let warm = matches!(run.task.course, Course::Warm);
     let deploy = run.task.deploy;
-    let unused = {
-        let _pointer = at.pointer.lock().await;
-        let mut next = State::clone(&at.books.read());
-        let unused = next.withdraw(deploy, warm);
-        publish_without(&at, &next).await;
-        unused
-    };
+    let withdraw = |state: &mut State| drop(state.withdraw(deploy, warm));
+    let pointer = at.pointer.lock().await;
+    let mut next = State::clone(&at.books.read());
+    let unused = next.withdraw(deploy, warm);
+    publish_without(&at, &next).await;
+    if unused.is_empty() {
+        run.book(withdraw);
+        return;
+    }
+    drop(pointer);
     for error in at.stop_groups(&unused).await {
         run.log.warn(error);
     }
-    if let Err(error) = at.books.change(|state| drop(state.withdraw(deploy, warm))) {
-        run.log.warn(error);
+    let _pointer = at.pointer.lock().await;
+    run.book(withdraw);
+    // Whoever published meanwhile did so from books that still had the candidates.
+    if !machine::planted::is_planted("leaves-candidates-at-the-edge") {
+        publish_without(&at, &at.books.read()).await;
     }
 }
 
@@ -76,24 +106,23 @@ async fn clear_away<W: World>(run: &mut Run<W>) {
     let release = run.task.to;
     let fate = at.books.read().releases.get(&release).map(|record| record.fate);
     let half_made = fate == Some(Fate::Staging) && matches!(run.task.course, Course::New { .. });
-    let cleared = if half_made {
-        let removed = at.remove_release(release).await;
-        removed.and_then(|()| at.books.change(|state| drop(state.releases.remove(&release))))
+    if half_made {
+        match at.remove_release(release).await {
+            Ok(()) => run.book(|state| drop(state.releases.remove(&release))),
+            Err(error) => run.log.warn(error),
+        }
     } else if matches!(run.task.course, Course::New { .. } | Course::Existing) {
-        at.books.change(|state| state.mark_failed(release))
-    } else {
-        Ok(())
-    };
-    if let Err(error) = cleared {
-        run.log.warn(error);
+        run.book(|state| state.mark_failed(release));
     }
 }
 
 /// Leaves everything as it is and remembers that a person must decide.
 pub(crate) async fn hold<W: World>(run: &mut Run<W>, explain: Explain, migration: bool) -> End {
-    let held = Held { deploy: run.task.deploy, release: run.task.to, explain: explain.clone(), migration };
-    if let Err(error) = run.at.books.change(|state| state.held = Some(held)) {
-        run.log.warn(error);
+    let contract = run.contracts();
+    let (deploy, release) = (run.task.deploy, run.task.to);
+    let held = Held { deploy, release, explain: explain.clone(), migration, contract };
+    if !machine::planted::is_planted("forgets-what-is-held") {
+        run.book(|state| state.held = Some(held));
     }
     keep_claims(run);
     End { outcome: Outcome::Held, error: Some(explain) }

@@ -227,8 +227,8 @@ fn logs_of<W: World>(run: &Run<W>) -> String {
 
 /// One lost answer is no verdict: the second one is.
 async fn ask_twice<W: World>(run: &Run<W>, groups: &[Group], question: &smoke::Question) -> Result<(), Halt> {
-    if smoke::ask(run, groups, question).await.is_ok() {
+    if smoke::ask(run, &run.manifest, groups, question).await.is_ok() {
         return Ok(());
     }
-    smoke::ask(run, groups, question).await.map(drop).map_err(Halt::Return)
+    smoke::ask(run, &run.manifest, groups, question).await.map(drop).map_err(Halt::Return)
 }

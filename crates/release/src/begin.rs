@@ -13,11 +13,11 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::look;
+pub(crate) use self::look::{look, whole_release};
 use crate::{
     deploy,
     events::EventLog,
-    journal::{Course, Journal, Kind, now},
+    journal::{Course, Journal, Kind},
     layout::told,
     request::{Caller, Refused, RefusedKind},
     run::{Log, Run, Task},
@@ -39,6 +39,12 @@ fn all_of(errors: Vec<Explain>) -> Explain {
     let mut errors = errors.into_iter();
     let Some(first) = errors.next() else { return Explain::new("plan-refused", "the plan was refused") };
     errors.fold(first, |all, next| all.detail(format!("also: {}", next.message), next.causes.clone()))
+}
+
+/// Later than the last one, whatever the clock shows: records are listed, and pruned, in the order of their ids.
+fn deploy_after(last: Option<DeployId>, by_the_clock: Ulid) -> DeployId {
+    let next = last.and_then(|DeployId(last)| last.increment().ok());
+    DeployId(next.map_or(by_the_clock, |next| next.max(by_the_clock)))
 }
 
 impl<W: World> Actor<W> {
@@ -94,7 +100,7 @@ impl<W: World> Actor<W> {
         let release =
             if is_new { Some(ReleaseId(Ulid::generate())) } else { state.releases.get(&to).map(|r| r.id) };
         let from = state.serving;
-        let deploy = DeployId(Ulid::generate());
+        let deploy = deploy_after(state.last_deploy, Ulid::generate());
         let generation = self.at.books.change(|state| {
             state.last_deploy = Some(deploy);
             state.fresh_generation()
@@ -106,9 +112,10 @@ impl<W: World> Actor<W> {
     /// The first records; the lock is taken when they are on the disk.
     fn journal(&self, task: &Task, caller: &Caller) -> Result<Log, Refused> {
         let path = self.at.layout.journal(task.deploy);
-        let journal = Journal::create(&path, &caller.operator, &caller.host).map_err(|error| {
-            Refused::failed(told("journal-unwritable", "make the journal", &path, &error))
-        })?;
+        let journal =
+            Journal::create(&path, &caller.operator, &caller.host, self.at.clock()).map_err(|error| {
+                Refused::failed(told("journal-unwritable", "make the journal", &path, &error))
+            })?;
         let log = Log::new(journal, EventLog::new(&[]), Phase::Lock);
         let began = Kind::Began {
             verb: task.verb.clone(),
@@ -127,10 +134,26 @@ impl<W: World> Actor<W> {
 
     /// For what needs no run: one journal with its end.
     fn record_only(&self, task: Task, caller: &Caller, outcome: Outcome) -> Result<Started, Refused> {
-        let log = self.journal(&task, caller)?;
         let ended = Kind::Ended { outcome, serving: task.from, error: None, report: Vec::new() };
-        log.append(ended).map_err(Refused::failed)?;
-        Ok(Started { deploy: task.deploy, release: task.to })
+        let log = self.journal(&task, caller);
+        match log.and_then(|log| log.append(ended).map_err(Refused::failed)) {
+            Ok(()) => Ok(Started { deploy: task.deploy, release: task.to }),
+            Err(refused) => {
+                self.forget_journal(&task);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Nothing was begun, and who asked is told so: no record of it stays, least of all one without an end.
+    fn forget_journal(&self, task: &Task) {
+        // Crash: or the next start gives it its end.
+        let path = self.at.layout.journal(task.deploy);
+        if let Err(error) = std::fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(site = %self.at.site, %error, "The journal of what did not begin stays.");
+        }
     }
 
     fn begin(
@@ -149,15 +172,22 @@ impl<W: World> Actor<W> {
         let log = match log {
             Ok(log) => Arc::new(log),
             Err(refused) => {
-                // The journal may stand without an end; nothing was done, and the next start writes one.
+                self.forget_journal(&task);
                 self.release_claims();
                 return Err(refused);
             }
         };
         self.at.remember(task.to, &manifest);
-        let (cancel, since) = (CancellationToken::new(), now());
+        let (cancel, since) = (CancellationToken::new(), self.at.stamp());
         let started = Started { deploy: task.deploy, release: task.to };
-        let run = Run::new(Arc::clone(&self.at), task.clone(), manifest, Arc::clone(&log), cancel.clone());
+        let run = Run::new(
+            Arc::clone(&self.at),
+            task.clone(),
+            manifest,
+            Arc::clone(&log),
+            cancel.clone(),
+            caller.operator.clone(),
+        );
         self.lock = Lock::Held(Box::new(Held { task, caller: caller.clone(), since, log, cancel }));
         self.jobs.spawn(async move { Done::Ran(deploy::run(run, Phase::Preflight).await) });
         Ok(started)
@@ -184,12 +214,13 @@ impl<W: World> Actor<W> {
                 let record = ReleaseRecord {
                     id: task.release.unwrap_or(ReleaseId(Ulid::generate())),
                     digest: digest.clone(),
-                    created: now(),
+                    created: self.at.stamp(),
                     operator: caller.operator.clone(),
                     bytes: 0,
                     fate: Fate::Staging,
                     schema: manifest.migrate.as_ref().map(|m| m.code.schema),
                     secrets,
+                    secrets_taken: None,
                 };
                 state.releases.insert(task.to, record);
                 true

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 use api::status::Open;
+use model::manifest::Manifest;
 
 use crate::{
     abort::keep_claims,
@@ -16,9 +17,8 @@ use crate::{
 /// The bake is over: what was warm may be told, drained and stopped.
 pub(crate) async fn let_go<W: World>(run: &mut Run<W>) {
     run.log.tell(Kind::Baked);
-    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
-        run.log.warn(error);
-    }
+    let deploy = run.task.deploy;
+    run.book(|state| state.let_go(deploy));
     let pools = run.at.pools().await.unwrap_or_default();
     let state = run.at.books.read();
     for leaving in state.leaving.iter().filter(|l| l.deploy == run.task.deploy) {
@@ -46,29 +46,29 @@ pub(crate) fn open_words(open: Open) -> Option<String> {
 }
 
 /// A number of instances set by hand, from when they are there; the manifest's own number needs no override.
-fn set_scale<W: World>(run: &Run<W>, state: &mut State) {
+fn set_scale(course: &Course, manifest: &Manifest, state: &mut State) {
     let (Course::Grow { service, instances }
-    | Course::Restart { service: Some(service), instances: Some(instances) }) = &run.task.course
+    | Course::Restart { service: Some(service), instances: Some(instances) }) = course
     else {
         return;
     };
-    let Some(manifest) = run.manifest.services.get(service).map(|s| s.instances) else { return };
+    let Some(manifest) = manifest.services.get(service).map(|s| s.instances) else { return };
     match NonZeroU32::new(*instances).filter(|instances| *instances != manifest) {
         Some(instances) => drop(state.scale.insert(service.clone(), Scale { instances, manifest })),
         None => drop(state.scale.remove(service)),
     }
 }
 
-/// What stays true of this release from now on. A failure is a warning: the release serves.
-pub(crate) fn commit<W: World>(run: &Run<W>) {
+/// What stays true of this release from now on. It serves; what cannot be written is owed.
+pub(crate) fn commit<W: World>(run: &mut Run<W>) {
     if let Err(error) = run.enter(api::deploy::Phase::Commit) {
         tracing::error!(%error, "A phase is not in the journal.");
     }
-    let manifest = run.manifest.clone();
-    let changed = run.at.books.change(|state| {
-        set_scale(run, state);
-        if matches!(run.task.course, Course::New { .. } | Course::Existing | Course::Warm) {
-            state.mark_stable(run.task.to);
+    let (task, manifest) = (run.task.clone(), run.manifest.clone());
+    run.book(|state| {
+        set_scale(&task.course, &manifest, state);
+        if matches!(task.course, Course::New { .. } | Course::Existing | Course::Warm) {
+            state.mark_stable(task.to);
             // A number of instances set by hand ends when the manifest's own number changes.
             state.scale.retain(|service, scale| {
                 manifest.services.get(service).is_some_and(|s| s.instances == scale.manifest)
@@ -78,8 +78,5 @@ pub(crate) fn commit<W: World>(run: &Run<W>) {
             }
         }
     });
-    if let Err(error) = changed {
-        run.log.warn(error);
-    }
     keep_claims(run);
 }

@@ -107,7 +107,7 @@ impl<W: World> Actor<W> {
         if was_tried(&records, looping.release) {
             return;
         }
-        let Some(ago) = served_for(&records, looping.release, Timestamp::now()) else { return };
+        let Some(ago) = served_for(&records, looping.release, self.at.world.now()) else { return };
         // Never forward, to one that a person may just have left.
         let Some(other) = state.last_stable_before(Some(looping.release)) else { return };
         let lines =

@@ -1,4 +1,5 @@
-//! The story of a deploy: preflight, stage, migrate, start, gate, switch, bake, drain, commit, and its other ends.
+//! The story of a deploy: preflight, stage, migrate, start, gate, switch, relieve, bake, drain, commit, and
+//! its other ends.
 //!
 //! Nothing before SWITCH can change what users get. Each phase is a small file of its own; this one says their order and
 //! what becomes of a run that does not go through. A run may be begun at any phase: that is how the next keeper goes on.
@@ -7,9 +8,9 @@ use api::deploy::{EventKind, Outcome, Phase};
 use model::Explain;
 
 use crate::{
-    abort, bake, canary, commit, gate,
-    journal::{Course, Kind, now},
-    migrate, preflight, return_to_old,
+    abort, bake, canary, commit, gate, hooks,
+    journal::{Course, Kind},
+    migrate, preflight, recess, relieve, return_to_old,
     run::{Halt, Run},
     stage, start, switch,
     world::World,
@@ -28,14 +29,21 @@ impl End {
     }
 }
 
+/// A run that is over.
+pub(crate) enum Finish {
+    Written(End),
+    /// Told to whoever listened, and not to the disk: it must be taken up again.
+    Owed(End),
+}
+
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
-    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Stage, Start, Switch};
+    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Recess, Relieve, Stage, Start, Switch};
     match course {
-        Course::New { .. } => &[Preflight, Stage, Migrate, Start, Gate, Switch, Bake, Drain],
-        Course::Existing => &[Preflight, Migrate, Start, Gate, Switch, Bake, Drain],
+        Course::New { .. } => &[Preflight, Stage, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::Existing => &[Preflight, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
-        Course::Restart { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Restart { .. } => &[Preflight, Recess, Start, Gate, Switch, Relieve, Drain],
         Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
@@ -43,18 +51,24 @@ pub(crate) fn phases(course: &Course) -> &'static [Phase] {
 }
 
 /// Runs from `first` on to the end and tells it. Dropped at any await it leaves what `recover` goes on from.
-pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> End {
+pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> Finish {
     let end = match forward(&mut run, first).await {
         Ok(end) => end,
         Err(halt) => settle(&mut run, halt).await,
     };
-    finish(&mut run, end)
+    finish(&mut run, end).await
 }
 
 async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
     for phase in phases(&run.task.course).iter().copied().filter(|phase| *phase >= first) {
+        if phase == Phase::Recess && !run.recreates() {
+            continue;
+        }
         if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
             run.check_going()?;
+        }
+        if phase == Phase::Relieve && !relieve::is_due(run) {
+            continue;
         }
         match run.enter(phase) {
             Err(error) if phase <= Phase::Switch => return Err(Halt::Abort(error)),
@@ -64,9 +78,13 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
         match phase {
             Phase::Preflight => preflight::preflight(run).await?,
             Phase::Stage => stage::stage(run).await?,
+            Phase::Recess => recess::begin(run).await?,
             Phase::Migrate => match &run.task.course {
                 Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,
-                _ => migrate::migrate(run).await?,
+                _ => {
+                    hooks::before(run).await?;
+                    migrate::migrate(run).await?;
+                }
             },
             Phase::Start => start::start(run).await?,
             Phase::Gate if machine::planted::is_planted("switches-before-the-gate") => {}
@@ -75,6 +93,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
                 canary::canary(run).await?;
                 switch::switch(run).await?;
             }
+            Phase::Relieve => relieve::relieve(run).await?,
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
                 gate::wait_for_grown(run).await;
@@ -92,21 +111,28 @@ pub(crate) async fn settle<W: World>(run: &mut Run<W>, halt: Halt) -> End {
     match halt {
         Halt::Abort(error) => abort::abort(run, error).await,
         Halt::Return(error) => return_to_old::take_back(run, error).await,
-        Halt::Hold { explain, migration } => abort::hold(run, explain, migration).await,
+        Halt::Hold { explain, migration: true } => abort::hold_migration(run, explain).await,
+        Halt::Hold { explain, migration: false } => abort::hold(run, explain, false).await,
     }
 }
 
-/// The last record of the run; everything after it happens outside the lock.
-pub(crate) fn finish<W: World>(run: &mut Run<W>, end: End) -> End {
+/// The last hook and the last record of the run; everything after it happens outside the lock.
+pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> Finish {
+    // Taken up again, it ends for the reason that it ended for: not because it was taken up.
+    let end = run.first_end.take().filter(|first| first.outcome == end.outcome).unwrap_or(end);
+    hooks::after(run, &end).await;
     let serving = run.at.books.read().serving;
     let report = std::mem::take(&mut run.report);
     let (outcome, error) = (end.outcome, end.error.clone());
     let kind = Kind::Ended { outcome, serving, error: error.clone(), report: report.clone() };
-    if let Err(unwritten) = run.log.append(kind) {
-        // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
-        tracing::error!(%unwritten, "The end of the deploy is not in its journal.");
-        let told = EventKind::Ended { outcome, serving, error, report };
-        run.log.events.end_unwritten(now(), told);
+    // An end in the journal says that there is nothing left to do.
+    let is_done = !run.is_owed || machine::planted::is_planted("ends-what-is-undone");
+    if is_done && run.log.append(kind).is_ok() {
+        return Finish::Written(end);
     }
-    end
+    // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
+    tracing::error!(site = %run.at.site, "The end of the deploy cannot be written down; it is tried again.");
+    let told = EventKind::Ended { outcome, serving, error, report };
+    run.log.events.end_unwritten(run.at.stamp(), told);
+    Finish::Owed(end)
 }

@@ -21,9 +21,22 @@ const SMOKE_TRIES: u32 = 3;
 pub(crate) async fn gate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let until = Instant::now() + run.manifest.deploy.health_timeout.0;
     let groups = run.brought();
-    let addresses = publish(run, until).await?;
-    hold_ready(run, &groups, addresses, until).await?;
+    if groups.is_empty() {
+        // All that it is about starts after the switch.
+        return Ok(());
+    }
+    be_ready(run, &groups, until).await?;
     smoke_all(run, &groups, until).await
+}
+
+/// Shows these groups to the edge and waits until all of them are ready, and stay so.
+pub(crate) async fn be_ready<W: World>(
+    run: &mut Run<W>,
+    groups: &[Group],
+    until: Instant,
+) -> Result<(), Halt> {
+    let addresses = publish(run, until).await?;
+    hold_ready(run, groups, addresses, until).await
 }
 
 type Addresses = BTreeMap<InstanceName, Option<String>>;
@@ -37,7 +50,7 @@ fn addresses(groups: &[Group], observed: &[Observed]) -> Addresses {
     members.map(|m| (m.name.clone(), address(&m.name))).collect()
 }
 
-/// Shows the candidates to the edge, which begins to probe them.
+/// The edge begins to probe them.
 async fn publish<W: World>(run: &mut Run<W>, until: Instant) -> Result<Addresses, Halt> {
     let observed = run.at.observed().await?;
     run.at.publish_until(until).await.map_err(|error| error.now(run.now_serving()))?;
@@ -176,7 +189,7 @@ async fn smoke_all<W: World>(run: &mut Run<W>, groups: &[Group], until: Instant)
         let mut tries = 0;
         loop {
             run.check_going().map_err(|error| error.now(run.now_serving()))?;
-            let error = match smoke::ask(run, groups, &smoke).await {
+            let error = match smoke::ask(run, &run.manifest, groups, &smoke).await {
                 Ok(said) => {
                     run.log.note(said);
                     break;

@@ -11,7 +11,7 @@ use api::{
     migrate::MigrateStatus,
     status::{Release, SiteStatus},
 };
-use model::{DeployId, Explain, ServiceName, Site, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseNumber, ServiceName, Site, manifest::Manifest};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Status(Reply<SiteStatus>),
     Releases(Reply<Vec<Release>>),
     Records(usize, Reply<Vec<Record>>),
-    Config(Reply<Manifest>),
+    Config(Option<ReleaseNumber>, Reply<Manifest>),
     Events(DeployId, u64, Reply<EventStream>),
     MigrateStatus(Reply<MigrateStatus>),
     Runnable(Option<ServiceName>, Reply<Runnable>),
@@ -156,9 +156,9 @@ impl SiteHandle {
         self.ask(|reply| Command::Records(limit, reply)).await
     }
 
-    /// The effective manifest of the release that serves.
-    pub async fn config(&self) -> Result<Manifest, Refused> {
-        self.ask(Command::Config).await
+    /// The effective manifest of a release; `None`: of the one that serves.
+    pub async fn config(&self, release: Option<ReleaseNumber>) -> Result<Manifest, Refused> {
+        self.ask(|reply| Command::Config(release, reply)).await
     }
 
     /// The events of a deploy from number `from` on (1 or 0: all of them), past and coming; ends after `Ended`. A

@@ -8,9 +8,11 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use api::deploy::{Outcome, Phase};
+use jiff::Timestamp;
 use model::{Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, schema::DataSchema};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -112,6 +114,9 @@ pub(crate) enum Kind {
     MigrateIntent {
         before: u64,
         target: u64,
+        /// What serves did not answer before it: that it does not after it says nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        old_is_down: bool,
     },
     /// What it became.
     MigrateDone {
@@ -175,6 +180,9 @@ pub(crate) enum JournalError {
     Newer { path: PathBuf, offset: usize, format: u16 },
 }
 
+/// The wall clock that records are stamped by: the world's, as everything that the room does.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Appends to one journal.
 pub(crate) struct Journal {
     file: File,
@@ -184,11 +192,12 @@ pub(crate) struct Journal {
     length: u64,
     operator: String,
     host: String,
+    clock: Clock,
 }
 
 impl Journal {
     /// Makes the journal of a new deploy.
-    pub(crate) fn create(path: &Path, operator: &str, host: &str) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, operator: &str, host: &str, clock: Clock) -> io::Result<Self> {
         let file = OpenOptions::new().create_new(true).append(true).open(path)?;
         if let Some(parent) = path.parent() {
             machine::fs::fsync_dir(parent)?;
@@ -200,11 +209,12 @@ impl Journal {
             length: 0,
             operator: operator.to_owned(),
             host: host.to_owned(),
+            clock,
         })
     }
 
     /// Opens one that another keeper wrote, cuts its torn tail off, and gives what it holds.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Record>), JournalError> {
+    pub(crate) fn open(path: &Path, clock: Clock) -> Result<(Self, Vec<Record>), JournalError> {
         let failed = |source| JournalError::Read { path: path.to_owned(), source };
         let (records, length) = read(path)?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
@@ -218,6 +228,7 @@ impl Journal {
             length,
             operator: last.map(|r| r.operator.clone()).unwrap_or_default(),
             host: last.map(|r| r.host.clone()).unwrap_or_default(),
+            clock,
         };
         Ok((journal, records))
     }
@@ -229,13 +240,13 @@ impl Journal {
         let record = Record {
             ulid: Ulid::generate(),
             seq: self.next_seq,
-            at: now(),
+            at: stamp((self.clock)()),
             operator: self.operator.clone(),
             host: self.host.clone(),
             body: Body::Known(Box::new(kind)),
         };
         let bytes = encode(&record)?;
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        let written = self.write(&bytes);
         if let Err(error) = written {
             // Crash: a torn tail stays, which the next reader drops.
             let _ = self.file.set_len(self.length);
@@ -246,14 +257,26 @@ impl Journal {
         Ok(record)
     }
 
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        crate::tests::failpoint::before_write(|| drop(self.file.write_all(&bytes[..bytes.len() / 2])))?;
+        self.file.write_all(bytes)?;
+        if !machine::planted::is_planted("writes-without-fsync") {
+            self.file.sync_data()?;
+            #[cfg(test)]
+            crate::tests::failpoint::synced(&self.path, self.length + bytes.len() as u64);
+        }
+        Ok(())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
 /// RFC 3339 in UTC with milliseconds.
-pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+pub(crate) fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 fn encode(record: &Record) -> io::Result<Vec<u8>> {

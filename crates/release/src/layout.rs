@@ -138,7 +138,12 @@ impl SiteLayout {
 
 /// Replaces a file of the books: a crash leaves the old or the new whole. Who may come near is the site folder's mode.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    machine::fs::write_atomic(path, bytes, 0o644)
+    #[cfg(test)]
+    crate::tests::failpoint::before_write(|| {})?;
+    machine::fs::write_atomic(path, bytes, 0o644)?;
+    #[cfg(test)]
+    crate::tests::failpoint::after_write();
+    Ok(())
 }
 
 /// Points the link at `target` by an atomic rename.

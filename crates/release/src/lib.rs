@@ -1,6 +1,6 @@
 //! Releases: what is on the machine, how one takes over from another, and how it is taken back.
 //!
-//! Owns the deploy machine (plan, preflight, stage, migrate, start, gate, switch, bake, drain, stop, commit), its journal,
+//! Owns the deploy machine (plan, preflight, stage, migrate, start, gate, switch, relieve, bake, drain, stop, commit), its journal,
 //! the state of each site, the artifact store and the unpacking of archives. Never touches a socket and never spawns:
 //! it asks a [`World`], which the binary fills with the supervisor and the edge and the tests with a seeded one.
 //!
@@ -18,11 +18,13 @@ mod commit;
 mod crash_loop;
 mod deploy;
 mod down;
+mod environment;
 mod events;
 mod figures;
 mod gate;
 mod handle;
 mod history;
+mod hooks;
 mod journal;
 mod layout;
 mod migrate;
@@ -30,7 +32,9 @@ mod open;
 mod plan;
 mod preflight;
 mod prune;
+mod recess;
 mod recover;
+mod relieve;
 mod request;
 mod retire;
 mod return_to_old;
@@ -58,6 +62,7 @@ pub use artifact::ArtifactStore;
 pub use events::EventStream;
 pub use handle::SiteHandle;
 pub use layout::{Layout, SiteLayout};
+pub use plan::digest_word;
 pub use request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted, What};
 pub use settings::Settings;
 pub use sites::Sites;

@@ -4,22 +4,27 @@
 //! left it unchanged aborts; anything in between is held for a person. Nothing here restores data.
 
 use model::{
-    Explain, ProcessId, ReleaseNumber,
-    manifest::{Manifest, Migrate},
+    Explain, ProcessId,
+    manifest::{Migrate, MigrateStep, MigrateWords},
     schema::DataSchema,
 };
 use ulid::Ulid;
 
+mod by_hand;
+mod contract;
+
+pub(crate) use self::{
+    by_hand::{by_hand, let_go_of_hold, way_down},
+    contract::{may_contract, take_up as take_up_contract},
+};
 use crate::{
-    deploy::End,
     journal::Kind,
     preflight::schema_after,
-    request::MigrateVerb,
+    recover::Begun,
     run::{Halt, Run},
     smoke, symptoms,
     world::{JobEnd, JobKind, JobOrder, World},
 };
-use api::deploy::Outcome;
 
 /// `status_command` answers within this.
 const STATUS_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -36,9 +41,11 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         return admissible(run, &migrate, known);
     }
     run.log.note(format!("migrating the database from schema {before} to {target}"));
-    run.log.append(Kind::MigrateIntent { before, target })?;
-    match job(run, JobKind::Migrate, &migrate.command, &migrate).await {
-        Ok(end) => conclude(run, before, target, Some(end)).await,
+    let old_is_down = old_side(run).await.is_err();
+    let begun = Begun { before, target, old_is_down, process: None };
+    run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
+    match job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await {
+        Ok(end) => conclude(run, begun, Some(end)).await,
         // Whether it began is not known: the database says it.
         Err(error) => match read_version(run, &migrate).await {
             Ok(after) if after == before => Err(Halt::Abort(
@@ -46,33 +53,24 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             )),
             _ => {
                 run.log.warn(error);
-                conclude(run, before, target, None).await
+                conclude(run, begun, None).await
             }
         },
     }
 }
 
 /// Takes up a migration that another keeper began: waits for it if it lives, then looks.
-pub(crate) async fn take_up<W: World>(
-    run: &mut Run<W>,
-    before: u64,
-    target: u64,
-    process: Option<ProcessId>,
-) -> Result<(), Halt> {
-    let end = match process {
+pub(crate) async fn take_up<W: World>(run: &mut Run<W>, begun: Begun) -> Result<(), Halt> {
+    let end = match begun.process {
         Some(process) => run.at.world.adopt_job(&run.at.site, process).await.unwrap_or(None),
         None => None,
     };
-    conclude(run, before, target, end).await
+    conclude(run, begun, end).await
 }
 
 /// Reads what the database became: at the target, unchanged, or something between that a person must see.
-async fn conclude<W: World>(
-    run: &mut Run<W>,
-    before: u64,
-    target: u64,
-    end: Option<JobEnd>,
-) -> Result<(), Halt> {
+async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>) -> Result<(), Halt> {
+    let Begun { before, target, old_is_down, .. } = begun;
     let Some(migrate) = run.manifest.migrate.clone() else { return Ok(()) };
     let after = read_version(run, &migrate).await;
     let succeeded = end.as_ref().is_none_or(JobEnd::succeeded);
@@ -97,7 +95,7 @@ async fn conclude<W: World>(
             })?;
             run.log.append(Kind::MigrateDone { data })?;
             run.log.note(format!("the database is at schema {after}"));
-            old_side_survives(run, data).await
+            if old_is_down { Ok(()) } else { old_side_survives(run, data).await }
         }
         Ok(after) if after == before => {
             let explain = told("migration-failed", format!("the migration to schema {target} failed"));
@@ -133,13 +131,19 @@ fn held<W: World>(run: &Run<W>, explain: Explain) -> Halt {
 
 /// The old release must still answer on the new schema before anything is started beside it.
 async fn old_side_survives<W: World>(run: &Run<W>, data: DataSchema) -> Result<(), Halt> {
+    old_side(run).await.map_err(|error| {
+        let message = format!("the serving release fails its smoke requests on schema {}", data.version);
+        held(run, Explain::new("migration-broke-old", message).caused_by(error.to_string()))
+    })
+}
+
+/// Whether what serves answers its smoke requests now.
+async fn old_side<W: World>(run: &Run<W>) -> Result<(), Explain> {
     let state = run.at.books.read();
-    let Some(old) = state.serving.and_then(|release| run.at.manifest(release).ok()) else { return Ok(()) };
+    let serving = state.serving.filter(|_| state.recess.is_none());
+    let Some(old) = serving.and_then(|release| run.at.manifest(release).ok()) else { return Ok(()) };
     for question in smoke::all(&old).into_iter().filter(|q| q.proof.is_none()) {
-        if let Err(error) = smoke::ask(run, &state.live, &question).await {
-            let message = format!("the serving release fails its smoke requests on schema {}", data.version);
-            return Err(held(run, Explain::new("migration-broke-old", message).caused_by(error.to_string())));
-        }
+        smoke::ask(run, &old, &state.live, &question).await?;
     }
     Ok(())
 }
@@ -175,9 +179,17 @@ fn note_version<W: World>(run: &Run<W>, version: u64) -> Result<DataSchema, Expl
 async fn job<W: World>(
     run: &Run<W>,
     kind: JobKind,
-    argv: &[String],
+    step: MigrateStep,
     migrate: &Migrate,
 ) -> Result<JobEnd, Explain> {
+    let (argv, is_own) = match migrate.words(step) {
+        Some(MigrateWords::Command(words)) => (words, false),
+        Some(MigrateWords::Own(words)) => (words, true),
+        None => {
+            let explain = Explain::new("no-such-step", "the manifest says of no such step with the database");
+            return Err(explain.help("`migrate.down_command` and `contract_command` add them"));
+        }
+    };
     let process = ProcessId(Ulid::generate());
     run.log.append(Kind::JobIntent { job: kind, process })?;
     let timeout = if kind == JobKind::SchemaStatus { STATUS_LIMIT } else { migrate.timeout.0 };
@@ -185,7 +197,8 @@ async fn job<W: World>(
         site: run.at.site.clone(),
         kind,
         process,
-        argv: argv.to_vec(),
+        argv,
+        is_own,
         cwd: run.release_dir(),
         env: migrate.env.clone(),
         env_secrets: migrate.env_secrets.clone(),
@@ -194,7 +207,9 @@ async fn job<W: World>(
         shared_dir: run.at.layout.shared(),
         stdin: None,
         writable: vec![run.at.layout.shared()],
+        sandbox: run.manifest.sandbox.clone(),
         timeout,
+        told: Default::default(),
         scheduled: None,
     };
     // A cancel does not end a migration: half a migration is worse than a late end.
@@ -204,14 +219,13 @@ async fn job<W: World>(
 }
 
 async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, Explain> {
-    let end = job(run, JobKind::SchemaStatus, &migrate.status_command, migrate).await?;
+    let end = job(run, JobKind::SchemaStatus, MigrateStep::Status, migrate).await?;
     let last = end.stdout.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
     let version = last.and_then(|line| line.parse().ok()).filter(|_| end.succeeded());
     version.ok_or_else(|| {
-        let explain =
-            Explain::new("schema-unreadable", "`migrate.status_command` did not print a schema version")
-                .caused_by(end.word())
-                .help("its last line must be the version as a number");
+        let explain = Explain::new("schema-unreadable", "the schema version of the database cannot be read")
+            .caused_by(end.word())
+            .help("the last line of `migrate.status_command` must be the version as a number");
         with_output(explain, &end)
     })
 }
@@ -225,87 +239,4 @@ fn with_output(explain: Explain, end: &JobEnd) -> Explain {
         }
     }
     explain
-}
-
-/// `mainstay migrate retry|down` on a held migration, or `down` from what serves.
-pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Result<End, Halt> {
-    let Some(migrate) = run.manifest.migrate.clone() else { return Ok(End::well(Outcome::Unchanged)) };
-    let before = read_version(run, &migrate).await.map_err(|error| held(run, error))?;
-    match verb {
-        MigrateVerb::Retry => {
-            let target = migrate.code.schema;
-            run.log.append(Kind::MigrateIntent { before, target })?;
-            let end =
-                job(run, JobKind::Migrate, &migrate.command, &migrate).await.map_err(|e| held(run, e))?;
-            conclude(run, before, target, Some(end)).await.map_err(|halt| match halt {
-                Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
-                held => held,
-            })?;
-            run.report.push(format!(
-                "the database is at schema {target}: `mainstay deploy --release {}` goes on",
-                run.task.to
-            ));
-        }
-        MigrateVerb::Down => down(run, &migrate, before).await?,
-    }
-    Ok(let_go_of_hold(run))
-}
-
-/// Whether the release that serves can be served by the schema below: nobody but the way down itself knows where it ends,
-/// but code that needs today's schema would break for certain.
-/// # Errors
-/// There is no way down, or the release does not run on a lower schema.
-pub(crate) fn way_down(
-    manifest: &Manifest,
-    release: ReleaseNumber,
-    data: Option<DataSchema>,
-) -> Result<(), Explain> {
-    let Some(migrate) = manifest.migrate.as_ref().filter(|migrate| migrate.down_command.is_some()) else {
-        let explain = Explain::new("no-down-command", format!("release {release} has no way down"));
-        return Err(explain.help("add `migrate.down_command` to its manifest and deploy"));
-    };
-    let (min, version) = (migrate.code.schema_min, data.map_or(migrate.code.schema, |data| data.version));
-    if min < version {
-        return Ok(());
-    }
-    let message =
-        format!("release {release} serves, and runs from schema {min} on; the database is at {version}");
-    Err(Explain::new("schema-contract", message)
-        .now(format!("the database is unchanged, release {release} serves"))
-        .help(
-            "deploy a release first that also runs on the lower schema (`migrate.schema_min`), then go down",
-        ))
-}
-
-/// The database is where it should be: deploys may go on.
-pub(crate) fn let_go_of_hold<W: World>(run: &Run<W>) -> End {
-    if let Err(error) = run.at.books.change(|state| state.held = None) {
-        run.log.warn(error);
-    }
-    End::well(Outcome::Unchanged)
-}
-
-async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<(), Halt> {
-    let Some(command) = &migrate.down_command else {
-        let explain = Explain::new("no-down-command", "this release has no `migrate.down_command`")
-            .help("add one and deploy, or mend the database by hand and `mainstay migrate retry`");
-        return Err(held(run, explain));
-    };
-    let end = job(run, JobKind::MigrateDown, command, migrate).await.map_err(|error| held(run, error))?;
-    let after = read_version(run, migrate).await.map_err(|error| held(run, error))?;
-    let serving = run.at.books.read().serving.and_then(|release| run.at.manifest(release).ok());
-    let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
-    let fits = code.is_none_or(|code| code.schema_min <= after && after <= code.schema);
-    if !end.succeeded() || !fits {
-        let message =
-            format!("the way down ended at schema {after}, which is not where the serving release belongs");
-        let explain = with_output(Explain::new("migration-held", message).caused_by(end.word()), &end);
-        return Err(held(run, explain));
-    }
-    let floor = run.at.books.read().schema.map_or(0, |known| known.floor.min(after));
-    let data = DataSchema { version: after, floor };
-    run.at.books.change(|state| state.schema = Some(data))?;
-    run.log.append(Kind::MigrateDone { data })?;
-    run.report.push(format!("the database went from schema {before} back to {after}"));
-    Ok(())
 }

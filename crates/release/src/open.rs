@@ -1,7 +1,10 @@
 //! A keeper's first look at a site: adopt what runs, take up what was left half done, start what is missing. The first
 //! start of all is the same code with empty lists.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use api::deploy::{Outcome, Phase};
 use model::{Explain, ProcessId};
@@ -11,12 +14,13 @@ use ulid::Ulid;
 
 use crate::{
     abort, deploy,
-    deploy::End,
+    deploy::{End, Finish},
     events::EventLog,
     history,
     journal::{Course, Journal, Kind},
-    migrate,
-    recover::{self, Reached, Recovery},
+    migrate, recess,
+    recover::{self, Reached, Recovery, has_bake},
+    relieve,
     request::Caller,
     return_to_old,
     run::{Before, Halt, Log, Run},
@@ -24,7 +28,7 @@ use crate::{
     state::{Group, Member, State},
     switch,
     table::has_pool,
-    world::{InstanceState, Served, StartOrder, World},
+    world::{InstanceState, JobKind, Served, StartOrder, World},
 };
 
 /// What the look found.
@@ -32,6 +36,8 @@ pub(crate) struct Opened<W> {
     pub unfinished: Option<Unfinished<W>>,
     /// Instances of what serves had to be started: the machine was restarted.
     pub started: bool,
+    /// The end of a run that never began cannot be written: it must be looked again.
+    pub is_owed: bool,
 }
 
 /// A run that another keeper began.
@@ -43,85 +49,121 @@ pub(crate) struct Unfinished<W> {
 }
 
 /// Looks for a run without an end; if there is none, brings up what should be there.
-pub(crate) async fn open<W: World>(at: Arc<Scene<W>>) -> Opened<W> {
+/// `first_end`: how this keeper itself ended it, and could not write it down.
+pub(crate) async fn open<W: World>(at: Arc<Scene<W>>, first_end: Option<End>) -> Opened<W> {
     match unfinished(&at).await {
-        Some(unfinished) => Opened { unfinished: Some(unfinished), started: false },
-        None => Opened { unfinished: None, started: revive(&at).await },
+        Ok(Some(mut unfinished)) => {
+            unfinished.run.first_end = first_end;
+            Opened { unfinished: Some(unfinished), started: false, is_owed: false }
+        }
+        Ok(None) => {
+            let started = revive(&at).await;
+            end_recess(&at).await;
+            relieve::restore(&at).await;
+            Opened { unfinished: None, started, is_owed: false }
+        }
+        Err(error) => {
+            tracing::error!(site = %at.site, %error, "The end of the last deploy cannot be written down; it is tried again.");
+            Opened { unfinished: None, started: revive(&at).await, is_owed: true }
+        }
+    }
+}
+
+/// A recess that its run could not end, because the site was stopped, ends with the next start.
+async fn end_recess<W: World>(at: &Arc<Scene<W>>) {
+    let state = at.books.read();
+    let Some(recess) = &state.recess else { return };
+    if !recess.is_over && state.held.as_ref().is_some_and(|held| held.migration) {
+        return;
+    }
+    match recess::may_come_back(at, &state, state.schema) {
+        Ok(()) => drop(recess::end(at).await),
+        Err(error) => {
+            tracing::error!(site = %at.site, %error, "What was stopped for a deploy stays stopped.")
+        }
     }
 }
 
 /// The run that was begun last decides: one before it that has no end never began anything.
-async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Option<Unfinished<W>> {
-    let deploy = at.books.read().last_deploy?;
+async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Result<Option<Unfinished<W>>, Explain> {
+    let Some(deploy) = at.books.read().last_deploy else { return Ok(None) };
     let path = at.layout.journal(deploy);
     if !path.exists() {
         // It ended before its journal was made.
-        return None;
+        return Ok(None);
     }
-    let (journal, records) = match Journal::open(&path) {
+    let (journal, records) = match Journal::open(&path, at.clock()) {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(site = %at.site, %error, "The last deploy's journal does not read; what the books say is kept.");
-            return None;
+            return Ok(None);
         }
     };
     let reached = Reached::of(&records);
     if reached.ended {
-        return None;
+        return Ok(None);
     }
     let log = Log::new(journal, EventLog::new(&records), reached.phase.unwrap_or(Phase::Lock));
     let Some(task) = history::task(deploy, &records) else {
         // Nothing was begun: not even what was to be done is known.
-        log.tell(Kind::Ended {
-            outcome: Outcome::Aborted,
-            serving: at.books.read().serving,
-            error: None,
-            report: Vec::new(),
-        });
-        return None;
+        let serving = at.books.read().serving;
+        log.append(Kind::Ended { outcome: Outcome::Aborted, serving, error: None, report: Vec::new() })?;
+        return Ok(None);
     };
     let served = ask_served(at).await;
     let booked = at.books.read().generation;
-    let recovery = recover::plan(&reached, &task.course, task.generation, booked, served);
+    let recovery = recover::plan(&reached, task.generation, booked, served);
     let phase = reached.phase.map_or("plan", Phase::name);
     tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
-    let first = records.first()?;
+    let Some(first) = records.first() else { return Ok(None) };
     let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
     let since = first.at.clone();
     let manifest = match at.manifest(task.to) {
         Ok(manifest) => manifest,
         Err(error) => {
             // Not staged: nothing of it runs, and nothing of it can.
-            for process in jobs(&records) {
+            for process in jobs(&records, |_| true) {
                 if let Err(error) = at.world.stop_job(&at.site, process).await {
                     log.warn(error);
                 }
             }
-            return not_staged(at, &task, log, &error).await;
+            return not_staged(at, &task, log, &error).await.map(|()| None);
         }
     };
     let cancel = CancellationToken::new();
     if reached.cancel_asked {
         cancel.cancel();
     }
-    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel);
+    let mut run = Run::new(Arc::clone(at), task, manifest, Arc::new(log), cancel, caller.operator.clone());
     run.before = Before::of(&records);
     run.had_canary = reached.had_canary;
-    Some(Unfinished { run, recovery, caller, since })
+    run.hooks_begun = reached.hooks_begun;
+    stop_hooks(&run, &records).await;
+    Ok(Some(Unfinished { run, recovery, caller, since }))
+}
+
+/// A hook of a keeper that died says nothing to anybody any more.
+async fn stop_hooks<W: World>(run: &Run<W>, records: &[crate::journal::Record]) {
+    for process in jobs(records, JobKind::is_hook) {
+        if let Err(error) = run.at.world.stop_job(&run.at.site, process).await {
+            run.log.warn(error);
+        }
+    }
 }
 
 /// Ends a run whose release has no manifest yet.
+/// # Errors
+/// The disk does not take it.
 async fn not_staged<W: World>(
     at: &Scene<W>,
     task: &crate::run::Task,
     log: Log,
     error: &Explain,
-) -> Option<Unfinished<W>> {
+) -> Result<(), Explain> {
     if matches!(task.course, Course::New { .. }) {
-        let removed = at.remove_release(task.to).await;
-        let removed = removed.and_then(|()| at.books.change(|state| drop(state.releases.remove(&task.to))));
-        if let Err(error) = removed {
-            log.warn(error);
+        match at.remove_release(task.to).await {
+            Ok(()) => at.books.change(|state| drop(state.releases.remove(&task.to)))?,
+            Err(error) => log.warn(error),
         }
     }
     let phase = *log.phase.borrow();
@@ -131,17 +173,16 @@ async fn not_staged<W: World>(
         false => keeper_died(phase).caused_by(error.to_string()),
     };
     let serving = at.books.read().serving;
-    log.tell(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() });
-    None
+    log.append(Kind::Ended { outcome: Outcome::Aborted, serving, error: Some(explain), report: Vec::new() })
 }
 
 /// Processes of jobs that have no end in the journal.
-fn jobs(records: &[crate::journal::Record]) -> Vec<ProcessId> {
+fn jobs(records: &[crate::journal::Record], which: impl Fn(JobKind) -> bool) -> Vec<ProcessId> {
     let kinds = || records.iter().filter_map(crate::journal::Record::kind);
     let ended =
         |wanted: &ProcessId| kinds().any(|k| matches!(k, Kind::JobDone { process, .. } if process == wanted));
     let begun = kinds().filter_map(|kind| match kind {
-        Kind::JobIntent { process, .. } => Some(*process),
+        Kind::JobIntent { job, process } if which(*job) => Some(*process),
         _ => None,
     });
     begun.filter(|process| !ended(process)).collect()
@@ -167,17 +208,19 @@ async fn ask_served<W: World>(at: &Scene<W>) -> Option<Served> {
 }
 
 /// Goes on with a run as its recovery says, to its end.
-pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End {
+pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> Finish {
     let at = Arc::clone(&run.at);
     let phase = *run.log.phase.borrow();
-    run.log.note(format!("the keeper was restarted in {}", phase.name()));
+    if run.first_end.is_none() {
+        run.log.note(format!("the keeper was restarted in {}", phase.name()));
+    }
     match recovery {
-        Recovery::Over => End::well(Outcome::Unchanged),
+        Recovery::Over => Finish::Written(End::well(Outcome::Unchanged)),
         Recovery::Abort => {
             let error = why_aborted(&run, phase);
             let end = abort::abort(&mut run, error).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
         Recovery::MakeOldFinal => {
             let old_is_final = {
@@ -187,22 +230,30 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
             let halt = old_is_final.err().unwrap_or_else(|| Halt::Abort(why_aborted(&run, phase)));
             let end = deploy::settle(&mut run, halt).await;
             revive(&at).await;
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
-        Recovery::TakeUpMigration { before, target, process } => {
+        Recovery::TakeUpMigration(begun) => {
             revive(&at).await;
             let by_hand = matches!(run.task.course, Course::Migrate { .. });
-            match migrate::take_up(&mut run, before, target, process).await {
+            match migrate::take_up(&mut run, begun).await {
                 Ok(()) if by_hand => {
-                    let end = migrate::let_go_of_hold(&run);
-                    deploy::finish(&mut run, end)
+                    let end = migrate::let_go_of_hold(&mut run);
+                    deploy::finish(&mut run, end).await
                 }
                 Ok(()) => deploy::run(run, Phase::Start).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
+        }
+        Recovery::TakeUpContract { process } => {
+            revive(&at).await;
+            let end = match migrate::take_up_contract(&mut run, process).await {
+                Ok(end) => end,
+                Err(halt) => deploy::settle(&mut run, halt).await,
+            };
+            deploy::finish(&mut run, end).await
         }
         Recovery::CompleteSwitch { epoch } => {
             let completed = {
@@ -210,11 +261,11 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 switch::complete(&mut run, epoch).await
             };
             match completed {
-                Ok(()) => go_on(run, Phase::Bake).await,
+                Ok(()) => go_on(run, Phase::Relieve).await,
                 Err(halt) => {
                     let end = deploy::settle(&mut run, halt).await;
                     revive(&at).await;
-                    deploy::finish(&mut run, end)
+                    deploy::finish(&mut run, end).await
                 }
             }
         }
@@ -225,20 +276,22 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> End
                 return_to_old::finish(&mut run, label).await;
             }
             revive(&at).await;
+            recess::bring_back(&mut run).await;
+            relieve::restore(&at).await;
             let end = End { outcome: Outcome::RolledBack, error: Some(why) };
-            deploy::finish(&mut run, end)
+            deploy::finish(&mut run, end).await
         }
     }
 }
 
 /// After the switch. Where the machine was restarted too, what serves must come up before it is judged.
-async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> End {
+async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> Finish {
     let at = Arc::clone(&run.at);
     let started = revive(&at).await;
-    if started && phase == Phase::Bake && !comes_up(&at).await {
+    if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
         let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
         let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
-        return deploy::finish(&mut run, end);
+        return deploy::finish(&mut run, end).await;
     }
     deploy::run(run, phase).await
 }
@@ -262,7 +315,9 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     let changed = at.books.change(|state| {
         state.down = false;
         state.leaving.retain(|l| l.group.members.iter().any(runs));
-        for member in state.live.iter_mut().flat_map(|group| &mut group.members).filter(|m| !runs(m)) {
+        let stopped = state.recess.as_ref().filter(|recess| !recess.is_over).map(|recess| recess.generation);
+        let served = state.live.iter_mut().filter(|group| Some(group.generation) != stopped);
+        for member in served.flat_map(|group| &mut group.members).filter(|m| !runs(m)) {
             member.process = ProcessId(Ulid::generate());
         }
     });
@@ -274,13 +329,16 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     let missing: Vec<(&Group, &Member)> = state
         .live
         .iter()
+        .filter(|group| !state.is_stopped(group.generation))
         .flat_map(|group| group.members.iter().map(move |m| (group, m)))
         .filter(|(_, m)| !runs(m))
         .collect();
     for (group, member) in &missing {
         start_missing(at, group, member).await;
     }
-    if state.serving.is_some() || !state.live.is_empty() {
+    // Also where nothing serves: the edge may still have what a keeper before this one could not withdraw.
+    let has_table = matches!(at.world.served(&at.site).await, Ok(Some(_)));
+    if has_table || state.serving.is_some() || !state.live.is_empty() {
         let until = Instant::now() + at.settings.switch_limit;
         if let Err(error) = at.publish_until(until).await {
             tracing::error!(site = %at.site, %error, "The edge has no table yet; it is tried again.");
@@ -289,7 +347,7 @@ pub(crate) async fn revive<W: World>(at: &Arc<Scene<W>>) -> bool {
     !missing.is_empty()
 }
 
-async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
+pub(crate) async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member: &Member) {
     let started = match at.manifest(group.release) {
         Ok(manifest) => {
             let order = StartOrder {
@@ -357,7 +415,8 @@ pub(crate) async fn comes_up<W: World>(at: &Scene<W>) -> bool {
     }
 }
 
-/// Publishes if an instance is somewhere else than when it was last looked; gives where they are.
+/// Publishes if an instance is somewhere else than when it was last looked, or if the edge did not take the last table;
+/// gives where they are.
 pub(crate) async fn reconcile<W: World>(
     at: &Scene<W>,
     known: HashMap<String, String>,
@@ -372,7 +431,7 @@ pub(crate) async fn reconcile<W: World>(
     let now: HashMap<String, String> = observed.iter().filter(ours).filter_map(place).collect();
     // One that is away for a moment keeps its place in the table; the edge ejects it by itself.
     let moved = now.iter().any(|(name, place)| known.get(name) != Some(place));
-    if !moved {
+    if !moved && !at.is_table_owed.load(Ordering::Relaxed) {
         return known;
     }
     match at.publish().await {

@@ -7,7 +7,7 @@ use model::{Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{artifact::hex, state::State};
+use crate::{artifact::hex, recess::foretold, state::State};
 
 /// One side of the comparison.
 #[derive(Clone, Copy)]
@@ -80,13 +80,14 @@ fn secret_changes(
     for name in before.keys().chain(after.keys()).collect::<std::collections::BTreeSet<_>>() {
         let (old, new) = (before.get(name), after.get(name));
         if old != new {
-            let tell = |digest: &String| short_hash(digest);
+            let tell = |digest: &String| digest_word(digest);
             changes.push(change(format!("secret {name}"), old.map(tell), new.map(tell)));
         }
     }
 }
 
-fn short_hash(text: &str) -> String {
+/// Digests as people compare them: equal ones have equal words.
+pub fn digest_word(text: &str) -> String {
     let digest = hex(&Sha256::digest(text.as_bytes()));
     format!("digest {}", digest.chars().take(8).collect::<String>())
 }
@@ -147,7 +148,7 @@ fn walk(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
         Value::Null => {}
         Value::String(text) if path.contains(".env.") => {
             // Values of variables are the app's matter; that they changed is enough.
-            leaves.insert(path.to_owned(), short_hash(text));
+            leaves.insert(path.to_owned(), digest_word(text));
         }
         Value::String(text) => drop(leaves.insert(path.to_owned(), text.clone())),
         other => drop(leaves.insert(path.to_owned(), other.to_string())),
@@ -163,5 +164,7 @@ fn warnings(seen: &Seen<'_>) -> Vec<Explain> {
         let message = format!("`mainstay scale {service} {}` ends with this deploy", scale.instances);
         Some(Explain::new("scale-ends", message).caused_by(format!("the manifest now says {own} instances")))
     };
-    seen.state.scale.iter().filter_map(ended).collect()
+    let downtime = seen.state.serving.zip(seen.before).filter(|_| seen.after.manifest.recreates());
+    let downtime = downtime.map(|(from, old)| foretold(from, seen.to, old.manifest, seen.state.last_recess));
+    downtime.into_iter().chain(seen.state.scale.iter().filter_map(ended)).collect()
 }

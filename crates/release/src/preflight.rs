@@ -11,7 +11,9 @@ use model::{
 use tokio::time::timeout;
 
 use crate::{
+    environment,
     journal::Course,
+    relieve::{self, is_never_two},
     run::{Halt, Run},
     scene::Scene,
     state::LeavingStage,
@@ -40,14 +42,10 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
     if let Course::New { bytes, .. } = &run.task.course {
         room(&run.at, *bytes).map_err(now)?;
     }
-    let names = secret_names(&run.manifest);
-    let digests = run.at.world.secret_digests(&run.at.site, &names).await.map_err(now)?;
-    run.at.books.change(|state| {
-        if let Some(record) = state.releases.get_mut(&run.task.to) {
-            record.secrets = digests;
-        }
-    })?;
-    schema_contract(&run.at, &run.manifest, run.task.to, run.task.verb == "deploy").map_err(now)?;
+    environment::take(run).await.map_err(now)?;
+    let migrates = run.task.verb == "deploy";
+    schema_contract(&run.at, &run.manifest, run.task.to, migrates).map_err(now)?;
+    relieve::keeps_its_kind(&run.at, &run.manifest).map_err(now)?;
     memory(run).await?;
     if let Some(warning) = old_side(run).await {
         run.log.warn(warning);
@@ -58,7 +56,9 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
 /// Everything that the manifest wants from the secrets' source.
 pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
     let of_services = manifest.programs().flat_map(|program| program.env_secrets);
-    of_services.chain(manifest.migrate.iter().flat_map(|m| &m.env_secrets)).cloned().collect()
+    let of_migration = manifest.migrate.iter().flat_map(|m| &m.env_secrets);
+    let of_hooks = manifest.hooks.all().flat_map(|hook| &hook.env_secrets);
+    of_services.chain(of_migration).chain(of_hooks).cloned().collect()
 }
 
 /// Room for another release must be free, and inodes.
@@ -81,7 +81,7 @@ pub(crate) fn enough_disk(disk: Disk, room: Room) -> Result<(), Explain> {
 /// have used at most: a process that was just started, or has done its work for the day, needs little and will need more.
 /// Where none runs yet `memory_high` is all that is known; it is a limit, not a need, so it only warns.
 async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
-    if !matches!(run.task.course, Course::New { .. } | Course::Existing) {
+    if !matches!(run.task.course, Course::New { .. } | Course::Existing) || run.recreates() {
         return Ok(());
     }
     let observed = run.at.observed().await?;
@@ -97,7 +97,7 @@ async fn memory<W: World>(run: &Run<W>) -> Result<(), Halt> {
             round(needed.seen),
             round(needed.limits)
         ))
-        .help("lower `instances`, or run the app on a machine with more memory");
+        .help("lower `instances`, run the app on a machine with more memory, or bear a downtime with `deploy.strategy = \"recreate\"`");
     if needed.seen > available {
         return Err(Halt::Abort(explain.now(run.now_serving())));
     }
@@ -113,7 +113,9 @@ struct Needed {
 
 fn needed_memory(manifest: &Manifest, observed: &[Observed]) -> Needed {
     let mut needed = Needed { seen: 0, limits: 0 };
-    for (name, service) in &manifest.services {
+    // What must never run twice needs what its predecessor gives back.
+    let beside = manifest.services.iter().filter(|(name, _)| !is_never_two(manifest, name));
+    for (name, service) in beside {
         let count = u64::from(service.instances.get());
         let of_service = observed.iter().filter(|o| o.name.service == *name);
         match of_service.filter_map(|o| o.memory_peak_bytes.max(o.memory_bytes)).max() {
@@ -142,7 +144,27 @@ pub(crate) fn foresee<W: World>(
         Course::New { bytes, .. } => room(at, *bytes).err(),
         _ => None,
     };
-    disk.into_iter().chain(schema_contract(at, manifest, to, true).err()).collect()
+    let schema = schema_contract(at, manifest, to, true).err().or_else(|| no_way_back(at, manifest, to));
+    disk.into_iter().chain(schema).chain(relieve::keeps_its_kind(at, manifest).err()).collect()
+}
+
+/// Where nothing older must bear the migration, nothing older can serve after it either.
+fn no_way_back<W: World>(at: &Scene<W>, manifest: &Manifest, to: ReleaseNumber) -> Option<Explain> {
+    let state = at.books.read();
+    let (old, data) = state.serving.zip(state.schema).filter(|_| manifest.recreates())?;
+    let after = schema_after(manifest, data);
+    let code = at.manifest(old).ok()?.migrate.as_ref().map(|m| m.code)?;
+    if code.may_run_on(after) {
+        return None;
+    }
+    Some(
+        Explain::new("no-way-back", format!("release {old} cannot run once the database is migrated"))
+            .caused_by(format!("its code is for schema {}, the migration goes to {}", code.schema, after.version))
+            .help(format!(
+                "if release {to} fails then, nobody is served until `mainstay migrate down`, or until a mended release \
+                 is deployed: copy the database first"
+            )),
+    )
 }
 
 fn room<W: World>(at: &Scene<W>, artifact: u64) -> Result<(), Explain> {
@@ -168,7 +190,8 @@ fn schema_contract<W: World>(
         return Err(inadmissible(to, code.schema, code.schema_min, after)
             .help("move the database with `mainstay migrate down`, or deploy a release that fits it"));
     }
-    if after == data {
+    // Where nothing older runs beside it, nothing older must bear its migration.
+    if after == data || manifest.recreates() {
         return Ok(());
     }
     let leaving = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
@@ -181,7 +204,7 @@ fn schema_contract<W: World>(
         if !code.may_run_on(after) {
             return Err(inadmissible(release, code.schema, code.schema_min, after).help(
                 "split the change: first a migration that the old code survives (state its `compatible_with`), \
-                 later one that removes what is old",
+                 later one that removes what is old; or bear a downtime with `deploy.strategy = \"recreate\"`",
             ));
         }
     }

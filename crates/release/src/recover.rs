@@ -12,9 +12,11 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reached {
     pub phase: Option<Phase>,
-    /// (before, target) of a migration that was begun, and the process of its job.
-    pub migration: Option<(u64, u64, Option<ProcessId>)>,
+    /// A migration that was begun.
+    pub migration: Option<Begun>,
     pub migrated: bool,
+    /// The process of a contract step that was begun.
+    pub contract: Option<ProcessId>,
     pub had_canary: bool,
     pub switch_begun: bool,
     pub switched: bool,
@@ -24,6 +26,17 @@ pub(crate) struct Reached {
     pub baked: bool,
     pub cancel_asked: bool,
     pub ended: bool,
+    pub hooks_begun: Vec<JobKind>,
+}
+
+/// A migration, as its intent says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Begun {
+    pub before: u64,
+    pub target: u64,
+    pub old_is_down: bool,
+    /// Of its job, once that was to be started.
+    pub process: Option<ProcessId>,
 }
 
 /// What the next keeper does with it.
@@ -34,7 +47,9 @@ pub(crate) enum Recovery {
     /// Users never saw it: stop what it started.
     Abort,
     /// A migration was under way: wait for it if it lives, read what the database is, go on at START, abort, or hold.
-    TakeUpMigration { before: u64, target: u64, process: Option<ProcessId> },
+    TakeUpMigration(Begun),
+    /// A contract step was under way: wait for it if it lives, then look.
+    TakeUpContract { process: ProcessId },
     /// The edge serves the old release: make that final, then abort.
     MakeOldFinal,
     /// The edge serves the new one, which is not written down: write it down, then go on after SWITCH.
@@ -51,7 +66,8 @@ impl Recovery {
         match self {
             Self::Over => "nothing: it has ended".to_owned(),
             Self::Abort => "abort: what it started is stopped".to_owned(),
-            Self::TakeUpMigration { .. } => "wait for its migration, then read the schema".to_owned(),
+            Self::TakeUpContract { .. } => "wait for its contract step".to_owned(),
+            Self::TakeUpMigration(_) => "wait for its migration, then read the schema".to_owned(),
             Self::MakeOldFinal => "abort: the old release serves on".to_owned(),
             Self::CompleteSwitch { .. } => "go on: the new release serves already".to_owned(),
             Self::GoOn { phase } => format!("go on at {}", phase.name()),
@@ -70,12 +86,17 @@ impl Reached {
     fn take(&mut self, kind: &Kind) {
         match kind {
             Kind::Entered { phase } => self.phase = Some(*phase),
-            Kind::MigrateIntent { before, target } => self.migration = Some((*before, *target, None)),
+            Kind::MigrateIntent { before, target, old_is_down } => {
+                let (before, target, old_is_down) = (*before, *target, *old_is_down);
+                self.migration = Some(Begun { before, target, old_is_down, process: None });
+            }
+            Kind::JobIntent { job, .. } if job.is_hook() => self.hooks_begun.push(*job),
             Kind::JobIntent { job: JobKind::Migrate, process } => {
-                if let Some((_, _, job)) = &mut self.migration {
-                    *job = Some(*process);
+                if let Some(begun) = &mut self.migration {
+                    begun.process = Some(*process);
                 }
             }
+            Kind::JobIntent { job: JobKind::MigrateContract, process } => self.contract = Some(*process),
             Kind::MigrateDone { .. } => self.migrated = true,
             Kind::CanaryIntent { .. } => self.had_canary = true,
             Kind::SwitchIntent { .. } => self.switch_begun = true,
@@ -99,36 +120,49 @@ impl Reached {
 }
 
 /// `label`: the generation that the run would switch to; `booked`: that of the books; `served`: the edge's own word.
-pub(crate) fn plan(
-    reached: &Reached,
-    course: &Course,
-    label: u64,
-    booked: u64,
-    served: Option<Served>,
-) -> Recovery {
+pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Served>) -> Recovery {
     if reached.ended {
         return Recovery::Over;
     }
     if let Some((label, why)) = &reached.returning {
         return Recovery::FinishReturn { label: *label, why: why.clone() };
     }
+    // Only a return moves the label after the switch was written down: its own record is lost, the books have it.
+    if reached.switched && booked != label {
+        return Recovery::FinishReturn { label: booked, why: why_returned() };
+    }
     // The books follow an acknowledged switch only, so they may stand for the lost last record of it.
     if reached.switched || booked == label {
-        let after = if reached.baked || !has_bake(course) { Phase::Drain } else { Phase::Bake };
-        return Recovery::GoOn { phase: after };
+        // The phase after the last one that is known to be over.
+        let phase = match reached.phase {
+            _ if reached.baked => Phase::Drain,
+            Some(phase) if phase > Phase::Relieve => phase.min(Phase::Drain),
+            _ => Phase::Relieve,
+        };
+        return Recovery::GoOn { phase };
     }
     if reached.switch_begun {
+        let served = served.filter(|_| !machine::planted::is_planted("recovers-without-the-edge"));
         return match served.filter(|served| served.generation == label) {
             Some(served) => Recovery::CompleteSwitch { epoch: served.epoch },
             None => Recovery::MakeOldFinal,
         };
     }
+    if let Some(process) = reached.contract {
+        return Recovery::TakeUpContract { process };
+    }
     match reached.migration {
-        Some((before, target, process)) if reached.phase == Some(Phase::Migrate) => {
-            Recovery::TakeUpMigration { before, target, process }
-        }
+        Some(begun) if reached.phase == Some(Phase::Migrate) => Recovery::TakeUpMigration(begun),
         _ => Recovery::Abort,
     }
+}
+
+fn why_returned() -> Explain {
+    Explain::new(
+        "release-returned",
+        "the release was taken back; why is not in the journal, which could not be written",
+    )
+    .help("`mainstay logs` of that release may say it")
 }
 
 pub(crate) fn has_bake(course: &Course) -> bool {

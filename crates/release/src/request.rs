@@ -84,10 +84,13 @@ pub struct Runnable {
     pub shared_dir: PathBuf,
 }
 
-/// Which way a person moves a held migration.
+/// What a person does with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MigrateVerb {
+    /// Runs again what is held.
     Retry,
     Down,
+    /// Takes away what only older code needed.
+    Contract,
 }

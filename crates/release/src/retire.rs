@@ -28,13 +28,8 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
     }
     let cut = if routed { drained(at, group, &drain).await } else { None };
     // Crash: until this is written a rollback may still take the group; after it nobody may.
-    let claimed = at.books.change(|state| begin_stop(state, group));
-    match claimed {
-        Ok(true) => {}
-        Ok(false) => return None,
-        Err(error) => {
-            tracing::warn!(site = %at.site, %error, "Stopping is not in the books; it is repeated if need be.")
-        }
+    if !booked(at, |state| begin_stop(state, group)).await {
+        return None;
     }
     if let Err(error) = at.publish().await {
         tracing::warn!(site = %at.site, %error, "The edge still knows a pool that is being stopped.");
@@ -45,15 +40,27 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
         // STOP never fails a good deploy: the record says what is left, and a person must look.
         tracing::error!(site = %at.site, %error, "An instance is not stopped.");
     }
-    if let Err(error) = at.books.change(|state| state.leaving.retain(|l| l.group != *group)) {
-        tracing::warn!(site = %at.site, %error, "A stopped group is still in the books.");
-    }
+    booked(at, |state| state.leaving.retain(|l| l.group != *group)).await;
     let cut = cut.map(|open| format!("; cut {open} at their time-outs")).unwrap_or_default();
     let end = match errors.first() {
         None => "is stopped".to_owned(),
         Some(error) => format!("is not stopped whole: {error}"),
     };
     Some(format!("{} of release {} {end}{cut}", group.service, group.release))
+}
+
+/// A change of the books that a full disk only delays: nobody is sent to this group, so it can wait for it.
+async fn booked<W: World, T>(at: &Scene<W>, change: impl Fn(&mut State) -> T) -> T {
+    // Bound: the disk takes it, or the site's tasks end; one try in a few ticks.
+    loop {
+        match at.books.change(&change) {
+            Ok(answer) => return answer,
+            Err(error) => {
+                tracing::warn!(site = %at.site, %error, "A retirement waits until it can be written down.")
+            }
+        }
+        tokio::time::sleep(at.settings.tick * 5).await;
+    }
 }
 
 fn begin_stop(state: &mut State, group: &Group) -> bool {

@@ -1,15 +1,18 @@
 //! The way back after the switch: the pointer goes to the warm old release, the new one drains like any other.
 
 use api::deploy::Outcome;
-use model::Explain;
+use model::{Explain, ReleaseNumber, ServiceName};
 
 use crate::{
     abort,
     deploy::End,
     journal::Kind,
     layout::link_atomically,
+    recess,
+    relieve::{self, is_never_two},
     run::Run,
-    state::{LeavingStage, State},
+    start::fresh_group,
+    state::{Group, Leaving, LeavingStage, Recess, State},
     table::has_pool,
     world::{PoolStatus, World},
 };
@@ -24,7 +27,11 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
         return keep_new(run, explain, false).await;
     }
     let pools = run.at.pools().await.unwrap_or_default();
-    let Some(old) = run.task.from.filter(|_| old_side_serves(run, &pools)) else {
+    let returns = |old: &ReleaseNumber| match run.recreates() {
+        true => may_start_again(run, *old),
+        false => old_side_serves(run, &pools),
+    };
+    let Some(old) = run.task.from.filter(returns) else {
         if run.site_ends() {
             return stays_for_the_next_start(run, why);
         }
@@ -41,6 +48,8 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     run.log.tell(Kind::ReturnIntent { generation: label, release: old, why: why.clone() });
     finish(run, label).await;
     drop(pointer);
+    recess::bring_back(run).await;
+    relieve::restore(&at).await;
     run.report.push(format!("release {} was taken back and drains", run.task.to));
     End {
         outcome: Outcome::RolledBack,
@@ -52,9 +61,16 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
 pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     let at = run.at.clone();
     let (task, from) = (run.task.clone(), run.task.from);
+    let recess = match run.recreates() {
+        true => recess_of(run, label).await,
+        false => None,
+    };
     let back = |state: &mut State| {
         if state.generation != label {
-            state.switch_back(label, from, task.generation, task.deploy);
+            match recess.clone() {
+                Some(recess) => state.switch_back_in_recess(recess, from, task.generation, task.deploy),
+                None => state.switch_back(label, from, task.generation, task.deploy),
+            }
             state.mark_failed(task.to);
         }
     };
@@ -76,6 +92,10 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
         if !std::mem::replace(&mut logged, true) {
             tracing::error!(site = %at.site, %error, "The return cannot be written down; trying until it can.");
         }
+        if run.site_ends() {
+            run.is_owed = true;
+            break;
+        }
         tokio::time::sleep(at.settings.tick).await;
     }
     run.log.tell(Kind::ReturnDone { epoch });
@@ -87,21 +107,48 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     abort::keep_claims(run);
 }
 
-/// Whether what this run's switch made warm could serve again.
+/// What starts again once the new release is gone, where nothing of the old one was kept warm.
+async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Group>)> {
+    let at = &run.at;
+    let old = run.task.from?;
+    let manifest = at.manifest(old).ok()?;
+    let observed = at.observed().await.unwrap_or_default();
+    let state = at.books.read();
+    let group = |service| {
+        let count = state.instances(&manifest, service);
+        fresh_group(&state, &observed, (service, old), label, count)
+    };
+    let recess = Recess { since: at.world.now().to_string(), generation: label, is_over: false };
+    Some((recess, manifest.services.keys().map(group).collect()))
+}
+
+/// Whether the release that was stopped may run on what became of the database.
+fn may_start_again<W: World>(run: &Run<W>, old: ReleaseNumber) -> bool {
+    let code = run.at.manifest(old).map(|m| m.migrate.as_ref().map(|migrate| migrate.code));
+    let data = run.at.books.read().schema;
+    code.is_ok_and(|code| code.zip(data).is_none_or(|(code, data)| code.may_run_on(data)))
+}
+
+/// Whether the old release could serve again: each of its services is warm and ready, was left alone, or is started
+/// anew because two of it may never run.
 fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
+    let Some(Ok(old)) = run.task.from.map(|from| run.at.manifest(from)) else { return false };
     let state = run.at.books.read();
-    let warm = |l: &&crate::state::Leaving| l.deploy == run.task.deploy && l.stage == LeavingStage::Warm;
-    let mut found = false;
-    for leaving in state.leaving.iter().filter(warm) {
-        found = true;
-        let group = &leaving.group;
-        let routed = run.at.manifest(group.release).is_ok_and(|m| has_pool(&m, &group.service));
-        let pool = pools.iter().find(|p| p.id == group.pool());
-        if routed && !pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready)) {
-            return false;
+    let serves = |service: &ServiceName| {
+        let of_service = |l: &&Leaving| l.deploy == run.task.deploy && l.group.service == *service;
+        match state.leaving.iter().filter(of_service).find(|l| l.stage == LeavingStage::Warm) {
+            Some(Leaving { group, .. }) => {
+                let pool = pools.iter().find(|p| p.id == group.pool());
+                !has_pool(&old, service) || pool.is_some_and(|p| p.upstreams.iter().any(|u| u.ready))
+            }
+            None => {
+                let left_alone = |g: &Group| g.service == *service && g.generation != run.task.generation;
+                let never_two = is_never_two(&old, service) || is_never_two(&run.manifest, service);
+                never_two || state.live.iter().any(left_alone)
+            }
         }
-    }
-    found
+    };
+    old.services.keys().all(serves)
 }
 
 /// Nothing is wrong with the release, and there is nothing to decide: it was only not watched long enough.
@@ -112,9 +159,8 @@ fn stays_for_the_next_start<W: World>(run: &mut Run<W>, why: Explain) -> End {
             run.task.to
         ))
         .help("deploy once more after that: then it is baked, and a rollback can return to it");
-    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
-        run.log.warn(error);
-    }
+    let deploy = run.task.deploy;
+    run.book(|state| state.let_go(deploy));
     abort::keep_claims(run);
     End { outcome: Outcome::Held, error: Some(explain) }
 }
@@ -122,12 +168,9 @@ fn stays_for_the_next_start<W: World>(run: &mut Run<W>, why: Explain) -> End {
 async fn keep_new<W: World>(run: &mut Run<W>, explain: Explain, pause: bool) -> End {
     if pause {
         let reason = format!("release {} failed its bake and there was nothing to return to", run.task.to);
-        if let Err(error) = run.at.books.change(|state| state.paused = Some(reason)) {
-            run.log.warn(error);
-        }
+        run.book(|state| state.paused = Some(reason));
     }
-    if let Err(error) = run.at.books.change(|state| state.let_go(run.task.deploy)) {
-        run.log.warn(error);
-    }
+    let deploy = run.task.deploy;
+    run.book(|state| state.let_go(deploy));
     abort::hold(run, explain, false).await
 }

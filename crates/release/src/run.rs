@@ -15,14 +15,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    deploy::End,
     events::EventLog,
     figures::Baseline,
     journal::{Course, Journal, Kind, Record},
     layout::told,
+    request::MigrateVerb,
     scene::Scene,
-    state::Group,
+    state::{Group, State},
     symptoms,
-    world::{InstanceState, Observed, PoolStatus, ProbeSeen, World},
+    world::{InstanceState, JobKind, Observed, PoolStatus, ProbeSeen, World},
 };
 
 /// What a run is about; what its first record says.
@@ -66,7 +68,7 @@ impl Log {
             machine::failpoint::hit(&format!("deploy-{}", phase.name()));
         }
         #[cfg(test)]
-        crate::tests::failpoint::passed();
+        crate::tests::failpoint::after_record(&record);
         Ok(())
     }
 
@@ -122,6 +124,14 @@ pub(crate) struct Run<W> {
     pub before: Before,
     /// Some users had the new release before the switch, or may have had it.
     pub had_canary: bool,
+    /// By this keeper or one before it: none is begun a second time.
+    pub hooks_begun: Vec<JobKind>,
+    /// Whose deploy it is, for the hooks.
+    pub operator: String,
+    /// What its end is about could not be written: it gets none, and is taken up again until it can.
+    pub is_owed: bool,
+    /// How it ended when that was so.
+    pub first_end: Option<End>,
 }
 
 /// The state of things just before the switch.
@@ -151,6 +161,7 @@ impl<W: World> Run<W> {
         manifest: Arc<Manifest>,
         log: Arc<Log>,
         cancel: CancellationToken,
+        operator: String,
     ) -> Self {
         let deadline = Instant::now() + at.settings.deploy_limit;
         let changes = at.world.changes(&at.site);
@@ -165,6 +176,18 @@ impl<W: World> Run<W> {
             report: Vec::new(),
             before: Before::default(),
             had_canary: false,
+            hooks_begun: Vec::new(),
+            operator,
+            is_owed: false,
+            first_end: None,
+        }
+    }
+
+    /// A change of the books that the end of this run is about. On a full disk it is owed.
+    pub(crate) fn book(&mut self, change: impl FnOnce(&mut State)) {
+        if let Err(error) = self.at.books.change(change) {
+            self.is_owed = true;
+            self.log.warn(error);
         }
     }
 
@@ -234,12 +257,38 @@ impl<W: World> Run<W> {
         state.live.iter().filter(|group| group.generation == self.task.generation).cloned().collect()
     }
 
+    /// Whether what serves is stopped before what this run brings is started. The way back to a release is as careful as the
+    /// way that led away from it was.
+    pub(crate) fn recreates(&self) -> bool {
+        let serving = self.task.from.and_then(|release| self.at.manifest(release).ok());
+        match self.task.course {
+            Course::New { .. } | Course::Existing if self.task.verb == "deploy" => self.manifest.recreates(),
+            Course::Existing => self.manifest.recreates() || serving.is_some_and(|old| old.recreates()),
+            Course::New { .. } | Course::Restart { .. } => self.manifest.recreates(),
+            Course::Warm | Course::Grow { .. } | Course::Migrate { .. } | Course::Nothing => false,
+        }
+    }
+
+    /// Whether it is about the contract step, begun or taken up again.
+    pub(crate) fn contracts(&self) -> bool {
+        let held = || self.at.books.read().held.as_ref().is_some_and(|held| held.contract);
+        match self.task.course {
+            Course::Migrate { verb: MigrateVerb::Contract } => true,
+            Course::Migrate { verb: MigrateVerb::Retry } => held(),
+            _ => false,
+        }
+    }
+
     /// What still serves if this run ends now, as a sentence.
     pub(crate) fn now_serving(&self) -> String {
         if self.site_ends() {
             return format!("{} is being stopped, and serves nothing from then on", self.at.site);
         }
-        match self.at.books.read().serving {
+        let state = self.at.books.read();
+        match state.serving {
+            Some(release) if state.recess.is_some() => {
+                format!("release {release} is stopped, so nobody is served")
+            }
             Some(release) => format!("release {release} still serves all traffic"),
             None => "nothing was deployed before, so nothing is served".into(),
         }

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     artifact::ArtifactStore,
     claims::Claims,
+    journal::{Clock, stamp},
     layout::{SiteLayout, told},
     settings::Settings,
     state::{Books, Group, State},
@@ -37,6 +41,8 @@ pub(crate) struct Scene<W> {
     /// Invariant: whoever publishes holds it from reading the books to the edge's answer, and across the change of the
     /// books that belongs to it; else an older table could follow a newer one.
     pub pointer: tokio::sync::Mutex<()>,
+    /// The edge did not say that it took the last table: what the books say is published once more.
+    pub is_table_owed: AtomicBool,
     /// The site is being taken down or off the machine: why a run is cancelled that nobody cancelled.
     pub ending: AtomicBool,
 }
@@ -44,6 +50,17 @@ pub(crate) struct Scene<W> {
 impl<W: World> Scene<W> {
     pub(crate) async fn observed(&self) -> Result<Vec<Observed>, Explain> {
         self.world.observed(&self.site).await
+    }
+
+    /// What records are stamped by.
+    pub(crate) fn clock(&self) -> Clock {
+        let world = Arc::clone(&self.world);
+        Arc::new(move || world.now())
+    }
+
+    /// Now, as records say it.
+    pub(crate) fn stamp(&self) -> String {
+        stamp(self.world.now())
     }
 
     pub(crate) async fn pools(&self) -> Result<Vec<PoolStatus>, Explain> {
@@ -83,7 +100,9 @@ impl<W: World> Scene<W> {
     pub(crate) async fn publish_state(&self, state: &State) -> Result<Served, Explain> {
         let table = self.table(state).await?;
         let limit = self.settings.switch_limit;
-        match timeout(limit, self.world.publish(&self.site, table)).await {
+        let answer = timeout(limit, self.world.publish(&self.site, table)).await;
+        self.is_table_owed.store(!matches!(answer, Ok(Ok(_))), Ordering::Relaxed);
+        match answer {
             Ok(answer) => answer,
             Err(_) => Err(Explain::new(
                 "edge-silent",

@@ -25,7 +25,7 @@ use crate::{
     artifact::ArtifactStore,
     claims::Claims,
     crash_loop::{self, Looping, OURSELVES},
-    deploy::End,
+    deploy::{End, Finish},
     events::EventLog,
     handle::{Command, QUEUE_MAX, SiteHandle},
     history,
@@ -39,7 +39,7 @@ use crate::{
     scene::Scene,
     schedules::Following,
     settings::Settings,
-    state::{Books, Group, Leaving, LeavingStage, State},
+    state::{Books, Group, LeavingStage},
     status,
     world::{PoolId, World},
 };
@@ -84,6 +84,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         artifacts: shared.artifacts.clone(),
         manifests: Mutex::default(),
         pointer: tokio::sync::Mutex::default(),
+        is_table_owed: AtomicBool::new(false),
         ending: AtomicBool::new(false),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
@@ -146,7 +147,7 @@ pub(crate) struct Queued {
 /// What a task of the site ends with.
 pub(crate) enum Done<W> {
     Opened(Box<Opened<W>>),
-    Ran(End),
+    Ran(Finish),
     Retired {
         group: Group,
         deploy: DeployId,
@@ -189,13 +190,16 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 impl<W: World> Actor<W> {
     async fn run(&mut self, mut inbox: mpsc::Receiver<Command>) {
         let at = Arc::clone(&self.at);
-        self.jobs.spawn(async move { Done::Opened(Box::new(open::open(at).await)) });
+        self.jobs.spawn(async move { Done::Opened(Box::new(open::open(at, None).await)) });
         let mut changes = self.at.world.changes(&self.at.site);
         let mut changes_live = true;
         let mut reconcile_at = Instant::now() + RECONCILE_EVERY;
         loop {
             let queue_ends = self.queued.as_ref().map(|queued| queued.until);
             tokio::select! {
+                // The same happens again where the same came before. Nothing starves: who waits behind commands waits
+                // for as many as the queue holds.
+                biased;
                 command = inbox.recv() => match command {
                     Some(command) => if self.take(command).await { return },
                     None => return,
@@ -221,6 +225,10 @@ impl<W: World> Actor<W> {
             self.parked.push(command);
             return false;
         }
+        self.carry_out(command).await
+    }
+
+    async fn carry_out(&mut self, command: Command) -> bool {
         match command {
             Command::Plan(wanted, reply) => {
                 let at = Arc::clone(&self.at);
@@ -244,12 +252,12 @@ impl<W: World> Actor<W> {
                     status::site(&at, underway, last).await.map_err(Refused::failed)
                 });
             }
-            Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at.books.read())))),
+            Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at)))),
             Command::Records(limit, reply) => {
                 let at = Arc::clone(&self.at);
                 self.answer(reply, async move { Ok(history::records(&at.layout, &at.site, limit)) });
             }
-            Command::Config(reply) => drop(reply.send(self.serving_manifest().map(|(_, m)| (*m).clone()))),
+            Command::Config(release, reply) => drop(reply.send(self.config(release))),
             Command::Events(deploy, from, reply) => drop(reply.send(self.events(deploy, from))),
             Command::MigrateStatus(reply) => drop(reply.send(Ok(self.migrate_status()))),
             Command::Runnable(service, reply) => drop(reply.send(self.runnable(service))),
@@ -299,10 +307,11 @@ impl<W: World> Actor<W> {
             Ok(Done::Opened(opened)) => {
                 self.opened(*opened);
                 for command in std::mem::take(&mut self.parked) {
-                    Box::pin(self.take(command)).await;
+                    Box::pin(self.carry_out(command)).await;
                 }
             }
-            Ok(Done::Ran(end)) => self.ran(&end).await,
+            Ok(Done::Ran(Finish::Owed(end))) if !self.is_ending() => self.open_again(Some(end)),
+            Ok(Done::Ran(Finish::Written(end) | Finish::Owed(end))) => self.ran(&end).await,
             Ok(Done::Retired { group, deploy, line }) => self.retired(&group, deploy, line),
             Ok(Done::CameUp(well)) => self.came_up(well).await,
             Ok(Done::Reconciled { addresses, looping }) => {
@@ -318,13 +327,22 @@ impl<W: World> Actor<W> {
                 tracing::error!(site = %self.at.site, %error, "A task of the site ended by a panic.");
                 self.reconciling = false;
                 if let Lock::Held(_) = self.lock {
-                    self.lock = Lock::Starting;
-                    let at = Arc::clone(&self.at);
-                    self.jobs.spawn(async move { Done::Opened(Box::new(open::open(at).await)) });
+                    self.open_again(None);
                 }
             }
             Err(_) => {}
         }
+    }
+
+    /// What a run left undone is looked for in a moment, as after a crash.
+    fn open_again(&mut self, first_end: Option<End>) {
+        self.lock = Lock::Starting;
+        let at = Arc::clone(&self.at);
+        self.jobs.spawn(async move {
+            // A full disk is asked once a second or so, not without a pause.
+            tokio::time::sleep(at.settings.tick * 5).await;
+            Done::Opened(Box::new(open::open(at, first_end).await))
+        });
     }
 
     /// It is known what a keeper before this one left: nothing, or a run to take up.
@@ -338,28 +356,27 @@ impl<W: World> Actor<W> {
             }
             self.schedules = Some(schedules);
         }
-        if let Some(unfinished) = opened.unfinished {
-            self.take_up(unfinished);
-        }
-        // Once it is known whether a run is in flight: what is warm for its bake stays warm.
         self.retire_what_drains();
+        if opened.is_owed && !self.is_ending() {
+            self.open_again(None);
+        }
+        if let Some(unfinished) = opened.unfinished {
+            self.resumed = unfinished.run.first_end.is_none();
+            self.lock = Lock::Held(Box::new(Held {
+                task: unfinished.run.task.clone(),
+                caller: unfinished.caller,
+                since: unfinished.since,
+                log: Arc::clone(&unfinished.run.log),
+                cancel: unfinished.run.cancel.clone(),
+            }));
+            self.jobs
+                .spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
+            return;
+        }
         if opened.started {
             let at = Arc::clone(&self.at);
             self.jobs.spawn(async move { Done::CameUp(open::comes_up(&at).await) });
         }
-    }
-
-    /// A run that another keeper began has the lock again.
-    fn take_up(&mut self, unfinished: open::Unfinished<W>) {
-        self.resumed = true;
-        self.lock = Lock::Held(Box::new(Held {
-            task: unfinished.run.task.clone(),
-            caller: unfinished.caller,
-            since: unfinished.since,
-            log: Arc::clone(&unfinished.run.log),
-            cancel: unfinished.run.cancel.clone(),
-        }));
-        self.jobs.spawn(async move { Done::Ran(open::resume(unfinished.run, unfinished.recovery).await) });
     }
 
     /// The run that held the lock has ended.
@@ -394,7 +411,6 @@ impl<W: World> Actor<W> {
 
     /// Starts a retirement for every group that drains and has none.
     pub(crate) fn retire_what_drains(&mut self) {
-        self.let_go_of_what_nobody_bakes();
         for leaving in &self.at.books.read().leaving {
             let pool = leaving.group.pool();
             if leaving.stage == LeavingStage::Warm || !self.retiring.insert(pool) {
@@ -408,17 +424,6 @@ impl<W: World> Actor<W> {
         }
     }
 
-    /// A full disk may have kept the end of a bake out of the books: without a run nobody returns to what is warm.
-    fn let_go_of_what_nobody_bakes(&self) {
-        let is_warm = |leaving: &Leaving| leaving.stage == LeavingStage::Warm;
-        if !matches!(self.lock, Lock::Free) || !self.at.books.read().leaving.iter().any(is_warm) {
-            return;
-        }
-        if let Err(error) = self.at.books.change(State::let_go_of_all) {
-            tracing::warn!(site = %self.at.site, %error, "An old release stays warm until the books can be written.");
-        }
-    }
-
     fn retired(&mut self, group: &Group, deploy: DeployId, line: Option<String>) {
         self.retiring.remove(&group.pool());
         if let Some(report) = line {
@@ -427,9 +432,9 @@ impl<W: World> Actor<W> {
             let kind = Kind::Retired { generation: group.generation, report };
             let appended = match &self.lock {
                 Lock::Held(held) if in_flight => held.log.append(kind).map_err(|error| error.to_string()),
-                _ => Journal::open(&path).map_err(|error| error.to_string()).and_then(|(mut journal, _)| {
-                    journal.append(kind).map(drop).map_err(|error| error.to_string())
-                }),
+                _ => Journal::open(&path, self.at.clock()).map_err(|error| error.to_string()).and_then(
+                    |(mut journal, _)| journal.append(kind).map(drop).map_err(|error| error.to_string()),
+                ),
             };
             if let Err(error) = appended {
                 tracing::warn!(site = %self.at.site, %error, "A retirement is not in its deploy's journal.");
@@ -456,7 +461,6 @@ impl<W: World> Actor<W> {
             return;
         }
         self.reconciling = true;
-        self.retire_what_drains();
         let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
         self.jobs.spawn(async move {
             let addresses = open::reconcile(&at, known).await;
@@ -516,6 +520,12 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::NotFound, explain));
         };
         Ok((serving, self.at.manifest(serving).map_err(Refused::failed)?))
+    }
+
+    fn config(&self, release: Option<ReleaseNumber>) -> Result<model::manifest::Manifest, Refused> {
+        let Some(release) = release else { return self.serving_manifest().map(|(_, m)| (*m).clone()) };
+        crate::begin::whole_release(&self.at, release)?;
+        Ok((*self.at.manifest(release).map_err(Refused::failed)?).clone())
     }
 
     fn runnable(&self, service: Option<model::ServiceName>) -> Result<Runnable, Refused> {

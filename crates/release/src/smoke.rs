@@ -36,20 +36,21 @@ pub(crate) fn all(manifest: &Manifest) -> Vec<Question> {
     own.chain(proof).collect()
 }
 
-/// Asks one of these groups' instances through the edge.
+/// Asks one of these groups' instances through the edge, by the routes of their own manifest.
 /// # Errors
 /// What was wrong with the answer.
 pub(crate) async fn ask<W: World>(
     run: &Run<W>,
+    manifest: &Manifest,
     groups: &[Group],
     question: &Question,
 ) -> Result<String, Explain> {
     let mut smoke = question.smoke.clone();
-    let first_host = run.manifest.routes.iter().flat_map(|route| &route.hosts).next();
+    let first_host = manifest.routes.iter().flat_map(|route| &route.hosts).next();
     let host = smoke.host.take().or_else(|| first_host.cloned()).unwrap_or_else(|| "localhost".into());
     let all = with_live(run, groups);
     let groups = all.as_slice();
-    let Some(pool) = pool_for(&run.manifest, groups, &host, &smoke.get) else {
+    let Some(pool) = pool_for(manifest, groups, &host, &smoke.get) else {
         return Err(failed(&smoke, "no route of this manifest leads there".into()));
     };
     smoke.host = Some(host);

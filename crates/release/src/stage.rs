@@ -48,6 +48,7 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         site: run.at.site.clone(),
         kind: JobKind::Unpack,
         process,
+        is_own: true,
         argv: unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack),
         cwd: files.clone(),
         env: Default::default(),
@@ -57,7 +58,10 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         shared_dir: shared.clone(),
         stdin: Some(archive),
         writable: vec![files, shared],
+        // No loosening of the app's is for those who unpack it.
+        sandbox: model::Sandbox::default(),
         timeout: run.at.settings.stage_limit,
+        told: Default::default(),
         scheduled: None,
     };
     let job = run.at.world.run_job(order);

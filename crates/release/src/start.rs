@@ -8,6 +8,7 @@ use ulid::Ulid;
 
 use crate::{
     journal::{Course, Kind},
+    relieve,
     run::{Halt, Run},
     state::{Group, Member, State},
     world::{InstanceState, Observed, StartOrder, World},
@@ -32,7 +33,7 @@ pub(crate) async fn start<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     wait_until_up(run, &groups).await
 }
 
-fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
+pub(crate) fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
     StartOrder {
         site: run.at.site.clone(),
         name: member.name.clone(),
@@ -46,12 +47,7 @@ fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
 /// Names for the new instances: beside those that live of the same release.
 fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
     let state = run.at.books.read();
-    let services = run.manifest.services.keys();
-    let concerned = services.filter(|service| match &run.task.course {
-        Course::Restart { service: Some(only), .. } => only == *service,
-        Course::Grow { service: grown, .. } => grown == *service,
-        _ => true,
-    });
+    let beside = concerned(run).filter(|service| !relieve::is_held_back(run, service));
     let group = |service: &ServiceName| {
         let mut count = run.wanted(service);
         if matches!(run.task.course, Course::Grow { .. }) {
@@ -59,19 +55,34 @@ fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
                 state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
             count = count.saturating_sub(u32::try_from(live).unwrap_or(u32::MAX));
         }
-        let first = first_free(&state, observed, service, run.task.to);
-        let members = (first..first.saturating_add(count)).map(|n| Member {
-            name: InstanceName { service: service.clone(), release: run.task.to, n },
-            process: ProcessId(Ulid::generate()),
-        });
-        Group {
-            service: service.clone(),
-            release: run.task.to,
-            generation: run.task.generation,
-            members: members.collect(),
-        }
+        fresh_group(&state, observed, (service, run.task.to), run.task.generation, count)
     };
-    concerned.map(group).collect()
+    beside.map(group).collect()
+}
+
+/// The services that this run is about.
+pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &ServiceName> {
+    run.manifest.services.keys().filter(|service| match &run.task.course {
+        Course::Restart { service: Some(only), .. } => only == *service,
+        Course::Grow { service: grown, .. } => grown == *service,
+        _ => true,
+    })
+}
+
+/// So many instances of a service that were never there.
+pub(crate) fn fresh_group(
+    state: &State,
+    observed: &[Observed],
+    (service, release): (&ServiceName, ReleaseNumber),
+    generation: u64,
+    count: u32,
+) -> Group {
+    let first = first_free(state, observed, service, release);
+    let members = (first..first.saturating_add(count)).map(|n| Member {
+        name: InstanceName { service: service.clone(), release, n },
+        process: ProcessId(Ulid::generate()),
+    });
+    Group { service: service.clone(), release, generation, members: members.collect() }
 }
 
 fn first_free(state: &State, observed: &[Observed], service: &ServiceName, release: ReleaseNumber) -> u32 {
@@ -94,7 +105,7 @@ fn limit<W: World>(run: &Run<W>, groups: &[Group]) -> Duration {
 /// instead, what the probe was answered. That is worth waiting for.
 const VERDICT_WITHIN: Duration = Duration::from_secs(2);
 
-async fn wait_until_up<W: World>(run: &mut Run<W>, groups: &[Group]) -> Result<(), Halt> {
+pub(crate) async fn wait_until_up<W: World>(run: &mut Run<W>, groups: &[Group]) -> Result<(), Halt> {
     let limit = limit(run, groups);
     let began = Instant::now();
     let mut told: Vec<InstanceName> = Vec::new();

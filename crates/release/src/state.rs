@@ -4,7 +4,7 @@
 //! one method of [`State`], pure; [`Books`] makes it durable before anyone sees it. Never asks the world anything.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -78,6 +78,19 @@ pub(crate) struct Scale {
     pub manifest: NonZeroU32,
 }
 
+/// What served was stopped, so that its successor starts alone: nobody is served. Live are then groups that do not run:
+/// those that start again if the successor fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recess {
+    /// RFC 3339, for people.
+    pub since: String,
+    /// Of the groups that do not run.
+    pub generation: u64,
+    /// They are being started again; the site stays closed until they are ready.
+    #[serde(default)]
+    pub is_over: bool,
+}
+
 /// A deploy that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Held {
@@ -86,6 +99,9 @@ pub(crate) struct Held {
     pub explain: Explain,
     /// The database is between two schemas: no deploy until `migrate retry` or `down`.
     pub migration: bool,
+    /// It is the contract step that did not come to its end: there is no way down from it.
+    #[serde(default)]
+    pub contract: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +116,11 @@ pub(crate) struct ReleaseRecord {
     pub bytes: u64,
     pub fate: Fate,
     pub schema: Option<u64>,
-    /// Salted, to tell a changed secret in a plan.
+    /// Salted digests of what its processes were last started with.
     pub secrets: BTreeMap<String, String>,
+    /// RFC 3339: when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_taken: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +149,11 @@ pub(crate) struct State {
     /// So many of a hundred clients are sent to the candidates.
     #[serde(default)]
     pub canary: Option<u8>,
+    #[serde(default)]
+    pub recess: Option<Recess>,
+    /// How long nobody was served the last time.
+    #[serde(default)]
+    pub last_recess: Option<model::Span>,
     pub leaving: Vec<Leaving>,
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
@@ -157,6 +181,8 @@ impl Default for State {
             live: Vec::new(),
             candidate: Vec::new(),
             canary: None,
+            recess: None,
+            last_recess: None,
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),
@@ -209,11 +235,14 @@ impl State {
         self.live.append(&mut self.candidate);
         self.canary = None;
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
-        self.leaving.extend(gone.into_iter().map(|group| Leaving {
+        // What does not run is not kept warm.
+        let ran = gone.into_iter().filter(|group| !self.rests(group.generation)).collect::<Vec<_>>();
+        self.leaving.extend(ran.into_iter().map(|group| Leaving {
             group,
             stage: LeavingStage::Warm,
             deploy,
         }));
+        self.recess = self.recess.take().filter(|r| self.live.iter().any(|g| g.generation == r.generation));
         self.generation = generation;
         self.serving = Some(release);
     }
@@ -258,6 +287,57 @@ impl State {
         self.generation = label;
     }
 
+    /// Whether groups of this generation should not run now.
+    pub(crate) fn is_stopped(&self, generation: u64) -> bool {
+        self.rests(generation) && self.recess.as_ref().is_some_and(|recess| !recess.is_over)
+    }
+
+    /// Whether groups of this generation take no requests, because of a recess.
+    pub(crate) fn rests(&self, generation: u64) -> bool {
+        self.recess.as_ref().is_some_and(|recess| recess.generation == generation)
+    }
+
+    /// [`State::switch_back`] to what was stopped: it starts, as `resting`, when what this deploy brought is gone.
+    pub(crate) fn switch_back_in_recess(
+        &mut self,
+        (recess, resting): (Recess, Vec<Group>),
+        serving: Option<ReleaseNumber>,
+        brought: u64,
+        deploy: DeployId,
+    ) {
+        let label = recess.generation;
+        self.switch_back(label, serving, brought, deploy);
+        self.live.extend(resting);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+        self.recess = Some(recess);
+    }
+
+    /// What serves drains; `resting` are the groups that would start in its place.
+    pub(crate) fn begin_recess(&mut self, recess: Recess, resting: Vec<Group>, deploy: DeployId) {
+        let rests = |group: &Group| resting.iter().any(|r| r.service == group.service);
+        let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(rests);
+        let stage = LeavingStage::Draining;
+        self.leaving.extend(gone.into_iter().map(|group| Leaving { group, stage, deploy }));
+        self.live = kept;
+        self.live.extend(resting);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+        self.recess = Some(recess);
+    }
+
+    /// Of what a recess stopped, these pools still drain: they serve again, in the place of those that would start.
+    pub(crate) fn take_back_draining(&mut self, pools: &BTreeSet<PoolId>) {
+        let back = |l: &Leaving| pools.contains(&l.group.pool()) && l.stage == LeavingStage::Draining;
+        let (draining, other) = std::mem::take(&mut self.leaving).into_iter().partition::<Vec<_>, _>(back);
+        self.leaving = other;
+        let resting = self.recess.as_ref().map(|recess| recess.generation);
+        let replaced = |group: &Group| {
+            Some(group.generation) == resting && draining.iter().any(|l| l.group.service == group.service)
+        };
+        self.live.retain(|group| !replaced(group));
+        self.live.extend(draining.into_iter().map(|l| l.group));
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+    }
+
     /// A generation's number that was never used.
     pub(crate) fn fresh_generation(&mut self) -> u64 {
         let fresh = self.next_generation;
@@ -280,19 +360,33 @@ impl State {
         true
     }
 
+    /// Every group of a service is to be stopped now, whatever it was; gives them.
+    pub(crate) fn dismiss(&mut self, service: &ServiceName, deploy: DeployId) -> Vec<Group> {
+        let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition(|g| g.service == *service);
+        self.live = kept;
+        let stage = LeavingStage::Stopping;
+        self.leaving.extend(Vec::into_iter(gone).map(|group| Leaving { group, stage, deploy }));
+        let of_service = self.leaving.iter_mut().filter(|l| l.group.service == *service);
+        of_service
+            .map(|leaving| {
+                leaving.stage = stage;
+                leaving.group.clone()
+            })
+            .collect()
+    }
+
+    /// A group serves that nothing was replaced by.
+    pub(crate) fn install(&mut self, group: Group) {
+        self.live.push(group);
+        self.live.sort_by(|a, b| a.service.cmp(&b.service));
+    }
+
     /// The bake is over: what was warm drains.
     pub(crate) fn let_go(&mut self, deploy: DeployId) {
         for leaving in self.leaving.iter_mut().filter(|l| l.deploy == deploy) {
             if leaving.stage == LeavingStage::Warm {
                 leaving.stage = LeavingStage::Draining;
             }
-        }
-    }
-
-    /// No bake is at work: whatever is warm drains.
-    pub(crate) fn let_go_of_all(&mut self) {
-        for leaving in self.leaving.iter_mut().filter(|l| l.stage == LeavingStage::Warm) {
-            leaving.stage = LeavingStage::Draining;
         }
     }
 
@@ -317,9 +411,9 @@ impl State {
     }
 
     /// Releases whose code may serve or runs: never pruned, and bound by the schema contract.
-    pub(crate) fn needed(&self) -> std::collections::BTreeSet<ReleaseNumber> {
+    pub(crate) fn needed(&self) -> BTreeSet<ReleaseNumber> {
         let groups = self.live.iter().chain(&self.candidate).chain(self.leaving.iter().map(|l| &l.group));
-        let mut needed: std::collections::BTreeSet<_> = groups.map(|group| group.release).collect();
+        let mut needed: BTreeSet<_> = groups.map(|group| group.release).collect();
         needed.extend(self.serving);
         needed.extend(self.stable.last());
         needed.extend(self.last_stable_before(self.serving));

@@ -7,6 +7,7 @@ use api::{
 use model::{Explain, InstanceName, ReleaseNumber};
 
 use crate::{
+    environment,
     scene::Scene,
     schedules,
     state::{Fate, Group, LeavingStage, State},
@@ -42,6 +43,7 @@ pub(crate) async fn site<W: World>(
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        recess: state.recess.as_ref().map(|recess| recess.since.clone()),
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,
@@ -87,11 +89,14 @@ fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus
         restarts: seen.map_or(0, |o| o.exits),
         last_exit: seen.and_then(|o| o.last_exit.clone()),
         memory_bytes: seen.and_then(|o| o.memory_bytes),
+        // Only the processes themselves know; whoever is asked for a status asks them.
+        refused_calls: Default::default(),
     }
 }
 
 /// The releases on the machine, newest first.
-pub(crate) fn releases(state: &State) -> Vec<Release> {
+pub(crate) fn releases<W: World>(at: &Scene<W>) -> Vec<Release> {
+    let state = at.books.read();
     let release = |(number, record): (&ReleaseNumber, &crate::state::ReleaseRecord)| Release {
         number: *number,
         id: record.id,
@@ -99,8 +104,9 @@ pub(crate) fn releases(state: &State) -> Vec<Release> {
         created: record.created.clone(),
         operator: record.operator.clone(),
         bytes: record.bytes,
-        state: release_word(state, *number, record.fate).to_owned(),
+        state: release_word(&state, *number, record.fate).to_owned(),
         schema: record.schema,
+        environment: at.manifest(*number).ok().map(|manifest| environment::told(record, &manifest)),
     };
     state.releases.iter().rev().map(release).collect()
 }

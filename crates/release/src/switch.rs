@@ -1,7 +1,7 @@
 //! SWITCH: one pointer in the edge. After an error or a crash the edge is asked what it serves; its answer is the truth,
 //! and "old" is made final by a higher epoch before anything is stopped.
 
-use model::Explain;
+use model::{Explain, ServiceName};
 use tokio::time::Instant;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     gate::exits,
     journal::{Course, Kind},
     layout::link_atomically,
+    recess,
     recover::has_bake,
     run::{Before, Halt, Run},
     state::{Group, State},
@@ -47,7 +48,12 @@ pub(crate) async fn switch<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
     let observed = run.at.observed().await?;
     let pools = run.at.pools().await?;
-    let traffic = figures::of_live(&run.at.books.read(), &pools, |pool| &pool.recent);
+    let state = run.at.books.read();
+    // In a recess they were taken when it began.
+    let traffic = match state.recess {
+        Some(_) => run.before.traffic.clone(),
+        None => figures::of_live(&state, &pools, |pool| &pool.recent),
+    };
     Ok(Before { exits: exits(&run.brought(), &observed), traffic })
 }
 
@@ -69,7 +75,14 @@ pub(crate) fn switched<W: World>(run: &Run<W>, state: &State) -> State {
                 Course::Restart { service, .. } => service.clone(),
                 _ => None,
             };
-            let replaced = |group: &Group| only.as_ref().is_none_or(|only| group.service == *only);
+            // One whose successor may not run beside it serves on until that one relieves it.
+            let is_followed = |service: &ServiceName| {
+                state.candidate.iter().any(|new| new.service == *service)
+                    || !run.manifest.services.contains_key(service)
+            };
+            let replaced = |group: &Group| {
+                only.as_ref().is_none_or(|only| group.service == *only) && is_followed(&group.service)
+            };
             next.switch(run.task.generation, run.task.to, run.task.deploy, replaced);
         }
     }
@@ -100,6 +113,9 @@ async fn truth<W: World>(run: &mut Run<W>) -> Result<Option<u64>, Halt> {
 /// A table of a higher epoch that leads to the old release, acknowledged: a late switch can no longer come.
 /// The caller holds the pointer.
 pub(crate) async fn make_old_final<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    if machine::planted::is_planted("leaves-the-switch-on-its-way") {
+        return Ok(());
+    }
     loop {
         let error = match run.at.publish_state(&run.at.books.read()).await {
             Ok(_) => return Ok(()),
@@ -116,16 +132,22 @@ pub(crate) async fn make_old_final<W: World>(run: &mut Run<W>) -> Result<(), Hal
 /// Writes down what the edge has acknowledged. The caller holds the pointer.
 pub(crate) async fn complete<W: World>(run: &mut Run<W>, epoch: u64) -> Result<(), Halt> {
     let at = run.at.clone();
-    let changed = at.books.change(|state| *state = switched(run, state));
-    if let Err(error) = changed {
+    let before = at.books.read();
+    while let Err(error) = at.books.change(|state| *state = switched(run, state)) {
         // The books cannot follow (a full disk): what they say must stay true, so the pointer goes back.
-        make_old_final(run).await?;
-        return Err(Halt::Abort(error.now(run.now_serving())));
+        if run.task.from.is_some() || run.site_ends() {
+            make_old_final(run).await?;
+            return Err(Halt::Abort(error.now(run.now_serving())));
+        }
+        // Bound: the disk takes it or the site ends. Back would be to nothing, and users have this release already.
+        tracing::error!(site = %at.site, %error, "The first switch cannot be written down; trying until it can.");
+        tokio::time::sleep(at.settings.tick).await;
     }
     run.log.tell(Kind::SwitchDone { epoch });
     if let Err(error) = link_atomically(&at.layout.current(), &at.layout.release(run.task.to)) {
         tracing::warn!(%error, "The link `current` still names the old release.");
     }
     run.log.note(format!("release {} serves", run.task.to));
+    recess::ended(run, &before);
     Ok(())
 }

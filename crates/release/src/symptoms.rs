@@ -102,7 +102,8 @@ const NOT_ALLOWED: Symptom = Symptom {
     ],
     names: &[],
     remedy: "its account may not do that. What it reads must be open to that account; what it writes must lie below \
-             `{shared_dir}`, in a folder of `shared_paths` or in TMPDIR, since a release is read-only for its app",
+             `{shared_dir}`, in a folder of `shared_paths` or in TMPDIR (not /tmp), since all else is read-only for an app; what it \
+             must have besides is opened by name in [sandbox]",
 };
 
 /// For [`PORT_TAKEN`], where who has the port is told.

@@ -11,6 +11,9 @@ use crate::{
 
 pub(crate) type Manifests = BTreeMap<ReleaseNumber, Arc<Manifest>>;
 
+/// What visitors read in a recess.
+const RECESS_WORDS: &str = "A new version is being put in place. Please try again in a few minutes.";
+
 /// Pools of all groups that the edge has to do with, routes to the live ones.
 pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed]) -> SiteTable {
     let mut pools = Vec::new();
@@ -26,11 +29,14 @@ pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed])
     draining.for_each(|leaving| add(&leaving.group, PoolState::Draining));
     let routes =
         state.serving.and_then(|serving| manifests.get(&serving)).map(|m| routes(state, m, manifests));
+    let routes: Vec<TableRoute> = routes.unwrap_or_default();
+    let is_closed = !routes.is_empty() && routes.iter().all(|route| state.rests(route.pool.generation));
     SiteTable {
         generation: state.generation,
-        release: state.serving,
+        release: state.serving.filter(|_| !is_closed),
         pools,
-        routes: routes.unwrap_or_default(),
+        routes,
+        maintenance: is_closed.then(|| RECESS_WORDS.to_owned()),
     }
 }
 

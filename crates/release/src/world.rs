@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use model::{
-    Address, Explain, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site, Traffic,
+    Address, Explain, InstanceName, ProcessId, ReleaseNumber, Sandbox, ServiceName, Site, Traffic,
     manifest::{Drain, DrainHint, Limits, Logs, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
@@ -243,11 +243,14 @@ pub struct JobOrder {
     pub site: Site,
     pub kind: JobKind,
     pub process: ProcessId,
-    /// For [`JobKind::Unpack`] the arguments of the keeper's own binary from its verb on; else the command, its
-    /// placeholders `{release_dir}` and `{shared_dir}` not yet filled.
+    /// The command, its placeholders `{release_dir}` and `{shared_dir}` not yet filled; with `is_own` the arguments of the
+    /// keeper's own binary from its verb on.
     pub argv: Vec<String>,
+    pub is_own: bool,
     pub cwd: PathBuf,
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it, under names that the app may not set.
+    pub told: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,
     pub release: ReleaseNumber,
     pub release_dir: PathBuf,
@@ -256,6 +259,8 @@ pub struct JobOrder {
     pub stdin: Option<PathBuf>,
     /// Made, if missing, and given to the app's user before the start; the job writes nowhere else.
     pub writable: Vec<PathBuf>,
+    /// What it may besides.
+    pub sandbox: Sandbox,
     pub timeout: Duration,
     /// With [`JobKind::Scheduled`]: what its service says.
     pub scheduled: Option<Scheduled>,
@@ -279,8 +284,19 @@ pub enum JobKind {
     Unpack,
     Migrate,
     MigrateDown,
+    MigrateContract,
     SchemaStatus,
     Scheduled,
+    PreDeploy,
+    PostDeploy,
+    OnRollback,
+}
+
+impl JobKind {
+    /// A command of the app around a deploy.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Self::PreDeploy | Self::PostDeploy | Self::OnRollback)
+    }
 }
 
 /// How a job ended.
@@ -336,6 +352,8 @@ pub struct SiteTable {
     pub pools: Vec<Pool>,
     /// Empty: the site takes no requests (destroyed, or nothing deployed).
     pub routes: Vec<TableRoute>,
+    /// What visitors are told instead of being served.
+    pub maintenance: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

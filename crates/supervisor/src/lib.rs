@@ -1,7 +1,7 @@
 //! The room `supervisor`: processes that outlive the keeper, and the keeper's hold on them.
 //!
 //! Owns the shim (`mainstay shim <dir>`), spawning, adopting, stopping, probing for life, restarting by policy, log
-//! files, the descriptor store and the parent `mainstay up`. Never decides what should run: its callers hand it an
+//! files, what processes are kept from, the descriptor store and the parent `mainstay up`. Never decides what should run: its callers hand it an
 //! [`Order`] and get a [`Process`], or give a [`Slot`] the care of one instance. Never decides traffic: readiness is
 //! the edge's.
 //!
@@ -20,6 +20,7 @@ mod payload;
 pub mod process;
 mod protocol;
 pub mod restart;
+pub mod sandbox;
 pub mod shim;
 pub mod slot;
 pub mod spawn;
@@ -33,6 +34,7 @@ pub use console::Console;
 pub use exit::{Cause, Exit, Usage};
 pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};
 pub use process::{Process, ProcessError};
+pub use sandbox::Enclosure;
 pub use slot::{Slot, SlotEvent, SlotSettings, SlotState};
 pub use spawn::{Settings, SpawnError, Supervisor};
 pub use spec::{Kind, Spec};

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time
 
 use model::{ReleaseNumber, Secret, Site, manifest::Limits, manifest::Listen, manifest::Logs};
 
-use crate::spec::{Ids, Kind, Stop};
+use crate::{
+    Enclosure,
+    spec::{Ids, Kind, Stop},
+};
 
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -26,6 +29,8 @@ pub struct Order {
     pub user: Option<User>,
     /// Beside what is always set; values may hold placeholders, may replace `PATH`, `TZ`, `LANG`, never the rest.
     pub env: BTreeMap<String, String>,
+    /// What Mainstay tells it beside what every process is told; as it is, and nobody may set the same.
+    pub told: BTreeMap<String, String>,
     /// Put into the environment as they are (no placeholders), and struck from every line of the log.
     pub secrets: BTreeMap<String, Secret>,
     /// Struck from the log without being in the environment.
@@ -37,6 +42,8 @@ pub struct Order {
     /// `Listen::Inherit` makes (named `http`).
     pub fds: Vec<Inherited>,
     pub limits: Limits,
+    /// `None`: nothing but its account and limits holds it.
+    pub sandbox: Option<Enclosure>,
     pub stop: StopPlan,
     pub log: LogTo,
 }

@@ -1,6 +1,7 @@
 //! A hold on one supervised process, spawned or adopted: the same type, because there is no difference.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -206,6 +207,15 @@ impl Process {
     /// For a shim that hears nothing: kills it, and with it the app.
     pub(crate) async fn kill_shim(&self) {
         crate::adopt::kill_hung(&self.inner.dir, &self.inner.spec).await;
+    }
+
+    /// How often its sandbox refused each system call, by name. Files that landlock refuses are not counted: no kernel
+    /// tells them to another than its own log.
+    pub async fn refused_calls(&self) -> BTreeMap<String, u64> {
+        match self.ask(Request::Hello).await {
+            Ok(Answer::Hello(hello)) => hello.refused,
+            _ => BTreeMap::new(),
+        }
     }
 
     /// The sockets that its processes listen on now, from `/proc`.

@@ -1,6 +1,8 @@
 //! What keeper and shim say to each other on `ctl`: one line of JSON a message, version 1, frozen. New verbs may come,
 //! and an old shim answers them with an error; the meaning of these never changes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Exit;
@@ -62,6 +64,9 @@ pub(crate) struct Hello {
     pub(crate) digest: String,
     pub(crate) ready: bool,
     pub(crate) exit: Option<Exit>,
+    /// How often each system call was refused, by its name. Shims that know of none say nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) refused: BTreeMap<String, u64>,
 }
 
 /// What the shim writes to its descriptor 1, once: whether the app runs.

@@ -13,6 +13,7 @@ mod files;
 mod lines;
 mod log;
 mod output;
+mod refused;
 mod run;
 
 pub(crate) use app::described;

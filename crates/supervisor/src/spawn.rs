@@ -133,16 +133,23 @@ impl Supervisor {
         self.inner.tree.is_some()
     }
 
+    /// The controllers of limits that processes do not have here.
+    pub fn missing_controllers(&self) -> Vec<&'static str> {
+        let has = |controller| self.inner.tree.as_ref().is_some_and(|tree| tree.has(controller));
+        tree::WANTED.into_iter().filter(|controller| !has(controller)).collect()
+    }
+
     /// What this machine does not give, in sentences for `status`; empty: nothing is missing.
     pub fn lost_abilities(&self) -> Vec<String> {
+        let mut lost = crate::sandbox::lost();
         let Some(tree) = &self.inner.tree else {
-            return vec![
+            lost.push(
                 "no writable cgroup v2 tree: memory and task limits are not enforced, and memory is counted by \
                  processes"
                     .to_owned(),
-            ];
+            );
+            return lost;
         };
-        let mut lost = Vec::new();
         if !tree.has("memory") {
             lost.push(
                 "the cgroup v2 tree has no memory controller: memory limits are not enforced".to_owned(),

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use model::{Address, ProcessId, ReleaseNumber, Site};
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::Confinement;
+
 /// Version of the stored form; a keeper reads this and the one before, a shim only its own.
 pub const FORMAT: u32 = 1;
 
@@ -31,6 +33,9 @@ pub struct Spec {
     pub nofile: u64,
     /// `RLIMIT_NPROC`, where the pids controller is missing and the uid is the app's own.
     pub nproc: Option<u64>,
+    /// `None`: not held, as all were before there was a sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Confinement>,
     /// The process's own folder in the cgroup tree, with `shim` and `app` in it; `None`: no writable v2 tree.
     pub cgroup: Option<PathBuf>,
     pub log: LogFile,

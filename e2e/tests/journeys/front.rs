@@ -71,11 +71,11 @@ fn an_edge_whose_access_log_cannot_be_opened_says_so_and_comes_back() {
 }
 
 /// The first of the machine's certificates, as an operator is told.
-fn told(mainstay: &Mainstay) -> Value {
+pub(crate) fn told(mainstay: &Mainstay) -> Value {
     mainstay.api("/v1/machine").map_or(Value::Null, |machine| machine["certificates"][0].clone())
 }
 
-fn put_pair(folder: &Path, until_year: i32) {
+pub(crate) fn put_pair(folder: &Path, until_year: i32) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(["chat.example.com".to_owned()]).expect("a name");
     params.not_after = rcgen::date_time_ymd(until_year, 1, 1);

@@ -18,7 +18,7 @@ enum CaughtBy {
 
 use CaughtBy::{Journey, Test};
 
-const PLANTED: [Planted; 6] = [
+const PLANTED: [Planted; 13] = [
     Planted {
         defect: "unserved-listener",
         caught_by: Journey("listeners::every_listener_of_a_set_is_served"),
@@ -59,6 +59,58 @@ const PLANTED: [Planted; 6] = [
             "tests::faults::broken_releases_are_aborted_with_their_reason",
         ),
     },
+    Planted {
+        defect: "writes-without-fsync",
+        caught_by: Test(
+            "release",
+            &["--lib"],
+            "tests::simulation::every_seeded_world_keeps_every_promise_and_comes_to_rest",
+        ),
+    },
+    Planted {
+        defect: "ends-what-is-undone",
+        caught_by: Test(
+            "release",
+            &["--lib"],
+            "tests::faults::a_full_disk_under_the_journal_aborts_and_the_old_release_serves",
+        ),
+    },
+    Planted {
+        defect: "leaves-candidates-at-the-edge",
+        caught_by: Test(
+            "release",
+            &["--lib"],
+            "tests::simulation::every_seeded_world_keeps_every_promise_and_comes_to_rest",
+        ),
+    },
+    Planted {
+        defect: "forgets-what-is-held",
+        caught_by: Test("release", &["--lib"], "tests::faults::migrations_move_the_schema_or_abort_or_hold"),
+    },
+    Planted {
+        defect: "leaves-the-switch-on-its-way",
+        caught_by: Test(
+            "release",
+            &["--lib"],
+            "tests::crashes::a_switch_that_is_still_on_its_way_cannot_arrive_after_the_old_release_was_made_final",
+        ),
+    },
+    Planted {
+        defect: "recovers-without-the-edge",
+        caught_by: Test(
+            "release",
+            &["--lib"],
+            "tests::crashes::a_switch_that_the_edge_has_and_the_books_have_not_is_completed",
+        ),
+    },
+    Planted {
+        defect: "restarts-at-once",
+        caught_by: Test(
+            "supervisor",
+            &["--lib"],
+            "restart::tests::delays_double_to_the_longest_and_begin_anew_after_a_long_life",
+        ),
+    },
 ];
 
 #[test]
@@ -78,6 +130,8 @@ fn mutants_are_caught() {
 fn is_caught(planted: &Planted) -> bool {
     let with = |defect: &str| {
         let mut test = command(&planted.caught_by);
+        // The worlds of the short form are many enough, and each defect is looked for twice.
+        test.env_remove("MAINSTAY_TEST_LONG").env("MAINSTAY_SEEDS", "500");
         let said = test.env("PLANTED_DEFECT", defect).output().expect("the test starts");
         let words = String::from_utf8_lossy(&said.stdout).into_owned();
         let ran = words.contains("1 passed") || words.contains("1 failed");

@@ -40,3 +40,52 @@ fn an_app_that_runs_out_of_memory_dies_alone_and_status_says_why() {
         &format!("test $(cat {group}/cgroup.procs | wc -l) -ge 1"),
     );
 }
+
+/// A service that forks more than it may, and says how far it came.
+const FORKS: &str = r#"
+[service.forks]
+command = ["perl", "-e", "$| = 1; for (1..40) { my $pid = fork; last unless defined $pid; $pid or exit sleep 600; } print qq(refused\\n); sleep 600"]
+limits = { memory_high = "64MiB", memory_max = "80MiB", tasks_max = 16, cpu_weight = 50, nofile = 512 }
+[service.debugger]
+command = ["perl", "-e", "$| = 1; print 'ptrace ', syscall(101, 0, 0, 0, 0), qq(\\n); sleep 600"]
+"#;
+
+#[test]
+fn limits_are_the_kernels_and_a_kernel_without_landlock_runs_apps_and_is_found() {
+    let guest = Guest::boot();
+    service::install(&guest);
+    App { tables: FORKS.to_owned(), ..App::default() }.deploy(&guest, "one");
+    let group =
+        "$(ls -d /sys/fs/cgroup/system.slice/mainstay.service/mainstay/*/fake.production/forks.*/app)";
+    let files = ["memory.high", "memory.max", "pids.max", "cpu.weight"].map(|file| format!("{group}/{file}"));
+    let limits = guest.ok(&format!("cat {}", files.join(" ")));
+    assert_eq!(limits, format!("{}\n{}\n16\n50", 64 << 20, 80 << 20));
+    guest.until(
+        "the kernel has refused a fork",
+        Duration::from_secs(30),
+        &format!("grep -v 'max 0' {group}/pids.events && test $(cat {group}/pids.current) -le 16"),
+    );
+    let forks = guest.ok(&format!("head -1 {group}/cgroup.procs"));
+    assert!(guest.ok(&format!("grep 'open files' /proc/{}/limits", forks.trim())).contains("512"));
+    let found = |id: &str| {
+        guest
+            .run(&format!("cd {} && mainstay check --live --json | grep '\"id\":\"{id}\"'", service::APP))
+            .text
+    };
+    assert!(found("limits").contains("\"state\":\"passed\""), "{}", found("limits"));
+    let sandbox = found("sandbox");
+    assert!(
+        sandbox.contains("\"state\":\"found\"") && sandbox.contains("the kernel has no landlock"),
+        "{sandbox}"
+    );
+    let status = guest.ok("mainstay status --machine");
+    assert!(status.contains("not here: the kernel has no landlock"), "{status}");
+    // What this kernel has holds all the same.
+    let edge = guest.ok("grep -h -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/$(pidof -s fakeapp)/status");
+    println!("a process of the app: {edge}");
+    assert!(edge.contains("CapBnd:\t0000000000000000") && edge.contains("NoNewPrivs:\t1"), "{edge}");
+    let said = guest.ok("mainstay --app fake logs debugger");
+    let has_seccomp = edge.contains("Seccomp:\t2");
+    assert_eq!(said.contains("ptrace -1"), has_seccomp, "{said}");
+    assert_eq!(sandbox.contains("no seccomp"), !has_seccomp, "{sandbox}");
+}

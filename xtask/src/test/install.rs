@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 7] = [
+pub(crate) const TESTS: [Need; 9] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -18,6 +18,8 @@ pub(crate) const TESTS: [Need; 7] = [
     (&["setpriv", "--version"], "util-linux"),
     (&["cc", "--version"], "gcc"),
     (&["strace", "--version"], "strace"),
+    (&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"], "postgresql"),
+    (&["openssl", "version"], "openssl"),
 ];
 /// Of the journeys in guests.
 pub(crate) const GUESTS: [Need; 5] = [

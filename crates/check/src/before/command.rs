@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::checks::{Severity, State};
 use model::{
     Explain,
-    manifest::{Manifest, PATH},
+    manifest::{Manifest, MigrateTool, PATH},
 };
 
 use super::{Before, Context};
@@ -63,10 +63,18 @@ fn commands(manifest: &Manifest) -> Vec<(String, &[String], &Env)> {
         .programs()
         .map(|program| (format!("[service.{}]", program.service), program.command, program.env));
     let migrate = manifest.migrate.iter().flat_map(|migrate| {
+        let program = match &migrate.tool {
+            MigrateTool::Alembic { program } | MigrateTool::Prisma { program } => Some(program),
+            MigrateTool::Command | MigrateTool::Sql { .. } => None,
+        };
+        // With a tool there are none.
+        let own = |command| Some(command).filter(|command: &&Vec<String>| !command.is_empty());
         let all = [
-            ("command", Some(&migrate.command)),
-            ("status_command", Some(&migrate.status_command)),
+            ("program", program),
+            ("command", own(&migrate.command)),
+            ("status_command", own(&migrate.status_command)),
             ("down_command", migrate.down_command.as_ref()),
+            ("contract_command", migrate.contract_command.as_ref()),
         ];
         all.into_iter().filter_map(|(key, command)| {
             Some((format!("[migrate] {key}"), command?.as_slice(), &migrate.env))

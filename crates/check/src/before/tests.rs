@@ -23,9 +23,11 @@ fn service() -> Service {
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        overlap: Default::default(),
     }
 }
 
@@ -42,6 +44,7 @@ fn manifest() -> Manifest {
             keep_releases: 5,
             keep_bytes: ByteSize::gib(5),
         },
+        sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),
         cron: Default::default(),
         routes: vec![Route {
@@ -57,6 +60,7 @@ fn manifest() -> Manifest {
         deploy: Deploy::default(),
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }
@@ -112,6 +116,16 @@ fn web(manifest: &mut Manifest) -> &mut Service {
 }
 
 #[test]
+fn a_path_that_the_sandbox_opens_and_that_is_not_there_is_found() {
+    let with = |path: String| found_after(|manifest, _| web(manifest).sandbox.write = vec![path]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    fs::create_dir(dir.path().join("cache")).unwrap();
+    assert_eq!(with(path("cache")), Vec::<String>::new());
+    assert_eq!(with(path("none")), ["sandbox-paths"]);
+}
+
+#[test]
 fn a_well_made_app_has_no_findings() {
     assert_eq!(found_after(|_, _| {}), Vec::<String>::new());
 }
@@ -157,9 +171,11 @@ fn a_program_is_looked_for_as_the_app_will_look_for_it() {
     let migrates = |command: &'static str| {
         move |manifest: &mut Manifest, _: &Path| {
             manifest.migrate = Some(model::manifest::Migrate {
+                tool: Default::default(),
                 command: vec![command.to_owned()],
                 status_command: vec!["true".to_owned()],
                 down_command: None,
+                contract_command: None,
                 timeout: Span::secs(1),
                 code: model::schema::CodeSchema { schema: 1, schema_min: 1 },
                 compatible_with: None,

@@ -25,6 +25,7 @@ fn instance(n: u32) -> Instance {
         restarts: 0,
         last_exit: None,
         memory_bytes: None,
+        refused_calls: Default::default(),
     }
 }
 
@@ -44,6 +45,7 @@ fn status() -> SiteStatus {
             open: None,
         }],
         deploy: None,
+        recess: None,
         paused: None,
         held: None,
         last: None,
@@ -120,6 +122,8 @@ fn machine() -> Machine {
         listeners: vec![listener("http"), listener("https")],
         certificates: vec![certificate(60)],
         lost: Vec::new(),
+        unheld: Vec::new(),
+        missing_controllers: Vec::new(),
         pending: Vec::new(),
         unread: None,
         given: Vec::new(),
@@ -160,6 +164,49 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
     assert_eq!(found_after(|_, machine| machine.unread = Some(mistake())), ["machine-toml"]);
     assert_eq!(found_after(|_, machine| machine.disk_free_bytes = 1), ["disk"]);
     assert_eq!(found_after(|_, machine| machine.inodes_free = 10), ["disk"]);
+}
+
+#[test]
+fn what_the_sandbox_refused_is_told_with_what_would_open_it() {
+    let mut status = status();
+    status.services[0].instances[0].refused_calls =
+        [("ptrace".to_owned(), 3), ("reboot".to_owned(), 1)].into();
+    let findings = live(&Live { manifest: &manifest(), status: &status, machine: &machine() });
+    let found = findings.iter().find(|finding| finding.id == "refused-calls").unwrap();
+    let State::Found { explain } = &found.state else { panic!("{found:?}") };
+    assert_eq!(explain.causes, ["web.7.1: ptrace 3 times, reboot once"]);
+}
+
+#[test]
+fn a_sandbox_that_is_off_or_cannot_be_is_found() {
+    let found = |sandbox: model::Sandbox, unheld: &[&str]| {
+        let (mut manifest, mut machine) = (manifest(), machine());
+        manifest.sandbox = sandbox;
+        machine.unheld = unheld.iter().map(|text| (*text).to_owned()).collect();
+        let findings = live(&Live { manifest: &manifest, status: &status(), machine: &machine });
+        let found = findings.into_iter().filter(|f| matches!(f.state, State::Found { .. }));
+        found.map(|f| f.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(model::Sandbox::default(), &[]), Vec::<String>::new());
+    assert_eq!(found(model::Sandbox::open(), &[]), ["sandbox"]);
+    assert_eq!(found(model::Sandbox { seccomp: false, ..Default::default() }, &[]), ["sandbox"]);
+    assert_eq!(found(model::Sandbox::default(), &["the kernel has no landlock"]), ["sandbox"]);
+}
+
+#[test]
+fn limits_that_this_machine_does_not_hold_are_found_if_somebody_wants_them() {
+    let found = |change: &dyn Fn(&mut model::manifest::Limits), missing: &str| {
+        let (mut manifest, mut machine) = (manifest(), machine());
+        manifest.services.values_mut().for_each(|service| change(&mut service.limits));
+        machine.missing_controllers = vec![missing.to_owned()];
+        let findings = live(&Live { manifest: &manifest, status: &status(), machine: &machine });
+        findings.iter().any(|f| f.id == "limits" && matches!(f.state, State::Found { .. }))
+    };
+    assert!(!found(&|_| {}, "memory"), "nobody asked for one");
+    assert!(found(&|limits| limits.memory_max = Some(model::ByteSize::mib(64)), "memory"));
+    assert!(found(&|limits| limits.tasks_max = Some(64), "pids"));
+    assert!(found(&|limits| limits.cpu_weight = Some(50), "cpu"));
+    assert!(!found(&|limits| limits.cpu_weight = Some(50), "memory"));
 }
 
 #[test]

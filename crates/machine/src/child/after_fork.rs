@@ -9,6 +9,8 @@ use std::{
     os::fd::{AsRawFd, RawFd},
 };
 
+mod walls;
+
 use super::{Become, Exec, Session, Setup, Step};
 
 /// Digits of the largest pid and a NUL.
@@ -25,6 +27,8 @@ pub(super) struct Plan<'a> {
     oom: Option<Vec<u8>>,
     /// Scratch: the held executable's number after it was moved out of the way.
     image: Cell<RawFd>,
+    /// Scratch: the same of the files' rules.
+    ruleset: Cell<RawFd>,
     /// Scratch: the descriptors' numbers after they were moved out of the way.
     moved: RefCell<Vec<RawFd>>,
     high: RawFd,
@@ -57,6 +61,7 @@ impl<'a> Plan<'a> {
             pid_text: RefCell::new(pid_text),
             oom: setup.oom_score_adj.map(|score| score.to_string().into_bytes()),
             image: Cell::new(-1),
+            ruleset: Cell::new(-1),
             moved: RefCell::new(vec![-1; setup.fds.len()]),
             high: highest + 1,
             error,
@@ -91,8 +96,14 @@ impl<'a> Plan<'a> {
         let error = self.descriptors();
         check(error, Step::Session, self.terminal());
         self.limits(error);
+        if self.setup.no_capabilities {
+            drop_bounding_set();
+        }
         if let Some(user) = &self.setup.user {
             check(error, Step::User, become_user(user));
+        }
+        if self.setup.no_capabilities {
+            check(error, Step::User, drop_capabilities());
         }
         self.parent_bond(error);
         if let Some(cwd) = &self.setup.cwd {
@@ -101,6 +112,7 @@ impl<'a> Plan<'a> {
         }
         reset_signals();
         self.write_pid();
+        check(error, Step::Sandbox, walls::put_on(&self.setup.walls, self.ruleset.get(), error));
         die(error, Step::Exec, self.exec())
     }
 
@@ -148,6 +160,11 @@ impl<'a> Plan<'a> {
             // SAFETY: the same.
             self.image.set(unsafe { libc::fcntl(held.0.as_raw_fd(), libc::F_DUPFD_CLOEXEC, self.high) });
             check(error, Step::Descriptors, self.image.get() >= 0);
+        }
+        if let Some(files) = &self.setup.walls.files {
+            // SAFETY: the same.
+            self.ruleset.set(unsafe { libc::fcntl(files.as_raw_fd(), libc::F_DUPFD_CLOEXEC, self.high) });
+            check(error, Step::Descriptors, self.ruleset.get() >= 0);
         }
         // Everything closes at exec; dup2 below makes the exceptions. Kernels before 5.11 refuse the flag, and then all
         // that matters is close-on-exec already, because everything in this workspace opens it so.
@@ -289,6 +306,25 @@ fn become_user(user: &Become) -> bool {
     set == 0 && gid() == 0 && uid() == 0
 }
 
+/// While this is root still. Without the right to do so there is nothing to drop: `no_new_privs` keeps it so.
+fn drop_bounding_set() {
+    for capability in 0..64 {
+        // SAFETY: integer arguments; numbers that the kernel does not know only fail.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+    // SAFETY: integer arguments.
+    unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+}
+
+/// All three sets of this thread: capset(2), version 3, which has two words of each.
+fn drop_capabilities() -> bool {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    let none = [0_u32; 6];
+    // SAFETY: a header and two words of each set, which the kernel only reads.
+    unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) == 0 }
+}
+
 fn reset_signals() {
     for signal in 1..=64 {
         // SAFETY: the default is no handler; numbers that cannot be set only fail.
@@ -315,7 +351,7 @@ fn check(error: RawFd, step: Step, well: bool) {
 fn die(error: RawFd, step: Step, errno: i32) -> ! {
     let [a, b, c, d] = errno.to_ne_bytes();
     let report = [step as u8, a, b, c, d];
-    // SAFETY: five bytes of the stack into a pipe, which takes them whole.
+    // SAFETY: five bytes of the stack into a socket, which takes them whole.
     unsafe { libc::write(error, report.as_ptr().cast(), report.len()) };
     // SAFETY: ends the child without running the parent's exit handlers.
     unsafe { libc::_exit(127) }

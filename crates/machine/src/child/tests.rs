@@ -1,4 +1,7 @@
-use std::{io::Write, os::fd::AsFd};
+use std::{
+    io::{Read, Write},
+    os::fd::AsFd,
+};
 
 use super::*;
 
@@ -70,7 +73,9 @@ fn a_program_that_cannot_run_is_reported_with_its_step_and_cause() {
 fn a_held_executable_runs_after_its_file_was_replaced() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("tool");
-    std::fs::copy("/bin/echo", &path).expect("copied");
+    // By a process of its own: a descriptor of ours that writes it could be in a child that another test forks just now.
+    let copied = std::process::Command::new("cp").arg("/bin/echo").arg(&path).status().expect("cp runs");
+    assert!(copied.success());
     let held = Executable::open(&path).expect("opened");
     std::fs::remove_file(&path).expect("removed");
     std::fs::write(&path, "another").expect("replaced");
@@ -123,4 +128,22 @@ fn a_session_with_a_terminal_finds_it_by_its_own_name() {
     };
     assert_eq!(with(Session::New), "none\n");
     assert_eq!(with(Session::Terminal), "31 97\n");
+}
+
+fn capabilities(text: &str) -> Vec<u64> {
+    text.lines().filter_map(|line| u64::from_str_radix(line.split_once(":\t")?.1, 16).ok()).collect()
+}
+
+#[test]
+fn a_child_without_capabilities_can_have_none_again() {
+    let with = |none| said("grep ^Cap /proc/$$/status", &[], |setup| setup.no_capabilities = none);
+    let (kept, dropped) = (capabilities(&with(false)), capabilities(&with(true)));
+    assert_eq!((kept.len(), dropped.len()), (5, 5));
+    let [.., effective, bounding, ambient] = dropped[..] else { panic!("five sets") };
+    if crate::users::own_uid() == 0 {
+        assert_ne!(kept, dropped, "root has some to lose");
+        assert_eq!((effective, bounding, ambient), (0, 0, 0));
+    } else {
+        assert_eq!((effective, ambient), (0, 0));
+    }
 }

@@ -1,10 +1,13 @@
 //! `mainstay config`: what the files say.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
-use api::client::Failure;
+use api::{
+    client::Failure,
+    status::{Environment, Release},
+};
 use clap::{Args, Subcommand};
-use model::{Explain, manifest::Manifest};
+use model::{Explain, ReleaseNumber, manifest::Manifest};
 
 use crate::{
     config::{machine, manifest},
@@ -27,13 +30,14 @@ pub enum What {
 /// Show the manifest as it stands for an environment
 ///
 /// As it is written, with `[environment.NAME]` merged. `--effective` fills in every default and says of each value where it
-/// comes from: a line, an environment, a default; `--serving` shows what the release that serves was deployed with;
+/// comes from: a line, an environment, a default; `--serving` shows what the release that serves was deployed with, `--release`
+/// any that is on the machine, and which values of its secrets (as digests) it was last started with;
 /// `--machine` shows this machine's own file with every default. Each is a file that can be used as it is: keys and
 /// values are those of mainstay.toml and machine.toml. `--json` gives the meaning instead, in the API's words.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay config show --env staging\n  mainstay config show --effective > all.toml\n  \
-        mainstay config show --serving --json"
+        mainstay config show --serving --json\n  mainstay config show --release 41"
 )]
 pub struct Show {
     /// With every default filled in
@@ -43,6 +47,10 @@ pub struct Show {
     /// What the release that serves was deployed with
     #[arg(long, conflicts_with_all = ["effective", "machine"])]
     pub serving: bool,
+
+    /// What this release was deployed with
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["effective", "machine", "serving"])]
+    pub release: Option<u64>,
 
     /// This machine's machine.toml, with every default
     #[arg(long, conflicts_with = "effective")]
@@ -61,20 +69,48 @@ impl Show {
     fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         if self.machine {
             show_machine(session)?;
-        } else if self.serving {
-            let manifest = block_on(async {
-                let site = session.site().await?;
-                session.client.config(&site).await.map_err(Failure::explain)
-            })?;
-            let site = manifest.site();
-            print(session, &manifest, || {
-                manifest::render(&manifest, &format!("What {site} was deployed with: every key."), None)
-            });
+        } else if self.serving || self.release.is_some() {
+            show_release(session, self.release.map(ReleaseNumber))?;
         } else {
             show_file(session, self.effective)?;
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn show_release(session: &Session, wanted: Option<ReleaseNumber>) -> Result<(), Explain> {
+    let (manifest, releases) = block_on(async {
+        let site = session.site().await?;
+        let manifest = session.client.config(&site, wanted).await.map_err(Failure::explain)?;
+        Ok((manifest, session.client.releases(&site).await.map_err(Failure::explain)?))
+    })?;
+    let site = manifest.site();
+    let of = wanted.map(|release| format!("release {release} of {site}")).unwrap_or_else(|| site.to_string());
+    let is_it = |release: &&Release| match wanted {
+        Some(number) => release.number == number,
+        None => release.state == "serving",
+    };
+    let environment = releases.iter().find(is_it).and_then(|release| release.environment.as_ref());
+    print(session, &manifest, || {
+        let head = format!("What {of} was deployed with: every key.");
+        let secrets = environment.map(secrets).unwrap_or_default();
+        format!("{}{secrets}", manifest::render(&manifest, &head, None))
+    });
+    Ok(())
+}
+
+/// A comment, so that what is printed stays a file that can be used.
+fn secrets(environment: &Environment) -> String {
+    let named = environment.services.values().chain(&environment.migrate);
+    let secrets: BTreeMap<_, _> = named.flat_map(|variables| &variables.secrets).collect();
+    let Some(taken) = environment.taken.as_ref().filter(|_| !secrets.is_empty()) else {
+        return String::new();
+    };
+    let mut text = format!("\n# Its secrets, as they were taken from their source at {taken}:\n");
+    for (name, digest) in secrets {
+        text.push_str(&format!("# {name}: {}\n", digest.as_deref().unwrap_or("not there then")));
+    }
+    text
 }
 
 fn show_file(session: &Session, effective: bool) -> Result<(), Explain> {

@@ -104,7 +104,7 @@ async fn serves_already(session: &Session) -> Result<bool, Explain> {
     let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
     loop {
         match session.client.status(&site).await {
-            Ok(status) => return Ok(status.serving.is_some()),
+            Ok(status) => return Ok(status.serving.is_some() || status.recess.is_some()),
             Err(failure) if failure.is_unknown() => return Ok(false),
             Err(failure) if !failure.is_gone() || tokio::time::Instant::now() > until => {
                 return Err(failure.explain());

@@ -15,10 +15,12 @@ use crate::{
 /// Show the database's schema, or decide about a migration that failed half-way
 ///
 /// A migration that failed after it changed something holds the deploy: the old release serves on, and a person
-/// decides. `retry` runs the migration again, `down` runs the manifest's `down_command`.
+/// decides. `retry` runs the migration again, `down` runs the manifest's `down_command`. `contract` ends what a migration
+/// began that older code survives: it raises the floor, and is refused while a release below it could still serve.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mainstay migrate status\n  mainstay migrate retry\n  mainstay migrate down"
+    after_help = "Examples:\n  mainstay migrate status\n  mainstay migrate retry\n  mainstay migrate down\n  \
+                  mainstay migrate contract"
 )]
 pub struct Migrate {
     #[command(subcommand)]
@@ -33,6 +35,8 @@ pub enum What {
     Retry(watch::Options),
     /// Run `down_command`: of a held migration, or of the release that serves, so that an older one may follow
     Down(watch::Options),
+    /// Run `contract_command` of the release that serves: take away what only older releases needed, once none may return
+    Contract(watch::Options),
 }
 
 impl Migrate {
@@ -48,6 +52,10 @@ impl Migrate {
                 What::Retry(options) => {
                     let asked = session.client.migrate_retry(&site).await;
                     watch::started(session, &site, asked, "Migrating again", &options).await
+                }
+                What::Contract(options) => {
+                    let asked = session.client.migrate_contract(&site).await;
+                    watch::started(session, &site, asked, "Contracting", &options).await
                 }
                 What::Down(options) => {
                     let asked = session.client.migrate_down(&site).await;

@@ -87,7 +87,14 @@ fn site_words(status: &SiteStatus) -> String {
     let mut lines = Vec::new();
     lines.push(match status.serving {
         Some(release) => format!("{} serves release {release}  {}", status.site, status.urls.join(" ")),
-        None => format!("{} serves nothing yet", status.site),
+        None => match &status.recess {
+            Some(since) => format!(
+                "{} serves nobody since {}: what served was stopped for its successor.",
+                status.site,
+                moment(since)
+            ),
+            None => format!("{} serves nothing yet", status.site),
+        },
     });
     if let Some(stable) = status.last_stable.filter(|stable| Some(*stable) != status.serving) {
         lines.push(format!("A rollback returns to release {stable}."));

@@ -6,12 +6,14 @@
 mod check;
 mod cron;
 mod deploy;
+mod hooks;
 mod merge;
 mod migrate;
 mod probes;
 mod release;
 mod render;
 mod route;
+mod sandbox;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -50,11 +52,6 @@ const LATER: &[Later] = &[
         key: "backup",
         instead: "backups come in a later version; until then protect the shared folder yourself",
     },
-    Later { key: "hooks", instead: "hooks come in a later version; a migration stands in [migrate]" },
-    Later {
-        key: "sandbox",
-        instead: "sandboxing beyond user, no_new_privs and limits comes in a later version",
-    },
     Later {
         key: "secrets",
         instead: "secrets reach a service by `env_secrets`; their source stands in machine.toml",
@@ -62,8 +59,8 @@ const LATER: &[Later] = &[
 ];
 
 /// For the question where a key belongs; `web` stands for any service.
-const EVERY_TABLE: &str = "[app]\n[release]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
-    readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[secrets]\n[logs]\n";
+const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
+    readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[hooks]\npre_deploy = {}\n[secrets]\n[logs]\n";
 
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
 /// it is only ever given out when nothing was.
@@ -155,6 +152,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     }
     let app = top.table("app", app);
     let release = top.table("release", |section| Some(release::release(section)));
+    let sandbox = top.table("sandbox", sandbox::sandbox);
     let services = top.named_tables("service", |_: &ServiceName, section| {
         let before = section.problem_count();
         let service = if section.has(cron::KEY) {
@@ -177,12 +175,14 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
         app: app.unwrap_or_else(stand_in),
         env: env.clone(),
         release: release.unwrap_or_else(release::stand_in),
+        sandbox: sandbox.unwrap_or_default(),
         services: BTreeMap::new(),
         cron: BTreeMap::new(),
         routes,
         deploy: top.table("deploy", |section| Some(deploy::deploy(section))).unwrap_or_default(),
         drain: top.table("drain", |section| Some(deploy::drain(section))).unwrap_or_default(),
         migrate: top.table("migrate", |section| Some(migrate::migrate(section))),
+        hooks: top.table("hooks", |section| Some(hooks::hooks(section))).unwrap_or_default(),
         logs: top.table("logs", |section| Some(deploy::logs(section))).unwrap_or_default(),
     };
     let mut places = BTreeMap::new();

@@ -23,25 +23,46 @@ pub struct Unread {
 /// # Errors
 /// It is not there, is no file, may be read by others than its owner, is too long, or has a line that is none.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Secret>, Unread> {
+    parse(&text(path)?, path)
+}
+
+/// What stands in it.
+///
+/// # Errors
+/// As [`read`], but for its lines.
+pub fn text(path: &Path) -> Result<String, Unread> {
     let shown = path.display();
-    let bad = |explain| Unread { denied: false, explain };
     let mode = std::fs::metadata(path).map_err(|error| unread(path, error.kind(), &error))?.mode();
     let text = read_text(path, TEXT_BYTES_MAX).map_err(|error| unread(path, error.kind(), &error))?;
     if mode & 0o077 != 0 {
-        return Err(bad(Explain::new(
-            "secrets-open",
-            format!("{shown} can be read by others than its owner"),
-        )
-        .caused_by(format!("its mode is {:o}", mode & 0o7777))
-        .help(format!("chmod 600 {shown}"))));
+        let message = format!("{shown} can be read by others than its owner");
+        return Err(Unread::broken(
+            Explain::new("secrets-open", message)
+                .caused_by(format!("its mode is {:o}", mode & 0o7777))
+                .help(format!("chmod 600 {shown}")),
+        ));
     }
-    secret_lines::parse(&text).map_err(|line| {
-        let message = format!("line {line} of {shown} is not of the form NAME=value");
-        bad(Explain::new("secrets-unreadable", message).help(
+    Ok(text)
+}
+
+/// The lines of a source, whatever it was kept in.
+///
+/// # Errors
+/// Names the first line that is none.
+pub fn parse(text: &str, path: &Path) -> Result<BTreeMap<String, Secret>, Unread> {
+    secret_lines::parse(text).map_err(|line| {
+        let message = format!("line {line} of {} is not of the form NAME=value", path.display());
+        Unread::broken(Explain::new("secrets-unreadable", message).help(
             "a name is letters, digits and `_` (no `export`); a quote that begins a value must end it; a comment \
              begins its line with `#`",
         ))
     })
+}
+
+impl Unread {
+    pub(crate) fn broken(explain: Explain) -> Self {
+        Self { denied: false, explain }
+    }
 }
 
 fn unread(path: &Path, kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> Unread {

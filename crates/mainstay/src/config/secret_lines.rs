@@ -19,8 +19,7 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Secret>, usize> {
         }
         let (name, value) = line.split_once('=').ok_or(index + 1)?;
         let name = name.trim();
-        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if !is_name(name) {
             return Err(index + 1);
         }
         let value = value.trim();
@@ -31,6 +30,49 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, Secret>, usize> {
         values.insert(name.to_owned(), Secret::new(unquoted(value)));
     }
     Ok(values)
+}
+
+/// Letters, digits and `_`, and no digit first.
+pub fn is_name(name: &str) -> bool {
+    let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    starts && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// The same lines, with this value under `name`, or without the name; comments and all others as they were.
+pub fn replaced(text: &str, name: &str, value: Option<&Secret>) -> String {
+    let is_it = |line: &str| {
+        let line = line.trim();
+        !line.starts_with('#') && line.split_once('=').is_some_and(|(found, _)| found.trim() == name)
+    };
+    let new = value.map(|value| format!("{name}={}\n", quoted(value.reveal())));
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut written = false;
+    for line in text.lines() {
+        if !is_it(line) {
+            out.push_str(line);
+            out.push('\n');
+        } else if let Some(new) = new.as_ref().filter(|_| !std::mem::replace(&mut written, true)) {
+            out.push_str(new);
+        }
+    }
+    if let Some(new) = new.filter(|_| !written) {
+        out.push_str(&new);
+    }
+    out
+}
+
+fn quoted(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 2);
+    out.push('"');
+    for c in value.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '"' | '\\' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 fn unquoted(value: &str) -> String {
@@ -58,7 +100,28 @@ fn unquoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use model::Secret;
+    use proptest::prelude::*;
+
+    use super::{parse, replaced};
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(value in any::<String>().prop_map(|text| text.replace('\0', ""))) {
+            let text = replaced("# top\nA=1\nKEY=old\nB=\"2\"\nKEY=older\n", "KEY", Some(&Secret::new(value.clone())));
+            let values = parse(&text).unwrap();
+            prop_assert_eq!(values["KEY"].reveal(), &value);
+            prop_assert!(text.starts_with("# top\nA=1\nKEY=\"") && text.ends_with("\nB=\"2\"\n"));
+        }
+    }
+
+    #[test]
+    fn a_name_comes_last_or_goes() {
+        let text = replaced("A=1", "B", Some(&Secret::new("x y".to_owned())));
+        assert_eq!(text, "A=1\nB=\"x y\"\n");
+        assert_eq!(replaced(&text, "A", None), "B=\"x y\"\n");
+        assert_eq!(replaced("#B=1\n", "B", None), "#B=1\n");
+    }
 
     #[test]
     fn a_quote_that_is_not_closed_is_a_mistake() {

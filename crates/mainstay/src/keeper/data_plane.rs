@@ -12,10 +12,12 @@ use edge::{
     settings::{AccessLog, Token},
 };
 use model::{
-    ByteSize, Explain, Span,
+    ByteSize, Explain, Sandbox, Span,
     manifest::{Limits, Logs, Restart},
 };
-use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, logs, slot::SlotSettings};
+use supervisor::{
+    Enclosure, Kind, LogTo, Order, Process, Program, Slot, StopPlan, User, logs, slot::SlotSettings,
+};
 
 use super::{
     counted::Counted,
@@ -30,6 +32,10 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 const LOG_BYTES_MAX: ByteSize = ByteSize::mib(20);
 /// Lines of its log that are told of an edge that does not come up.
 const LAST_WORDS_MAX: usize = 8;
+
+/// What the edge reads of the system: its libraries, and what the kernel says of processors and of itself.
+const SYSTEM: [&str; 7] =
+    ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu"];
 
 /// Where the edge's things are.
 pub(crate) struct Places {
@@ -122,6 +128,22 @@ impl Places {
         other_listeners.into_iter().chain(other_settings.then(told)).collect()
     }
 
+    /// A root of its own: of the system what a program needs to run at all, its certificates, the folders of apps'
+    /// sockets; to write what it remembers and logs, and the folder in which it listens to the keeper.
+    fn enclosure(&self, ground: &Ground, settings: &Settings) -> Enclosure {
+        let certificates = settings.tls.certificates.iter().flat_map(|own| [&own.cert, &own.key]);
+        let mut read: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+        read.push(ground.folders.run.join("i"));
+        read.extend(certificates.flat_map(|file| folders_of(file)));
+        let logs = [&self.log, &self.access_log].into_iter().filter_map(|path| path.parent());
+        let write = [&self.run, &self.state].map(PathBuf::as_path).into_iter().chain(logs);
+        Enclosure {
+            sandbox: Sandbox::default(),
+            read: Some(read),
+            write: write.map(Path::to_owned).collect(),
+        }
+    }
+
     fn settings_file(&self) -> PathBuf {
         self.run.join("settings.json")
     }
@@ -140,6 +162,15 @@ impl Places {
         }
         Ok(())
     }
+}
+
+/// The folder of a certificate's file, since a renewed one is another file in it, and that of the file which it links to.
+/// Of a folder that is not there yet the nearest one above, in which it will be made.
+fn folders_of(file: &Path) -> Vec<PathBuf> {
+    let linked = file.canonicalize().ok();
+    let both = [Some(file), linked.as_deref()].into_iter().flatten();
+    let there = |file: &Path| file.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned);
+    both.filter_map(there).collect()
 }
 
 /// Takes care of the edge from now on: an adopted one as it is, else a new one.
@@ -173,11 +204,13 @@ pub(crate) async fn start(
         user,
         env: machine::planted::handed_on().into_iter().chain([allocator()]).collect(),
         secrets: std::collections::BTreeMap::new(),
+        told: Default::default(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,
         notify: true,
         fds: listeners.fds.clone(),
         limits: Limits { nofile: 1 << 20, ..Limits::default() },
+        sandbox: Some(places.enclosure(ground, settings)),
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };

@@ -27,7 +27,7 @@ pub(crate) fn site_table(site: &Site, part: &world::SiteTable) -> table::SiteTab
                     .map(|(pool, weight)| table::Canary { pool: pool_id(site, pool), weight: *weight }),
             })
             .collect(),
-        maintenance: None,
+        maintenance: part.maintenance.clone(),
     }
 }
 

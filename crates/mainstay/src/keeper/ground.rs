@@ -13,6 +13,8 @@ pub(crate) struct Ground {
     pub supervisor: Supervisor,
     /// Of the digests of secrets; made once per data folder, never leaves it.
     pub salt: Vec<u8>,
+    /// Held for one change of a source of secrets, never across an await.
+    pub secrets_change: std::sync::Mutex<()>,
     /// This host's name, for records.
     pub host: String,
     /// Started by `mainstay-keeper.service`, with everything else in the cgroup of `mainstay.service`.

@@ -5,8 +5,10 @@ mod seen;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use api::status::SiteStatus;
 use model::{Explain, InstanceName, Site};
 use release::world::{InstanceState, Observed};
 use supervisor::{
@@ -108,6 +110,22 @@ impl Instances {
         let mut all: Vec<_> = held.iter().map(|(name, held)| observed(name, held)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Asks each instance that is shown what its sandbox refused.
+    /// Bound: one that does not answer at once tells nothing.
+    pub(crate) async fn tell_refused(&self, status: &mut SiteStatus) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let site = status.site.clone();
+        let instances = status.services.iter_mut().flat_map(|service| &mut service.instances);
+        let asked = instances.filter_map(|instance| {
+            let process = self.slot(&site, &instance.name)?.process()?;
+            Some(async move {
+                let told = tokio::time::timeout(PATIENCE, process.refused_calls()).await;
+                instance.refused_calls = told.unwrap_or_default();
+            })
+        });
+        futures_util::future::join_all(asked).await;
     }
 
     pub(crate) fn changes(&self, site: &Site) -> watch::Receiver<u64> {

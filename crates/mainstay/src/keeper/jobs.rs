@@ -10,7 +10,7 @@ use std::{
 };
 
 use model::{Explain, ProcessId, Site};
-use release::world::{JobEnd, JobKind, JobOrder};
+use release::world::{JobEnd, JobOrder};
 use supervisor::{
     Cause, Exit, Found, Process, Spec, Supervisor,
     logs::{Line, Stream},
@@ -104,7 +104,7 @@ impl Jobs {
             let what = format!("cannot start {} of {}", asked.name, order.site);
             let explain = Explain::new("job-not-started", what).because(&error);
             // What unpacks is our own program, which runs already.
-            if order.kind == JobKind::Unpack { explain } else { obstacle::of_job(ground, order, explain) }
+            if order.is_own { explain } else { obstacle::of_job(ground, order, explain) }
         })?;
         self.follow(order.process, &process, order.timeout);
         Ok(())

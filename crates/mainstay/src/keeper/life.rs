@@ -20,6 +20,23 @@ const SETTLE_AT_LEAST: Duration = Duration::from_secs(10);
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// The signals that a keeper hears.
+pub(crate) struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    /// To be called before anybody is told that the keeper is ready: who was asked to end meanwhile passes that on at
+    /// once, and a keeper that cannot hear it yet would die of it.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub(crate) fn hear() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Tells whoever waits: the store above, the ready file, and a person.
 pub(crate) fn announce(args: &KeeperArgs, keeper: &Keeper, store: Option<&Store>) {
     let listeners = &keeper.standing.listeners;
@@ -61,12 +78,8 @@ pub(crate) async fn until_the_end(
     store: Option<Arc<Store>>,
     mut handing: Handing,
     api: JoinHandle<()>,
+    Signals { mut term, mut int }: Signals,
 ) -> ExitCode {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("The keeper cannot hear signals; it ends, and the site lives.");
-        return ExitCode::FAILURE;
-    };
     let mut down = keeper.ending.wanted();
     let folders = &keeper.world.ground.folders;
     // Nobody would start the next one that goes by the mended file.

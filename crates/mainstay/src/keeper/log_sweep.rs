@@ -24,7 +24,7 @@ pub(crate) async fn run(keeper: Arc<Keeper>) {
 
 /// What is kept is what the manifest that serves says.
 async fn sweep(keeper: &Arc<Keeper>, handle: &SiteHandle) {
-    let keep = handle.config().await.map_or_else(|_| Logs::default(), |manifest| manifest.logs);
+    let keep = handle.config(None).await.map_or_else(|_| Logs::default(), |manifest| manifest.logs);
     let site: Site = handle.site().clone();
     let folder = logs::folder(&keeper.world.ground.folders.data, &site);
     let (of, at) = (Arc::clone(keeper), site.clone());

@@ -13,7 +13,7 @@ use api::jobs::{Exec, Run, Terminal};
 use machine::terminal::Size;
 use model::{Address, Explain, ProcessId, Site};
 use release::Runnable;
-use supervisor::{Console, Inherited, Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs};
+use supervisor::{Console, Enclosure, Inherited, Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs};
 
 use super::{ground::Ground, jobs, secrets, world::Outside};
 
@@ -194,11 +194,16 @@ async fn in_release(
         user: ground.user(site)?,
         env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
         secrets: secrets::resolve(ground, site, program.env_secrets).await?,
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds: Vec::new(),
         limits: program.limits,
+        sandbox: Some(Enclosure::of_app(
+            runnable.manifest.sandbox_of(&runnable.service),
+            vec![runnable.shared_dir.clone()],
+        )),
         stop: StopPlan { signal: 15, grace: Duration::ZERO },
         log: LogTo { path: std::path::PathBuf::new(), limits: runnable.manifest.logs.clone() },
     })

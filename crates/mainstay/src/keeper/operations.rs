@@ -6,13 +6,17 @@ use admin::{
     Operations, Operator, Refusal, Reply, Why,
     operations::{Conversation, Lines},
 };
-use api::{apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, status};
+use api::{
+    apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use model::{DeployId, Explain, Site, manifest::Manifest};
+use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
-use super::{ending::Ending, log_lines, log_names::Names, oneoff, standing::Standing, world::Outside};
+use super::{
+    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing, world::Outside,
+};
 use crate::config;
 
 pub(crate) struct Keeper {
@@ -80,7 +84,7 @@ impl Keeper {
         let status = handle.status().await.map_err(refusal)?;
         let releases = handle.releases().await.map_err(refusal)?;
         // Where nothing serves there is no manifest that could name a service.
-        let services = handle.config().await.map(|manifest| manifest.services).unwrap_or_default();
+        let services = handle.config(None).await.map(|manifest| manifest.services).unwrap_or_default();
         let folder = supervisor::logs::folder(&self.world.ground.folders.data, site);
         let written = tokio::task::spawn_blocking(move || supervisor::logs::writers(&folder)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
@@ -89,6 +93,18 @@ impl Keeper {
         };
         let services = services.into_keys().map(|service| service.to_string());
         Ok(Names::of(&status, &releases, services, written.map_err(unread)?))
+    }
+
+    /// What serves, and with which values; `None`: nothing, or nothing that is known.
+    async fn serving(&self, site: &Site) -> Option<store::Serving> {
+        let handle = self.sites.get(site).ok()?;
+        let manifest = handle.config(None).await.ok()?;
+        let releases = handle.releases().await.ok()?;
+        let environment = releases.into_iter().find(|release| release.state == "serving")?.environment?;
+        let taken = environment.services.into_values().chain(environment.migrate);
+        let digests = taken.flat_map(|variables| variables.secrets);
+        let digests = digests.filter_map(|(name, digest)| Some((name, digest?))).collect();
+        Some(store::Serving { manifest, digests })
     }
 
     async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {
@@ -189,7 +205,9 @@ impl Operations for Keeper {
     }
 
     async fn status(&self, site: Site) -> Reply<status::SiteStatus> {
-        self.site(&site)?.status().await.map_err(refusal)
+        let mut status = self.site(&site)?.status().await.map_err(refusal)?;
+        self.world.instances.tell_refused(&mut status).await;
+        Ok(status)
     }
 
     async fn releases(&self, site: Site) -> Reply<Vec<status::Release>> {
@@ -200,8 +218,8 @@ impl Operations for Keeper {
         self.site(&site)?.records(limit).await.map_err(refusal)
     }
 
-    async fn config(&self, site: Site) -> Reply<Manifest> {
-        self.site(&site)?.config().await.map_err(refusal)
+    async fn config(&self, site: Site, release: Option<ReleaseNumber>) -> Reply<Manifest> {
+        self.site(&site)?.config(release).await.map_err(refusal)
     }
 
     async fn logs(&self, site: Site, query: logs::Query) -> Reply<Lines<logs::Line>> {
@@ -214,8 +232,9 @@ impl Operations for Keeper {
 
     async fn checks(&self, site: Site) -> Reply<Vec<checks::Finding>> {
         let handle = self.site(&site)?;
-        let status = handle.status().await.map_err(refusal)?;
-        let manifest = handle.config().await.map_err(refusal)?;
+        let mut status = handle.status().await.map_err(refusal)?;
+        self.world.instances.tell_refused(&mut status).await;
+        let manifest = handle.config(None).await.map_err(refusal)?;
         let machine = self.standing.machine(&self.world).await;
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
     }
@@ -256,8 +275,36 @@ impl Operations for Keeper {
         self.site(&site)?.migrate(MigrateVerb::Retry, self.caller(by)).await.map_err(refusal)
     }
 
+    async fn migrate_contract(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Contract, self.caller(by)).await.map_err(refusal)
+    }
+
     async fn migrate_down(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
         self.site(&site)?.migrate(MigrateVerb::Down, self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn secrets(&self, site: Site) -> Reply<wire_secrets::Secrets> {
+        let serving = self.serving(&site).await;
+        store::list(&self.world.ground, &site, serving.as_ref()).await.map_err(failed)
+    }
+
+    async fn change_secret(
+        &self,
+        by: Operator,
+        site: Site,
+        name: String,
+        change: wire_secrets::Change,
+    ) -> Reply<wire_secrets::Changed> {
+        self.ending.refuse_new_work()?;
+        let (ground, named, of) = (Arc::clone(&self.world.ground), name.clone(), site.clone());
+        // Files, and scrambling them: not on the threads that serve everybody else.
+        let changed =
+            tokio::task::spawn_blocking(move || store::change(&ground, &of, &named, change, &by.name)).await;
+        let changed = changed.map_err(|error| {
+            failed(Explain::new("secret-unchanged", "the change ended early").because(&error))
+        })?;
+        let replaced = changed.map_err(|explain| Refusal::new(Why::Refused, explain))?;
+        Ok(store::changed(self.serving(&site).await.as_ref(), &name, replaced))
     }
 
     async fn destroy(&self, by: Operator, site: Site, request: apps::Destroy) -> Reply<()> {

@@ -8,7 +8,7 @@ use model::{
 };
 use release::world::{JobKind, JobOrder, StartOrder};
 use supervisor::{
-    Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
+    Enclosure, Inherited, Kind, LogTo, Order, Program, Spec, StopPlan, logs,
     order::signal_number,
     slot::{Asking, Orders, SlotSettings},
 };
@@ -79,11 +79,16 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         user,
         env: service.env.clone(),
         secrets,
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: service.listen,
         notify: service.listen.is_none(),
         fds: Vec::new(),
         limits: service.limits,
+        sandbox: Some(Enclosure::of_app(
+            order.manifest.sandbox_of(&name.service),
+            vec![order.shared_dir.clone()],
+        )),
         stop: StopPlan { signal: signal_number(service.stop_signal), grace: service.stop_timeout.0 },
         log: LogTo {
             path: logs::path(&ground.folders.data, &order.site, name),
@@ -127,11 +132,9 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
             fd: Arc::new(OwnedFd::from(file)),
         });
     }
-    let program = match order.kind {
-        JobKind::Unpack => Program::Own(order.argv.clone()),
-        JobKind::Migrate | JobKind::MigrateDown | JobKind::SchemaStatus | JobKind::Scheduled => {
-            Program::Command(order.argv.clone())
-        }
+    let program = match order.is_own {
+        true => Program::Own(order.argv.clone()),
+        false => Program::Command(order.argv.clone()),
     };
     let scheduled = order.scheduled.as_ref();
     let stop = scheduled
@@ -148,11 +151,13 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         user: ground.user(&order.site)?,
         env: order.env.clone(),
         secrets,
+        told: order.told.clone(),
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds,
         limits: scheduled.map(|own| own.limits).unwrap_or_default(),
+        sandbox: Some(Enclosure::of_app(order.sandbox.clone(), order.writable.clone())),
         stop,
         log: LogTo {
             path: logs::job_path(&ground.folders.data, &order.site, name),
@@ -191,7 +196,11 @@ pub(crate) fn job_name(order: &JobOrder) -> &str {
         JobKind::Unpack => "unpack",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
+        JobKind::MigrateContract => "migrate-contract",
         JobKind::SchemaStatus => "schema-status",
+        JobKind::PreDeploy => "pre-deploy",
+        JobKind::PostDeploy => "post-deploy",
+        JobKind::OnRollback => "on-rollback",
         JobKind::Scheduled => order.scheduled.as_ref().map_or("scheduled", |own| own.service.as_str()),
     }
 }

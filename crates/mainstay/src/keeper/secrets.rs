@@ -3,6 +3,7 @@
 //! Every source has the grammar of [`secret_lines`].
 
 mod command;
+pub(super) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use model::{Explain, Secret, Site};
 use sha2::{Digest as _, Sha256};
 
 use super::ground::Ground;
-use crate::config::{machine::SecretSource, secret_file};
+use crate::config::{machine::SecretSource, secret_age, secret_file};
 
 const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
 
@@ -29,11 +30,8 @@ pub(crate) async fn resolve<'a>(
         return Ok(Values::new());
     }
     let source = ground.machine.secrets_of(site, &ground.folders);
-    let mut all = match &source {
-        SecretSource::File(path) => secret_file::read(path).map_err(|unread| unread.explain)?,
-        SecretSource::Command(argv) => command::values(ground, site, argv).await?,
-        SecretSource::Env => from_env(),
-    };
+    let mut all = all(ground, site, &source).await?;
+
     let missing: Vec<&str> =
         wanted.iter().filter(|name| !all.contains_key(**name)).map(|name| name.as_str()).collect();
     if !missing.is_empty() {
@@ -46,6 +44,9 @@ pub(crate) async fn resolve<'a>(
             SecretSource::File(path) => {
                 format!("add a line `{}=…` to {}", missing.join("=…`, `"), path.display())
             }
+            SecretSource::Age { .. } => {
+                format!("`mainstay secrets set {}` puts it there", missing.join("`, `mainstay secrets set "))
+            }
             SecretSource::Command(_) => "let the command print them as NAME=value lines".into(),
             SecretSource::Env => {
                 format!("start Mainstay with {ENV_PREFIX}{} set", missing.join(&format!(", {ENV_PREFIX}")))
@@ -54,6 +55,18 @@ pub(crate) async fn resolve<'a>(
     }
     all.retain(|name, _| wanted.contains(name));
     Ok(all)
+}
+
+/// Everything that the source holds.
+async fn all(ground: &Ground, site: &Site, source: &SecretSource) -> Result<Values, Explain> {
+    Ok(match source {
+        SecretSource::File(path) => secret_file::read(path).map_err(|unread| unread.explain)?,
+        SecretSource::Age { file, identity } => {
+            secret_age::read(file, identity).map_err(|unread| unread.explain)?
+        }
+        SecretSource::Command(argv) => command::values(ground, site, argv).await?,
+        SecretSource::Env => from_env(),
+    })
 }
 
 /// A salted digest of each value: equal digests on this machine mean equal values, and nothing else can be read off.
@@ -68,9 +81,10 @@ pub(crate) fn digests(salt: &[u8], values: &Values) -> BTreeMap<String, String> 
     values.iter().map(|(name, value)| (name.clone(), digest(name, value))).collect()
 }
 
-fn described(source: &SecretSource) -> String {
+pub(super) fn described(source: &SecretSource) -> String {
     match source {
         SecretSource::File(path) => path.display().to_string(),
+        SecretSource::Age { file, .. } => format!("{} (age)", file.display()),
         SecretSource::Command(argv) => format!("what `{}` prints", argv.first().map_or("", String::as_str)),
         SecretSource::Env => format!("the keeper's own variables {ENV_PREFIX}*"),
     }

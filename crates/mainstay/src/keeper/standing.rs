@@ -34,6 +34,7 @@ impl Standing {
         let ground = &world.ground;
         let room = machine::fs::disk_space(&ground.folders.data).ok();
         let mut lost = ground.supervisor.lost_abilities();
+        let controllers = ground.supervisor.missing_controllers();
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
         }
@@ -56,6 +57,8 @@ impl Standing {
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
             lost,
+            unheld: supervisor::sandbox::lost(),
+            missing_controllers: controllers.into_iter().map(str::to_owned).collect(),
             pending: self.pending.clone(),
             unread: self.unread.clone(),
             given: self.given.clone(),

@@ -123,10 +123,13 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
     let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
+    let signals = life::Signals::hear();
+    let signals = signals
+        .map_err(|error| Explain::new("signals-unheard", "the keeper cannot hear signals").because(&error))?;
     life::announce(&args, &keeper, store.as_deref());
     not_starting::clear(&keeper.world.ground.folders);
     said.keep(&keeper.world.ground.folders);
-    let code = life::until_the_end(&keeper, &edge, store, handing, api).await;
+    let code = life::until_the_end(&keeper, &edge, store, handing, api, signals).await;
     renewing.abort();
     sweeping.abort();
     Ok(code)
@@ -152,7 +155,16 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
     }
     let salt = place::salt(&folders.data)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Ground { folders, machine, users, supervisor, salt, host, under_units: workload.is_some() })
+    Ok(Ground {
+        folders,
+        machine,
+        users,
+        supervisor,
+        salt,
+        secrets_change: Default::default(),
+        host,
+        under_units: workload.is_some(),
+    })
 }
 
 fn open_listeners(

@@ -28,16 +28,18 @@ impl<W: World> Actor<W> {
                         .help("it ends by itself within `migrate.timeout`"),
                 );
             }
-            Phase::Plan | Phase::Lock | Phase::Preflight | Phase::Stage | Phase::Migrate => Outcome::Aborted,
-            Phase::Start | Phase::Gate => Outcome::Aborted,
-            Phase::Switch | Phase::Bake if held.task.from.is_none() => {
+            Phase::Plan | Phase::Lock | Phase::Preflight | Phase::Stage => Outcome::Aborted,
+            Phase::Recess | Phase::Migrate | Phase::Start | Phase::Gate => Outcome::Aborted,
+            Phase::Switch | Phase::Relieve | Phase::Bake if held.task.from.is_none() => {
                 return conflict(
                     Explain::new("nothing-to-return-to", "the first release serves; there is none before it")
                         .help("`mainstay destroy` takes the site off this machine"),
                 );
             }
-            Phase::Switch | Phase::Bake if has_bake(&held.task.course) => Outcome::RolledBack,
-            Phase::Switch | Phase::Bake => {
+            Phase::Switch | Phase::Relieve | Phase::Bake if has_bake(&held.task.course) => {
+                Outcome::RolledBack
+            }
+            Phase::Switch | Phase::Relieve | Phase::Bake => {
                 return conflict(
                     Explain::new("too-late", format!("the {} is at its last step", held.task.verb))
                         .help("it ends within seconds; `mainstay status` shows what serves then"),

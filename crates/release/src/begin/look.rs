@@ -76,7 +76,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
     Ok(Looked { plan, manifest, course, secrets })
 }
 
-pub(super) fn whole_release<W: World>(
+pub(crate) fn whole_release<W: World>(
     at: &Scene<W>,
     release: ReleaseNumber,
 ) -> Result<ReleaseRecord, Refused> {

@@ -12,15 +12,21 @@ use model::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{all_of, look, look::whole_release, no_service};
+use super::{all_of, look, no_service, whole_release};
 use crate::{
     journal::Course,
     migrate, plan,
+    relieve::is_never_two,
     request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted},
     site::{Actor, Queued},
     state::LeavingStage,
     world::{InstanceState, World},
 };
+
+/// What a contract step took away cannot be brought back.
+fn down_from_contract(held: &crate::state::Held, verb: MigrateVerb) -> bool {
+    held.contract && verb == MigrateVerb::Down
+}
 
 type Reply = oneshot::Sender<Result<Started, Refused>>;
 
@@ -143,6 +149,13 @@ impl<W: World> Actor<W> {
                 .help(format!("like `mainstay scale {}=2`; `mainstay down` stops all of it", scale.service));
             return Err(Refused::new(RefusedKind::Plan, explain));
         }
+        if scale.instances > 1 && is_never_two(&manifest, &scale.service) {
+            let message = format!("{} has `overlap = \"never\"`: one of it runs", scale.service);
+            let explain = Explain::new("bad-scale", message)
+                .caused_by(format!("{} were asked for", scale.instances))
+                .help("if it bears several, deploy it without `overlap`");
+            return Err(Refused::new(RefusedKind::Plan, explain));
+        }
         let state = self.at.books.read();
         let live =
             state.live.iter().filter(|g| g.service == scale.service).map(|g| g.members.len()).sum::<usize>();
@@ -166,9 +179,15 @@ impl<W: World> Actor<W> {
     pub(crate) fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
-        let held = state.held.as_ref().filter(|held| held.migration).map(|held| held.release);
+        let held = state.held.as_ref().filter(|held| held.migration);
+        if let Some(held) =
+            held.filter(|held| verb == MigrateVerb::Contract || down_from_contract(held, verb))
+        {
+            return Err(Refused::new(RefusedKind::Conflict, held.explain.clone()));
+        }
+        let held = held.map(|held| held.release);
         // The way down from what serves needs no failed way up: it is what makes a rollback possible.
-        let of_serving = state.serving.filter(|_| verb == MigrateVerb::Down);
+        let of_serving = state.serving.filter(|_| verb != MigrateVerb::Retry);
         let Some(release) = held.or(of_serving) else {
             let explain = Explain::new("nothing-held", format!("no migration of {} is held", self.at.site))
                 .help("`mainstay migrate status` shows the schema and what is held");
@@ -176,7 +195,10 @@ impl<W: World> Actor<W> {
         };
         let manifest = self.at.manifest(release).map_err(Refused::failed)?;
         if held.is_none() {
-            let way = migrate::way_down(&manifest, release, state.schema);
+            let way = match verb {
+                MigrateVerb::Contract => migrate::may_contract(&self.at, release),
+                MigrateVerb::Retry | MigrateVerb::Down => migrate::way_down(&manifest, release, state.schema),
+            };
             way.map_err(|explain| Refused::new(RefusedKind::Conflict, explain))?;
         }
         let task = self.task("migrate", Course::Migrate { verb }, release, false)?;

@@ -113,11 +113,15 @@ pub(super) async fn stop_all<W: World>(at: &Scene<W>) {
 
 fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
     let Job { service, cron, release, process } = job;
+    let manifest = at.manifest(release);
+    // A release whose manifest cannot be read runs no job: this is never asked then.
+    let sandbox = manifest.as_ref().map(|manifest| manifest.sandbox.with(&cron.sandbox)).unwrap_or_default();
     JobOrder {
         site: at.site.clone(),
         kind: JobKind::Scheduled,
         process,
         argv: cron.command,
+        is_own: false,
         cwd: at.layout.files(release),
         env: cron.env,
         env_secrets: cron.env_secrets,
@@ -126,13 +130,15 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         shared_dir: at.layout.shared(),
         stdin: None,
         writable: vec![at.layout.shared()],
+        sandbox,
         timeout: cron.timeout.0,
+        told: Default::default(),
         scheduled: Some(Scheduled {
             service,
             limits: cron.limits,
             stop_signal: cron.stop_signal,
             stop_timeout: cron.stop_timeout.0,
-            logs: at.manifest(release).map(|manifest| manifest.logs.clone()).unwrap_or_default(),
+            logs: manifest.map(|manifest| manifest.logs.clone()).unwrap_or_default(),
         }),
     }
 }

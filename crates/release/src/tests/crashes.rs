@@ -17,9 +17,11 @@ fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.deploy.bake_time = Span::secs(5);
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![format!("to:{schema}")],
         status_command: vec!["status".into()],
         down_command: None,
+        contract_command: None,
         timeout: Span::secs(600),
         code: CodeSchema { schema, schema_min: 1 },
         compatible_with: Some(1),

@@ -10,7 +10,10 @@ use model::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::rig::{Ended, Rig, caller, manifest, site};
+use super::{
+    failpoint::{self, Fault},
+    rig::{Ended, Rig, caller, manifest, site},
+};
 use crate::{MigrateVerb, RefusedKind, world::Disk};
 
 async fn after_a_good_one(behaviour: &str, smoke: bool) -> (Rig, Ended) {
@@ -246,9 +249,96 @@ async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
     assert_eq!(rig.serving(&shop).await, Some(1));
     assert_eq!(rig.machine.promises(), Vec::<String>::new());
     std::fs::remove_dir_all(root.join("state.json.new")).unwrap();
+    // What could not be written is, as soon as it can: the end, for its own reason, and that nothing of it is there.
+    rig.settled(&shop).await;
+    let record = rig.handle(&shop).records(1).await.unwrap().remove(0);
+    assert_eq!(
+        (record.outcome, record.error.unwrap().code.as_str()),
+        (Some(Outcome::Aborted), "state-unwritable")
+    );
+    rig.check(&shop).await;
     assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
     rig.settled(&shop).await;
     rig.check(&shop).await;
+}
+
+/// Until a moment from now every write is refused, from the `nth` on.
+fn full_disk(rig: &Rig, nth: u64, time: Duration) {
+    let fault = Fault::Refused(std::io::ErrorKind::StorageFull, Instant::now() + time);
+    failpoint::plan(nth, fault, rig.dead());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_begin_on_a_full_disk_leaves_no_record_without_an_end() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    // The books say which is the last one, then the journal has its first record; the second one is refused.
+    full_disk(&rig, 3, Duration::from_secs(1));
+    let refused = rig.begin(&manifest(&shop, "good"), "two").await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Failed, "journal-unwritable"));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
+    let records = rig.handle(&shop).records(10).await.unwrap();
+    assert!(records.iter().all(|record| record.outcome.is_some()), "{records:?}");
+    assert_eq!(records.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_release_that_serves_is_not_taken_away_by_a_full_disk() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let started = rig.begin(&manifest(&shop, "good"), "one").await.unwrap();
+    while rig.serving(&shop).await != Some(1) {
+        let phase = rig.handle(&shop).status().await.unwrap().deploy.map(|deploy| deploy.phase);
+        if phase == Some(Phase::Gate) {
+            // Beyond what is noted before the switch, and the records of it.
+            full_disk(&rig, 6, Duration::from_secs(10));
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(1)), "{:?}", ended.error);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_down_already_is_not_held_against_a_migration() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with_smoke(migrating(&shop, 1, "to:1", Some(1))), "one").await;
+    for instance in rig.machine.lock().instances.values_mut() {
+        // Its end after end: the next start is a while away.
+        (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
+    }
+    let ended = rig.deploy(&with_smoke(migrating(&shop, 2, "to:2", Some(1))), "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_release_waits_for_a_full_disk_and_is_not_stopped_again_and_again() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&manifest(&shop, "good"), "one").await;
+    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
+    rig.machine.lock().streams.insert(pool, Instant::now() + Duration::from_secs(60));
+    rig.deploy(&manifest(&shop, "good"), "two").await;
+    sleep(Duration::from_secs(1)).await;
+    full_disk(&rig, 1, Duration::from_secs(120));
+    let before = rig.machine.lock().epoch;
+    sleep(Duration::from_secs(110)).await;
+    // Its streams are over for a minute. A rollback could still take it: nobody has written that it goes.
+    let of_web = |rig: &Rig| rig.machine.lock().stopped.iter().any(|name| name.to_string() == "web.1.1");
+    assert!(!of_web(&rig));
+    assert_eq!(rig.machine.lock().epoch, before, "nothing changed for the edge");
+    rig.settled(&shop).await;
+    assert!(of_web(&rig));
+    rig.check(&shop).await;
+}
+
+fn with_smoke(mut manifest: model::manifest::Manifest) -> model::manifest::Manifest {
+    let get = "/".to_owned();
+    manifest.deploy.smoke =
+        vec![Smoke { get, host: None, status: 200, contains: None, first_event_within: None }];
+    manifest
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,9 +397,11 @@ fn migrating(
 ) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.migrate = Some(Migrate {
+        tool: Default::default(),
         command: vec![command.into()],
         status_command: vec!["status".into()],
         down_command: Some(vec!["to:1".into()]),
+        contract_command: None,
         timeout: Span::secs(600),
         code: CodeSchema { schema, schema_min: 1 },
         compatible_with,
@@ -392,6 +484,95 @@ async fn a_database_that_was_moved_by_hand_is_broken_for_older_code() {
     assert_eq!(data, Some(DataSchema { version: 3, floor: 3 }));
     let ended = rig.rollback(&shop, Some(1)).await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "schema-contract"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_serving_release_is_asked_by_its_own_routes_after_a_migration() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let mut old = migrating(&shop, 1, "to:1", Some(1));
+    old.deploy.smoke =
+        vec![Smoke { get: "/".into(), host: None, status: 200, contains: None, first_event_within: None }];
+    rig.deploy(&old, "one").await;
+    // The next release calls its service otherwise.
+    let mut new = migrating(&shop, 2, "to:2", Some(1));
+    let web = new.services.remove(&"web".parse().unwrap()).unwrap();
+    new.services.insert("front".parse().unwrap(), web);
+    new.routes[0].service = "front".parse().unwrap();
+    let ended = rig.deploy(&new, "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
+}
+
+/// Releases one and two of the schemas 1 and 2; what older code needs is taken away by `command`.
+async fn before_a_contract(command: &str) -> (Rig, model::Site, model::manifest::Manifest) {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    let mut two = migrating(&shop, 2, "to:2", Some(1));
+    two.migrate.as_mut().unwrap().contract_command = Some(vec![command.into()]);
+    assert_eq!(rig.deploy(&two, "two").await.outcome, Outcome::Served);
+    (rig, shop, two)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_waits_until_nothing_older_may_serve_and_then_raises_the_floor() {
+    let (rig, shop, two) = before_a_contract("to:2").await;
+    let handle = rig.handle(&shop);
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "schema-contract");
+    assert!(refused.explain.message.starts_with("release 1 could still serve"), "{refused:?}");
+    rig.settled(&shop).await;
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert!(refused.explain.help.unwrap().contains("deploy once more for schema 2"));
+    assert_eq!(rig.machine.lock().migrations_run, 1, "only the deploy's");
+
+    assert_eq!(rig.deploy(&two, "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    let started = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Unchanged);
+    assert_eq!(rig.machine.lock().migrations_run, 2);
+    let data = handle.migrate_status().await.unwrap().data.unwrap();
+    assert_eq!((data.version, data.floor), (2, 2));
+    // What it took away nobody returns to.
+    assert_eq!(rig.rollback(&shop, Some(1)).await.code(), "schema-contract");
+    let refused = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "nothing-to-contract");
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_that_fails_is_held_and_runs_again_by_hand_alone() {
+    let (rig, shop, two) = before_a_contract("fail").await;
+    assert_eq!(rig.deploy(&two, "three").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    let handle = rig.handle(&shop);
+    let started = handle.migrate(MigrateVerb::Contract, caller()).await.unwrap();
+    let ended = rig.follow(&shop, &started).await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::Held, "contract-held"));
+    assert_eq!(handle.migrate_status().await.unwrap().data.unwrap().floor, 2, "nobody knows what is left");
+    for verb in [MigrateVerb::Down, MigrateVerb::Contract] {
+        assert_eq!(handle.migrate(verb, caller()).await.unwrap_err().explain.code, "contract-held");
+    }
+    let started = handle.migrate(MigrateVerb::Retry, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.code(), "contract-held", "it is the contract step again");
+    assert_eq!(rig.machine.lock().migrations_run, 3);
+    assert_eq!(rig.serving(&shop).await, Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_step_outlives_its_keeper() {
+    for (command, outcome) in [("to:2", Outcome::Unchanged), ("fail", Outcome::Held)] {
+        let (rig, shop, two) = before_a_contract(command).await;
+        rig.deploy(&two, "three").await;
+        rig.settled(&shop).await;
+        rig.machine.lock().migration_time = Duration::from_secs(30);
+        let started = rig.handle(&shop).migrate(MigrateVerb::Contract, caller()).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!(ended.outcome, outcome, "{:?}", ended.error);
+        assert_eq!(rig.machine.lock().migrations_run, 2, "it ran once");
+        assert_eq!(rig.handle(&shop).migrate_status().await.unwrap().data.unwrap().floor, 2);
+        rig.check(&shop).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

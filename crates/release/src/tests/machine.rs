@@ -7,157 +7,16 @@ use std::{
     time::Duration,
 };
 
-use model::{Address, InstanceName, ProcessId, Site, Traffic, traffic::FirstBytes};
+use model::{InstanceName, ProcessId, ServiceName, Site, Traffic};
 use tokio::{sync::watch, time::Instant};
 
-use crate::world::{
-    Disk, InstanceState, JobEnd, Observed, PoolId, PoolState, ProbeSeen, Served, SiteTable, StartOrder,
-    TableRoute,
+use super::{
+    instance::{Behaviour, Instance},
+    trace,
 };
-
-/// How an app behaves; its command's words say it: `good`, `slow:20`, `throws`, …
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Behaviour {
-    Good,
-    /// Up after so many seconds.
-    Slow(u64),
-    /// Ends 300 ms after each start.
-    Throws,
-    /// Runs and never accepts.
-    NeverUp,
-    /// Up, but its readiness probe answers 503.
-    NeverReady,
-    /// Answers smoke requests with 500.
-    Answers500,
-    /// Ends once, so many seconds after its start.
-    CrashesAfter(u64),
-    /// In a crash loop, so many seconds after its start.
-    LoopsAfter(u64),
-    /// No longer ready so many seconds after its start.
-    UnreadyAfter(u64),
-    /// Listens where it should not.
-    Elsewhere,
-    /// Fails so many in a hundred requests.
-    Errs(u64),
-    /// Answers so many milliseconds after it was asked.
-    Lags(u64),
-}
-
-impl Behaviour {
-    fn of(command: &[String]) -> Self {
-        let (word, seconds) = command[0].split_once(':').unwrap_or((&command[0], "0"));
-        let seconds = seconds.parse().unwrap();
-        match word {
-            "good" => Self::Good,
-            "slow" => Self::Slow(seconds),
-            "throws" => Self::Throws,
-            "never-up" => Self::NeverUp,
-            "never-ready" => Self::NeverReady,
-            "500" => Self::Answers500,
-            "crashes-after" => Self::CrashesAfter(seconds),
-            "loops-after" => Self::LoopsAfter(seconds),
-            "unready-after" => Self::UnreadyAfter(seconds),
-            "elsewhere" => Self::Elsewhere,
-            "errs" => Self::Errs(seconds),
-            "lags" => Self::Lags(seconds),
-            other => panic!("no behaviour {other}"),
-        }
-    }
-}
-
-pub(super) struct Instance {
-    pub process: ProcessId,
-    pub behaviour: Behaviour,
-    pub started: Instant,
-    pub port: u16,
-}
-
-impl Instance {
-    fn exits(&self) -> u64 {
-        let lived = self.started.elapsed();
-        match self.behaviour {
-            Behaviour::Throws => lived.as_millis() as u64 / 800 + u64::from(lived.as_millis() % 800 >= 300),
-            Behaviour::CrashesAfter(seconds) => u64::from(lived >= Duration::from_secs(seconds)),
-            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => 11,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn is_up(&self) -> bool {
-        let lived = self.started.elapsed();
-        match self.behaviour {
-            Behaviour::Throws | Behaviour::NeverUp => false,
-            Behaviour::Slow(seconds) => lived >= Duration::from_secs(seconds),
-            Behaviour::LoopsAfter(seconds) if lived >= Duration::from_secs(seconds) => false,
-            _ => lived >= Duration::from_millis(200),
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        let sick = match self.behaviour {
-            Behaviour::NeverReady => true,
-            Behaviour::UnreadyAfter(seconds) => self.started.elapsed() >= Duration::from_secs(seconds),
-            _ => false,
-        };
-        self.is_up() && !sick
-    }
-
-    /// What users got from a pool of such instances that is asked 20 times a second.
-    fn traffic(&self, since: Instant) -> Traffic {
-        let answers = since.elapsed().as_millis() as u64 / 50;
-        let (errors, took_ms) = match self.behaviour {
-            Behaviour::Errs(percent) => (answers * percent / 100, 10),
-            Behaviour::Lags(took_ms) => (0, took_ms),
-            _ => (answers / 200, 10),
-        };
-        let bin = FirstBytes::bin(Duration::from_millis(took_ms));
-        let first_bytes = FirstBytes([(bin, answers - errors)].into());
-        Traffic { answers, errors, clients: errors.min(10), first_bytes }
-    }
-
-    fn observed(&self, name: &InstanceName) -> Observed {
-        let state = match self.behaviour {
-            _ if self.is_up() => InstanceState::Up,
-            Behaviour::Throws if self.exits() > 0 => InstanceState::BackingOff,
-            Behaviour::LoopsAfter(_) if self.exits() > 0 => InstanceState::Degraded,
-            _ => InstanceState::Starting,
-        };
-        let fault = (self.behaviour == Behaviour::Elsewhere && self.is_up())
-            .then(|| model::Explain::new("listens-elsewhere", format!("{name} listens on another port")));
-        Observed {
-            name: name.clone(),
-            process: self.process,
-            pid: Some(u32::from(self.port)),
-            state,
-            address: Some(Address::Tcp(([127, 0, 0, 1], self.port).into())),
-            exits: self.exits(),
-            last_exit: (self.exits() > 0).then(|| "exit 1".into()),
-            fault,
-            warnings: Vec::new(),
-            last_probe: None,
-            since: None,
-            memory_bytes: self.is_up().then_some(60 << 20),
-            memory_peak_bytes: self.is_up().then_some(100 << 20),
-        }
-    }
-
-    fn last_words(&self) -> &'static str {
-        match self.behaviour {
-            Behaviour::Throws => "OSError: [Errno 98] Address already in use",
-            // Of a request's, and not why it is refused.
-            _ => "Error: EACCES: permission denied, open '/etc/shadow'",
-        }
-    }
-
-    pub(super) fn probe(&self) -> ProbeSeen {
-        ProbeSeen {
-            request: format!("GET http://127.0.0.1:{}/ready", self.port),
-            outcome: if self.is_ready() { "200 OK".into() } else { "503 Service Unavailable".into() },
-            headers: vec!["content-type: text/plain".into()],
-            body: if self.is_ready() { "ok".into() } else { "warming up".into() },
-        }
-    }
-}
+use crate::world::{
+    Disk, JobEnd, JobKind, Observed, PoolId, PoolState, Served, SiteTable, StartOrder, TableRoute,
+};
 
 #[derive(Clone)]
 pub(super) enum Job {
@@ -202,12 +61,18 @@ pub(super) struct Inner {
     pub databases: BTreeMap<Site, u64>,
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
+    /// Of all their values.
+    pub secrets_version: u64,
     pub disk: Option<Disk>,
     pub memory_available: Option<u64>,
     /// The edge takes a table, but its answer is lost, so many times.
     pub lose_answers: u32,
     /// The edge says nothing of its pools, so many times.
     pub silent_pools: u32,
+    /// Epochs that a keeper has heard of. A first switch of which nobody heard may be taken back: to nothing.
+    pub told: BTreeSet<u64>,
+    /// The edge is away until then, and with it all that it held.
+    pub edge_away_until: Option<Instant>,
     /// The edge refuses so many tables.
     pub refuse_tables: u32,
     /// The keeper that publishes the next switch dies when the edge has taken it and before it hears so.
@@ -216,11 +81,17 @@ pub(super) struct Inner {
     pub late_switch: Option<Duration>,
     /// A migration's job never ends while this holds.
     pub migration_time: Duration,
+    /// From the order to stop an instance to its end.
+    pub stops_take: Duration,
     pub down: bool,
     pub broken_promises: Vec<String>,
     pub switches: Vec<(Site, u64)>,
     pub hints: Vec<InstanceName>,
     pub stopped: Vec<InstanceName>,
+    /// Hooks that were begun, each with what it was told.
+    pub hooks: Vec<(JobKind, BTreeMap<String, String>)>,
+    /// The variables of each instance, in the order of their starts.
+    pub started_with: Vec<(InstanceName, BTreeMap<String, String>)>,
 }
 
 /// Shared by all keepers that live on it, one after another.
@@ -238,6 +109,7 @@ impl Machine {
         let inner = Inner {
             next_port: 4000,
             migration_time: Duration::from_secs(2),
+            stops_take: Duration::from_millis(100),
             made: Some(Instant::now()),
             ..Inner::default()
         };
@@ -283,6 +155,10 @@ impl Inner {
             let (release, process, at) = (order.release.0, order.process, self.now());
             self.ran.push(Ran { service, release, process, at });
         }
+        if order.kind.is_hook() {
+            let told = order.env.iter().chain(&order.told);
+            self.hooks.push((order.kind, told.map(|(name, value)| (name.clone(), value.clone())).collect()));
+        }
         self.jobs.insert(order.process, Job::Running);
         Ok(())
     }
@@ -295,21 +171,30 @@ impl Inner {
     pub(super) fn start(&mut self, order: &StartOrder) -> Result<(), model::Explain> {
         let key = (order.site.clone(), order.name.clone());
         if let Some(there) = self.instances.get(&key) {
-            return if there.process == order.process {
+            return if there.ordered == order.process || there.process == order.process {
                 Ok(())
             } else {
                 Err(model::Explain::new("name-taken", format!("{} runs already", order.name)))
             };
         }
+        if order.manifest.recreates() {
+            let others = self.instances.keys().filter(|(site, _)| *site == order.site);
+            let others: Vec<_> = others.filter(|(_, name)| name.release != order.name.release).collect();
+            if let Some((_, other)) = others.first() {
+                self.broken_promises.push(format!("{} was started beside {other}", order.name));
+            }
+        }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];
+        let twin = self.instances.keys().find(|(s, n)| *s == order.site && n.service == order.name.service);
+        if let Some((_, twin)) = twin.filter(|_| service.overlap == model::manifest::Overlap::Never) {
+            self.broken_promises.push(format!("{} was started beside {twin}", order.name));
+        }
         assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
-        let instance = Instance {
-            process: order.process,
-            behaviour: Behaviour::of(&service.command),
-            started: Instant::now(),
-            port: self.next_port,
-        };
+        self.started_with.push((order.name.clone(), service.env.clone()));
+        trace::tell(|| format!("{} is started: {}", order.name, service.command[0]));
+        let behaviour = Behaviour::of(&service.command);
+        let instance = Instance::new(order.process, behaviour, self.next_port, service.restart);
         self.instances.insert(key, instance);
         Ok(())
     }
@@ -323,6 +208,7 @@ impl Inner {
         if !self.down && live.flat_map(|pool| &pool.upstreams).any(|u| u.instance == *name) {
             self.broken_promises.push(format!("{name} of {site} was stopped while it served"));
         }
+        trace::tell(|| format!("{name} is stopped"));
         self.instances.remove(&(site.clone(), name.clone()));
         self.stopped.push(name.clone());
     }
@@ -349,20 +235,26 @@ impl Inner {
         if before.map(|(_, table)| table.generation) != Some(table.generation) {
             self.switches.push((site.clone(), table.generation));
         }
-        let reached = |id: &PoolId| {
+        let reached = |table: &SiteTable, id: &PoolId| {
             let pool = table.pools.iter().find(|p| p.id == *id);
             let upstreams = pool.into_iter().flat_map(|p| &p.upstreams);
             let instances = upstreams.filter_map(|u| self.instances.get(&(site.clone(), u.instance.clone())));
             instances.filter(|i| i.is_up() || i.exits() > 0).count() > 0
         };
-        if served_before && !self.down {
-            if table.routes.is_empty() {
+        if served_before && !self.down && table.maintenance.is_none() {
+            let was_told = before.is_some_and(|(epoch, _)| self.told.contains(epoch));
+            if table.routes.is_empty() && was_told {
                 self.broken_promises.push(format!("{site} lost its routes in epoch {epoch}"));
             }
-            for pool in table.routes.iter().flat_map(TableRoute::pools).filter(|pool| !reached(pool)) {
+            let reached_before =
+                before.is_some_and(|(_, old)| old.routes.iter().any(|r| reached(old, &r.pool)));
+            let lost = |pool: &&PoolId| reached_before && !reached(&table, pool);
+            for pool in table.routes.iter().flat_map(TableRoute::pools).filter(lost) {
                 self.broken_promises.push(format!("{site}: {pool} leads to nothing in epoch {epoch}"));
             }
         }
+        self.judge(site, epoch, &table);
+        trace::tell(|| words(epoch, &table));
         for pool in &table.pools {
             self.pools_since.entry((site.clone(), pool.id.clone())).or_insert_with(Instant::now);
         }
@@ -372,6 +264,37 @@ impl Inner {
         let served = Served { epoch, generation: table.generation, release: table.release };
         self.tables.insert(site.clone(), (epoch, table));
         served
+    }
+
+    /// Never two live pools of one service, but where a canary is meant to have some of its clients.
+    fn judge(&mut self, site: &Site, epoch: u64, table: &SiteTable) {
+        if table.routes.iter().any(|route| route.canary.is_some()) {
+            return;
+        }
+        let mut live = BTreeSet::<&ServiceName>::new();
+        for pool in table.pools.iter().filter(|pool| pool.state == PoolState::Live) {
+            if !live.insert(&pool.id.service) {
+                self.broken_promises
+                    .push(format!("{site}: two live pools of {} in epoch {epoch}", pool.id.service));
+            }
+        }
+    }
+
+    /// The edge dies: what it held is cut, and when it is back it probes anew.
+    pub(super) fn edge_dies(&mut self, away: Duration) {
+        self.edge_away_until = Some(Instant::now() + away);
+        let back = Instant::now() + away;
+        self.pools_since.values_mut().for_each(|since| *since = back);
+        self.streams.clear();
+    }
+
+    /// # Errors
+    /// The edge is away.
+    pub(super) fn edge(&self) -> Result<(), model::Explain> {
+        match self.edge_away_until.is_some_and(|until| Instant::now() < until) {
+            true => Err(model::Explain::new("edge-away", "the edge is not there")),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn last_words(&self, site: &Site, instance: &InstanceName) -> &'static str {
@@ -400,4 +323,12 @@ impl Inner {
         let probed = probed.is_some_and(|since| since.elapsed() >= PROBED_AFTER);
         probed && self.instances.get(&(site.clone(), instance.clone())).is_some_and(Instance::is_ready)
     }
+}
+
+/// A table, as the trace tells it.
+fn words(epoch: u64, table: &SiteTable) -> String {
+    let release = table.release.map_or("nothing".to_owned(), |release| release.to_string());
+    let pools: Vec<String> =
+        table.pools.iter().map(|p| format!("{} {:?} ({})", p.id, p.state, p.upstreams.len())).collect();
+    format!("epoch {epoch}: generation {}, release {release}; {}", table.generation, pools.join(", "))
 }

@@ -8,10 +8,14 @@ use proptest::prelude::*;
 use ulid::Ulid;
 
 use super::rig::{manifest, site};
+
+fn clock() -> Clock {
+    std::sync::Arc::new(jiff::Timestamp::now)
+}
 use crate::{
     ArtifactStore,
     claims::Claims,
-    journal::{self, Body, Course, Journal, JournalError, Kind},
+    journal::{self, Body, Clock, Course, Journal, JournalError, Kind},
     prune::surplus,
     request::MigrateVerb,
     state::{Fate, ReleaseRecord},
@@ -44,7 +48,7 @@ fn kinds() -> Vec<Kind> {
 
 fn written(dir: &tempfile::TempDir) -> (std::path::PathBuf, Vec<usize>) {
     let path = dir.path().join("x.journal");
-    let mut journal = Journal::create(&path, "anna", "desk").unwrap();
+    let mut journal = Journal::create(&path, "anna", "desk", clock()).unwrap();
     let mut ends = vec![0];
     for kind in kinds() {
         journal.append(kind).unwrap();
@@ -62,7 +66,7 @@ fn every_prefix_of_a_journal_reads_to_its_last_whole_record_and_is_gone_on_with(
     for cut in 0..=whole.len() {
         fs::write(&torn, &whole[..cut]).unwrap();
         let records = ends.iter().filter(|end| **end <= cut).count() - 1;
-        let (mut journal, read) = Journal::open(&torn).unwrap();
+        let (mut journal, read) = Journal::open(&torn, clock()).unwrap();
         assert_eq!(read.len(), records, "cut at {cut}");
         assert!(
             read.iter()
@@ -98,7 +102,7 @@ fn every_course_is_read_back_from_its_first_record() {
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.journal");
-        Journal::create(&path, "anna", "desk").unwrap().append(began.clone()).unwrap();
+        Journal::create(&path, "anna", "desk", clock()).unwrap().append(began.clone()).unwrap();
         assert_eq!(journal::read(&path).unwrap().0[0].kind(), Some(&began));
     }
 }
@@ -158,7 +162,7 @@ proptest! {
     ) {
         let record = |bytes| ReleaseRecord {
             id: ReleaseId(Ulid::nil()), digest: String::new(), created: String::new(), operator: String::new(),
-            bytes, fate: Fate::Staged, schema: None, secrets: Default::default(),
+            bytes, fate: Fate::Staged, schema: None, secrets: Default::default(), secrets_taken: None,
         };
         let releases: std::collections::BTreeMap<_, _> =
             bytes.iter().zip(1..).map(|(b, n)| (ReleaseNumber(n), record(*b))).collect();

@@ -37,6 +37,7 @@ pub(super) struct Rig {
     pub data: tempfile::TempDir,
     pub sites: Sites,
     dead: Arc<AtomicBool>,
+    tick: Duration,
 }
 
 pub(super) fn site(name: &str) -> Site {
@@ -52,12 +53,14 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     let service = |listen, readiness| Service {
         command: vec![behaviour.into()],
         instances: 2.try_into().unwrap(),
+        overlap: Default::default(),
         listen,
         env: Default::default(),
         env_secrets: Vec::new(),
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
         restart: Restart::default(),
         probes: Probes { startup: None, readiness, liveness: None },
         allow_public_bind: false,
@@ -101,6 +104,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             keep_releases: 2,
             keep_bytes: ByteSize::gib(1),
         },
+        sandbox: model::Sandbox::default(),
         services: [
             ("web".parse().unwrap(), service(Some(Listen::Tcp), Some(readiness))),
             ("worker".parse().unwrap(), worker),
@@ -117,6 +121,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         },
         drain: Drain::default(),
         migrate: None,
+        hooks: Default::default(),
         logs: Logs::default(),
     }
 }
@@ -156,22 +161,28 @@ impl Ended {
 
 impl Rig {
     pub(super) async fn new() -> Self {
-        Self::with(Machine::new(), scratch()).await
+        Self::ticking(Duration::from_millis(200)).await
     }
 
-    async fn with(machine: Machine, data: tempfile::TempDir) -> Self {
+    /// With another time between two looks.
+    pub(super) async fn ticking(tick: Duration) -> Self {
+        Self::with(Machine::new(), scratch(), tick).await
+    }
+
+    async fn with(machine: Machine, data: tempfile::TempDir, tick: Duration) -> Self {
         let dead = Arc::new(AtomicBool::new(false));
         let world = SimWorld { machine: machine.clone(), dead: Arc::clone(&dead), shown: Default::default() };
-        let settings = Settings { disk_reserve_bytes: 1 << 20, ..Settings::new(data.path()) };
+        let settings = Settings { disk_reserve_bytes: 1 << 20, tick, ..Settings::new(data.path()) };
         let sites = Sites::open(Arc::new(world), settings).await.unwrap();
-        Self { machine, data, sites, dead }
+        Self { machine, data, sites, dead, tick }
     }
 
     /// `kill -9` of the keeper, and the next one.
     pub(super) async fn next_keeper(self) -> Self {
         self.kill();
         self.sites.shutdown().await;
-        Self::with(self.machine, self.data).await
+        super::failpoint::clear();
+        Self::with(self.machine, self.data, self.tick).await
     }
 
     /// The machine loses power and starts again.
@@ -179,7 +190,13 @@ impl Rig {
         self.kill();
         self.sites.shutdown().await;
         self.machine.reboot();
-        let rig = Self::with(self.machine, self.data).await;
+        super::failpoint::clear();
+        let layout = crate::Layout::new(self.data.path());
+        for site in layout.sites().unwrap() {
+            let journals = crate::history::deploys(&layout.site(&site));
+            super::failpoint::power_cut(journals.into_iter().map(|(_, path)| path));
+        }
+        let rig = Self::with(self.machine, self.data, self.tick).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         rig.machine.lock().down = false;
         rig
@@ -187,6 +204,18 @@ impl Rig {
 
     pub(super) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
+    }
+
+    /// The flag by which this keeper is dead.
+    pub(super) fn dead(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.dead)
+    }
+
+    /// Returns when this keeper is dead.
+    pub(super) async fn died(&self) {
+        while !self.is_dead() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(super) fn kill(&self) {

@@ -35,6 +35,7 @@ fn cron(schedule: &str, behaviour: &str) -> Cron {
         stop_signal: StopSignal::Term,
         stop_timeout: Span::secs(30),
         limits: Limits::default(),
+        sandbox: model::Sandbox::default(),
     }
 }
 

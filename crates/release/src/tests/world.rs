@@ -17,7 +17,10 @@ use model::{
 };
 use tokio::{sync::watch, time::sleep};
 
-use super::machine::{Behaviour, Job, Machine};
+use super::{
+    instance::Behaviour,
+    machine::{Job, Machine},
+};
 use crate::world::{
     Disk, JobEnd, JobKind, JobOrder, Observed, PoolId, PoolState, PoolStatus, Served, SiteTable, SmokeAnswer,
     SmokeOrder, StartOrder, StopOrder, UpstreamStatus, World,
@@ -70,7 +73,8 @@ impl World for SimWorld {
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
         self.call().await;
-        sleep(Duration::from_millis(100)).await;
+        let stops_take = self.machine.lock().stops_take;
+        sleep(stops_take).await;
         self.call().await;
         self.machine.lock().stop(&order.site, &order.name);
         self.changed();
@@ -139,6 +143,7 @@ impl World for SimWorld {
         self.call().await;
         let late = {
             let mut inner = self.machine.lock();
+            inner.edge()?;
             if inner.refuse_tables > 0 {
                 inner.refuse_tables -= 1;
                 return Err(Explain::new("edge-away", "the edge is not there"));
@@ -162,12 +167,15 @@ impl World for SimWorld {
         };
         self.changed();
         self.call().await;
+        self.machine.lock().told.insert(served.epoch);
         Ok(served)
     }
 
     async fn served(&self, site: &Site) -> Result<Option<Served>, Explain> {
         self.call().await;
-        let inner = self.machine.lock();
+        let mut inner = self.machine.lock();
+        let epoch = inner.tables.get(site).map(|(epoch, _)| *epoch);
+        inner.told.extend(epoch);
         let table = inner.tables.get(site);
         Ok(table.map(|(epoch, t)| Served { epoch: *epoch, generation: t.generation, release: t.release }))
     }
@@ -175,6 +183,7 @@ impl World for SimWorld {
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {
         self.call().await;
         let mut inner = self.machine.lock();
+        inner.edge()?;
         if inner.silent_pools > 0 {
             inner.silent_pools -= 1;
             return Err(Explain::new("edge-away", "the edge is not there"));
@@ -204,12 +213,15 @@ impl World for SimWorld {
     async fn smoke(&self, order: SmokeOrder) -> Result<SmokeAnswer, Explain> {
         self.call().await;
         let inner = self.machine.lock();
+        inner.edge()?;
         let table = inner.tables.get(&order.site).map(|(_, table)| table);
         let pool =
             table.and_then(|t| t.pools.iter().find(|p| p.id == order.pool && p.state != PoolState::Draining));
         let upstream =
             pool.and_then(|p| p.upstreams.first()).ok_or_else(|| Explain::new("no-pool", "no such pool"))?;
-        let instance = &inner.instances[&(order.site.clone(), upstream.instance.clone())];
+        let instance = inner.instances.get(&(order.site.clone(), upstream.instance.clone()));
+        let away = || Explain::new("no-answer", "connection refused");
+        let instance = instance.filter(|instance| instance.is_up()).ok_or_else(away)?;
         let status = if instance.behaviour == Behaviour::Answers500 { 500 } else { 200 };
         let release = upstream.instance.release;
         Ok(SmokeAnswer {
@@ -222,6 +234,7 @@ impl World for SimWorld {
 
     async fn drain_now(&self, _: &Site, pool: &PoolId) -> Result<(), Explain> {
         self.call().await;
+        self.machine.lock().edge()?;
         self.machine.lock().streams.remove(pool);
         Ok(())
     }
@@ -235,7 +248,11 @@ impl World for SimWorld {
         let inner = self.machine.lock();
         match names.iter().find(|name| inner.missing_secrets.contains(*name)) {
             Some(name) => Err(Explain::new("secret-missing", format!("the secret {name} does not resolve"))),
-            None => Ok(names.iter().map(|name| (name.clone(), format!("digest of {name}"))).collect()),
+            None => {
+                let version = inner.secrets_version;
+                let digest = |name: &String| (name.clone(), format!("digest of {name}, version {version}"));
+                Ok(names.iter().map(digest).collect())
+            }
         }
     }
 
@@ -306,13 +323,13 @@ async fn work(machine: Machine, order: JobOrder) {
             JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
         }
         // `takes:N` goes on for so many seconds, `fails` ends at once.
-        JobKind::Scheduled => {
+        JobKind::Scheduled | JobKind::PreDeploy | JobKind::PostDeploy | JobKind::OnRollback => {
             let (word, seconds) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
             sleep(Duration::from_secs(seconds.parse().unwrap())).await;
             let stderr = vec![format!("the job {word}")];
             JobEnd { code: Some(i32::from(word != "takes")), stderr, ..JobEnd::default() }
         }
-        JobKind::Migrate | JobKind::MigrateDown => {
+        JobKind::Migrate | JobKind::MigrateDown | JobKind::MigrateContract => {
             let time = machine.lock().migration_time;
             sleep(time).await;
             migrate(&machine, &order)

@@ -75,6 +75,10 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
     setup.nproc = spec.nproc;
     setup.oom_score_adj = Some(0);
     setup.no_new_privs = true;
+    if let Some(confinement) = &spec.sandbox {
+        setup.no_capabilities = true;
+        setup.walls = confinement.walls()?;
+    }
     setup.dies_with_parent = true;
     Ok(setup)
 }

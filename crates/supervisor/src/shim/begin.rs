@@ -1,6 +1,7 @@
 //! From nothing to a running app: mechanism points 6 and 7 of the design, in their order.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     os::{
         fd::AsFd,
@@ -19,6 +20,7 @@ use crate::{
     Cause, Exit, Spec, Usage, dirs,
     payload::Payload,
     protocol::{self, Report},
+    sandbox::Confinement,
     spec::FORMAT,
 };
 
@@ -70,7 +72,10 @@ pub(super) fn begin(dir: &Path) -> Result<Begun, BeginError> {
     };
     drop((ends, inherited, payload));
     failpoint::hit("shim-forked");
-    let log = Log::start(spec.log.clone()).map_err(doing("start the log's writer"))?;
+    let mut log = Log::start(spec.log.clone()).map_err(doing("start the log's writer"))?;
+    for path in spec.sandbox.iter().flat_map(Confinement::missing) {
+        log.note(&format!("{} of `sandbox.write` is not there: the app cannot write it", path.display()));
+    }
     let hello = protocol::Hello {
         protocol: protocol::VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,6 +85,7 @@ pub(super) fn begin(dir: &Path) -> Result<Begun, BeginError> {
         digest,
         ready: false,
         exit: None,
+        refused: BTreeMap::new(),
     };
     super::report(&Report::Started(hello.clone()));
     let_go_of_the_keeper().map_err(doing("open /dev/null"))?;

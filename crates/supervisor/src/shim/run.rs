@@ -18,7 +18,7 @@ use machine::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::{begin, clients::Clients, family::Family, log::Log, output::Output};
+use super::{begin, clients::Clients, family::Family, log::Log, output::Output, refused::Refused};
 use crate::{
     Cause, Exit, Spec, Usage,
     protocol::{Answer, Hello, Request},
@@ -49,6 +49,7 @@ pub(super) struct Run {
     output: Output,
     log: Log,
     pidfd: OwnedFd,
+    refused: Refused,
     hello: Hello,
     family: Family,
     clients: Clients,
@@ -90,6 +91,7 @@ enum Wake {
     Notify,
     Lifeline,
     Output(usize),
+    Refused,
     Client(usize),
 }
 
@@ -118,6 +120,7 @@ impl Run {
             output,
             log,
             pidfd: child.pidfd,
+            refused: Refused::new(child.refusals),
             hello,
             family,
             clients: Clients::default(),
@@ -147,6 +150,10 @@ impl Run {
             fds.push(PollFd::new(lifeline, PollFlags::IN));
             wakes.push(Wake::Lifeline);
         }
+        if let Some(refusals) = self.refused.watched() {
+            fds.push(PollFd::new(refusals, PollFlags::IN));
+            wakes.push(Wake::Refused);
+        }
         for (index, pipe) in self.output.pipes() {
             fds.push(PollFd::new(pipe, PollFlags::IN));
             wakes.push(Wake::Output(index));
@@ -175,6 +182,7 @@ impl Run {
             Wake::Output(index) => {
                 self.output.read(index, &mut self.log);
             }
+            Wake::Refused => self.refused.take(&mut self.log, &mut self.hello.refused),
             Wake::Client(index) => match self.clients.requests(index) {
                 Ok(requests) => requests.into_iter().for_each(|request| self.answer(index, request)),
                 Err(_) => self.clients.drop_at(index),

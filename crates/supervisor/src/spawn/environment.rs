@@ -86,7 +86,8 @@ impl Place<'_> {
         if let Some(path) = self.notify {
             env.insert("NOTIFY_SOCKET", text(path));
         }
-        env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let told = order.told.clone();
+        env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(told).collect()
     }
 
     fn may_set(&self, name: &str, always: &BTreeMap<String, String>) -> Result<(), SpawnError> {

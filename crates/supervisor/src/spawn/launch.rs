@@ -122,7 +122,8 @@ fn prepare(inner: &Inner, order: &Order, id: ProcessId) -> Result<Prepared, Spaw
     // Pure and most likely to fail: before anything is made.
     let (argv, env) = (place.argv()?, place.env()?);
     folder::make(inner, order, &dir, &tmp)?;
-    let spec = spec(inner, order, id, argv, door.address.clone());
+    let own = [dirs::socket_dir(&dir), tmp];
+    let spec = spec(inner, order, id, argv, door.address.clone(), &own);
     let digest = folder::write_spec(&dir, &spec)?;
     if let (Some(tree), Some(place)) = (&inner.tree, &spec.cgroup) {
         tree.make(place, &order.limits).map_err(io_error(format!("make the cgroup {}", place.display())))?;
@@ -158,7 +159,15 @@ fn open_door(inner: &Inner, order: &Order, dir: &Path) -> Result<Door, SpawnErro
     }
 }
 
-fn spec(inner: &Inner, order: &Order, id: ProcessId, argv: Vec<String>, address: Option<Address>) -> Spec {
+/// `own`: the folders that were made for this process alone.
+fn spec(
+    inner: &Inner,
+    order: &Order,
+    id: ProcessId,
+    argv: Vec<String>,
+    address: Option<Address>,
+    own: &[PathBuf],
+) -> Spec {
     let limits = &order.limits;
     let counted = inner.tree.as_ref().is_some_and(|tree| tree.has("pids"));
     Spec {
@@ -176,6 +185,7 @@ fn spec(inner: &Inner, order: &Order, id: ProcessId, argv: Vec<String>, address:
         nofile: limits.nofile,
         // Counted per uid: only where the uid is the app's own does the number mean what was asked for.
         nproc: limits.tasks_max.filter(|_| !counted && order.user.is_some()),
+        sandbox: order.sandbox.as_ref().map(|enclosure| enclosure.around(own)),
         cgroup: inner.tree.as_ref().map(|tree| tree.place(order.site.as_ref(), &order.name, id)),
         log: LogFile {
             path: order.log.path.clone(),

@@ -11,7 +11,7 @@ use model::{ProcessId, Site, manifest::Limits};
 use crate::protocol;
 
 /// What an `app` group is limited with.
-const WANTED: [&str; 3] = ["memory", "pids", "cpu"];
+pub(super) const WANTED: [&str; 3] = ["memory", "pids", "cpu"];
 /// How long removal waits for what was killed.
 const PATIENCE: Duration = Duration::from_secs(2);
 

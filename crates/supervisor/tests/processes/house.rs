@@ -159,11 +159,13 @@ fn order(folder: &Path, words: &[&str]) -> Order {
         user: None,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds: Vec::new(),
         limits: Limits { nofile: 1024, ..Limits::default() },
+        sandbox: None,
         stop: StopPlan { signal: 15, grace: Duration::from_secs(5) },
         log: LogTo {
             path: folder.join("logs/web.1.1.log"),

@@ -7,6 +7,7 @@ mod adopt;
 mod apps;
 mod consoles;
 mod end;
+mod held;
 mod house;
 mod older;
 mod output;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     tests.extend(output::tests());
     tests.extend(consoles::tests());
     tests.extend(end::tests());
+    tests.extend(held::tests());
     tests.extend(adopt::tests());
     tests.extend(older::tests());
     tests.extend(reused::tests());

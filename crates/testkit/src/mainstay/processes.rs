@@ -81,11 +81,14 @@ impl Mainstay {
         pids().filter(of_this_run).map(|pid| (pid, command_line(pid))).collect()
     }
 
-    /// Proportional set sizes of all processes of Mainstay itself, in bytes; apps are not counted.
-    pub fn pss_bytes(&self) -> u64 {
+    /// Memory of all processes of Mainstay itself; apps are not counted.
+    pub fn memory(&self) -> Memory {
         let own = |line: &String| line.contains("mainstay") && !line.contains("fakeapp");
         let pids = self.processes().into_iter().filter(|(_, line)| own(line)).map(|(pid, _)| pid);
-        pids.filter_map(pss_bytes).sum()
+        pids.filter_map(memory).fold(Memory::default(), |sum, one| Memory {
+            pss: sum.pss + one.pss,
+            anonymous: sum.anonymous + one.anonymous,
+        })
     }
 
     pub(super) fn kill_what_is_left(&self) {
@@ -94,6 +97,14 @@ impl Mainstay {
             self.processes().into_keys().for_each(kill);
         }
     }
+}
+
+/// Memory of some processes, in bytes; pages that several share are divided among them (proportional set size).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    pub pss: u64,
+    /// Of it, what no file stands behind: heaps and stacks.
+    pub anonymous: u64,
 }
 
 /// SIGKILL to one process; that it is gone already is fine.
@@ -125,11 +136,13 @@ fn stat_field(pid: u32, n: usize) -> Option<String> {
     after_name.split_whitespace().nth(n).map(str::to_owned)
 }
 
-fn pss_bytes(pid: u32) -> Option<u64> {
+fn memory(pid: u32) -> Option<Memory> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    let bytes = |name: &str| {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    Some(Memory { pss: bytes("Pss:")?, anonymous: bytes("Pss_Anon:")? })
 }
 
 /// Every process of the machine.

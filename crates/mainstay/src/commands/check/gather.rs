@@ -1,17 +1,18 @@
 //! Gathers what the checks look at: both files, the secrets, this machine.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path};
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _, path::Path};
 
 use ::machine::users::{Account, by_name, by_uid, own_uid};
 use api::checks::Finding;
 use check::{Context, Secrets};
-use model::{accounts::of_app, manifest::Manifest};
+use model::{Secret, accounts::of_app, manifest::Manifest};
 
 use crate::{
     config::{
         folders::{Folders, Kind},
         machine::{self, Machine, SecretSource},
-        secret_file,
+        secret_age,
+        secret_file::{self, Unread},
     },
     session::{ManifestFile, Session},
 };
@@ -57,7 +58,8 @@ fn context<'a>(
         certified: machine.certificates.iter().flat_map(|certificate| certificate.names.clone()).collect(),
         accounts: accounts.collect(),
         secrets: match machine.secrets_of(&manifest.site(), folders) {
-            SecretSource::File(path) => from_file(&path),
+            SecretSource::File(path) => from(secret_file::read(&path), &path),
+            SecretSource::Age { file, identity } => from(secret_age::read(&file, &identity), &file),
             SecretSource::Command(_) => {
                 Secrets::NotHere { why: "a command gives them, which only the keeper runs".to_owned() }
             }
@@ -87,8 +89,8 @@ fn stranger(name: String, uid: u32) -> Account {
     Account { name, uid, gid: u32::MAX - 1, groups: Vec::new(), home: "/nonexistent".into() }
 }
 
-fn from_file(path: &Path) -> Secrets {
-    match secret_file::read(path) {
+fn from(read: Result<BTreeMap<String, Secret>, Unread>, path: &Path) -> Secrets {
+    match read {
         Ok(values) => Secrets::Read { from: path.display().to_string(), values },
         Err(unread) if unread.denied => Secrets::NotHere {
             why: format!(

@@ -30,6 +30,8 @@ pub struct Site {
 pub enum SecretSource {
     /// `NAME=value` lines; readable by its owner alone.
     File(PathBuf),
+    /// The same in a file that age has encrypted, and the identity that opens it.
+    Age { file: PathBuf, identity: PathBuf },
     /// Run as the app's user; prints `NAME=value` lines.
     Command(Vec<String>),
     /// The keeper's own variables `MAINSTAY_SECRET_<NAME>`.
@@ -72,6 +74,7 @@ fn site(section: &mut Section<'_, '_, '_>, base: &Path) -> Site {
 
 fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<SecretSource> {
     let file = section.string("file").map(|at| SecretSource::File(base.join(at.value)));
+    let age = age(section, base);
     let command = section.strings("command").and_then(|at| {
         if at.value.first().is_some_and(|program| !program.value.is_empty()) {
             return Some(SecretSource::Command(at.value.into_iter().map(|word| word.value).collect()));
@@ -83,15 +86,35 @@ fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<SecretSource
         None
     });
     let env = section.boolean("env").filter(|yes| *yes).map(|_| SecretSource::Env);
-    let mut named = [file, command, env].into_iter().flatten();
+    let mut named = [file, age, command, env].into_iter().flatten();
     let first = named.next();
-    if named.next().is_some() || (first.is_none() && !section.has("command")) {
+    if named.next().is_some() || (first.is_none() && !section.has("command") && !section.has("age")) {
         let span = section.span();
         section.problem(
             Problem::new("one-source", span, format!("{} must name one source", section.called()))
-                .help("`{ file = \"/etc/mainstay/chat.env\" }`, `{ command = [\"pass\", \"chat\"] }` or `{ env = true }`"),
+                .help("`{ file = \"/etc/mainstay/chat.env\" }`, `{ age = \"/etc/mainstay/chat.age\", identity = \"/etc/mainstay/age.key\" }`, `{ command = [\"pass\", \"chat\"] }` or `{ env = true }`"),
         );
         return None;
     }
     first
+}
+
+/// Two files that mean nothing without each other.
+fn age(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<SecretSource> {
+    let (file, identity) = (section.string("age"), section.string("identity"));
+    match (file, identity) {
+        (Some(file), Some(identity)) => {
+            Some(SecretSource::Age { file: base.join(file.value), identity: base.join(identity.value) })
+        }
+        (None, None) => None,
+        (file, identity) => {
+            let (there, missing) = if file.is_some() { ("age", "identity") } else { ("identity", "age") };
+            let span = file.or(identity).map_or_else(|| section.span(), |at| at.span);
+            section.problem(
+                Problem::new("age-half", span, format!("`{there}` needs `{missing}` beside it"))
+                    .help("`age` is the encrypted file, `identity` the key that `age-keygen` made: `{ age = \"/etc/mainstay/chat.age\", identity = \"/etc/mainstay/age.key\" }`"),
+            );
+            None
+        }
+    }
 }

@@ -80,6 +80,10 @@ fn app(sheet: &mut Sheet<'_>, name: &str, app: &App) {
         sheet.table(&["app", name, env.as_str(), "secrets"]);
         match source {
             SecretSource::File(file) => sheet.set("file", shown(file)),
+            SecretSource::Age { file, identity } => {
+                sheet.set("age", shown(file));
+                sheet.set("identity", shown(identity));
+            }
             SecretSource::Command(command) => sheet.set("command", command.clone()),
             SecretSource::Env => sheet.set("env", true),
         }

@@ -70,6 +70,21 @@ fn secrets_come_from_the_sites_own_file_unless_said() {
 }
 
 #[test]
+fn a_file_of_age_is_named_with_its_identity() {
+    let text = |source: &str| format!("[app.assistant.production]\nsecrets = {source}\n");
+    let machine = parse(&text("{ age = \"chat.age\", identity = \"/etc/age.key\" }"), "m", &own()).unwrap();
+    let source = machine.secrets_of(&"assistant/production".parse::<Site>().unwrap(), &own());
+    let SecretSource::Age { file, identity } = source else { panic!("{source:?}") };
+    assert!(file.ends_with("chat.age") && file.is_absolute(), "beside machine.toml: {file:?}");
+    assert_eq!(identity, Path::new("/etc/age.key"));
+    for half in ["{ age = \"chat.age\" }", "{ identity = \"/etc/age.key\" }"] {
+        assert!(refused(&text(half), &own()).contains("[age-half]"), "{half}");
+    }
+    let both = "{ age = \"chat.age\", identity = \"/k\", env = true }";
+    assert!(refused(&text(both), &own()).contains("[one-source]"));
+}
+
+#[test]
 fn every_kind_of_mistake_is_told_at_once() {
     insta::assert_snapshot!(refused(include_str!("testdata/mistakes.toml"), &own()));
 }

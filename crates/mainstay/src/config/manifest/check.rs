@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Explain, ServiceName,
-    manifest::{Listen, Manifest, Service},
+    manifest::{Listen, Manifest, Overlap, Service},
 };
 
 use super::{Draft, text::used};
@@ -74,6 +74,16 @@ fn routes_lead_somewhere(draft: &Draft, problems: &mut Problems) {
                     format!("the route leads to `{name}`, which takes no requests"),
                 )
                 .help(format!("add `listen = \"tcp\"` to [service.{name}]")),
+            );
+        }
+        if service.overlap == Overlap::Never {
+            problems.push(
+                Problem::new(
+                    "singleton-routed",
+                    at.clone(),
+                    format!("the route leads to `{name}`, which is stopped before its successor starts"),
+                )
+                .help(format!("nobody would answer meanwhile: remove `overlap` from [service.{name}], or do what must never run twice in a service of its own")),
             );
         }
         if service.probes.readiness.is_none() {

@@ -7,6 +7,7 @@ use model::{
 use schedule::{Timetable, TimetableError};
 
 use super::{
+    sandbox::sandbox,
     service::{SIGNALS, limits},
     text,
 };
@@ -24,8 +25,9 @@ const TIMEOUT: Span = Span::secs(3600);
 const TIMEOUT_MIN: Span = Span::secs(1);
 
 /// Keys of services that live on.
-const OF_OTHERS: [(&str, &str); 5] = [
+const OF_OTHERS: [(&str, &str); 6] = [
     ("instances", "one run goes on at a time: remove this key"),
+    ("overlap", "one run goes on at a time, whichever release began it: remove this key"),
     ("listen", "it takes no requests: remove this key, or `schedule`"),
     ("restart", "a run that fails is recorded, and the next one begins when it is due: remove this table"),
     ("probes", "how a run ended says whether it went well: remove this table"),
@@ -62,6 +64,7 @@ pub(super) fn cron(section: &mut Section<'_, '_, '_>) -> Cron {
     let stop_signal = section.one_of("stop_signal", &SIGNALS);
     let stop_timeout = section.duration("stop_timeout");
     let limits = section.table("limits", limits).unwrap_or_default();
+    let sandbox = section.table("sandbox", sandbox).unwrap_or_default();
     Cron {
         command: command.unwrap_or_default(),
         schedule,
@@ -74,6 +77,7 @@ pub(super) fn cron(section: &mut Section<'_, '_, '_>) -> Cron {
         stop_signal: stop_signal.unwrap_or(StopSignal::Term),
         stop_timeout: stop_timeout.unwrap_or(Span::secs(30)),
         limits,
+        sandbox,
     }
 }
 

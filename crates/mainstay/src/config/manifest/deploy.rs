@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, Span,
-    manifest::{AbortIf, Canary, Deploy, Drain, DrainHint, Logs, Smoke},
+    manifest::{AbortIf, Canary, Deploy, Drain, DrainHint, Logs, Smoke, Strategy},
 };
 
 use super::{service::SIGNALS, text};
@@ -11,7 +11,9 @@ use crate::config::{
     problem::Problem,
 };
 
-const LATER: &[Later] = &[Later { key: "strategy", instead: "every deploy is blue-green in this version" }];
+/// How `deploy.strategy` is written.
+pub(super) const STRATEGIES: [(&str, Strategy); 2] =
+    [("blue-green", Strategy::BlueGreen), ("recreate", Strategy::Recreate)];
 
 /// Of a canary that names no time.
 const CANARY_DEFAULT: Span = Span::secs(60);
@@ -19,8 +21,8 @@ const CANARY_DEFAULT: Span = Span::secs(60);
 const BAKE_MAX: Span = Span::secs(3600);
 
 pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
-    section.later(LATER);
     let default = Deploy::default();
+    let strategy = section.one_of("strategy", &STRATEGIES);
     let health_timeout = section.duration("health_timeout").unwrap_or(default.health_timeout);
     let min_healthy_time = section.duration("min_healthy_time").unwrap_or(default.min_healthy_time);
     let bake_time = section.duration("bake_time").unwrap_or(default.bake_time);
@@ -48,7 +50,18 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
             .help("the gate would end before an instance could have been ready for long enough"),
         );
     }
+    if strategy == Some(Strategy::Recreate) && section.has("canary") {
+        section.problem(
+            Problem::new(
+                "limits-crossed",
+                section.span_of("strategy"),
+                "with `strategy = \"recreate\"` there is no old release beside a canary",
+            )
+            .help("leave out `canary`, or `strategy`: then the new release starts beside the old one"),
+        );
+    }
     Deploy {
+        strategy: strategy.unwrap_or_default(),
         health_timeout,
         min_healthy_time,
         bake_time,

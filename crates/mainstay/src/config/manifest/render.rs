@@ -6,10 +6,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use model::{
-    EnvName, ServiceName,
+    EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Limits, Manifest, Migrate, ProbeRequest, Release, Route, Service,
-        Source,
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release,
+        Route, Service, Source,
     },
 };
 use toml::Value;
@@ -17,9 +17,10 @@ use toml::Value;
 use super::{
     MANIFEST_FORMAT,
     cron::{CATCH_UPS, WHILE_RUNNING},
+    deploy::STRATEGIES,
     merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, ON_CRASH_LOOP, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -43,6 +44,7 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     sheet.table(&["app"]);
     sheet.set("name", manifest.app.as_str());
     release(&mut sheet, &manifest.release);
+    sandbox(&mut sheet, &["sandbox"], &manifest.sandbox);
     for (name, one) in &manifest.services {
         service(&mut sheet, name, one);
     }
@@ -57,10 +59,27 @@ pub fn render(manifest: &Manifest, head: &str, origins: Option<&Origins<'_>>) ->
     if let Some(one) = &manifest.migrate {
         migrate(&mut sheet, one);
     }
+    hooks(&mut sheet, &manifest.hooks);
     sheet.table(&["logs"]);
     sheet.set("max_bytes", manifest.logs.max_bytes.to_string());
     sheet.set("max_age", manifest.logs.max_age.to_string());
     sheet.text()
+}
+
+fn hooks(sheet: &mut Sheet<'_>, hooks: &Hooks) {
+    let all = [
+        ("pre_deploy", &hooks.pre_deploy),
+        ("post_deploy", &hooks.post_deploy),
+        ("on_rollback", &hooks.on_rollback),
+    ];
+    for (name, hook) in all {
+        let Some(hook) = hook else { continue };
+        sheet.table(&["hooks", name]);
+        sheet.set("command", hook.command.clone());
+        sheet.set("timeout", hook.timeout.to_string());
+        sheet.set("env_secrets", hook.env_secrets.clone());
+        env(sheet, &["hooks", name], &hook.env);
+    }
 }
 
 fn release(sheet: &mut Sheet<'_>, release: &Release) {
@@ -86,6 +105,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.table(&["service", name]);
     sheet.set("command", service.command.clone());
     sheet.set("instances", i64::from(service.instances.get()));
+    sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
     let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
     sheet.set_or("listen", listen, "it takes no requests");
     sheet.set("env_secrets", service.env_secrets.clone());
@@ -94,6 +114,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.set("allow_public_bind", service.allow_public_bind);
     env(sheet, &["service", name], &service.env);
     limits(sheet, name, &service.limits);
+    sandbox(sheet, &["service", name, "sandbox"], &service.sandbox);
     restart(sheet, name, service);
     probes(sheet, name, service);
 }
@@ -112,6 +133,7 @@ fn cron(sheet: &mut Sheet<'_>, name: &ServiceName, cron: &Cron) {
     sheet.set("stop_timeout", cron.stop_timeout.to_string());
     env(sheet, &["service", name], &cron.env);
     limits(sheet, name, &cron.limits);
+    sandbox(sheet, &["service", name, "sandbox"], &cron.sandbox);
 }
 
 fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
@@ -120,6 +142,14 @@ fn env(sheet: &mut Sheet<'_>, whose: &[&str], env: &BTreeMap<String, String>) {
     }
     sheet.table(&[whose, &["env"]].concat());
     env.iter().for_each(|(name, value)| sheet.set(name, value.as_str()));
+}
+
+fn sandbox(sheet: &mut Sheet<'_>, path: &[&str], sandbox: &Sandbox) {
+    sheet.table(path);
+    sheet.set("landlock", sandbox.landlock);
+    sheet.set("seccomp", sandbox.seccomp);
+    sheet.set("write", sandbox.write.clone());
+    sheet.set("allow", sandbox.allow.iter().map(|allow| allow.word()).collect::<Vec<_>>());
 }
 
 fn limits(sheet: &mut Sheet<'_>, name: &str, limits: &Limits) {
@@ -197,6 +227,7 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
 
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     sheet.table(&["deploy"]);
+    sheet.set("strategy", word_of(&STRATEGIES, &deploy.strategy));
     sheet.set("health_timeout", deploy.health_timeout.to_string());
     sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
     sheet.set("bake_time", deploy.bake_time.to_string());
@@ -247,9 +278,27 @@ fn drain(sheet: &mut Sheet<'_>, drain: &Drain) {
 
 fn migrate(sheet: &mut Sheet<'_>, migrate: &Migrate) {
     sheet.table(&["migrate"]);
-    sheet.set("command", migrate.command.clone());
-    sheet.set("status_command", migrate.status_command.clone());
+    match &migrate.tool {
+        MigrateTool::Command => {
+            sheet.set("command", migrate.command.clone());
+            sheet.set("status_command", migrate.status_command.clone());
+        }
+        MigrateTool::Sql { folder, database } => {
+            sheet.set("tool", "sql");
+            sheet.set("folder", folder.clone());
+            sheet.set("database", database.clone());
+        }
+        MigrateTool::Alembic { program } => {
+            sheet.set("tool", "alembic");
+            sheet.set("program", program.clone());
+        }
+        MigrateTool::Prisma { program } => {
+            sheet.set("tool", "prisma");
+            sheet.set("program", program.clone());
+        }
+    }
     sheet.set_or("down_command", migrate.down_command.clone(), "there is no way down");
+    sheet.set_or("contract_command", migrate.contract_command.clone(), "there is no contract step");
     sheet.set("timeout", migrate.timeout.to_string());
     sheet.set("schema", number(migrate.code.schema));
     sheet.set("schema_min", number(migrate.code.schema_min));

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
     Span,
-    manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Restart, Service, StopSignal},
+    manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Overlap, Restart, Service, StopSignal},
 };
 
-use super::{cron, probes, text};
+use super::{cron, probes, sandbox::sandbox, text};
 use crate::config::{
     decode::{Later, Section},
     problem::Problem,
@@ -15,11 +15,13 @@ use crate::config::{
 
 const LATER: &[Later] = &[
     Later {
-        key: "overlap",
-        instead: "in this version old and new instances always overlap; a worker must bear two of it",
+        key: "start_at",
+        instead: "a service with `overlap = \"never\"` starts right after the switch, all others before it",
     },
-    Later { key: "start_at", instead: "in this version all services start before the switch" },
-    Later { key: "writable", instead: "use `shared_paths` in [release] for what is written" },
+    Later {
+        key: "writable",
+        instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
+    },
 ];
 
 pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
@@ -35,6 +37,8 @@ pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
 pub(super) const LISTENS: [(&str, Listen); 3] =
     [("tcp", Listen::Tcp), ("unix", Listen::Unix), ("inherit", Listen::Inherit)];
 
+pub(super) const OVERLAPS: [(&str, Overlap); 2] = [("allow", Overlap::Allow), ("never", Overlap::Never)];
+
 pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
     [("retry", OnCrashLoop::Retry), ("rollback", OnCrashLoop::Rollback)];
 
@@ -46,6 +50,8 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         section.missing("command", "command = [\"node\", \"server.js\"]");
     }
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
+    let overlap = section.one_of("overlap", &OVERLAPS).unwrap_or_default();
+    one_of_a_singleton(section, overlap, instances);
     let listen = section.one_of("listen", &LISTENS);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
@@ -53,6 +59,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let stop_signal = section.one_of("stop_signal", &SIGNALS);
     let stop_timeout = section.duration("stop_timeout");
     let limits = section.table("limits", limits).unwrap_or_default();
+    let sandbox = section.table("sandbox", sandbox).unwrap_or_default();
     let restart = section.table("restart", restart).unwrap_or_default();
     let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
     let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
@@ -60,16 +67,29 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     Service {
         command: command.unwrap_or_default(),
         instances: instances.unwrap_or(NonZeroU32::MIN),
+        overlap,
         listen,
         env,
         env_secrets,
         stop_signal: stop_signal.unwrap_or(StopSignal::Term),
         stop_timeout: stop_timeout.unwrap_or(Span::secs(30)),
         limits,
+        sandbox,
         restart,
         probes,
         allow_public_bind,
     }
+}
+
+fn one_of_a_singleton(section: &mut Section<'_, '_, '_>, overlap: Overlap, instances: Option<u64>) {
+    let Some(instances) = instances.filter(|n| overlap == Overlap::Never && *n > 1) else { return };
+    let span = section.span_of("instances");
+    let problem = Problem::new(
+        "singleton-instances",
+        span,
+        format!("`overlap = \"never\"` means that one runs, and {instances} are wanted"),
+    );
+    section.problem(problem.help("remove `instances`, or `overlap` if the service bears several of it"));
 }
 
 /// With `listen = "tcp"` each instance is given a port of its own in `PORT`.

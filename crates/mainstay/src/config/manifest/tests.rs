@@ -2,7 +2,8 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, RouteTls, StopSignal, WhileRunning},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StopSignal, WhileRunning},
+    sandbox::Allow,
 };
 use proptest::prelude::*;
 
@@ -156,8 +157,44 @@ fn several_broken_lines_are_told_at_once() {
 
 #[test]
 fn a_key_of_a_later_version_says_so() {
-    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n[sandbox]\nprofile = \"strict\"\n");
+    let text = format!("{SMALL}[logs]\nredact = [\"secrets\"]\n[backup]\nevery = \"1d\"\n");
     insta::assert_snapshot!(words(&refused(&text)));
+}
+
+#[test]
+fn a_sandbox_is_closed_and_opened_by_name() {
+    let closed = read(SMALL).sandbox_of(&"web".parse().unwrap());
+    assert_eq!(closed, model::Sandbox::default());
+    assert!(closed.landlock && closed.seccomp);
+    let web = "[service.web.sandbox]\nallow = [\"user-namespaces\"]\nwrite = [\"/var/b\"]\n";
+    let text = format!("{SMALL}[sandbox]\nallow = [\"ptrace\", \"ptrace\"]\nwrite = [\"/var/a\"]\n{web}");
+    let opened = read(&text).sandbox_of(&"web".parse().unwrap());
+    assert_eq!(opened.write, ["/var/a", "/var/b"]);
+    assert_eq!(opened.allow, [Allow::Ptrace, Allow::UserNamespaces]);
+    let wrong = "[sandbox]\nallow = [\"ptrase\"]\nwrite = [\"/\", \"cache\", \"/var/../etc\"]\nlandlok = false\n\
+        [service.web.sandbox]\nlandlock = false\nwrite = [\"/var/x\"]\n";
+    insta::assert_snapshot!(words(&refused(&format!("{SMALL}{wrong}"))));
+}
+
+#[test]
+fn a_release_of_before_there_was_a_sandbox_is_not_tightened() {
+    let mut stored = serde_json::to_value(read(SMALL)).unwrap();
+    stored.as_object_mut().unwrap().remove("sandbox");
+    for service in stored["services"].as_object_mut().unwrap().values_mut() {
+        service.as_object_mut().unwrap().remove("sandbox");
+    }
+    let old: Manifest = serde_json::from_value(stored).unwrap();
+    assert_eq!(old.sandbox_of(&"web".parse().unwrap()), model::Sandbox::open());
+}
+
+#[test]
+fn recreating_leaves_no_old_release_for_a_canary() {
+    let text = format!("{SMALL}[deploy]\nstrategy = \"recreate\"\n");
+    let read = parse(&text, "mainstay.toml", &EnvName::production()).unwrap().0;
+    assert_eq!(read.deploy.strategy, model::manifest::Strategy::Recreate);
+    let errors = refused(&format!("{text}canary = {{ weight = 10 }}\n"));
+    assert_eq!(errors.problems[0].code, "limits-crossed");
+    assert!(words(&errors).contains("no old release beside a canary"), "{}", words(&errors));
 }
 
 #[test]
@@ -247,6 +284,38 @@ fn a_variable_that_mainstay_sets_is_refused_before_anything_starts() {
 }
 
 #[test]
+fn what_must_never_run_twice_is_one_and_takes_no_requests() {
+    let with = |keys: &str| format!("{SMALL}\n[service.queue]\ncommand = [\"queue\"]\n{keys}\n");
+    let read_one = |text: &str| read(text).services[&"queue".parse().unwrap()].overlap;
+    assert_eq!(read_one(&with("")), Overlap::Allow);
+    assert_eq!(read_one(&with("overlap = \"never\"")), Overlap::Never);
+    let several = refused(&with("overlap = \"never\"\ninstances = 2"));
+    assert_eq!(several.problems[0].code, "singleton-instances");
+    let routed = SMALL.replace("listen = \"tcp\"", "listen = \"tcp\"\noverlap = \"never\"");
+    assert_eq!(refused(&routed).problems[0].code, "singleton-routed");
+    let job = refused(&with("schedule = \"@daily\"\noverlap = \"never\""));
+    assert_eq!(job.problems[0].code, "not-with-schedule");
+}
+
+#[test]
+fn hooks_have_a_command_and_a_bounded_time() {
+    let with = |hook: &str| format!("{SMALL}\n[hooks]\n{hook}\n");
+    let hooks = read(&with("pre_deploy = { command = [\"./check\"] }")).hooks;
+    let hook = hooks.pre_deploy.unwrap();
+    assert_eq!((hook.timeout, hook.command), (Span::secs(60), vec!["./check".to_owned()]));
+    assert!(hooks.post_deploy.is_none() && read(SMALL).hooks.is_empty());
+    for (hook, code) in [
+        ("pre_deploy = { timeout = \"1s\" }", "missing-key"),
+        ("pre_deploy = { command = [\"x\"], timeout = \"2h\" }", "out-of-range"),
+        ("on_backup_failed = { command = [\"x\"] }", "not-yet"),
+        ("before = { command = [\"x\"] }", "unknown-key"),
+    ] {
+        let found = refused(&with(hook)).problems[0].code;
+        assert_eq!(found, code, "{hook}");
+    }
+}
+
+#[test]
 fn a_service_with_a_schedule_is_a_job_and_its_mistakes_are_told_where_they_stand() {
     let with = |keys: &str| format!("{SMALL}\n[service.digest]\ncommand = [\"digest\"]\n{keys}\n");
     let job = read(&with("schedule = \"@daily\"")).cron[&"digest".parse().unwrap()].clone();
@@ -282,4 +351,36 @@ fn a_key_of_another_table_is_told_its_place() {
     let told = errors.explains().iter().map(report::plain).collect::<Vec<_>>().join("\n");
     assert!(told.contains("`stop_timeout` belongs in [service.web]"), "{told}");
     assert!(told.contains("`bake_time` belongs in [deploy]"), "{told}");
+}
+
+#[test]
+fn a_tool_moves_the_database_without_commands_of_the_app() {
+    use model::manifest::{MigrateStep, MigrateTool, MigrateWords};
+    let read = |lines: &str| {
+        let text = format!("{SMALL}[migrate]\nschema = 3\n{lines}\n");
+        parse(&text, "mainstay.toml", &EnvName::production())
+            .map(|(manifest, _)| manifest.migrate.unwrap())
+            .map_err(|errors| errors.problems.iter().map(|problem| problem.code).collect::<Vec<_>>())
+    };
+    let sql = read("tool = \"sql\"\nenv_secrets = [\"DATABASE_URL\"]").unwrap();
+    let own = |words: &[&str]| Some(MigrateWords::Own(words.iter().map(|word| (*word).to_owned()).collect()));
+    assert_eq!(sql.words(MigrateStep::Up), own(&["migrator", "sql", "migrations", "DATABASE_URL", "up"]));
+    let down = sql.words(MigrateStep::Down { to: 2 });
+    assert_eq!(down, own(&["migrator", "sql", "migrations", "DATABASE_URL", "down", "2"]));
+    let alembic = read("tool = \"alembic\"\nprogram = [\"./venv/bin/alembic\"]").unwrap();
+    let status = alembic.words(MigrateStep::Status);
+    assert_eq!(status, own(&["migrator", "alembic", "./venv/bin/alembic", "--", "status"]));
+    assert_eq!(alembic.words(MigrateStep::Contract), None);
+    let prisma = read("tool = \"prisma\"\ndown_command = [\"./down\"]").unwrap();
+    assert_eq!(prisma.words(MigrateStep::Down { to: 2 }), Some(MigrateWords::Command(vec!["./down".into()])));
+    assert!(matches!(prisma.tool, MigrateTool::Prisma { .. }));
+
+    assert_eq!(read("tool = \"sql\""), Err(vec!["no-database"]));
+    assert_eq!(
+        read("tool = \"sql\"\nenv = { DATABASE_URL = \"x\" }\ncommand = [\"x\"]"),
+        Err(vec!["tool-and-command"])
+    );
+    assert_eq!(read("tool = \"alembic\"\nfolder = \"x\""), Err(vec!["tool-and-command"]));
+    assert_eq!(read("tool = \"alembic\"\nprogram = [\"{release_dir}/x\"]"), Err(vec!["unknown-placeholder"]));
+    assert_eq!(read("tool = \"flyway\""), Err(vec!["unknown-value"]));
 }

@@ -90,7 +90,7 @@ fn variable(section: &mut Section<'_, '_, '_>, name: &str, span: &Range<usize>) 
     }
 }
 
-fn no_nul(section: &mut Section<'_, '_, '_>, text: &At<String>) {
+pub(super) fn no_nul(section: &mut Section<'_, '_, '_>, text: &At<String>) {
     if text.value.contains('\0') {
         section.problem(
             Problem::new("bad-text", text.span.clone(), "a text for a process cannot hold a NUL")

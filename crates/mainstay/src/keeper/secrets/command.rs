@@ -61,11 +61,14 @@ fn order(
         user,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds,
         limits: Limits::default(),
+        // The operator's own command, which may keep a cache or ask an agent wherever it likes.
+        sandbox: None,
         stop: AT_ONCE,
         log: orders::job_log(ground, site, "secrets"),
     }))

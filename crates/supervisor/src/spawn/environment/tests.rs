@@ -18,11 +18,13 @@ fn order(words: &[&str]) -> Order {
         user: None,
         env: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,
         notify: false,
         fds: Vec::new(),
         limits: Limits::default(),
+        sandbox: None,
         stop: StopPlan { signal: 15, grace: Duration::from_secs(1) },
         log: LogTo { path: "/l".into(), limits: Logs::default() },
     }

@@ -56,6 +56,8 @@ fn app() -> impl Strategy<Value = App> {
     let source = prop_oneof![
         "/[a-z é\"']{1,9}".prop_map(|path| SecretSource::File(path.into())),
         collection::vec("[a-z \"\\\\\n]{1,6}", 1..3).prop_map(SecretSource::Command),
+        ("/[a-z é\"']{1,9}", "/[a-z é\"']{1,9}")
+            .prop_map(|(file, key)| SecretSource::Age { file: file.into(), identity: key.into() }),
         Just(SecretSource::Env),
     ];
     let sites = collection::btree_map("x[a-z]{1,5}", option::of(source), 0..3);

@@ -3,19 +3,21 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
-    ByteSize, EnvName, ServiceName, Span,
+    ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Limits, Listen,
-        LivenessProbe, Logs, Manifest, Migrate, ProbeRequest, Probes, Proof, ReadinessProbe, Release,
-        Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
+        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
+        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal,
+        WhileRunning,
     },
+    sandbox::Allow,
     schema::CodeSchema,
 };
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::config::manifest::{
     probes,
-    service::{ON_CRASH_LOOP, SIGNALS},
+    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS},
 };
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
@@ -25,8 +27,10 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
         .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
         .prop_map(|(max_bytes, max_age)| Logs { max_bytes: max_bytes.max(ByteSize::mib(1)), max_age });
-    ("[a-z][a-z0-9]{0,9}x", release(), (services, jobs), deploy(), drain(), option::of(migrate()), logs)
-        .prop_map(|(app, release, (all, cron), deploy, drain, migrate, logs)| {
+    let parts = (release(), sandbox());
+    let steps = (option::of(migrate()), hooks());
+    ("[a-z][a-z0-9]{0,9}x", parts, (services, jobs), deploy(), drain(), steps, logs).prop_map(
+        |(app, (release, sandbox), (all, cron), deploy, drain, (migrate, hooks), logs)| {
             let (services, routes) = joined(all);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
             Manifest {
@@ -34,15 +38,18 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
                 app,
                 env,
                 release,
+                sandbox,
                 services,
                 cron,
                 routes,
                 deploy,
                 drain,
                 migrate,
+                hooks,
                 logs,
             }
-        })
+        },
+    )
 }
 
 /// Each route leads to its service where that can be asked, by a path of its own.
@@ -50,7 +57,9 @@ fn joined(all: BTreeMap<String, (Service, Option<Route>)>) -> (BTreeMap<ServiceN
     let (mut services, mut routes) = (BTreeMap::new(), Vec::new());
     for (n, (name, (service, route))) in all.into_iter().enumerate() {
         let name: ServiceName = name.parse().unwrap();
-        let may_be_routed = service.listen.is_some() && service.probes.readiness.is_some();
+        let may_be_routed = service.listen.is_some()
+            && service.probes.readiness.is_some()
+            && service.overlap == Overlap::Allow;
         if let Some(route) = route.filter(|_| may_be_routed) {
             let path_prefix = format!("{}{n}", route.path_prefix);
             routes.push(Route { service: name.clone(), path_prefix, ..route });
@@ -107,6 +116,18 @@ fn release() -> impl Strategy<Value = Release> {
             Release { source, digest, shared_paths, proof, keep_releases, keep_bytes }
         },
     )
+}
+
+fn sandbox() -> impl Strategy<Value = Sandbox> {
+    let write = collection::btree_set("/[a-zé\"' ]{1,6}", 0..3);
+    let allow = collection::btree_set(select(Allow::WORDS.map(|(_, allow)| allow).to_vec()), 0..4);
+    (any::<bool>(), any::<bool>(), write, allow).prop_map(|(landlock, seccomp, write, allow)| Sandbox {
+        landlock,
+        seccomp,
+        // Where files are open anyway it is refused.
+        write: write.into_iter().filter(|_| landlock).collect(),
+        allow: allow.into_iter().collect(),
+    })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
@@ -172,13 +193,18 @@ fn signal() -> impl Strategy<Value = StopSignal> {
 
 fn service() -> impl Strategy<Value = Service> {
     let listen = option::of(select(vec![Listen::Tcp, Listen::Unix, Listen::Inherit]));
-    let first = (command(), 1..=512u32, listen, env(), secrets());
-    (first, signal(), span(), limits(), restart(), all_probes(), any::<bool>()).prop_map(
+    // One of what must never run twice, else as many as one likes.
+    let count = (1..=512u32).prop_flat_map(|n| {
+        let overlaps = if n == 1 { OVERLAPS.to_vec() } else { OVERLAPS[..1].to_vec() };
+        (Just(n), select(overlaps.into_iter().map(|(_, overlap)| overlap).collect::<Vec<_>>()))
+    });
+    let first = (command(), count, listen, env(), secrets());
+    (first, signal(), span(), (limits(), sandbox()), restart(), all_probes(), any::<bool>()).prop_map(
         |(
-            (command, n, listen, env, env_secrets),
+            (command, (n, overlap), listen, env, env_secrets),
             stop_signal,
             stop_timeout,
-            limits,
+            (limits, sandbox),
             restart,
             all,
             public,
@@ -186,12 +212,14 @@ fn service() -> impl Strategy<Value = Service> {
             Service {
                 command,
                 instances: NonZeroU32::new(n).unwrap(),
+                overlap,
                 listen,
                 env,
                 env_secrets,
                 stop_signal,
                 stop_timeout,
                 limits,
+                sandbox,
                 restart,
                 // A worker has no address to ask at.
                 probes: if listen.is_some() { all } else { probes::none() },
@@ -206,31 +234,33 @@ fn cron() -> impl Strategy<Value = Cron> {
         select(vec![("30 2 * * *", "Europe/Berlin"), ("@hourly", "UTC"), ("*/5 * * * * *", "Asia/Tokyo")]);
     let ways =
         (select(vec![CatchUp::None, CatchUp::Latest]), select(vec![WhileRunning::Skip, WhileRunning::Wait]));
-    (command(), times, 1..90_000u64, ways, env(), secrets(), signal(), span(), limits()).prop_map(
-        |(
-            command,
-            (schedule, timezone),
-            timeout,
-            ways,
-            env,
-            env_secrets,
-            stop_signal,
-            stop_timeout,
-            limits,
-        )| Cron {
-            command,
-            schedule: schedule.to_owned(),
-            timezone: timezone.to_owned(),
-            timeout: Span::secs(timeout),
-            catch_up: ways.0,
-            while_running: ways.1,
-            env,
-            env_secrets,
-            stop_signal,
-            stop_timeout,
-            limits,
-        },
-    )
+    (command(), times, 1..90_000u64, ways, env(), secrets(), signal(), span(), (limits(), sandbox()))
+        .prop_map(
+            |(
+                command,
+                (schedule, timezone),
+                timeout,
+                ways,
+                env,
+                env_secrets,
+                stop_signal,
+                stop_timeout,
+                (limits, sandbox),
+            )| Cron {
+                command,
+                schedule: schedule.to_owned(),
+                timezone: timezone.to_owned(),
+                timeout: Span::secs(timeout),
+                catch_up: ways.0,
+                while_running: ways.1,
+                env,
+                env_secrets,
+                stop_signal,
+                stop_timeout,
+                limits,
+                sandbox,
+            },
+        )
 }
 
 /// Of no service yet.
@@ -284,6 +314,10 @@ fn deploy() -> impl Strategy<Value = Deploy> {
     let judges = (option::of(canary()), abort_if());
     (times, 2..=64u32, any::<bool>(), judges, collection::vec(smoke(), 0..3)).prop_map(
         |((health, healthy, bake), max_generations, auto_rollback, (canary, abort_if), smoke)| Deploy {
+            strategy: match canary {
+                None if max_generations % 2 == 0 => model::manifest::Strategy::Recreate,
+                _ => model::manifest::Strategy::BlueGreen,
+            },
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
@@ -314,12 +348,50 @@ fn drain() -> impl Strategy<Value = Drain> {
     )
 }
 
+fn hooks() -> impl Strategy<Value = Hooks> {
+    let hook = || {
+        let timeout = (1..=3600u64).prop_map(Span::secs);
+        let hook = (command(), timeout, env(), secrets());
+        option::of(hook.prop_map(|(command, timeout, env, env_secrets)| Hook {
+            command,
+            timeout,
+            env,
+            env_secrets,
+        }))
+    };
+    (hook(), hook(), hook()).prop_map(|(pre_deploy, post_deploy, on_rollback)| Hooks {
+        pre_deploy,
+        post_deploy,
+        on_rollback,
+    })
+}
+
+/// With one of the tools, or the app's commands.
 fn migrate() -> impl Strategy<Value = Migrate> {
+    let program = collection::vec("[a-z./-]{1,12}", 1..3);
+    (migrate_by_command(), 0..4u8, program).prop_map(|(mut migrate, kind, program)| {
+        migrate.tool = match kind {
+            0 => return migrate,
+            1 => MigrateTool::Alembic { program },
+            2 => MigrateTool::Prisma { program },
+            _ => match migrate.env.keys().next() {
+                Some(name) => MigrateTool::Sql { folder: "db/steps".into(), database: name.clone() },
+                None => return migrate,
+            },
+        };
+        (migrate.command, migrate.status_command) = (Vec::new(), Vec::new());
+        migrate
+    })
+}
+
+fn migrate_by_command() -> impl Strategy<Value = Migrate> {
     let schema = (0..1u64 << 62, 0..1u64 << 62, option::of(0..1u64 << 62));
     (command(), command(), option::of(command()), span(), schema, env(), secrets()).prop_map(
         |(command, status_command, down_command, timeout, (schema, min, with), env, env_secrets)| Migrate {
+            tool: MigrateTool::Command,
             command,
             status_command,
+            contract_command: down_command.clone(),
             down_command,
             timeout,
             code: CodeSchema { schema, schema_min: min.min(schema) },

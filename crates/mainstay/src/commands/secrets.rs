@@ -1,0 +1,230 @@
+//! `mainstay secrets`: put values in, see which there are, change them while the app serves.
+
+mod value;
+
+use std::process::ExitCode;
+
+use api::{
+    client::Failure,
+    jobs::Restart,
+    secrets::{Change, Changed, Secret, Secrets as Told},
+};
+use clap::{Args, Subcommand};
+use model::{Explain, ServiceName, Site};
+
+use super::watch;
+use crate::{
+    output::{json, line, moment, or_dash, table},
+    session::{Session, block_on},
+};
+
+/// Put secrets in, list them, change them while the app serves
+#[derive(Clone, Debug, Args)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    Set(Set),
+    List(List),
+    Rotate(Rotate),
+}
+
+/// Put a value into the site's source of secrets
+///
+/// The value is read from standard input, or asked for without an echo on a terminal; it is never an argument. A file and a file
+/// of age can be written; what a command or the keeper's variables give is changed there. The value before is kept until
+/// the next change (`secrets rotate --undo`). Processes that run keep what they have until they are started anew.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay secrets set DATABASE_URL\n  \
+        openssl rand -base64 48 | mainstay secrets set SESSION_SECRET --env staging")]
+pub struct Set {
+    /// As `env_secrets` names it
+    pub name: String,
+}
+
+/// List secrets: where they stand, who uses them, when they were changed; never a value
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  mainstay secrets list\n  mainstay secrets list --json")]
+pub struct List {}
+
+/// Give a secret another value and restart who uses it, without a lost request
+///
+/// The new value is read as `secrets set` reads it. Each service that names the secret is restarted: new instances beside the
+/// old ones, checked, switched to. If one does not come up with it, the value before is put back, and those that were
+/// restarted already are restarted with it. `--undo` puts the value before back at any later time, until the next change.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = concat!(
+        "Examples:\n  mainstay secrets rotate OPENAI_API_KEY\n  mainstay secrets rotate OPENAI_API_KEY --undo\n\n",
+        watch::exit_codes!()
+    )
+)]
+pub struct Rotate {
+    /// As `env_secrets` names it
+    pub name: String,
+
+    /// Back to the value before the last change
+    #[arg(long)]
+    pub undo: bool,
+}
+
+impl Secrets {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        match self.what {
+            What::Set(set) => set.run(session),
+            What::List(_) => list(session),
+            What::Rotate(rotate) => rotate.run(session),
+        }
+    }
+}
+
+async fn change(session: &Session, site: &Site, name: &str, change: &Change) -> Result<Changed, Explain> {
+    check_name(name)?;
+    session.client.change_secret(site, name, change).await.map_err(Failure::explain)
+}
+
+/// It becomes part of a path.
+fn check_name(name: &str) -> Result<(), Explain> {
+    if crate::config::secret_lines::is_name(name) {
+        return Ok(());
+    }
+    // Somebody may have typed NAME=value: what stands behind the name must not be shown.
+    Err(Explain::new("bad-secret-name", "that cannot be the name of a secret").help(
+        "letters, digits and `_`, no digit first; the value is no argument: it is read from standard input",
+    ))
+}
+
+impl Set {
+    fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        check_name(&self.name)?;
+        let value = value::read(&self.name)?;
+        let changed = block_on(async {
+            let site = session.site().await?;
+            change(session, &site, &self.name, &Change::Set { value }).await
+        })?;
+        if session.json() {
+            json(&changed);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let done = if changed.replaced { "has a new value" } else { "has a value" };
+        match names(&changed.used_by).as_str() {
+            "" => line(format!("{} {done}.", self.name)),
+            users => line(format!("{} {done}; {users} has it after `mainstay restart`.", self.name)),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Rotate {
+    fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        check_name(&self.name)?;
+        let wanted = if self.undo { Change::Undo } else { Change::Set { value: value::read(&self.name)? } };
+        block_on(async {
+            let site = session.site().await?;
+            let changed = change(session, &site, &self.name, &wanted).await?;
+            if changed.used_by.is_empty() {
+                let nobody = "nothing that runs uses it, so nothing is restarted";
+                say(session, &format!("{} has another value; {nobody}.", self.name));
+                return Ok(ExitCode::SUCCESS);
+            }
+            for (n, service) in changed.used_by.iter().enumerate() {
+                let code = restart(session, &site, service).await?;
+                if code != ExitCode::SUCCESS {
+                    let had_it = changed.used_by.get(..n).unwrap_or_default();
+                    self.give_up(session, &site, changed.replaced, had_it).await?;
+                    return Ok(code);
+                }
+            }
+            say(session, &format!("{} has the new value of {}.", names(&changed.used_by), self.name));
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    /// The value before again, for those too that have the new one already.
+    async fn give_up(
+        &self,
+        session: &Session,
+        site: &Site,
+        replaced: bool,
+        had_it: &[ServiceName],
+    ) -> Result<(), Explain> {
+        if self.undo || !replaced {
+            say(
+                session,
+                &format!("The source keeps this value of {}; mend it and rotate once more.", self.name),
+            );
+            return Ok(());
+        }
+        change(session, site, &self.name, &Change::Undo).await?;
+        say(session, &format!("{} has its value from before again.", self.name));
+        for service in had_it {
+            if restart(session, site, service).await? != ExitCode::SUCCESS {
+                say(
+                    session,
+                    &format!("{service} still runs with the new value: `mainstay restart {service}`."),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn restart(session: &Session, site: &Site, service: &ServiceName) -> Result<ExitCode, Explain> {
+    let asked = session.client.restart(site, &Restart { service: Some(service.clone()) }).await;
+    let doing = format!("Restarting {service} of");
+    watch::started(session, site, asked, &doing, &watch::Options::default()).await
+}
+
+fn say(session: &Session, text: &str) {
+    if session.json() {
+        json(&serde_json::json!({ "note": text }));
+    } else {
+        line(text);
+    }
+}
+
+fn names(services: &[ServiceName]) -> String {
+    services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn list(session: &Session) -> Result<ExitCode, Explain> {
+    let told = block_on(async {
+        let site = session.site().await?;
+        session.client.secrets(&site).await.map_err(Failure::explain)
+    })?;
+    if session.json() {
+        json(&told);
+    } else {
+        line(render(&told));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn render(told: &Told) -> String {
+    if told.secrets.is_empty() {
+        return format!("No secret is asked for, and none stands in {}.", told.source);
+    }
+    let row = |secret: &Secret| {
+        let state = match secret {
+            Secret { is_set: false, .. } => "missing",
+            Secret { waits_for_restart: true, .. } => "waits for a restart",
+            Secret { used_by, .. } if used_by.is_empty() => "unused",
+            _ => "set",
+        };
+        let used_by = (!secret.used_by.is_empty()).then(|| secret.used_by.join(", "));
+        vec![
+            secret.name.clone(),
+            state.to_owned(),
+            or_dash(used_by),
+            or_dash(secret.changed.as_deref().map(moment)),
+            or_dash(secret.changed_by.as_deref()),
+            if secret.has_former { "kept".to_owned() } else { "-".to_owned() },
+        ]
+    };
+    let rows: Vec<_> = told.secrets.iter().map(row).collect();
+    let head = ["NAME", "STATE", "USED BY", "CHANGED", "BY", "FORMER"];
+    format!("from {}\n{}", told.source, table(&head, &rows))
+}

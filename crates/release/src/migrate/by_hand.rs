@@ -1,0 +1,119 @@
+//! What a person does with the database: run a held migration again, take it back, or end what older code needed.
+
+use api::deploy::Outcome;
+use model::{
+    Explain, ReleaseNumber,
+    manifest::{Manifest, Migrate, MigrateStep},
+    schema::DataSchema,
+};
+
+use super::{conclude, contract, held, job, old_side, read_version, with_output};
+use crate::{
+    deploy::End,
+    journal::Kind,
+    recess,
+    recover::Begun,
+    request::MigrateVerb,
+    run::{Halt, Run},
+    world::{JobKind, World},
+};
+
+/// `mainstay migrate retry|down` on a held migration, `down` and `contract` from what serves.
+pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Result<End, Halt> {
+    let Some(migrate) = run.manifest.migrate.clone() else { return Ok(End::well(Outcome::Unchanged)) };
+    let before = read_version(run, &migrate).await.map_err(|error| held(run, error))?;
+    match verb {
+        MigrateVerb::Contract => return contract::contract(run, &migrate, before).await,
+        MigrateVerb::Retry if run.contracts() => return contract::contract(run, &migrate, before).await,
+        MigrateVerb::Retry => {
+            let target = migrate.code.schema;
+            let old_is_down = old_side(run).await.is_err();
+            run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
+            let end =
+                job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await.map_err(|e| held(run, e))?;
+            let begun = Begun { before, target, old_is_down, process: None };
+            conclude(run, begun, Some(end)).await.map_err(|halt| match halt {
+                Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
+                held => held,
+            })?;
+            run.report.push(format!(
+                "the database is at schema {target}: `mainstay deploy --release {}` goes on",
+                run.task.to
+            ));
+        }
+        MigrateVerb::Down => {
+            down(run, &migrate, before).await?;
+            if let recess::Back::Stopped(error) = recess::bring_back(run).await {
+                return Err(held(run, error));
+            }
+        }
+    }
+    Ok(let_go_of_hold(run))
+}
+
+/// Whether the release that serves can be served by the schema below: nobody but the way down itself knows where it ends,
+/// but code that needs today's schema would break for certain.
+/// # Errors
+/// There is no way down, or the release does not run on a lower schema.
+pub(crate) fn way_down(
+    manifest: &Manifest,
+    release: ReleaseNumber,
+    data: Option<DataSchema>,
+) -> Result<(), Explain> {
+    let Some(migrate) = manifest.migrate.as_ref().filter(|migrate| migrate.goes_down()) else {
+        let explain = Explain::new("no-down-command", format!("release {release} has no way down"));
+        return Err(explain.help("add `migrate.down_command` to its manifest and deploy"));
+    };
+    let (min, version) = (migrate.code.schema_min, data.map_or(migrate.code.schema, |data| data.version));
+    if min < version {
+        return Ok(());
+    }
+    let message =
+        format!("release {release} serves, and runs from schema {min} on; the database is at {version}");
+    Err(Explain::new("schema-contract", message)
+        .now(format!("the database is unchanged, release {release} serves"))
+        .help(
+            "deploy a release first that also runs on the lower schema (`migrate.schema_min`), then go down",
+        ))
+}
+
+/// The database is where it should be: deploys may go on.
+pub(crate) fn let_go_of_hold<W: World>(run: &mut Run<W>) -> End {
+    run.book(|state| state.held = None);
+    End::well(Outcome::Unchanged)
+}
+
+async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<(), Halt> {
+    if !migrate.goes_down() {
+        let explain = Explain::new("no-down-command", "this release has no `migrate.down_command`")
+            .help("add one and deploy, or mend the database by hand and `mainstay migrate retry`");
+        return Err(held(run, explain));
+    }
+    let step = MigrateStep::Down { to: lower(run, migrate) };
+    let end = job(run, JobKind::MigrateDown, step, migrate).await.map_err(|error| held(run, error))?;
+    let after = read_version(run, migrate).await.map_err(|error| held(run, error))?;
+    let serving = run.at.books.read().serving.and_then(|release| run.at.manifest(release).ok());
+    let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
+    let fits = code.is_none_or(|code| code.schema_min <= after && after <= code.schema);
+    if !end.succeeded() || !fits {
+        let message =
+            format!("the way down ended at schema {after}, which is not where the serving release belongs");
+        let explain = with_output(Explain::new("migration-held", message).caused_by(end.word()), &end);
+        return Err(held(run, explain));
+    }
+    let floor = run.at.books.read().schema.map_or(0, |known| known.floor.min(after));
+    let data = DataSchema { version: after, floor };
+    run.at.books.change(|state| state.schema = Some(data))?;
+    run.log.append(Kind::MigrateDone { data })?;
+    run.report.push(format!("the database went from schema {before} back to {after}"));
+    Ok(())
+}
+
+/// Where the way down leads: from what is held to what the serving release was written for, from what serves to the lowest
+/// that it bears.
+fn lower<W: World>(run: &Run<W>, migrate: &Migrate) -> u64 {
+    let serving = run.at.books.read().serving.filter(|release| *release != run.task.to);
+    let serving = serving.and_then(|release| run.at.manifest(release).ok());
+    let of_serving = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code.schema));
+    of_serving.unwrap_or(migrate.code.schema_min)
+}

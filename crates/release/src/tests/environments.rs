@@ -1,0 +1,93 @@
+//! What a release was started with stays with it, and comes back with it.
+
+use std::time::Duration;
+
+use api::{
+    deploy::{EventKind, Outcome, Phase},
+    status::Release,
+};
+use model::manifest::Manifest;
+use tokio::time::Instant;
+
+use super::rig::{Ended, Rig, manifest, site};
+use crate::request::{Wanted, What};
+
+fn with(shop: &model::Site, variables: &[(&str, &str)]) -> Manifest {
+    let mut manifest = manifest(shop, "good");
+    let web = manifest.services.get_mut(&"web".parse().unwrap()).unwrap();
+    web.env = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    web.env_secrets = vec!["KEY".into()];
+    manifest
+}
+
+async fn release(rig: &Rig, shop: &model::Site, number: u64) -> Release {
+    let releases = rig.handle(shop).releases().await.unwrap();
+    releases.into_iter().find(|release| release.number.0 == number).unwrap()
+}
+
+fn notes(ended: &Ended) -> Vec<String> {
+    let note = |kind: &EventKind| match kind {
+        EventKind::Note { message, .. } => Some(message.clone()),
+        _ => None,
+    };
+    ended.events.iter().filter_map(|event| note(&event.kind)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_brings_the_variables_of_its_release_and_tells_which_secrets_are_others() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, &[("MODE", "old"), ("ONLY_OLD", "1")]), "one").await;
+    rig.settled(&shop).await;
+    let first = release(&rig, &shop, 1).await.environment.unwrap();
+    rig.machine.lock().secrets_version = 2;
+    rig.deploy(&with(&shop, &[("MODE", "new")]), "two").await;
+    rig.settled(&shop).await;
+
+    // What was kept of the first is as it was, and the second one has its own.
+    let web = &"web".parse().unwrap();
+    assert_eq!(release(&rig, &shop, 1).await.environment, Some(first.clone()));
+    let second = release(&rig, &shop, 2).await.environment.unwrap();
+    assert_eq!(first.services[web].env["ONLY_OLD"], "1");
+    assert!(!second.services[web].env.contains_key("ONLY_OLD"));
+    let digest = |of: &api::status::Environment| of.services[web].secrets["KEY"].clone().unwrap();
+    assert!(digest(&first).starts_with("digest ") && digest(&first) != digest(&second));
+    assert!(first.taken.is_some());
+
+    // A dry run of the way back names each difference, of secrets without a value.
+    let what = What::Existing { release: model::ReleaseNumber(1) };
+    let wanted = Wanted { what, wait: Duration::ZERO, drain_now: false };
+    let plan = rig.handle(&shop).plan(wanted).await.unwrap();
+    let subjects: Vec<_> = plan.changes.iter().map(|change| change.subject.as_str()).collect();
+    assert_eq!(subjects, ["artifact", "service.web.env.MODE", "service.web.env.ONLY_OLD"]);
+
+    let back = rig.rollback(&shop, None).await;
+    assert_eq!((back.outcome, back.serving), (Outcome::Served, Some(1)));
+    let said = notes(&back).into_iter().find(|line| line.starts_with("release 1 has other values")).unwrap();
+    assert!(said.ends_with("in KEY"), "{said}");
+    let started = rig.machine.lock().started_with.last_chunk::<3>().unwrap().clone();
+    assert!(
+        started
+            .iter()
+            .any(|(name, env)| name.service == *web && env["MODE"] == "old" && env["ONLY_OLD"] == "1")
+    );
+    assert_eq!(digest(&release(&rig, &shop, 1).await.environment.unwrap()), digest(&second));
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_release_keeps_what_it_runs_with() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let mut web_only = with(&shop, &[]);
+    web_only.services.retain(|name, _| name.as_str() == "web");
+    rig.deploy(&web_only, "one").await;
+    let first = release(&rig, &shop, 1).await.environment;
+    let pool = rig.machine.lock().tables[&shop].1.routes[0].pool.clone();
+    rig.machine.lock().streams.insert(pool, Instant::now() + Duration::from_secs(500));
+    rig.machine.lock().secrets_version = 2;
+    rig.deploy(&web_only, "two").await;
+    let back = rig.rollback(&shop, None).await;
+    assert_eq!(back.outcome, Outcome::Served);
+    assert!(!back.phases().contains(&Phase::Start), "it was warm");
+    assert_eq!(release(&rig, &shop, 1).await.environment, first);
+}

@@ -1,0 +1,206 @@
+//! What operators do, at any moment, whatever is under way.
+
+use std::time::Duration;
+
+use api::{
+    deploy::{Outcome, Rollback, Started},
+    jobs::{Restart, Scale},
+};
+use model::{
+    ReleaseNumber, Span,
+    manifest::{Canary, Manifest, Migrate, OnCrashLoop, Smoke},
+    schema::CodeSchema,
+};
+
+use super::story::{QUEUED_MAX, Story};
+use crate::{
+    MigrateVerb, Refused,
+    tests::{
+        rig::{caller, manifest},
+        trace,
+    },
+};
+
+const BEHAVIOURS: [&str; 16] = [
+    "good",
+    "good",
+    "good",
+    "good",
+    "good",
+    "slow:8",
+    "throws",
+    "never-up",
+    "never-ready",
+    "500",
+    "crashes-after:12",
+    "unready-after:12",
+    "loops-after:60",
+    "elsewhere",
+    "errs:30",
+    "lags:300",
+];
+
+impl Story {
+    pub(super) async fn act(&mut self) -> Result<(), String> {
+        let handle = self.rig().handle(&self.shop);
+        let (roll, who) = (self.dice.roll(20), caller());
+        let told = |what: String| trace::tell(|| format!("operator: {what}"));
+        match roll {
+            0..=9 => return self.deploy().await,
+            10 | 11 => {
+                let to = (self.dice.roll(3) == 0).then(|| ReleaseNumber(1 + self.dice.roll(4)));
+                told(format!("rollback to {to:?}"));
+                let asked = self.ask(handle.rollback(Rollback { release: to }, who)).await?;
+                self.answered(asked)
+            }
+            12 => {
+                let service = (self.dice.roll(2) == 0).then(|| "web".parse().unwrap());
+                told(format!("restart of {service:?}"));
+                let asked = self.ask(handle.restart(Restart { service }, who)).await?;
+                self.answered(asked)
+            }
+            13 | 14 => {
+                let instances = 1 + u32::try_from(self.dice.roll(4)).unwrap();
+                told(format!("scale to {instances}"));
+                let scale = Scale { service: "web".parse().unwrap(), instances };
+                let asked = self.ask(handle.scale(scale, who)).await?;
+                self.answered(asked)
+            }
+            15 | 16 => {
+                let asked = self.ask(handle.cancel(who)).await?;
+                if let Some(Ok(cancelled)) = &asked {
+                    told(format!("it is cancelled in {}", cancelled.phase.name()));
+                }
+                self.answered(asked)
+            }
+            17 => {
+                let asked = self.ask(handle.resume(who)).await?;
+                self.answered(asked)
+            }
+            _ => {
+                let verb = if self.dice.roll(2) == 0 { MigrateVerb::Retry } else { MigrateVerb::Down };
+                told(format!("migrate {verb:?}"));
+                let asked = self.ask(handle.migrate(verb, who)).await?;
+                self.answered(asked)
+            }
+        }
+    }
+
+    fn answered<T>(&mut self, asked: Option<Result<T, Refused>>) -> Result<(), String> {
+        self.promises.somebody_acted();
+        let Some(Err(refused)) = asked else { return Ok(()) };
+        trace::tell(|| format!("    refused: {}", refused.explain.code));
+        self.surprise(&refused)
+    }
+
+    async fn deploy(&mut self) -> Result<(), String> {
+        let manifest = self.manifest();
+        let behaviour = manifest.services.values().next().unwrap().command[0].clone();
+        // The same bytes once more, now and then.
+        let text = format!("step {}", if self.dice.roll(6) == 0 { 0 } else { self.step });
+        let mut wanted = self.rig().wanted(&manifest, &text);
+        wanted.drain_now = self.dice.roll(3) == 0;
+        let handle = self.rig().handle(&self.shop);
+        let migration = manifest.migrate.map(|migrate| migrate.command[0].clone());
+        trace::tell(|| format!("operator: deploy {behaviour}, migration {migration:?}"));
+        if self.dice.roll(4) == 0 {
+            // Waits for the lock, and does not stay to hear the end.
+            wanted.wait = Duration::from_secs(self.dice.roll(QUEUED_MAX.as_secs()));
+            trace::tell(|| "operator: goes away".to_owned());
+            drop(tokio::spawn(async move { handle.deploy(wanted, caller()).await.map(drop) }));
+            self.promises.somebody_acted();
+            return Ok(());
+        }
+        let asked = self.ask(handle.deploy(wanted, caller())).await?;
+        self.answered(asked)
+    }
+
+    fn manifest(&mut self) -> Manifest {
+        let behaviour = BEHAVIOURS[usize::try_from(self.dice.roll(16)).unwrap()];
+        let mut manifest = manifest(&self.shop, behaviour);
+        if self.dice.roll(4) == 0 {
+            manifest.deploy.canary = Some(Canary { weight: 10, duration: Span::secs(15) });
+        }
+        if self.dice.roll(2) == 0 {
+            for service in manifest.services.values_mut() {
+                service.restart.on_crash_loop = OnCrashLoop::Rollback;
+            }
+        }
+        if self.dice.roll(2) == 0 {
+            manifest.deploy.smoke = vec![Smoke {
+                get: "/".to_owned(),
+                host: None,
+                status: 200,
+                contains: None,
+                first_event_within: None,
+            }];
+        }
+        manifest.migrate = self.migration();
+        manifest
+    }
+
+    /// Most deploys change nothing of the schema; some migrations fail, some stop between two.
+    fn migration(&mut self) -> Option<Migrate> {
+        let at = self.schema?;
+        let target = at + u64::from(self.dice.roll(2) == 0);
+        self.schema = Some(target);
+        let command = match self.dice.roll(6) {
+            0 => "fail".to_owned(),
+            1 => format!("half:{at}"),
+            _ => format!("to:{target}"),
+        };
+        Some(migrate(target, command))
+    }
+
+    /// What a person does after a night like that: looks what is held, lets deploys begin again.
+    pub(super) async fn pick_up(&mut self) -> Result<(), String> {
+        let handle = self.rig().handle(&self.shop);
+        if let Some(Ok(status)) = self.ask(handle.migrate_status()).await?
+            && status.held.is_some()
+        {
+            trace::tell(|| "operator: takes the migration back".to_owned());
+            let asked = self.ask(handle.migrate(MigrateVerb::Down, caller())).await?;
+            self.answered(asked)?;
+        }
+        self.ask(handle.resume(caller())).await?;
+        self.promises.somebody_acted();
+        Ok(())
+    }
+
+    /// A good release, after all faults; which release serves then.
+    pub(super) async fn last_deploy(&mut self) -> Result<Option<u64>, String> {
+        let mut good = manifest(&self.shop, "good");
+        if let Some(at) = self.schema {
+            good.migrate = Some(migrate(at + 1, format!("to:{}", at + 1)));
+        }
+        let handle = self.rig().handle(&self.shop);
+        trace::tell(|| "operator: the last deploy".to_owned());
+        let wanted = self.rig().wanted(&good, "the last");
+        let begun = self.ask(handle.deploy(wanted, caller())).await?;
+        self.promises.somebody_acted();
+        let Some(Ok(Started { .. })) = &begun else {
+            return Err(format!("the last deploy did not begin: {begun:?}"));
+        };
+        let started = begun.and_then(Result::ok).expect("it began");
+        let ended = self.rig().follow(&self.shop, &started).await;
+        match ended.outcome {
+            Outcome::Served => Ok(ended.serving),
+            other => Err(format!("the last deploy ended {}: {:?}", other.name(), ended.error)),
+        }
+    }
+}
+
+fn migrate(schema: u64, command: String) -> Migrate {
+    Migrate {
+        tool: Default::default(),
+        command: vec![command],
+        status_command: vec!["status".into()],
+        down_command: Some(vec!["to:1".into()]),
+        contract_command: None,
+        timeout: Span::secs(600),
+        code: CodeSchema { schema, schema_min: 1 },
+        compatible_with: Some(1),
+        env: Default::default(),
+        env_secrets: Vec::new(),
+    }
+}
