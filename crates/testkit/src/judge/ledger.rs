@@ -45,7 +45,7 @@ mod tests {
         let tally = Tally::default();
         ["n1", "n2", "n3"].into_iter().for_each(|nonce| tally.acknowledged(nonce.into()));
         check(&path, &tally);
-        let report = tally.report(std::time::Duration::ZERO);
+        let report = tally.report(Duration::ZERO);
         assert_eq!(
             (report.count(Failure::LostWrite), report.count(Failure::DoubleWrite)),
             (1, 1),

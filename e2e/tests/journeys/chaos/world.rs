@@ -58,7 +58,11 @@ impl World {
         mainstay.kill_up();
         mainstay.watch_every(WATCHDOG);
         mainstay.up();
-        let app = FakeApp::new(&mainstay, "fake").env("FAKE_LEDGER", &ledger.display().to_string());
+        // A full disk below the data must not be one below the ledger: it lies beside it, opened by name.
+        let beside = ledger.parent().unwrap_or(&ledger);
+        let beside = format!("[sandbox]\nwrite = [\"{}\"]", beside.display());
+        let app =
+            FakeApp::new(&mainstay, "fake").env("FAKE_LEDGER", &ledger.display().to_string()).tables(&beside);
         app.deploy_to(&mainstay, &[]).expect_code(0);
         let load = Load::mixed();
         let target = Target { patience: PATIENCE, ..mainstay.target(app.host_name()) };
