@@ -5,6 +5,7 @@
 use std::{cell::RefCell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
@@ -139,7 +140,9 @@ pub(crate) async fn answer(
     let (asked, body) = request.into_parts();
     let mut flight = Flight::begin(&ctx.worker, &ctx.state, asked, client);
     let id = flight.id.clone();
+    let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
+    let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
         Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
@@ -156,7 +159,7 @@ pub(crate) async fn answer(
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
-    if ends_connection(&ctx, &answer) {
+    if ends_connection(&ctx, &answer, is_unread) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     ctx.state.is_answering.set(true);
@@ -165,13 +168,13 @@ pub(crate) async fn answer(
 
 /// HTTP/1.1 connections end after the answer when the edge shuts down, and after a request that the edge could not make
 /// sense of or did not read whole: what follows on them may be anything.
-fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>) -> bool {
+fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>, is_unread: bool) -> bool {
     if ctx.state.is_h2.get() || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return false;
     }
     let is_own = matches!(answer.body(), EdgeBody::Full(..));
     let is_about_the_request = matches!(answer.status().as_u16(), 400 | 405 | 408 | 413);
-    ctx.worker.shared.is_stopping() || (is_own && is_about_the_request)
+    ctx.worker.shared.is_stopping() || (is_own && (is_about_the_request || is_unread))
 }
 
 /// The upstream's answer, cleaned, with the flight in its body.
@@ -285,7 +288,6 @@ fn source(
     body: Incoming,
     route: &RouteState,
 ) -> Result<Option<Rc<RefCell<Source>>>, Refused> {
-    use http_body::Body;
     if body.is_end_stream() {
         return Ok(None);
     }

@@ -89,6 +89,11 @@ impl Source {
         self.fault.is_none() && (self.bytes == 0 || self.keep)
     }
 
+    /// Whether all of it was read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended || self.exact == Some(self.bytes)
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         if let Some(fault) = self.fault {
             return Poll::Ready(Some(Err(fault)));

@@ -98,7 +98,14 @@ async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>)
             if old_is_down { Ok(()) } else { old_side_survives(run, data).await }
         }
         Ok(after) if after == before => {
-            let explain = told("migration-failed", format!("the migration to schema {target} failed"));
+            let mut explain = told("migration-failed", format!("the migration to schema {target} failed"));
+            if succeeded {
+                explain = explain
+                    .caused_by(format!(
+                        "its last step leads to schema {after}, and `migrate.schema` says {target}"
+                    ))
+                    .help("correct `migrate.schema`, or add the step that is missing to the release");
+            }
             Err(Halt::Abort(
                 explain.now(format!("the database is unchanged at schema {before}; {}", run.now_serving())),
             ))

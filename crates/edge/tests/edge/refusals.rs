@@ -283,3 +283,22 @@ async fn garbage_of_any_kind_is_answered_whole() {
     checked.unwrap();
     assert_eq!(edge.get("/").await, (200, "ok".to_owned()));
 }
+
+/// What comes on the connection is the rest of a body that nobody reads: its client must not send the next request there.
+#[tokio::test]
+async fn an_answer_to_a_body_that_was_not_read_says_that_the_connection_ends() {
+    let app = App::named("here").await;
+    let mut table = live(&[&app]);
+    table.sites[0].routes[0].route.hosts = vec!["known.test".to_owned()];
+    let edge = Edge::start(&table).await;
+    edge.ready().await;
+    for length in [10, 70_000] {
+        let mut stream = TcpStream::connect(edge.http).await.unwrap();
+        let head = format!("POST /x HTTP/1.1\r\nHost: unknown.test\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let _ = stream.write_all(&vec![b'x'; length]).await;
+        let answer = read_all(&mut stream).await;
+        assert_eq!(status(&answer), 404, "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{length}: {answer}");
+    }
+}

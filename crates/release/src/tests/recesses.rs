@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::deploy::{EventKind, Outcome, Phase};
 use model::{
     Site, Span,
-    manifest::{Manifest, Migrate, Smoke, Strategy},
+    manifest::{Manifest, Migrate, Overlap, Smoke, Strategy},
     schema::CodeSchema,
 };
 use tokio::time::{Instant, sleep};
@@ -85,6 +85,40 @@ async fn the_old_release_is_gone_before_the_new_one_starts_and_the_downtime_is_t
     assert!(told.0.abs_diff(downtime) < Duration::from_millis(500), "{told} told, {downtime:?} seen");
     let plan = rig.handle(&shop).plan(rig.wanted(&alone(&shop, "good"), "three")).await.unwrap();
     assert!(plan.warnings[0].causes.iter().any(|cause| cause.contains(&told.to_string())), "{plan:?}");
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+/// What must never run twice starts with the rest here: its predecessor is gone like all of the old release.
+#[tokio::test(start_paused = true)]
+async fn every_deploy_has_its_recess_where_a_service_must_never_run_twice() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let with_singleton = || {
+        let mut manifest = alone(&shop, "good");
+        manifest.services.get_mut(&"worker".parse().unwrap()).unwrap().overlap = Overlap::Never;
+        manifest
+    };
+    rig.deploy(&with_singleton(), "one").await;
+    for (id, release) in [("two", 2), ("three", 3), ("four", 4)] {
+        let ended = rig.deploy(&with_singleton(), id).await;
+        assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(release)), "{:?}", ended.error);
+        assert!(report(&ended).iter().any(|line| line.starts_with("nobody was served for")), "{ended:?}");
+        rig.settled(&shop).await;
+        let inner = rig.machine.lock();
+        assert!(
+            inner.instances.keys().all(|(_, name)| name.release.0 == release),
+            "{:?}",
+            inner.instances.keys()
+        );
+        assert_eq!(inner.broken_promises, Vec::<String>::new());
+    }
+    let broken = {
+        let mut manifest = with_singleton();
+        manifest.services.get_mut(&"worker".parse().unwrap()).unwrap().command = vec!["throws".into()];
+        manifest
+    };
+    let ended = rig.deploy(&broken, "five").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::Aborted, Some(4)));
     rig.settled(&shop).await;
     rig.check(&shop).await;
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::{
     fs::{File, Metadata},
     io::{self, BufReader, BufWriter, Read, Write},
-    os::unix::fs::PermissionsExt as _,
+    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -30,7 +30,7 @@ const IGNORE_BYTES_MAX: usize = 1 << 20;
 /// Fast, and within a few per cent of what the slow levels reach on code.
 const ZSTD_LEVEL: i32 = 3;
 
-/// An artifact that is ready to be sent. A packed one is removed from the disk with this value.
+/// An artifact that is ready to be sent. A packed one goes with this value.
 #[derive(Debug)]
 pub(super) struct Packed {
     pub artifact: Artifact,
@@ -40,14 +40,18 @@ pub(super) struct Packed {
 #[derive(Debug)]
 enum Place {
     Given(PathBuf),
-    Made(tempfile::TempPath),
+    /// Without a name, so that nothing is left however this process ends; the path leads to the open file.
+    Made {
+        _file: File,
+        path: PathBuf,
+    },
 }
 
 impl Packed {
     pub(super) fn path(&self) -> &Path {
         match &self.file {
             Place::Given(path) => path,
-            Place::Made(path) => path,
+            Place::Made { path, .. } => path,
         }
     }
 }
@@ -102,9 +106,7 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
             .caused_by(error.to_string())
             .help("it is written below $TMPDIR, else /tmp: make room there, or set TMPDIR")
     };
-    let file =
-        tempfile::Builder::new().prefix("mainstay-").suffix(".tar.zst").tempfile().map_err(cannot_write)?;
-    let (file, path) = file.into_parts();
+    let file = tempfile::tempfile().map_err(cannot_write)?;
     let sink = Hashing { inner: BufWriter::new(file), hasher: Sha256::new(), bytes: 0 };
     let encoder = zstd::Encoder::new(sink, ZSTD_LEVEL).map_err(cannot_write)?;
     let mut tar = tar::Builder::new(encoder);
@@ -130,7 +132,9 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     let sink = tar.into_inner().and_then(zstd::Encoder::finish).map_err(cannot_write)?;
     let (artifact, mut inner) = (Artifact { digest: digest(sink.hasher), bytes: sink.bytes }, sink.inner);
     inner.flush().map_err(cannot_write)?;
-    Ok(Packed { artifact, file: Place::Made(path) })
+    let file = inner.into_inner().map_err(|error| cannot_write(error.into_error()))?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    Ok(Packed { artifact, file: Place::Made { _file: file, path } })
 }
 
 /// The first ignore file that is none: a pipe would be waited for, and files would travel that were to stay.
