@@ -47,7 +47,9 @@ fn an_installed_machine_serves_the_assistant_and_a_second_install_changes_nothin
 fn nothing_is_lost_and_each_unit_holds_its_own(guest: &Guest) {
     let machine = guest.ok("mainstay status --machine --json");
     let machine: serde_json::Value = serde_json::from_str(&machine).expect("JSON");
-    assert_eq!(machine["machine"]["lost"], serde_json::json!([]));
+    // The kernel of a guest may have no landlock, which is told; all else is held.
+    let lost = machine["machine"]["lost"].as_array().cloned().unwrap_or_default();
+    assert!(lost.iter().all(|line| line.as_str().is_some_and(|line| line.contains("landlock"))), "{lost:?}");
     assert_eq!(machine["machine"]["has_parent"], true);
     let in_keepers = guest.ok(&format!("find {KEEPERS} -name cgroup.procs -exec cat {{}} + | wc -l"));
     assert_eq!(in_keepers.trim(), "1", "the keeper alone is in its unit");
