@@ -142,7 +142,7 @@ async fn strays_die() {
         machine::pidfd::signal(machine::pidfd::open(shim).expect("it lives"), 9).expect("killed");
         if by_the_next_keeper {
             // It looks once: a shim that is still dying would be found alive.
-            until("the shim is gone", || !is_alive(shim)).await;
+            until("the shim is gone", || u32::try_from(shim).is_ok_and(|pid| !is_alive(pid))).await;
             house.next_keeper().observe().await.expect("readable");
         } else {
             assert_eq!(process.wait().await.cause, Cause::Lost);
