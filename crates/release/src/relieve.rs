@@ -32,11 +32,9 @@ pub(crate) fn is_never_two(manifest: &Manifest, service: &ServiceName) -> bool {
 /// Whether START leaves this service to RELIEVE: one of it is there, and the old or the new release forbids a second.
 pub(crate) fn is_held_back<W: World>(run: &Run<W>, service: &ServiceName) -> bool {
     let state = run.at.books.read();
-    if state.recess.is_some() {
-        // Nothing of it is on the machine: what the books name live would only start again.
-        return false;
-    }
-    let there = state.live.iter().chain(state.leaving.iter().map(|l| &l.group));
+    // What rests in a recess is in the books and not on the machine.
+    let runs = state.live.iter().filter(|group| !state.rests(group.generation));
+    let there = runs.chain(state.leaving.iter().map(|l| &l.group));
     let mut there = there.filter(|group| group.service == *service).peekable();
     let forbids = |group: &Group| run.at.manifest(group.release).is_ok_and(|m| is_never_two(&m, service));
     there.peek().is_some() && (is_never_two(&run.manifest, service) || there.any(forbids))
