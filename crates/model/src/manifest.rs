@@ -563,6 +563,14 @@ impl Manifest {
         }))
     }
 
+    /// Who asks for which secrets: the programs by their service, the migration and the hooks by the table's name.
+    pub fn secrets_by_user(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let programs = self.programs().map(|program| (program.service.as_str(), program.env_secrets));
+        let migration = self.migrate.iter().map(|migrate| ("migrate", migrate.env_secrets.as_slice()));
+        let hooks = self.hooks.all().map(|hook| ("hooks", hook.env_secrets.as_slice()));
+        programs.chain(migration).chain(hooks)
+    }
+
     /// What holds the processes of `service`: its own loosenings and the app's.
     pub fn sandbox_of(&self, service: &ServiceName) -> Sandbox {
         let living = self.services.get(service).map(|service| &service.sandbox);

@@ -55,10 +55,7 @@ async fn checks<W: World>(run: &Run<W>) -> Result<(), Halt> {
 
 /// Everything that the manifest wants from the secrets' source.
 pub(crate) fn secret_names(manifest: &Manifest) -> BTreeSet<String> {
-    let of_services = manifest.programs().flat_map(|program| program.env_secrets);
-    let of_migration = manifest.migrate.iter().flat_map(|m| &m.env_secrets);
-    let of_hooks = manifest.hooks.all().flat_map(|hook| &hook.env_secrets);
-    of_services.chain(of_migration).chain(of_hooks).cloned().collect()
+    manifest.secrets_by_user().flat_map(|(_, names)| names).cloned().collect()
 }
 
 /// Room for another release must be free, and inodes.

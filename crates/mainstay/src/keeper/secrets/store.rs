@@ -232,23 +232,20 @@ pub(crate) async fn list(
     let digests = digests(&ground.salt, &values);
     let memory = memory(ground, site);
     let mut names: Vec<&String> = values.keys().collect();
-    let manifest = serving.map(|serving| &serving.manifest);
-    let programs = || manifest.into_iter().flat_map(Manifest::programs);
-    let migrate = || manifest.into_iter().flat_map(|m| &m.migrate);
-    names.extend(programs().flat_map(|program| program.env_secrets));
-    names.extend(migrate().flat_map(|migrate| &migrate.env_secrets));
+    let asked = || serving.into_iter().flat_map(|serving| serving.manifest.secrets_by_user());
+    names.extend(asked().flat_map(|(_, names)| names));
     names.sort();
     names.dedup();
     let told = |name: &String| {
-        let users = programs().filter(|program| program.env_secrets.contains(name));
-        let by_migration =
-            migrate().filter(|migrate| migrate.env_secrets.contains(name)).map(|_| "migrate".to_owned());
+        let mut used_by: Vec<String> =
+            asked().filter(|(_, names)| names.contains(name)).map(|(user, _)| user.to_owned()).collect();
+        used_by.dedup();
         let now = digests.get(name).map(|digest| release::digest_word(digest));
         let started = serving.and_then(|serving| serving.digests.get(name));
         Told {
             name: name.clone(),
             is_set: values.contains_key(name),
-            used_by: users.map(|program| program.service.to_string()).chain(by_migration).collect(),
+            used_by,
             waits_for_restart: started.is_some() && started != now.as_ref(),
             changed: memory.changed.get(name).map(|mark| mark.at.clone()),
             changed_by: memory.changed.get(name).map(|mark| mark.by.clone()),
