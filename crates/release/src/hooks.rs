@@ -12,9 +12,6 @@ use crate::{
     world::{JobEnd, JobKind, JobOrder, World},
 };
 
-/// Lines of what a hook said that its end shows.
-const LINES: usize = 50;
-
 /// Before anything of the new release runs: an exit that is not 0 forbids the deploy. A way back waits for nobody.
 pub(crate) async fn before<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let Some(hook) = run.manifest.hooks.pre_deploy.clone().filter(|_| is_deploy(run)) else { return Ok(()) };
@@ -29,7 +26,7 @@ pub(crate) async fn before<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
             )
             .caused_by(end.word())
             .help("its output says why; mend that and deploy again, or take the hook out of the manifest");
-            Err(Halt::Abort(with_output(explain, &end).now(run.now_serving())))
+            Err(Halt::Abort(end.shown_in(explain).now(run.now_serving())))
         }
         Err(error) => Err(Halt::Abort(error.now(run.now_serving()))),
     }
@@ -52,7 +49,7 @@ pub(crate) async fn after<W: World>(run: &mut Run<W>, end: &End) {
         Ok(end) if end.succeeded() => return,
         Ok(end) => {
             let message = format!("`hooks.{}` failed; the deploy is not touched by that", word(kind));
-            with_output(Explain::new("hook-failed", message).caused_by(end.word()), &end)
+            end.shown_in(Explain::new("hook-failed", message).caused_by(end.word()))
                 .help("its output says why; what it should have done is not done")
         }
         Err(error) => error,
@@ -119,33 +116,9 @@ fn order<W: World>(
         ("MAINSTAY_OUTCOME", outcome.map(|outcome| outcome.name().to_owned()).unwrap_or_default()),
     ];
     JobOrder {
-        site: run.at.site.clone(),
-        kind,
-        process,
-        argv: hook.command.clone(),
-        is_own: false,
-        cwd: run.release_dir(),
         env: hook.env.clone(),
         told: told.map(|(name, value)| (name.to_owned(), value)).into(),
         env_secrets: hook.env_secrets.clone(),
-        release: run.task.to,
-        release_dir: run.release_dir(),
-        shared_dir: run.at.layout.shared(),
-        stdin: None,
-        writable: vec![run.at.layout.shared()],
-        sandbox: run.manifest.sandbox.clone(),
-        timeout: hook.timeout.0,
-        scheduled: None,
+        ..run.job_order(kind, process, hook.command.clone(), hook.timeout.0)
     }
-}
-
-fn with_output(explain: Explain, end: &JobEnd) -> Explain {
-    let tail = |lines: &[String]| lines[lines.len().saturating_sub(LINES)..].to_vec();
-    let mut explain = explain;
-    for (title, lines) in [("its last output", &end.stdout), ("its last errors", &end.stderr)] {
-        if !lines.is_empty() {
-            explain = explain.detail(title, tail(lines));
-        }
-    }
-    explain
 }

@@ -201,23 +201,10 @@ async fn job<W: World>(
     run.log.append(Kind::JobIntent { job: kind, process })?;
     let timeout = if kind == JobKind::SchemaStatus { STATUS_LIMIT } else { migrate.timeout.0 };
     let order = JobOrder {
-        site: run.at.site.clone(),
-        kind,
-        process,
-        argv,
         is_own,
-        cwd: run.release_dir(),
         env: migrate.env.clone(),
         env_secrets: migrate.env_secrets.clone(),
-        release: run.task.to,
-        release_dir: run.release_dir(),
-        shared_dir: run.at.layout.shared(),
-        stdin: None,
-        writable: vec![run.at.layout.shared()],
-        sandbox: run.manifest.sandbox.clone(),
-        timeout,
-        told: Default::default(),
-        scheduled: None,
+        ..run.job_order(kind, process, argv, timeout)
     };
     // A cancel does not end a migration: half a migration is worse than a late end.
     let end = run.at.world.run_job(order).await?;
@@ -238,12 +225,5 @@ async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, 
 }
 
 fn with_output(explain: Explain, end: &JobEnd) -> Explain {
-    let tail = |lines: &[String]| lines[lines.len().saturating_sub(50)..].to_vec();
-    let mut explain = if end.succeeded() { explain } else { symptoms::told(explain, &end.stderr, None) };
-    for (title, lines) in [("its last output", &end.stdout), ("its last errors", &end.stderr)] {
-        if !lines.is_empty() {
-            explain = explain.detail(title, tail(lines));
-        }
-    }
-    explain
+    end.shown_in(if end.succeeded() { explain } else { symptoms::told(explain, &end.stderr, None) })
 }

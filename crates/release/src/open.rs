@@ -76,7 +76,7 @@ async fn end_recess<W: World>(at: &Arc<Scene<W>>) {
     if !recess.is_over && state.held.as_ref().is_some_and(|held| held.migration) {
         return;
     }
-    match recess::may_come_back(at, &state, state.schema) {
+    match recess::may_come_back(at, state.serving, state.schema) {
         Ok(()) => drop(recess::end(at).await),
         Err(error) => {
             tracing::error!(site = %at.site, %error, "What was stopped for a deploy stays stopped.")

@@ -144,7 +144,7 @@ pub(crate) enum Back {
 pub(crate) async fn bring_back_held<W: World>(run: &mut Run<W>) -> Back {
     let state = run.at.books.read();
     let target = state.schema.map(|data| schema_after(&run.manifest, data));
-    match may_come_back(&run.at, &state, target) {
+    match may_come_back(&run.at, state.serving, target) {
         Err(error) if state.recess.is_some() => Back::Stopped(error),
         _ => bring_back(run).await,
     }
@@ -157,7 +157,7 @@ pub(crate) async fn bring_back<W: World>(run: &mut Run<W>) -> Back {
     if state.recess.is_none() || run.site_ends() {
         return Back::NoRecess;
     }
-    if let Err(error) = may_come_back(&at, &state, state.schema) {
+    if let Err(error) = may_come_back(&at, state.serving, state.schema) {
         return Back::Stopped(error);
     }
     let Some(release) = state.serving else { return Back::NoRecess };
@@ -175,13 +175,13 @@ pub(crate) async fn bring_back<W: World>(run: &mut Run<W>) -> Back {
     Back::Serves
 }
 
-/// Whether the code that was stopped bears this database.
+/// Whether the code of a release that was stopped bears this database.
 pub(crate) fn may_come_back<W: World>(
     at: &Scene<W>,
-    state: &State,
+    stopped: Option<ReleaseNumber>,
     data: Option<DataSchema>,
 ) -> Result<(), Explain> {
-    let Some(release) = state.serving else { return Ok(()) };
+    let Some(release) = stopped else { return Ok(()) };
     let code = at.manifest(release)?.migrate.as_ref().map(|migrate| migrate.code);
     match (code, data) {
         (Some(code), Some(data)) if !code.may_run_on(data) => {

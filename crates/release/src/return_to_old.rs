@@ -28,7 +28,7 @@ pub(crate) async fn take_back<W: World>(run: &mut Run<W>, why: Explain) -> End {
     }
     let pools = run.at.pools().await.unwrap_or_default();
     let returns = |old: &ReleaseNumber| match run.recreates() {
-        true => may_start_again(run, *old),
+        true => recess::may_come_back(&run.at, Some(*old), run.at.books.read().schema).is_ok(),
         false => old_side_serves(run, &pools),
     };
     let Some(old) = run.task.from.filter(returns) else {
@@ -120,13 +120,6 @@ async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Gr
     };
     let recess = Recess { since: at.world.now().to_string(), generation: label, is_over: false };
     Some((recess, manifest.services.keys().map(group).collect()))
-}
-
-/// Whether the release that was stopped may run on what became of the database.
-fn may_start_again<W: World>(run: &Run<W>, old: ReleaseNumber) -> bool {
-    let code = run.at.manifest(old).map(|m| m.migrate.as_ref().map(|migrate| migrate.code));
-    let data = run.at.books.read().schema;
-    code.is_ok_and(|code| code.zip(data).is_none_or(|(code, data)| code.may_run_on(data)))
 }
 
 /// Whether the old release could serve again: each of its services is warm and ready, was left alone, or is started

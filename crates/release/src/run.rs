@@ -1,13 +1,17 @@
 //! One run of the deploy machine: what it is about, how it writes its journal, how it stops early.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use api::deploy::Phase;
-use model::{DeployId, Explain, InstanceName, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
+use model::{
+    DeployId, Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest,
+};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -24,7 +28,7 @@ use crate::{
     scene::Scene,
     state::{Group, State},
     symptoms,
-    world::{InstanceState, JobKind, Observed, PoolStatus, ProbeSeen, World},
+    world::{InstanceState, JobKind, JobOrder, Observed, PoolStatus, ProbeSeen, World},
 };
 
 /// What a run is about; what its first record says.
@@ -242,6 +246,36 @@ impl<W: World> Run<W> {
         Err(Explain::new("deploy-deadline", format!("the {} took longer than {limit}", self.task.verb))
 .caused_by(format!("it was in {}", self.log.phase.borrow().name()))
 .help("mend what took long there, and deploy again; a long migration is better run in smaller steps"))
+    }
+
+    /// A job of the release that this run is about: in its folder, under its sandbox, with nothing but the shared folder to
+    /// write to. What else it needs is for the caller to say.
+    pub(crate) fn job_order(
+        &self,
+        kind: JobKind,
+        process: ProcessId,
+        argv: Vec<String>,
+        timeout: Duration,
+    ) -> JobOrder {
+        JobOrder {
+            site: self.at.site.clone(),
+            kind,
+            process,
+            argv,
+            is_own: false,
+            cwd: self.release_dir(),
+            env: BTreeMap::new(),
+            told: BTreeMap::new(),
+            env_secrets: Vec::new(),
+            release: self.task.to,
+            release_dir: self.release_dir(),
+            shared_dir: self.at.layout.shared(),
+            stdin: None,
+            writable: vec![self.at.layout.shared()],
+            sandbox: self.manifest.sandbox.clone(),
+            timeout,
+            scheduled: None,
+        }
     }
 
     pub(crate) fn release_dir(&self) -> PathBuf {

@@ -44,25 +44,14 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
     run.log.append(Kind::JobIntent { job: JobKind::Unpack, process })?;
     let shared = run.at.layout.shared();
     let files = run.release_dir();
+    let argv = unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack);
     let order = JobOrder {
-        site: run.at.site.clone(),
-        kind: JobKind::Unpack,
-        process,
         is_own: true,
-        argv: unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack),
-        cwd: files.clone(),
-        env: Default::default(),
-        env_secrets: Vec::new(),
-        release: run.task.to,
-        release_dir: files.clone(),
-        shared_dir: shared.clone(),
         stdin: Some(archive),
         writable: vec![files, shared],
         // No loosening of the app's is for those who unpack it.
         sandbox: model::Sandbox::default(),
-        timeout: run.at.settings.stage_limit,
-        told: Default::default(),
-        scheduled: None,
+        ..run.job_order(JobKind::Unpack, process, argv, run.at.settings.stage_limit)
     };
     let job = run.at.world.run_job(order);
     let end = tokio::select! {

@@ -312,6 +312,9 @@ pub struct JobEnd {
     pub stderr: Vec<String>,
 }
 
+/// Lines of what a job said that its end shows, of output and of errors.
+const SHOWN_LINES: usize = 50;
+
 impl JobEnd {
     pub fn succeeded(&self) -> bool {
         self.code == Some(0)
@@ -325,6 +328,14 @@ impl JobEnd {
             (_, _, Some(signal)) => format!("ended by signal {signal}"),
             (false, None, None) => "its end is not known".into(),
         }
+    }
+
+    /// `explain` with the end of what the job said.
+    pub(crate) fn shown_in(&self, explain: Explain) -> Explain {
+        let tail = |lines: &[String]| lines[lines.len().saturating_sub(SHOWN_LINES)..].to_vec();
+        let said = [("its last output", &self.stdout), ("its last errors", &self.stderr)];
+        let said = said.into_iter().filter(|(_, lines)| !lines.is_empty());
+        said.fold(explain, |explain, (title, lines)| explain.detail(title, tail(lines)))
     }
 }
 

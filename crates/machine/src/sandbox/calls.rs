@@ -74,9 +74,10 @@ fn arch() -> Result<TargetArch, seccompiler::BackendError> {
     std::env::consts::ARCH.try_into()
 }
 
-/// On x86-64 each call has a second number, of the x32 ABI, which some kernels take.
+/// On x86-64 each call has a second number, with this bit, of the x32 ABI, which some kernels take.
+pub(super) const X32: i64 = 0x4000_0000;
+
 fn numbers(number: i64) -> Vec<i64> {
-    const X32: i64 = 0x4000_0000;
     if cfg!(target_arch = "x86_64") { vec![number, number | X32] } else { vec![number] }
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::calls::X32;
+
 /// The other end of one child's filter, for it and all its children.
 #[derive(Debug)]
 pub struct Refusals(OwnedFd);
@@ -48,7 +50,6 @@ impl Refusals {
         let answer = libc::seccomp_notif_resp { id: asked.id, val: 0, error: -libc::EPERM, flags: 0 };
         // SAFETY: a whole struct that the kernel only reads. Who is gone needs no answer.
         unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) };
-        const X32: i64 = 0x4000_0000;
         Ok(Some(Refusal { thread: asked.pid, number: i64::from(asked.data.nr) & !X32 }))
     }
 

@@ -115,7 +115,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
     let Job { service, cron, release, process } = job;
     let manifest = at.manifest(release);
     // A release whose manifest cannot be read runs no job: this is never asked then.
-    let sandbox = manifest.as_ref().map(|manifest| manifest.sandbox.with(&cron.sandbox)).unwrap_or_default();
+    let sandbox = manifest.as_ref().map(|manifest| manifest.sandbox_of(&service)).unwrap_or_default();
     JobOrder {
         site: at.site.clone(),
         kind: JobKind::Scheduled,

@@ -119,16 +119,10 @@ async fn whoever_dies_in_a_canary_it_ends_and_the_old_release_serves_all() {
                 sleep(Duration::from_millis(5)).await;
             }
             failpoint::set(nth);
-            while !failpoint::was_hit() && rig.handle(&shop).status().await.unwrap().deploy.is_some() {
-                sleep(Duration::from_millis(5)).await;
-            }
-            let was_hit = failpoint::was_hit();
-            failpoint::clear();
-            if !was_hit {
+            if !rig.dies_under_way(&shop).await {
                 break;
             }
-            rig.kill();
-            let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+            let rig = rig.after_a_death(reboot).await;
             let ended = rig.follow(&shop, &started).await;
             assert_eq!(ended.serving, Some(1), "after record {nth}, reboot: {reboot}");
             rig.settled(&shop).await;

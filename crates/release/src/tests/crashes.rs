@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use api::deploy::{Outcome, Phase};
-use model::{Span, manifest::Migrate, schema::CodeSchema};
+use model::{Span, manifest::Migrate};
 use tokio::time::{sleep, timeout};
 
 use super::{
     failpoint,
-    rig::{Rig, caller, manifest, site},
+    rig::{Rig, caller, manifest, migration, site},
 };
 use crate::Wanted;
 
@@ -16,18 +16,8 @@ use crate::Wanted;
 fn rich(shop: &model::Site, schema: u64) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
     manifest.deploy.bake_time = Span::secs(5);
-    manifest.migrate = Some(Migrate {
-        tool: Default::default(),
-        command: vec![format!("to:{schema}")],
-        status_command: vec!["status".into()],
-        down_command: None,
-        contract_command: None,
-        timeout: Span::secs(600),
-        code: CodeSchema { schema, schema_min: 1 },
-        compatible_with: Some(1),
-        env: Default::default(),
-        env_secrets: Vec::new(),
-    });
+    let up = migration(schema, &format!("to:{schema}"), Some(1));
+    manifest.migrate = Some(Migrate { down_command: None, ..up });
     manifest
 }
 
@@ -41,17 +31,10 @@ async fn dies_after(nth: u64, reboot: bool) -> Option<(Outcome, Phase, Option<u6
         failpoint::clear();
         return Some((Outcome::Aborted, Phase::Plan, Some(1)));
     };
-    while !failpoint::was_hit() {
-        sleep(Duration::from_millis(5)).await;
-        let ended = rig.handle(&shop).status().await.unwrap().deploy.is_none();
-        if ended && !failpoint::was_hit() {
-            failpoint::clear();
-            return None;
-        }
+    if !rig.dies_under_way(&shop).await {
+        return None;
     }
-    rig.kill();
-    failpoint::clear();
-    let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+    let rig = rig.after_a_death(reboot).await;
     let ended = rig.follow(&shop, &started).await;
     rig.settled(&shop).await;
     assert_eq!(rig.serving(&shop).await, ended.serving, "after record {nth}");
@@ -120,10 +103,7 @@ async fn a_keeper_that_dies_while_it_takes_a_release_back_ends_the_return() {
         }
         sleep(Duration::from_secs(2)).await;
         failpoint::set(nth);
-        while !failpoint::was_hit() && rig.handle(&shop).status().await.unwrap().deploy.is_some() {
-            sleep(Duration::from_millis(5)).await;
-        }
-        failpoint::clear();
+        rig.dies_under_way(&shop).await;
         let rig = rig.next_keeper().await;
         let ended = rig.follow(&shop, &started).await;
         assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)), "after record {nth}");

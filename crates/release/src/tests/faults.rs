@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use api::deploy::{Outcome, Phase};
-use model::{
-    Span,
-    manifest::{Migrate, Smoke},
-    schema::{CodeSchema, DataSchema},
-};
+use model::{Span, manifest::Smoke, schema::DataSchema};
 use tokio::time::{Instant, sleep};
 
 use super::{
     failpoint::{self, Fault},
-    rig::{Ended, Rig, caller, manifest, site},
+    rig::{Ended, Rig, caller, manifest, migration, site},
 };
 use crate::{MigrateVerb, RefusedKind, world::Disk};
 
@@ -396,18 +392,7 @@ fn migrating(
     compatible_with: Option<u64>,
 ) -> model::manifest::Manifest {
     let mut manifest = manifest(shop, "good");
-    manifest.migrate = Some(Migrate {
-        tool: Default::default(),
-        command: vec![command.into()],
-        status_command: vec!["status".into()],
-        down_command: Some(vec!["to:1".into()]),
-        contract_command: None,
-        timeout: Span::secs(600),
-        code: CodeSchema { schema, schema_min: 1 },
-        compatible_with,
-        env: Default::default(),
-        env_secrets: Vec::new(),
-    });
+    manifest.migrate = Some(migration(schema, command, compatible_with));
     manifest
 }
 

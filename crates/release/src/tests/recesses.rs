@@ -6,15 +6,14 @@ use std::time::Duration;
 use api::deploy::{EventKind, Outcome, Phase};
 use model::{
     Site, Span,
-    manifest::{Manifest, Migrate, Overlap, Smoke, Strategy},
-    schema::CodeSchema,
+    manifest::{Manifest, Overlap, Smoke, Strategy},
 };
 use tokio::time::{Instant, sleep};
 
 use super::{
     failpoint,
     machine::Machine,
-    rig::{Ended, Rig, caller, manifest, site},
+    rig::{Ended, Rig, caller, manifest, migration, site},
 };
 use crate::{MigrateVerb, world::PoolId};
 
@@ -26,18 +25,7 @@ fn alone(shop: &Site, behaviour: &str) -> Manifest {
 }
 
 fn with_schema(mut manifest: Manifest, schema: u64, command: &str, compatible_with: Option<u64>) -> Manifest {
-    manifest.migrate = Some(Migrate {
-        tool: Default::default(),
-        command: vec![command.into()],
-        status_command: vec!["status".into()],
-        down_command: Some(vec!["to:1".into()]),
-        contract_command: None,
-        timeout: Span::secs(600),
-        code: CodeSchema { schema, schema_min: 1 },
-        compatible_with,
-        env: Default::default(),
-        env_secrets: Vec::new(),
-    });
+    manifest.migrate = Some(migration(schema, command, compatible_with));
     manifest
 }
 
@@ -253,16 +241,10 @@ async fn dies_after(nth: u64, behaviour: &str, reboot: bool) -> Option<Ended> {
     let Ok(started) = rig.begin(&two, "two").await else {
         panic!("dies in the first records, which other tests look at");
     };
-    while !failpoint::was_hit() && rig.handle(&shop).status().await.unwrap().deploy.is_some() {
-        sleep(Duration::from_millis(5)).await;
-    }
-    if !failpoint::was_hit() {
-        failpoint::clear();
+    if !rig.dies_under_way(&shop).await {
         return None;
     }
-    rig.kill();
-    failpoint::clear();
-    let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+    let rig = rig.after_a_death(reboot).await;
     let ended = rig.follow(&shop, &started).await;
     rig.settled(&shop).await;
     assert_eq!(rig.serving(&shop).await, ended.serving, "after record {nth}: {:?}", ended.error);

@@ -16,13 +16,14 @@ use api::{
 use model::{
     ByteSize, Explain, ReleaseNumber, Site, Span,
     manifest::{
-        Balance, Deploy, Drain, Limits, Listen, Logs, Manifest, ProbeRequest, Probes, ReadinessProbe,
-        Release, Restart, Route, RouteTls, Service, Source, StopSignal,
+        Balance, Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes,
+        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Source, StopSignal,
     },
+    schema::CodeSchema,
 };
 use sha2::{Digest, Sha256};
 
-use super::{machine::Machine, world::SimWorld};
+use super::{failpoint, machine::Machine, world::SimWorld};
 use crate::{Caller, Refused, Settings, SiteHandle, Sites, Wanted, What};
 
 /// Where tests write: memory where there is some, so that fsyncs cost nothing.
@@ -126,6 +127,22 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     }
 }
 
+/// A migration to `schema` by `command`, with a way down to 1.
+pub(super) fn migration(schema: u64, command: &str, compatible_with: Option<u64>) -> Migrate {
+    Migrate {
+        tool: Default::default(),
+        command: vec![command.into()],
+        status_command: vec!["status".into()],
+        down_command: Some(vec!["to:1".into()]),
+        contract_command: None,
+        timeout: Span::secs(600),
+        code: CodeSchema { schema, schema_min: 1 },
+        compatible_with,
+        env: Default::default(),
+        env_secrets: Vec::new(),
+    }
+}
+
 fn tarball(text: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -181,7 +198,7 @@ impl Rig {
     pub(super) async fn next_keeper(self) -> Self {
         self.kill();
         self.sites.shutdown().await;
-        super::failpoint::clear();
+        failpoint::clear();
         Self::with(self.machine, self.data, self.tick).await
     }
 
@@ -190,16 +207,30 @@ impl Rig {
         self.kill();
         self.sites.shutdown().await;
         self.machine.reboot();
-        super::failpoint::clear();
+        failpoint::clear();
         let layout = crate::Layout::new(self.data.path());
         for site in layout.sites().unwrap() {
             let journals = crate::history::deploys(&layout.site(&site));
-            super::failpoint::power_cut(journals.into_iter().map(|(_, path)| path));
+            failpoint::power_cut(journals.into_iter().map(|(_, path)| path));
         }
         let rig = Self::with(self.machine, self.data, self.tick).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         rig.machine.lock().down = false;
         rig
+    }
+
+    /// Until this keeper has died where [`failpoint::set`] says, or nothing is under way any more. `true`: it died.
+    pub(super) async fn dies_under_way(&self, site: &Site) -> bool {
+        while !failpoint::was_hit() && self.handle(site).status().await.unwrap().deploy.is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        failpoint::clear();
+        failpoint::was_hit()
+    }
+
+    /// The keeper after a dead one, with the machine started anew or not.
+    pub(super) async fn after_a_death(self, reboot: bool) -> Self {
+        if reboot { self.reboot().await } else { self.next_keeper().await }
     }
 
     pub(super) fn is_dead(&self) -> bool {

@@ -152,17 +152,10 @@ async fn dies_after(nth: u64, behaviour: &str, reboot: bool) -> Option<Outcome> 
         failpoint::clear();
         return Some(Outcome::Aborted);
     };
-    while !failpoint::was_hit() {
-        sleep(Duration::from_millis(5)).await;
-        let ended = rig.handle(&shop).status().await.unwrap().deploy.is_none();
-        if ended && !failpoint::was_hit() {
-            failpoint::clear();
-            return None;
-        }
+    if !rig.dies_under_way(&shop).await {
+        return None;
     }
-    rig.kill();
-    failpoint::clear();
-    let rig = if reboot { rig.reboot().await } else { rig.next_keeper().await };
+    let rig = rig.after_a_death(reboot).await;
     let ended = rig.follow(&shop, &started).await;
     rig.settled(&shop).await;
     assert_eq!(rig.serving(&shop).await, ended.serving, "after record {nth}");

@@ -9,14 +9,13 @@ use api::{
 use model::{
     ReleaseNumber, Span,
     manifest::{Canary, Manifest, Migrate, OnCrashLoop, Smoke},
-    schema::CodeSchema,
 };
 
 use super::story::{QUEUED_MAX, Story};
 use crate::{
     MigrateVerb, Refused,
     tests::{
-        rig::{caller, manifest},
+        rig::{caller, manifest, migration},
         trace,
     },
 };
@@ -149,7 +148,7 @@ impl Story {
             1 => format!("half:{at}"),
             _ => format!("to:{target}"),
         };
-        Some(migrate(target, command))
+        Some(migration(target, &command, Some(1)))
     }
 
     /// What a person does after a night like that: looks what is held, lets deploys begin again.
@@ -171,7 +170,7 @@ impl Story {
     pub(super) async fn last_deploy(&mut self) -> Result<Option<u64>, String> {
         let mut good = manifest(&self.shop, "good");
         if let Some(at) = self.schema {
-            good.migrate = Some(migrate(at + 1, format!("to:{}", at + 1)));
+            good.migrate = Some(migration(at + 1, &format!("to:{}", at + 1), Some(1)));
         }
         let handle = self.rig().handle(&self.shop);
         trace::tell(|| "operator: the last deploy".to_owned());
@@ -187,20 +186,5 @@ impl Story {
             Outcome::Served => Ok(ended.serving),
             other => Err(format!("the last deploy ended {}: {:?}", other.name(), ended.error)),
         }
-    }
-}
-
-fn migrate(schema: u64, command: String) -> Migrate {
-    Migrate {
-        tool: Default::default(),
-        command: vec![command],
-        status_command: vec!["status".into()],
-        down_command: Some(vec!["to:1".into()]),
-        contract_command: None,
-        timeout: Span::secs(600),
-        code: CodeSchema { schema, schema_min: 1 },
-        compatible_with: Some(1),
-        env: Default::default(),
-        env_secrets: Vec::new(),
     }
 }
