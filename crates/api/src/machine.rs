@@ -15,6 +15,9 @@ pub struct Machine {
     pub run: String,
     pub keeper: Process,
     pub edge: Option<Process>,
+    /// Edges that it has replaced: they take no connection any more and end when what they hold has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges_draining: Vec<Process>,
     /// How often an edge hung and was replaced, since the boot or the last `down`.
     #[serde(default)]
     pub edge_hung: u64,
@@ -35,7 +38,8 @@ pub struct Machine {
     /// Controllers of cgroup v2 that instances do not have: `cpu`, `memory`, `pids`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_controllers: Vec<String>,
-    /// What machine.toml asks of the edge, and the one that runs does not do because it is older, in words.
+    /// What machine.toml or this build asks of the edge, and the one that runs does not do, in words: it is older, and why it
+    /// could not be replaced.
     #[serde(default)]
     pub pending: Vec<String>,
     /// Why what stands in machine.toml now is not what holds: it has mistakes, and what it said before goes on.

@@ -15,6 +15,8 @@ mod client;
 mod report;
 pub(crate) mod serve;
 
+use std::time::Duration;
+
 use model::{ProcessId, ReleaseNumber, Site, Span, Traffic};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,16 @@ pub struct DrainNowDone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shutdown {
     pub within: Span,
+}
+
+/// Of a shutdown's time, what classes may drain in: then closing words can still be said.
+pub(crate) const DRAIN_SHARE: f64 = 0.8;
+
+impl Shutdown {
+    /// Long enough that a drain of this length is not cut.
+    pub fn for_drain(longest: Duration) -> Self {
+        Self { within: Span(longest.div_f64(DRAIN_SHARE) + Duration::from_secs(1)) }
+    }
 }
 
 /// The edge has stopped accepting.

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     clock::{ms, now_ms},
-    control::{Active, Served, ServedSite},
+    control::{Active, DRAIN_SHARE, Served, ServedSite},
     matcher::Matcher,
     metrics::RouteNames,
     pool::{Config, PoolState, UpstreamState},
@@ -115,6 +115,10 @@ impl Director {
         }
         self.apply(&table);
         let served = served(&table);
+        // An order to stop may have come meanwhile: then what is served is for another edge to say.
+        if self.shared.is_stopping() {
+            return Err(OrderError::Stopping);
+        }
         self.keep(&served).await?;
         self.inner.borrow_mut().served = served.clone();
         Ok(served)
@@ -195,7 +199,9 @@ impl Director {
     pub(crate) async fn drain_now(&self, id: &PoolId) -> Result<Active, OrderError> {
         let _turn = self.turn.lock().await;
         let inner = self.inner.borrow();
-        let pool = inner.pools.get(id).filter(|pool| pool.state() == Given::Draining);
+        // One that shuts down drains whatever it has.
+        let drains = |pool: &&Arc<PoolState>| pool.state() == Given::Draining || self.shared.is_stopping();
+        let pool = inner.pools.get(id).filter(drains);
         let pool = pool.ok_or_else(|| OrderError::NoSuchPool(id.clone()))?;
         let open = pool.active.read();
         pool.drain.cap([DRAIN_NOW_MS, 0, 0]);
@@ -203,11 +209,10 @@ impl Director {
         Ok(open)
     }
 
-    /// Begins the end: everything drains by its class, and in four fifths of `within` at most, so that closing words
-    /// can still be said.
+    /// Begins the end: everything drains by its class, and in [`DRAIN_SHARE`] of `within` at most.
     pub(crate) fn stop(&self, within: Duration) -> Active {
         let inner = self.inner.borrow();
-        let left = ms(within.mul_f64(0.8));
+        let left = ms(within.mul_f64(DRAIN_SHARE));
         let mut open = Active::default();
         for pool in inner.pools.values() {
             let active = pool.active.read();

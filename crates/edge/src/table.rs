@@ -6,6 +6,7 @@ use std::{
     collections::HashSet,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use model::{
@@ -134,6 +135,8 @@ pub struct Upstream {
 pub enum TableError {
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot write {path}")]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("{path} has {bytes} bytes, more than {TABLE_BYTES_MAX}")]
     TooLarge { path: PathBuf, bytes: u64 },
     #[error("{path} is no routing table")]
@@ -170,6 +173,23 @@ impl Table {
             .map_err(|source| TableError::Parse { path: path.to_owned(), source })?;
         table.check()?;
         Ok(table)
+    }
+
+    /// Replaces the file, for the edge to read: there is nothing secret in a table. Blocking.
+    pub fn write(&self, path: &Path) -> Result<(), TableError> {
+        let failed = |source| TableError::Write { path: path.to_owned(), source };
+        let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
+        // The edge has an account of its own.
+        machine::fs::write_atomic(path, &text, 0o644).map_err(failed)
+    }
+
+    /// The longest that any class of any pool may drain.
+    pub fn drain_max(&self) -> Duration {
+        let longest = |drain: &Drain| {
+            let websockets = drain.websocket_timeout.0 + drain.close_jitter.0;
+            drain.http_timeout.0.max(drain.stream_timeout.0).max(websockets)
+        };
+        self.pools().map(|pool| longest(&pool.drain)).max().unwrap_or_default()
     }
 
     /// What must hold of a table before it is served. The keeper may ask it before it writes one.

@@ -37,6 +37,12 @@ impl Executable {
     }
 }
 
+impl AsFd for Executable {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// What is executed.
 #[derive(Debug)]
 pub enum Exec<'a> {

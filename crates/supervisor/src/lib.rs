@@ -9,6 +9,7 @@
 //! [`Supervisor::observe`] for what a new keeper finds. First start and restart are the same code with other lists.
 
 pub mod adopt;
+mod build;
 pub mod console;
 mod ctl;
 mod dirs;

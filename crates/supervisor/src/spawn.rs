@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Order, Process, dirs};
+use crate::{Order, Process, build, dirs};
 use ports::Ports;
 use tree::Tree;
 
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) tree: Option<Tree>,
     pub(crate) ports: Ports,
     pub(crate) boot_id: String,
+    pub(crate) build: String,
     own_home: PathBuf,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
 pub enum OpenError {
     #[error("cannot make the run folder {path}")]
     RunDir { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the executable that plays the shim")]
+    Executable { source: std::io::Error },
     #[error("the run folder {path} is too long: sockets below it would pass the kernel's 107 bytes")]
     RunDirTooLong { path: PathBuf },
 }
@@ -95,6 +98,7 @@ impl Supervisor {
         if longest.as_os_str().len() > dirs::SOCKET_PATH_MAX {
             return Err(OpenError::RunDirTooLong { path: run_dir.clone() });
         }
+        let build = build::of(&settings.exe).map_err(|source| OpenError::Executable { source })?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::RunDir { path, source }
@@ -113,6 +117,7 @@ impl Supervisor {
                 tree: Tree::open(settings.cgroup_parent.as_deref(), run_dir),
                 ports: Ports::new(settings.ports.clone()),
                 boot_id: machine::clock::boot_id(),
+                build,
                 own_home: home.unwrap_or_else(|| PathBuf::from("/")),
                 settings,
             }),
@@ -126,6 +131,11 @@ impl Supervisor {
     /// [`SpawnError`].
     pub async fn spawn(&self, order: &Order) -> Result<Process, SpawnError> {
         launch::launch(self, order).await
+    }
+
+    /// Which build spawns: the SHA-256 of its executable, in hex.
+    pub fn build(&self) -> &str {
+        &self.inner.build
     }
 
     /// Whether processes get cgroups of their own; without, they stay in that of this process and end with its unit.

@@ -28,6 +28,10 @@ pub struct Spec {
     /// Run the shim's own executable (`mainstay edge`) with `argv`, whatever stands at its path by then.
     pub own_executable: bool,
     pub cwd: PathBuf,
+    /// Which build the shim is, and with `own_executable` the process too: [`crate::Supervisor::build`]. `None`: one from
+    /// before it was written down, so another than that of whoever reads this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// `None`: the keeper's own uid.
     pub user: Option<Ids>,
     pub nofile: u64,

@@ -40,6 +40,8 @@ pub struct Mainstay {
     https_port: u16,
     /// More arguments of `mainstay up`.
     up_arguments: Vec<String>,
+    /// What `mainstay up` is started from.
+    binary: PathBuf,
     up: Option<Child>,
 }
 
@@ -74,8 +76,8 @@ impl Mainstay {
         );
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
         let run = run_folder(&data);
-        let mut mainstay =
-            Self { folder, data, run, http_port, https_port, up_arguments: Vec::new(), up: None };
+        let (binary, up_arguments) = (binaries::path("mainstay"), Vec::new());
+        let mut mainstay = Self { folder, data, run, http_port, https_port, up_arguments, binary, up: None };
         mainstay.up();
         mainstay
     }
@@ -91,7 +93,7 @@ impl Mainstay {
     /// As [`Mainstay::start`].
     pub fn up(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
-        let mut up = Command::new(binaries::path("mainstay"));
+        let mut up = Command::new(&self.binary);
         up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
         up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
         up.env("MAINSTAY_FAIL_AT", self.fail_folder());
@@ -106,6 +108,23 @@ impl Mainstay {
             // One without a parent is the one before, which has not made room yet.
             self.api("/v1/machine").is_some_and(|machine| machine["has_parent"] == true)
         });
+    }
+
+    /// The next `mainstay up` is this executable: another build.
+    pub fn run_from(&mut self, binary: PathBuf) {
+        self.binary = binary;
+    }
+
+    /// A build that differs from the one under test in nothing but its bytes: what comes after the image is not looked at.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn another_build(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::copy(binaries::path("mainstay"), &path).expect("copied");
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("opened");
+        std::io::Write::write_all(&mut file, name.as_bytes()).expect("written");
+        path
     }
 
     /// The judge's target for requests with this `Host`; half of the clients speak TLS.

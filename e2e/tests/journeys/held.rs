@@ -20,7 +20,7 @@ pub(crate) const NEVER: [Failure; 5] =
 
 /// The edge's own word on itself; `None`: nobody answers.
 pub(crate) fn edge_status(mainstay: &Mainstay) -> Option<Value> {
-    let socket = mainstay.run_folder().join("edge/control.sock");
+    let socket = mainstay.run_folder().join("edge/now/control.sock");
     let answer = http::ask_unix(&socket, "GET", "/status", &[]).ok()?;
     (answer.status == 200).then(|| answer.json())
 }

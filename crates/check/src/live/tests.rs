@@ -116,6 +116,7 @@ fn machine() -> Machine {
         run: String::new(),
         keeper: process.clone(),
         edge: Some(process),
+        edges_draining: Vec::new(),
         edge_hung: 0,
         edge_said: Vec::new(),
         has_parent: true,

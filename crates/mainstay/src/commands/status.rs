@@ -246,6 +246,13 @@ fn machine_words(machine: &Machine) -> String {
     lines.push(
         machine.edge.as_ref().map_or_else(|| "edge: not running".to_owned(), |edge| process("edge", edge)),
     );
+    lines.extend(machine.edges_draining.iter().map(|edge| {
+        format!(
+            "edge: pid {}, since {}, drains; it takes no connection any more",
+            edge.pid,
+            moment(&edge.started)
+        )
+    }));
     lines.extend(machine.edge_said.iter().map(|said| format!("    {said}")));
     if machine.edge_hung > 0 {
         lines.push(format!("edge: hung and was replaced {}", count(machine.edge_hung, "time")));

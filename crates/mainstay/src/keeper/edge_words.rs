@@ -58,10 +58,36 @@ fn upstream(upstream: &world::Upstream) -> table::Upstream {
     }
 }
 
-/// What the edge says of the pools of one site.
-pub(crate) fn pools(site: &Site, status: &edge::control::Status) -> Vec<world::PoolStatus> {
+/// What the edge says of the pools of one site, with what edges that drain still hold of them. Of those only what is open
+/// counts: whether an instance is ready, and how users fare, is what the edge says that serves them.
+pub(crate) fn pools(
+    site: &Site,
+    status: &edge::control::Status,
+    held: &[edge::control::PoolStatus],
+) -> Vec<world::PoolStatus> {
+    let mut pools = serving(site, &status.pools);
+    for old in serving(site, held) {
+        match pools.iter_mut().find(|pool| pool.id == old.id) {
+            Some(pool) => {
+                pool.open.http += old.open.http;
+                pool.open.streams += old.open.streams;
+                pool.open.websockets += old.open.websockets;
+            }
+            None => pools.push(world::PoolStatus {
+                upstreams: Vec::new(),
+                requests: 0,
+                traffic: Default::default(),
+                recent: Default::default(),
+                ..old
+            }),
+        }
+    }
+    pools
+}
+
+fn serving(site: &Site, pools: &[edge::control::PoolStatus]) -> Vec<world::PoolStatus> {
     let prefix = format!("{site}/");
-    let mine = status.pools.iter().filter(|pool| pool.site == *site);
+    let mine = pools.iter().filter(|pool| pool.site == *site);
     mine.filter_map(|pool| Some((parse_pool(pool.id.0.strip_prefix(&prefix)?)?, pool)))
         .map(|(id, pool)| world::PoolStatus {
             id,

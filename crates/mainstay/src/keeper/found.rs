@@ -1,70 +1,93 @@
 //! What a new keeper does with what it finds alive: the edge and its listeners, instances, jobs, one-offs.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use model::Explain;
 use release::Layout;
 use supervisor::{Found, Kind, Process, store::Store};
 
 use super::{
-    data_plane::Places, ground::Ground, handover, instances::Care, jobs, listeners, oneoff, orders,
-    past::Kept, world::Outside,
+    data_plane, ground::Ground, handover, instances::Care, jobs, listeners, oneoff, orders, past::Kept,
+    world::Outside,
 };
+
+/// Bound: how long an edge may take to say whether it drains.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) type Named = Vec<(String, OwnedFd)>;
 
-/// Where the parent died with the keeper, an edge that lives has the only listeners: they are asked of it. One that
-/// does not give them is ended, since no other edge could serve beside it.
+/// The edges that a new keeper finds alive.
+#[derive(Default)]
+pub(super) struct Living {
+    pub serving: Option<Process>,
+    /// Those that drain or never came to serve.
+    pub leaving: Vec<Process>,
+}
+
+/// Where the parent died with the keeper, edges that live have the only listeners: they are asked of them. Where none gives
+/// them all are ended, since no other edge could serve beside listeners that nobody accepts from.
 pub(super) async fn with_listeners(
     mut kept: Named,
-    living: Option<Process>,
-    places: &Places,
+    living: Living,
     store: Option<&Store>,
-) -> (Named, Option<Process>) {
-    let Some(process) = living else { return (kept, None) };
-    if kept.iter().any(|(name, _)| name.starts_with("http")) {
-        return (kept, Some(process));
+) -> (Named, Living) {
+    let all: Vec<&Process> = living.serving.iter().chain(&living.leaving).collect();
+    if all.is_empty() || kept.iter().any(|(name, _)| name.starts_with("http")) {
+        return (kept, living);
     }
-    let control = places.run.join("control.sock");
-    let asked = tokio::task::spawn_blocking(move || handover::ask(&edge::handback::socket(&control))).await;
-    match asked.map_err(std::io::Error::other).flatten() {
-        Ok(Some(given)) => {
+    for process in &all {
+        let socket = edge::handback::socket(&data_plane::control_of(&process.spec().cwd));
+        let asked = tokio::task::spawn_blocking(move || handover::ask(&socket)).await;
+        if let Ok(Some(given)) = asked.map_err(std::io::Error::other).flatten() {
             tracing::info!(count = given.len(), "The edge gave the listeners back.");
             given.iter().for_each(|(name, fd)| listeners::keep(store, name, fd));
             kept.extend(given);
-            (kept, Some(process))
-        }
-        Ok(None) | Err(_) => {
-            tracing::warn!("The edge that lives does not give its listeners back; it is replaced.");
-            if let Err(error) = process.stop().await {
-                tracing::warn!(%error, "The edge could not be told to stop.");
-            }
-            process.wait().await;
-            jobs::forget(&process).await;
-            (kept, None)
+            return (kept, living);
         }
     }
+    tracing::warn!("The edge that lives does not give its listeners back; it is replaced.");
+    for process in all {
+        if let Err(error) = process.stop().await {
+            tracing::warn!(%error, "The edge could not be told to stop.");
+        }
+        process.wait().await;
+        jobs::forget(process).await;
+    }
+    (kept, Living::default())
 }
 
-/// Of the edges found, the one that lives; what is left of dead ones is removed.
-pub(super) async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
-    let mut living = None;
+/// Which of the edges found serves; what is left of dead ones is removed. A keeper may have died while one replaced
+/// another: the one that `now` names serves, and one that was told to drain never does again.
+pub(super) async fn living_edges(ground: &Ground, edges: Vec<Found>) -> Living {
+    let (mut open, mut leaving) = (Vec::new(), Vec::new());
     for found in edges {
         match found {
-            Found::Adopted(process) if living.is_none() && process.exit().is_none() => living = Some(process),
-            Found::Adopted(process) => {
-                // Two edges on one set of listeners: the second is from a start that was cut. It goes.
-                if let Err(error) = process.stop().await {
-                    tracing::warn!(%error, "A surplus edge could not be stopped.");
+            Found::Adopted(process) => match process.exit() {
+                Some(exit) => {
+                    Kept::of_the_edge(&ground.folders.run).ended_unseen(process.spec(), &exit);
+                    jobs::forget(&process).await;
                 }
-            }
+                None if is_draining(&process).await => leaving.push(process),
+                None => open.push(process),
+            },
             Found::Ended { spec, exit } => {
                 Kept::of_the_edge(&ground.folders.run).ended_unseen(&spec, &exit);
                 ground.supervisor.forget(&spec).await;
             }
         }
     }
-    living
+    let now = data_plane::now(&ground.folders.run);
+    // Without its word the oldest: whatever came later was to take its place and has not.
+    let at = open.iter().position(|process| process.spec().cwd == now).unwrap_or(0);
+    let serving = (at < open.len()).then(|| open.remove(at));
+    leaving.extend(open);
+    Living { serving, leaving }
+}
+
+/// One that does not answer is not known to drain: whether it hangs is for others to find out.
+async fn is_draining(process: &Process) -> bool {
+    let control = edge::control::Client::new(data_plane::control_of(&process.spec().cwd)).timeout(ASK_LIMIT);
+    control.status().await.is_ok_and(|status| status.draining)
 }
 
 /// Takes hold of every instance and job that a keeper before this one started.

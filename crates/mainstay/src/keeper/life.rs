@@ -229,6 +229,6 @@ async fn edge_ends(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
         tracing::debug!(%error, "The edge does not hear how long it may drain.");
     }
     let grace = within + Duration::from_secs(2);
-    edge.stop(Some(StopPlan { signal: 15, grace })).await;
+    tokio::join!(edge.stop(Some(StopPlan { signal: 15, grace })), keeper.world.leaving.end(within));
     keeper.ending.step("the edge has stopped");
 }

@@ -23,16 +23,25 @@ use crate::config::machine::Listen;
 
 /// Bound: listeners of one address.
 const PER_ADDRESS_MAX: usize = 8;
-/// The page that the edge stamps as it turns: kept like a listener, because the next keeper watches the same edge.
-const PULSE: &str = "pulse";
+/// The page that an edge stamps as it turns, `pulse.7` of the edge in folder 7: kept like a listener, because the next keeper
+/// watches the same edge.
+pub(super) const PAGE: &str = "pulse";
 
-/// The set, by name: `http.0`, `http.1`, `https.0`, …, the ticket seed and the pulse.
+/// The set, by name: `http.0`, `http.1`, `https.0`, …, the ticket seed.
 pub(crate) struct Listeners {
-    pub fds: Vec<Inherited>,
+    fds: Vec<Inherited>,
     pub ticket_seeds: Arc<OwnedFd>,
     pub doors: Doors,
     /// As they are bound: scheme and address.
     pub bound: Vec<(&'static str, SocketAddr)>,
+    /// Of the edges that were found, by name.
+    pages: BTreeMap<String, OwnedFd>,
+}
+
+/// What one edge is lent: the set, and its page.
+pub(crate) struct Lent {
+    pub fds: Vec<Inherited>,
+    page: Inherited,
 }
 
 /// What is asked for, one address after the other.
@@ -51,9 +60,10 @@ pub(crate) fn open(
     kept: Vec<(String, OwnedFd)>,
 ) -> Result<Listeners, Explain> {
     let per_address = per_address(state)?;
+    let (pages, kept) = pages_of(kept);
     let mut kept: BTreeMap<String, OwnedFd> = kept.into_iter().collect();
     let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(kept.remove(TICKET_SEED), store)?);
-    let mut all = Listeners { fds: Vec::new(), ticket_seeds, doors: Doors::default(), bound: Vec::new() };
+    let mut all = Listeners::none(ticket_seeds, pages);
     for (index, (scheme, address)) in wanted(listen).enumerate() {
         let names = (0..per_address).map(|n| format!("{scheme}.{}", index * PER_ADDRESS_MAX + n));
         let mut set = Vec::new();
@@ -77,8 +87,7 @@ pub(crate) fn open(
         door.get_or_insert(actual.port());
         all.bound.push((scheme, actual));
     }
-    let pulse = kept_or_made_pulse(kept.remove(PULSE), store)?;
-    all.add_pages(pulse);
+    all.add_seeds();
     for name in kept.keys() {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
         let_go(store, name);
@@ -87,36 +96,71 @@ pub(crate) fn open(
 }
 
 impl Listeners {
-    /// What an edge is lent beside what it listens on.
-    fn add_pages(&mut self, pulse: OwnedFd) {
-        self.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&self.ticket_seeds) });
-        self.fds.push(Inherited { name: PULSE.to_owned(), fd: Arc::new(pulse) });
+    fn none(ticket_seeds: Arc<OwnedFd>, pages: BTreeMap<String, OwnedFd>) -> Self {
+        Self { fds: Vec::new(), ticket_seeds, doors: Doors::default(), bound: Vec::new(), pages }
     }
 
-    /// What the edge is watched by.
+    /// What an edge is lent beside what it listens on.
+    fn add_seeds(&mut self) {
+        self.fds.push(Inherited { name: TICKET_SEED.to_owned(), fd: Arc::clone(&self.ticket_seeds) });
+    }
+
+    /// The set for one edge, with its page: the one that was kept, else a new one.
     /// # Errors
-    /// Out of descriptors.
-    pub(crate) fn watched(&self) -> std::io::Result<Watched> {
-        let page = self.fds.iter().find(|inherited| inherited.name == PULSE);
-        let page = page.ok_or(std::io::ErrorKind::NotFound)?;
-        let pulse = Pulse::from(page.fd.try_clone()?);
-        Ok(Watched { pulse, inherited: self.fds.iter().map(|inherited| Arc::clone(&inherited.fd)).collect() })
+    /// The kernel gives no memory file.
+    pub(super) fn lend(&mut self, page: &str, store: Option<&Store>) -> Result<Lent, Explain> {
+        let fd = match self.pages.remove(page) {
+            Some(kept) => kept,
+            None => made_page(page, store)?,
+        };
+        let page = Inherited { name: page.to_owned(), fd: Arc::new(fd) };
+        let fds = self.fds.iter().chain([&page]).cloned().collect();
+        Ok(Lent { fds, page })
+    }
+
+    /// The pages that were found and not lent again belong to edges that nobody watches any more.
+    pub(super) fn let_go_of_other_pages(&mut self, store: Option<&Store>) {
+        std::mem::take(&mut self.pages).keys().for_each(|name| let_go(store, name));
+    }
+
+    /// What machine.toml asks of the listeners and is not so, in words; only when everything starts again is it taken up.
+    pub(super) fn pending(&self, listen: &Listen) -> Option<String> {
+        difference(listen, &self.bound)
     }
 }
 
-/// The set of an edge that lives: it accepts on these and no others, whatever is asked for by now. What was bound beside
+impl Lent {
+    /// What the edge is watched by.
+    /// # Errors
+    /// Out of descriptors.
+    pub(super) fn watched(&self) -> std::io::Result<Watched> {
+        let pulse = Pulse::from(self.page.fd.try_clone()?);
+        Ok(Watched { pulse, inherited: self.fds.iter().map(|inherited| Arc::clone(&inherited.fd)).collect() })
+    }
+
+    /// Its edge is not to be.
+    pub(super) fn let_go_of_page(&self, store: Option<&Store>) {
+        let_go(store, &self.page.name);
+    }
+}
+
+/// The pages, and the rest.
+fn pages_of(kept: Vec<(String, OwnedFd)>) -> (BTreeMap<String, OwnedFd>, Vec<(String, OwnedFd)>) {
+    let (pages, rest): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(|(name, _)| name.split('.').next() == Some(PAGE));
+    (pages.into_iter().collect(), rest)
+}
+
+/// The set of an edge that lives: it accepts on these and no others, whatever is asked for by now, and so does the one that replaces it. What was bound beside
 /// them would take connections that nobody serves.
 /// # Errors
 /// No memory file can be made for what was not kept.
-pub(crate) fn of_the_edge(
-    store: Option<&Store>,
-    mut kept: Vec<(String, OwnedFd)>,
-) -> Result<Listeners, Explain> {
+pub(crate) fn of_the_edge(store: Option<&Store>, kept: Vec<(String, OwnedFd)>) -> Result<Listeners, Explain> {
+    let (pages, mut kept) = pages_of(kept);
     kept.sort_by_key(|(name, _)| number_of(name));
     let ticket_seeds = take(&mut kept, TICKET_SEED);
     let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(ticket_seeds, store)?);
-    let pulse = kept_or_made_pulse(take(&mut kept, PULSE), store)?;
-    let mut all = Listeners { fds: Vec::new(), ticket_seeds, doors: Doors::default(), bound: Vec::new() };
+    let mut all = Listeners::none(ticket_seeds, pages);
     let mut last_set = None;
     for (name, fd) in &kept {
         let (Some((scheme, n)), Some(address)) = (number_of(name), net::listen::local_address(fd)) else {
@@ -129,7 +173,7 @@ pub(crate) fn of_the_edge(
         }
     }
     all.fds = kept.into_iter().map(|(name, fd)| Inherited { name, fd: Arc::new(fd) }).collect();
-    all.add_pages(pulse);
+    all.add_seeds();
     Ok(all)
 }
 
@@ -146,7 +190,7 @@ fn number_of(name: &str) -> Option<(&'static str, usize)> {
 }
 
 /// How what is asked for differs from what is bound, in words; `None`: it does not.
-pub(crate) fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
+fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
     let wanted: Vec<_> = wanted(listen).collect();
     let same = |((scheme, asked), (bound, address)): (&(&str, SocketAddr), &(&str, SocketAddr))| {
         scheme == bound && net::listen::is_made_of(*address, *asked)
@@ -200,15 +244,12 @@ fn taken(address: SocketAddr, error: &net::listen::BindError) -> Explain {
     }
 }
 
-fn kept_or_made_pulse(kept: Option<OwnedFd>, store: Option<&Store>) -> Result<OwnedFd, Explain> {
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
-    let pulse = Pulse::new(PULSE).map_err(|error| {
+fn made_page(name: &str, store: Option<&Store>) -> Result<OwnedFd, Explain> {
+    let pulse = Pulse::new(PAGE).map_err(|error| {
         Explain::new("no-pulse", "cannot make the page by which the edge is watched").because(&error)
     })?;
     let fd = OwnedFd::from(pulse);
-    keep(store, PULSE, &fd);
+    keep(store, name, &fd);
     Ok(fd)
 }
 

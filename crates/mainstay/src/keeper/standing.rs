@@ -51,6 +51,7 @@ impl Standing {
                 restarts: self.restarts,
             },
             edge: self.edge(),
+            edges_draining: world.leaving.processes().iter().map(|process| told(process, 0)).collect(),
             edge_hung: self.hung_edges.read(),
             edge_said: self.edge_said(world).await,
             has_parent: self.has_parent(),
@@ -89,8 +90,12 @@ impl Standing {
             | SlotState::Stopped { .. } => return None,
         };
         let restarts = self.edge_past.read().exits;
-        Some(Process { pid: process.pid(), started: rfc3339(process.started()), restarts })
+        Some(told(&process, restarts))
     }
+}
+
+fn told(process: &supervisor::Process, restarts: u64) -> Process {
+    Process { pid: process.pid(), started: rfc3339(process.started()), restarts }
 }
 
 /// The edge serves without a certificate that it cannot use; whoever starts the machine should see that.

@@ -10,7 +10,7 @@ use supervisor::{Kind, Supervisor, store::Store};
 use super::{
     args::KeeperArgs,
     counted::Counted,
-    data_plane::{self, Places},
+    data_plane,
     ending::Ending,
     found,
     ground::Ground,
@@ -57,7 +57,6 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         false => None,
     };
     let ground = Arc::new(ground(folders, said.machine.clone(), workload)?);
-    let places = Places::new(&ground);
     let running = ground.supervisor.observe().await.map_err(|error| {
         Explain::new("started-by-newer", "what runs here was started by a newer Mainstay")
             .because(&error)
@@ -66,35 +65,29 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     })?;
     let (edges, others): (Vec<_>, Vec<_>) =
         running.into_iter().partition(|found| found.spec().kind == Kind::Edge);
-    let living = found::only_living(&ground, edges).await;
-    let (kept, adopted_edge) = found::with_listeners(kept, living, &places, store.as_deref()).await;
-    let listeners = match &adopted_edge {
+    let living = found::living_edges(&ground, edges).await;
+    let (kept, living) = found::with_listeners(kept, living, store.as_deref()).await;
+    let listeners = match &living.serving {
         Some(_) => listeners::of_the_edge(store.as_deref(), kept)?,
-        None => open_listeners(&ground, &places, store.as_deref(), kept)?,
+        None => open_listeners(&ground, store.as_deref(), kept)?,
     };
-    let token = places.token(adopted_edge.is_some())?;
-    let settings = places.settings(&ground.machine, &listeners.doors, &token);
-    let pending = match &adopted_edge {
-        Some(_) => places.pending(&ground.machine, &listeners, &settings),
-        None => Vec::new(),
-    };
-    for pending in &pending {
-        tracing::warn!(
-            pending,
-            again = ground.starts_again(),
-            "The edge takes up what machine.toml says of it now when everything is stopped and started again."
-        );
-    }
-    let edge = data_plane::start(&ground, &places, &settings, &listeners, adopted_edge).await?;
-    data_plane::watch(&edge, &listeners, Counted::hung_edges(&ground.folders.run))?;
+    let (doors, bound) = (listeners.doors.clone(), listeners.bound.clone());
+    let ticket_seeds = Arc::clone(&listeners.ticket_seeds);
+    let data_plane::DataPlane { edge, settings, lent, leaving, pending } =
+        data_plane::start(&ground, store.as_deref(), listeners, living).await?;
+    pending
+        .iter()
+        .for_each(|pending| tracing::warn!(pending, "The edge does not do all that is asked of it."));
 
     let control = edge::control::Client::new(&settings.control);
     standing::tell_unserved_certificates(&control).await;
+    let token = settings.token.as_ref().map_or_else(String::new, |token| token.0.clone());
     let world = Arc::new(Outside {
         tables: Tables::open(&settings, control.clone()),
         edge: control,
+        leaving,
         smoker: Smoker { socket: settings.private.clone().unwrap_or_default(), token },
-        doors: listeners.doors.clone(),
+        doors,
         instances: Instances::default(),
         jobs: Jobs::default(),
         oneoffs: OneOffs::default(),
@@ -107,7 +100,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let standing = Standing {
         started,
         edge: Arc::clone(&edge),
-        listeners: told_listeners(&listeners.bound),
+        listeners: told_listeners(&bound),
         pending,
         unread: said.unread.clone(),
         given: args.given(),
@@ -120,9 +113,9 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let server = admin::Server::bind(&ground.folders.api_socket(), not_starting::group(&ground.folders))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
-    let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
+    let renewing = tokio::spawn(ticket_seeds::renew_daily(ticket_seeds));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
-    let handing = handover::offer(&ground.folders.run, listeners.fds.clone())?;
+    let handing = handover::offer(&ground.folders.run, lent.fds)?;
     let signals = life::Signals::hear();
     let signals = signals
         .map_err(|error| Explain::new("signals-unheard", "the keeper cannot hear signals").because(&error))?;
@@ -167,16 +160,12 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
     })
 }
 
-fn open_listeners(
-    ground: &Ground,
-    places: &Places,
-    store: Option<&Store>,
-    kept: found::Named,
-) -> Result<Listeners, Explain> {
-    std::fs::create_dir_all(&places.state).map_err(|error| {
-        Explain::new("folder-not-made", format!("cannot make {}", places.state.display())).because(&error)
+fn open_listeners(ground: &Ground, store: Option<&Store>, kept: found::Named) -> Result<Listeners, Explain> {
+    let state = ground.folders.data.join("edge");
+    std::fs::create_dir_all(&state).map_err(|error| {
+        Explain::new("folder-not-made", format!("cannot make {}", state.display())).because(&error)
     })?;
-    listeners::open(&ground.machine.listen, &places.state, store, kept)
+    listeners::open(&ground.machine.listen, &state, store, kept)
 }
 
 fn release_settings(ground: &Ground) -> release::Settings {

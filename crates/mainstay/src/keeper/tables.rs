@@ -9,7 +9,6 @@ use edge::{
     control::CallError,
     table::{self, Table},
 };
-use machine::fs::write_atomic;
 use model::{Explain, Site};
 use release::world::{Served, SiteTable};
 use tokio::sync::Mutex;
@@ -49,8 +48,9 @@ impl Tables {
             next.sites.push(edge_words::site_table(site, part));
         }
         next.check().map_err(|error| refused(site, &error))?;
-        self.write(&next).map_err(|error| {
-            Explain::new("table-not-written", format!("cannot write {}", self.file.display())).because(&error)
+        next.write(&self.file).map_err(|error| {
+            Explain::new("table-not-written", "the routing table cannot be handed to the edge")
+                .because(&error)
         })?;
         // The file holds this epoch from here on, acknowledged or not: the next one must be above it.
         *table = next;
@@ -58,12 +58,6 @@ impl Tables {
         let epoch = table.epoch;
         self.edge.load_table(epoch).await.map_err(not_taken)?;
         Ok(Served { epoch, generation: part.generation, release: part.release })
-    }
-
-    fn write(&self, table: &Table) -> std::io::Result<()> {
-        let text = serde_json::to_vec(table).map_err(std::io::Error::other)?;
-        // The edge has an account of its own; there is nothing secret in a table.
-        write_atomic(&self.file, &text, 0o644)
     }
 
     /// What the edge serves for the site: asked, else as it was persisted.

@@ -23,6 +23,7 @@ use supervisor::{Slot, SlotState, StopPlan, logs, order::signal_number, slot::Sl
 use tokio::sync::watch;
 
 use super::{
+    data_plane::Leaving,
     edge_words,
     ground::Ground,
     instances::{Care, Instances, never_spawned},
@@ -48,6 +49,8 @@ pub(crate) struct Outside {
     pub oneoffs: OneOffs,
     pub tables: Tables,
     pub edge: edge::control::Client,
+    /// Edges that served before it and still hold something.
+    pub leaving: Leaving,
     pub smoker: Smoker,
     /// Where people reach the edge, by scheme.
     pub doors: Doors,
@@ -177,7 +180,7 @@ impl World for Outside {
                 .because(&error)
                 .help("it is restarted by itself; `mainstay status --machine` says how it is")
         })?;
-        Ok(edge_words::pools(site, &status))
+        Ok(edge_words::pools(site, &status, &self.leaving.pools().await))
     }
 
     async fn smoke(&self, order: SmokeOrder) -> Result<SmokeAnswer, Explain> {
@@ -185,7 +188,8 @@ impl World for Outside {
     }
 
     async fn drain_now(&self, site: &Site, pool: &PoolId) -> Result<(), Explain> {
-        let asked = self.edge.drain_now(&edge_words::pool_id(site, pool)).await;
+        let pool = edge_words::pool_id(site, pool);
+        let (asked, ()) = tokio::join!(self.edge.drain_now(&pool), self.leaving.drain_now(&pool));
         match asked {
             Ok(_) => Ok(()),
             Err(edge::control::CallError::Refused { problem, .. }) if problem.code == "no-such-pool" => {

@@ -181,6 +181,7 @@ fn spec(
         argv,
         own_executable: matches!(order.program, Program::Own(_)),
         cwd: order.cwd.clone(),
+        build: Some(inner.build.clone()),
         user: order.user.as_ref().map(|user| user.ids.clone()),
         nofile: limits.nofile,
         // Counted per uid: only where the uid is the app's own does the number mean what was asked for.
