@@ -15,7 +15,10 @@ mod client;
 mod report;
 pub(crate) mod serve;
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use model::{ProcessId, ReleaseNumber, Site, Span, Traffic};
 use serde::{Deserialize, Serialize};
@@ -30,12 +33,51 @@ pub struct LoadTable {
     pub epoch: u64,
 }
 
+/// In the state folder.
+pub(crate) const SERVED_FILE: &str = "served.json";
+
 /// What is served, as it was made durable in `<state>/served.json` before it was answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Served {
     pub format: u32,
     pub epoch: u64,
     pub sites: Vec<ServedSite>,
+}
+
+/// Version of `served.json`; a reader accepts this one and the one before.
+const SERVED_FORMAT: u32 = 1;
+
+impl Served {
+    pub(crate) fn new(epoch: u64, sites: Vec<ServedSite>) -> Self {
+        Self { format: machine::formats::current(SERVED_FORMAT), epoch, sites }
+    }
+
+    /// What an edge with that state folder made durable last; `None`: none ever did, or it does not read. Blocking.
+    ///
+    /// # Errors
+    /// A newer version wrote it.
+    pub fn read(state: &Path) -> Result<Option<Self>, ServedByNewer> {
+        let path = state.join(SERVED_FILE);
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+        match serde_json::from_slice(&text) {
+            Ok(Versioned { format: found }) if found > machine::formats::current(SERVED_FORMAT) => {
+                Err(ServedByNewer { path, found })
+            }
+            _ => Ok(serde_json::from_slice(&text).ok()),
+        }
+    }
+}
+
+/// What was served last was written by a newer version, and nothing else may be written over it.
+#[derive(Debug, thiserror::Error)]
+#[error("{} has the format {found}, and this version reads up to {}", path.display(), machine::formats::current(SERVED_FORMAT))]
+pub struct ServedByNewer {
+    pub path: PathBuf,
+    pub found: u32,
 }
 
 /// Where one site's routes lead.
@@ -242,7 +284,7 @@ pub struct ListenerStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateStatus {
     pub names: Vec<String>,
-    pub cert: std::path::PathBuf,
+    pub cert: PathBuf,
     /// `false`: its names are answered with another certificate.
     pub served: bool,
     /// Of the one that is served.

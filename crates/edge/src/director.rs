@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     clock::{ms, now_ms},
-    control::{Active, DRAIN_SHARE, Served, ServedSite},
+    control::{Active, DRAIN_SHARE, SERVED_FILE, Served, ServedSite},
     matcher::Matcher,
     metrics::RouteNames,
     pool::{Config, PoolState, UpstreamState},
@@ -31,8 +31,6 @@ use crate::{
     table::{Pool, PoolId, PoolState as Given, SiteTable, Table},
 };
 
-/// Version of `served.json`.
-const SERVED_FORMAT: u32 = 1;
 /// What plain requests still get after `drain-now`.
 const DRAIN_NOW_MS: u64 = 1_000;
 
@@ -84,7 +82,7 @@ pub(crate) enum OrderError {
 
 impl Director {
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
-        let served_file = shared.settings.state.join("served.json");
+        let served_file = shared.settings.state.join(SERVED_FILE);
         Rc::new(Self {
             shared,
             inner: RefCell::default(),
@@ -335,7 +333,7 @@ fn served(table: &Table) -> Served {
         release: site.release,
         maintenance: site.maintenance.is_some(),
     };
-    Served { format: SERVED_FORMAT, epoch: table.epoch, sites: table.sites.iter().map(site).collect() }
+    Served::new(table.epoch, table.sites.iter().map(site).collect())
 }
 
 /// Requests that were answered, by all workers.

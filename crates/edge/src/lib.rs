@@ -39,6 +39,8 @@ mod private;
 mod probe;
 mod proxy;
 mod proxy_header;
+#[cfg(test)]
+mod recorded;
 mod request;
 mod route;
 mod run;

@@ -9,11 +9,12 @@ use std::{
 };
 
 use ipnet::IpNet;
+use machine::formats;
 use model::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
 
-/// Version of the file.
-pub const FORMAT: u32 = 1;
+/// Version of the file; a reader accepts this one and the one before.
+const FORMAT: u32 = 1;
 
 /// The edge's settings. Build one with [`Settings::new`], change what differs, write it with [`Settings::write`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -200,7 +201,7 @@ pub enum SettingsError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path} holds no settings of the edge")]
     Parse { path: PathBuf, source: serde_json::Error },
-    #[error("{path} has format {found}, this edge reads {FORMAT}")]
+    #[error("{} has format {found}, this edge reads up to {}", path.display(), formats::current(FORMAT))]
     Format { path: PathBuf, found: u32 },
     #[error("cannot write the edge's settings {path}")]
     Write { path: PathBuf, source: std::io::Error },
@@ -210,7 +211,7 @@ impl Settings {
     /// Defaults for an edge whose sockets and table are in `run` (`<run>/edge`) and whose memory is in `state`.
     pub fn new(run: &Path, state: &Path) -> Self {
         Self {
-            format: FORMAT,
+            format: formats::current(FORMAT),
             table: run.join("routes.json"),
             control: run.join("control.sock"),
             private: Some(run.join("private.sock")),
@@ -233,7 +234,7 @@ impl Settings {
             std::fs::read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         let settings: Self = serde_json::from_slice(&text)
             .map_err(|source| SettingsError::Parse { path: path.to_owned(), source })?;
-        if settings.format != FORMAT {
+        if settings.format > formats::current(FORMAT) {
             return Err(SettingsError::Format { path: path.to_owned(), found: settings.format });
         }
         Ok(settings)

@@ -9,14 +9,15 @@ use std::{
     time::Duration,
 };
 
+use machine::formats;
 use model::{
     Address, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe, Route},
 };
 use serde::{Deserialize, Serialize};
 
-/// Version of the file; a reader accepts this one.
-pub const FORMAT: u32 = 1;
+/// Version of the file; a reader accepts this one and the one before.
+const FORMAT: u32 = 1;
 
 /// Bound: a larger file is refused before it is parsed.
 pub const TABLE_BYTES_MAX: u64 = 64 << 20;
@@ -141,7 +142,7 @@ pub enum TableError {
     TooLarge { path: PathBuf, bytes: u64 },
     #[error("{path} is no routing table")]
     Parse { path: PathBuf, source: serde_json::Error },
-    #[error("the table has format {found}, this edge reads {FORMAT}")]
+    #[error("the table has format {found}, this edge reads up to {}", formats::current(FORMAT))]
     Format { found: u32 },
     #[error("the pool {0} stands twice in the table")]
     PoolTwice(PoolId),
@@ -158,7 +159,7 @@ pub enum TableError {
 impl Table {
     /// Nothing deployed: the edge answers with a page that says so.
     pub fn empty() -> Self {
-        Self { format: FORMAT, epoch: 0, sites: Vec::new() }
+        Self { format: formats::current(FORMAT), epoch: 0, sites: Vec::new() }
     }
 
     /// Reads and checks the file. Blocking; call it where blocking is allowed.
@@ -178,7 +179,8 @@ impl Table {
     /// Replaces the file, for the edge to read: there is nothing secret in a table. Blocking.
     pub fn write(&self, path: &Path) -> Result<(), TableError> {
         let failed = |source| TableError::Write { path: path.to_owned(), source };
-        let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
+        let table = Self { format: formats::current(FORMAT), ..self.clone() };
+        let text = serde_json::to_vec(&table).map_err(|error| failed(error.into()))?;
         // The edge has an account of its own.
         machine::fs::write_atomic(path, &text, 0o644).map_err(failed)
     }
@@ -194,7 +196,7 @@ impl Table {
 
     /// What must hold of a table before it is served. The keeper may ask it before it writes one.
     pub fn check(&self) -> Result<(), TableError> {
-        if self.format != FORMAT {
+        if self.format > formats::current(FORMAT) {
             return Err(TableError::Format { found: self.format });
         }
         let mut ids = HashSet::new();

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod entropy;
 pub mod failpoint;
 pub mod fds;
+pub mod formats;
 pub mod fs;
 pub mod lock;
 pub mod memfd;

@@ -20,7 +20,7 @@ use ulid::Ulid;
 use crate::{figures::Baseline, request::MigrateVerb, world::JobKind};
 
 /// Version of the records that are written; this and the one before are read.
-pub(crate) const FORMAT: u16 = 1;
+const FORMAT: u16 = 1;
 /// Bound: no record is longer; a longer length is damage.
 const RECORD_BYTES_MAX: u32 = 1 << 20;
 /// length, checksum.
@@ -176,7 +176,7 @@ pub(crate) enum JournalError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is damaged at byte {offset}, and more follows: {what}")]
     Damaged { path: PathBuf, offset: usize, what: String },
-    #[error("{path} has records of format {format} at byte {offset}; this Mainstay reads up to {FORMAT}")]
+    #[error("{} has records of format {format} at byte {offset}; this Mainstay reads up to {}", path.display(), machine::formats::current(FORMAT))]
     Newer { path: PathBuf, offset: usize, format: u16 },
 }
 
@@ -282,7 +282,7 @@ pub(crate) fn stamp(at: Timestamp) -> String {
 fn encode(record: &Record) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(record).map_err(io::Error::other)?;
     let mut payload = Vec::with_capacity(json.len() + 2);
-    payload.extend_from_slice(&FORMAT.to_le_bytes());
+    payload.extend_from_slice(&machine::formats::current(FORMAT).to_le_bytes());
     payload.extend_from_slice(&json);
     let length = u32::try_from(payload.len()).ok().filter(|n| *n <= RECORD_BYTES_MAX);
     let length = length.ok_or_else(|| io::Error::other("a journal record is longer than 1 MiB"))?;
@@ -326,7 +326,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<(Vec<Record>, u64), JournalError>
             return damaged(offset, "the checksum does not match".into());
         }
         let format = u16::from_le_bytes([payload[0], payload[1]]);
-        if format > FORMAT {
+        if format > machine::formats::current(FORMAT) {
             return Err(JournalError::Newer { path: path.to_owned(), offset, format });
         }
         let record: Record = match serde_json::from_slice(&payload[2..]) {

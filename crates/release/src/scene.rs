@@ -169,14 +169,14 @@ pub(crate) async fn remove(dir: std::path::PathBuf) -> Result<(), Explain> {
     removed.await.unwrap_or_else(|_| Err(Explain::new("remove-failed", "removing a folder ended early")))
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, Explain> {
+pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Explain> {
     let bytes = std::fs::read(path).map_err(|e| told("release-incomplete", "read", path, &e))?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
         Explain::new("release-incomplete", format!("{} does not read", path.display()))
             .because(&error)
             .help("deploy that release anew; what runs of it is not touched")
     })?;
-    if manifest.format > model::manifest::FORMAT {
+    if manifest.format > machine::formats::current(model::manifest::FORMAT) {
         return Err(Explain::new(
             "release-newer",
             format!("{} was written by a newer Mainstay", path.display()),

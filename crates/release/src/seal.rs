@@ -41,7 +41,7 @@ pub(crate) struct SealedFile {
 /// As the file system says; something that is neither file, folder nor link.
 pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
     let mut taker = Taker::of(root)?;
-    let mut seal = Seal { format: FORMAT, ..Seal::default() };
+    let mut seal = Seal { format: machine::formats::current(FORMAT), ..Seal::default() };
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         taker.take_over(&folder, true)?;

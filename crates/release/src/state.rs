@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use machine::formats;
 use model::{
     DeployId, Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest,
     schema::DataSchema,
@@ -173,7 +174,7 @@ pub(crate) struct State {
 impl Default for State {
     fn default() -> Self {
         Self {
-            format: FORMAT,
+            format: formats::current(FORMAT),
             next_release: 1,
             next_generation: 1,
             generation: 0,
@@ -482,6 +483,8 @@ impl Books {
         let mut next = State::clone(&current);
         let answer = change(&mut next);
         if next != **current {
+            // One of the version before becomes one of this version with its first change.
+            next.format = formats::current(FORMAT);
             let bytes = serde_json::to_vec_pretty(&next).map_err(|error| {
                 Explain::new("state-unwritable", "cannot encode the state").because(&error)
             })?;
@@ -505,12 +508,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<State, Explain> {
             .help("restore it from a backup of the data folder; the apps that run are not touched")
     };
     let found: Versioned = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if found.format > FORMAT {
+    let own = formats::current(FORMAT);
+    if found.format > own {
         return Err(Explain::new(
             "state-newer",
             format!("{} was written by a newer Mainstay", path.display()),
         )
-        .caused_by(format!("its format is {}, this version reads up to {FORMAT}", found.format))
+        .caused_by(format!("its format is {}, this version reads up to {own}", found.format))
         .help("run the newer Mainstay"));
     }
     serde_json::from_slice(bytes).map_err(unreadable)

@@ -14,6 +14,7 @@ mod instance;
 mod machine;
 mod pieces;
 mod recesses;
+mod recorded;
 mod rig;
 mod schedules;
 mod simulation;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use machine::formats;
 use model::{Explain, ProcessId, ReleaseNumber, ServiceName};
 use serde::{Deserialize, Serialize};
 
@@ -221,7 +222,7 @@ impl Book {
 
 impl Default for Book {
     fn default() -> Self {
-        Self { format: FORMAT, jobs: BTreeMap::new() }
+        Self { format: formats::current(FORMAT), jobs: BTreeMap::new() }
     }
 }
 
@@ -243,7 +244,7 @@ pub enum LogbookError {
     Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{} does not read: {source}", path.display())]
     Broken { path: PathBuf, source: serde_json::Error },
-    #[error("{} was written by a newer Mainstay (format {found}, this version reads up to {FORMAT})", path.display())]
+    #[error("{} was written by a newer Mainstay (format {found}, this version reads up to {})", path.display(), formats::current(FORMAT))]
     Newer { path: PathBuf, found: u32 },
 }
 
@@ -272,6 +273,8 @@ impl Logbook {
         let mut next = Book::clone(&current);
         let answer = change(&mut next);
         if next != *current {
+            // One of the version before becomes one of this version with its first change.
+            next.format = formats::current(FORMAT);
             let path = || self.path.clone();
             let bytes = serde_json::to_vec_pretty(&next)
                 .map_err(|source| LogbookError::Broken { path: path(), source })?;
@@ -309,7 +312,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Book, LogbookError> {
     }
     let broken = |source| LogbookError::Broken { path: path.to_owned(), source };
     let found: Versioned = serde_json::from_slice(bytes).map_err(broken)?;
-    if found.format > FORMAT {
+    if found.format > formats::current(FORMAT) {
         return Err(LogbookError::Newer { path: path.to_owned(), found: found.format });
     }
     serde_json::from_slice(bytes).map_err(broken)

@@ -19,8 +19,7 @@ use crate::{
     process::read_exit,
     protocol::{self, Answer, Request},
     spawn::folder,
-    spec::FORMAT,
-    strays,
+    spec, strays,
 };
 
 /// One folder of `<run>/i/`.
@@ -46,7 +45,7 @@ impl Found {
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// This version cannot know what it would do to such a process; the version that started it can.
-    #[error("{path} has the format {found}, and this version reads up to {FORMAT}")]
+    #[error("{} has the format {found}, and this version reads up to {}", path.display(), spec::format())]
     Newer { path: PathBuf, found: u32 },
 }
 
@@ -158,7 +157,7 @@ fn check_format(dir: &Path) -> Result<(), ObserveError> {
     let path = dirs::spec(dir);
     let said: Option<Format> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match said {
-        Some(Format { format: found }) if found > FORMAT => Err(ObserveError::Newer { path, found }),
+        Some(Format { format: found }) if found > spec::format() => Err(ObserveError::Newer { path, found }),
         _ => Ok(()),
     }
 }

@@ -124,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn a_spec_of_version_2_says_which_build_wrote_it() {
+        let text = include_str!("../tests/recorded/v2/spec.json").trim();
+        assert_eq!(again::<crate::Spec>(text), text);
+        let spec: crate::Spec = serde_json::from_str(text).expect("it reads");
+        assert_eq!((spec.format, spec.build.map(|build| build.len())), (2, Some(64)));
+    }
+
+    #[test]
     fn the_files_of_version_1_are_what_its_shims_wrote() {
         assert_eq!(again::<crate::Spec>(SPEC.trim()), SPEC.trim());
         assert_eq!(again::<Exit>(EXIT.trim()), EXIT.trim());

@@ -9,7 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::sandbox::Confinement;
 
 /// Version of the stored form; a keeper reads this and the one before, a shim only its own.
-pub const FORMAT: u32 = 1;
+///
+/// 2: an edge has a folder of its own, where keepers of format 1 do not look for it.
+const FORMAT: u32 = 2;
+
+/// [`FORMAT`], as this process counts.
+pub fn format() -> u32 {
+    machine::formats::current(FORMAT)
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {

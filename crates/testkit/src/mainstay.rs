@@ -40,8 +40,9 @@ pub struct Mainstay {
     https_port: u16,
     /// More arguments of `mainstay up`.
     up_arguments: Vec<String>,
-    /// What `mainstay up` is started from.
+    /// What `mainstay up` is started from, and with.
     binary: PathBuf,
+    environment: Option<(&'static str, &'static str)>,
     up: Option<Child>,
 }
 
@@ -77,7 +78,17 @@ impl Mainstay {
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
         let run = run_folder(&data);
         let (binary, up_arguments) = (binaries::path("mainstay"), Vec::new());
-        let mut mainstay = Self { folder, data, run, http_port, https_port, up_arguments, binary, up: None };
+        let mut mainstay = Self {
+            folder,
+            data,
+            run,
+            http_port,
+            https_port,
+            up_arguments,
+            binary,
+            environment: None,
+            up: None,
+        };
         mainstay.up();
         mainstay
     }
@@ -92,16 +103,7 @@ impl Mainstay {
     /// # Panics
     /// As [`Mainstay::start`].
     pub fn up(&mut self) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
-        let mut up = Command::new(&self.binary);
-        up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
-        up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
-        up.env("MAINSTAY_FAIL_AT", self.fail_folder());
-        up.stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .process_group(0);
-        self.up = Some(up.spawn().expect("the built binary starts"));
+        self.spawn_up();
         wait::until(&format!("the keeper answers; log in {}", self.log().display()), START_LIMIT, || {
             let ended = self.up.as_mut().and_then(|up| up.try_wait().ok().flatten());
             assert!(ended.is_none(), "`mainstay up` ended ({ended:?}):\n{}", self.log_text());
@@ -110,9 +112,31 @@ impl Mainstay {
         });
     }
 
+    /// Starts `mainstay up` and waits for nothing.
+    ///
+    /// # Panics
+    /// When the binary does not start.
+    pub fn spawn_up(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
+        let mut up = Command::new(&self.binary);
+        up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
+        up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        up.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
+        up.stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .process_group(0);
+        self.up = Some(up.spawn().expect("the built binary starts"));
+    }
+
     /// The next `mainstay up` is this executable: another build.
     pub fn run_from(&mut self, binary: PathBuf) {
         self.binary = binary;
+    }
+
+    /// The next `mainstay up` has this variable, and what it starts.
+    pub fn run_with(&mut self, variable: Option<(&'static str, &'static str)>) {
+        self.environment = variable;
     }
 
     /// A build that differs from the one under test in nothing but its bytes: what comes after the image is not looked at.

@@ -3,6 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
+use serde_json::{Value, json};
 use testkit::{
     FakeApp, Load, Mainstay, Report,
     mainstay::processes::{is_alive, kill},
@@ -62,4 +63,174 @@ fn a_keeper_of_another_build_replaces_the_edge_and_nothing_fails() {
     assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
     finish(judge, &mainstay, &app);
     mainstay.down();
+}
+
+#[test]
+fn settings_of_machine_toml_are_taken_up_by_another_edge_and_nothing_fails() {
+    let (mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, load());
+    let first = mainstay.edge_pid();
+    let file = mainstay.data().join("machine.toml");
+    let text = std::fs::read_to_string(&file).expect("machine.toml");
+    std::fs::write(&file, format!("{text}\n[edge]\nheaders_max = 50\n")).expect("written");
+    mainstay.kill_keeper();
+    assert_ne!(mainstay.edge_pid(), first, "an edge with the new settings serves");
+    assert_eq!(pending(&mainstay), json!([]));
+    judge.wait_answers(300);
+    ended(first);
+    let many: Vec<_> = (0..60).map(|n| format!("x-{n}: 1")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let answer = testkit::http::ask(mainstay.http(), app.host_name(), "GET", "/version", &many, &[]);
+    assert_eq!(answer.expect("an answer").status, 431, "it goes by them");
+    finish(judge, &mainstay, &app);
+}
+
+/// The steps of a replacement, each of which a keeper may not outlive.
+const STEPS: [&str; 5] = ["edge-folder", "edge-started", "edge-ready", "edge-now", "edge-told"];
+
+#[test]
+fn a_keeper_killed_at_each_step_of_a_replacement_leaves_one_edge_that_serves() {
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, load());
+    let builds = [mainstay.another_build("second"), testkit::binaries::path("mainstay")];
+    for (step, build) in STEPS.iter().zip(builds.iter().cycle()) {
+        let before = mainstay.edge_pid();
+        mainstay.die_at(step);
+        replace_with(&mut mainstay, build);
+        wait::until(&format!("a keeper died at {step}"), TAKES_OVER_WITHIN, || !mainstay.is_deadly(step));
+        wait::until(&format!("after {step} another edge serves alone"), TAKES_OVER_WITHIN, || {
+            let machine = mainstay.api("/v1/machine").unwrap_or_default();
+            let pid = machine["edge"]["pid"].as_u64();
+            pid.is_some_and(|pid| pid != u64::from(before)) && machine["edges_draining"].is_null()
+        });
+        assert_eq!(pending(&mainstay), json!([]), "after {step}");
+        assert_eq!(edges(&mainstay), 1, "after {step}");
+        judge.wait_answers(200);
+    }
+    finish(judge, &mainstay, &app);
+    mainstay.down();
+}
+
+#[test]
+fn every_step_of_a_replacement_at_which_a_keeper_can_die_is_killed_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/mainstay/src/keeper/data_plane");
+    let mut places = Vec::new();
+    for source in std::fs::read_dir(folder).expect("the sources").flatten() {
+        let text = std::fs::read_to_string(source.path()).expect("a source");
+        let after = text.split("failpoint::hit(\"").skip(1);
+        places.extend(after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    places.sort();
+    let mut steps = STEPS;
+    steps.sort_unstable();
+    assert_eq!(places, steps);
+}
+
+#[test]
+fn an_edge_that_does_not_come_to_serve_is_given_up_and_the_one_before_serves_on() {
+    if !cfg!(debug_assertions) {
+        println!("a release build has no planted defects: nothing to give up");
+        return;
+    }
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, load());
+    let first = mainstay.edge_pid();
+    mainstay.run_with(Some(("PLANTED_DEFECT", "never-ready-edge")));
+    let other = mainstay.another_build("second");
+    replace_with(&mut mainstay, &other);
+    assert_eq!(mainstay.edge_pid(), first, "the edge of before serves");
+    let said = pending(&mainstay).to_string();
+    assert!(said.contains("of another build") && said.contains("does not say that it is ready"), "{said}");
+    judge.wait_answers(300);
+    wait::until("the one that was given up has ended", TAKES_OVER_WITHIN, || edges(&mainstay) == 1);
+    judge.wait_answers(100);
+    // Mended, it takes the place.
+    mainstay.run_with(None);
+    replace_with(&mut mainstay, &other);
+    assert_ne!(mainstay.edge_pid(), first);
+    assert_eq!(pending(&mainstay), json!([]));
+    ended(first);
+    finish(judge, &mainstay, &app);
+}
+
+#[test]
+fn a_new_edge_killed_before_it_serves_is_started_again_and_nothing_of_the_old_one_fails() {
+    let (mut mainstay, app) = serving_fake();
+    let first = mainstay.edge_pid();
+    let judge = judge(&mainstay, &app, load());
+    let other = mainstay.another_build("second");
+    let run = mainstay.run_folder().display().to_string();
+    let is_edge = move |line: &str| line.contains("edge --settings") && line.contains(&run);
+    let keeper = mainstay.keeper_pid();
+    mainstay.kill_up();
+    kill(keeper);
+    wait::until("the keeper is gone", TAKES_OVER_WITHIN, || !is_alive(keeper));
+    mainstay.run_from(other);
+    mainstay.spawn_up();
+    let new = wait::value("a second edge begins", TAKES_OVER_WITHIN, || {
+        let all = mainstay.processes().into_iter();
+        all.filter(|(pid, line)| is_edge(line) && *pid != first).map(|(pid, _)| pid).next()
+    });
+    kill(new);
+    wait::until("another one serves", TAKES_OVER_WITHIN, || {
+        let machine = mainstay.api("/v1/machine").unwrap_or_default();
+        machine["edge"]["pid"].as_u64().is_some_and(|pid| pid != u64::from(first) && pid != u64::from(new))
+    });
+    judge.wait_answers(200);
+    ended(first);
+    // What the killed one had accepted already went with it; what the other held did not.
+    crate::held::at_most(judge, load().short + load().slow + load().streams, &mainstay, &app);
+}
+
+#[test]
+fn the_next_versions_formats_are_refused_by_this_one_and_the_site_serves_on() {
+    if !cfg!(debug_assertions) {
+        println!("a release build has no next version: nothing to refuse");
+        return;
+    }
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, load());
+    let this = testkit::binaries::path("mainstay");
+    let next = mainstay.another_build("next");
+    let first = mainstay.edge_pid();
+    mainstay.run_with(Some(("MAINSTAY_FORMATS_PLUS", "1")));
+    replace_with(&mut mainstay, &next);
+    assert_ne!(mainstay.edge_pid(), first, "it reads what this version wrote");
+    judge.expect_any();
+    app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
+    judge.expect_release(2);
+    let books = mainstay.data().join("apps").join(app.site()).join("state.json");
+    let written = std::fs::read(&books).expect("the books");
+    assert!(String::from_utf8_lossy(&written).contains("\"format\": 2"), "it writes its own");
+    ended(first);
+    let (edge, instances) = (mainstay.edge_pid(), mainstay.instances(&app.site()));
+    let keeper = mainstay.keeper_pid();
+    mainstay.kill_up();
+    kill(keeper);
+    mainstay.run_with(None);
+    mainstay.run_from(this);
+    mainstay.spawn_up();
+    wait::until("the older one says why it does not start", TAKES_OVER_WITHIN, || {
+        mainstay.log_text().contains("newer Mainstay")
+    });
+    judge.wait_answers(200);
+    assert_eq!(std::fs::read(&books).expect("the books"), written, "nothing was changed");
+    assert!(is_alive(edge) && instances.values().all(|pid| is_alive(*pid)), "nothing was stopped");
+    mainstay.kill_up();
+    mainstay.run_with(Some(("MAINSTAY_FORMATS_PLUS", "1")));
+    mainstay.run_from(next);
+    mainstay.up();
+    assert_eq!(mainstay.edge_pid(), edge, "it is its own edge that the newer one finds");
+    judge.wait_answers(200);
+    finish(judge, &mainstay, &app);
+    mainstay.down();
+}
+
+fn pending(mainstay: &Mainstay) -> Value {
+    mainstay.api("/v1/machine").map(|machine| machine["pending"].clone()).unwrap_or_default()
+}
+
+/// Processes that are edges.
+fn edges(mainstay: &Mainstay) -> usize {
+    mainstay.processes().values().filter(|line| line.contains("edge --settings")).count()
 }

@@ -16,8 +16,8 @@ pub(super) const CHECK: Check<Running> = Check {
 
 fn run(context: &Live<'_>) -> State {
     let explain =
-        Explain::new("edge-not-current", "the edge that runs was started before machine.toml was changed")
+        Explain::new("edge-not-current", "the edge that runs does not do all that machine.toml and this build ask of it")
             .now("it serves as it did before")
-            .help("`mainstay down` and `mainstay up` start one with the new settings");
+            .help("other addresses are taken up by `mainstay down` and `mainstay up`; why the edge was not replaced stands in logs/edge/edge.log of the data folder");
     found_if(context.machine.pending.clone(), explain, "it was started with these settings")
 }

@@ -171,7 +171,7 @@ fn manifest(top: &mut Section<'_, '_, '_>, env: &EnvName) -> Draft {
     });
     let (routes, route_places) = routes.unwrap_or_default().into_iter().map(|at| at.value).unzip();
     let mut manifest = Manifest {
-        format: FORMAT,
+        format: machine::formats::current(FORMAT),
         app: app.unwrap_or_else(stand_in),
         env: env.clone(),
         release: release.unwrap_or_else(release::stand_in),

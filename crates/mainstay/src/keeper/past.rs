@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use machine::formats;
 use model::{InstanceName, Site};
 use serde::{Deserialize, Serialize};
 use supervisor::{Exit, Slot, SlotEvent, Spec};
@@ -25,7 +26,7 @@ pub(crate) struct Past {
 
 impl Default for Past {
     fn default() -> Self {
-        Self { format: FORMAT, exits: 0, last_exit: None }
+        Self { format: formats::current(FORMAT), exits: 0, last_exit: None }
     }
 }
 
@@ -43,10 +44,10 @@ impl Kept {
         Self(run.join("past/edge"))
     }
 
-    /// What cannot be read, or is of another format, is no past.
+    /// What cannot be read, or is of a newer format, is no past.
     pub(crate) fn read(&self) -> Past {
         let read = fs::read(&self.0).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());
-        read.filter(|past| past.format == FORMAT).unwrap_or_default()
+        read.filter(|past| past.format <= formats::current(FORMAT)).unwrap_or_default()
     }
 
     /// One more end. What cannot be written is known until this keeper ends.
@@ -115,6 +116,8 @@ pub(crate) fn follow_edge(slot: &Arc<Slot>, kept: Kept) {
 mod tests {
     use super::*;
 
+    const PAST: &str = include_str!("../../tests/recorded/v1/past.json");
+
     #[test]
     fn a_past_is_what_the_next_keeper_reads_until_it_is_forgotten() {
         let run = tempfile::tempdir().expect("a folder");
@@ -127,8 +130,14 @@ mod tests {
         let other = Kept::of_instance(run.path(), &site, &"web.1.2".parse().expect("a name"));
         assert_eq!((kept.read(), other.read().exits), (past, 0));
         assert_eq!((kept.read().exits, kept.read().last_exit.as_deref()), (2, Some("SIGSEGV")));
+        fs::write(&kept.0, PAST).expect("written");
+        assert_eq!(
+            (kept.read().exits, kept.read().last_exit.as_deref()),
+            (1, Some("ended by SIGKILL")),
+            "of version 1"
+        );
         fs::write(&kept.0, r#"{"format":9,"exits":7,"last_exit":null}"#).expect("written");
-        assert_eq!(kept.read(), Past::default(), "another format says nothing");
+        assert_eq!(kept.read(), Past::default(), "a newer format says nothing");
         kept.forget();
         assert!(!run.path().join("past/shop.production").exists());
     }

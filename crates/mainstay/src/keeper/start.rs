@@ -49,6 +49,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
     // Nobody hands listeners to the first keeper of all.
     let said = Settings::read(&folders, &args, !kept.is_empty())?;
+    refuse_newer(&folders)?;
     place::make_data(&folders)?;
     let _lock = place::keeper_lock(&folders)?;
     place::make_run(&folders)?;
@@ -157,6 +158,16 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
         secrets_change: Default::default(),
         host,
         under_units: workload.is_some(),
+    })
+}
+
+/// What the edge would write over before any site is looked at.
+fn refuse_newer(folders: &Folders) -> Result<(), Explain> {
+    edge::control::Served::read(&folders.data.join("edge")).map(drop).map_err(|error| {
+        Explain::new("data-newer", "this data folder was last used by a newer Mainstay")
+            .because(&error)
+            .now("nothing was changed")
+            .help("start the newer version again")
     })
 }
 

@@ -18,7 +18,8 @@ use super::edge_words;
 /// Owns the table. One task at a time changes it.
 pub(crate) struct Tables {
     file: PathBuf,
-    served: PathBuf,
+    /// Where the edge writes down what it serves.
+    state: PathBuf,
     edge: edge::control::Client,
     table: Mutex<Table>,
 }
@@ -27,15 +28,14 @@ impl Tables {
     /// Takes over what a keeper before this one published. A table that does not read is begun anew: every site
     /// publishes its own at its start.
     pub(crate) fn open(settings: &edge::Settings, edge: edge::control::Client) -> Self {
-        let served = settings.state.join("served.json");
         let mut table = Table::read(&settings.table).unwrap_or_else(|error| {
             tracing::debug!(%error, "There is no routing table yet; the sites write theirs.");
             Table::empty()
         });
-        if let Some(persisted) = read_served(&served) {
+        if let Some(persisted) = read_served(&settings.state) {
             table.epoch = table.epoch.max(persisted.epoch);
         }
-        Self { file: settings.table.clone(), served, edge, table: Mutex::new(table) }
+        Self { file: settings.table.clone(), state: settings.state.clone(), edge, table: Mutex::new(table) }
     }
 
     /// Serves this part for the site; the others stay. Returns once the edge has made it durable.
@@ -64,7 +64,7 @@ impl Tables {
     pub(crate) async fn served(&self, site: &Site) -> Option<Served> {
         let served = match self.edge.status().await {
             Ok(status) => Some(status.served),
-            Err(_) => read_served(&self.served),
+            Err(_) => read_served(&self.state),
         }?;
         let mine = served.sites.iter().find(|known| known.site == *site)?;
         Some(Served { epoch: served.epoch, generation: mine.generation, release: mine.release })
@@ -88,6 +88,7 @@ fn refused(site: &Site, error: &table::TableError) -> Explain {
         .now("the edge serves what it served before")
 }
 
-fn read_served(path: &std::path::Path) -> Option<edge::control::Served> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+/// One that a newer version wrote was refused before this keeper did anything.
+fn read_served(state: &std::path::Path) -> Option<edge::control::Served> {
+    edge::control::Served::read(state).ok().flatten()
 }

@@ -157,6 +157,20 @@ fn the_logbook_outlives_its_keeper_and_refuses_what_a_newer_one_wrote() {
 }
 
 #[test]
+fn a_logbook_of_version_1_is_read() {
+    let text = include_str!("../../tests/recorded/v1/schedule.json");
+    let book: Book = serde_json::from_str(text).unwrap();
+    let written = serde_json::to_value(&book).unwrap();
+    assert_eq!(written, serde_json::from_str::<serde_json::Value>(text).unwrap(), "neither more nor less");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("schedule.json");
+    std::fs::write(&path, text).unwrap();
+    let read = Logbook::new(path);
+    assert!(read.problem().is_none());
+    assert_eq!(read.read().jobs[&"tidy".parse::<model::ServiceName>().unwrap()].schedule, "*/5 * * * *");
+}
+
+#[test]
 fn a_job_of_every_minute_does_not_push_out_why_it_failed() {
     let mut entry = entry();
     let wanted = wanted("* * * * *", CatchUp::None, WhileRunning::Skip);

@@ -21,7 +21,7 @@ use crate::{
     payload::Payload,
     protocol::{self, Report},
     sandbox::Confinement,
-    spec::FORMAT,
+    spec,
 };
 
 pub(super) enum Begun {
@@ -113,8 +113,8 @@ fn read_spec(dir: &Path) -> Result<(Spec, String), BeginError> {
     let path = dirs::spec(dir);
     let bytes = fs::read(&path).map_err(doing(format!("read {}", path.display())))?;
     let spec: Spec = serde_json::from_slice(&bytes).map_err(|error| doing("read spec.json")(error.into()))?;
-    if spec.format != FORMAT {
-        let why = io::Error::other(format!("its format is {}, mine is {FORMAT}", spec.format));
+    if spec.format != spec::format() {
+        let why = io::Error::other(format!("its format is {}, mine is {}", spec.format, spec::format()));
         return Err(doing("read spec.json")(why));
     }
     Ok((spec, protocol::digest(&bytes)))

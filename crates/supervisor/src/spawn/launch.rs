@@ -26,7 +26,7 @@ use crate::{
     Order, Process, Program, Spec, dirs,
     payload::{self, Payload},
     protocol::{ANSWER_BYTES_MAX, Hello, Report},
-    spec::{FORMAT, LogFile, Stop},
+    spec::{self, LogFile, Stop},
 };
 
 /// From the fork of the shim to its word that the app runs. A machine that swaps is slow; longer is broken.
@@ -171,7 +171,7 @@ fn spec(
     let limits = &order.limits;
     let counted = inner.tree.as_ref().is_some_and(|tree| tree.has("pids"));
     Spec {
-        format: FORMAT,
+        format: spec::format(),
         id,
         site: order.site.clone(),
         name: order.name.clone(),
@@ -225,8 +225,8 @@ fn start_shim(inner: &Inner, order: &Order, prepared: &Prepared) -> Result<Born,
     };
     let words = ["mainstay".as_ref(), "shim".as_ref(), prepared.dir.as_os_str()];
     let argv = words.into_iter().map(c_string).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let env = failpoint::handed_on().into_iter().chain(machine::planted::handed_on());
-    let env = env.map(|(name, value)| c_string(format!("{name}={value}")));
+    let env = [failpoint::handed_on(), machine::planted::handed_on(), machine::formats::handed_on()];
+    let env = env.into_iter().flatten().map(|(name, value)| c_string(format!("{name}={value}")));
     let env = env.collect::<Result<_, _>>().map_err(failed)?;
     let mut setup = Setup::new(Exec::Held(&inner.settings.exe), argv, env);
     setup.fds = vec![(prepared.payload.as_fd(), 0), (says.as_fd(), 1), (errors.as_fd(), 2)];

@@ -59,7 +59,7 @@ async fn start(dir: &Path) -> Shim {
 
 async fn older_shim() {
     // The version before had the format before.
-    for format in [0, 1] {
+    for format in [1, 2] {
         let house = House::new();
         let dir = folder(&house, format);
         let _shim = start(&dir).await;
@@ -89,13 +89,13 @@ async fn older_exit() {
 
 async fn newer() {
     let house = House::new();
-    let dir = folder(&house, 2);
+    let dir = folder(&house, 3);
     let _shim = start(&dir).await;
     let other = house.spawn(&house.shell("sleep 1000")).await;
     let refused = house.next_keeper().observe().await.expect_err("it is of tomorrow");
-    assert!(matches!(refused, ObserveError::Newer { found: 2, .. }));
+    assert!(matches!(refused, ObserveError::Newer { found: 3, .. }));
     let words = refused.to_string();
-    assert!(words.contains("spec.json has the format 2") && words.contains("up to 1"), "{words}");
+    assert!(words.contains("spec.json has the format 3") && words.contains("up to 2"), "{words}");
     assert!(dir.join("ctl").exists() && UnixStream::connect(dir.join("ctl")).is_ok(), "it was left alone");
     assert!(is_alive(other.pid()), "and so was its neighbour");
     other.stop().await.expect("taken");

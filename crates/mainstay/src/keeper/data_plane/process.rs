@@ -46,7 +46,10 @@ pub(super) fn begin(
         cwd: places.run.clone(),
         shared_dir: None,
         user: ground.users.edge()?,
-        env: machine::planted::handed_on().into_iter().chain([allocator()]).collect(),
+        env: [machine::planted::handed_on(), machine::formats::handed_on(), Some(allocator())]
+            .into_iter()
+            .flatten()
+            .collect(),
         secrets: std::collections::BTreeMap::new(),
         told: Default::default(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],

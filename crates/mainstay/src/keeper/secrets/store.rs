@@ -39,6 +39,12 @@ struct Memory {
     changed: BTreeMap<String, Mark>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Versioned {
+    format: u32,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Mark {
     at: String,
@@ -151,7 +157,7 @@ pub(crate) fn change(
             former.write(&replaced(&old_text, name, None))?;
         }
     }
-    remember(ground, site, name, by);
+    remember(&memory_path(ground, site), site, name, by);
     Ok(values.contains_key(name))
 }
 
@@ -187,22 +193,27 @@ fn memory_path(ground: &Ground, site: &Site) -> PathBuf {
     ground.folders.of_site(site).join("secrets.json")
 }
 
-fn memory(ground: &Ground, site: &Site) -> Memory {
-    let bytes = std::fs::read(memory_path(ground, site)).unwrap_or_default();
-    serde_json::from_slice(&bytes).ok().filter(|m: &Memory| m.format <= FORMAT).unwrap_or_default()
+/// `None`: a newer version wrote it, and this one must not write over it.
+fn memory(path: &Path) -> Option<Memory> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let said: Versioned = serde_json::from_slice(&bytes).unwrap_or_default();
+    let is_known = said.format <= machine::formats::current(FORMAT);
+    is_known.then(|| serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
 /// For people alone: the value has changed, whether this can be written or not.
-fn remember(ground: &Ground, site: &Site, name: &str, by: &str) {
+fn remember(path: &Path, site: &Site, name: &str, by: &str) {
     tracing::info!(%site, secret = name, operator = by, "A secret was changed.");
-    let mut memory = memory(ground, site);
-    memory.format = FORMAT;
+    let Some(mut memory) = memory(path) else {
+        tracing::warn!(%site, file = %path.display(), "A newer Mainstay keeps when secrets were changed; it is not written down.");
+        return;
+    };
+    memory.format = machine::formats::current(FORMAT);
     let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     memory.changed.insert(name.to_owned(), Mark { at, by: by.to_owned() });
-    let path = memory_path(ground, site);
     let written = serde_json::to_vec_pretty(&memory).map_err(std::io::Error::other).and_then(|bytes| {
         make_dirs_durably(path.parent().unwrap_or(Path::new("/")))?;
-        write_atomic(&path, &bytes, 0o600)
+        write_atomic(path, &bytes, 0o600)
     });
     if let Err(error) = written {
         tracing::warn!(%site, %error, "When the secret was changed is not written down.");
@@ -230,7 +241,7 @@ pub(crate) async fn list(
         Err(_) => (all(ground, site, &source).await?, Values::new()),
     };
     let digests = digests(&ground.salt, &values);
-    let memory = memory(ground, site);
+    let memory = memory(&memory_path(ground, site)).unwrap_or_default();
     let mut names: Vec<&String> = values.keys().collect();
     let asked = || serving.into_iter().flat_map(|serving| serving.manifest.secrets_by_user());
     names.extend(asked().flat_map(|(_, names)| names));
@@ -253,4 +264,29 @@ pub(crate) async fn list(
         }
     };
     Ok(Secrets { source: described(&source), secrets: names.into_iter().map(told).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMORY: &str = include_str!("../../../tests/recorded/v1/secrets.json");
+
+    #[test]
+    fn a_memory_of_version_1_is_read_and_a_newer_one_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secrets.json");
+        std::fs::write(&file, MEMORY).expect("written");
+        let read = memory(&file).expect("it is known");
+        assert_eq!(read.changed.get("API_KEY").map(|mark| mark.by.as_str()), Some("root"));
+        let again = serde_json::to_value(&read).expect("written");
+        assert_eq!(again, serde_json::from_str::<serde_json::Value>(MEMORY).expect("JSON"));
+        let newer = r#"{"format": 2, "changed": ["in another shape"]}"#;
+        std::fs::write(&file, newer).expect("written");
+        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", "root");
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), newer);
+        std::fs::remove_file(&file).expect("removed");
+        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", "root");
+        assert!(memory(&file).expect("it is known").changed.contains_key("API_KEY"), "else it is");
+    }
 }
