@@ -105,7 +105,7 @@ impl Grounds<'_> {
                     tracing::info!(why, "Another edge serves; the one before it drains.");
                     return Ok((running, pending));
                 }
-                Err(error) => pending.push(format!("{why}; it serves on, because {}", told(&error))),
+                Err(error) => pending.push(format!("{why}; it serves on, because {error}")),
             }
         }
         let lent = listeners.lend(&places.page(), self.store)?;
@@ -115,12 +115,6 @@ impl Grounds<'_> {
         places.point_now()?;
         Ok((Running { edge, settings, lent }, pending))
     }
-}
-
-/// In one line: what, and the nearest cause.
-fn told(error: &Explain) -> String {
-    let cause = error.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}")
 }
 
 /// Replaces an edge that hangs, for as long as this keeper lives.

@@ -46,12 +46,9 @@ pub(super) fn begin(
         cwd: places.run.clone(),
         shared_dir: None,
         user: ground.users.edge()?,
-        env: [machine::planted::handed_on(), machine::formats::handed_on(), Some(allocator())]
-            .into_iter()
-            .flatten()
-            .collect(),
+        env: machine::planted::handed_on().into_iter().chain([allocator()]).collect(),
         secrets: std::collections::BTreeMap::new(),
-        told: Default::default(),
+        told: machine::formats::handed_on().into_iter().collect(),
         redact: vec![model::Secret::new(settings.token.as_ref().map_or("", |token| &token.0))],
         listen: None,
         notify: true,

@@ -18,6 +18,7 @@ use supervisor::{Process, Slot, SlotState};
 use super::{Grounds, Places, Running, control_of, process};
 use crate::keeper::{
     ground::Ground,
+    instances::never_spawned,
     listeners::Listeners,
     past::{self, Kept},
 };
@@ -98,6 +99,9 @@ impl Grounds<'_> {
             }
         };
         let in_time = tokio::time::timeout(LIMIT, served).await.is_ok();
+        if let Some(why) = never_spawned(&edge.state().borrow()) {
+            return Err(why.to_owned());
+        }
         if in_time { Ok(()) } else { Err(format!("{lacks}, within {}", Span(LIMIT))) }
     }
 }
