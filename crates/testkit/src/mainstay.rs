@@ -64,14 +64,18 @@ impl Mainstay {
         Self::start_in(folder, data, machine_toml)
     }
 
-    /// From a copy of the built binary, which is this Mainstay's alone to replace: [`Mainstay::program`].
+    /// From a copy of the built binary, which is this Mainstay's alone to replace: [`Mainstay::program`]. `prepare` gets the
+    /// folder that it will lie in.
     ///
     /// # Panics
     /// As [`Mainstay::start`]; no room for the copy.
-    pub fn start_from_a_copy(machine_toml: &str) -> Self {
+    pub fn start_from_a_copy(machine_toml: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
-        let program = folder.path().join("mainstay");
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).expect("own folder");
+        prepare(&bin);
+        let program = bin.join("mainstay");
         fs::copy(binaries::path("mainstay"), &program).expect("a copy");
         let data = folder.path().join("data");
         Self::start_of(program, folder, data, machine_toml)

@@ -19,6 +19,8 @@ use testkit::{
     wait,
 };
 
+use crate::disk::Disk;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine that trusts one key, with an app under load.
@@ -30,9 +32,14 @@ struct Machine {
 
 impl Machine {
     fn start() -> Self {
+        Self::start_on(|_| {})
+    }
+
+    /// `prepare` gets the folder of the binary.
+    fn start_on(prepare: impl FnOnce(&Path)) -> Self {
         let pair = KeyPair::generate_unencrypted_keypair().expect("a pair");
         let keys = format!("upgrade_keys = [\"{}\"]", pair.pk.to_base64());
-        let mainstay = Mainstay::start_from_a_copy(&keys);
+        let mainstay = Mainstay::start_from_a_copy(&keys, prepare);
         let app = FakeApp::new(&mainstay, "fake");
         app.deploy_to(&mainstay, &[]).expect_code(0);
         Self { mainstay, app, pair }
@@ -69,6 +76,13 @@ impl Machine {
     fn digest(&self) -> String {
         let told = || Some(self.mainstay.api("/v1/machine")?["digest"].as_str()?.to_owned());
         wait::value("the keeper says of which binary it is", PATIENCE, told)
+    }
+
+    /// What lies in the folder of the binary.
+    fn beside(&self) -> Vec<String> {
+        let folder = self.mainstay.program().parent().expect("a folder");
+        let entries = fs::read_dir(folder).expect("own folder").flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// The newest record.
@@ -172,15 +186,13 @@ fn what_may_not_be_taken_up_is_refused_in_its_own_words_and_changes_nothing() {
 
     assert_eq!((machine.digest(), machine.mainstay.keeper_pid()), (first, keeper));
     assert!(is_same(machine.mainstay.program(), &binaries::path("mainstay")));
-    let beside: Vec<_> = fs::read_dir(machine.mainstay.folder()).expect("own folder").flatten().collect();
-    let left = beside.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with("mainstay."));
-    assert_eq!(left.count(), 0, "no copy is left beside it: {beside:?}");
+    assert_eq!(machine.beside(), ["mainstay"], "no copy is left");
     assert!(machine.mainstay.api("/v1/machine/upgrades").is_some_and(|all| all == serde_json::json!([])));
 }
 
 #[test]
 fn a_machine_that_trusts_nobody_says_where_to_name_a_key() {
-    let machine = Mainstay::start_from_a_copy("");
+    let machine = Mainstay::start_from_a_copy("", |_| {});
     let file = machine.folder().join("next");
     fs::write(&file, "bytes").expect("written");
     sign(&KeyPair::generate_unencrypted_keypair().expect("a pair"), &file);
@@ -208,6 +220,31 @@ fn a_binary_whose_keeper_dies_or_hangs_is_returned_from_by_itself() {
     machine.upgrade(&machine.next("next")).expect_code(0);
     assert_ne!(machine.digest(), first, "a good one is taken up after bad ones");
     machine.finish(judge);
+}
+
+#[test]
+fn a_full_or_read_only_disk_is_told_and_nothing_changes() {
+    let mut disk = None;
+    // Room for the copy that runs and one more, and not for a third.
+    let size = fs::metadata(binaries::path("mainstay")).expect("it was built").len() / 10 * 25;
+    let machine = Machine::start_on(|bin| disk = Some(Disk::mount(bin, &format!("size={size},mode=755"))));
+    let (first, keeper) = (machine.digest(), machine.mainstay.keeper_pid());
+    let next = machine.next("next");
+    let refused = |code: &str| {
+        let said = machine.upgrade(&next).expect_code(1);
+        assert!(
+            said.err.contains(&format!("[{code}]")) && said.err.contains("nothing was changed"),
+            "{said}"
+        );
+        assert_eq!((machine.digest(), machine.mainstay.keeper_pid()), (first.clone(), keeper));
+        assert_eq!(machine.beside(), ["mainstay"], "no copy is left");
+    };
+    refused("upgrade-no-room");
+    let mut mount = std::process::Command::new("mount");
+    mount.args(["-o", "remount,ro"]).arg(machine.mainstay.program().parent().expect("a folder"));
+    assert!(mount.status().is_ok_and(|status| status.success()), "root can mount");
+    refused("upgrade-unwritable");
+    drop(machine);
 }
 
 /// Dies while it puts the new one in place: whatever is in place then is undone by the next keeper, which is of the old one.
