@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, status};
+use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, status, upgrade};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
@@ -62,6 +62,13 @@ pub trait Operations: Send + Sync + 'static {
         by: Operator,
         request: machine::Down,
     ) -> impl Future<Output = Reply<Lines<machine::DownStep>>> + Send;
+    /// Answers before this keeper gives way to the next.
+    fn upgrade(
+        &self,
+        by: Operator,
+        request: upgrade::Request,
+    ) -> impl Future<Output = Reply<upgrade::Planned>> + Send;
+    fn upgrades(&self) -> impl Future<Output = Reply<Vec<upgrade::Record>>> + Send;
     fn apps(&self) -> impl Future<Output = Reply<Vec<apps::App>>> + Send;
 
     fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;

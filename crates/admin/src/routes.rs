@@ -30,6 +30,7 @@ pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
     Router::new()
         .route("/v1/machine", get(machine::<O>))
         .route("/v1/machine/down", post(down::<O>))
+        .route("/v1/machine/upgrades", get(upgrades::<O>).post(upgrade::<O>))
         .route("/v1/apps", get(apps::<O>))
         .route("/v1/apps/{app}/{env}/plan", post(plan::<O>))
         .route("/v1/apps/{app}/{env}/deploys", post(deploy::<O>))
@@ -127,6 +128,15 @@ async fn machine<O: Operations>(State(ops): Ops<O>) -> Response {
 async fn down<O: Operations>(State(ops): Ops<O>, Extension(by): Who, bytes: Bytes) -> Reply<Response> {
     let request = body(&bytes)?;
     Ok(ndjson(ops.down(by, request).await?))
+}
+
+async fn upgrade<O: Operations>(State(ops): Ops<O>, Extension(by): Who, bytes: Bytes) -> Reply<Response> {
+    let planned = ops.upgrade(by, required(&bytes)?).await?;
+    Ok(Json(planned).into_response())
+}
+
+async fn upgrades<O: Operations>(State(ops): Ops<O>) -> Response {
+    ops.upgrades().await.map(Json).into_response()
 }
 
 async fn apps<O: Operations>(State(ops): Ops<O>) -> Response {

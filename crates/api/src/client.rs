@@ -19,7 +19,7 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines};
-use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, secrets, status};
+use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, secrets, status, upgrade};
 
 /// Answers that are computed from what the keeper has.
 const QUICK: Duration = Duration::from_secs(30);
@@ -146,6 +146,16 @@ impl Client {
 
     pub async fn down(&self, request: &machine::Down) -> Result<Lines<machine::DownStep>, Failure> {
         self.post_for_lines(paths::DOWN, request).await
+    }
+
+    /// Answers when it is in place, just before the keeper gives way.
+    pub async fn upgrade(&self, request: &upgrade::Request) -> Result<upgrade::Planned, Failure> {
+        self.post(paths::UPGRADES, request, SLOW).await
+    }
+
+    /// Newest first.
+    pub async fn upgrades(&self) -> Result<Vec<upgrade::Record>, Failure> {
+        self.get(paths::UPGRADES).await
     }
 
     pub async fn apps(&self) -> Result<Vec<apps::App>, Failure> {

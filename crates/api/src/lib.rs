@@ -20,6 +20,7 @@ pub mod paths;
 pub mod schedule;
 pub mod secrets;
 pub mod status;
+pub mod upgrade;
 
 /// The version in every path; a server answers clients one version older and newer.
 pub const VERSION: u32 = 1;

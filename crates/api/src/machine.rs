@@ -8,6 +8,12 @@ pub struct Machine {
     /// Of the keeper's binary.
     pub version: String,
     pub build: String,
+    /// `sha256:<64 hex>` of the keeper's binary; empty: it cannot be read.
+    #[serde(default)]
+    pub digest: String,
+    /// The last upgrade, where it was returned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<crate::upgrade::Record>,
     /// Lowest and highest API version that it answers.
     pub api: [u32; 2],
     pub host: String,

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | GET `/v1/machine` | → [`crate::machine::Machine`] |
 //! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
+//! | GET `/v1/machine/upgrades` | → `Vec<`[`crate::upgrade::Record`]`>`, newest first |
+//! | POST `/v1/machine/upgrades` | [`crate::upgrade::Request`] → [`crate::upgrade::Planned`] |
 //! | GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |
 //! | GET `/v1/artifacts/{digest}` | → [`crate::artifact::Received`] (404: nothing yet) |
 //! | PUT `/v1/artifacts/{digest}?offset=N&total=M` | bytes → [`crate::artifact::Received`] |
@@ -35,6 +37,7 @@ use model::{DeployId, Site};
 
 pub const MACHINE: &str = "/v1/machine";
 pub const DOWN: &str = "/v1/machine/down";
+pub const UPGRADES: &str = "/v1/machine/upgrades";
 pub const APPS: &str = "/v1/apps";
 
 pub fn site(site: &Site, what: &str) -> String {

@@ -16,7 +16,7 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::{ffi::OsStrExt, net::UnixStream},
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::sandbox::{Refusals, Walls};
@@ -29,6 +29,45 @@ impl Executable {
     /// The one that this process runs.
     pub fn own() -> io::Result<Self> {
         Self::open(Path::new("/proc/self/exe"))
+    }
+
+    /// Where the one that this process runs was found, also where another file has that name by now.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub fn own_path() -> io::Result<PathBuf> {
+        let path = std::fs::read_link("/proc/self/exe")?;
+        // proc_pid_exe(5): the kernel says so of a name that means something else, or nothing, by now.
+        let named = path.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+        Ok(named.map_or_else(|| path.clone(), |named| OsStr::from_bytes(named).into()))
+    }
+
+    /// Its bytes, from the first on.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn bytes(&self) -> io::Result<File> {
+        crate::fds::reopen(&self.0, false).map(File::from)
+    }
+
+    /// Becomes this program: same pid, same children, same signals blocked, and of the descriptors above 2 `keep` alone.
+    /// Returns only where that failed; nothing has changed then.
+    pub fn become_it(&self, argv: &[CString], env: &[CString], keep: BorrowedFd<'_>) -> io::Error {
+        let flags = |flags| rustix::io::fcntl_setfd(keep, flags);
+        if let Err(error) = flags(rustix::io::FdFlags::empty()) {
+            return error.into();
+        }
+        let pointers = |texts: &[CString]| {
+            let all = texts.iter().map(|text| text.as_ptr());
+            all.chain([std::ptr::null()]).collect::<Vec<_>>()
+        };
+        let (argv, env) = (pointers(argv), pointers(env));
+        // SAFETY: both lists end with null and point to strings that live until the call returns.
+        unsafe { libc::fexecve(self.0.as_raw_fd(), argv.as_ptr(), env.as_ptr()) };
+        let error = io::Error::last_os_error();
+        // What could not be set back would be closed by nobody; every other child closes what it was not given.
+        let _ = flags(rustix::io::FdFlags::CLOEXEC);
+        error
     }
 
     /// A native executable; a script would need its path again by then.

@@ -33,6 +33,15 @@ pub fn inherited(count: usize) -> Vec<Option<OwnedFd>> {
     (3..3 + last).map(take).collect()
 }
 
+/// The one descriptor that this process was executed with under a number that its environment names, made
+/// close-on-exec. `None`: it is not open. As [`inherited`], which it shares the only call with.
+pub fn inherited_at(raw: RawFd) -> Option<OwnedFd> {
+    if raw < 3 || TAKEN.swap(true, Ordering::SeqCst) {
+        return None;
+    }
+    take(raw)
+}
+
 fn take(raw: RawFd) -> Option<OwnedFd> {
     // SAFETY: F_GETFD on a number reads a flag of this process's table and has no other effect, open or not.
     let flags = unsafe { libc::fcntl(raw, libc::F_GETFD) };

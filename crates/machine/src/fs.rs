@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -28,32 +28,73 @@ pub fn write_atomic_for(owner: (u32, u32), path: &Path, bytes: &[u8], mode: u32)
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let temp = beside(path);
-    let written = replace(path, &temp, bytes, mode, owner);
-    if written.is_err() {
-        // On a full disk half a file would keep the room that is missing.
-        let _ = fs::remove_file(&temp);
-    }
-    written
+    Staged::write(path, &mut &*bytes, mode, owner)?.place()
 }
 
-fn replace(path: &Path, temp: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    // A file left by a crash may have another mode or owner; a fresh one has neither.
-    match fs::remove_file(temp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// A file that is whole and durable beside the place that it is for. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Staged {
+    temp: PathBuf,
+    path: PathBuf,
+    is_placed: bool,
+}
+
+impl Staged {
+    /// Writes all of `source` to `<path>.new`, for `owner` (uid and gid) or this process's own user.
+    ///
+    /// # Errors
+    /// The kernel's, or those of `source`; nothing is left then.
+    pub fn write(
+        path: &Path,
+        source: &mut impl Read,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> io::Result<Self> {
+        // On a full disk half a file would keep the room that is missing: dropped on the way, it is removed.
+        let staged = Self { temp: beside(path), path: path.to_owned(), is_placed: false };
+        staged.fill(source, mode, owner)?;
+        Ok(staged)
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
-    if let Some((uid, gid)) = owner {
-        std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+
+    fn fill(&self, source: &mut impl Read, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+        // A file left by a crash may have another mode or owner; a fresh one has neither.
+        match fs::remove_file(&self.temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&self.temp)?;
+        if let Some((uid, gid)) = owner {
+            std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+        }
+        // The umask may have taken bits that the caller wants.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        io::copy(source, &mut file)?;
+        file.sync_all()
     }
-    // The umask may have taken bits that the caller wants.
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    // Crash: before the rename the old file stands; after it the new one does, once the folder is synced.
-    fs::rename(temp, path)?;
-    fsync_dir(path.parent().unwrap_or(Path::new(".")))
+
+    /// Where it lies until it is placed.
+    pub fn temp(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Gives it its name, durably.
+    ///
+    /// # Errors
+    /// The kernel's; the old file then stands as it was.
+    pub fn place(mut self) -> io::Result<()> {
+        // Crash: before the rename the old file stands; after it the new one does, once the folder is synced.
+        fs::rename(&self.temp, &self.path)?;
+        self.is_placed = true;
+        fsync_dir(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.temp);
+        }
+    }
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -3,7 +3,10 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::Path,
 };
 
@@ -29,7 +32,7 @@ impl ProcessLock {
 /// A BSD lock (flock): held by the open file, also by children that inherit it.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -37,7 +40,18 @@ impl FileLock {
     pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(held(taken)?.then_some(Self { _file: file }))
+        Ok(held(taken)?.then_some(Self { file }))
+    }
+
+    /// One that another image of this process took, by its descriptor.
+    pub fn adopt(held: OwnedFd) -> Self {
+        Self { file: held.into() }
+    }
+}
+
+impl AsFd for FileLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -27,5 +27,6 @@ pub mod scale;
 pub mod secrets;
 pub mod status;
 pub mod up;
+pub mod upgrade;
 pub mod version;
 mod watch;

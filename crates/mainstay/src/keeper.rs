@@ -29,12 +29,14 @@ mod operations;
 mod orders;
 mod past;
 pub(crate) mod place;
+mod printed;
 mod secrets;
 mod smoke;
 mod standing;
 mod start;
 mod tables;
 mod ticket_seeds;
+mod upgrade;
 mod users;
 mod workload;
 mod world;
@@ -43,7 +45,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use model::Explain;
 
-use crate::config::folders::Folders;
+use crate::config::folders::{Folders, Surroundings};
 
 pub(crate) use args::KeeperArgs;
 
@@ -55,6 +57,7 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
     };
     crate::logging::begin();
     let data = args.data.clone();
+    upgrade::guard(&Folders::to_start(data.as_deref(), &Surroundings::of_this_process()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(start::keeper(args)),
@@ -98,4 +101,5 @@ pub(crate) fn has_parent(folders: &Folders) -> Option<bool> {
 }
 
 pub(crate) use handover::take_over;
+pub(crate) use upgrade::FORMAT as UPGRADES_FORMAT;
 pub(crate) use workload::grant as grant_workload;

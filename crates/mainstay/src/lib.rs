@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod formats;
 pub mod internal;
 mod keeper;
 mod keeperless;

@@ -3,13 +3,18 @@
 use std::{
     ffi::OsString,
     io::{IsTerminal as _, Write as _},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::Path,
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
+use machine::{
+    child::{Child, Executable},
+    lock::FileLock,
+};
 use model::{EnvName, Explain};
-use supervisor::up::UpSettings;
+use supervisor::up::{Resumed, UpSettings};
 
 use crate::{
     cli::{Colour, Globals},
@@ -58,17 +63,37 @@ pub(crate) fn edge(args: &[OsString]) -> ExitCode {
 pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
     let around = Surroundings::of_this_process();
     let folders = Folders::to_start(globals.data.as_deref(), &around);
+    let resumed = Resumed::inherited().map_err(|error| {
+        Explain::new("not-resumed", "`mainstay up` became another program and lost what it kept")
+            .because(&error)
+    })?;
+    if let Some(Resumed { lock, store, notify, keeper }) = resumed {
+        // All is there, made by the program that this process was.
+        return in_front(&folders, globals, args, lock, store, Some((notify, keeper)));
+    }
     place::refuse_anothers(&folders, around.uid)?;
     crate::config::machine::load(&folders).map_err(|explain| keeperless::beside(explain, &folders))?;
     place::make_data(&folders)?;
     let front = place::front_lock(&folders)?;
     let store = take_over(&folders)?;
     place::make_run(&folders)?;
-    let exe = machine::child::Executable::own()
-        .map_err(|error| Explain::new("no-executable", "cannot open this executable").because(&error))?;
     if args.deploy || wants_deploy(&folders, globals) {
         deploy_when_up(&folders)?;
     }
+    in_front(&folders, globals, args, front, store, None)
+}
+
+/// The poll loop, until its end.
+fn in_front(
+    folders: &Folders,
+    globals: &Globals,
+    args: Up,
+    front: FileLock,
+    store: Vec<(String, OwnedFd)>,
+    resumed: Option<(UnixDatagram, Child)>,
+) -> Result<ExitCode, Explain> {
+    let no_executable =
+        |error: std::io::Error| Explain::new("no-executable", "cannot open this executable").because(&error);
     let keeper = KeeperArgs {
         data: globals.data.clone(),
         listen: args.listen,
@@ -79,17 +104,20 @@ pub(crate) fn up(args: Up, globals: &Globals) -> Result<ExitCode, Explain> {
     };
     let code = supervisor::up::main(UpSettings {
         run_dir: folders.run.clone(),
-        exe,
+        exe: Executable::own().map_err(no_executable)?,
+        program: Executable::own_path().map_err(no_executable)?,
+        lock: &front,
         keeper: keeper.words(),
         store,
         watchdog: args.watchdog.0,
+        resumed,
     });
-    place::leave(&folders, &front);
+    place::leave(folders, &front);
     Ok(code)
 }
 
 /// The descriptors of a keeper whose parent died, once it has made room. None runs: nothing. One with a parent: refused.
-fn take_over(folders: &Folders) -> Result<Vec<(String, std::os::fd::OwnedFd)>, Explain> {
+fn take_over(folders: &Folders) -> Result<Vec<(String, OwnedFd)>, Explain> {
     if !keeper::runs(folders)? {
         return Ok(Vec::new());
     }

@@ -142,11 +142,11 @@ impl ArtifactStore {
 
     fn finish(&self, hex: &Hex, path: &Path) -> Result<(), Refused> {
         let failed = |e: io::Error| Refused::failed(told("artifact-write", "finish", path, &e));
-        let found = digest_of(path).map_err(failed)?;
-        if found != hex.0 {
+        let found = File::open(path).and_then(sha256).map_err(failed)?;
+        if found != format!("sha256:{}", hex.0) {
             fs::remove_file(path).map_err(failed)?;
             let explain = Explain::new("artifact-changed", "the artifact is not what was announced")
-                .caused_by(format!("announced sha256:{}, received sha256:{found}", hex.0))
+                .caused_by(format!("announced sha256:{}, received {found}", hex.0))
                 .now("nothing was deployed")
                 .help("it changed while it was sent, or the way is damaged: deploy again");
             return Err(Refused::new(RefusedKind::Plan, explain));
@@ -190,8 +190,11 @@ impl ArtifactStore {
     }
 }
 
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+/// `sha256:<64 hex>` of what is left of a file.
+///
+/// # Errors
+/// The kernel's.
+pub fn sha256(mut file: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -200,7 +203,7 @@ fn digest_of(path: &Path) -> io::Result<String> {
             n => hasher.update(buffer.get(..n).unwrap_or_default()),
         }
     }
-    Ok(hex(&hasher.finalize()))
+    Ok(format!("sha256:{}", hex(&hasher.finalize())))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -58,7 +58,7 @@ mod tests;
 pub mod unpack;
 pub mod world;
 
-pub use artifact::ArtifactStore;
+pub use artifact::{ArtifactStore, sha256};
 pub use events::EventStream;
 pub use handle::SiteHandle;
 pub use layout::{Layout, SiteLayout};
@@ -67,3 +67,7 @@ pub use request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted, W
 pub use settings::Settings;
 pub use sites::Sites;
 pub use world::World;
+
+/// The formats of what this room stores, by name.
+pub const FORMATS: [(&str, u32); 3] =
+    [("journal", journal::FORMAT as u32), ("site", state::FORMAT), ("seal", seal::FORMAT)];

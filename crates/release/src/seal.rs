@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::hex;
 
 /// Version of the stored form.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// `seal.json`: what the release was when it was sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Version of the file; this and the one before are read.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// Bound: remembered stable releases.
 const STABLE_MAX: usize = 64;
 

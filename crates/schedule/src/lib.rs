@@ -10,6 +10,6 @@ mod plan;
 mod tests;
 mod timetable;
 
-pub use logbook::{Book, Entry, Logbook, LogbookError, Outcome, Run};
+pub use logbook::{Book, Entry, FORMAT, Logbook, LogbookError, Outcome, Run};
 pub use plan::{LATE_MAX, Plan, Unrun, Wanted, plan};
 pub use timetable::{Timetable, TimetableError};

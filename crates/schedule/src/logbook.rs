@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{LATE_MAX, Plan, Unrun};
 
 /// Version of the file; this and the one before are read.
-const FORMAT: u32 = 1;
+/// Of `schedule.json`.
+pub const FORMAT: u32 = 1;
 /// Bound: runs that are remembered of one job.
 const PAST_MAX: usize = 40;
 /// Of which so many that went well are enough, so that a job of every minute does not push out why it failed last week.

@@ -2,6 +2,7 @@
 //! descriptors, restarts the keeper, and passes a wish to end on to it. Knows nothing of apps.
 
 mod at_once;
+mod upgrade;
 
 use std::{
     ffi::{CString, OsString},
@@ -11,28 +12,41 @@ use std::{
         fd::{AsFd, OwnedFd, RawFd},
         unix::{fs::PermissionsExt, net::UnixDatagram},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use machine::{
     child::{self, Child, Exec, Executable, Reaped, Session, Setup, c_string},
+    failpoint,
+    lock::FileLock,
     signals::SignalFd,
 };
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::store::{Kept, Said};
+use upgrade::{RESUMES, Trial};
+
+use crate::{
+    exit::signal_name,
+    store::{Kept, Said},
+};
+
+pub use upgrade::{EXIT_UPGRADE, Resumed, why_file};
 
 /// Exit status of a keeper that has drained and stopped all: its parent ends too instead of starting the next.
 /// (`RestartPreventExitStatus=` in the unit.)
 pub const EXIT_DOWN: u8 = 64;
 
 #[derive(Debug)]
-pub struct UpSettings {
+pub struct UpSettings<'a> {
     /// The run folder, which is this process's alone: the notify socket `<run>/up.notify` lies in it.
     pub run_dir: PathBuf,
     pub exe: Executable,
+    /// Where that was found, and where a program that replaces it is put.
+    pub program: PathBuf,
+    /// That of the data folder; it goes along when this process becomes another program.
+    pub lock: &'a FileLock,
     /// Arguments of the keeper after the program: `["keeper", "--data", …]`.
     pub keeper: Vec<OsString>,
     /// Descriptors from a keeper whose own parent died.
@@ -40,6 +54,8 @@ pub struct UpSettings {
     /// A keeper that is silent for this long gets SIGABRT. It gets time for its start too: until `READY=1` five times
     /// as long.
     pub watchdog: Duration,
+    /// What this process was before it became this program; its lock and store are above.
+    pub resumed: Option<(UnixDatagram, Child)>,
 }
 
 const RESTART_FIRST: Duration = Duration::from_millis(100);
@@ -66,7 +82,7 @@ const SIGCONT: i32 = 18;
 /// the first has one started at once, and the second ends everything without one. A keeper that ends by anything else is started again after 100 ms (more where it dies again and again) with all kept descriptors; only one
 /// that exits by itself before it was ever ready is not: its status becomes this one's. The keeper shares stdout and
 /// stderr and is in a process group of its own, so that a terminal's Ctrl-C reaches only this process.
-pub fn main(settings: UpSettings) -> ExitCode {
+pub fn main(settings: UpSettings<'_>) -> ExitCode {
     match Up::begin(settings) {
         Ok(up) => up.run(),
         Err(error) => {
@@ -76,9 +92,12 @@ pub fn main(settings: UpSettings) -> ExitCode {
     }
 }
 
-struct Up {
+struct Up<'a> {
     run_dir: PathBuf,
     exe: Executable,
+    program: PathBuf,
+    lock: &'a FileLock,
+    trial: Option<Trial>,
     keeper_args: Vec<OsString>,
     watchdog: Duration,
     signals: SignalFd,
@@ -96,26 +115,44 @@ enum Keeper {
     Dead { start_at: Instant },
 }
 
-impl Up {
-    fn begin(settings: UpSettings) -> io::Result<Self> {
+impl Keeper {
+    fn ready(child: Child) -> Self {
+        let now = Instant::now();
+        Self::Alive { child, since: now, ready: true, heard: now, aborted: None }
+    }
+}
+
+fn bind(run_dir: &Path) -> io::Result<UnixDatagram> {
+    let path = run_dir.join("up.notify");
+    let _ = fs::remove_file(&path);
+    let notify = UnixDatagram::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    notify.set_nonblocking(true)?;
+    Ok(notify)
+}
+
+impl<'a> Up<'a> {
+    fn begin(settings: UpSettings<'a>) -> io::Result<Self> {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let signals = SignalFd::block(&[SIGINT, SIGTERM, SIGCHLD])?;
-        let path = settings.run_dir.join("up.notify");
-        let _ = fs::remove_file(&path);
-        let notify = UnixDatagram::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        notify.set_nonblocking(true)?;
+        let (notify, keeper) = match settings.resumed {
+            Some((notify, child)) => (notify, Keeper::ready(child)),
+            None => (bind(&settings.run_dir)?, Keeper::Dead { start_at: Instant::now() }),
+        };
         Ok(Self {
             run_dir: settings.run_dir,
             exe: settings.exe,
+            program: settings.program,
+            lock: settings.lock,
+            trial: None,
             keeper_args: settings.keeper,
             watchdog: settings.watchdog,
             signals,
             notify,
             kept: Kept { fds: settings.store },
-            keeper: Keeper::Dead { start_at: Instant::now() },
+            was_ever_ready: matches!(keeper, Keeper::Alive { .. }),
+            keeper,
             asked: 0,
-            was_ever_ready: false,
             pause: RESTART_FIRST,
         })
     }
@@ -165,6 +202,7 @@ impl Up {
                 if self.asked > 0 {
                     let _ = machine::pidfd::signal(&child.pidfd, SIGINT);
                 }
+                self.take_up();
             }
         }
     }
@@ -219,7 +257,19 @@ impl Up {
             return None;
         }
         let (lived, was_ready) = (since.elapsed(), *ready);
+        if self.trial.is_some() && self.asked < 2 {
+            let how = match reaped.status {
+                Ok(code) => format!("its keeper ended with status {code} before it was ready"),
+                Err(signal) => format!("its keeper was ended by {} before it was ready", signal_name(signal)),
+            };
+            self.go_back(&how);
+            return None;
+        }
         match reaped.status {
+            Ok(code) if code == i32::from(EXIT_UPGRADE) && was_ready => {
+                self.begin_trial();
+                return None;
+            }
             Ok(code) if code == i32::from(EXIT_DOWN) => return Some(ExitCode::SUCCESS),
             Ok(code) if !self.was_ever_ready => {
                 return Some(ExitCode::from(u8::try_from(code).unwrap_or(1)));
@@ -232,7 +282,7 @@ impl Up {
                 }
             }
             Err(signal) => {
-                let signal = crate::exit::signal_name(signal);
+                let signal = signal_name(signal);
                 eprintln!("mainstay up: the keeper was ended by {signal}; it is started again");
             }
         }
@@ -246,7 +296,10 @@ impl Up {
         match &self.keeper {
             Keeper::Dead { start_at } => Some(*start_at),
             Keeper::Alive { aborted: Some(at), .. } => Some(*at + ABORT_PATIENCE),
-            Keeper::Alive { heard, ready, .. } => Some(*heard + self.patience(*ready)),
+            Keeper::Alive { heard, ready, .. } => {
+                let silent = *heard + self.patience(*ready);
+                Some(self.trial.as_ref().map_or(silent, |trial| trial.until.min(silent)))
+            }
         }
     }
 
@@ -264,10 +317,7 @@ impl Up {
             Keeper::Dead { .. } => return self.start(now),
             Keeper::Alive { child, aborted, .. } => {
                 let signal = if aborted.is_some() { SIGKILL } else { SIGABRT };
-                eprintln!(
-                    "mainstay up: the keeper does not answer; it gets {}",
-                    crate::exit::signal_name(signal)
-                );
+                eprintln!("mainstay up: the keeper does not answer; it gets {}", signal_name(signal));
                 let _ = machine::pidfd::signal(&child.pidfd, signal);
                 // A stopped process takes no signal but SIGKILL until it is woken.
                 let _ = machine::pidfd::signal(&child.pidfd, SIGCONT);
@@ -280,7 +330,14 @@ impl Up {
     fn start(&mut self, now: Instant) -> Option<ExitCode> {
         match self.spawn() {
             Ok(child) => {
+                if self.trial.is_some() {
+                    failpoint::hit("upgrade-tried");
+                }
                 self.keeper = Keeper::Alive { child, since: now, ready: false, heard: now, aborted: None };
+                None
+            }
+            Err(error) if self.trial.is_some() => {
+                self.go_back(&format!("its keeper cannot be started: {error}"));
                 None
             }
             Err(error) => {
@@ -293,10 +350,11 @@ impl Up {
     }
 
     fn spawn(&self) -> io::Result<Child> {
+        let exe = self.trial.as_ref().map_or(&self.exe, |trial| &trial.exe);
         let null = File::open("/dev/null")?;
         let program = std::iter::once("mainstay".into()).chain(self.keeper_args.iter().cloned());
         let argv = program.map(c_string).collect::<io::Result<Vec<CString>>>()?;
-        let mut setup = Setup::new(Exec::Held(&self.exe), argv, self.env()?);
+        let mut setup = Setup::new(Exec::Held(exe), argv, self.env()?);
         let (stdout, stderr) = (io::stdout(), io::stderr());
         setup.fds = vec![(null.as_fd(), 0), (stdout.as_fd(), 1), (stderr.as_fd(), 2)];
         setup
@@ -312,14 +370,12 @@ impl Up {
     fn env(&self) -> io::Result<Vec<CString>> {
         const OURS: [&str; 6] =
             ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"];
-        let inherited = std::env::vars_os().filter(|(name, _)| !OURS.iter().any(|ours| name == ours));
-        let mut env = inherited
-            .map(|(mut name, value)| {
-                name.push("=");
-                name.push(value);
-                c_string(name)
+        let mut env = Self::inherited_env()?;
+        env.retain(|pair| {
+            !OURS.iter().any(|ours| {
+                pair.to_bytes().strip_prefix(ours.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
             })
-            .collect::<io::Result<Vec<_>>>()?;
+        });
         let names: Vec<&str> = self.kept.fds.iter().map(|(name, _)| name.as_str()).collect();
         let mut socket = OsString::from("NOTIFY_SOCKET=");
         socket.push(self.run_dir.join("up.notify"));
@@ -328,5 +384,16 @@ impl Up {
         env.push(c_string(format!("LISTEN_FDS={}", names.len()))?);
         env.push(c_string(format!("LISTEN_FDNAMES={}", names.join(":")))?);
         Ok(env)
+    }
+
+    /// This process's own, but for what one program of it told the next.
+    fn inherited_env() -> io::Result<Vec<CString>> {
+        let inherited = std::env::vars_os().filter(|(name, _)| name != RESUMES);
+        let pairs = inherited.map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            c_string(name)
+        });
+        pairs.collect()
     }
 }

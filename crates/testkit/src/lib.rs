@@ -5,6 +5,7 @@
 
 pub mod binaries;
 pub mod fakeapp;
+pub mod hollow;
 pub mod http;
 pub mod judge;
 pub mod mainstay;

@@ -36,12 +36,13 @@ pub struct Mainstay {
     folder: TempDir,
     data: PathBuf,
     run: PathBuf,
+    /// What `mainstay up` is of.
+    program: PathBuf,
     http_port: u16,
     https_port: u16,
     /// More arguments of `mainstay up`.
     up_arguments: Vec<String>,
-    /// What `mainstay up` is started from, and with.
-    binary: PathBuf,
+    /// What `mainstay up` has besides.
     environment: Option<(&'static str, &'static str)>,
     up: Option<Child>,
 }
@@ -65,11 +66,32 @@ impl Mainstay {
         Self::start_in(folder, data, machine_toml)
     }
 
+    /// From a copy of the built binary, which is this Mainstay's alone to replace: [`Mainstay::program`]. `prepare` gets the
+    /// folder that it will lie in.
+    ///
+    /// # Panics
+    /// As [`Mainstay::start`]; no room for the copy.
+    pub fn start_from_a_copy(machine_toml: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).expect("own folder");
+        prepare(&bin);
+        let program = bin.join("mainstay");
+        fs::copy(binaries::path("mainstay"), &program).expect("a copy");
+        let data = folder.path().join("data");
+        Self::start_of(program, folder, data, machine_toml)
+    }
+
     /// With its data below `data`, which may lie on a disk of its own.
     ///
     /// # Panics
     /// As [`Mainstay::start`].
     pub fn start_in(folder: TempDir, data: PathBuf, machine_toml: &str) -> Self {
+        Self::start_of(binaries::path("mainstay"), folder, data, machine_toml)
+    }
+
+    fn start_of(program: PathBuf, folder: TempDir, data: PathBuf, machine_toml: &str) -> Self {
         fs::create_dir_all(&data).expect("the data folder");
         let (http_port, https_port) = (free_port(), free_port());
         let text = format!(
@@ -77,15 +99,14 @@ impl Mainstay {
         );
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
         let run = run_folder(&data);
-        let (binary, up_arguments) = (binaries::path("mainstay"), Vec::new());
         let mut mainstay = Self {
             folder,
             data,
             run,
+            program,
             http_port,
             https_port,
-            up_arguments,
-            binary,
+            up_arguments: Vec::new(),
             environment: None,
             up: None,
         };
@@ -118,7 +139,7 @@ impl Mainstay {
     /// When the binary does not start.
     pub fn spawn_up(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
-        let mut up = Command::new(&self.binary);
+        let mut up = Command::new(&self.program);
         up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
         up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
         up.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
@@ -130,8 +151,8 @@ impl Mainstay {
     }
 
     /// The next `mainstay up` is this executable: another build.
-    pub fn run_from(&mut self, binary: PathBuf) {
-        self.binary = binary;
+    pub fn run_from(&mut self, program: PathBuf) {
+        self.program = program;
     }
 
     /// The next `mainstay up` has this variable, and what it starts.
@@ -215,6 +236,11 @@ impl Mainstay {
     /// A folder beside the data, for apps and artifacts.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The file that `mainstay up` was started from.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// What outlives releases.

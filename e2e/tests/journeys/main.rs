@@ -31,6 +31,7 @@ mod schedules;
 mod secrets;
 mod singletons;
 mod strangers;
+mod upgrade_command;
 mod upgrades;
 
 use std::time::Duration;

@@ -110,6 +110,8 @@ fn machine() -> Machine {
     Machine {
         version: String::new(),
         build: String::new(),
+        digest: String::new(),
+        returned: None,
         api: [1, 1],
         host: String::new(),
         data: "/data".to_owned(),

@@ -4,7 +4,7 @@
 
 mod pack;
 mod plan;
-mod send;
+pub(super) mod send;
 
 use std::{process::ExitCode, time::SystemTime};
 

@@ -6,11 +6,13 @@ use api::{
     client::Failure,
     deploy::Record,
     schedule::{Run, Scheduled},
+    upgrade::Record as Upgraded,
 };
 use clap::Args;
 use model::{Explain, ServiceName};
 use serde::Serialize;
 
+use super::upgrade::build;
 use crate::{
     output::{json, line, moment, or_dash, table},
     session::{Session, block_on},
@@ -20,14 +22,20 @@ use crate::{
 ///
 /// Scheduled runs are listed where they failed, were lost, missed or skipped; `mainstay status` shows the last of each.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  mainstay events\n  mainstay events -n 100 --json")]
+#[command(
+    after_help = "Examples:\n  mainstay events\n  mainstay events -n 100 --json\n  mainstay events --machine"
+)]
 pub struct Events {
     /// How many, the newest first
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub limit: u16,
+
+    /// What was done to the machine's Mainstay itself: upgrades
+    #[arg(long)]
+    pub machine: bool,
 }
 
-/// One line of the list; as JSON, a deploy's record or `{"scheduled": SERVICE, …}`.
+/// One line of the list; as JSON, a deploy's record, `{"scheduled": SERVICE, …}` or an upgrade's record.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 enum Happened {
@@ -37,12 +45,14 @@ enum Happened {
         #[serde(flatten)]
         run: Box<Run>,
     },
+    Upgraded(Box<Upgraded>),
 }
 
 impl Happened {
     fn at(&self) -> &str {
         match self {
             Self::Done(record) => &record.started,
+            Self::Upgraded(record) => &record.started,
             Self::Scheduled { run, .. } => run.began.as_deref().unwrap_or(&run.due),
         }
     }
@@ -51,6 +61,7 @@ impl Happened {
         match self {
             Self::Done(record) => record_row(record),
             Self::Scheduled { scheduled, run } => run_row(scheduled, run),
+            Self::Upgraded(record) => upgrade_row(record),
         }
     }
 }
@@ -59,6 +70,11 @@ impl Events {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         let limit = usize::from(self.limit);
         let happened = block_on(async {
+            if self.machine {
+                let upgrades = session.client.upgrades().await.map_err(Failure::explain)?;
+                let all = upgrades.into_iter().take(limit);
+                return Ok(all.map(|record| Happened::Upgraded(Box::new(record))).collect());
+            }
             let site = session.site().await?;
             let records = session.client.records(&site, limit).await.map_err(Failure::explain)?;
             let status = session.client.status(&site).await.map_err(Failure::explain)?;
@@ -102,6 +118,17 @@ fn record_row(record: &Record) -> Vec<String> {
         end,
         format!("{}@{}", record.operator, record.host),
         record.why().map(|why| why.message.clone()).unwrap_or_default(),
+    ]
+}
+
+fn upgrade_row(record: &Upgraded) -> Vec<String> {
+    vec![
+        moment(&record.started),
+        if record.back { "upgrade --back" } else { "upgrade" }.to_owned(),
+        format!("{} -> {}", build(&record.from), build(&record.to)),
+        record.outcome.map_or("at work", api::upgrade::Outcome::name).to_owned(),
+        format!("{}@{}", record.operator, record.host),
+        record.why.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]
 }
 

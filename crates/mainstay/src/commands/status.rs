@@ -8,10 +8,12 @@ use api::{
     machine::{Certificate, Machine},
     schedule::Scheduled,
     status::{Instance, Job, ServiceStatus, SiteStatus},
+    upgrade::Build,
 };
 use clap::Args;
 use model::Explain;
 
+use super::upgrade::build;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
     report::clean,
@@ -232,8 +234,16 @@ fn placed(why: &Explain) -> String {
 }
 
 fn machine_words(machine: &Machine) -> String {
-    let mut lines =
-        vec![format!("Mainstay {} on {}, data in {}", machine.version, machine.host, machine.data)];
+    let own = Build { version: machine.version.clone(), digest: machine.digest.clone() };
+    let mut lines = vec![format!("Mainstay {} on {}, data in {}", build(&own), machine.host, machine.data)];
+    if let Some(record) = &machine.returned {
+        let why = record.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        lines.push(format!(
+            "upgrade: {} was returned from at {}{why}",
+            build(&record.to),
+            moment(&record.started)
+        ));
+    }
     let process = |name: &str, process: &api::machine::Process| {
         format!(
             "{name}: pid {}, since {}, {}",

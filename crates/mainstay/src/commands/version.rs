@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use model::Explain;
 
-use crate::cli::Globals;
+use crate::{cli::Globals, formats, output::json};
 
 /// Print the version of this client
 ///
@@ -18,7 +18,7 @@ impl Version {
     pub fn run(self, globals: &Globals) -> Result<ExitCode, Explain> {
         let version = env!("CARGO_PKG_VERSION");
         if globals.json {
-            println!("{}", serde_json::json!({ "version": version, "api": api::VERSION }));
+            json(&formats::about());
         } else {
             println!("mainstay {version} (API {})", api::VERSION);
         }

@@ -51,6 +51,8 @@ pub struct Machine {
     pub disk_reserve: ByteSize,
     /// Ports that instances get, both ends included.
     pub ports: RangeInclusive<u16>,
+    /// Public keys of minisign whose signatures `mainstay upgrade` takes, beside the one of the build.
+    pub upgrade_keys: Vec<String>,
     pub apps: BTreeMap<AppName, App>,
 }
 
@@ -91,6 +93,7 @@ impl Machine {
             shutdown_timeout: Span::secs(90),
             disk_reserve: ByteSize::gib(1),
             ports: PORTS,
+            upgrade_keys: Vec::new(),
             apps: BTreeMap::new(),
         }
     }
@@ -214,6 +217,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         shutdown_timeout: top.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),
         ports: ports(top).unwrap_or(default.ports),
+        upgrade_keys: upgrade_keys(top),
         apps: apps::apps(top, base),
     }
 }
@@ -305,6 +309,32 @@ fn trusted_proxies(top: &mut Section<'_, '_, '_>) -> Vec<IpNet> {
                     .help("like `\"10.0.0.0/8\"` or `\"2001:db8::/32\"`"),
             ),
         }
+    }
+    all
+}
+
+fn upgrade_keys(top: &mut Section<'_, '_, '_>) -> Vec<String> {
+    let Some(texts) = top.strings("upgrade_keys") else { return Vec::new() };
+    let mut all = Vec::new();
+    for text in texts.value {
+        let problem = match minisign_verify::PublicKey::from_base64(&text.value) {
+            Ok(_) if all.contains(&text.value) => Problem::new(
+                "upgrade-key-twice",
+                text.span,
+                format!("the key `{}` is named twice", text.value),
+            ),
+            Ok(_) => {
+                all.push(text.value);
+                continue;
+            }
+            Err(_) => Problem::new(
+                "bad-upgrade-key",
+                text.span,
+                format!("`{}` is no public key of minisign", text.value),
+            )
+            .help("the second line of `minisign.pub`, 56 letters and digits that begin with `RW`"),
+        };
+        top.problem(problem);
     }
     all
 }

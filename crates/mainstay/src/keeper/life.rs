@@ -69,6 +69,7 @@ enum Event {
     Int,
     DownAsked,
     HandedOver,
+    GivesWay,
 }
 
 /// Runs until a signal, `down`, or a new parent ends it.
@@ -90,12 +91,17 @@ pub(crate) async fn until_the_end(
         _ = int.recv() => Event::Int,
         asked = down.wait_for(Option::is_some) => match asked { Ok(_) => Event::DownAsked, Err(_) => Event::Term },
         () = handing.done() => Event::HandedOver,
+        () = keeper.upgrades.wanted() => Event::GivesWay,
     };
     match event {
         Event::Term => tracing::info!("The keeper ends; the apps go on serving."),
         Event::Mended => tracing::info!("machine.toml is good again; the next keeper goes by it."),
         Event::HandedOver => {
             tracing::info!("A new parent has the listeners; this keeper makes room for its own.");
+        }
+        Event::GivesWay => {
+            tracing::info!("The keeper ends; one of the new binary follows.");
+            tokio::time::sleep(LAST_WORDS).await;
         }
         Event::Int => {
             drop(keeper.ending.begin(keeper.world.ground.machine.shutdown_timeout.0));
@@ -105,7 +111,10 @@ pub(crate) async fn until_the_end(
     }
     keeper.sites.shutdown().await;
     api.abort();
-    ExitCode::SUCCESS
+    match event {
+        Event::GivesWay => ExitCode::from(supervisor::up::EXIT_UPGRADE),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Tells the parent that this process still turns, until it is dropped. From the first moment on and until the very

@@ -8,6 +8,7 @@ use admin::{
 };
 use api::{
     apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
+    upgrade,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -15,7 +16,8 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{
-    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing, world::Outside,
+    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing,
+    upgrade::Upgrades, world::Outside,
 };
 use crate::config;
 
@@ -24,6 +26,7 @@ pub(crate) struct Keeper {
     pub sites: Sites,
     pub standing: Standing,
     pub ending: Ending,
+    pub upgrades: Upgrades,
 }
 
 fn refusal(refused: Refused) -> Refusal {
@@ -107,6 +110,11 @@ impl Keeper {
         Some(store::Serving { manifest, digests })
     }
 
+    async fn machine_now(&self) -> wire::Machine {
+        let machine = self.standing.machine(&self.world).await;
+        wire::Machine { digest: self.upgrades.digest().await, returned: self.upgrades.returned(), ..machine }
+    }
+
     async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {
         let status = handle.status().await.map_err(refusal)?;
         let serving = status.serving;
@@ -136,7 +144,25 @@ impl Keeper {
 
 impl Operations for Keeper {
     async fn machine(&self) -> Reply<wire::Machine> {
-        Ok(self.standing.machine(&self.world).await)
+        Ok(self.machine_now().await)
+    }
+
+    async fn upgrade(&self, by: Operator, request: upgrade::Request) -> Reply<upgrade::Planned> {
+        self.ending.refuse_new_work()?;
+        if !self.standing.has_parent() {
+            let explain = Explain::new(
+                "upgrade-no-parent",
+                "nobody stands above this keeper who would start the next one",
+            )
+            .now("nothing was changed")
+            .help("start `mainstay up` first: it takes this keeper over");
+            return Err(Refusal::new(Why::Refused, explain));
+        }
+        self.upgrades.upgrade(&self.world.ground, self.sites.artifacts(), by, request).await
+    }
+
+    async fn upgrades(&self) -> Reply<Vec<upgrade::Record>> {
+        self.upgrades.records().map_err(failed)
     }
 
     async fn down(&self, by: Operator, request: wire::Down) -> Reply<Lines<wire::DownStep>> {
@@ -235,7 +261,7 @@ impl Operations for Keeper {
         let mut status = handle.status().await.map_err(refusal)?;
         self.world.instances.tell_refused(&mut status).await;
         let manifest = handle.config(None).await.map_err(refusal)?;
-        let machine = self.standing.machine(&self.world).await;
+        let machine = self.machine_now().await;
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
     }
 

@@ -41,6 +41,9 @@ impl Standing {
         Machine {
             version: crate::VERSION.to_owned(),
             build: crate::BUILD.to_owned(),
+            // What the keeper says of its own binary is not known here.
+            digest: String::new(),
+            returned: None,
             api: [api::VERSION, api::VERSION],
             host: ground.host.clone(),
             data: ground.folders.data.display().to_string(),

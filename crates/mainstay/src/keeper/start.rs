@@ -29,6 +29,7 @@ use super::{
     standing::{self, Standing},
     tables::Tables,
     ticket_seeds,
+    upgrade::{self, Upgrades},
     users::Users,
     workload,
     world::Outside,
@@ -110,7 +111,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         hung_edges: Counted::hung_edges(&ground.folders.run),
         edge_past: Kept::of_the_edge(&ground.folders.run),
     };
-    let keeper = Arc::new(Keeper { world, sites, standing, ending });
+    let upgrades = Upgrades::open(&ground.folders)?;
+    let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades });
     let server = admin::Server::bind(&ground.folders.api_socket(), not_starting::group(&ground.folders))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
@@ -120,6 +122,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let signals = life::Signals::hear();
     let signals = signals
         .map_err(|error| Explain::new("signals-unheard", "the keeper cannot hear signals").because(&error))?;
+    upgrade::settle(&keeper.upgrades, &ground, None).await;
     life::announce(&args, &keeper, store.as_deref());
     not_starting::clear(&keeper.world.ground.folders);
     said.keep(&keeper.world.ground.folders);

@@ -28,5 +28,6 @@ mod secrets;
 mod status;
 mod support;
 mod up;
+mod upgrade;
 mod usage;
 mod version;

@@ -38,12 +38,16 @@ pub(crate) fn tests() -> Vec<Trial> {
 pub(crate) fn play_up(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let run_dir = PathBuf::from(args.next().expect("a folder"));
     let mode = args.next().expect("a mode");
+    let lock = FileLock::try_acquire(&run_dir.join("up.lock")).expect("a file").expect("nobody else");
     up::main(UpSettings {
         run_dir,
         exe: Executable::own().expect("own executable"),
+        program: Executable::own_path().expect("its path"),
+        lock: &lock,
         keeper: vec!["storekeeper".into(), mode],
         store: Vec::new(),
         watchdog: Duration::from_millis(500),
+        resumed: None,
     })
 }
 

@@ -1,6 +1,11 @@
 //! Sends what was packed.
 
-use api::client::upload::{self, UploadError};
+use std::path::Path;
+
+use api::{
+    artifact::Artifact,
+    client::upload::{self, UploadError},
+};
 use model::Explain;
 
 use super::pack::Packed;
@@ -11,10 +16,19 @@ use crate::{
 };
 
 pub(super) async fn send(session: &Session, packed: &Packed) -> Result<(), Explain> {
-    let total = packed.artifact.bytes;
+    bytes_of(session, &packed.artifact, packed.path()).await
+}
+
+/// Any file, whose digest and length `artifact` states.
+pub(in crate::commands) async fn bytes_of(
+    session: &Session,
+    artifact: &Artifact,
+    file: &Path,
+) -> Result<(), Explain> {
+    let total = artifact.bytes;
     let progress = Progress::bytes(session.json(), "sending", total);
     let mut first = None;
-    let sent = upload::send(&session.client, &packed.artifact, packed.path(), |at| {
+    let sent = upload::send(&session.client, artifact, file, |at| {
         first.get_or_insert(at);
         progress.at(at);
     })
@@ -41,8 +55,8 @@ fn explain(error: UploadError) -> Explain {
         UploadError::Changed { .. } => {
             Explain::new("artifact-changed", "the artifact changed while it was sent")
                 .because(&error)
-                .now("nothing was deployed")
-                .help("let its build end, then deploy again")
+                .now("nothing was changed")
+                .help("let its build end, then send it again")
         }
     }
 }

@@ -25,7 +25,7 @@ Type=notify
 ExecStart={program} keeper --wait-for-start
 Restart=always
 RestartSec=100ms
-SuccessExitStatus={down}
+SuccessExitStatus={down} {upgrade}
 RestartPreventExitStatus={down}
 WatchdogSec=20s
 FileDescriptorStoreMax={fds}
@@ -34,6 +34,7 @@ LimitNOFILE=1048576
 ",
         program = program.display(),
         down = supervisor::up::EXIT_DOWN,
+        upgrade = supervisor::up::EXIT_UPGRADE,
         fds = supervisor::store::FDS_MAX,
     )
 }

@@ -29,6 +29,7 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     sheet.set("shutdown_timeout", machine.shutdown_timeout.to_string());
     sheet.set("disk_reserve", machine.disk_reserve.to_string());
     sheet.set("ports", format!("{}-{}", machine.ports.start(), machine.ports.end()));
+    sheet.set("upgrade_keys", machine.upgrade_keys.clone());
     if machine.certificates.is_empty() {
         sheet.absent("certificate", "no table of this name: a development certificate is made");
     }

@@ -49,6 +49,18 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn a_key_for_upgrades_is_one_of_minisigns() {
+    let key = minisign::KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64();
+    let machine = parse(&format!("upgrade_keys = [\"{key}\"]\n"), "m", &own()).unwrap();
+    assert_eq!(machine.upgrade_keys, [key.clone()]);
+    let slip = refused("upgrade_keys = [\"RWabc\"]\n", &own());
+    assert!(slip.contains("bad-upgrade-key") && slip.contains("minisign.pub"), "{slip}");
+    let twice = refused(&format!("upgrade_keys = [\"{key}\", \"{key}\"]\n"), &own());
+    assert!(twice.contains("upgrade-key-twice"), "{twice}");
+    assert!(refused("[edge]\nupgrade_keys = []\n", &own()).contains("at the top of the file"));
+}
+
+#[test]
 fn a_balancers_word_is_taken_from_named_proxies_only() {
     let text = "client_ip = \"proxy-protocol\"\n";
     let machine = parse(&format!("{text}trusted_proxies = [\"10.0.0.5\"]\n"), "m", &own()).unwrap();

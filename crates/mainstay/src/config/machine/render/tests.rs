@@ -13,6 +13,9 @@ use crate::config::{
     },
 };
 
+/// The key of minisign's own releases.
+const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
 fn folders(kind: Kind) -> Folders {
     Folders { kind, ..Folders::service() }
 }
@@ -104,6 +107,8 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 shutdown_timeout,
                 disk_reserve,
                 ports: low..=low + 15,
+                // One that is well formed: which one does not matter to how it is written.
+                upgrade_keys: if tickets { vec![KEY.to_owned()] } else { Vec::new() },
                 apps: apps
                     .into_iter()
                     .map(|(name, app)| (name.parse().unwrap(), app))

@@ -1,0 +1,205 @@
+//! `mainstay upgrade`: another binary for this machine's Mainstay, while it serves.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use api::{
+    artifact::Artifact,
+    client::Failure,
+    upgrade::{Build, EXIT_RETURNED, Outcome, Planned, Record, Request, What},
+};
+use clap::Args;
+use model::Explain;
+use ulid::Ulid;
+
+use super::deploy::send;
+use crate::{
+    output::{json, line},
+    session::{Session, block_on, unreadable},
+};
+
+/// Bound: from the keeper's answer until the one after it has said how it went; a new one that is never ready is given
+/// up after a minute, under systemd after three starts.
+const SETTLED_WITHIN: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Bound: a signature of minisign's has some 300.
+const SIGNATURE_BYTES_MAX: usize = 4096;
+
+/// Replace the binary of this machine's Mainstay, while it serves
+///
+/// FILE is a mainstay binary, signed by minisign with a key that machine.toml (`upgrade_keys`) or the build trusts; its signature
+/// lies beside it as FILE.minisig. The keeper checks both, asks the binary for its version, keeps the one that runs now as
+/// `mainstay.previous` beside it, and gives way to a keeper of the new one. Apps and the edge go on. A binary whose keeper does
+/// not become ready is returned from by itself.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay upgrade ./mainstay --dry-run\n  mainstay upgrade ./mainstay\n  \
+    mainstay upgrade --back\n\nExit codes:\n  0 the new binary runs, or it did already    2 it would be replaced (--dry-run)\n  \
+    1 refused, nothing was changed              3 returned to the one before"
+)]
+pub struct Upgrade {
+    /// The new binary
+    #[arg(required_unless_present = "back")]
+    pub file: Option<PathBuf>,
+
+    /// Its signature, instead of FILE.minisig
+    #[arg(long, value_name = "PATH", requires = "file")]
+    pub signature: Option<PathBuf>,
+
+    /// Take up again the binary that was there before the last upgrade
+    #[arg(long, conflicts_with = "file")]
+    pub back: bool,
+
+    /// Say what would happen, and change nothing (exit 2 if anything would)
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Upgrade {
+    pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
+        block_on(self.go(session))
+    }
+
+    async fn go(self, session: &Session) -> Result<ExitCode, Explain> {
+        // Without a keeper nothing of what follows has a use.
+        session.client.machine().await.map_err(Failure::explain)?;
+        let what = match &self.file {
+            Some(file) => self.send(session, file).await?,
+            None => What::Previous,
+        };
+        let id = Ulid::generate().to_string();
+        let request = Request { id: id.clone(), what, dry_run: self.dry_run };
+        let lost = match session.client.upgrade(&request).await {
+            Ok(planned) => {
+                show(session, &planned, self.dry_run);
+                if planned.same {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                if self.dry_run {
+                    return Ok(ExitCode::from(api::deploy::EXIT_FINDINGS));
+                }
+                None
+            }
+            // It may have died over it: the next one knows.
+            Err(failure @ Failure::Lost { .. }) if !self.dry_run => Some(failure),
+            Err(failure) => return Err(failure.explain()),
+        };
+        let record = settled(session, &id, lost).await?;
+        Ok(tell(session, &record))
+    }
+
+    async fn send(&self, session: &Session, file: &Path) -> Result<What, Explain> {
+        let signature = self.signature.clone().unwrap_or_else(|| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".minisig");
+            name.into()
+        });
+        let text =
+            machine::fs::read_text(&signature, SIGNATURE_BYTES_MAX).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    Explain::new("upgrade-unsigned", format!("{} has no signature beside it", file.display()))
+                        .caused_by(format!("{} is not there", signature.display()))
+                        .help("get it from where the binary was published, or name it by `--signature PATH`")
+                }
+                _ => unreadable(&signature, &error),
+            })?;
+        let unread = |error: &dyn std::fmt::Display| {
+            Explain::new("unreadable-file", format!("cannot read {}", file.display()))
+                .caused_by(error.to_string())
+                .help("it must be a mainstay binary that you may read")
+        };
+        let opened = machine::fs::open_regular(file).map_err(|error| unread(&error))?;
+        let artifact = artifact(opened).map_err(|error| unread(&error))?;
+        send::bytes_of(session, &artifact, file).await?;
+        Ok(What::New { artifact, signature: text })
+    }
+}
+
+fn artifact(file: File) -> std::io::Result<Artifact> {
+    let bytes = file.metadata()?.len();
+    Ok(Artifact { digest: release::sha256(file)?, bytes })
+}
+
+/// The record of this upgrade, once a keeper has ended it.
+async fn settled(session: &Session, id: &str, lost: Option<Failure>) -> Result<Record, Explain> {
+    let until = tokio::time::Instant::now() + SETTLED_WITHIN;
+    loop {
+        match session.client.upgrades().await {
+            Ok(records) => match records.into_iter().find(|record| record.id == id) {
+                Some(record) if record.outcome.is_some() => return Ok(record),
+                Some(_) => {}
+                // The keeper that was asked died before it had begun.
+                None => {
+                    let failure = lost.map(|failure| failure.explain().now("nothing was changed"));
+                    return Err(failure.unwrap_or_else(unknown));
+                }
+            },
+            Err(failure) if !failure.is_gone() => return Err(failure.explain()),
+            Err(_) => {}
+        }
+        if tokio::time::Instant::now() > until {
+            return Err(Explain::new(
+                "upgrade-not-settled",
+                format!("no keeper has said how it went within {} s", SETTLED_WITHIN.as_secs()),
+            )
+            .now("apps serve on: they do not depend on the keeper")
+            .help("`mainstay status --machine` and the keeper's log say what it waits for"));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn unknown() -> Explain {
+    Explain::new("upgrade-unknown", "the keeper has no record of this upgrade")
+        .help("`mainstay status --machine` says which binary it runs")
+}
+
+/// `0.1.0 (3f9a12b4)`
+pub(super) fn build(build: &Build) -> String {
+    if build.digest.is_empty() {
+        return build.version.clone();
+    }
+    let digest = build.digest.strip_prefix("sha256:").unwrap_or(&build.digest);
+    format!("{} ({})", build.version, digest.get(..8).unwrap_or(digest))
+}
+
+fn show(session: &Session, planned: &Planned, dry_run: bool) {
+    if session.json() {
+        return json(planned);
+    }
+    if let Some(comment) = &planned.signed {
+        line(format!("Signed: {comment}"));
+    }
+    let (from, to) = (build(&planned.from), build(&planned.to));
+    line(match (planned.same, dry_run) {
+        (true, _) => format!("{} is {to} already: nothing to do.", planned.path),
+        (false, true) => format!("Would replace {}: {from} -> {to}.", planned.path),
+        (false, false) => format!("Replaced {}: {from} -> {to}; its keeper starts.", planned.path),
+    });
+}
+
+fn tell(session: &Session, record: &Record) -> ExitCode {
+    if session.json() {
+        json(record);
+    }
+    match record.outcome {
+        Some(Outcome::Done) => {
+            if !session.json() {
+                line(format!("Mainstay {} runs; what was served is served on.", build(&record.to)));
+            }
+            ExitCode::SUCCESS
+        }
+        Some(Outcome::Returned | Outcome::Overtaken) | None => {
+            let overtaken = || {
+                Explain::new("upgrade-overtaken", "somebody put another binary in its place meanwhile")
+                    .help("`mainstay status --machine` says which one runs")
+            };
+            session.report.error(&record.why.clone().unwrap_or_else(overtaken));
+            ExitCode::from(EXIT_RETURNED)
+        }
+    }
+}
