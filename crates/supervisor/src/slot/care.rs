@@ -176,10 +176,11 @@ impl<G: Ground> Care<G> {
                 After::BackOff { last: Ended::Exited(exit), lived: born.elapsed() }
             }
             Word::Stop(plan) => After::Stopped(Some(self.end(process, plan).await.0)),
-            Word::Restart => {
-                self.end(process, None).await;
-                After::Next
-            }
+            Word::Restart => match self.end(process, None).await {
+                // Told to stop while it did so.
+                (exit, true) => After::Stopped(Some(exit)),
+                (_, false) => After::Next,
+            },
             Word::Left => After::Left,
         }
     }
