@@ -28,6 +28,7 @@ pub(super) struct Care<G: Ground> {
     events: broadcast::Sender<SlotEvent>,
     policy: Policy,
     restarts: u64,
+    is_degraded: bool,
     begun: Instant,
 }
 
@@ -65,7 +66,18 @@ impl<G: Ground> Care<G> {
         let policy = Policy::new(settings.restart);
         let orders = settings.order.clone();
         let begun = Instant::now();
-        Self { ground, settings, orders, commands, state, events, policy, restarts: 0, begun }
+        Self {
+            ground,
+            settings,
+            orders,
+            commands,
+            state,
+            events,
+            policy,
+            restarts: 0,
+            is_degraded: false,
+            begun,
+        }
     }
 
     pub(super) async fn run(mut self, mut adopted: Option<G::Process>) {
@@ -281,10 +293,10 @@ impl<G: Ground> Care<G> {
 
     async fn back_off(&mut self, last: Ended, lived: Duration) -> After {
         let next = self.policy.ended(self.begun.elapsed(), lived, self.ground.roll());
-        let was_degraded = matches!(&*self.state.borrow(), SlotState::BackingOff { degraded: true, .. });
-        if next.degraded && !was_degraded {
+        if next.degraded && !self.is_degraded {
             self.say(SlotEvent::Degraded { restarts: self.restarts });
         }
+        self.is_degraded = next.degraded;
         self.state.send_replace(SlotState::BackingOff {
             since: self.ground.now(),
             delay: next.delay,

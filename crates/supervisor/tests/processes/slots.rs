@@ -213,7 +213,11 @@ async fn degraded() {
     let (slot, mut events) = start(&house, settings);
     event(&mut events, |event| matches!(event, SlotEvent::Degraded { .. }).then_some(())).await;
     for _ in 0..3 {
-        event(&mut events, |event| matches!(event, SlotEvent::Started { .. }).then_some(())).await;
+        event(&mut events, |event| {
+            assert!(!matches!(event, SlotEvent::Degraded { .. }), "it is told once");
+            matches!(event, SlotEvent::Started { .. }).then_some(())
+        })
+        .await;
         let degraded =
             slot.state().wait_for(|state| matches!(state, SlotState::BackingOff { .. })).await.is_ok();
         assert!(degraded);
