@@ -83,13 +83,14 @@ impl<G: Ground> Care<G> {
     pub(super) async fn run(mut self, mut adopted: Option<G::Process>) {
         loop {
             let after = match adopted.take() {
-                // It may have served for months: its time to start counts from now, when somebody looks again.
-                Some(process) => self.live(process, Instant::now()).await,
+                Some(process) => {
+                    let born = Instant::now() - self.age(&process);
+                    // It may have served for months: its time to start counts from now, when somebody looks again.
+                    self.live(process, born, Instant::now()).await
+                }
                 None => match self.spawn().await {
-                    Ok(process) => {
-                        let born = Instant::now() - self.age(&process);
-                        self.live(process, born).await
-                    }
+                    // It has just begun, whatever the wall clock says by now.
+                    Ok(process) => self.live(process, Instant::now(), Instant::now()).await,
                     Err(instead) => instead,
                 },
             };
@@ -151,9 +152,8 @@ impl<G: Ground> Care<G> {
     }
 
     /// A process from its first moment to its burial. Its startup deadline counts from `looked_at`.
-    async fn live(&mut self, process: G::Process, looked_at: Instant) -> After {
+    async fn live(&mut self, process: G::Process, born: Instant, looked_at: Instant) -> After {
         self.starting(Some(&process), None);
-        let born = Instant::now() - self.age(&process);
         let startup = self.startup(process.clone(), born, looked_at);
         let started = tokio::select! {
             biased;
