@@ -281,3 +281,6 @@ fn begun<G: Ground>(
     let slot = Slot { settings, commands, state, events, first: Mutex::new(Some(first)) };
     (slot, care.run(adopted))
 }
+
+#[cfg(test)]
+mod simulation;
