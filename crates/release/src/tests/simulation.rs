@@ -7,6 +7,7 @@
 mod acts;
 mod faults;
 mod promises;
+mod replays;
 mod story;
 
 use story::Story;
