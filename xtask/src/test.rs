@@ -62,8 +62,9 @@ fn only(name: &str) -> Result<Count> {
 
 fn long(name: &str) -> Result<Count> {
     let mut cargo = cargo_test()?;
-    // The deploy machine has a long form too: its simulation.
-    cargo.args(["-p", "e2e", "-p", "release", "--", name, "--test-threads=1", "--nocapture"]);
+    // The deploy machine and the care of an instance have a long form too: their simulations.
+    cargo.args(["-p", "e2e", "-p", "release", "-p", "supervisor"]);
+    cargo.args(["--", name, "--test-threads=1", "--nocapture"]);
     count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
 }
 

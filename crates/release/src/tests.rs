@@ -4,7 +4,6 @@ mod canaries;
 mod crash_loops;
 mod crashes;
 mod deploys;
-mod dice;
 mod environments;
 pub(crate) mod failpoint;
 mod faults;

@@ -3,6 +3,7 @@
 //! One task owns the state ([`care`]); callers hear of it by a `watch` and of what happened by a `broadcast`.
 
 mod care;
+mod ground;
 mod listens;
 mod probe;
 mod socket;
@@ -18,6 +19,7 @@ use model::{ProcessId, manifest::LivenessProbe, manifest::Restart, manifest::Sta
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{Exit, Order, Process, StopPlan, Supervisor};
+use ground::{Ground, Held};
 
 /// Where a slot has the order of its processes from.
 #[derive(Clone)]
@@ -74,16 +76,16 @@ pub struct SlotSettings {
 /// What is true of the instance now. `since` of one that starts or is up is when its process began, whichever keeper
 /// lived then; of the others, when the state began.
 #[derive(Clone, Debug)]
-pub enum SlotState {
+pub enum SlotState<P = Process> {
     /// Being spawned, or alive and not yet through its startup probe.
     Starting {
-        process: Option<Process>,
+        process: Option<P>,
         since: SystemTime,
         last_probe: Option<ProbeAnswer>,
         restarts: u64,
     },
     Up {
-        process: Process,
+        process: P,
         since: SystemTime,
         restarts: u64,
     },
@@ -96,7 +98,7 @@ pub enum SlotState {
         degraded: bool,
     },
     Stopping {
-        process: Process,
+        process: P,
         since: SystemTime,
     },
     /// For good: the slot was told to stop. `None`: it was not running then.
@@ -178,10 +180,10 @@ pub enum ListenFinding {
 
 /// A running slot. Dropping it ends the care, not the process: only [`Slot::stop`] stops it.
 #[derive(Debug)]
-pub struct Slot {
+pub struct Slot<P = Process> {
     settings: Arc<SlotSettings>,
     commands: mpsc::Sender<Command>,
-    state: watch::Receiver<SlotState>,
+    state: watch::Receiver<SlotState<P>>,
     events: broadcast::Sender<SlotEvent>,
     /// Listens from the first event on, for the first who asks: the task may be ahead of its holder.
     first: Mutex<Option<broadcast::Receiver<SlotEvent>>>,
@@ -202,26 +204,18 @@ impl Slot {
     /// Begins the care; `adopted` is the process that a keeper before this one had started, if it lives.
     /// Must be called within a tokio runtime.
     pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
-        let settings = Arc::new(settings);
-        let (commands, heard) = mpsc::channel(COMMANDS_MAX);
-        let (events, first) = broadcast::channel(EVENTS_MAX);
-        let starting = SlotState::Starting {
-            process: adopted.clone(),
-            since: adopted.as_ref().map_or_else(SystemTime::now, Process::started),
-            last_probe: None,
-            restarts: 0,
-        };
-        let (tell, state) = watch::channel(starting);
-        let care = care::Care::new(supervisor, settings.clone(), heard, tell, events.clone());
-        tokio::spawn(care.run(adopted));
-        Self { settings, commands, state, events, first: Mutex::new(Some(first)) }
+        let (slot, care) = begun(supervisor, settings, adopted);
+        tokio::spawn(care);
+        slot
     }
+}
 
+impl<P: Clone + Send + Sync> Slot<P> {
     pub fn settings(&self) -> &SlotSettings {
         &self.settings
     }
 
-    pub fn state(&self) -> watch::Receiver<SlotState> {
+    pub fn state(&self) -> watch::Receiver<SlotState<P>> {
         self.state.clone()
     }
 
@@ -232,7 +226,7 @@ impl Slot {
     }
 
     /// The process that is alive now.
-    pub fn process(&self) -> Option<Process> {
+    pub fn process(&self) -> Option<P> {
         match &*self.state.borrow() {
             SlotState::Starting { process, .. } => process.clone(),
             SlotState::Up { process, .. } | SlotState::Stopping { process, .. } => Some(process.clone()),
@@ -261,7 +255,32 @@ impl Slot {
     /// Waits until the state is `Up` or the slot is stopped; `true`: up. Bound it with a timeout of your own.
     pub async fn up(&self) -> bool {
         let mut state = self.state.clone();
-        let reached = |state: &SlotState| matches!(state, SlotState::Up { .. } | SlotState::Stopped { .. });
+        let reached =
+            |state: &SlotState<P>| matches!(state, SlotState::Up { .. } | SlotState::Stopped { .. });
         state.wait_for(reached).await.is_ok_and(|state| matches!(*state, SlotState::Up { .. }))
     }
 }
+
+/// A slot, and the care that somebody has to run.
+fn begun<G: Ground>(
+    ground: G,
+    settings: SlotSettings,
+    adopted: Option<G::Process>,
+) -> (Slot<G::Process>, impl Future<Output = ()> + Send + use<G>) {
+    let settings = Arc::new(settings);
+    let (commands, heard) = mpsc::channel(COMMANDS_MAX);
+    let (events, first) = broadcast::channel(EVENTS_MAX);
+    let starting = SlotState::Starting {
+        process: adopted.clone(),
+        since: adopted.as_ref().map_or_else(|| ground.now(), Held::started),
+        last_probe: None,
+        restarts: 0,
+    };
+    let (tell, state) = watch::channel(starting);
+    let care = care::Care::new(ground, settings.clone(), heard, tell, events.clone());
+    let slot = Slot { settings, commands, state, events, first: Mutex::new(Some(first)) };
+    (slot, care.run(adopted))
+}
+
+#[cfg(test)]
+mod simulation;

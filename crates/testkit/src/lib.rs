@@ -11,6 +11,7 @@ pub mod judge;
 pub mod mainstay;
 pub mod registry;
 pub mod wait;
+pub mod worlds;
 
 pub use judge::{Failure, Judge, Load, Report, Target};
 pub use mainstay::{FakeApp, Mainstay};

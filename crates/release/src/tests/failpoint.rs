@@ -13,10 +13,11 @@ use std::{
     },
 };
 
+use api::deploy::Phase;
 use tokio::time::Instant;
 
 use super::trace;
-use crate::journal::Record;
+use crate::journal::{Kind, Record};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
@@ -39,6 +40,8 @@ struct Disk {
     keeper: Option<Arc<AtomicBool>>,
     was_hit: bool,
     only_records: bool,
+    /// It dies right after the record that this phase is entered.
+    at: Option<Phase>,
 }
 
 thread_local! {
@@ -72,6 +75,11 @@ pub(crate) fn set(nth: u64) {
 /// The `nth` write from now on, of a record or of the books, comes to this.
 pub(crate) fn plan(nth: u64, fault: Fault, keeper: Arc<AtomicBool>) {
     DISK.set(Disk { left: nth, fault: Some(fault), keeper: Some(keeper), ..Disk::default() });
+}
+
+/// The keeper dies where [`machine::failpoint`] has the real one die: when it has written that `phase` is entered.
+pub(crate) fn plan_at(phase: Phase, keeper: Arc<AtomicBool>) {
+    DISK.set(Disk { at: Some(phase), keeper: Some(keeper), ..Disk::default() });
 }
 
 pub(crate) fn clear() {
@@ -121,6 +129,11 @@ pub(crate) fn after_write() {
 
 pub(crate) fn after_record(record: &Record) {
     trace::record(record);
+    if let Some(Kind::Entered { phase }) = record.kind()
+        && DISK.with_borrow(|disk| disk.at == Some(*phase))
+    {
+        die("dies in a phase");
+    }
     let due = DISK.with_borrow_mut(|disk| {
         let counted = disk.only_records && disk.fault.is_some();
         disk.left = if counted { disk.left.saturating_sub(1) } else { disk.left };
@@ -135,7 +148,7 @@ pub(crate) fn after_record(record: &Record) {
 fn die(how: &str) -> ! {
     DISK.with_borrow_mut(|disk| {
         disk.was_hit = true;
-        disk.fault = None;
+        (disk.fault, disk.at) = (None, None);
         if let Some(keeper) = &disk.keeper
             && !keeper.swap(true, Ordering::SeqCst)
         {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use model::{Traffic, manifest::AbortIf, traffic::FirstBytes};
 use std::time::Duration;
 
-use super::dice::Dice;
 use crate::figures::{LOOK_EVERY, Worse, judge};
+use testkit::worlds::Dice;
 
 /// How the requests of one side go.
 #[derive(Clone, Copy)]

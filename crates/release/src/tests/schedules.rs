@@ -11,10 +11,10 @@ use model::{
     Site, Span,
     manifest::{CatchUp, Cron, Limits, Manifest, StopSignal, WhileRunning},
 };
+use testkit::worlds::Dice;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    dice::Dice,
     machine::Job,
     rig::{Rig, manifest, site},
 };

@@ -1,33 +1,8 @@
-//! What happened in a simulated world, in order, by its own time: the same seed tells the same.
+//! What the deploy machine writes down, as a line of a simulated world's trace.
 
-use std::cell::RefCell;
-
-use tokio::time::Instant;
+pub(super) use testkit::worlds::tell;
 
 use crate::journal::{Kind, Record};
-
-thread_local! {
-    static TRACE: RefCell<Option<(Instant, Vec<String>)>> = const { RefCell::new(None) };
-}
-
-/// From now on what happens on this thread is kept.
-pub(super) fn begin() {
-    TRACE.set(Some((Instant::now(), Vec::new())));
-}
-
-/// All of it so far.
-pub(super) fn lines() -> Vec<String> {
-    TRACE.with_borrow(|trace| trace.as_ref().map(|(_, lines)| lines.clone()).unwrap_or_default())
-}
-
-pub(super) fn tell(line: impl FnOnce() -> String) {
-    TRACE.with_borrow_mut(|trace| {
-        if let Some((began, lines)) = trace {
-            let at = began.elapsed().as_secs_f64();
-            lines.push(format!("{at:>9.3}  {}", line()));
-        }
-    });
-}
 
 /// Without ids, which are another each time.
 pub(super) fn record(record: &Record) {

@@ -1,9 +1,6 @@
 //! The task of a slot: one process after another, each started, seen through its startup, watched, and buried.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{broadcast, mpsc, watch},
@@ -11,24 +8,27 @@ use tokio::{
 };
 
 use super::{
-    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState, listens, probe, socket,
+    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState,
+    ground::{Ground, Held},
+    listens, probe, socket,
 };
-use crate::{Exit, Order, Process, StopPlan, Supervisor, restart::Policy};
+use crate::{Exit, Order, StopPlan, restart::Policy};
 
 /// Lines of the log that go along with bad news.
 const TAIL_LINES: usize = 20;
 /// Beyond the grace: how long a shim may need to tell that its app is dead before it counts as hung.
 const SHIM_PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) struct Care {
-    supervisor: Supervisor,
+pub(super) struct Care<G: Ground> {
+    ground: G,
     settings: Arc<SlotSettings>,
     orders: Orders,
     commands: mpsc::Receiver<Command>,
-    state: watch::Sender<SlotState>,
+    state: watch::Sender<SlotState<G::Process>>,
     events: broadcast::Sender<SlotEvent>,
     policy: Policy,
     restarts: u64,
+    is_degraded: bool,
     begun: Instant,
 }
 
@@ -55,30 +55,42 @@ enum Word {
     Left,
 }
 
-impl Care {
+impl<G: Ground> Care<G> {
     pub(super) fn new(
-        supervisor: Supervisor,
+        ground: G,
         settings: Arc<SlotSettings>,
         commands: mpsc::Receiver<Command>,
-        state: watch::Sender<SlotState>,
+        state: watch::Sender<SlotState<G::Process>>,
         events: broadcast::Sender<SlotEvent>,
     ) -> Self {
         let policy = Policy::new(settings.restart);
         let orders = settings.order.clone();
         let begun = Instant::now();
-        Self { supervisor, settings, orders, commands, state, events, policy, restarts: 0, begun }
+        Self {
+            ground,
+            settings,
+            orders,
+            commands,
+            state,
+            events,
+            policy,
+            restarts: 0,
+            is_degraded: false,
+            begun,
+        }
     }
 
-    pub(super) async fn run(mut self, mut adopted: Option<Process>) {
+    pub(super) async fn run(mut self, mut adopted: Option<G::Process>) {
         loop {
             let after = match adopted.take() {
-                // It may have served for months: its time to start counts from now, when somebody looks again.
-                Some(process) => self.live(process, Instant::now()).await,
+                Some(process) => {
+                    let born = Instant::now() - self.age(&process);
+                    // It may have served for months: its time to start counts from now, when somebody looks again.
+                    self.live(process, born, Instant::now()).await
+                }
                 None => match self.spawn().await {
-                    Ok(process) => {
-                        let born = Instant::now() - age(&process);
-                        self.live(process, born).await
-                    }
+                    // It has just begun, whatever the wall clock says by now.
+                    Ok(process) => self.live(process, Instant::now(), Instant::now()).await,
                     Err(instead) => instead,
                 },
             };
@@ -99,10 +111,10 @@ impl Care {
     }
 
     /// The next process, or what comes instead of one.
-    async fn spawn(&mut self) -> Result<Process, After> {
+    async fn spawn(&mut self) -> Result<G::Process, After> {
         self.starting(None, None);
         let order = self.order().await?;
-        match self.supervisor.spawn(&order).await {
+        match self.ground.spawn(&order).await {
             Ok(process) => {
                 self.say(SlotEvent::Started { process: process.id(), pid: process.pid() });
                 Ok(process)
@@ -140,9 +152,8 @@ impl Care {
     }
 
     /// A process from its first moment to its burial. Its startup deadline counts from `looked_at`.
-    async fn live(&mut self, process: Process, looked_at: Instant) -> After {
+    async fn live(&mut self, process: G::Process, born: Instant, looked_at: Instant) -> After {
         self.starting(Some(&process), None);
-        let born = Instant::now() - age(&process);
         let startup = self.startup(process.clone(), born, looked_at);
         let started = tokio::select! {
             biased;
@@ -176,11 +187,12 @@ impl Care {
                 forget(&process).await;
                 After::BackOff { last: Ended::Exited(exit), lived: born.elapsed() }
             }
-            Word::Stop(plan) => After::Stopped(Some(self.stop(process, plan).await)),
-            Word::Restart => {
-                self.stop(process, None).await;
-                After::Next
-            }
+            Word::Stop(plan) => After::Stopped(Some(self.end(process, plan).await.0)),
+            Word::Restart => match self.end(process, None).await {
+                // Told to stop while it did so.
+                (exit, true) => After::Stopped(Some(exit)),
+                (_, false) => After::Next,
+            },
             Word::Left => After::Left,
         }
     }
@@ -188,13 +200,13 @@ impl Care {
     /// Until the process has shown that it works; `Err`: its deadline passed, with the last answer.
     fn startup(
         &self,
-        process: Process,
+        process: G::Process,
         born: Instant,
         looked_at: Instant,
-    ) -> impl Future<Output = Result<(), Option<ProbeAnswer>>> + use<> {
+    ) -> impl Future<Output = Result<(), Option<ProbeAnswer>>> + use<G> {
         let (settings, state, restarts) = (self.settings.clone(), self.state.clone(), self.restarts);
         async move {
-            let granting = socket::grant_when_there(&process, socket_gid(&process));
+            let granting = socket::grant_when_there(&process);
             let Some(probe) = &settings.startup else {
                 let _ = tokio::time::timeout(SOCKET_PATIENCE, granting).await;
                 lived_or_ready(&process, born + settings.min_healthy_time).await;
@@ -226,7 +238,7 @@ impl Care {
 
     async fn give_up_startup(
         &mut self,
-        process: Process,
+        process: G::Process,
         answer: Option<ProbeAnswer>,
         lived: Duration,
     ) -> After {
@@ -237,13 +249,13 @@ impl Care {
         self.end_and_back_off(process, lived).await
     }
 
-    async fn give_up_life(&mut self, process: Process, answer: ProbeAnswer, lived: Duration) -> After {
+    async fn give_up_life(&mut self, process: G::Process, answer: ProbeAnswer, lived: Duration) -> After {
         let log = process.tail(TAIL_LINES).await;
         self.say(SlotEvent::LivenessFailed { process: process.id(), answer, log });
         self.end_and_back_off(process, lived).await
     }
 
-    async fn end_and_back_off(&mut self, process: Process, lived: Duration) -> After {
+    async fn end_and_back_off(&mut self, process: G::Process, lived: Duration) -> After {
         let (exit, told_to_stop) = self.end(process, None).await;
         match told_to_stop {
             true => After::Stopped(Some(exit)),
@@ -251,13 +263,9 @@ impl Care {
         }
     }
 
-    async fn stop(&mut self, process: Process, plan: Option<StopPlan>) -> Exit {
-        self.end(process, plan).await.0
-    }
-
     /// Stops, waits, buries. Words that come meanwhile can hasten it; tells whether one of them was to stop for good.
-    async fn end(&mut self, process: Process, plan: Option<StopPlan>) -> (Exit, bool) {
-        self.state.send_replace(SlotState::Stopping { process: process.clone(), since: SystemTime::now() });
+    async fn end(&mut self, process: G::Process, plan: Option<StopPlan>) -> (Exit, bool) {
+        self.state.send_replace(SlotState::Stopping { process: process.clone(), since: self.ground.now() });
         let mut plan = plan.unwrap_or_else(|| process.spec().stop.into());
         let (mut for_good, mut held) = (false, true);
         let exit = loop {
@@ -284,13 +292,13 @@ impl Care {
     }
 
     async fn back_off(&mut self, last: Ended, lived: Duration) -> After {
-        let next = self.policy.ended(self.begun.elapsed(), lived, machine::entropy::roll());
-        let was_degraded = matches!(&*self.state.borrow(), SlotState::BackingOff { degraded: true, .. });
-        if next.degraded && !was_degraded {
+        let next = self.policy.ended(self.begun.elapsed(), lived, self.ground.roll());
+        if next.degraded && !self.is_degraded {
             self.say(SlotEvent::Degraded { restarts: self.restarts });
         }
+        self.is_degraded = next.degraded;
         self.state.send_replace(SlotState::BackingOff {
-            since: SystemTime::now(),
+            since: self.ground.now(),
             delay: next.delay,
             restarts: self.restarts,
             last: last.clone(),
@@ -309,20 +317,26 @@ impl Care {
         }
     }
 
-    async fn tell_findings(&self, process: &Process) {
+    async fn tell_findings(&self, process: &G::Process) {
         let findings = listens::findings(process).await;
         if !findings.is_empty() {
             self.say(SlotEvent::Listens { process: process.id(), findings });
         }
     }
 
-    fn starting(&self, process: Option<&Process>, last_probe: Option<ProbeAnswer>) {
+    fn starting(&self, process: Option<&G::Process>, last_probe: Option<ProbeAnswer>) {
         self.state.send_replace(SlotState::Starting {
             process: process.cloned(),
-            since: process.map_or_else(SystemTime::now, Process::started),
+            since: process.map_or_else(|| self.ground.now(), Held::started),
             last_probe,
             restarts: self.restarts,
         });
+    }
+
+    /// By the wall clock, because an adopted one began in another keeper's time. A clock that jumped makes it young.
+    fn age(&self, process: &G::Process) -> Duration {
+        let age = self.ground.now().duration_since(process.started()).unwrap_or_default();
+        if Instant::now().checked_sub(age).is_some() { age } else { Duration::ZERO }
     }
 
     fn say(&self, event: SlotEvent) {
@@ -332,7 +346,7 @@ impl Care {
 }
 
 /// The next thing that happens to a living process from outside of its probes. Cancel-safe.
-async fn word(process: &Process, commands: &mut mpsc::Receiver<Command>) -> Word {
+async fn word(process: &impl Held, commands: &mut mpsc::Receiver<Command>) -> Word {
     tokio::select! {
         // A command that came first is heard first: a stop must not look like a crash.
         biased;
@@ -346,7 +360,7 @@ async fn word(process: &Process, commands: &mut mpsc::Receiver<Command>) -> Word
 }
 
 /// Probes until it has failed as often in a row as it may; without a probe never returns.
-async fn liveness(settings: &SlotSettings, process: &Process) -> ProbeAnswer {
+async fn liveness(settings: &SlotSettings, process: &impl Held) -> ProbeAnswer {
     let Some(probe) = &settings.liveness else { return std::future::pending().await };
     let mut failed = 0;
     loop {
@@ -359,7 +373,7 @@ async fn liveness(settings: &SlotSettings, process: &Process) -> ProbeAnswer {
     }
 }
 
-async fn lived_or_ready(process: &Process, healthy_at: Instant) {
+async fn lived_or_ready(process: &impl Held, healthy_at: Instant) {
     let said = async {
         if !process.ready().await {
             std::future::pending::<()>().await;
@@ -371,20 +385,7 @@ async fn lived_or_ready(process: &Process, healthy_at: Instant) {
     }
 }
 
-/// The group that may use its socket, as the folder `s` says.
-fn socket_gid(process: &Process) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(crate::dirs::socket_dir(process.dir())).ok().map(|meta| meta.gid())
-}
-
-/// By the wall clock, because an adopted one began in another keeper's time. A clock that jumped makes it young.
-fn age(process: &Process) -> Duration {
-    let lived_ms = machine::clock::now_unix_ms().saturating_sub(process.started_unix_ms());
-    let age = Duration::from_millis(lived_ms);
-    if Instant::now().checked_sub(age).is_some() { age } else { Duration::ZERO }
-}
-
-async fn forget(process: &Process) {
+async fn forget(process: &impl Held) {
     if let Err(error) = process.forget().await {
         tracing::warn!(name = process.spec().name, error = told(&error), "what is left of it stays");
     }

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 
 use machine::sockets::Listening;
 
-use super::ListenFinding;
 use model::Address;
 
-use crate::Process;
+use super::{ListenFinding, ground::Held};
 
 /// Empty: all well, or nothing could be read.
-pub(super) async fn findings(process: &Process) -> Vec<ListenFinding> {
+pub(super) async fn findings(process: &impl Held) -> Vec<ListenFinding> {
     match process.listening().await {
         Ok(found) => judge(process.address(), &found),
         Err(error) => {

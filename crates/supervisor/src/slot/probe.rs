@@ -13,8 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::ProbeAnswer;
-use crate::Process;
+use super::{ProbeAnswer, ground::Held};
 
 /// Bounds of what is kept of an answer, for a person to read.
 const BODY_BYTES: usize = 500;
@@ -22,10 +21,10 @@ const HEADERS: usize = 32;
 const HEADER_BYTES: usize = 256;
 
 /// What was seen of an answer.
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
 }
 
 impl ProbeAnswer {
@@ -35,10 +34,10 @@ impl ProbeAnswer {
 }
 
 /// Asks once, within the request's timeout. Cancel-safe.
-pub(super) async fn get(process: &Process, request: &ProbeRequest, host: &str) -> ProbeAnswer {
+pub(super) async fn get(process: &impl Held, request: &ProbeRequest, host: &str) -> ProbeAnswer {
     let began = Instant::now();
     let host = request.host.as_deref().unwrap_or(host);
-    let asked = tokio::time::timeout(request.timeout.0, ask(process.address(), &request.http, host)).await;
+    let asked = tokio::time::timeout(request.timeout.0, process.ask(&request.http, host)).await;
     let took = began.elapsed();
     match asked {
         Ok(Ok(Answer { status, headers, body })) => {
@@ -53,7 +52,7 @@ fn timed_out(after: Duration) -> String {
     format!("no answer within {}", model::Span(after))
 }
 
-async fn ask(address: Option<&Address>, path: &str, host: &str) -> Result<Answer, String> {
+pub(super) async fn ask(address: Option<&Address>, path: &str, host: &str) -> Result<Answer, String> {
     let refused = |error: io::Error| match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::NotFound => "its socket is not there".to_owned(),

@@ -12,17 +12,17 @@ use rustix::fs::OFlags;
 
 use model::Address;
 
+use super::ground::Held;
 use crate::Process;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Returns when the socket is there and the group may use it; at once where there is none to wait for. Never returns if
 /// it never appears: the caller's deadline ends that. Cancel-safe.
-pub(super) async fn grant_when_there(process: &Process, group: Option<u32>) {
+pub(super) async fn grant_when_there(process: &impl Held) {
     let Some(Address::Unix(path)) = process.address() else { return };
-    let app = process.spec().user.as_ref().map_or_else(machine::users::own_uid, |ids| ids.uid);
     loop {
-        match grant(path, app, group) {
+        match process.grant() {
             Ok(()) => return,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -34,8 +34,16 @@ pub(super) async fn grant_when_there(process: &Process, group: Option<u32>) {
     }
 }
 
+/// To the group that the folder `s` names.
+pub(super) fn grant(process: &Process) -> io::Result<()> {
+    let Some(Address::Unix(path)) = process.address() else { return Ok(()) };
+    let app = process.spec().user.as_ref().map_or_else(machine::users::own_uid, |ids| ids.uid);
+    let group = fs::metadata(crate::dirs::socket_dir(process.dir())).ok().map(|meta| meta.gid());
+    grant_to(path, app, group)
+}
+
 /// Through a descriptor that is the file itself and follows no link: the app owns the folder and may swap names.
-fn grant(path: &Path, app: u32, group: Option<u32>) -> io::Result<()> {
+fn grant_to(path: &Path, app: u32, group: Option<u32>) -> io::Result<()> {
     let flags = (OFlags::PATH | OFlags::NOFOLLOW).bits().cast_signed();
     let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let meta = file.metadata()?;
@@ -67,12 +75,12 @@ mod tests {
         fs::write(&file, "").expect("written");
         std::os::unix::fs::symlink(&socket, &link).expect("linked");
         let own = machine::users::own_uid();
-        grant(&socket, own, Some(machine::users::own_gid())).expect("granted");
+        grant_to(&socket, own, Some(machine::users::own_gid())).expect("granted");
         assert_eq!(fs::metadata(&socket).expect("there").permissions().mode() & 0o777, 0o775);
         for other in [link, file] {
-            let error = grant(&other, own, None).expect_err("refused");
+            let error = grant_to(&other, own, None).expect_err("refused");
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         }
-        assert!(grant(&socket, own + 1, None).is_err(), "another's socket");
+        assert!(grant_to(&socket, own + 1, None).is_err(), "another's socket");
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("a_restart_gives_another_process", restart),
         trial("a_slot_can_be_stopped_while_it_backs_off", stop_in_backoff),
         trial("a_second_stop_hastens_the_first", hasten),
+        trial("a_slot_can_be_stopped_while_a_restart_ends_its_process", stop_while_restarting),
         root_trial("the_edges_group_may_use_an_apps_socket", edge_group),
     ]
 }
@@ -212,7 +213,11 @@ async fn degraded() {
     let (slot, mut events) = start(&house, settings);
     event(&mut events, |event| matches!(event, SlotEvent::Degraded { .. }).then_some(())).await;
     for _ in 0..3 {
-        event(&mut events, |event| matches!(event, SlotEvent::Started { .. }).then_some(())).await;
+        event(&mut events, |event| {
+            assert!(!matches!(event, SlotEvent::Degraded { .. }), "it is told once");
+            matches!(event, SlotEvent::Started { .. }).then_some(())
+        })
+        .await;
         let degraded =
             slot.state().wait_for(|state| matches!(state, SlotState::BackingOff { .. })).await.is_ok();
         assert!(degraded);
@@ -389,6 +394,18 @@ async fn stop_in_backoff() {
         .await
         .expect("the slot lives");
     assert_eq!(slot.stop(None).await.expect("it ran").cause, Cause::Code(6));
+}
+
+async fn stop_while_restarting() {
+    let house = House::new();
+    let order = house.shell("trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done");
+    let (slot, _events) = start(&house, SlotSettings { startup: None, ..settings(order) });
+    assert!(slot.up().await);
+    slot.restart().await;
+    slot.state().wait_for(|state| matches!(state, SlotState::Stopping { .. })).await.expect("the slot lives");
+    let stopped = tokio::time::timeout(Duration::from_secs(20), slot.stop(None)).await;
+    assert_eq!(stopped.expect("the stop is heard").expect("it ran").cause, Cause::Code(0));
+    assert_eq!(house.folders(), 0, "and nothing was started after it");
 }
 
 async fn hasten() {

@@ -8,7 +8,7 @@ use api::{
 };
 use model::{
     ReleaseNumber, Span,
-    manifest::{Canary, Manifest, Migrate, OnCrashLoop, Smoke},
+    manifest::{Canary, Manifest, Migrate, OnCrashLoop, Overlap, Smoke, Strategy},
 };
 
 use super::story::{QUEUED_MAX, Story};
@@ -77,7 +77,8 @@ impl Story {
                 self.answered(asked)
             }
             _ => {
-                let verb = if self.dice.roll(2) == 0 { MigrateVerb::Retry } else { MigrateVerb::Down };
+                let verbs = [MigrateVerb::Retry, MigrateVerb::Down, MigrateVerb::Contract];
+                let verb = verbs[usize::try_from(self.dice.roll(3)).unwrap()];
                 told(format!("migrate {verb:?}"));
                 let asked = self.ask(handle.migrate(verb, who)).await?;
                 self.answered(asked)
@@ -117,8 +118,14 @@ impl Story {
     fn manifest(&mut self) -> Manifest {
         let behaviour = BEHAVIOURS[usize::try_from(self.dice.roll(16)).unwrap()];
         let mut manifest = manifest(&self.shop, behaviour);
-        if self.dice.roll(4) == 0 {
+        if self.dice.roll(6) == 0 {
+            manifest.deploy.strategy = Strategy::Recreate;
+        } else if self.dice.roll(4) == 0 {
             manifest.deploy.canary = Some(Canary { weight: 10, duration: Span::secs(15) });
+        }
+        if self.dice.roll(6) == 0 {
+            // One whose twin would do harm: its predecessor ends first.
+            manifest.services.get_mut(&"worker".parse().unwrap()).unwrap().overlap = Overlap::Never;
         }
         if self.dice.roll(2) == 0 {
             for service in manifest.services.values_mut() {
@@ -148,7 +155,8 @@ impl Story {
             1 => format!("half:{at}"),
             _ => format!("to:{target}"),
         };
-        Some(migration(target, &command, Some(1)))
+        let contract_command = (self.dice.roll(2) == 0).then(|| vec![format!("to:{target}")]);
+        Some(Migrate { contract_command, ..migration(target, &command, Some(1)) })
     }
 
     /// What a person does after a night like that: looks what is held, lets deploys begin again.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::{DeployId, Site};
+use testkit::worlds::Dice;
 use tokio::time::{Instant, sleep};
 use ulid::Ulid;
 
@@ -10,7 +11,6 @@ use super::promises::Promises;
 use crate::{
     Refused, RefusedKind,
     tests::{
-        dice::Dice,
         failpoint,
         rig::{Rig, site},
         trace,
