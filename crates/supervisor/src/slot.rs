@@ -58,6 +58,10 @@ impl fmt::Debug for Orders {
     }
 }
 
+/// Hears each event at once, before what it tells of is forgotten: a keeper that dies then leaves it to the next one by
+/// what was witnessed, or by the process's folder.
+pub type Witness = Box<dyn Fn(&SlotEvent) + Send + Sync>;
+
 /// How a slot cares for its instance.
 #[derive(Clone, Debug)]
 pub struct SlotSettings {
@@ -201,7 +205,12 @@ const COMMANDS_MAX: usize = 16;
 impl Slot {
     /// Begins the care; `adopted` is the process that a keeper before this one had started, if it lives.
     /// Must be called within a tokio runtime.
-    pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
+    pub fn start(
+        supervisor: Supervisor,
+        settings: SlotSettings,
+        adopted: Option<Process>,
+        witness: Witness,
+    ) -> Self {
         let settings = Arc::new(settings);
         let (commands, heard) = mpsc::channel(COMMANDS_MAX);
         let (events, first) = broadcast::channel(EVENTS_MAX);
@@ -212,7 +221,7 @@ impl Slot {
             restarts: 0,
         };
         let (tell, state) = watch::channel(starting);
-        let care = care::Care::new(supervisor, settings.clone(), heard, tell, events.clone());
+        let care = care::Care::new(supervisor, settings.clone(), heard, tell, (events.clone(), witness));
         tokio::spawn(care.run(adopted));
         Self { settings, commands, state, events, first: Mutex::new(Some(first)) }
     }

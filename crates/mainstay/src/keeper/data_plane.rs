@@ -214,8 +214,8 @@ pub(crate) async fn start(
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
-    let slot = Arc::new(Slot::start(ground.supervisor.clone(), slot_settings(order), adopted));
-    past::follow_edge(&slot, Kept::of_the_edge(&ground.folders.run));
+    let witness = past::of_the_edge(Kept::of_the_edge(&ground.folders.run));
+    let slot = Arc::new(Slot::start(ground.supervisor.clone(), slot_settings(order), adopted, witness));
     let ready = tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false);
     if !ready {
         return Err(Explain::new("edge-not-ready", "the edge did not say that it is ready")

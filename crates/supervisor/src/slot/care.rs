@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState, listens, probe, socket,
+    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState, Witness, listens, probe, socket,
 };
 use crate::{Exit, Order, Process, StopPlan, Supervisor, restart::Policy};
 
@@ -27,6 +27,7 @@ pub(super) struct Care {
     commands: mpsc::Receiver<Command>,
     state: watch::Sender<SlotState>,
     events: broadcast::Sender<SlotEvent>,
+    witness: Witness,
     policy: Policy,
     restarts: u64,
     begun: Instant,
@@ -61,12 +62,12 @@ impl Care {
         settings: Arc<SlotSettings>,
         commands: mpsc::Receiver<Command>,
         state: watch::Sender<SlotState>,
-        events: broadcast::Sender<SlotEvent>,
+        (events, witness): (broadcast::Sender<SlotEvent>, Witness),
     ) -> Self {
         let policy = Policy::new(settings.restart);
         let orders = settings.order.clone();
         let begun = Instant::now();
-        Self { supervisor, settings, orders, commands, state, events, policy, restarts: 0, begun }
+        Self { supervisor, settings, orders, commands, state, events, witness, policy, restarts: 0, begun }
     }
 
     pub(super) async fn run(mut self, mut adopted: Option<Process>) {
@@ -326,6 +327,7 @@ impl Care {
     }
 
     fn say(&self, event: SlotEvent) {
+        (self.witness)(&event);
         // Nobody may be listening; that is their choice.
         let _ = self.events.send(event);
     }
