@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use api::deploy::{Phase, Record};
+use api::{
+    deploy::{Phase, Record},
+    status::Underway,
+};
 use model::{DeployId, Site};
 
 use crate::{
@@ -71,6 +74,19 @@ fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<
         }
     }
     Some(told)
+}
+
+/// What a record without an end is about: a run that goes on, or that nobody has taken up yet.
+pub(crate) fn underway(record: &Record) -> Option<Underway> {
+    let to = record.to.filter(|_| record.outcome.is_none())?;
+    Some(Underway {
+        deploy: record.deploy,
+        verb: record.verb.clone(),
+        to,
+        phase: record.phase,
+        operator: record.operator.clone(),
+        since: record.started.clone(),
+    })
 }
 
 /// What the first record says that the run is about.

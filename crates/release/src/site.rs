@@ -247,9 +247,12 @@ impl<W: World> Actor<W> {
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
             Command::Status(reply) => {
                 let (at, underway) = (Arc::clone(&self.at), self.underway());
+                // Whoever asks for the lock waits until it is known who has it; the journal tells it before.
+                let is_starting = matches!(self.lock, Lock::Starting);
                 self.answer(reply, async move {
                     let last = history::records(&at.layout, &at.site, 1).pop();
-                    status::site(&at, underway, last).await.map_err(Refused::failed)
+                    let left = last.as_ref().filter(|_| is_starting).and_then(history::underway);
+                    status::site(&at, underway.or(left), last).await.map_err(Refused::failed)
                 });
             }
             Command::Releases(reply) => drop(reply.send(Ok(status::releases(&self.at)))),

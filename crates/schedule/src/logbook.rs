@@ -116,10 +116,11 @@ impl Entry {
         }
     }
 
-    /// The last moment until `now` of which it is known what became of it. It holds too when `settled` was put back for
-    /// a clock that was wrong, and the clock comes forward again.
+    /// The last moment until `now` that nothing may run for again. It holds too when `settled` was put back for a clock
+    /// that was wrong, and the clock comes forward again. What was missed by such a clock has run for nobody: it may come.
     pub(crate) fn newest(&self, now: Timestamp) -> Option<Timestamp> {
-        let known = self.running.iter().chain(&self.past).map(|run| run.due).chain(self.waiting);
+        let past = self.past.iter().filter(|run| !matches!(run.outcome, Outcome::Missed { .. }));
+        let known = self.running.iter().chain(past).map(|run| run.due).chain(self.waiting);
         known.filter(|due| *due <= now).max()
     }
 

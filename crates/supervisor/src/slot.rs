@@ -60,6 +60,10 @@ impl fmt::Debug for Orders {
     }
 }
 
+/// Hears each event at once, before what it tells of is forgotten: a keeper that dies then leaves it to the next one by
+/// what was witnessed, or by the process's folder.
+pub type Witness = Box<dyn Fn(&SlotEvent) + Send + Sync>;
+
 /// How a slot cares for its instance.
 #[derive(Clone, Debug)]
 pub struct SlotSettings {
@@ -203,8 +207,13 @@ const COMMANDS_MAX: usize = 16;
 impl Slot {
     /// Begins the care; `adopted` is the process that a keeper before this one had started, if it lives.
     /// Must be called within a tokio runtime.
-    pub fn start(supervisor: Supervisor, settings: SlotSettings, adopted: Option<Process>) -> Self {
-        let (slot, care) = begun(supervisor, settings, adopted);
+    pub fn start(
+        supervisor: Supervisor,
+        settings: SlotSettings,
+        adopted: Option<Process>,
+        witness: Witness,
+    ) -> Self {
+        let (slot, care) = begun(supervisor, settings, adopted, witness);
         tokio::spawn(care);
         slot
     }
@@ -266,6 +275,7 @@ fn begun<G: Ground>(
     ground: G,
     settings: SlotSettings,
     adopted: Option<G::Process>,
+    witness: Witness,
 ) -> (Slot<G::Process>, impl Future<Output = ()> + Send + use<G>) {
     let settings = Arc::new(settings);
     let (commands, heard) = mpsc::channel(COMMANDS_MAX);
@@ -277,7 +287,7 @@ fn begun<G: Ground>(
         restarts: 0,
     };
     let (tell, state) = watch::channel(starting);
-    let care = care::Care::new(ground, settings.clone(), heard, tell, events.clone());
+    let care = care::Care::new(ground, settings.clone(), heard, tell, (events.clone(), witness));
     let slot = Slot { settings, commands, state, events, first: Mutex::new(Some(first)) };
     (slot, care.run(adopted))
 }

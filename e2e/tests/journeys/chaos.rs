@@ -4,12 +4,12 @@
 //! `MAINSTAY_TEST_SEED` replays the choices of a run; it is printed. Faults are in [`faults`], deploys with the aimed
 //! kills in [`deploys`], who is to blame in [`blame`].
 
+mod bad_disk;
 mod bag;
 mod blame;
 mod cells;
 mod deploys;
 mod faults;
-mod slow_disk;
 mod told;
 mod world;
 

@@ -12,13 +12,15 @@ struct Planted {
 enum CaughtBy {
     /// A journey of this binary.
     Journey(&'static str),
+    /// One that takes minutes: planted in the long form alone.
+    LongJourney(&'static str),
     /// A test of a room: package, target, name.
     Test(&'static str, &'static [&'static str], &'static str),
 }
 
-use CaughtBy::{Journey, Test};
+use CaughtBy::{Journey, LongJourney, Test};
 
-const PLANTED: [Planted; 13] = [
+const PLANTED: [Planted; 14] = [
     Planted {
         defect: "unserved-listener",
         caught_by: Journey("listeners::every_listener_of_a_set_is_served"),
@@ -50,6 +52,10 @@ const PLANTED: [Planted; 13] = [
             &["--test", "edge"],
             "retries::a_post_is_never_sent_twice_once_a_byte_was_sent",
         ),
+    },
+    Planted {
+        defect: "sends-a-post-twice",
+        caught_by: LongJourney("chaos::whatever_dies_fails_only_what_it_held"),
     },
     Planted {
         defect: "switches-before-the-gate",
@@ -145,7 +151,7 @@ fn is_caught(planted: &Planted) -> bool {
 
 fn command(caught_by: &CaughtBy) -> Command {
     match caught_by {
-        Journey(name) => {
+        Journey(name) | LongJourney(name) => {
             let mut own = Command::new(std::env::current_exe().expect("a path"));
             own.args([name, "--exact"]);
             own

@@ -69,8 +69,12 @@ impl Instances {
         name: &InstanceName,
         care: Care,
     ) -> Arc<Slot> {
-        let slot = Arc::new(Slot::start(supervisor.clone(), care.settings, care.adopted));
         let seen = Arc::new(Mutex::new(Seen::of(care.past.clone())));
+        let witnessing = Arc::clone(&seen);
+        let witness = Box::new(move |event: &SlotEvent| {
+            witnessing.lock().unwrap_or_else(PoisonError::into_inner).witness(event);
+        });
+        let slot = Arc::new(Slot::start(supervisor.clone(), care.settings, care.adopted, witness));
         let held = Held { slot: Arc::clone(&slot), seen, kept: care.past };
         tokio::spawn(watch_slot(held.clone(), self.clone(), site.clone(), name.clone(), care.public));
         self.inner().held.insert((site.clone(), name.clone()), held);

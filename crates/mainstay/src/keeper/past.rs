@@ -5,14 +5,12 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use machine::formats;
 use model::{InstanceName, Site};
 use serde::{Deserialize, Serialize};
-use supervisor::{Exit, Slot, SlotEvent, Spec};
-use tokio::sync::broadcast::error::RecvError;
+use supervisor::{Exit, SlotEvent, Spec, slot::Witness};
 
 const FORMAT: u32 = 1;
 
@@ -97,19 +95,14 @@ pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
     }
 }
 
-/// Keeps the edge's past for as long as its slot lives.
-pub(crate) fn follow_edge(slot: &Arc<Slot>, kept: Kept) {
-    let mut events = slot.events();
-    tokio::spawn(async move {
-        let mut past = kept.read();
-        loop {
-            match events.recv().await {
-                Ok(event) => end_of(&event).into_iter().for_each(|how| kept.ended(&mut past, how)),
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "Events of the edge were missed."),
-                Err(RecvError::Closed) => return,
-            }
+/// Keeps the edge's past.
+pub(crate) fn of_the_edge(kept: Kept) -> Witness {
+    Box::new(move |event| {
+        if let Some(how) = end_of(event) {
+            // Crash: the next keeper finds what is left of this edge and counts it once more. Better than not at all.
+            kept.ended(&mut kept.read(), how);
         }
-    });
+    })
 }
 
 #[cfg(test)]

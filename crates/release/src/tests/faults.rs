@@ -244,6 +244,9 @@ async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
     assert_eq!(ended.code(), "state-unwritable");
     assert_eq!(rig.serving(&shop).await, Some(1));
     assert_eq!(rig.machine.promises(), Vec::<String>::new());
+    // No other one may begin before the end is written down, and status says which one is in its way.
+    let under_way = rig.handle(&shop).status().await.unwrap().deploy;
+    assert_eq!(under_way.map(|deploy| deploy.deploy), Some(started.deploy));
     std::fs::remove_dir_all(root.join("state.json.new")).unwrap();
     // What could not be written is, as soon as it can: the end, for its own reason, and that nothing of it is there.
     rig.settled(&shop).await;

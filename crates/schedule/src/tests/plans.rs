@@ -106,6 +106,27 @@ fn a_clock_that_was_wrong_neither_stops_a_job_nor_runs_it_twice() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_had_missed_runs_when_its_time_comes() {
+    let tomorrow = at("2026-11-30T02:00:00Z");
+    for (catch_up, missed, comes) in [(CatchUp::None, 1, Some(tomorrow)), (CatchUp::Latest, 0, None)] {
+        let wanted = wanted("0 2 * * *", catch_up, WhileRunning::Skip);
+        let mut entry = entry();
+        let (right, ahead) = (at("2026-11-29T12:00:00Z"), at("2026-11-30T12:00:00Z"));
+        let settled = plan(&wanted, &entry, right);
+        decided(&mut entry, &settled, right);
+        entry.ended(process(1), Outcome::Succeeded, None, right);
+        let wrong = plan(&wanted, &entry, ahead);
+        assert_eq!(wrong.unrun.len(), missed, "{catch_up:?}");
+        decided(&mut entry, &wrong, ahead);
+        entry.ended(process(1), Outcome::Succeeded, None, ahead);
+        let back = plan(&wanted, &entry, right);
+        assert!(back.clock_went_back);
+        decided(&mut entry, &back, right);
+        assert_eq!(plan(&wanted, &entry, tomorrow).begin, comes, "{catch_up:?}: what ran does not run again");
+    }
+}
+
+#[test]
 fn another_schedule_begins_where_the_old_one_was_left() {
     let mut entry = entry();
     let wanted = wanted("* * * * *", CatchUp::Latest, WhileRunning::Skip);

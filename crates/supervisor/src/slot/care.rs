@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState,
+    Command, Ended, Orders, ProbeAnswer, SlotEvent, SlotSettings, SlotState, Witness,
     ground::{Ground, Held},
     listens, probe, socket,
 };
@@ -26,6 +26,7 @@ pub(super) struct Care<G: Ground> {
     commands: mpsc::Receiver<Command>,
     state: watch::Sender<SlotState<G::Process>>,
     events: broadcast::Sender<SlotEvent>,
+    witness: Witness,
     policy: Policy,
     restarts: u64,
     is_degraded: bool,
@@ -61,7 +62,7 @@ impl<G: Ground> Care<G> {
         settings: Arc<SlotSettings>,
         commands: mpsc::Receiver<Command>,
         state: watch::Sender<SlotState<G::Process>>,
-        events: broadcast::Sender<SlotEvent>,
+        (events, witness): (broadcast::Sender<SlotEvent>, Witness),
     ) -> Self {
         let policy = Policy::new(settings.restart);
         let orders = settings.order.clone();
@@ -73,6 +74,7 @@ impl<G: Ground> Care<G> {
             commands,
             state,
             events,
+            witness,
             policy,
             restarts: 0,
             is_degraded: false,
@@ -340,6 +342,7 @@ impl<G: Ground> Care<G> {
     }
 
     fn say(&self, event: SlotEvent) {
+        (self.witness)(&event);
         // Nobody may be listening; that is their choice.
         let _ = self.events.send(event);
     }

@@ -2,8 +2,9 @@
 
 use std::{
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,7 +22,7 @@ use supervisor::{
 use tokio::sync::broadcast::Receiver;
 
 use crate::{
-    house::{House, adopted, is_alive},
+    house::{House, adopted, is_alive, until},
     root_trial, trial,
 };
 
@@ -31,6 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         trial("who_asks_for_events_first_gets_them_from_the_first", first_events),
         trial("an_instance_on_a_unix_socket_is_probed_there", up_on_unix),
         trial("a_crash_is_told_with_its_last_lines_and_mended", crash),
+        trial("an_end_is_witnessed_before_anything_of_it_is_forgotten", witness),
         trial("a_failed_startup_tells_the_answer_and_what_it_listens_on", failed_startup),
         trial("an_instance_that_answers_no_more_is_restarted", hangs),
         trial("what_dies_again_and_again_is_degraded_and_still_tried", degraded),
@@ -73,7 +75,7 @@ fn web(house: &House, status: &str) -> Order {
 }
 
 fn start(house: &House, settings: SlotSettings) -> (Slot, Receiver<SlotEvent>) {
-    let slot = Slot::start(house.supervisor.clone(), settings, None);
+    let slot = Slot::start(house.supervisor.clone(), settings, None, Box::new(|_| {}));
     let events = slot.events();
     (slot, events)
 }
@@ -102,9 +104,31 @@ async fn up() {
     assert_eq!(house.folders(), 0);
 }
 
+/// A keeper that dies at that moment leaves the count of the end, or the folder that the next one finds.
+async fn witness() {
+    let house = House::new();
+    let folder = Arc::new(Mutex::new(None::<PathBuf>));
+    let (witnessed, of_witness) = (Arc::new(AtomicU32::new(0)), folder.clone());
+    let count = witnessed.clone();
+    let witness = move |event: &SlotEvent| {
+        if let (SlotEvent::Crashed { .. }, Some(folder)) = (event, &*of_witness.lock().expect("whole")) {
+            count.fetch_add(u32::from(folder.exists()), Ordering::SeqCst);
+        }
+    };
+    let settings = settings(web(&house, "200"));
+    let slot = Slot::start(house.supervisor.clone(), settings, None, Box::new(witness));
+    assert!(slot.up().await);
+    let first = slot.process().expect("alive");
+    *folder.lock().expect("whole") = Some(first.dir().to_owned());
+    first.signal(9).await.expect("killed");
+    until("nothing is left of the first one", || !first.dir().exists()).await;
+    assert_eq!(witnessed.load(Ordering::SeqCst), 1);
+    slot.stop(None).await;
+}
+
 async fn first_events() {
     let house = House::new();
-    let slot = Slot::start(house.supervisor.clone(), settings(web(&house, "200")), None);
+    let slot = Slot::start(house.supervisor.clone(), settings(web(&house, "200")), None, Box::new(|_| {}));
     assert!(slot.up().await);
     let mut events = slot.events();
     assert!(matches!(events.recv().await, Ok(SlotEvent::Started { .. })));
@@ -253,7 +277,7 @@ async fn adopts() {
     let next = house.next_keeper();
     let found = next.observe().await.expect("readable");
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
-    let slot = Slot::start(next, settings(web(&house, "200")), Some(process.clone()));
+    let slot = Slot::start(next, settings(web(&house, "200")), Some(process.clone()), Box::new(|_| {}));
     assert!(slot.up().await);
     assert_eq!(slot.process().expect("alive").pid(), first.pid());
     assert!(is_alive(first.pid()));
@@ -274,7 +298,7 @@ async fn adopts_the_old() {
     let [process] = adopted(&found)[..] else { panic!("{found:?}") };
     let mut hasty = settings(web(&house, "200"));
     hasty.startup = Some(StartupProbe { request: request("/up"), deadline });
-    let slot = Slot::start(next, hasty, Some(process.clone()));
+    let slot = Slot::start(next, hasty, Some(process.clone()), Box::new(|_| {}));
     assert!(slot.up().await);
     assert_eq!(slot.process().expect("alive").pid(), first.pid(), "it was restarted");
     slot.stop(None).await;
@@ -322,7 +346,7 @@ async fn adopted_asks_late() {
     let found = next.observe().await.expect("readable");
     let [adopted] = adopted(&found)[..] else { panic!("{found:?}") };
     let settings = SlotSettings { order: orders, ..settings(web(&house, "200")) };
-    let slot = Slot::start(next, settings, Some(adopted.clone()));
+    let slot = Slot::start(next, settings, Some(adopted.clone()), Box::new(|_| {}));
     let mut events = slot.events();
     assert!(slot.up().await);
     assert_eq!(asked.load(Ordering::SeqCst), 0, "it lives without");

@@ -32,7 +32,11 @@ struct App {
     /// What `/plain/…` answers; made once, so that a benchmark measures who is before the app.
     plain: Bytes,
     answered: AtomicU64,
+    written: AtomicU64,
 }
+
+/// Of so many writes one takes long.
+const WRITES_PER_SLOW_ONE: u64 = 4;
 
 /// Longest answer of `/plain/{bytes}`.
 const PLAIN_BYTES_MAX: usize = 64 << 10;
@@ -61,6 +65,7 @@ pub(super) fn router(settings: &Settings) -> Router {
         began: Instant::now(),
         plain: vec![b'x'; PLAIN_BYTES_MAX].into(),
         answered: AtomicU64::new(0),
+        written: AtomicU64::new(0),
     });
     Router::new()
         .route("/plain/{bytes}", get(plain))
@@ -102,7 +107,8 @@ async fn echo(
     app.answer(nonce(&headers), &body, wanted.size).await
 }
 
-/// Appends the nonce to the ledger before it answers: an acknowledged write stands there exactly once.
+/// Appends the nonce to the ledger before it answers: an acknowledged write stands there exactly once. An app that dies
+/// in between has applied what nobody may send again.
 async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
     let nonce = nonce(&headers).to_owned();
     if let Some(path) = &app.settings.ledger {
@@ -112,6 +118,9 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
         if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
             return (StatusCode::INTERNAL_SERVER_ERROR, format!("ledger: {error}")).into_response();
         }
+    }
+    if app.written.fetch_add(1, Ordering::Relaxed).is_multiple_of(WRITES_PER_SLOW_ONE) {
+        sleep(app.settings.write).await;
     }
     app.answer(&nonce, &body, 0).await
 }
@@ -173,6 +182,7 @@ async fn talk(app: Arc<App>, mut socket: WebSocket) {
 
 impl App {
     async fn answer(&self, nonce: &str, request_body: &[u8], filler_bytes: usize) -> Response {
+        sleep(self.settings.slowness()).await;
         self.answer_with(self.status(), nonce, request_body, filler_bytes).await
     }
 

@@ -48,8 +48,12 @@ pub struct Settings {
     /// that of `/ready`), `every-third`
     /// (fails), `crash`.
     pub sick: Option<PathBuf>,
+    /// `FAKE_SLOW`: a file; while it is there each answer to users takes so many milliseconds longer as it says.
+    pub slow: Option<PathBuf>,
     /// `FAKE_LEDGER`: file to which each write is appended.
     pub ledger: Option<PathBuf>,
+    /// `FAKE_WRITE_MS`: time for which each fourth write stands in the ledger before it is answered.
+    pub write: Duration,
     /// `FAKE_MISCHIEF`: words of `mischief.rs`, with commas.
     pub mischief: Vec<String>,
 }
@@ -79,7 +83,9 @@ impl Settings {
                 _ => Stop::Graceful,
             },
             sick: text("FAKE_SICK").map(PathBuf::from),
+            slow: text("FAKE_SLOW").map(PathBuf::from),
             ledger: text("FAKE_LEDGER").map(PathBuf::from),
+            write: millis("FAKE_WRITE_MS"),
             mischief: text("FAKE_MISCHIEF").map(words).unwrap_or_default(),
         }
     }
@@ -92,6 +98,12 @@ impl Settings {
     pub fn ails(&self, illness: &str) -> bool {
         let said = self.sick.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         said.is_some_and(|said| said.trim() == illness)
+    }
+
+    /// How much longer an answer to users takes now.
+    pub fn slowness(&self) -> Duration {
+        let said = self.slow.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        Duration::from_millis(said.and_then(|said| said.trim().parse().ok()).unwrap_or(0))
     }
 
     /// Whether `word` stands in `FAKE_MISCHIEF`.

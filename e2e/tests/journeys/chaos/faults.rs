@@ -9,10 +9,10 @@ use testkit::{
 };
 
 use super::{
+    bad_disk,
     bag::Bag,
     blame::{self, Allowance, Fault},
     cells::Coverage,
-    slow_disk::SlowDisk,
     world::{BACK_LIMIT, World, is_root},
 };
 use crate::held::{Held, edge_status};
@@ -31,18 +31,21 @@ enum Kind {
     /// For a while: nobody is replaced.
     PauseInstance,
     PauseShim,
+    PauseShimOfEdge,
     PauseUp,
+    /// For a while each of its answers takes longer.
+    SlowInstance,
     FullDisk,
-    SlowDisk,
+    SlowFsync,
 }
 
 use Kind::{
     FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillUp,
-    PauseInstance, PauseShim, PauseUp, SlowDisk as SlowFsync,
+    PauseInstance, PauseShim, PauseShimOfEdge, PauseUp, SlowFsync, SlowInstance,
 };
 
 /// A killed keeper costs nobody anything, so there is time for many.
-const ALL: [Kind; 15] = [
+const ALL: [Kind; 17] = [
     KillKeeper,
     KillKeeper,
     KillKeeper,
@@ -55,7 +58,9 @@ const ALL: [Kind; 15] = [
     HangEdge,
     PauseInstance,
     PauseShim,
+    PauseShimOfEdge,
     PauseUp,
+    SlowInstance,
     FullDisk,
     SlowFsync,
 ];
@@ -63,8 +68,9 @@ const ALL: [Kind; 15] = [
 const OF_ROOT: [Kind; 2] = [FullDisk, SlowFsync];
 /// How long what is stopped for a while stands still; shorter than what any probe allows.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a disk stays full or slow.
-const BAD_DISK: Duration = Duration::from_secs(4);
+/// How much longer an answer of a slow instance takes, in milliseconds, and for how long it is slow.
+const SLOWER_MS: &str = "1500";
+const SLOW: Duration = Duration::from_secs(4);
 
 /// A hand that strikes every few seconds until `is_done`, and then until each kind had its turn.
 pub(super) fn strike(
@@ -113,13 +119,18 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
             let up = world.mainstay().up_pid();
             pause(world, "`mainstay up`", up);
         }
-        FullDisk => fill_disk(world),
-        SlowFsync => slow_down(world),
+        PauseShimOfEdge => {
+            let shim = parent(world.mainstay().edge_pid()).expect("it has a shim");
+            pause(world, "shim of the edge", shim);
+        }
+        SlowInstance => slow_down_an_instance(world, dice),
+        FullDisk => bad_disk::fill(world),
+        SlowFsync => bad_disk::slow_down(world),
     }
 }
 
 /// Does what happens to a process and blames it for the time that this took.
-fn during(world: &World, words: String, allows: Vec<Allowance>, happens: impl FnOnce()) {
+pub(super) fn during(world: &World, words: String, allows: Vec<Allowance>, happens: impl FnOnce()) {
     let from = world.judge.now();
     happens();
     world.blame(Fault { words, from, until: world.judge.now(), allows });
@@ -257,38 +268,13 @@ fn pause(world: &World, what: &str, pid: u32) {
     });
 }
 
-fn fill_disk(world: &World) {
-    let file = world.mainstay().data().join("fill");
-    let free = |world: &World| world.machine().and_then(|machine| machine["disk_free_bytes"].as_u64());
-    during(world, "a full disk".into(), Vec::new(), || {
-        fill(&file);
-        wait::until("status says that the disk is full", BACK_LIMIT, || {
-            free(world).is_some_and(|free| free < 1 << 20)
-        });
-        world.let_pass(BAD_DISK);
+/// Its answers come, late, or others give them: nothing fails.
+fn slow_down_an_instance(world: &World, dice: &mut fastrand::Rng) {
+    let (name, _) = an_instance(world, dice);
+    let file = world.slowness_of(&name);
+    during(world, format!("{name} answers {SLOWER_MS} ms later"), Vec::new(), || {
+        std::fs::write(&file, SLOWER_MS).expect("the folder of the ledger is there");
+        world.let_pass(SLOW);
         std::fs::remove_file(&file).expect("what this test wrote");
-    });
-    wait::until("status says that there is room", BACK_LIMIT, || {
-        free(world).is_some_and(|free| free > 1 << 20)
-    });
-}
-
-/// To the last byte.
-fn fill(path: &std::path::Path) {
-    use std::io::Write;
-    let mut file = std::fs::File::create(path).expect("a file");
-    let mut piece = vec![7_u8; 1 << 20];
-    while !piece.is_empty() {
-        if file.write_all(&piece).is_err() {
-            piece.truncate(piece.len() / 2);
-        }
-    }
-}
-
-fn slow_down(world: &World) {
-    let keeper = world.mainstay().keeper_pid();
-    during(world, "a disk that is slow to sync".into(), Vec::new(), || {
-        let _slow = SlowDisk::of(keeper);
-        world.let_pass(BAD_DISK);
     });
 }

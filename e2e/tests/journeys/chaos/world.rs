@@ -22,6 +22,8 @@ pub(super) const BACK_LIMIT: Duration = Duration::from_secs(45);
 const WATCHDOG: Duration = Duration::from_secs(5);
 /// A hung edge is replaced after some seconds; where its keeper dies meanwhile the next one counts anew.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// Most of the time a writer has one under way that stands in the ledger and is not answered: sent again, it is seen.
+const WRITE_MS: &str = "500";
 /// Of the disk that is filled: the releases that are kept, what is uploaded, and some room.
 const DISK: &str = "size=320m,mode=755";
 
@@ -59,10 +61,12 @@ impl World {
         mainstay.watch_every(WATCHDOG);
         mainstay.up();
         // A full disk below the data must not be one below the ledger: it lies beside it, opened by name.
-        let beside = ledger.parent().unwrap_or(&ledger);
-        let beside = format!("[sandbox]\nwrite = [\"{}\"]", beside.display());
-        let app =
-            FakeApp::new(&mainstay, "fake").env("FAKE_LEDGER", &ledger.display().to_string()).tables(&beside);
+        let beside = ledger.parent().unwrap_or(&ledger).display();
+        let app = FakeApp::new(&mainstay, "fake")
+            .env("FAKE_LEDGER", &ledger.display().to_string())
+            .env("FAKE_WRITE_MS", WRITE_MS)
+            .env("FAKE_SLOW", &format!("{beside}/slow-{{instance}}"))
+            .tables(&format!("[sandbox]\nwrite = [\"{beside}\"]"));
         app.deploy_to(&mainstay, &[]).expect_code(0);
         let load = Load::mixed();
         let target = Target { patience: PATIENCE, ..mainstay.target(app.host_name()) };
@@ -82,6 +86,11 @@ impl World {
     /// What needs the machine for itself: another `mainstay up`.
     pub(super) fn change(&self, change: impl FnOnce(&mut Mainstay)) {
         change(&mut self.mainstay.write().expect("no panic writes"));
+    }
+
+    /// What makes an instance slow while it is there.
+    pub(super) fn slowness_of(&self, instance: &str) -> PathBuf {
+        self.ledger.with_file_name(format!("slow-{instance}"))
     }
 
     pub(super) fn status(&self) -> Option<Value> {

@@ -14,7 +14,7 @@ umount "$root/proc" 2>/dev/null || true
 install -m 755 "$recipe/agent.sh" "$root/usr/local/sbin/guest-agent"
 install -m 644 "$recipe/agent.service" "$root/etc/systemd/system/guest-agent.service"
 mkdir -p "$root/share" "$root/usr/local/lib/guest"
-for module in drivers/md/dm-mod drivers/md/dm-flakey net/sched/sch_netem; do
+for module in drivers/md/dm-mod drivers/md/dm-delay net/sched/sch_netem; do
     cp "$modules/kernel/$module.ko" "$root/usr/local/lib/guest/"
 done
 echo guest >"$root/etc/hostname"

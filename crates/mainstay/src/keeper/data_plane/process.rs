@@ -7,9 +7,12 @@ use model::{
     ByteSize, Explain, Span,
     manifest::{Limits, Logs, Restart},
 };
-use supervisor::{Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs, slot::SlotSettings};
+use supervisor::{
+    Kind, LogTo, Order, Process, Program, Slot, StopPlan, logs,
+    slot::{SlotEvent, SlotSettings},
+};
 
-use super::Places;
+use super::{Places, places};
 use crate::keeper::{
     ground::Ground,
     listeners::Lent,
@@ -58,14 +61,22 @@ pub(super) fn begin(
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
-    Ok(Arc::new(Slot::start(ground.supervisor.clone(), slot_settings(order), adopted)))
+    let counted = past::of_the_edge(Kept::of_the_edge(&ground.folders.run));
+    let (run, own) = (ground.folders.run.clone(), places.run.clone());
+    // The ends of one that does not serve yet, or no more, are not the edge's.
+    let witness = move |event: &SlotEvent| {
+        if places::now(&run) == own {
+            counted(event);
+        }
+    };
+    let supervisor = ground.supervisor.clone();
+    Ok(Arc::new(Slot::start(supervisor, slot_settings(order), adopted, Box::new(witness))))
 }
 
-/// Until it says that it serves every listener; from now on its ends are counted.
+/// Until it says that it serves every listener.
 /// # Errors
 /// It does not say so in time; with the end of its log.
 pub(super) async fn ready(ground: &Ground, places: &Places, slot: &Arc<Slot>) -> Result<(), Explain> {
-    past::follow_edge(slot, Kept::of_the_edge(&ground.folders.run));
     match tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false) {
         true => Ok(()),
         false => Err(not_ready(ground, places).await),

@@ -70,7 +70,6 @@ impl Grounds<'_> {
         failpoint::hit("edge-ready");
         places.point_now()?;
         failpoint::hit("edge-now");
-        past::follow_edge(&edge, Kept::of_the_edge(&self.ground.folders.run));
         self.leaving.retire(self.ground, old.clone());
         Ok(Running { edge, settings, lent })
     }

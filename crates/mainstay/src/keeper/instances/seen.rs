@@ -25,11 +25,16 @@ impl Seen {
         Self { past: kept.read(), kept, last_probe: None, fault: None, warnings: Vec::new() }
     }
 
-    /// `true`: the slot is done.
-    pub(super) fn take(&mut self, name: &InstanceName, event: SlotEvent, public: PublicBind) -> bool {
-        if let Some(how) = end_of(&event) {
+    /// Counts an end that nobody asked for.
+    // Crash: the next keeper finds what is left of the process and counts it once more. Better than not at all.
+    pub(super) fn witness(&mut self, event: &SlotEvent) {
+        if let Some(how) = end_of(event) {
             self.kept.ended(&mut self.past, how);
         }
+    }
+
+    /// `true`: the slot is done.
+    pub(super) fn take(&mut self, name: &InstanceName, event: SlotEvent, public: PublicBind) -> bool {
         match event {
             SlotEvent::Started { .. } => (self.fault, self.warnings) = (None, Vec::new()),
             SlotEvent::StartupPassed { .. }

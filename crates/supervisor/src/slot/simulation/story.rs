@@ -48,7 +48,7 @@ struct Keeper {
 impl Keeper {
     fn new(machine: &Machine, settings: &SlotSettings, adopted: Option<Actor>) -> Self {
         let is_adopted = adopted.is_some();
-        let (slot, care) = begun(machine.clone(), settings.clone(), adopted);
+        let (slot, care) = begun(machine.clone(), settings.clone(), adopted, Box::new(|_| ()));
         let (mut events, machine) = (slot.events(), machine.clone());
         let ears = async move {
             loop {
@@ -221,7 +221,7 @@ impl Story {
 
     async fn keeper_dies(&mut self, pause: Duration) {
         // Its successor finds what it left, so the old one is gone first.
-        let (empty, care) = begun(self.machine.clone(), self.settings.clone(), None);
+        let (empty, care) = begun(self.machine.clone(), self.settings.clone(), None, Box::new(|_| ()));
         let none = Keeper {
             slot: Arc::new(empty),
             adopted: false,
