@@ -5,7 +5,10 @@
 pub(crate) mod count;
 pub(crate) mod install;
 
-use std::process::{Command, ExitCode};
+use std::{
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
 
 use crate::{
     build::{self, Profile},
@@ -42,12 +45,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     install::needed(&install::TESTS)?;
     let count = match (&args.long, &args.only) {
         (Some(name), _) => long(name)?,
-        (None, None) => {
-            PARTS.iter().map(|(_, part)| part()).try_fold(Count::default(), |sum, count| Ok(sum + count?))?
-        }
+        (None, None) => all()?,
         (None, Some(name)) => only(name)?,
     };
     Ok(count::conclude(&count))
+}
+
+/// One part after the other; at the end, how long each took.
+fn all() -> Result<Count> {
+    let mut sum = Count::default();
+    let mut took: Vec<(&str, Duration)> = Vec::new();
+    for (name, part) in PARTS {
+        let began = Instant::now();
+        sum = sum + part()?;
+        took.push((name, began.elapsed()));
+    }
+    took.iter().for_each(|(name, took)| println!("{name:>10} {:>5} s", took.as_secs()));
+    Ok(sum)
 }
 
 fn only(name: &str) -> Result<Count> {

@@ -6,6 +6,7 @@ mod console;
 mod guest;
 mod service;
 
+mod clock;
 mod disks;
 mod limits;
 mod network;
