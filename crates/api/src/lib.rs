@@ -19,7 +19,9 @@ pub mod not_starting;
 pub mod paths;
 pub mod schedule;
 pub mod secrets;
+pub mod station;
 pub mod status;
+pub mod webhooks;
 
 /// The version in every path; a server answers clients one version older and newer.
 pub const VERSION: u32 = 1;

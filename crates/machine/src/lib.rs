@@ -14,6 +14,7 @@ pub mod fds;
 pub mod fs;
 pub mod lock;
 pub mod memfd;
+pub mod notify;
 pub mod pidfd;
 pub mod planted;
 pub mod proc;

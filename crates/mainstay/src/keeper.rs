@@ -33,9 +33,11 @@ mod secrets;
 mod smoke;
 mod standing;
 mod start;
+mod station;
 mod tables;
 mod ticket_seeds;
 mod users;
+mod webhooks;
 mod workload;
 mod world;
 

@@ -8,6 +8,7 @@ pub mod fakeapp;
 pub mod http;
 pub mod judge;
 pub mod mainstay;
+pub mod receiver;
 pub mod registry;
 pub mod wait;
 

@@ -31,6 +31,7 @@ mod schedules;
 mod secrets;
 mod singletons;
 mod strangers;
+mod webhooks;
 
 use std::time::Duration;
 

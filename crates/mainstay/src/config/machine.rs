@@ -7,6 +7,7 @@ mod edge;
 mod render;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,7 @@ pub use self::{
     apps::{App, SecretSource, Site},
     edge::{Certificate, ClientIp, Edge, Tls},
     render::{origins, render},
+    webhook::Webhook,
 };
 use super::{
     decode::{self, At, Later, Problems, Section},
@@ -52,6 +54,8 @@ pub struct Machine {
     /// Ports that instances get, both ends included.
     pub ports: RangeInclusive<u16>,
     pub apps: BTreeMap<AppName, App>,
+    /// Who is told what happens here.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Addresses of the edge. An empty list: not served.
@@ -62,7 +66,7 @@ pub struct Listen {
 }
 
 /// For the question where a key belongs; the names stand for the user's own.
-const EVERY_TABLE: &str = "[listen]\n[edge]\n[tls]\n[[certificate]]\n[app.my-app.production.secrets]\n";
+const EVERY_TABLE: &str = "[listen]\n[edge]\n[tls]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
 
 const LATER: &[Later] = &[
     Later {
@@ -92,6 +96,7 @@ impl Machine {
             disk_reserve: ByteSize::gib(1),
             ports: PORTS,
             apps: BTreeMap::new(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -215,6 +220,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),
         ports: ports(top).unwrap_or(default.ports),
         apps: apps::apps(top, base),
+        webhooks: webhook::webhooks(top),
     }
 }
 

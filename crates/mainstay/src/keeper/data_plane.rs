@@ -34,7 +34,7 @@ const LOG_BYTES_MAX: ByteSize = ByteSize::mib(20);
 const LAST_WORDS_MAX: usize = 8;
 
 /// What the edge reads of the system: its libraries, and what the kernel says of processors and of itself.
-const SYSTEM: [&str; 7] =
+pub(super) const SYSTEM: [&str; 7] =
     ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu"];
 
 /// Where the edge's things are.
@@ -215,12 +215,12 @@ pub(crate) async fn start(
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
     let slot = Arc::new(Slot::start(ground.supervisor.clone(), slot_settings(order), adopted));
-    past::follow_edge(&slot, Kept::of_the_edge(&ground.folders.run));
+    past::follow_own(&slot, Kept::of_the_edge(&ground.folders.run));
     let ready = tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false);
     if !ready {
         return Err(Explain::new("edge-not-ready", "the edge did not say that it is ready")
             .help(format!("its log is {}", places.log.display()))
-            .detail("the end of the edge's log", last_words(&ground.folders.data).await));
+            .detail("the end of the edge's log", last_words(&ground.folders.data, "edge").await));
     }
     Ok(slot)
 }
@@ -235,10 +235,10 @@ fn allocator() -> (String, String) {
     ("GLIBC_TUNABLES".to_owned(), tunables.join(":"))
 }
 
-/// The end of the edge's log: its last error with causes and remedy, or whatever it said.
-pub(crate) async fn last_words(data: &Path) -> Vec<String> {
+/// The end of the log of one of Mainstay's own: its last error with causes and remedy, or whatever it said.
+pub(crate) async fn last_words(data: &Path, who: &str) -> Vec<String> {
     let folder = data.join("logs");
-    let query = logs::Query { service: "edge".parse().ok(), tail: LAST_WORDS_MAX, ..logs::Query::default() };
+    let query = logs::Query { service: who.parse().ok(), tail: LAST_WORDS_MAX, ..logs::Query::default() };
     let read = tokio::task::spawn_blocking(move || logs::read(&folder, &query)).await;
     let lines = read.ok().and_then(Result::ok).unwrap_or_default();
     let mut words: Vec<String> = lines.into_iter().map(|line| line.text).collect();

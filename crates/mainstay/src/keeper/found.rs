@@ -46,20 +46,20 @@ pub(super) async fn with_listeners(
     }
 }
 
-/// Of the edges found, the one that lives; what is left of dead ones is removed.
-pub(super) async fn only_living(ground: &Ground, edges: Vec<Found>) -> Option<Process> {
+/// Of the edges, or the stations, that were found, the one that lives; what is left of dead ones is removed.
+pub(super) async fn only_living(ground: &Ground, all: Vec<Found>, kept: Kept) -> Option<Process> {
     let mut living = None;
-    for found in edges {
+    for found in all {
         match found {
             Found::Adopted(process) if living.is_none() && process.exit().is_none() => living = Some(process),
             Found::Adopted(process) => {
-                // Two edges on one set of listeners: the second is from a start that was cut. It goes.
+                // Two of what there is one of: the second is from a start that was cut. It goes.
                 if let Err(error) = process.stop().await {
-                    tracing::warn!(%error, "A surplus edge could not be stopped.");
+                    tracing::warn!(%error, "A surplus process could not be stopped.");
                 }
             }
             Found::Ended { spec, exit } => {
-                Kept::of_the_edge(&ground.folders.run).ended_unseen(&spec, &exit);
+                kept.ended_unseen(&spec, &exit);
                 ground.supervisor.forget(&spec).await;
             }
         }

@@ -8,6 +8,7 @@ use admin::{
 };
 use api::{
     apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
+    webhooks as wire_webhooks,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -15,7 +16,8 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{
-    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing, world::Outside,
+    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing, webhooks::Webhooks,
+    world::Outside,
 };
 use crate::config;
 
@@ -24,6 +26,7 @@ pub(crate) struct Keeper {
     pub sites: Sites,
     pub standing: Standing,
     pub ending: Ending,
+    pub webhooks: Arc<Webhooks>,
 }
 
 fn refusal(refused: Refused) -> Refusal {
@@ -136,7 +139,7 @@ impl Keeper {
 
 impl Operations for Keeper {
     async fn machine(&self) -> Reply<wire::Machine> {
-        Ok(self.standing.machine(&self.world).await)
+        Ok(self.standing.machine(&self.world, &self.webhooks).await)
     }
 
     async fn down(&self, by: Operator, request: wire::Down) -> Reply<Lines<wire::DownStep>> {
@@ -151,6 +154,19 @@ impl Operations for Keeper {
             all.push(self.app(handle).await?);
         }
         Ok(all)
+    }
+
+    async fn webhooks(&self) -> Reply<wire_webhooks::Webhooks> {
+        Ok(self.webhooks.told())
+    }
+
+    async fn webhook_test(
+        &self,
+        by: Operator,
+        request: wire_webhooks::Test,
+    ) -> Reply<wire_webhooks::Tested> {
+        tracing::info!(operator = by.name, "Asked to test a webhook.");
+        self.webhooks.test(&request.hook).await
     }
 
     async fn received(&self, digest: String) -> Reply<Option<artifact::Received>> {
@@ -235,7 +251,7 @@ impl Operations for Keeper {
         let mut status = handle.status().await.map_err(refusal)?;
         self.world.instances.tell_refused(&mut status).await;
         let manifest = handle.config(None).await.map_err(refusal)?;
-        let machine = self.standing.machine(&self.world).await;
+        let machine = self.standing.machine(&self.world, &self.webhooks).await;
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
     }
 

@@ -43,6 +43,10 @@ impl Kept {
         Self(run.join("past/edge"))
     }
 
+    pub(crate) fn of_the_station(run: &Path) -> Self {
+        Self(run.join("past/station"))
+    }
+
     /// What cannot be read, or is of another format, is no past.
     pub(crate) fn read(&self) -> Past {
         let read = fs::read(&self.0).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());
@@ -96,15 +100,15 @@ pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
     }
 }
 
-/// Keeps the edge's past for as long as its slot lives.
-pub(crate) fn follow_edge(slot: &Arc<Slot>, kept: Kept) {
+/// Keeps the past of one of Mainstay's own for as long as its slot lives.
+pub(crate) fn follow_own(slot: &Arc<Slot>, kept: Kept) {
     let mut events = slot.events();
     tokio::spawn(async move {
         let mut past = kept.read();
         loop {
             match events.recv().await {
                 Ok(event) => end_of(&event).into_iter().for_each(|how| kept.ended(&mut past, how)),
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "Events of the edge were missed."),
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "Ends of a part of Mainstay were missed."),
                 Err(RecvError::Closed) => return,
             }
         }

@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
 
+use admin::Peers;
 use model::Explain;
 use release::Sites;
 use supervisor::{Kind, Supervisor, store::Store};
@@ -27,9 +28,11 @@ use super::{
     place,
     smoke::Smoker,
     standing::{self, Standing},
+    station,
     tables::Tables,
     ticket_seeds,
     users::Users,
+    webhooks::{Webhooks, usable},
     workload,
     world::Outside,
 };
@@ -66,7 +69,11 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     })?;
     let (edges, others): (Vec<_>, Vec<_>) =
         running.into_iter().partition(|found| found.spec().kind == Kind::Edge);
-    let living = found::only_living(&ground, edges).await;
+    let (stations, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|found| found.spec().kind == Kind::Station);
+    let living = found::only_living(&ground, edges, Kept::of_the_edge(&ground.folders.run)).await;
+    let living_station =
+        found::only_living(&ground, stations, Kept::of_the_station(&ground.folders.run)).await;
     let (kept, adopted_edge) = found::with_listeners(kept, living, &places, store.as_deref()).await;
     let listeners = match &adopted_edge {
         Some(_) => listeners::of_the_edge(store.as_deref(), kept)?,
@@ -102,6 +109,10 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     });
     found::adopt(&world, others).await;
 
+    // Before a site can begin anything: what happens from here on is told.
+    let hooks = usable::read(&ground.folders, &ground.machine.webhooks);
+    let webhooks = Arc::new(Webhooks::open(&ground.folders.data, hooks));
+    let station = station::begin(&ground, &webhooks, living_station);
     let sites = Sites::open(Arc::clone(&world), release_settings(&ground)).await?;
     let ending = Ending::new();
     let standing = Standing {
@@ -115,9 +126,10 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
         edge_past: Kept::of_the_edge(&ground.folders.run),
+        station,
     };
-    let keeper = Arc::new(Keeper { world, sites, standing, ending });
-    let server = admin::Server::bind(&ground.folders.api_socket(), not_starting::group(&ground.folders))
+    let keeper = Arc::new(Keeper { world, sites, standing, ending, webhooks });
+    let server = admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
         .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
