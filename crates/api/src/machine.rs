@@ -30,6 +30,9 @@ pub struct Machine {
     /// Where it does not run and should: the last lines of its log, and how it ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub station_said: Vec<String>,
+    /// System calls that its sandbox refused, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub station_refused: std::collections::BTreeMap<String, u64>,
     /// Webhooks that are told nothing, and why, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhooks_unusable: Vec<String>,

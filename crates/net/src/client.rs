@@ -1,5 +1,8 @@
 //! The HTTP client for short calls: to a unix socket or an address, one connection a call, all of it bounded.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};

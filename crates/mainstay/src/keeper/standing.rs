@@ -60,6 +60,7 @@ impl Standing {
             edge_said: self.edge_said(world).await,
             station: self.station.told(),
             station_wanted: self.station.is_wanted(),
+            station_refused: self.station.refused().await,
             station_said: self.station.said().await,
             webhooks_unusable: webhooks.hooks().iter().filter_map(unusable).collect(),
             has_parent: self.has_parent(),

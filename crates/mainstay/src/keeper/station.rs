@@ -63,7 +63,7 @@ const TRUST_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// The station, if machine.toml gives it something to do.
 pub(crate) struct Station {
     slot: Arc<Mutex<Option<Arc<Slot>>>>,
-    tasks: Vec<JoinHandle<()>>,
+    care: JoinHandle<()>,
     kept: Kept,
     data: PathBuf,
     wanted: bool,
@@ -101,14 +101,14 @@ pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Opti
             Err(error) => tracing::error!(%error, "There is no station: webhooks are told later."),
         }
     });
-    Station { slot, tasks: vec![care], kept, data, wanted }
+    Station { slot, care, kept, data, wanted }
 }
 
 impl Station {
     /// The last of Mainstay's own that ends.
     pub(crate) async fn stop(&self) {
         let slot = self.slot();
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.care.abort();
         if let Some(slot) = slot {
             slot.stop(None).await;
         }
@@ -119,6 +119,14 @@ impl Station {
         let process = self.slot()?.process()?;
         let restarts = self.kept.read().exits;
         Some(Told { pid: process.pid(), started: rfc3339(process.started()), restarts })
+    }
+
+    /// System calls that its sandbox refused.
+    pub(crate) async fn refused(&self) -> BTreeMap<String, u64> {
+        match self.slot().and_then(|slot| slot.process()) {
+            Some(process) => process.refused_calls().await,
+            None => BTreeMap::new(),
+        }
     }
 
     /// Whether there should be one.

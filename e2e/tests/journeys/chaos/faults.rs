@@ -25,6 +25,7 @@ enum Kind {
     KillInstance,
     KillShim,
     KillUp,
+    KillStation,
     /// Until another one has taken its place.
     HangKeeper,
     HangEdge,
@@ -32,17 +33,18 @@ enum Kind {
     PauseInstance,
     PauseShim,
     PauseUp,
+    PauseStation,
     FullDisk,
     SlowDisk,
 }
 
 use Kind::{
-    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillUp,
-    PauseInstance, PauseShim, PauseUp, SlowDisk as SlowFsync,
+    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillStation,
+    KillUp, PauseInstance, PauseShim, PauseStation, PauseUp, SlowDisk as SlowFsync,
 };
 
 /// A killed keeper costs nobody anything, so there is time for many.
-const ALL: [Kind; 15] = [
+const ALL: [Kind; 17] = [
     KillKeeper,
     KillKeeper,
     KillKeeper,
@@ -51,11 +53,13 @@ const ALL: [Kind; 15] = [
     KillInstance,
     KillShim,
     KillUp,
+    KillStation,
     HangKeeper,
     HangEdge,
     PauseInstance,
     PauseShim,
     PauseUp,
+    PauseStation,
     FullDisk,
     SlowFsync,
 ];
@@ -99,6 +103,7 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
         KillInstance => kill_instance(world, dice, "", |app| app),
         KillShim => kill_instance(world, dice, "shim of ", |app| parent(app).unwrap_or(app)),
         KillUp => kill_up(world),
+        KillStation => kill_station(world),
         HangKeeper => hang_keeper(world),
         HangEdge => hang_edge(world),
         PauseInstance => {
@@ -112,6 +117,10 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
         PauseUp => {
             let up = world.mainstay().up_pid();
             pause(world, "`mainstay up`", up);
+        }
+        PauseStation => {
+            let station = world.mainstay().station_pid();
+            pause(world, "the station", station);
         }
         FullDisk => fill_disk(world),
         SlowFsync => slow_down(world),
@@ -208,6 +217,17 @@ fn kill_up(world: &World) {
             world.machine().is_none_or(|machine| machine["has_parent"] == false)
         });
         world.change(|mainstay| mainstay.up());
+    });
+}
+
+/// Nothing of the traffic may fail by it.
+fn kill_station(world: &World) {
+    let station = world.mainstay().station_pid();
+    during(world, "kill of the station".into(), Vec::new(), || end(station));
+    wait::until("status says that there is another station", BACK_LIMIT, || {
+        world.machine().is_some_and(|machine| {
+            machine["station"]["pid"].as_u64().is_some_and(|pid| pid != u64::from(station))
+        })
     });
 }
 
