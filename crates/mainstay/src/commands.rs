@@ -28,5 +28,5 @@ pub mod secrets;
 pub mod status;
 pub mod up;
 pub mod version;
-pub mod webhook;
 mod watch;
+pub mod webhook;

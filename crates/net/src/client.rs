@@ -25,7 +25,11 @@ pub enum Target {
     Unix(PathBuf),
     Tcp(SocketAddr),
     /// A name that is looked up, or an address, at each call; encrypted where `tls` says how ([`crate::tls::client_config`]).
-    Host { host: String, port: u16, tls: Option<Arc<ClientConfig>> },
+    Host {
+        host: String,
+        port: u16,
+        tls: Option<Arc<ClientConfig>>,
+    },
 }
 
 /// One request and its bounds.
@@ -157,7 +161,8 @@ async fn exchange(target: &Target, call: Call) -> Result<Response<Bytes>, Failur
         }
         Target::Host { host, port, tls } => {
             // Looking the name up is part of connecting: a resolver may be slow, too.
-            let stream = timeout(call.connect, TcpStream::connect((host.as_str(), *port))).await.map_err(late)?;
+            let stream =
+                timeout(call.connect, TcpStream::connect((host.as_str(), *port))).await.map_err(late)?;
             let stream = stream.map_err(Failure::Connect)?;
             match tls {
                 None => over(stream, call).await,

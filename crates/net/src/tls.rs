@@ -151,7 +151,10 @@ pub fn client_config() -> io::Result<ClientConfig> {
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
         let why = found.errors.first().map_or_else(|| "there is none".to_owned(), ToString::to_string);
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no certificate that this system trusts: {why}")));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no certificate that this system trusts: {why}"),
+        ));
     }
     client_config_with(roots).map_err(io::Error::other)
 }

@@ -90,7 +90,8 @@ fn deploys(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec
         // A journal that was just made, or is damaged.
         let Ok((records, _)) = journal::read(&path) else { continue };
         let Some(record) = history::record(deploy, site, &records) else { continue };
-        let event = |id: Ulid, at: &str, what| Happened { id: told(id), site: site.clone(), at: at.to_owned(), what };
+        let event =
+            |id: Ulid, at: &str, what| Happened { id: told(id), site: site.clone(), at: at.to_owned(), what };
         if let (None, Some(first)) = (known, records.first()) {
             let began = Record { ended: None, outcome: None, error: None, ..record.clone() };
             happened.push(event(first.ulid, &first.at, What::Started(Box::new(began))));
@@ -118,7 +119,12 @@ fn runs(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec<Ha
                 continue;
             }
             let at = run.ended.as_ref().unwrap_or(&run.due).clone();
-            happened.push(Happened { id, site: site.clone(), at, what: What::Run(service.clone(), Box::new(run)) });
+            happened.push(Happened {
+                id,
+                site: site.clone(),
+                at,
+                what: What::Run(service.clone(), Box::new(run)),
+            });
         }
     }
     seen.runs = there;

@@ -97,7 +97,10 @@ mod tests {
         assert_eq!(place.to_string(), "https://hooks.example.com/a");
         assert_eq!(place.host_header(), "hooks.example.com");
         let six = Place::parse("http://[::1]:8080").expect("a place");
-        assert_eq!((six.host.as_str(), six.host_header().as_str(), six.path.as_str()), ("::1", "[::1]:8080", "/"));
+        assert_eq!(
+            (six.host.as_str(), six.host_header().as_str(), six.path.as_str()),
+            ("::1", "[::1]:8080", "/")
+        );
         assert!(six.is_loopback() && !place.is_loopback());
         assert_eq!(Place::parse("ftp://a/"), Err(PlaceError::Scheme));
         assert_eq!(Place::parse("/a"), Err(PlaceError::Scheme));

@@ -76,7 +76,10 @@ impl Queue {
         }
         change.execute("DELETE FROM cursor", [])?;
         let after = i64::try_from(news.cursor.after).unwrap_or(i64::MAX);
-        change.execute("INSERT INTO cursor (keeper, after) VALUES (?1, ?2)", params![news.cursor.keeper, after])?;
+        change.execute(
+            "INSERT INTO cursor (keeper, after) VALUES (?1, ?2)",
+            params![news.cursor.keeper, after],
+        )?;
         ended::push_out(&change, hooks, limits, now)?;
         change.commit()?;
         Ok(queued)
@@ -134,10 +137,13 @@ fn keep(
     hooks: &[Hook],
     now: &Moment,
 ) -> rusqlite::Result<usize> {
-    let known = change.prepare_cached("UPDATE known SET keeper = ?2 WHERE id = ?1")?.execute([&event.id, keeper])?;
+    let known =
+        change.prepare_cached("UPDATE known SET keeper = ?2 WHERE id = ?1")?.execute([&event.id, keeper])?;
     let is_new = known == 0;
     if is_new {
-        change.prepare_cached("INSERT INTO known (id, keeper) VALUES (?1, ?2)")?.execute([&event.id, keeper])?;
+        change
+            .prepare_cached("INSERT INTO known (id, keeper) VALUES (?1, ?2)")?
+            .execute([&event.id, keeper])?;
     }
     let wanting: Vec<&Hook> = hooks.iter().filter(|hook| hook.wants(event)).collect();
     if !is_new || event.past || wanting.is_empty() {

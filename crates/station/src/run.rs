@@ -46,7 +46,8 @@ pub(crate) struct Station {
 /// Why it cannot run, for its operator.
 pub fn main(settings: &Path) -> Result<(), Explain> {
     let failed = |what: &str, error: &dyn std::error::Error| {
-        Explain::new("station-not-started", format!("the station cannot start: {what}")).caused_by(error.to_string())
+        Explain::new("station-not-started", format!("the station cannot start: {what}"))
+            .caused_by(error.to_string())
     };
     let settings = Settings::read(settings).map_err(|error| failed("its settings", &error))?;
     let secrets = settings.hooks.iter().filter_map(|hook| {

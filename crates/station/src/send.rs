@@ -83,7 +83,10 @@ fn signed(hook: &Hook, id: &str, body: &str) -> Result<Call, String> {
         // What has come with the head is enough: who sends for ever has answered all the same.
         .cut_answer_when(|_| true)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .header(header::USER_AGENT, HeaderValue::from_static(concat!("mainstay/", env!("CARGO_PKG_VERSION"))));
+        .header(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("mainstay/", env!("CARGO_PKG_VERSION"))),
+        );
     let told = [
         (header::HOST, hook.place.host_header()),
         (HeaderName::from_static("webhook-id"), id.to_owned()),
@@ -96,4 +99,3 @@ fn signed(hook: &Hook, id: &str, body: &str) -> Result<Call, String> {
     }
     Ok(call.body(body.to_owned()))
 }
-

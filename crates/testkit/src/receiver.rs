@@ -186,8 +186,9 @@ impl Shared {
                 let _ = stream.write_all(answer.as_bytes());
             }
             Manner::Redirect => {
-                let _ = stream
-                    .write_all(b"HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n");
+                let _ = stream.write_all(
+                    b"HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n",
+                );
             }
             // Until the client has had enough.
             Manner::Silent => drop(stream.read(&mut [0; 1])),

@@ -26,7 +26,9 @@ fn machine_with(receivers: &[&Receiver]) -> Mainstay {
     keep_secret(&data, &receivers[0].secret());
     let tables = receivers.iter().map(|receiver| {
         let url = receiver.url();
-        format!("[[webhook]]\nurl = \"{url}\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\", \"restart.served\"]\n")
+        format!(
+            "[[webhook]]\nurl = \"{url}\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\", \"restart.served\"]\n"
+        )
     });
     Mainstay::start_in(folder, data.clone(), &tables.collect::<String>())
 }
@@ -65,7 +67,11 @@ fn a_deploy_is_told_once_it_begins_and_once_it_ends_and_the_signature_is_right()
     told(&receiver, "restart.served", 1);
     let all = receiver.taken();
     let names: Vec<&str> = all.iter().map(|delivery| delivery.event.as_str()).collect();
-    assert_eq!(names, ["deploy.started", "deploy.served", "restart.served"], "restart.started is not asked for");
+    assert_eq!(
+        names,
+        ["deploy.started", "deploy.served", "restart.served"],
+        "restart.started is not asked for"
+    );
     let served = &all[1].body["data"];
     assert_eq!((served["site"]["app"].as_str(), served["outcome"].as_str()), (Some("fake"), Some("served")));
     assert_eq!(receiver.wrong(), Vec::<String>::new());
@@ -93,7 +99,18 @@ fn refuses_all_else(mainstay: &Mainstay) {
     let socket = mainstay.run_folder().join("station/keeper.sock");
     let is_root = rustix::process::geteuid().is_root();
     let site = "/v1/apps/fake/production";
-    let asked = ["plan", "deploys", "rollback", "restart", "scale", "destroy", "run", "secrets/A", "cancel", "resume"];
+    let asked = [
+        "plan",
+        "deploys",
+        "rollback",
+        "restart",
+        "scale",
+        "destroy",
+        "run",
+        "secrets/A",
+        "cancel",
+        "resume",
+    ];
     let posts = asked.map(|verb| ("POST", format!("{site}/{verb}")));
     let gets = ["/v1/machine", "/v1/apps", "/v1/webhooks"].map(|path| ("GET", path.to_owned()));
     let others = [("GET", format!("{site}/status")), ("POST", "/v1/machine/down".to_owned())];
@@ -111,7 +128,11 @@ fn refuses_all_else(mainstay: &Mainstay) {
 /// PSS and anonymous memory, as the kernel says them.
 fn memory_of(pid: u32) -> Vec<String> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    rollup.lines().filter(|line| line.starts_with("Pss:") || line.starts_with("Pss_Anon:")).map(str::to_owned).collect()
+    rollup
+        .lines()
+        .filter(|line| line.starts_with("Pss:") || line.starts_with("Pss_Anon:"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The secret is in no file of the data or run folder but its own, and in nobody's arguments.
@@ -157,7 +178,7 @@ fn every_event_arrives_under_one_id_whoever_is_down_or_killed_meanwhile() {
     receiver.behave(Manner::Status(500));
     kill(mainstay.station_pid());
     let mut deploy = app.clone().next().start_deploy(&mainstay, &["--json"]);
-    deploy.wait_for_phase("gate");
+    deploy.wait_for_phase("bake");
     mainstay.kill_keeper();
     deploy.wait().expect_code(0);
     wait::until("it is refused", SOON, || receiver.refused().iter().any(|one| one.event == "deploy.served"));
@@ -168,7 +189,10 @@ fn every_event_arrives_under_one_id_whoever_is_down_or_killed_meanwhile() {
 
     let refused = receiver.refused();
     let events = receiver.events();
-    assert!(refused.iter().all(|one| events.get(&one.id) == Some(&one.event)), "another id: {refused:?} {events:?}");
+    assert!(
+        refused.iter().all(|one| events.get(&one.id) == Some(&one.event)),
+        "another id: {refused:?} {events:?}"
+    );
     assert!(first.iter().all(|(id, event)| events.get(id) == Some(event)), "{first:?} {events:?}");
     assert_eq!((events.len(), receiver.wrong().len()), (4, 0), "{events:?}");
 

@@ -153,9 +153,11 @@ fn a_site_that_is_well_has_no_findings() {
 #[test]
 fn a_station_that_is_wanted_must_run_and_a_webhook_must_have_its_secret() {
     assert_eq!(found_after(|_, machine| machine.station_wanted = true), ["webhooks"]);
-    let unusable = |_: &mut SiteStatus, machine: &mut Machine| machine.webhooks_unusable.push("no secret".into());
+    let unusable =
+        |_: &mut SiteStatus, machine: &mut Machine| machine.webhooks_unusable.push("no secret".into());
     assert_eq!(found_after(unusable), ["webhooks"]);
-    let refused = |_: &mut SiteStatus, machine: &mut Machine| drop(machine.station_refused.insert("ptrace".into(), 1));
+    let refused =
+        |_: &mut SiteStatus, machine: &mut Machine| machine.station_refused = [("ptrace".into(), 1)].into();
     assert_eq!(found_after(refused), ["webhooks"]);
 }
 

@@ -40,7 +40,9 @@ enum Happened {
         run: Box<Run>,
     },
     /// As JSON `{"untold": {…}}`.
-    Untold { untold: Box<Dead> },
+    Untold {
+        untold: Box<Dead>,
+    },
 }
 
 impl Happened {

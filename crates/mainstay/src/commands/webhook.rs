@@ -84,8 +84,7 @@ fn row(hook: &Hook) -> Vec<String> {
 
 fn test(session: &Session, hook: String) -> Result<ExitCode, Explain> {
     let request = Test { hook };
-    let tested =
-        block_on(async { session.client.webhook_test(&request).await.map_err(Failure::explain) })?;
+    let tested = block_on(async { session.client.webhook_test(&request).await.map_err(Failure::explain) })?;
     if session.json() {
         json(&tested);
     } else {
@@ -104,6 +103,8 @@ fn words(tested: &Tested) -> String {
             let said = if body.is_empty() { String::new() } else { format!(": {body}") };
             format!("{url} answered {status} to {id} in {took_ms} ms{said}")
         }
-        (None, why) => format!("{url} did not answer {id}: {}", why.as_deref().unwrap_or("no reason is known")),
+        (None, why) => {
+            format!("{url} did not answer {id}: {}", why.as_deref().unwrap_or("no reason is known"))
+        }
     }
 }

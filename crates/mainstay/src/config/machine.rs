@@ -66,7 +66,8 @@ pub struct Listen {
 }
 
 /// For the question where a key belongs; the names stand for the user's own.
-const EVERY_TABLE: &str = "[listen]\n[edge]\n[tls]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
+const EVERY_TABLE: &str =
+    "[listen]\n[edge]\n[tls]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
 
 const LATER: &[Later] = &[
     Later {

@@ -16,8 +16,8 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{
-    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing, webhooks::Webhooks,
-    world::Outside,
+    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing,
+    webhooks::Webhooks, world::Outside,
 };
 use crate::config;
 
@@ -160,11 +160,7 @@ impl Operations for Keeper {
         Ok(self.webhooks.told())
     }
 
-    async fn webhook_test(
-        &self,
-        by: Operator,
-        request: wire_webhooks::Test,
-    ) -> Reply<wire_webhooks::Tested> {
+    async fn webhook_test(&self, by: Operator, request: wire_webhooks::Test) -> Reply<wire_webhooks::Tested> {
         tracing::info!(operator = by.name, "Asked to test a webhook.");
         self.webhooks.test(&request.hook).await
     }

@@ -108,7 +108,9 @@ pub(crate) fn follow_own(slot: &Arc<Slot>, kept: Kept) {
         loop {
             match events.recv().await {
                 Ok(event) => end_of(&event).into_iter().for_each(|how| kept.ended(&mut past, how)),
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "Ends of a part of Mainstay were missed."),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "Ends of a part of Mainstay were missed.")
+                }
                 Err(RecvError::Closed) => return,
             }
         }

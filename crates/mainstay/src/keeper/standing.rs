@@ -9,8 +9,15 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{counted::Counted, data_plane, instances::rfc3339, past::Kept, station::Station,
-    webhooks::{Webhooks, usable::Usable}, world::Outside};
+use super::{
+    counted::Counted,
+    data_plane,
+    instances::rfc3339,
+    past::Kept,
+    station::Station,
+    webhooks::{Webhooks, usable::Usable},
+    world::Outside,
+};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -40,7 +47,9 @@ impl Standing {
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
             if !webhooks.hooks().is_empty() {
-                lost.push("the station runs as that user, too: it could ask the API what operators may".to_owned());
+                lost.push(
+                    "the station runs as that user, too: it could ask the API what operators may".to_owned(),
+                );
             }
         }
         Machine {

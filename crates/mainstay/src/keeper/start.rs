@@ -129,8 +129,9 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         station,
     };
     let keeper = Arc::new(Keeper { world, sites, standing, ending, webhooks });
-    let server = admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
-        .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
+    let server =
+        admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
+            .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(Arc::clone(&listeners.ticket_seeds)));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));

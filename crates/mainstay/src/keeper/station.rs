@@ -227,13 +227,14 @@ impl Places {
     fn make(&self, user: Option<&User>) -> Result<(), Explain> {
         let log = self.log.parent().map(Path::to_owned);
         let own = [Some(self.state.clone()), log].into_iter().flatten();
-        let made = machine::fs::make_dir(&self.run, if user.is_some() { 0o711 } else { 0o700 }).and_then(|()| {
-            own.into_iter().try_for_each(|dir| {
-                std::fs::create_dir_all(&dir)?;
-                std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
-                user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid)))
-            })
-        });
+        let made =
+            machine::fs::make_dir(&self.run, if user.is_some() { 0o711 } else { 0o700 }).and_then(|()| {
+                own.into_iter().try_for_each(|dir| {
+                    std::fs::create_dir_all(&dir)?;
+                    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
+                    user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid)))
+                })
+            });
         made.map_err(|error| {
             Explain::new("folder-not-made", "cannot make the station's folders").because(&error)
         })
@@ -257,11 +258,13 @@ impl Places {
     fn order(&self, ground: &Ground, asked: &Settings, hooks: &[Usable], user: Option<User>) -> Order {
         let usable = hooks.iter().filter_map(|hook| Some((variable(hook), hook.secret.clone().ok()?)));
         let values: BTreeMap<_, _> = usable.collect();
-        let trust = TRUST_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let trust =
+            TRUST_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let trust: BTreeMap<String, String> = trust.collect();
         let started_with = started_with(ground, asked, &values, &trust);
         let read = SYSTEM.iter().chain(&OUTSIDE).map(PathBuf::from);
-        let read: Vec<PathBuf> = read.chain([self.run.clone()]).chain(trust.values().map(PathBuf::from)).collect();
+        let read: Vec<PathBuf> =
+            read.chain([self.run.clone()]).chain(trust.values().map(PathBuf::from)).collect();
         Order {
             site: None,
             name: "station".to_owned(),
@@ -290,7 +293,10 @@ impl Places {
                 write: vec![self.state.clone()],
             }),
             stop: StopPlan { signal: 15, grace: GRACE },
-            log: LogTo { path: self.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
+            log: LogTo {
+                path: self.log.clone(),
+                limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() },
+            },
         }
     }
 }

@@ -109,7 +109,8 @@ impl Webhooks {
         let (end, answer) = oneshot::channel();
         let mut tests = lock(&self.tests);
         if tests.waiting.len() >= TESTS_MAX {
-            let explain = Explain::new("too-many-tests", format!("{TESTS_MAX} tests of webhooks are under way"));
+            let explain =
+                Explain::new("too-many-tests", format!("{TESTS_MAX} tests of webhooks are under way"));
             return Err(Refusal::new(Why::Unavailable, explain.help("ask again in a moment")));
         }
         tests.asked.push(TestAsked { id: id.clone(), hook: hook.place.key() });
@@ -120,7 +121,8 @@ impl Webhooks {
 
     fn find(&self, wanted: &str) -> Reply<&Usable> {
         let by_number = || self.hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
-        let by_url = self.hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
+        let by_url =
+            self.hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
         by_url.or_else(by_number).ok_or_else(|| {
             let explain = Explain::new("no-such-webhook", format!("machine.toml has no webhook {wanted}"))
                 .help("`mainstay webhook list` shows them; a change of machine.toml is taken up by the next keeper");

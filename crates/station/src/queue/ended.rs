@@ -37,7 +37,9 @@ impl Queue {
         let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
         let change = self.db.transaction()?;
         change
-            .prepare_cached("UPDATE delivery SET tries = tries + 1, next_ms = ?2, delay_ms = ?3 WHERE seq = ?1")?
+            .prepare_cached(
+                "UPDATE delivery SET tries = tries + 1, next_ms = ?2, delay_ms = ?3 WHERE seq = ?1",
+            )?
             .execute(params![delivery.seq, now.unix_ms + delay_ms, delay_ms])?;
         note_error(&change, &delivery.hook, why, now)?;
         change.commit()
@@ -128,19 +130,15 @@ fn remove(change: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
         .query_row([seq], |row| row.get::<_, String>(0))
         .optional()?;
     change
-        .prepare_cached("DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = ?1)")?
+        .prepare_cached(
+            "DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = ?1)",
+        )?
         .execute([event])
         .map(drop)
 }
 
 /// Removes it and leaves a record for the keeper.
-fn bury(
-    change: &Transaction<'_>,
-    seq: i64,
-    url: &str,
-    why: &str,
-    now: &Moment,
-) -> rusqlite::Result<()> {
+fn bury(change: &Transaction<'_>, seq: i64, url: &str, why: &str, now: &Moment) -> rusqlite::Result<()> {
     let asked = "SELECT d.event, e.name, e.site, d.hook FROM delivery d JOIN event e ON e.id = d.event WHERE d.seq = ?1";
     let found = change.query_row(asked, [seq], |row| {
         let dead = Dead {
@@ -172,7 +170,8 @@ pub(super) fn push_out(
     now: &Moment,
 ) -> rusqlite::Result<()> {
     loop {
-        let sizes = "SELECT (SELECT count(*) FROM delivery), (SELECT coalesce(sum(length(body)), 0) FROM event)";
+        let sizes =
+            "SELECT (SELECT count(*) FROM delivery), (SELECT coalesce(sum(length(body)), 0) FROM event)";
         let (count, bytes): (i64, i64) = change.query_row(sizes, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if count <= limits.deliveries_max && bytes <= limits.body_bytes_max {
             return Ok(());

@@ -16,7 +16,8 @@ fn hook(url: &str, events: &str) -> Hook {
         apps: vec!["shop".parse().expect("a name")],
         secret: Some("A".to_owned()),
     };
-    Hook::new(&said, &HashMap::from([("A".to_owned(), Secret::new("long enough to be a key"))])).expect("a hook")
+    Hook::new(&said, &HashMap::from([("A".to_owned(), Secret::new("long enough to be a key"))]))
+        .expect("a hook")
 }
 
 fn event(n: usize, app: &str) -> Event {
@@ -61,7 +62,10 @@ fn what_is_told_again_is_queued_once_and_what_is_not_wanted_never() {
     let told = news(3, vec![event(1, "shop"), event(2, "blog"), past.clone()]);
     assert_eq!(queue.take(&told, &hooks, &moment(0)).expect("taken"), 1);
     let again = News { cursor: Cursor { keeper: "K2".to_owned(), after: 4 }, ..told };
-    let again = News { events: [again.events.clone(), vec![Event { past: false, ..past }, event(4, "shop")]].concat(), ..again };
+    let again = News {
+        events: [again.events.clone(), vec![Event { past: false, ..past }, event(4, "shop")]].concat(),
+        ..again
+    };
     assert_eq!(queue.take(&again, &hooks, &moment(0)).expect("taken"), 1);
     assert_eq!(ids(&queue, &hooks[0], 0), ["evt_1", "evt_4"]);
     assert_eq!(ids(&queue, &hooks[1], 0), Vec::<String>::new());

@@ -39,8 +39,8 @@ enum Kind {
 }
 
 use Kind::{
-    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillStation,
-    KillUp, PauseInstance, PauseShim, PauseStation, PauseUp, SlowDisk as SlowFsync,
+    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge,
+    KillStation, KillUp, PauseInstance, PauseShim, PauseStation, PauseUp, SlowDisk as SlowFsync,
 };
 
 /// A killed keeper costs nobody anything, so there is time for many.

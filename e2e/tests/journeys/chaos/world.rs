@@ -78,7 +78,20 @@ impl World {
         let (faults, over) = (Mutex::default(), AtomicBool::new(false));
         let mainstay = RwLock::new(mainstay);
         let (strikes, began) = (AtomicU64::new(0), Instant::now());
-        Self { mainstay, judge, receiver, load, app, ledger, faults, strikes, over, began, round_max, _disk: disk }
+        Self {
+            mainstay,
+            judge,
+            receiver,
+            load,
+            app,
+            ledger,
+            faults,
+            strikes,
+            over,
+            began,
+            round_max,
+            _disk: disk,
+        }
     }
 
     pub(super) fn mainstay(&self) -> RwLockReadGuard<'_, Mainstay> {
@@ -203,7 +216,8 @@ impl World {
         let stages = records.as_array().into_iter().flatten().flat_map(|record| {
             let outcome = text(&record["outcome"]);
             assert!(!outcome.is_empty(), "it has not ended: {record}");
-            ["started".to_owned(), outcome].map(|end| (text(&record["deploy"]), format!("{}.{end}", text(&record["verb"]))))
+            ["started".to_owned(), outcome]
+                .map(|end| (text(&record["deploy"]), format!("{}.{end}", text(&record["verb"]))))
         });
         let due: Vec<(String, String)> = stages.collect();
         wait::until("the webhook is told of everything", BACK_LIMIT, || {

@@ -143,7 +143,8 @@ fn a_key_that_would_be_refused_is_not_offered() {
     assert!(refused("data = \"/srv/other\"\n", &own()).contains("fixed-key"));
 }
 
-const WEBHOOK: &str = "[[webhook]]\nurl = \"https://a.example/\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\"]\n";
+const WEBHOOK: &str =
+    "[[webhook]]\nurl = \"https://a.example/\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\"]\n";
 
 #[test]
 fn a_webhook_is_read_and_every_slip_in_one_is_told() {
@@ -164,7 +165,10 @@ fn a_webhook_is_read_and_every_slip_in_one_is_told() {
         assert!(said.contains(code) && said.contains(words), "{code}: {said}");
     }
     for good in ["http://127.0.0.1:9000/", "http://[::1]/", "http://localhost/"] {
-        assert!(parse(&WEBHOOK.replace("https://a.example/", good), "machine.toml", &own()).is_ok(), "{good}");
+        assert!(
+            parse(&WEBHOOK.replace("https://a.example/", good), "machine.toml", &own()).is_ok(),
+            "{good}"
+        );
     }
     let plain = WEBHOOK.replace("https", "http") + "allow_plain = true\n";
     assert!(parse(&plain, "machine.toml", &own()).expect("wanted").webhooks[0].allow_plain);

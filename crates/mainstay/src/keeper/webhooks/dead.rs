@@ -31,7 +31,8 @@ impl DeadLog {
     pub(super) fn open(data: &Path) -> Self {
         let file = data.join("webhooks.dead.json");
         let read = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
-        let dead = read.filter(|stored| stored.format == FORMAT).map(|stored| stored.dead).unwrap_or_default();
+        let dead =
+            read.filter(|stored| stored.format == FORMAT).map(|stored| stored.dead).unwrap_or_default();
         Self { file, dead: Mutex::new(dead) }
     }
 
@@ -48,7 +49,13 @@ impl DeadLog {
             return Ok(());
         }
         for one in &new {
-            tracing::warn!(event = one.event, id = one.id, url = one.url, why = one.why, "A webhook was not told of this.");
+            tracing::warn!(
+                event = one.event,
+                id = one.id,
+                url = one.url,
+                why = one.why,
+                "A webhook was not told of this."
+            );
         }
         let mut all = dead.clone();
         all.extend(new);

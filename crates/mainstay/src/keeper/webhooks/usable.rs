@@ -24,7 +24,10 @@ pub(crate) fn read(folders: &Folders, webhooks: &[Webhook]) -> Vec<Usable> {
     let places = webhooks.iter().filter_map(|said| Some((said, said.place().ok()?)));
     places
         .map(|(said, place)| Usable {
-            secret: secrets.as_ref().map_err(Explain::clone).and_then(|all| usable(&said.secret, all, folders)),
+            secret: secrets
+                .as_ref()
+                .map_err(Explain::clone)
+                .and_then(|all| usable(&said.secret, all, folders)),
             said: said.clone(),
             place,
         })
@@ -34,8 +37,9 @@ pub(crate) fn read(folders: &Folders, webhooks: &[Webhook]) -> Vec<Usable> {
 fn usable(name: &str, all: &BTreeMap<String, Secret>, folders: &Folders) -> Result<Secret, Explain> {
     let file = folders.webhook_secrets();
     let Some(secret) = all.get(name) else {
-        return Err(Explain::new("secret-missing", format!("{} has no {name}", file.display()))
-            .help(format!("add a line `{name}=…`; `openssl rand -base64 24 | sed s/^/whsec_/` makes a good one")));
+        return Err(Explain::new("secret-missing", format!("{} has no {name}", file.display())).help(
+            format!("add a line `{name}=…`; `openssl rand -base64 24 | sed s/^/whsec_/` makes a good one"),
+        ));
     };
     Key::parse(secret).map(|_| secret.clone()).map_err(|error| {
         Explain::new("webhook-secret", format!("{name} in {} cannot sign", file.display()))

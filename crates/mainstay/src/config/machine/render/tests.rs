@@ -9,8 +9,8 @@ use super::{origins, render};
 use crate::config::{
     folders::{Folders, Kind},
     machine::{
-        App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook, edge::CLIENT_IPS,
-        parse,
+        App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook,
+        edge::CLIENT_IPS, parse,
     },
 };
 
