@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, status, upgrade};
+use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, station, status, upgrade, webhooks};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
@@ -70,6 +70,12 @@ pub trait Operations: Send + Sync + 'static {
     ) -> impl Future<Output = Reply<upgrade::Planned>> + Send;
     fn upgrades(&self) -> impl Future<Output = Reply<Vec<upgrade::Record>>> + Send;
     fn apps(&self) -> impl Future<Output = Reply<Vec<apps::App>>> + Send;
+    fn webhooks(&self) -> impl Future<Output = Reply<webhooks::Webhooks>> + Send;
+    fn webhook_test(
+        &self,
+        by: Operator,
+        request: webhooks::Test,
+    ) -> impl Future<Output = Reply<webhooks::Tested>> + Send;
 
     fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
     fn receive(
@@ -167,4 +173,12 @@ pub trait Operations: Send + Sync + 'static {
         site: Site,
         request: apps::Destroy,
     ) -> impl Future<Output = Reply<()>> + Send;
+}
+
+/// What the station may ask: it reads what happens, and says what became of it. Nothing that it says changes an app.
+pub trait StationOperations: Send + Sync + 'static {
+    /// At once where there are some, else when there are, within [`station::WAIT_MAX`].
+    fn news(&self, cursor: station::Cursor) -> impl Future<Output = Reply<station::News>> + Send;
+    fn report(&self, report: station::Report) -> impl Future<Output = Reply<()>> + Send;
+    fn tested(&self, ended: station::TestEnded) -> impl Future<Output = Reply<()>> + Send;
 }

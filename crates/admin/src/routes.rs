@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Bound: the largest JSON body, a manifest and some names.
-const JSON_BYTES_MAX: usize = 1 << 20;
+pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
 /// How many records `events` gives when nobody says.
 const RECORDS_DEFAULT: usize = 50;
 
@@ -32,6 +32,8 @@ pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
         .route("/v1/machine/down", post(down::<O>))
         .route("/v1/machine/upgrades", get(upgrades::<O>).post(upgrade::<O>))
         .route("/v1/apps", get(apps::<O>))
+        .route("/v1/webhooks", get(webhooks::<O>))
+        .route("/v1/webhooks/test", post(webhook_test::<O>))
         .route("/v1/apps/{app}/{env}/plan", post(plan::<O>))
         .route("/v1/apps/{app}/{env}/deploys", post(deploy::<O>))
         .route("/v1/apps/{app}/{env}/rollback", post(rollback::<O>))
@@ -99,7 +101,7 @@ fn body<T: for<'de> Deserialize<'de> + Default>(bytes: &Bytes) -> Reply<T> {
     required(bytes)
 }
 
-fn required<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Reply<T> {
+pub(crate) fn required<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Reply<T> {
     serde_json::from_slice(bytes).map_err(|error| {
         Refusal::new(
             Why::Malformed,
@@ -110,7 +112,7 @@ fn required<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Reply<T> {
     })
 }
 
-async fn no_such_endpoint() -> Refusal {
+pub(crate) async fn no_such_endpoint() -> Refusal {
     Refusal::new(
         Why::Unknown,
         Explain::new("no-such-endpoint", "this keeper does not know that endpoint")
@@ -141,6 +143,18 @@ async fn upgrades<O: Operations>(State(ops): Ops<O>) -> Response {
 
 async fn apps<O: Operations>(State(ops): Ops<O>) -> Response {
     ops.apps().await.map(Json).into_response()
+}
+
+async fn webhooks<O: Operations>(State(ops): Ops<O>) -> Response {
+    ops.webhooks().await.map(Json).into_response()
+}
+
+async fn webhook_test<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    bytes: Bytes,
+) -> Reply<Response> {
+    Ok(Json(ops.webhook_test(by, required(&bytes)?).await?).into_response())
 }
 
 async fn received<O: Operations>(State(ops): Ops<O>, Path(digest): Path<String>) -> Reply<Response> {

@@ -15,7 +15,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::{operations::Operations, operator::Operator, routes};
+use crate::{
+    operations::{Operations, StationOperations},
+    operator::Operator,
+    routes, station,
+};
 
 /// Slow writers of a request head are cut after this.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,14 +34,34 @@ pub enum ServeError {
     Rights { path: PathBuf, source: std::io::Error },
 }
 
+/// Who may connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Whoever has the socket's group, if there is one.
+    Group(Option<u32>),
+    /// This uid alone, whose the socket becomes.
+    Only(u32),
+}
+
+impl Peers {
+    /// By the kernel's word: a mode alone would not hold back who had the socket's folder open before.
+    fn include(self, uid: u32) -> bool {
+        match self {
+            Self::Group(_) => true,
+            Self::Only(only) => uid == only,
+        }
+    }
+}
+
 /// The bound API. `serve` runs until the future is dropped.
 pub struct Server {
     listener: UnixListener,
+    peers: Peers,
 }
 
 impl Server {
-    /// Binds `path` with mode 0660 and, where given, group `gid`.
-    pub fn bind(path: &Path, gid: Option<u32>) -> Result<Self, ServeError> {
+    /// Binds `path` with the rights that `peers` need.
+    pub fn bind(path: &Path, peers: Peers) -> Result<Self, ServeError> {
         let bind = |source| ServeError::Bind { path: path.to_owned(), source };
         let fresh = path.with_extension("new");
         match std::fs::remove_file(&fresh) {
@@ -46,17 +70,29 @@ impl Server {
         }
         let listener = UnixListener::bind(&fresh).map_err(bind)?;
         let rights = |source| ServeError::Rights { path: path.to_owned(), source };
-        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o660)).map_err(rights)?;
-        if let Some(gid) = gid {
-            std::os::unix::fs::chown(&fresh, None, Some(gid)).map_err(rights)?;
+        let (mode, uid, gid) = match peers {
+            Peers::Group(gid) => (0o660, None, gid),
+            Peers::Only(uid) => (0o600, Some(uid), None),
+        };
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(mode)).map_err(rights)?;
+        if uid.is_some() || gid.is_some() {
+            std::os::unix::fs::chown(&fresh, uid, gid).map_err(rights)?;
         }
         // Crash: between bind and rename the old name, if any, refuses connections; a client asks again.
         std::fs::rename(&fresh, path).map_err(bind)?;
-        Ok(Self { listener })
+        Ok(Self { listener, peers })
     }
 
     pub async fn serve<O: Operations>(self, operations: Arc<O>) {
-        let router = routes::router(operations);
+        self.answer(routes::router(operations)).await;
+    }
+
+    /// The station's socket.
+    pub async fn serve_station<O: StationOperations>(self, operations: Arc<O>) {
+        self.answer(station::router(operations)).await;
+    }
+
+    async fn answer(self, router: Router) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -64,7 +100,7 @@ impl Server {
                 Ok((stream, _)) => {
                     let router = router.clone();
                     // Shared with what a connection becomes, so that those are counted too.
-                    tokio::spawn(connection(stream, router, Place(Arc::new(place))));
+                    tokio::spawn(connection(stream, router, self.peers, Place(Arc::new(place))));
                 }
                 Err(error) => {
                     // Out of descriptors or memory: both pass. Without a pause this loop would burn a core.
@@ -80,7 +116,7 @@ impl Server {
 #[derive(Clone)]
 pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
-async fn connection(stream: UnixStream, router: Router, place: Place) {
+async fn connection(stream: UnixStream, router: Router, peers: Peers, place: Place) {
     let operator = match Operator::of(&stream) {
         Ok(operator) => operator,
         Err(error) => {
@@ -88,6 +124,10 @@ async fn connection(stream: UnixStream, router: Router, place: Place) {
             return;
         }
     };
+    if !peers.include(operator.uid) {
+        tracing::warn!(peer = operator.name, "A connection to a socket that is another's; it is closed.");
+        return;
+    }
     let service = TowerToHyperService::new(router.layer(Extension(operator)).layer(Extension(place)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -10,6 +10,7 @@ pub mod lines;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+mod webhooks;
 mod wire;
 
 use std::{path::PathBuf, time::Duration};

@@ -19,8 +19,10 @@ pub mod not_starting;
 pub mod paths;
 pub mod schedule;
 pub mod secrets;
+pub mod station;
 pub mod status;
 pub mod upgrade;
+pub mod webhooks;
 
 /// The version in every path; a server answers clients one version older and newer.
 pub const VERSION: u32 = 1;

@@ -30,6 +30,21 @@ pub struct Machine {
     /// The last lines of its log, where it is not up: why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_said: Vec<String>,
+    /// What tells webhooks; `None`: there are none, or it does not run.
+    #[serde(default)]
+    pub station: Option<Process>,
+    /// Whether there should be a station.
+    #[serde(default)]
+    pub station_wanted: bool,
+    /// Where it does not run and should: the last lines of its log, and how it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub station_said: Vec<String>,
+    /// System calls that its sandbox refused, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub station_refused: std::collections::BTreeMap<String, u64>,
+    /// Webhooks that are told nothing, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhooks_unusable: Vec<String>,
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).
     pub has_parent: bool,
     pub listeners: Vec<Listener>,

@@ -6,6 +6,8 @@
 //! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
 //! | GET `/v1/machine/upgrades` | → `Vec<`[`crate::upgrade::Record`]`>`, newest first |
 //! | POST `/v1/machine/upgrades` | [`crate::upgrade::Request`] → [`crate::upgrade::Planned`] |
+//! | GET `/v1/webhooks` | → [`crate::webhooks::Webhooks`] |
+//! | POST `/v1/webhooks/test` | [`crate::webhooks::Test`] → [`crate::webhooks::Tested`] |
 //! | GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |
 //! | GET `/v1/artifacts/{digest}` | → [`crate::artifact::Received`] (404: nothing yet) |
 //! | PUT `/v1/artifacts/{digest}?offset=N&total=M` | bytes → [`crate::artifact::Received`] |
@@ -39,6 +41,8 @@ pub const MACHINE: &str = "/v1/machine";
 pub const DOWN: &str = "/v1/machine/down";
 pub const UPGRADES: &str = "/v1/machine/upgrades";
 pub const APPS: &str = "/v1/apps";
+pub const WEBHOOKS: &str = "/v1/webhooks";
+pub const WEBHOOK_TEST: &str = "/v1/webhooks/test";
 
 pub fn site(site: &Site, what: &str) -> String {
     format!("/v1/apps/{}/{}/{what}", site.app, site.env)

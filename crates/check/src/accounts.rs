@@ -3,7 +3,7 @@
 use machine::users::{Account, by_name, group};
 use model::{
     AppName,
-    accounts::{EDGE, OPERATORS, of_app},
+    accounts::{EDGE, OPERATORS, STATION, of_app},
 };
 
 /// Why `account` cannot be `app`'s; `None`: it may. `others` are accounts in use with the words for whose they are.
@@ -32,15 +32,16 @@ pub fn surplus_group(account: &Account) -> Option<String> {
     Some(format!("{} is in the group {name}, {why}", account.name))
 }
 
-/// The edge's account and those that machine.toml names for other apps than `app`, as far as they are there.
+/// Mainstay's own accounts and those that machine.toml names for other apps than `app`, as far as they are there.
 pub fn others<'a>(
     app: &AppName,
     named: impl IntoIterator<Item = (&'a AppName, &'a str)>,
 ) -> Vec<(String, Account)> {
-    let edge = [("the edge".to_owned(), EDGE.to_owned())];
+    let own = [("the edge", EDGE), ("the station", STATION)];
+    let own = own.map(|(whose, name)| (whose.to_owned(), name.to_owned()));
     let apps = named.into_iter().filter(|(other, _)| *other != app);
     let apps = apps.map(|(other, account)| (format!("the app {other}"), account.to_owned()));
-    let all = edge.into_iter().chain(apps);
+    let all = own.into_iter().chain(apps);
     all.filter_map(|(whose, name)| Some((whose, by_name(&name).ok().flatten()?))).collect()
 }
 

@@ -18,6 +18,7 @@ mod serving;
 #[cfg(test)]
 mod tests;
 mod tls_served;
+mod webhooks;
 
 use api::{checks::Finding, machine::Machine, status::SiteStatus};
 use model::manifest::Manifest;
@@ -39,7 +40,7 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 17] = [
+const CHECKS: [&Check<Running>; 18] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
@@ -57,6 +58,7 @@ const CHECKS: [&Check<Running>; 17] = [
     &certificates::RENEWED,
     &parent::CHECK,
     &disk::CHECK,
+    &webhooks::CHECK,
 ];
 
 /// The kind of checks that look at a [`Live`] site.

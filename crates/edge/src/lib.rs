@@ -32,7 +32,6 @@ mod listeners;
 mod matcher;
 mod metrics;
 mod no_request;
-mod notify;
 mod page;
 mod pool;
 mod private;

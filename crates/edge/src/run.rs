@@ -158,7 +158,7 @@ async fn live(
     let following = follower.map(|follower| tokio::task::spawn_local(follower.follow(every)));
     let giving = tokio::task::spawn_local(handback::serve(shared.settings.control.clone(), spare));
     if !machine::planted::is_planted("never-ready-edge") {
-        crate::notify::ready().map_err(failed("its word to whoever started it"))?;
+        machine::notify::ready().map_err(failed("its word to whoever started it"))?;
     }
     tracing::info!(listeners = control.listeners.len(), "the edge serves");
     let result = wait_for_end(&control, &mut threads, &mut signals).await;

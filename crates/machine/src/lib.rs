@@ -15,6 +15,7 @@ pub mod formats;
 pub mod fs;
 pub mod lock;
 pub mod memfd;
+pub mod notify;
 pub mod pidfd;
 pub mod planted;
 pub mod proc;

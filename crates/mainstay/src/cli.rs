@@ -114,6 +114,7 @@ pub enum Command {
     Destroy(commands::destroy::Destroy),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
+    Webhook(commands::webhook::Webhook),
     Version(commands::version::Version),
 }
 
@@ -197,6 +198,7 @@ fn run(cli: Cli) -> Result<ExitCode, Explain> {
         Command::Destroy(args) => args.run(&session()),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
+        Command::Webhook(args) => args.run(&session()),
         Command::Version(args) => args.run(globals),
     }
 }

@@ -30,3 +30,4 @@ pub mod up;
 pub mod upgrade;
 pub mod version;
 mod watch;
+pub mod webhook;

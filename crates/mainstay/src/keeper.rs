@@ -34,10 +34,12 @@ mod secrets;
 mod smoke;
 mod standing;
 mod start;
+mod station;
 mod tables;
 mod ticket_seeds;
 mod upgrade;
 mod users;
+mod webhooks;
 mod workload;
 mod world;
 

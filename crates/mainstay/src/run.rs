@@ -37,12 +37,12 @@ pub(crate) fn keeper(args: &[OsString]) -> ExitCode {
     keeper::main(args)
 }
 
-/// `mainstay edge --settings FILE`.
-pub(crate) fn edge(args: &[OsString]) -> ExitCode {
+/// `mainstay edge --settings FILE`, `mainstay station --settings FILE`.
+pub(crate) fn with_settings(args: &[OsString], main: fn(&Path) -> Result<(), Explain>) -> ExitCode {
     match args.get(2..) {
         Some([flag, file]) if flag == "--settings" => {
             logging::begin();
-            match edge::main(Path::new(file)) {
+            match main(Path::new(file)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(explain) => {
                     Report::new(Colour::Auto, false).error(&explain);
@@ -51,7 +51,7 @@ pub(crate) fn edge(args: &[OsString]) -> ExitCode {
             }
         }
         _ => {
-            eprintln!("error: mainstay edge takes --settings FILE   [usage]");
+            eprintln!("error: this part of Mainstay takes --settings FILE   [usage]");
             ExitCode::FAILURE
         }
     }

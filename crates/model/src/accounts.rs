@@ -4,6 +4,8 @@ use crate::AppName;
 
 /// The data plane runs as this one.
 pub const EDGE: &str = "mainstay-edge";
+/// What speaks to others runs as this one. Not as `mainstay`: who has that group may use the API.
+pub const STATION: &str = "mainstay-station";
 /// The group whose members may use the API of the machine's service, and so deploy any app.
 pub const OPERATORS: &str = "mainstay";
 

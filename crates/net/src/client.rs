@@ -1,23 +1,35 @@
 //! The HTTP client for short calls: to a unix socket or an address, one connection a call, all of it bounded.
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
 /// Where a call goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Target {
     Unix(PathBuf),
     Tcp(SocketAddr),
+    /// A name that is looked up, or an address, at each call; encrypted where `tls` says how ([`crate::tls::client_config`]).
+    Host {
+        host: String,
+        port: u16,
+        tls: Option<Arc<ClientConfig>>,
+    },
 }
 
 /// One request and its bounds.
@@ -107,6 +119,8 @@ pub enum Failure {
     Connect(#[source] io::Error),
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
+    #[error("no encrypted connection: {0}")]
+    Tls(#[source] io::Error),
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("the request is not valid: {0}")]
@@ -144,6 +158,22 @@ async fn exchange(target: &Target, call: Call) -> Result<Response<Bytes>, Failur
         Target::Tcp(address) => {
             let stream = timeout(call.connect, TcpStream::connect(address)).await.map_err(late)?;
             over(stream.map_err(Failure::Connect)?, call).await
+        }
+        Target::Host { host, port, tls } => {
+            // Looking the name up is part of connecting: a resolver may be slow, too.
+            let stream =
+                timeout(call.connect, TcpStream::connect((host.as_str(), *port))).await.map_err(late)?;
+            let stream = stream.map_err(Failure::Connect)?;
+            match tls {
+                None => over(stream, call).await,
+                Some(tls) => {
+                    let name = ServerName::try_from(host.clone())
+                        .map_err(|error| Failure::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+                    let shaken = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+                    let stream = timeout(call.connect, shaken).await.map_err(late)?;
+                    over(stream.map_err(Failure::Tls)?, call).await
+                }
+            }
         }
     }
 }

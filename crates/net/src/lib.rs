@@ -1,7 +1,7 @@
 //! Sockets and what stands on them for everyone: binding listeners, the one HTTP client, TLS set-up.
 //!
 //! Owns every time-out and cap of outbound calls. Never decides where traffic goes. Begin with [`client`] for calls,
-//! [`listen`] for sets of listeners, [`tls`] for how a server encrypts.
+//! [`listen`] for sets of listeners, [`tls`] for how a server and a client encrypt.
 
 pub mod client;
 pub mod devcert;

@@ -1,4 +1,4 @@
-//! How a server of ours encrypts: rustls with aws-lc-rs, certificates by name, swapped while it runs.
+//! How we encrypt: rustls with aws-lc-rs; a server's certificates by name, swapped while it runs, and whom a client trusts.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
@@ -138,5 +138,33 @@ pub fn server_config(
         Some(tickets) => config.ticketer = tickets,
         None => config.send_tls13_tickets = 0,
     }
+    Ok(config)
+}
+
+/// For calls to others: TLS 1.2 and 1.3, HTTP/1.1, and whom this system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR`
+/// hold here too). Reads some hundred KiB. Blocking.
+/// # Errors
+/// The system trusts nobody that could be read.
+pub fn client_config() -> io::Result<ClientConfig> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or_else(|| "there is none".to_owned(), ToString::to_string);
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no certificate that this system trusts: {why}"),
+        ));
+    }
+    client_config_with(roots).map_err(io::Error::other)
+}
+
+/// As [`client_config`], trusting `roots` alone.
+/// # Errors
+/// The provider has none of the versions, which cannot be.
+pub fn client_config_with(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let versions = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let mut config = versions.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -42,7 +42,7 @@ pub(crate) fn records(layout: &SiteLayout, site: &Site, limit: usize) -> Vec<Rec
     deploys(layout).into_iter().filter_map(read).take(limit.min(RECORDS_MAX)).collect()
 }
 
-fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<Record> {
+pub(crate) fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<Record> {
     let first = records.first()?;
     let task = task(deploy, records)?;
     let mut told = Record {

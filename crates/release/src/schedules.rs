@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use ulid::Ulid;
 
 use self::job::{Found, Job};
-pub(crate) use self::told::told;
+pub(crate) use self::told::{run as told_run, told};
 use crate::{scene::Scene, site::Shared, world::World};
 
 /// At least so often the clock is looked at: it may have been set.

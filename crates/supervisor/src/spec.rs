@@ -68,6 +68,8 @@ pub enum Kind {
     Instance,
     /// The data plane.
     Edge,
+    /// What speaks to others beside it.
+    Station,
     /// A migration, build, hook, one-off: ends by itself.
     Job,
 }

@@ -9,6 +9,7 @@ pub mod hollow;
 pub mod http;
 pub mod judge;
 pub mod mainstay;
+pub mod receiver;
 pub mod registry;
 pub mod wait;
 pub mod worlds;

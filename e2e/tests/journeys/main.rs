@@ -34,6 +34,7 @@ mod singletons;
 mod strangers;
 mod upgrade_command;
 mod upgrades;
+mod webhooks;
 
 use std::time::Duration;
 

@@ -121,6 +121,11 @@ fn machine() -> Machine {
         edges_draining: Vec::new(),
         edge_hung: 0,
         edge_said: Vec::new(),
+        station: None,
+        station_wanted: false,
+        station_refused: Default::default(),
+        station_said: Vec::new(),
+        webhooks_unusable: Vec::new(),
         has_parent: true,
         listeners: vec![listener("http"), listener("https")],
         certificates: vec![certificate(60)],
@@ -146,6 +151,17 @@ fn found_after(change: impl FnOnce(&mut SiteStatus, &mut Machine)) -> Vec<String
 #[test]
 fn a_site_that_is_well_has_no_findings() {
     assert_eq!(found_after(|_, _| {}), Vec::<String>::new());
+}
+
+#[test]
+fn a_station_that_is_wanted_must_run_and_a_webhook_must_have_its_secret() {
+    assert_eq!(found_after(|_, machine| machine.station_wanted = true), ["webhooks"]);
+    let unusable =
+        |_: &mut SiteStatus, machine: &mut Machine| machine.webhooks_unusable.push("no secret".into());
+    assert_eq!(found_after(unusable), ["webhooks"]);
+    let refused =
+        |_: &mut SiteStatus, machine: &mut Machine| machine.station_refused = [("ptrace".into(), 1)].into();
+    assert_eq!(found_after(refused), ["webhooks"]);
 }
 
 #[test]

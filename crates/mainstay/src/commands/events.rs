@@ -7,6 +7,7 @@ use api::{
     deploy::Record,
     schedule::{Run, Scheduled},
     upgrade::Record as Upgraded,
+    webhooks::Dead,
 };
 use clap::Args;
 use model::{Explain, ServiceName};
@@ -21,6 +22,7 @@ use crate::{
 /// List what was done to an app: deploys, rollbacks, restarts, by whom, and how they ended
 ///
 /// Scheduled runs are listed where they failed, were lost, missed or skipped; `mainstay status` shows the last of each.
+/// And what a webhook was not told of, after a day of tries.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay events\n  mainstay events -n 100 --json\n  mainstay events --machine"
@@ -35,7 +37,7 @@ pub struct Events {
     pub machine: bool,
 }
 
-/// One line of the list; as JSON, a deploy's record, `{"scheduled": SERVICE, …}` or an upgrade's record.
+/// One line of the list; as JSON, a deploy's record, `{"scheduled": SERVICE, …}`, `{"untold": …}` or an upgrade's record.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 enum Happened {
@@ -46,6 +48,10 @@ enum Happened {
         run: Box<Run>,
     },
     Upgraded(Box<Upgraded>),
+    /// As JSON `{"untold": {…}}`.
+    Untold {
+        untold: Box<Dead>,
+    },
 }
 
 impl Happened {
@@ -54,6 +60,7 @@ impl Happened {
             Self::Done(record) => &record.started,
             Self::Upgraded(record) => &record.started,
             Self::Scheduled { run, .. } => run.began.as_deref().unwrap_or(&run.due),
+            Self::Untold { untold } => &untold.at,
         }
     }
 
@@ -62,6 +69,7 @@ impl Happened {
             Self::Done(record) => record_row(record),
             Self::Scheduled { scheduled, run } => run_row(scheduled, run),
             Self::Upgraded(record) => upgrade_row(record),
+            Self::Untold { untold } => dead_row(untold),
         }
     }
 }
@@ -78,7 +86,9 @@ impl Events {
             let site = session.site().await?;
             let records = session.client.records(&site, limit).await.map_err(Failure::explain)?;
             let status = session.client.status(&site).await.map_err(Failure::explain)?;
-            Ok::<_, Explain>(newest(records, status.schedules, limit))
+            let mut dead = session.client.webhooks().await.map_err(Failure::explain)?.dead;
+            dead.retain(|one| one.site.as_ref() == Some(&site));
+            Ok::<_, Explain>(newest(records, status.schedules, dead, limit))
         })?;
         if session.json() {
             happened.iter().for_each(json);
@@ -92,13 +102,14 @@ impl Events {
     }
 }
 
-fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, limit: usize) -> Vec<Happened> {
+fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, dead: Vec<Dead>, limit: usize) -> Vec<Happened> {
     let runs = schedules.into_iter().flat_map(|job| {
         let bad = job.past.into_iter().filter(|run| run.outcome != "succeeded");
         bad.map(move |run| Happened::Scheduled { scheduled: job.service.clone(), run: Box::new(run) })
     });
-    let mut all: Vec<Happened> =
-        records.into_iter().map(|record| Happened::Done(Box::new(record))).chain(runs).collect();
+    let untold = dead.into_iter().map(|one| Happened::Untold { untold: Box::new(one) });
+    let done = records.into_iter().map(|record| Happened::Done(Box::new(record)));
+    let mut all: Vec<Happened> = done.chain(runs).chain(untold).collect();
     // RFC 3339 in UTC sorts as text.
     all.sort_by(|a, b| b.at().cmp(a.at()));
     all.truncate(limit);
@@ -146,6 +157,17 @@ fn run_row(service: &ServiceName, run: &Run) -> Vec<String> {
         run.outcome.clone(),
         "schedule".to_owned(),
         why,
+    ]
+}
+
+fn dead_row(dead: &Dead) -> Vec<String> {
+    vec![
+        moment(&dead.at),
+        format!("tell {}", dead.event),
+        "-".to_owned(),
+        "given up".to_owned(),
+        "station".to_owned(),
+        format!("{}: {}", dead.url, dead.why),
     ]
 }
 
@@ -203,11 +225,20 @@ mod tests {
             error: None,
             reason: None,
         };
-        let all = newest(vec![record], vec![job], 2);
+        let dead = Dead {
+            id: "evt_1".to_owned(),
+            event: "deploy.served".to_owned(),
+            site: Some("shop/production".parse().expect("a site")),
+            url: "https://hooks.example.com/".to_owned(),
+            at: "2026-11-29T01:15:00.000Z".to_owned(),
+            why: "it answered 500, at the last of 36 tries".to_owned(),
+        };
+        let all = newest(vec![record], vec![job], vec![dead], 3);
         let told: Vec<(String, String)> =
             all.iter().map(|one| (one.row()[1].clone(), one.row()[3].clone())).collect();
         assert_eq!(told[0], ("run digest".to_owned(), "missed".to_owned()));
         assert_eq!(told[1].0, "deploy");
+        assert_eq!(told[2], ("tell deploy.served".to_owned(), "given up".to_owned()));
         let text = serde_json::to_string(&all[0]).expect("JSON");
         assert!(text.starts_with(r#"{"scheduled":"digest","due":"2026-11-29T02:00"#), "{text}");
     }

@@ -264,6 +264,13 @@ fn machine_words(machine: &Machine) -> String {
         )
     }));
     lines.extend(machine.edge_said.iter().map(|said| format!("    {said}")));
+    match &machine.station {
+        Some(station) => lines.push(process("station", station)),
+        None if machine.station_wanted => lines.push("station: not running".to_owned()),
+        None => {}
+    }
+    lines.extend(machine.station_said.iter().map(|said| format!("    {said}")));
+    lines.extend(machine.webhooks_unusable.iter().map(|why| format!("webhook not used: {why}")));
     if machine.edge_hung > 0 {
         lines.push(format!("edge: hung and was replaced {}", count(machine.edge_hung, "time")));
     }

@@ -132,6 +132,11 @@ impl Folders {
     pub fn secrets_file(&self, site: &model::Site) -> PathBuf {
         self.of_site(site).join("secrets.env")
     }
+
+    /// The secrets of webhooks: lines NAME=value beside machine.toml.
+    pub fn webhook_secrets(&self) -> PathBuf {
+        self.machine_toml.with_file_name("webhooks.env")
+    }
 }
 
 fn users_data(around: &Surroundings) -> PathBuf {

@@ -7,6 +7,7 @@ mod edge;
 mod render;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,7 @@ pub use self::{
     apps::{App, SecretSource, Site},
     edge::{Certificate, ClientIp, Edge, Tls},
     render::{origins, render},
+    webhook::Webhook,
 };
 use super::{
     decode::{self, At, Later, Problems, Section},
@@ -54,6 +56,8 @@ pub struct Machine {
     /// Public keys of minisign whose signatures `mainstay upgrade` takes, beside the one of the build.
     pub upgrade_keys: Vec<String>,
     pub apps: BTreeMap<AppName, App>,
+    /// Who is told what happens here.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Addresses of the edge. An empty list: not served.
@@ -64,7 +68,8 @@ pub struct Listen {
 }
 
 /// For the question where a key belongs; the names stand for the user's own.
-const EVERY_TABLE: &str = "[listen]\n[edge]\n[tls]\n[[certificate]]\n[app.my-app.production.secrets]\n";
+const EVERY_TABLE: &str =
+    "[listen]\n[edge]\n[tls]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
 
 const LATER: &[Later] = &[
     Later {
@@ -95,6 +100,7 @@ impl Machine {
             ports: PORTS,
             upgrade_keys: Vec::new(),
             apps: BTreeMap::new(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -219,6 +225,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         ports: ports(top).unwrap_or(default.ports),
         upgrade_keys: upgrade_keys(top),
         apps: apps::apps(top, base),
+        webhooks: webhook::webhooks(top),
     }
 }
 

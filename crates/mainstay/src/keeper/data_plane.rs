@@ -13,7 +13,7 @@ use supervisor::{Process, Slot, store::Store};
 
 pub(crate) use self::{
     leaving::Leaving,
-    places::{Places, now},
+    places::{Places, SYSTEM, now},
     process::last_words,
 };
 use super::{

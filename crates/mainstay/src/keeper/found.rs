@@ -90,6 +90,27 @@ async fn is_draining(process: &Process) -> bool {
     control.status().await.is_ok_and(|status| status.draining)
 }
 
+/// Of the stations that were found the one that lives; what is left of dead ones is removed.
+pub(super) async fn living_station(ground: &Ground, stations: Vec<Found>) -> Option<Process> {
+    let mut living = None;
+    for found in stations {
+        match found {
+            Found::Adopted(process) if living.is_none() && process.exit().is_none() => living = Some(process),
+            Found::Adopted(process) => {
+                // The second is from a start that was cut. It goes.
+                if let Err(error) = process.stop().await {
+                    tracing::warn!(%error, "A surplus station could not be stopped.");
+                }
+            }
+            Found::Ended { spec, exit } => {
+                Kept::of_the_station(&ground.folders.run).ended_unseen(&spec, &exit);
+                ground.supervisor.forget(&spec).await;
+            }
+        }
+    }
+    living
+}
+
 /// Takes hold of every instance and job that a keeper before this one started.
 pub(super) async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
     for found in found {

@@ -171,6 +171,7 @@ async fn everything_ends(
         drain(keeper, edge, Duration::ZERO).await;
     }
     keeper.sites.shutdown().await;
+    keeper.standing.station.stop().await;
     close(keeper, api).await;
     let again = keeper.world.ground.starts_again();
     keeper.ending.last_step(format!("everything has stopped; `{again}` starts it again"));

@@ -9,6 +9,7 @@ use admin::{
 use api::{
     apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
     upgrade,
+    webhooks as wire_webhooks,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -17,7 +18,7 @@ use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Want
 
 use super::{
     ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing,
-    upgrade::Upgrades, world::Outside,
+    upgrade::Upgrades, webhooks::Webhooks, world::Outside,
 };
 use crate::config;
 
@@ -27,6 +28,7 @@ pub(crate) struct Keeper {
     pub standing: Standing,
     pub ending: Ending,
     pub upgrades: Upgrades,
+    pub webhooks: Arc<Webhooks>,
 }
 
 fn refusal(refused: Refused) -> Refusal {
@@ -111,7 +113,7 @@ impl Keeper {
     }
 
     async fn machine_now(&self) -> wire::Machine {
-        let machine = self.standing.machine(&self.world).await;
+        let machine = self.standing.machine(&self.world, &self.webhooks).await;
         wire::Machine { digest: self.upgrades.digest().await, returned: self.upgrades.returned(), ..machine }
     }
 
@@ -177,6 +179,15 @@ impl Operations for Keeper {
             all.push(self.app(handle).await?);
         }
         Ok(all)
+    }
+
+    async fn webhooks(&self) -> Reply<wire_webhooks::Webhooks> {
+        Ok(self.webhooks.told())
+    }
+
+    async fn webhook_test(&self, by: Operator, request: wire_webhooks::Test) -> Reply<wire_webhooks::Tested> {
+        tracing::info!(operator = by.name, "Asked to test a webhook.");
+        self.webhooks.test(&request.hook).await
     }
 
     async fn received(&self, digest: String) -> Reply<Option<artifact::Received>> {

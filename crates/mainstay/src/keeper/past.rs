@@ -42,6 +42,11 @@ impl Kept {
         Self(run.join("past/edge"))
     }
 
+    pub(crate) fn of_the_station(run: &Path) -> Self {
+        Self(run.join("past/station"))
+    }
+
+    /// What cannot be read, or is of another format, is no past.
     /// What cannot be read, or is of a newer format, is no past.
     pub(crate) fn read(&self) -> Past {
         let read = fs::read(&self.0).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());
@@ -95,8 +100,8 @@ pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
     }
 }
 
-/// Keeps the edge's past.
-pub(crate) fn of_the_edge(kept: Kept) -> Witness {
+/// Keeps the past of one of Mainstay's own.
+pub(crate) fn witness(kept: Kept) -> Witness {
     Box::new(move |event| {
         if let Some(how) = end_of(event) {
             // Crash: the next keeper finds what is left of this edge and counts it once more. Better than not at all.

@@ -9,7 +9,15 @@ use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState};
 
-use super::{counted::Counted, data_plane, instances::rfc3339, past::Kept, world::Outside};
+use super::{
+    counted::Counted,
+    data_plane,
+    instances::rfc3339,
+    past::Kept,
+    station::Station,
+    webhooks::{Webhooks, usable::Usable},
+    world::Outside,
+};
 
 pub(crate) struct Standing {
     pub started: SystemTime,
@@ -27,16 +35,22 @@ pub(crate) struct Standing {
     pub restarts: u64,
     pub hung_edges: Counted,
     pub edge_past: Kept,
+    pub station: Station,
 }
 
 impl Standing {
-    pub(crate) async fn machine(&self, world: &Outside) -> Machine {
+    pub(crate) async fn machine(&self, world: &Outside, webhooks: &Webhooks) -> Machine {
         let ground = &world.ground;
         let room = machine::fs::disk_space(&ground.folders.data).ok();
         let mut lost = ground.supervisor.lost_abilities();
         let controllers = ground.supervisor.missing_controllers();
         if !ground.users.is_root() {
             lost.push("apps run as the user that started Mainstay: it is not root".to_owned());
+            if !webhooks.hooks().is_empty() {
+                lost.push(
+                    "the station runs as that user, too: it could ask the API what operators may".to_owned(),
+                );
+            }
         }
         Machine {
             version: crate::VERSION.to_owned(),
@@ -57,6 +71,11 @@ impl Standing {
             edges_draining: world.leaving.processes().iter().map(|process| told(process, 0)).collect(),
             edge_hung: self.hung_edges.read(),
             edge_said: self.edge_said(world).await,
+            station: self.station.told(),
+            station_wanted: self.station.is_wanted(),
+            station_refused: self.station.refused().await,
+            station_said: self.station.said().await,
+            webhooks_unusable: webhooks.hooks().iter().filter_map(unusable).collect(),
             has_parent: self.has_parent(),
             listeners: self.listeners.clone(),
             certificates: certificates(world).await,
@@ -79,7 +98,7 @@ impl Standing {
 
     async fn edge_said(&self, world: &Outside) -> Vec<String> {
         let is_up = matches!(*self.edge.state().borrow(), SlotState::Up { .. });
-        if is_up { Vec::new() } else { data_plane::last_words(&world.ground.folders.data).await }
+        if is_up { Vec::new() } else { data_plane::last_words(&world.ground.folders.data, "edge").await }
     }
 
     fn edge(&self) -> Option<Process> {
@@ -112,6 +131,13 @@ pub(crate) async fn tell_unserved_certificates(edge: &edge::control::Client) {
             "A certificate of machine.toml cannot be used; its names are answered with another."
         );
     }
+}
+
+/// Why a webhook is told nothing, in words.
+fn unusable(hook: &Usable) -> Option<String> {
+    let why = hook.secret.as_ref().err()?;
+    let help = why.help.as_ref().map(|help| format!(" ({help})"));
+    Some(format!("{}: {why}{}", hook.place, help.unwrap_or_default()))
 }
 
 /// What the edge says of them; an edge that does not answer is a finding of its own.

@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
 
+use admin::Peers;
 use model::Explain;
 use release::Sites;
 use supervisor::{Kind, Supervisor, store::Store};
@@ -27,10 +28,12 @@ use super::{
     place,
     smoke::Smoker,
     standing::{self, Standing},
+    station,
     tables::Tables,
     ticket_seeds,
     upgrade::{self, Upgrades},
     users::Users,
+    webhooks::{Webhooks, usable},
     workload,
     world::Outside,
 };
@@ -67,6 +70,9 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     })?;
     let (edges, others): (Vec<_>, Vec<_>) =
         running.into_iter().partition(|found| found.spec().kind == Kind::Edge);
+    let (stations, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|found| found.spec().kind == Kind::Station);
+    let living_station = found::living_station(&ground, stations).await;
     let living = found::living_edges(&ground, edges).await;
     let (kept, living) = found::with_listeners(kept, living, store.as_deref()).await;
     let listeners = match &living.serving {
@@ -97,6 +103,10 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     });
     found::adopt(&world, others).await;
 
+    // Before a site can begin anything: what happens from here on is told.
+    let hooks = usable::read(&ground.folders, &ground.machine.webhooks);
+    let webhooks = Arc::new(Webhooks::open(&ground.folders.data, hooks));
+    let station = station::begin(&ground, &webhooks, living_station);
     let sites = Sites::open(Arc::clone(&world), release_settings(&ground)).await?;
     let ending = Ending::new();
     let standing = Standing {
@@ -110,11 +120,12 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
         edge_past: Kept::of_the_edge(&ground.folders.run),
+        station,
     };
     let upgrades = Upgrades::open(&ground.folders)?;
-    let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades });
-    let server = admin::Server::bind(&ground.folders.api_socket(), not_starting::group(&ground.folders))
-        .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
+    let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks });
+    let server = admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
+            .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(ticket_seeds));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));

@@ -12,7 +12,7 @@ use std::{
 use check::accounts;
 use model::{
     AppName, Explain,
-    accounts::{EDGE, of_app},
+    accounts::{EDGE, STATION, of_app},
 };
 use supervisor::User;
 
@@ -58,6 +58,13 @@ impl Users {
     /// It cannot be made.
     pub(crate) fn edge(&self) -> Result<Option<User>, Explain> {
         self.account(EDGE, true)
+    }
+
+    /// The station's account, made if it is missing.
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn station(&self) -> Result<Option<User>, Explain> {
+        self.account(STATION, true)
     }
 
     /// An account that somebody else has too would let the app at what is theirs.

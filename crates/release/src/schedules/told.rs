@@ -68,7 +68,7 @@ fn unfollowed(service: &ServiceName, error: &TimetableError) -> Explain {
         .help("where a time zone is missing, install the package tzdata; else deploy with a schedule that is understood")
 }
 
-fn run(run: &schedule::Run) -> Run {
+pub(crate) fn run(run: &schedule::Run) -> Run {
     Run {
         due: stamp(run.due),
         release: run.release,

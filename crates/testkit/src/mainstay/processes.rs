@@ -23,6 +23,12 @@ impl Mainstay {
         self.pid_of("edge")
     }
 
+    /// # Panics
+    /// When the keeper knows no station.
+    pub fn station_pid(&self) -> u32 {
+        self.pid_of("station")
+    }
+
     fn pid_of(&self, what: &str) -> u32 {
         wait::value(&format!("the pid of the {what}"), MEND_LIMIT, || {
             let pid = self.api("/v1/machine")?[what]["pid"].as_u64()?;
@@ -61,6 +67,16 @@ impl Mainstay {
         let old = self.edge_pid();
         kill(old);
         self.wait_for_another("edge", old);
+    }
+
+    /// Kills the station and waits for the next one.
+    ///
+    /// # Panics
+    /// When none is up in 20 s.
+    pub fn kill_station(&self) {
+        let old = self.station_pid();
+        kill(old);
+        self.wait_for_another("station", old);
     }
 
     fn wait_for_another(&self, what: &str, old: u32) {

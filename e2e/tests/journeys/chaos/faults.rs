@@ -25,6 +25,7 @@ enum Kind {
     KillInstance,
     KillShim,
     KillUp,
+    KillStation,
     /// Until another one has taken its place.
     HangKeeper,
     HangEdge,
@@ -35,17 +36,18 @@ enum Kind {
     PauseUp,
     /// For a while each of its answers takes longer.
     SlowInstance,
+    PauseStation,
     FullDisk,
     SlowFsync,
 }
 
 use Kind::{
-    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillUp,
-    PauseInstance, PauseShim, PauseShimOfEdge, PauseUp, SlowFsync, SlowInstance,
+    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillStation, KillUp,
+    PauseInstance, PauseShim, PauseShimOfEdge, PauseStation, PauseUp, SlowFsync, SlowInstance,
 };
 
 /// A killed keeper costs nobody anything, so there is time for many.
-const ALL: [Kind; 17] = [
+const ALL: [Kind; 19] = [
     KillKeeper,
     KillKeeper,
     KillKeeper,
@@ -54,6 +56,7 @@ const ALL: [Kind; 17] = [
     KillInstance,
     KillShim,
     KillUp,
+    KillStation,
     HangKeeper,
     HangEdge,
     PauseInstance,
@@ -61,6 +64,7 @@ const ALL: [Kind; 17] = [
     PauseShimOfEdge,
     PauseUp,
     SlowInstance,
+    PauseStation,
     FullDisk,
     SlowFsync,
 ];
@@ -105,6 +109,7 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
         KillInstance => kill_instance(world, dice, "", |app| app),
         KillShim => kill_instance(world, dice, "shim of ", |app| parent(app).unwrap_or(app)),
         KillUp => kill_up(world),
+        KillStation => kill_station(world),
         HangKeeper => hang_keeper(world),
         HangEdge => hang_edge(world),
         PauseInstance => {
@@ -126,6 +131,10 @@ fn hit(kind: Kind, world: &World, dice: &mut fastrand::Rng, coverage: &Mutex<Cov
         SlowInstance => slow_down_an_instance(world, dice),
         FullDisk => bad_disk::fill(world),
         SlowFsync => bad_disk::slow_down(world),
+        PauseStation => {
+            let station = world.mainstay().station_pid();
+            pause(world, "the station", station);
+        }
     }
 }
 
@@ -219,6 +228,17 @@ fn kill_up(world: &World) {
             world.machine().is_none_or(|machine| machine["has_parent"] == false)
         });
         world.change(|mainstay| mainstay.up());
+    });
+}
+
+/// Nothing of the traffic may fail by it.
+fn kill_station(world: &World) {
+    let station = world.mainstay().station_pid();
+    during(world, "kill of the station".into(), Vec::new(), || end(station));
+    wait::until("status says that there is another station", BACK_LIMIT, || {
+        world.machine().is_some_and(|machine| {
+            machine["station"]["pid"].as_u64().is_some_and(|pid| pid != u64::from(station))
+        })
     });
 }
 

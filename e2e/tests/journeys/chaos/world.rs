@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use testkit::{FakeApp, Judge, Load, Mainstay, Target, judge::tally::Kind, wait};
+use testkit::{FakeApp, Judge, Load, Mainstay, Target, judge::tally::Kind, receiver::Receiver, wait};
 
 use super::blame::{self, Fault};
 use crate::disk::Disk;
@@ -31,6 +31,8 @@ pub(super) struct World {
     // Written to for another `mainstay up` alone. Before the disk: its processes end first.
     mainstay: RwLock<Mainstay>,
     pub judge: Judge,
+    /// Is told of every deploy.
+    receiver: Receiver,
     pub load: Load,
     pub app: FakeApp,
     pub ledger: PathBuf,
@@ -56,7 +58,11 @@ impl World {
         let data = folder.path().join("data");
         let disk = is_root().then(|| Disk::mount(&data, DISK));
         let ledger = open_ledger(&folder.path().join("ledger"));
-        let mut mainstay = Mainstay::start_in(folder, data, "");
+        let receiver = Receiver::start(b"the key of this journey");
+        std::fs::create_dir_all(&data).expect("the data folder");
+        crate::webhooks::keep_secret(&data, &receiver.secret());
+        let told = format!("[[webhook]]\nurl = \"{}\"\nsecret = \"HOOK\"\nevents = [\"*\"]", receiver.url());
+        let mut mainstay = Mainstay::start_in(folder, data, &told);
         mainstay.kill_up();
         mainstay.watch_every(WATCHDOG);
         mainstay.up();
@@ -76,7 +82,20 @@ impl World {
         let (faults, over) = (Mutex::default(), AtomicBool::new(false));
         let mainstay = RwLock::new(mainstay);
         let (strikes, began) = (AtomicU64::new(0), Instant::now());
-        Self { mainstay, judge, load, app, ledger, faults, strikes, over, began, round_max, _disk: disk }
+        Self {
+            mainstay,
+            judge,
+            receiver,
+            load,
+            app,
+            ledger,
+            faults,
+            strikes,
+            over,
+            began,
+            round_max,
+            _disk: disk,
+        }
     }
 
     pub(super) fn mainstay(&self) -> RwLockReadGuard<'_, Mainstay> {
@@ -138,6 +157,7 @@ impl World {
         let whole = has_live
             && services.iter().all(is_up)
             && machine["edge"]["pid"].is_u64()
+            && machine["station"]["pid"].is_u64()
             && machine["has_parent"] == true;
         *seen = serde_json::json!({ "site": status, "machine": machine });
         whole
@@ -197,11 +217,36 @@ impl World {
         faults.iter().map(|fault| format!("{fault}\n")).collect()
     }
 
+    /// The receiver had the beginning and the end of everything that has a record, and every signature was right.
+    fn everything_was_told(&self) {
+        let path = format!("/v1/apps/{}/events?limit=200", self.app.site());
+        let records = wait::value("the records", BACK_LIMIT, || self.mainstay().api(&path));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let stages = records.as_array().into_iter().flatten().flat_map(|record| {
+            let outcome = text(&record["outcome"]);
+            assert!(!outcome.is_empty(), "it has not ended: {record}");
+            ["started".to_owned(), outcome]
+                .map(|end| (text(&record["deploy"]), format!("{}.{end}", text(&record["verb"]))))
+        });
+        let due: Vec<(String, String)> = stages.collect();
+        wait::until("the webhook is told of everything", BACK_LIMIT, || {
+            let taken = self.receiver.taken();
+            let is_told = |(deploy, event): &(String, String)| {
+                taken.iter().any(|one| one.event == *event && one.body["data"]["deploy"] == **deploy)
+            };
+            due.iter().all(is_told)
+        });
+        assert_eq!(self.receiver.wrong(), Vec::<String>::new());
+        let (told, ids) = (self.receiver.taken().len(), self.receiver.events().len());
+        println!("    webhooks: {} were due, {told} came, of {ids} events", due.len());
+    }
+
     /// Back in full, then the judge's word: nothing failed but what a dead process held.
     pub(super) fn verdict(self, seed: u64) {
         self.wait_until_whole("the end");
         self.wait_until_settled();
         self.judge.wait_answers(200);
+        self.everything_was_told();
         let account = self.account();
         let report = self.judge.finish(Some(&self.ledger));
         println!("{report}");

@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub program_is_same: bool,
     pub operators: bool,
     pub edge: bool,
+    /// The station's account.
+    pub station: bool,
     /// The mode of each folder that is there.
     pub folders: Vec<Option<u32>>,
     pub units: Vec<Option<String>>,
@@ -99,6 +101,9 @@ pub(super) fn plan(wanted: &Wanted, found: &Found) -> Vec<Step> {
     }
     if !found.edge {
         steps.push(Step::Account(accounts::EDGE));
+    }
+    if !found.station {
+        steps.push(Step::Account(accounts::STATION));
     }
     for ((path, mode), there) in wanted.folders.iter().zip(&found.folders) {
         if *there != Some(*mode) {

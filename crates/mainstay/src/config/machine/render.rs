@@ -33,6 +33,9 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     if machine.certificates.is_empty() {
         sheet.absent("certificate", "no table of this name: a development certificate is made");
     }
+    if machine.webhooks.is_empty() {
+        sheet.absent("webhook", "no table of this name: nobody is told what happens here");
+    }
     if machine.apps.is_empty() {
         sheet.absent("app", "no table of this name: accounts and sources of secrets are the usual ones");
     }
@@ -48,6 +51,14 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
         sheet.set("names", certificate.names.clone());
         sheet.set("cert", shown(&certificate.cert));
         sheet.set("key", shown(&certificate.key));
+    }
+    for (n, webhook) in machine.webhooks.iter().enumerate() {
+        sheet.item(&["webhook"], n);
+        sheet.set("url", webhook.url.clone());
+        sheet.set("secret", webhook.secret.clone());
+        sheet.set("events", webhook.events.clone());
+        sheet.set("apps", webhook.apps.iter().map(ToString::to_string).collect::<Vec<_>>());
+        sheet.set("allow_plain", webhook.allow_plain);
     }
     machine.apps.iter().for_each(|(name, one)| app(&mut sheet, name.as_str(), one));
     sheet.text()

@@ -154,3 +154,35 @@ fn a_key_that_would_be_refused_is_not_offered() {
     assert!(offered(&Folders::service()).contains("keys of the file: data, "));
     assert!(refused("data = \"/srv/other\"\n", &own()).contains("fixed-key"));
 }
+
+const WEBHOOK: &str =
+    "[[webhook]]\nurl = \"https://a.example/\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\"]\n";
+
+#[test]
+fn a_webhook_is_read_and_every_slip_in_one_is_told() {
+    let machine = parse(&format!("{WEBHOOK}apps = [\"shop\"]\n"), "machine.toml", &own()).expect("good");
+    let hook = &machine.webhooks[0];
+    assert_eq!((hook.secret.as_str(), hook.apps.len(), hook.allow_plain), ("HOOK", 1, false));
+    let with = |from: &str, to: &str| refused(&WEBHOOK.replace(from, to), &own());
+    for (from, to, code, words) in [
+        ("https://a.example/", "http://a.example/", "plain-webhook", "allow_plain = true"),
+        ("https://a.example/", "ftp://a.example/", "bad-url", "https://"),
+        ("\"HOOK\"", "\"whsec_MfKQ9r8GKYqrTwjUPD8I\"", "secret-in-file", "webhooks.env"),
+        ("deploy.*", "deploy.servd", "unknown-event", "did you mean `deploy.served`"),
+        ("\"deploy.*\"", "", "empty-list", "all of them"),
+        ("secret = \"HOOK\"", "", "missing-key", "secret = \"HOOK_SECRET\""),
+        ("secret", "sekret", "unknown-key", "secret"),
+    ] {
+        let said = with(from, to);
+        assert!(said.contains(code) && said.contains(words), "{code}: {said}");
+    }
+    for good in ["http://127.0.0.1:9000/", "http://[::1]/", "http://localhost/"] {
+        assert!(
+            parse(&WEBHOOK.replace("https://a.example/", good), "machine.toml", &own()).is_ok(),
+            "{good}"
+        );
+    }
+    let plain = WEBHOOK.replace("https", "http") + "allow_plain = true\n";
+    assert!(parse(&plain, "machine.toml", &own()).expect("wanted").webhooks[0].allow_plain);
+    assert!(refused(&[WEBHOOK, WEBHOOK].concat(), &own()).contains("url-twice"));
+}

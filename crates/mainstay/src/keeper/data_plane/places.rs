@@ -26,7 +26,7 @@ const NOW: &str = "now";
 pub(super) const TABLE: &str = "routes.json";
 
 /// What the edge reads of the system: its libraries, and what the kernel says of processors and of itself.
-const SYSTEM: [&str; 7] =
+pub(crate) const SYSTEM: [&str; 7] =
     ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu"];
 
 /// Where the things of one edge are.

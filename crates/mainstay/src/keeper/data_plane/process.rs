@@ -61,7 +61,7 @@ pub(super) fn begin(
         stop: StopPlan { signal: 15, grace: ground.machine.shutdown_timeout.0 + Duration::from_secs(5) },
         log: LogTo { path: places.log.clone(), limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() } },
     };
-    let counted = past::of_the_edge(Kept::of_the_edge(&ground.folders.run));
+    let counted = past::witness(Kept::of_the_edge(&ground.folders.run));
     let (run, own) = (ground.folders.run.clone(), places.run.clone());
     // The ends of one that does not serve yet, or no more, are not the edge's.
     let witness = move |event: &SlotEvent| {
@@ -86,7 +86,7 @@ pub(super) async fn ready(ground: &Ground, places: &Places, slot: &Arc<Slot>) ->
 pub(super) async fn not_ready(ground: &Ground, places: &Places) -> Explain {
     Explain::new("edge-not-ready", "the edge did not say that it is ready")
         .help(format!("its log is {}", places.log.display()))
-        .detail("the end of the edge's log", last_words(&ground.folders.data).await)
+        .detail("the end of the edge's log", last_words(&ground.folders.data, "edge").await)
 }
 
 /// How the edge's allocator works: of glibc's, elsewhere it says nothing (GNU C Library manual, "Memory Allocation Tunables").
@@ -99,10 +99,10 @@ fn allocator() -> (String, String) {
     ("GLIBC_TUNABLES".to_owned(), tunables.join(":"))
 }
 
-/// The end of the edge's log: its last error with causes and remedy, or whatever it said.
-pub(crate) async fn last_words(data: &Path) -> Vec<String> {
+/// The end of the log of one of Mainstay's own: its last error with causes and remedy, or whatever it said.
+pub(crate) async fn last_words(data: &Path, who: &str) -> Vec<String> {
     let folder = data.join("logs");
-    let query = logs::Query { service: "edge".parse().ok(), tail: LAST_WORDS_MAX, ..logs::Query::default() };
+    let query = logs::Query { service: who.parse().ok(), tail: LAST_WORDS_MAX, ..logs::Query::default() };
     let read = tokio::task::spawn_blocking(move || logs::read(&folder, &query)).await;
     let lines = read.ok().and_then(Result::ok).unwrap_or_default();
     let mut words: Vec<String> = lines.into_iter().map(|line| line.text).collect();

@@ -12,6 +12,7 @@ fn installed(wanted: &Wanted) -> Found {
         program_is_same: true,
         operators: true,
         edge: true,
+        station: true,
         folders: wanted.folders.iter().map(|(_, mode)| Some(*mode)).collect(),
         units: wanted.units.iter().map(|(_, text)| Some(text.clone())).collect(),
         enabled: true,

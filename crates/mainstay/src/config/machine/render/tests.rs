@@ -9,7 +9,8 @@ use super::{origins, render};
 use crate::config::{
     folders::{Folders, Kind},
     machine::{
-        App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, edge::CLIENT_IPS, parse,
+        App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook,
+        edge::CLIENT_IPS, parse,
     },
 };
 
@@ -76,14 +77,16 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
     let listen = (any::<bool>(), any::<bool>(), 1..60_000u16);
     let certificates = collection::vec(("[a-z]{1,5}\\.org", "/[a-z \"]{1,6}", "/[a-z ']{1,6}"), 0..3);
     let apps = collection::btree_map("[a-z][a-z0-9]{0,6}x", app(), 0..3);
+    let hooks = collection::btree_map("[a-z]{1,9}", ("[A-Z_]{1,6}", any::<bool>(), any::<bool>()), 0..3);
     let first = (listen, edge(), nets, client_ip, certificates, any::<bool>());
-    (first, span(), (0..1u64 << 50).prop_map(ByteSize), 1024..50_000u16, apps).prop_map(
+    (first, span(), (0..1u64 << 50).prop_map(ByteSize), 1024..50_000u16, apps, hooks).prop_map(
         move |(
             (listen, edge, nets, client_ip, certificates, tickets),
             shutdown_timeout,
             disk_reserve,
             low,
             apps,
+            hooks,
         )| {
             let net =
                 |(bytes, prefix): ([u8; 4], u8)| ipnet::Ipv4Net::new(bytes.into(), prefix).unwrap().into();
@@ -95,6 +98,13 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 names: vec![name],
                 cert: cert.into(),
                 key: key.into(),
+            };
+            let hook = |(host, (secret, of_one, plain)): (String, (String, bool, bool))| Webhook {
+                url: format!("{}://{host}.example/?a=b", if plain { "http" } else { "https" }),
+                secret,
+                events: vec!["deploy.*".to_owned(), "run.failed".to_owned()],
+                apps: of_one.then(|| "shop".parse().unwrap()).into_iter().collect(),
+                allow_plain: plain,
             };
             Machine {
                 data,
@@ -113,6 +123,7 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                     .into_iter()
                     .map(|(name, app)| (name.parse().unwrap(), app))
                     .collect::<BTreeMap<_, _>>(),
+                webhooks: hooks.into_iter().map(hook).collect(),
             }
         },
     )

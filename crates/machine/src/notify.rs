@@ -3,7 +3,9 @@
 use std::{io, os::linux::net::SocketAddrExt, os::unix::net};
 
 /// Does nothing where nobody asked.
-pub(crate) fn ready() -> io::Result<()> {
+/// # Errors
+/// Nobody listens at the socket that the environment names.
+pub fn ready() -> io::Result<()> {
     let Ok(path) = std::env::var("NOTIFY_SOCKET") else { return Ok(()) };
     let address = match path.strip_prefix('@') {
         Some(name) => net::SocketAddr::from_abstract_name(name)?,

@@ -1,0 +1,44 @@
+//! The station's endpoints. Its socket has these and no other, whoever connects.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Query, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+
+use crate::{
+    operations::{Reply, StationOperations},
+    routes::{JSON_BYTES_MAX, no_such_endpoint, required},
+};
+
+pub(crate) fn router<O: StationOperations>(operations: Arc<O>) -> Router {
+    Router::new()
+        .route(api::station::NEWS, get(news::<O>))
+        .route(api::station::REPORT, post(report::<O>))
+        .route(api::station::TESTED, post(tested::<O>))
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .fallback(no_such_endpoint)
+        .with_state(operations)
+}
+
+async fn news<O: StationOperations>(
+    State(ops): State<Arc<O>>,
+    Query(cursor): Query<api::station::Cursor>,
+) -> Response {
+    ops.news(cursor).await.map(Json).into_response()
+}
+
+async fn report<O: StationOperations>(State(ops): State<Arc<O>>, bytes: Bytes) -> Reply<StatusCode> {
+    ops.report(required(&bytes)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn tested<O: StationOperations>(State(ops): State<Arc<O>>, bytes: Bytes) -> Reply<StatusCode> {
+    ops.tested(required(&bytes)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

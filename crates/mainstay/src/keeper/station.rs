@@ -1,0 +1,333 @@
+//! The station as a process: when there is one, its folders, its order, its slot. Nothing waits for it: what goes wrong
+//! here is told, and the keeper goes on.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use admin::{Peers, Server};
+use api::machine::Process as Told;
+use model::{
+    ByteSize, Explain, Sandbox, Span,
+    manifest::{Limits, Logs, Restart},
+};
+use sha2::{Digest as _, Sha256};
+use station::{Settings, settings};
+use supervisor::{
+    Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotState, StopPlan, User, slot::SlotSettings,
+};
+use tokio::task::JoinHandle;
+
+use super::{
+    data_plane::{self, SYSTEM},
+    ground::Ground,
+    instances::rfc3339,
+    jobs,
+    past::{self, Kept},
+    secrets,
+    webhooks::{Webhooks, usable::Usable},
+};
+
+/// How long it may take to say that it is ready.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// It has nothing to drain.
+const GRACE: Duration = Duration::from_secs(5);
+/// It asks for news all the time. One that has not for so long hangs.
+const SILENT_MAX: Duration = Duration::from_secs(60);
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// Of which it uses a fifth, with a thousand deliveries that wait.
+const MEMORY_MAX: ByteSize = ByteSize::mib(64);
+const LOG_BYTES_MAX: ByteSize = ByteSize::mib(10);
+/// The label of a station by what it was started with.
+const STARTED_WITH: &str = "started-with";
+
+/// Whom the system trusts, and how it finds a name's address.
+const OUTSIDE: [&str; 9] = [
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+];
+/// Where an operator says that it is elsewhere.
+const TRUST_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// The station, if machine.toml gives it something to do.
+pub(crate) struct Station {
+    slot: Arc<Mutex<Option<Arc<Slot>>>>,
+    care: JoinHandle<()>,
+    kept: Kept,
+    data: PathBuf,
+    wanted: bool,
+}
+
+struct Places {
+    /// `<run>/station`: the keeper's, with the settings and the socket.
+    run: PathBuf,
+    /// `<data>/station`: its own.
+    state: PathBuf,
+    log: PathBuf,
+}
+
+/// Takes care of the station from now on, in tasks of its own: an adopted one as it is if it was started with what holds
+/// now, else a new one; none where there is no webhook.
+pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Option<Process>) -> Station {
+    let slot = Arc::new(Mutex::new(None));
+    let wanted = !webhooks.hooks().is_empty();
+    let kept = Kept::of_the_station(&ground.folders.run);
+    let (held, ground, webhooks) = (Arc::clone(&slot), Arc::clone(ground), Arc::clone(webhooks));
+    let data = ground.folders.data.clone();
+    let care = tokio::spawn(async move {
+        if !wanted {
+            if let Some(process) = living {
+                stop(process).await;
+            }
+            Kept::of_the_station(&ground.folders.run).forget();
+            return;
+        }
+        match start(&ground, &webhooks, living).await {
+            Ok((slot, api)) => {
+                *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&slot));
+                tokio::join!(watch(&slot, &webhooks), api);
+            }
+            Err(error) => tracing::error!(%error, "There is no station: webhooks are told later."),
+        }
+    });
+    Station { slot, care, kept, data, wanted }
+}
+
+impl Station {
+    /// The last of Mainstay's own that ends.
+    pub(crate) async fn stop(&self) {
+        let slot = self.slot();
+        self.care.abort();
+        if let Some(slot) = slot {
+            slot.stop(None).await;
+        }
+    }
+
+    /// As it runs; `None`: it does not.
+    pub(crate) fn told(&self) -> Option<Told> {
+        let process = self.slot()?.process()?;
+        let restarts = self.kept.read().exits;
+        Some(Told { pid: process.pid(), started: rfc3339(process.started()), restarts })
+    }
+
+    /// System calls that its sandbox refused.
+    pub(crate) async fn refused(&self) -> BTreeMap<String, u64> {
+        match self.slot().and_then(|slot| slot.process()) {
+            Some(process) => process.refused_calls().await,
+            None => BTreeMap::new(),
+        }
+    }
+
+    /// Whether there should be one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Why it does not run although it should: what it said last, and how it ended.
+    pub(crate) async fn said(&self) -> Vec<String> {
+        let is_up = self.slot().is_some_and(|slot| matches!(*slot.state().borrow(), SlotState::Up { .. }));
+        if is_up || !self.wanted {
+            return Vec::new();
+        }
+        let said = data_plane::last_words(&self.data, "station").await;
+        let exit = self.kept.read().last_exit;
+        said.into_iter().chain(exit.map(|exit| format!("its last end: {exit}"))).collect()
+    }
+
+    fn slot(&self) -> Option<Arc<Slot>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn start(
+    ground: &Ground,
+    webhooks: &Arc<Webhooks>,
+    living: Option<Process>,
+) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
+    let places = Places {
+        run: ground.folders.run.join("station"),
+        state: ground.folders.data.join("station"),
+        log: ground.folders.data.join("logs/station/station.log"),
+    };
+    let user = ground.users.station()?;
+    places.make(user.as_ref())?;
+    let socket = places.run.join("keeper.sock");
+    let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.ids.uid);
+    let server = Server::bind(&socket, Peers::Only(uid))
+        .map_err(|error| Explain::new("api-not-bound", "the station's socket").because(&error))?;
+    let api = server.serve_station(Arc::clone(webhooks));
+    let asked = places.settings(socket, webhooks.hooks());
+    let order = places.order(ground, &asked, webhooks.hooks(), user);
+    let adopted = match living {
+        Some(process) if is_current(&process, &order) => Some(process),
+        Some(process) => {
+            stop(process).await;
+            None
+        }
+        None => None,
+    };
+    if adopted.is_none() {
+        let owner = order.user.as_ref().map(|user| (user.ids.uid, user.ids.gid));
+        asked
+            .write(&places.settings_file(), owner)
+            .map_err(|error| Explain::new("station-settings", "the station's settings").because(&error))?;
+    }
+    let witness = past::witness(Kept::of_the_station(&ground.folders.run));
+    let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted, witness);
+    Ok((Arc::new(slot), api))
+}
+
+/// One that was started by another build, or with other webhooks or secrets, is replaced.
+fn is_current(process: &Process, order: &Order) -> bool {
+    process.spec().labels.get(STARTED_WITH) == order.labels.get(STARTED_WITH)
+}
+
+async fn stop(process: Process) {
+    if let Err(error) = process.stop().await {
+        tracing::warn!(%error, "A station could not be told to stop.");
+    }
+    process.wait().await;
+    jobs::forget(&process).await;
+}
+
+/// Replaces a station that lives and asks for nothing.
+async fn watch(slot: &Slot, webhooks: &Webhooks) {
+    if !tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false) {
+        tracing::error!("The station did not say that it is ready; webhooks are told when it is.");
+    }
+    let mut up_since = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        if !matches!(*slot.state().borrow(), SlotState::Up { .. }) {
+            up_since = tokio::time::Instant::now();
+        } else if up_since.elapsed() > SILENT_MAX && webhooks.silent_for() > SILENT_MAX {
+            tracing::error!("The station lives and asks for nothing; it is replaced.");
+            slot.restart().await;
+            up_since = tokio::time::Instant::now();
+        }
+    }
+}
+
+impl Places {
+    fn settings_file(&self) -> PathBuf {
+        self.run.join("settings.json")
+    }
+
+    fn make(&self, user: Option<&User>) -> Result<(), Explain> {
+        let log = self.log.parent().map(Path::to_owned);
+        let own = [Some(self.state.clone()), log].into_iter().flatten();
+        let made =
+            machine::fs::make_dir(&self.run, if user.is_some() { 0o711 } else { 0o700 }).and_then(|()| {
+                own.into_iter().try_for_each(|dir| {
+                    std::fs::create_dir_all(&dir)?;
+                    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
+                    user.map_or(Ok(()), |user| chown(&dir, Some(user.ids.uid), Some(user.ids.gid)))
+                })
+            });
+        made.map_err(|error| {
+            Explain::new("folder-not-made", "cannot make the station's folders").because(&error)
+        })
+    }
+
+    fn settings(&self, keeper: PathBuf, hooks: &[Usable]) -> Settings {
+        let hook = |hook: &Usable| settings::Hook {
+            url: hook.place.url().to_owned(),
+            events: hook.said.events.clone(),
+            apps: hook.said.apps.clone(),
+            secret: hook.secret.is_ok().then(|| variable(hook)),
+        };
+        Settings {
+            format: settings::FORMAT,
+            keeper,
+            state: self.state.clone(),
+            hooks: hooks.iter().map(hook).collect(),
+        }
+    }
+
+    fn order(&self, ground: &Ground, asked: &Settings, hooks: &[Usable], user: Option<User>) -> Order {
+        let usable = hooks.iter().filter_map(|hook| Some((variable(hook), hook.secret.clone().ok()?)));
+        let values: BTreeMap<_, _> = usable.collect();
+        let trust =
+            TRUST_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let trust: BTreeMap<String, String> = trust.collect();
+        let started_with = started_with(ground, asked, &values, &trust);
+        let read = SYSTEM.iter().chain(&OUTSIDE).map(PathBuf::from);
+        let read: Vec<PathBuf> =
+            read.chain([self.run.clone()]).chain(trust.values().map(PathBuf::from)).collect();
+        Order {
+            site: None,
+            name: "station".to_owned(),
+            kind: Kind::Station,
+            release: None,
+            labels: BTreeMap::from([(STARTED_WITH.to_owned(), started_with)]),
+            program: Program::Own(vec![
+                "station".into(),
+                "--settings".into(),
+                self.settings_file().display().to_string(),
+            ]),
+            cwd: self.run.clone(),
+            shared_dir: None,
+            user,
+            env: machine::planted::handed_on().into_iter().chain(trust).collect(),
+            redact: Vec::new(),
+            secrets: values,
+            told: Default::default(),
+            listen: None,
+            notify: true,
+            fds: Vec::new(),
+            limits: Limits { memory_max: Some(MEMORY_MAX), ..Limits::default() },
+            sandbox: Some(Enclosure {
+                sandbox: Sandbox::default(),
+                read: Some(read),
+                write: vec![self.state.clone()],
+            }),
+            stop: StopPlan { signal: 15, grace: GRACE },
+            log: LogTo {
+                path: self.log.clone(),
+                limits: Logs { max_bytes: LOG_BYTES_MAX, ..Logs::default() },
+            },
+        }
+    }
+}
+
+fn variable(hook: &Usable) -> String {
+    format!("WEBHOOK_SECRET_{}", hook.said.secret)
+}
+
+/// Of the build, the settings and the secrets; of these nothing can be read off.
+fn started_with(
+    ground: &Ground,
+    asked: &Settings,
+    values: &BTreeMap<String, model::Secret>,
+    trust: &BTreeMap<String, String>,
+) -> String {
+    let said = serde_json::json!([ground.supervisor.build(), asked, secrets::digests(&ground.salt, values), trust]);
+    Sha256::digest(said.to_string().as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Nobody waits for it, so that one that cannot live is tried ever more slowly.
+fn slot_settings(order: Order) -> SlotSettings {
+    SlotSettings {
+        order: order.into(),
+        restart: Restart {
+            backoff_initial: Span::millis(200),
+            backoff_max: Span::secs(60),
+            ..Restart::default()
+        },
+        startup: None,
+        liveness: None,
+        host: "localhost".to_owned(),
+        min_healthy_time: READY_LIMIT,
+    }
+}

@@ -1,0 +1,181 @@
+//! Webhooks as the keeper sees them: which there are, what has happened that they are to be told, and what the station says
+//! became of it. The station asks; nothing here waits for it.
+
+mod dead;
+mod event;
+mod feed;
+pub(super) mod usable;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use admin::{Refusal, Reply, StationOperations, Why};
+use api::{
+    station::{Cursor, News, Report, TestAsked, TestEnded, WAIT_MAX},
+    webhooks::{State, TEST_WITHIN, Tested, Webhook, Webhooks as Told},
+};
+use model::Explain;
+use tokio::sync::{Notify, oneshot};
+use ulid::Ulid;
+
+use self::{dead::DeadLog, feed::Feed, usable::Usable};
+
+/// How often the journals are looked at while the station waits for news.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Bound: tests that operators wait for at once.
+const TESTS_MAX: usize = 16;
+/// What the station has longer than its own bound of a try.
+const TEST_LIMIT: Duration = TEST_WITHIN.saturating_sub(Duration::from_secs(5));
+
+pub(crate) struct Webhooks {
+    hooks: Vec<Usable>,
+    feed: Arc<Mutex<Feed>>,
+    tests: Mutex<Tests>,
+    test_asked: Notify,
+    /// By the webhook's key.
+    states: Mutex<BTreeMap<String, State>>,
+    dead: DeadLog,
+    heard: Mutex<Instant>,
+}
+
+#[derive(Default)]
+struct Tests {
+    asked: Vec<TestAsked>,
+    waiting: HashMap<String, oneshot::Sender<Tested>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Webhooks {
+    /// To be called before anything new can happen: what is there now, at the first webhook of all, is told to nobody.
+    pub(crate) fn open(data: &Path, hooks: Vec<Usable>) -> Self {
+        Self {
+            feed: Arc::new(Mutex::new(Feed::open(data, !hooks.is_empty()))),
+            hooks,
+            tests: Mutex::default(),
+            test_asked: Notify::new(),
+            states: Mutex::default(),
+            dead: DeadLog::open(data),
+            heard: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(crate) fn hooks(&self) -> &[Usable] {
+        &self.hooks
+    }
+
+    /// How long the station has said nothing.
+    pub(crate) fn silent_for(&self) -> Duration {
+        lock(&self.heard).elapsed()
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        let states = lock(&self.states);
+        let hook = |(n, hook): (usize, &Usable)| Webhook {
+            number: n + 1,
+            url: hook.place.to_string(),
+            events: hook.said.events.clone(),
+            apps: hook.said.apps.iter().map(ToString::to_string).collect(),
+            problem: hook.secret.as_ref().err().cloned(),
+            state: states.get(&hook.place.key()).cloned(),
+        };
+        Told { hooks: self.hooks.iter().enumerate().map(hook).collect(), dead: self.dead.read() }
+    }
+
+    /// Waits for the answer of the receiver.
+    pub(crate) async fn test(&self, wanted: &str) -> Reply<Tested> {
+        let hook = self.find(wanted)?;
+        if let Err(problem) = &hook.secret {
+            return Err(Refusal::new(Why::Conflict, problem.clone()));
+        }
+        let (id, answer) = self.ask(hook)?;
+        let answered = tokio::time::timeout(TEST_LIMIT, answer).await;
+        lock(&self.tests).waiting.remove(&id);
+        answered.ok().and_then(Result::ok).ok_or_else(|| {
+            let explain = Explain::new("station-silent", "the station has not said how the test ended")
+                .help("`mainstay status --machine` says whether it runs; its log lies in logs/station of the data folder");
+            Refusal::new(Why::Unavailable, explain)
+        })
+    }
+
+    fn ask(&self, hook: &Usable) -> Reply<(String, oneshot::Receiver<Tested>)> {
+        let id = format!("test_{}", Ulid::generate());
+        let (end, answer) = oneshot::channel();
+        let mut tests = lock(&self.tests);
+        if tests.waiting.len() >= TESTS_MAX {
+            let explain =
+                Explain::new("too-many-tests", format!("{TESTS_MAX} tests of webhooks are under way"));
+            return Err(Refusal::new(Why::Unavailable, explain.help("ask again in a moment")));
+        }
+        tests.asked.push(TestAsked { id: id.clone(), hook: hook.place.key() });
+        tests.waiting.insert(id.clone(), end);
+        self.test_asked.notify_one();
+        Ok((id, answer))
+    }
+
+    fn find(&self, wanted: &str) -> Reply<&Usable> {
+        let by_number = || self.hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
+        let by_url =
+            self.hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
+        by_url.or_else(by_number).ok_or_else(|| {
+            let explain = Explain::new("no-such-webhook", format!("machine.toml has no webhook {wanted}"))
+                .help("`mainstay webhook list` shows them; a change of machine.toml is taken up by the next keeper");
+            Refusal::new(Why::Unknown, explain)
+        })
+    }
+
+    /// Tests whose operators still wait.
+    fn take_tests(&self) -> Vec<TestAsked> {
+        let mut tests = lock(&self.tests);
+        let asked = std::mem::take(&mut tests.asked);
+        asked.into_iter().filter(|test| tests.waiting.contains_key(&test.id)).collect()
+    }
+
+    async fn look(&self, cursor: &Cursor) -> Reply<feed::Page> {
+        let (feed, cursor) = (Arc::clone(&self.feed), cursor.clone());
+        let looked = tokio::task::spawn_blocking(move || lock(&feed).page(&cursor)).await;
+        let looked = looked.map_err(std::io::Error::other).flatten();
+        looked.map_err(|error| {
+            let explain = Explain::new("data-unreadable", "what has happened cannot be read");
+            Refusal::new(Why::Failed, explain.because(&error))
+        })
+    }
+}
+
+impl StationOperations for Webhooks {
+    async fn news(&self, cursor: Cursor) -> Reply<News> {
+        let until = Instant::now() + WAIT_MAX;
+        loop {
+            *lock(&self.heard) = Instant::now();
+            let page = self.look(&cursor).await?;
+            let tests = self.take_tests();
+            let is_news = !page.events.is_empty() || !tests.is_empty() || page.cursor.keeper != cursor.keeper;
+            if is_news || Instant::now() >= until {
+                return Ok(News { cursor: page.cursor, complete: page.complete, events: page.events, tests });
+            }
+            let _ = tokio::time::timeout(LOOK_EVERY, self.test_asked.notified()).await;
+        }
+    }
+
+    async fn report(&self, report: Report) -> Reply<()> {
+        *lock(&self.states) = report.hooks;
+        self.dead.add(report.dead).map_err(|error| {
+            let explain = Explain::new("data-unwritable", "what was given up cannot be written down");
+            Refusal::new(Why::Failed, explain.because(&error))
+        })
+    }
+
+    async fn tested(&self, ended: TestEnded) -> Reply<()> {
+        if let Some(waiting) = lock(&self.tests).waiting.remove(&ended.id) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(ended.tested);
+        }
+        Ok(())
+    }
+}
