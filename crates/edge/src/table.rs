@@ -17,7 +17,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 /// Version of the file; a reader accepts this one and the one before.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 /// Bound: a larger file is refused before it is parsed.
 pub const TABLE_BYTES_MAX: u64 = 64 << 20;
