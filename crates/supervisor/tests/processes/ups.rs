@@ -11,7 +11,7 @@ use std::{
 };
 
 use libtest_mimic::Trial;
-use machine::child::Executable;
+use machine::{child::Executable, lock::FileLock};
 use supervisor::{
     store::Store,
     up::{self, EXIT_DOWN, UpSettings},
