@@ -3,6 +3,8 @@
 //! The code that ships runs on a [`machine`] without a system behind it, under virtual time. A [`story`] tells the acts and
 //! the faults; [`promises`] hold after each of them. The deploy machine has worlds of its own in the room `release`.
 
+mod actor;
+mod given;
 mod life;
 mod machine;
 mod promises;

@@ -2,10 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{
-    Span,
-    manifest::{Limits, Listen, LivenessProbe, Logs, ProbeRequest, Restart, StartupProbe},
-};
 use testkit::worlds::{Dice, tell};
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -14,16 +10,15 @@ use tokio::{
 };
 
 use super::{
+    actor::Actor,
+    given::{asked, order, settings},
     life::millis,
-    machine::{Actor, Machine},
+    machine::Machine,
     promises::Promises,
 };
-use crate::{
-    Cause, Exit, Kind, LogTo, Order, Program, Slot, SlotSettings, SlotState, StopPlan,
-    slot::{Asking, Orders, begun},
-};
+use crate::{Cause, Exit, Slot, SlotSettings, SlotState, StopPlan, slot::begun};
 
-const SIGTERM: i32 = 15;
+pub(super) const SIGTERM: i32 = 15;
 
 pub(super) struct Story {
     dice: Dice,
@@ -315,82 +310,3 @@ impl Story {
 
 /// Bound of a stop: what is spawned is spawned first, a deaf shim is asked twice and given its patience, the longest grace.
 const STOPPED_WITHIN: Duration = Duration::from_secs(90);
-
-fn settings(dice: &mut Dice) -> SlotSettings {
-    let request = ProbeRequest {
-        http: "/health".to_owned(),
-        host: None,
-        period: Span::millis(500 + dice.roll(4000)),
-        timeout: Span::millis(500 + dice.roll(4000)),
-    };
-    let order = order(dice);
-    let probed = order.listen.is_some();
-    let startup = (probed && dice.roll(3) > 0)
-        .then(|| StartupProbe { request: request.clone(), deadline: Span::secs(15 + dice.roll(45)) });
-    let liveness = (probed && dice.roll(3) > 0)
-        .then(|| LivenessProbe { request, failure_threshold: u32::try_from(dice.roll(4)).unwrap() });
-    SlotSettings {
-        order: order.into(),
-        restart: Restart {
-            backoff_initial: Span::millis(200 + dice.roll(3000)),
-            backoff_factor: 1.0 + dice.unit() * 2.0,
-            backoff_max: Span::secs(10 + dice.roll(50)),
-            jitter: [0.0, 0.1, 0.5][dice.roll(3) as usize],
-            max_restarts: [2, 5, 10][dice.roll(3) as usize],
-            ..Restart::default()
-        },
-        startup,
-        liveness,
-        host: "localhost".to_owned(),
-        min_healthy_time: Duration::from_millis(500 + dice.roll(10_000)),
-    }
-}
-
-fn order(dice: &mut Dice) -> Order {
-    let listen = [None, Some(Listen::Tcp), Some(Listen::Tcp), Some(Listen::Unix)][dice.roll(4) as usize];
-    Order {
-        site: None,
-        name: "web.1.1".to_owned(),
-        kind: Kind::Instance,
-        release: None,
-        labels: Default::default(),
-        program: Program::Command(vec!["app".to_owned()]),
-        cwd: "/nowhere".into(),
-        shared_dir: None,
-        user: None,
-        env: Default::default(),
-        told: Default::default(),
-        secrets: Default::default(),
-        redact: Vec::new(),
-        listen,
-        notify: listen.is_none() && dice.roll(2) == 0,
-        fds: Vec::new(),
-        limits: Limits::default(),
-        sandbox: None,
-        stop: StopPlan { signal: SIGTERM, grace: millis(dice, 30_000) },
-        log: LogTo { path: "/nowhere".into(), limits: Logs::default() },
-    }
-}
-
-/// An order that has to be asked for, and may be refused for a while.
-fn asked(machine: Machine, order: Order) -> Orders {
-    let ask = move || -> Asking {
-        let (machine, order) = (machine.clone(), order.clone());
-        Box::pin(async move {
-            let is_given = {
-                let mut inner = machine.lock();
-                let is_given = inner.orders_refused == 0;
-                inner.orders_refused = inner.orders_refused.saturating_sub(1);
-                inner.promises.asked(is_given);
-                is_given
-            };
-            sleep(Duration::from_millis(250)).await;
-            if is_given {
-                return Ok(order);
-            }
-            tell(|| "its order is refused".to_owned());
-            Err("the vault is shut".to_owned())
-        })
-    };
-    Orders::Asked(Arc::new(ask))
-}
