@@ -66,6 +66,17 @@ pub struct ServiceStatus {
     pub instances: Vec<Instance>,
     /// Open now, by class; only for routed services.
     pub open: Option<Open>,
+    /// Of a live one: instances that were replaced as its manifest asks; `None`: none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recycled: Option<Recycled>,
+}
+
+/// Replacements of instances with which nothing was wrong. No restart counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recycled {
+    pub count: u64,
+    /// RFC 3339.
+    pub last: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -153,6 +153,9 @@ pub struct Service {
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
     pub allow_public_bind: bool,
+    /// When an instance is replaced that works well; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recycle: Option<Recycle>,
 }
 
 /// Whether two releases of a service may run side by side for a while.
@@ -226,6 +229,21 @@ pub struct Restart {
     pub degraded_every: Span,
     #[serde(default)]
     pub on_crash_loop: OnCrashLoop,
+}
+
+/// When an instance is replaced though nothing is wrong with it: whichever comes first (RUN-05). Age and requests are
+/// spread by a tenth, so that instances which began together do not go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recycle {
+    /// From the start of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// Answered by its process, as the edge that runs now has counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_requests: Option<u64>,
+    /// Held by all its processes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
 }
 
 /// What becomes of a release whose instance is degraded within an hour of its deploy.

@@ -44,7 +44,7 @@ pub(crate) fn phases(course: &Course) -> &'static [Phase] {
         Course::Existing => &[Preflight, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
         Course::Restart { .. } => &[Preflight, Recess, Start, Gate, Switch, Relieve, Drain],
-        Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Grow { .. } | Course::Recycle { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
     }

@@ -63,6 +63,8 @@ pub(crate) enum Course {
     Restart { service: Option<ServiceName>, instances: Option<u32> },
     /// More instances beside those of one service.
     Grow { service: ServiceName, instances: u32 },
+    /// One new instance of the release that serves, in the place of this one.
+    Recycle { instance: InstanceName },
     Migrate {
         /// Named apart: it stands in one object with the record's own `verb`.
         #[serde(rename = "way")]

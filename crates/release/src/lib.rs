@@ -34,6 +34,7 @@ mod preflight;
 mod prune;
 mod recess;
 mod recover;
+mod recycle;
 mod relieve;
 mod request;
 mod retire;

@@ -65,6 +65,7 @@ pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &Service
     run.manifest.services.keys().filter(|service| match &run.task.course {
         Course::Restart { service: Some(only), .. } => only == *service,
         Course::Grow { service: grown, .. } => grown == *service,
+        Course::Recycle { instance } => instance.service == **service,
         _ => true,
     })
 }

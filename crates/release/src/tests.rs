@@ -14,6 +14,7 @@ mod instance;
 mod machine;
 mod pieces;
 mod recesses;
+mod recycles;
 mod rig;
 mod schedules;
 mod simulation;

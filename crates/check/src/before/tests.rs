@@ -27,6 +27,7 @@ fn service() -> Service {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        recycle: None,
         overlap: Default::default(),
     }
 }

@@ -43,6 +43,7 @@ fn status() -> SiteStatus {
             scaled: false,
             instances: vec![instance(1), instance(2)],
             open: None,
+            recycled: None,
         }],
         deploy: None,
         recess: None,

@@ -207,6 +207,7 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         warnings: seen.warnings.clone(),
         last_probe: probing.or_else(|| seen.last_probe.clone()),
         since: since_of(&state).map(rfc3339),
+        age: process.and_then(Process::age),
         memory_bytes: memory.map(|memory| memory.now),
         memory_peak_bytes: memory.map(|memory| memory.peak),
     }

@@ -65,6 +65,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness, liveness: None },
         allow_public_bind: false,
+        recycle: None,
     };
     let readiness = ReadinessProbe {
         request: ProbeRequest {
@@ -88,8 +89,9 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     };
     let mut worker = service(None, None);
     worker.instances = 1.try_into().unwrap();
-    let is_of_web =
-        ["unready", "crashes", "errs", "lags", "loops"].iter().any(|word| behaviour.starts_with(word));
+    let is_of_web = ["unready", "crashes", "errs", "lags", "leaks", "loops"]
+        .iter()
+        .any(|word| behaviour.starts_with(word));
     if is_of_web || behaviour == "500" {
         worker.command = vec!["good".into()];
     }

@@ -48,6 +48,8 @@ pub struct Settings {
     /// that of `/ready`), `every-third`
     /// (fails), `crash`.
     pub sick: Option<PathBuf>,
+    /// `FAKE_LEAK_KIB`: memory that each answer costs for ever.
+    pub leak_kib: usize,
     /// `FAKE_LEDGER`: file to which each write is appended.
     pub ledger: Option<PathBuf>,
     /// `FAKE_MISCHIEF`: words of `mischief.rs`, with commas.
@@ -79,6 +81,7 @@ impl Settings {
                 _ => Stop::Graceful,
             },
             sick: text("FAKE_SICK").map(PathBuf::from),
+            leak_kib: number("FAKE_LEAK_KIB").unwrap_or(0),
             ledger: text("FAKE_LEDGER").map(PathBuf::from),
             mischief: text("FAKE_MISCHIEF").map(words).unwrap_or_default(),
         }

@@ -22,6 +22,7 @@ pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
         let texts = service.command.iter().chain(service.env.values());
         placeholders_fit(name, texts, service.listen, &written.at).into_iter().for_each(|p| problems.push(p));
         probes_have_an_address(name, service, &written.at, problems);
+        recycling_is_possible(&draft.manifest, name, &written.at, problems);
     }
 }
 
@@ -166,6 +167,32 @@ fn probes_have_an_address(
         problems.push(
             Problem::new("probe-without-listen", span.clone(), format!("[service.{name}] has probes and takes no requests"))
                 .help("add `listen`, or remove the probes: a worker is ready when it sent READY=1 or lived for `min_healthy_time`"),
+        );
+    }
+}
+
+/// Requests are counted by the edge; and the next instance runs beside the one that it replaces.
+fn recycling_is_possible(
+    manifest: &Manifest,
+    name: &ServiceName,
+    span: &std::ops::Range<usize>,
+    problems: &mut Problems,
+) {
+    let Some(recycle) = manifest.services.get(name).and_then(|service| service.recycle) else { return };
+    if recycle.after_requests.is_some() && !manifest.is_routed(name) {
+        problems.push(
+            Problem::new(
+                "recycle-requests-unknown",
+                span.clone(),
+                format!("[service.{name}] is recycled by requests, and no route leads to it"),
+            )
+            .help("nobody counts what it does: recycle it by `after` or `memory`"),
+        );
+    }
+    if manifest.recreates() {
+        problems.push(
+            Problem::new("recycle-beside", span.clone(), format!("[service.{name}] is recycled, and `deploy.strategy` is \"recreate\""))
+                .help("a recycled instance has its successor beside it, which \"recreate\" rules out: remove `recycle`, and let `limits.memory_max` bound what it holds"),
         );
     }
 }

@@ -298,6 +298,27 @@ fn what_must_never_run_twice_is_one_and_takes_no_requests() {
 }
 
 #[test]
+fn what_is_recycled_by_what_nobody_counts_is_refused() {
+    let with = |recycle: &str, more: &str| {
+        SMALL.replace("listen =", &format!("recycle = {recycle}\nlisten =")) + more
+    };
+    let worker = "[service.worker]\ncommand = [\"work\"]\nrecycle = { after_requests = 1000 }\n";
+    let manifest = read(&with("{ after_requests = 1000, memory = \"400MiB\" }", ""));
+    let web = manifest.services.values().next().unwrap().recycle.unwrap();
+    assert_eq!((web.after, web.after_requests, web.memory), (None, Some(1000), Some(ByteSize::mib(400))));
+    for (text, code) in [
+        (with("{ after = \"1h\" }", worker), "recycle-requests-unknown"),
+        (with("{ after = \"59s\" }", ""), "recycle-too-often"),
+        (with("{}", ""), "missing-key"),
+        (with("{ memory = \"1GiB\" }\nlimits = { memory_max = \"1GiB\" }", ""), "recycle-above-limit"),
+        (with("{ after = \"1h\" }", "[deploy]\nstrategy = \"recreate\""), "recycle-beside"),
+    ] {
+        let told = refused(&text).explains();
+        assert_eq!(told.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{text}");
+    }
+}
+
+#[test]
 fn hooks_have_a_command_and_a_bounded_time() {
     let with = |hook: &str| format!("{SMALL}\n[hooks]\n{hook}\n");
     let hooks = read(&with("pre_deploy = { command = [\"./check\"] }")).hooks;
