@@ -43,6 +43,7 @@ mod run;
 mod scene;
 mod schedules;
 mod seal;
+mod seldom;
 mod settings;
 mod site;
 mod sites;

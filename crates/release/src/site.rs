@@ -86,6 +86,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         manifests: Mutex::default(),
         pointer: tokio::sync::Mutex::default(),
         is_table_owed: AtomicBool::new(false),
+        no_table: Default::default(),
         ending: AtomicBool::new(false),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
