@@ -97,7 +97,11 @@ pub struct Instance {
     pub address: Option<String>,
     /// RFC 3339.
     pub since: Option<String>,
+    /// Since it was started on purpose.
     pub restarts: u64,
+    /// Of those the ones of the last hour.
+    #[serde(default)]
+    pub restarts_last_hour: u64,
     pub last_exit: Option<String>,
     pub memory_bytes: Option<u64>,
     /// How often its sandbox refused each system call to the process that runs now.

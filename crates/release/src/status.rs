@@ -95,6 +95,7 @@ fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus
         address: seen.and_then(|o| o.address.as_ref()).map(ToString::to_string),
         since: seen.and_then(|o| o.since.clone()),
         restarts: seen.map_or(0, |o| o.exits),
+        restarts_last_hour: seen.map_or(0, |o| o.exits_last_hour),
         last_exit: seen.and_then(|o| o.last_exit.clone()),
         memory_bytes: seen.and_then(|o| o.memory_bytes),
         // Only the processes themselves know; whoever is asked for a status asks them.

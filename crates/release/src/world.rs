@@ -158,6 +158,8 @@ pub struct Observed {
     pub address: Option<Address>,
     /// Exits that nobody asked for since the start order, failed liveness included.
     pub exits: u64,
+    /// Those of the last hour.
+    pub exits_last_hour: u64,
     /// `exit 1`, `SIGKILL (out of memory)`, …
     pub last_exit: Option<String>,
     /// What restarting does not mend: `listens-elsewhere`, `listens-on-all-interfaces` in production, …

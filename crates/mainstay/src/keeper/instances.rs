@@ -202,6 +202,7 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         state: word_of(&state),
         address: process.and_then(Process::address).cloned(),
         exits: seen.past.exits,
+        exits_last_hour: seen.past.exits_last_hour(),
         last_exit: seen.past.last_exit.clone(),
         fault: seen.fault.clone(),
         warnings: seen.warnings.clone(),

@@ -182,6 +182,7 @@ impl Instance {
             state,
             address: Some(Address::Tcp(([127, 0, 0, 1], self.port).into())),
             exits: self.exits(),
+            exits_last_hour: self.exits(),
             last_exit: (self.exits() > 0).then(|| "exit 1".into()),
             fault,
             warnings: Vec::new(),
