@@ -138,6 +138,8 @@ pub struct Service {
     pub instances: NonZeroU32,
     #[serde(default)]
     pub overlap: Overlap,
+    #[serde(default, skip_serializing_if = "StartAt::is_switch")]
+    pub start_at: StartAt,
     /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
     pub listen: Option<Listen>,
     pub env: BTreeMap<String, String>,
@@ -167,6 +169,23 @@ pub enum Overlap {
     Allow,
     /// The old one is gone before the new one starts: one instance, to which no route leads.
     Never,
+}
+
+/// When a deploy starts a worker of the new release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartAt {
+    /// Around the switch: before it, or right after it where `overlap` is `never`.
+    #[default]
+    Switch,
+    /// When the bake has ended well; the old one works until then.
+    AfterBake,
+}
+
+impl StartAt {
+    fn is_switch(&self) -> bool {
+        *self == Self::Switch
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

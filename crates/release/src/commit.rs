@@ -8,7 +8,7 @@ use model::manifest::Manifest;
 
 use crate::{
     abort::keep_claims,
-    journal::{Course, Kind},
+    journal::Course,
     recycle,
     run::Run,
     state::{Scale, State},
@@ -17,7 +17,6 @@ use crate::{
 
 /// The bake is over: what was warm may be told, drained and stopped.
 pub(crate) async fn let_go<W: World>(run: &mut Run<W>) {
-    run.log.tell(Kind::Baked);
     let deploy = run.task.deploy;
     run.book(|state| state.let_go(deploy));
     let pools = run.at.pools().await.unwrap_or_default();

@@ -96,6 +96,8 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Relieve => relieve::relieve(run).await?,
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
+                run.log.tell(Kind::Baked);
+                relieve::after_bake(run).await?;
                 gate::wait_for_grown(run).await;
                 commit::let_go(run).await;
             }

@@ -47,7 +47,7 @@ pub(crate) fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
 /// Names for the new instances: beside those that live of the same release.
 fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
     let state = run.at.books.read();
-    let beside = concerned(run).filter(|service| !relieve::is_held_back(run, service));
+    let beside = concerned(run).filter(|s| !relieve::is_held_back(run, s) && !relieve::is_late(run, s));
     let group = |service: &ServiceName| {
         let mut count = run.wanted(service);
         if matches!(run.task.course, Course::Grow { .. }) {

@@ -29,6 +29,7 @@ fn service() -> Service {
         allow_public_bind: false,
         recycle: None,
         overlap: Default::default(),
+        start_at: Default::default(),
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         command: vec![behaviour.into()],
         instances: 2.try_into().unwrap(),
         overlap: Default::default(),
+        start_at: Default::default(),
         listen,
         env: Default::default(),
         env_secrets: Vec::new(),

@@ -20,7 +20,7 @@ use super::{
     deploy::STRATEGIES,
     merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -106,6 +106,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.set("command", service.command.clone());
     sheet.set("instances", i64::from(service.instances.get()));
     sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
+    sheet.set("start_at", word_of(&START_ATS, &service.start_at));
     let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
     sheet.set_or("listen", listen, "it takes no requests");
     sheet.set("env_secrets", service.env_secrets.clone());

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
     ByteSize, Span,
-    manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Overlap, Recycle, Restart, Service, StopSignal},
+    manifest::{
+        INSTANCES_MAX, Limits, Listen, OnCrashLoop, Overlap, Recycle, Restart, Service, StartAt, StopSignal,
+    },
 };
 
 use super::{cron, probes, sandbox::sandbox, text};
@@ -13,16 +15,10 @@ use crate::config::{
     problem::Problem,
 };
 
-const LATER: &[Later] = &[
-    Later {
-        key: "start_at",
-        instead: "a service with `overlap = \"never\"` starts right after the switch, all others before it",
-    },
-    Later {
-        key: "writable",
-        instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
-    },
-];
+const LATER: &[Later] = &[Later {
+    key: "writable",
+    instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
+}];
 
 pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
     ("SIGTERM", StopSignal::Term),
@@ -39,6 +35,9 @@ pub(super) const LISTENS: [(&str, Listen); 3] =
 
 pub(super) const OVERLAPS: [(&str, Overlap); 2] = [("allow", Overlap::Allow), ("never", Overlap::Never)];
 
+pub(super) const START_ATS: [(&str, StartAt); 2] =
+    [("switch", StartAt::Switch), ("after_bake", StartAt::AfterBake)];
+
 pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
     [("retry", OnCrashLoop::Retry), ("rollback", OnCrashLoop::Rollback)];
 
@@ -52,6 +51,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
     let overlap = section.one_of("overlap", &OVERLAPS).unwrap_or_default();
     one_of_a_singleton(section, overlap, instances);
+    let start_at = section.one_of("start_at", &START_ATS).unwrap_or_default();
     let listen = section.one_of("listen", &LISTENS);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
@@ -69,6 +69,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         command: command.unwrap_or_default(),
         instances: instances.unwrap_or(NonZeroU32::MIN),
         overlap,
+        start_at,
         listen,
         env,
         env_secrets,

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StopSignal, WhileRunning},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StartAt, StopSignal, WhileRunning},
     sandbox::Allow,
 };
 use proptest::prelude::*;
@@ -312,6 +312,21 @@ fn what_is_recycled_by_what_nobody_counts_is_refused() {
         (with("{}", ""), "missing-key"),
         (with("{ memory = \"1GiB\" }\nlimits = { memory_max = \"1GiB\" }", ""), "recycle-above-limit"),
         (with("{ after = \"1h\" }", "[deploy]\nstrategy = \"recreate\""), "recycle-beside"),
+    ] {
+        let told = refused(&text).explains();
+        assert_eq!(told.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{text}");
+    }
+}
+
+#[test]
+fn what_starts_after_the_bake_takes_no_requests_and_has_an_old_one_beside_it() {
+    let late = "start_at = \"after_bake\"\n";
+    let worker = format!("[service.worker]\ncommand = [\"work\"]\n{late}");
+    let manifest = read(&format!("{SMALL}{worker}"));
+    assert_eq!(manifest.services[&"worker".parse().unwrap()].start_at, StartAt::AfterBake);
+    for (text, code) in [
+        (SMALL.replace("listen =", &format!("{late}listen =")), "late-and-listens"),
+        (format!("{SMALL}{worker}[deploy]\nstrategy = \"recreate\""), "late-and-recreated"),
     ] {
         let told = refused(&text).explains();
         assert_eq!(told.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{text}");

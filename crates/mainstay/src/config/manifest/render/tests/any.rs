@@ -7,8 +7,8 @@ use model::{
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
         Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
-        ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe,
-        StopSignal, WhileRunning,
+        ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
+        StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -17,7 +17,7 @@ use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::config::manifest::{
     probes,
-    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS},
+    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
@@ -62,6 +62,7 @@ fn recyclable(
     for (name, service) in &mut services {
         if strategy == model::manifest::Strategy::Recreate {
             service.recycle = None;
+            service.start_at = StartAt::Switch;
         }
         let Some(recycle) = &mut service.recycle else { continue };
         if !routes.iter().any(|route| route.service == *name) {
@@ -226,7 +227,12 @@ fn service() -> impl Strategy<Value = Service> {
         (Just(n), select(overlaps.into_iter().map(|(_, overlap)| overlap).collect::<Vec<_>>()))
     });
     let first = (command(), count, listen, env(), secrets());
-    let last = (any::<bool>(), option::of(recycle()), option::of(size()));
+    let last = (
+        any::<bool>(),
+        option::of(recycle()),
+        option::of(size()),
+        select(START_ATS.map(|(_, at)| at).to_vec()),
+    );
     (first, signal(), span(), (limits(), sandbox()), restart(), all_probes(), last).prop_map(
         |(
             (command, (n, overlap), listen, env, env_secrets),
@@ -235,12 +241,13 @@ fn service() -> impl Strategy<Value = Service> {
             (limits, sandbox),
             restart,
             all,
-            (public, recycle, memory),
+            (public, recycle, memory, late),
         )| {
             Service {
                 command,
                 instances: NonZeroU32::new(n).unwrap(),
                 overlap,
+                start_at: if listen.is_none() { late } else { StartAt::Switch },
                 listen,
                 env,
                 env_secrets,
