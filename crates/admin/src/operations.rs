@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use api::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, station, status, upgrade, webhooks};
+use api::{
+    apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, station, status, upgrade, webhooks,
+};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;

@@ -66,6 +66,17 @@ pub struct ServiceStatus {
     pub instances: Vec<Instance>,
     /// Open now, by class; only for routed services.
     pub open: Option<Open>,
+    /// Of a live one: instances that were replaced as its manifest asks; `None`: none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recycled: Option<Recycled>,
+}
+
+/// Replacements of instances with which nothing was wrong. No restart counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recycled {
+    pub count: u64,
+    /// RFC 3339.
+    pub last: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +97,11 @@ pub struct Instance {
     pub address: Option<String>,
     /// RFC 3339.
     pub since: Option<String>,
+    /// Since it was started on purpose.
     pub restarts: u64,
+    /// Of those the ones of the last hour.
+    #[serde(default)]
+    pub restarts_last_hour: u64,
     pub last_exit: Option<String>,
     pub memory_bytes: Option<u64>,
     /// How often its sandbox refused each system call to the process that runs now.

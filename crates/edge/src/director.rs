@@ -164,7 +164,8 @@ impl Director {
             pools.entry(pool.id.clone()).or_insert(pool);
         }
         inner.pools = pools;
-        inner.watch();
+        inner.watch(&self.shared);
+        self.shared.readiness.notify_waiters();
     }
 
     fn routes(&self, table: &Table, pools: &HashMap<PoolId, Arc<PoolState>>) -> Vec<Arc<RouteState>> {
@@ -240,7 +241,7 @@ impl Director {
         let known = inner.pools.len();
         inner.pools.retain(|id, pool| snapshot.pools.contains_key(id) || !pool.is_drained());
         if inner.pools.len() != known {
-            inner.watch();
+            inner.watch(&self.shared);
         }
         inner.leaving.retain(|(_, upstream)| upstream.is_gone() && upstream.active.total() > 0);
         see(&inner.served, &inner.pools, &inner.leaving)
@@ -297,7 +298,7 @@ impl Inner {
     }
 
     /// Starts and ends probing so that every upstream of the table is probed as its pool says.
-    fn watch(&mut self) {
+    fn watch(&mut self, shared: &Arc<Shared>) {
         let mut wanted = HashMap::new();
         for pool in self.pools.values() {
             let config = pool.config.load();
@@ -317,7 +318,11 @@ impl Inner {
         });
         for (process, (upstream, plan)) in wanted {
             self.probers.entry(process).or_insert_with(|| Prober {
-                task: tokio::task::spawn_local(probe::watch(Arc::clone(&upstream), plan.clone())),
+                task: tokio::task::spawn_local(probe::watch(
+                    Arc::clone(&upstream),
+                    plan.clone(),
+                    Arc::clone(shared),
+                )),
                 upstream,
                 plan,
             });

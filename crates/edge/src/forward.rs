@@ -31,8 +31,6 @@ use crate::{
 
 /// Bound: attempts at one request, whatever the cause.
 const ATTEMPTS_MAX: u32 = 4;
-/// How often a request looks that waits for the first ready upstream of a pool.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Plain HTTP to a route that wants TLS is sent there; 404 for TLS to a route that wants none.
 pub(crate) fn redirect(
@@ -179,15 +177,19 @@ fn overdue(flight: &Flight, cx: &mut std::task::Context<'_>, header_timeout: Dur
 /// and may soon; `true`: it waited, and now there is one.
 async fn first_ready(ctx: &Ctx, flight: &Flight) -> bool {
     let Some(pool) = flight.lease.as_ref().map(|lease| Arc::clone(&lease.pool)) else { return false };
+    let shared = &ctx.worker.shared;
     let mut waited = false;
-    while !pool.has_been_ready() {
-        if !ctx.worker.shared.awaits_first_ready() {
-            return false;
+    loop {
+        // Asked for before the look: what happens in between is not missed.
+        let changed = shared.readiness.notified();
+        if pool.has_been_ready() {
+            return waited;
         }
+        let Some(left) = shared.awaits_first_ready() else { return false };
         waited = true;
-        tokio::time::sleep(LOOK_EVERY).await;
+        // Without a change it is the time that is over: then the next look says so.
+        let _ = tokio::time::timeout(left, changed).await;
     }
-    waited
 }
 
 /// The search for an upstream that takes a connection.

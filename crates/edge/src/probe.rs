@@ -15,6 +15,7 @@ use crate::{
     clock::{now_ms, unix_ms},
     control::ProbeReport,
     pool::{ProbeState, UpstreamState},
+    shared::Shared,
 };
 
 /// Bound: what is kept of an answer's body.
@@ -55,7 +56,7 @@ impl Plan {
 }
 
 /// Probes until it is dropped. The first probe is at once.
-pub(crate) async fn watch(upstream: Arc<UpstreamState>, plan: Plan) {
+pub(crate) async fn watch(upstream: Arc<UpstreamState>, plan: Plan, shared: Arc<Shared>) {
     let mut turns = tokio::time::interval(plan.period);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -67,6 +68,7 @@ pub(crate) async fn watch(upstream: Arc<UpstreamState>, plan: Plan) {
         if now_ready != upstream.is_ready() {
             tracing::info!(upstream = %upstream.name, ready = now_ready, "an upstream's readiness changed");
             upstream.set_ready(now_ready);
+            shared.readiness.notify_waiters();
         }
     }
 }

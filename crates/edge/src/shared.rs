@@ -10,10 +10,12 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use machine::pulse::Pulse;
+use tokio::sync::Notify;
 
 use crate::{
     access_log::Log,
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) pulse: Option<Pulse>,
     /// Counted up whenever deadlines moved, so that sleeping requests look.
     pub(crate) drain_epoch: AtomicU64,
+    /// Wakes whenever an upstream becomes ready, a table is served or the edge begins to stop.
+    pub(crate) readiness: Notify,
     /// In the edge's milliseconds: nothing that starts with the machine is awaited after it.
     awaits_until: u64,
     stopping: AtomicBool,
@@ -68,6 +72,7 @@ impl Shared {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
+            readiness: Notify::new(),
             awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
             settings,
             snapshot: ArcSwap::default(),
@@ -84,9 +89,10 @@ impl Shared {
         }
     }
 
-    /// Whether what has never been ready may be about to be, because everything starts.
-    pub(crate) fn awaits_first_ready(&self) -> bool {
-        now_ms() < self.awaits_until && !self.is_stopping()
+    /// For how much longer what has never been ready may be about to be, because everything starts; `None`: not any more.
+    pub(crate) fn awaits_first_ready(&self) -> Option<Duration> {
+        let left = self.awaits_until.saturating_sub(now_ms());
+        (left > 0 && !self.is_stopping()).then_some(Duration::from_millis(left))
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -98,6 +104,7 @@ impl Shared {
         self.stop_at.fetch_min(now_ms().saturating_add(within_ms), SeqCst);
         self.stopping.store(true, SeqCst);
         self.drain_epoch.fetch_add(1, SeqCst);
+        self.readiness.notify_waiters();
     }
 
     pub(crate) fn stop_at(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! What `/proc` tells of processes: parents, children, memory.
 
-use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd};
+use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd, time::Duration};
 
 /// The living children of this process, of all its threads, zombies included.
 pub fn own_children() -> io::Result<Vec<i32>> {
@@ -52,10 +52,22 @@ pub fn with_variable(entry: &[u8]) -> Vec<OwnedFd> {
 
 /// `None`: no such process.
 pub fn parent_of(pid: i32) -> Option<i32> {
+    stat(pid, 4)?.parse().ok()
+}
+
+/// For how long a process has been there, time asleep included; no clock that jumps moves it. `None`: no such process.
+pub fn age(pid: i32) -> Option<Duration> {
+    let ticks: u64 = stat(pid, 22)?.parse().ok()?;
+    let started = Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64);
+    Some(crate::clock::since_boot().saturating_sub(started))
+}
+
+/// One field of proc_pid_stat(5), by its number there; from 3 on.
+fn stat(pid: i32, field: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, also `)`: what counts stands after the last one.
     let rest = stat.get(stat.rfind(')')? + 1..)?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    rest.split_ascii_whitespace().nth(field.checked_sub(3)?).map(str::to_owned)
 }
 
 /// Memory that can be given out without swapping, by the kernel's own estimate (`MemAvailable`, proc(5)).
@@ -89,6 +101,16 @@ pub fn resident(pid: i32) -> Option<Resident> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_as_old_as_its_life() {
+        let boot = age(1).expect("the first process");
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let young = age(child.id().cast_signed()).expect("the child");
+        child.kill().and_then(|()| child.wait()).expect("its end");
+        assert!(young < Duration::from_secs(30) && young < boot, "{young:?} of {boot:?}");
+        assert_eq!(age(child.id().cast_signed()), None);
+    }
 
     #[test]
     fn a_peak_stays_when_the_memory_is_given_back() {

@@ -15,5 +15,5 @@ fn own() -> Formats {
         ("upgrades", crate::keeper::UPGRADES_FORMAT),
     ];
     let all = single.into_iter().chain(release::FORMATS);
-    all.map(|(name, version)| (name.to_owned(), Format::at(version))).collect()
+    all.map(|(name, version)| (name.to_owned(), Format::at(machine::formats::current(version)))).collect()
 }

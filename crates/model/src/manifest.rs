@@ -138,6 +138,8 @@ pub struct Service {
     pub instances: NonZeroU32,
     #[serde(default)]
     pub overlap: Overlap,
+    #[serde(default, skip_serializing_if = "StartAt::is_switch")]
+    pub start_at: StartAt,
     /// How it takes requests; `None`: a worker, ready when it said `READY=1` or lived for `min_healthy_time`.
     pub listen: Option<Listen>,
     pub env: BTreeMap<String, String>,
@@ -153,6 +155,9 @@ pub struct Service {
     pub probes: Probes,
     /// Production refuses an instance that listens on all interfaces unless this is said.
     pub allow_public_bind: bool,
+    /// When an instance is replaced that works well; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recycle: Option<Recycle>,
 }
 
 /// Whether two releases of a service may run side by side for a while.
@@ -164,6 +169,23 @@ pub enum Overlap {
     Allow,
     /// The old one is gone before the new one starts: one instance, to which no route leads.
     Never,
+}
+
+/// When a deploy starts a worker of the new release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartAt {
+    /// Around the switch: before it, or right after it where `overlap` is `never`.
+    #[default]
+    Switch,
+    /// When the bake has ended well; the old one works until then.
+    AfterBake,
+}
+
+impl StartAt {
+    fn is_switch(&self) -> bool {
+        *self == Self::Switch
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +248,21 @@ pub struct Restart {
     pub degraded_every: Span,
     #[serde(default)]
     pub on_crash_loop: OnCrashLoop,
+}
+
+/// When an instance is replaced though nothing is wrong with it: whichever comes first (RUN-05). Age and requests are
+/// spread by a tenth, so that instances which began together do not go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recycle {
+    /// From the start of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// Answered by its process, as the edge that runs now has counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_requests: Option<u64>,
+    /// Held by all its processes together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
 }
 
 /// What becomes of a release whose instance is degraded within an hour of its deploy.

@@ -91,7 +91,13 @@ impl<W: World> Actor<W> {
         Ok(())
     }
 
-    fn task(&self, verb: &str, course: Course, to: ReleaseNumber, drain_now: bool) -> Result<Task, Refused> {
+    pub(crate) fn task(
+        &self,
+        verb: &str,
+        course: Course,
+        to: ReleaseNumber,
+        drain_now: bool,
+    ) -> Result<Task, Refused> {
         let layout = &self.at.layout;
         machine::fs::make_dirs_durably(&layout.deploys())
             .map_err(|error| Refused::failed(told("site-unwritable", "make", &layout.deploys(), &error)))?;
@@ -156,7 +162,7 @@ impl<W: World> Actor<W> {
         }
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &mut self,
         task: Task,
         manifest: Arc<Manifest>,
@@ -227,7 +233,7 @@ impl<W: World> Actor<W> {
             }
             Course::Warm => state.claim_warm(task.to, manifest),
             Course::Existing | Course::Restart { .. } | Course::Grow { .. } => true,
-            Course::Migrate { .. } | Course::Nothing => true,
+            Course::Recycle { .. } | Course::Migrate { .. } | Course::Nothing => true,
         })?;
         if booked {
             return Ok(());

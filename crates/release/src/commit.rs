@@ -8,22 +8,21 @@ use model::manifest::Manifest;
 
 use crate::{
     abort::keep_claims,
-    journal::{Course, Kind},
+    journal::Course,
+    recycle,
     run::Run,
     state::{Scale, State},
-    world::{PoolStatus, World},
+    world::World,
 };
 
 /// The bake is over: what was warm may be told, drained and stopped.
 pub(crate) async fn let_go<W: World>(run: &mut Run<W>) {
-    run.log.tell(Kind::Baked);
     let deploy = run.task.deploy;
     run.book(|state| state.let_go(deploy));
     let pools = run.at.pools().await.unwrap_or_default();
     let state = run.at.books.read();
     for leaving in state.leaving.iter().filter(|l| l.deploy == run.task.deploy) {
-        let pool = pools.iter().find(|p: &&PoolStatus| p.id == leaving.group.pool());
-        if let Some(open) = pool.and_then(|pool| open_words(pool.open)) {
+        if let Some(open) = leaving.open(&pools).and_then(open_words) {
             let line =
                 format!("{} of release {} drains {open}", leaving.group.service, leaving.group.release);
             run.log.note(line.clone());
@@ -64,9 +63,12 @@ pub(crate) fn commit<W: World>(run: &mut Run<W>) {
     if let Err(error) = run.enter(api::deploy::Phase::Commit) {
         tracing::error!(%error, "A phase is not in the journal.");
     }
-    let (task, manifest) = (run.task.clone(), run.manifest.clone());
+    let (task, manifest, now) = (run.task.clone(), run.manifest.clone(), run.at.stamp());
     run.book(|state| {
         set_scale(&task.course, &manifest, state);
+        if let Some(service) = recycle::recycled(&task) {
+            state.count_recycled(service, now.clone());
+        }
         if matches!(task.course, Course::New { .. } | Course::Existing | Course::Warm) {
             state.mark_stable(task.to);
             // A number of instances set by hand ends when the manifest's own number changes.

@@ -27,7 +27,7 @@ pub(crate) const OURSELVES: &str = "mainstay";
 /// After this a crash loop has another reason than the deploy.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 /// Bound: records that are looked at for the deploy of what serves.
-const RECORDS_MAX: usize = 32;
+const RECORDS_MAX: usize = 64;
 
 /// What serves and is in a crash loop that its manifest wants to return from.
 #[derive(Clone, Debug, PartialEq, Eq)]

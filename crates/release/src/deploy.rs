@@ -44,7 +44,7 @@ pub(crate) fn phases(course: &Course) -> &'static [Phase] {
         Course::Existing => &[Preflight, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
         Course::Restart { .. } => &[Preflight, Recess, Start, Gate, Switch, Relieve, Drain],
-        Course::Grow { .. } => &[Preflight, Start, Gate, Switch, Drain],
+        Course::Grow { .. } | Course::Recycle { .. } => &[Preflight, Start, Gate, Switch, Drain],
         Course::Migrate { .. } => &[Migrate],
         Course::Nothing => &[],
     }
@@ -96,6 +96,8 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
             Phase::Relieve => relieve::relieve(run).await?,
             Phase::Bake => bake::bake(run).await?,
             Phase::Drain => {
+                run.log.tell(Kind::Baked);
+                relieve::after_bake(run).await?;
                 gate::wait_for_grown(run).await;
                 commit::let_go(run).await;
             }

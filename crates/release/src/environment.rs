@@ -16,8 +16,8 @@ use crate::{
 pub(crate) async fn take<W: World>(run: &Run<W>) -> Result<(), Explain> {
     let names = secret_names(&run.manifest);
     let digests = run.at.world.secret_digests(&run.at.site, &names).await?;
-    if matches!(run.task.course, Course::Warm | Course::Migrate { .. }) {
-        // Nothing of it is started: it runs with what it has.
+    if matches!(run.task.course, Course::Warm | Course::Recycle { .. } | Course::Migrate { .. }) {
+        // Nothing of it is started, or one instance of several: they run with what they have.
         return Ok(());
     }
     let record = run.at.books.read().releases.get(&run.task.to).cloned();

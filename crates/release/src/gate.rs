@@ -146,10 +146,14 @@ pub(crate) fn first_unready<'a, W: World>(
     names.into_iter().find(|name| !is_ready(run, name, groups, observed, pools))
 }
 
-/// More instances of what serves were gated beside it; in its own pool the edge probes them anew. A deploy that says
+/// An instance more of what serves was gated beside it; in its own pool the edge probes them anew. A deploy that says
 /// "done" means that they take requests; that they do not yet harms nobody.
 pub(crate) async fn wait_for_grown<W: World>(run: &mut Run<W>) {
-    let Course::Grow { service, .. } = run.task.course.clone() else { return };
+    let service = match &run.task.course {
+        Course::Grow { service, .. } => service.clone(),
+        Course::Recycle { instance } => instance.service.clone(),
+        _ => return,
+    };
     let until = Instant::now() + run.manifest.deploy.health_timeout.0;
     while Instant::now() < until {
         let live: Vec<Group> =

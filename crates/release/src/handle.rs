@@ -47,6 +47,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it begins a run.
+    pub(crate) fn begins(&self) -> bool {
+        matches!(
+            self,
+            Self::Deploy(..) | Self::Rollback(..) | Self::Restart(..) | Self::Scale(..) | Self::Migrate(..)
+        )
+    }
+
     /// Whether it asks for the lock or for what holds it.
     pub(crate) fn needs_lock(&self) -> bool {
         match self {

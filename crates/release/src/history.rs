@@ -11,11 +11,12 @@ use model::{DeployId, Site};
 use crate::{
     journal::{self, Kind},
     layout::SiteLayout,
+    recycle,
     run::Task,
 };
 
 /// Bound: records that one answer holds, and journals that are kept.
-pub(crate) const RECORDS_MAX: usize = 200;
+const RECORDS_MAX: usize = 200;
 
 /// The deploys that have a journal, newest first.
 pub(crate) fn deploys(layout: &SiteLayout) -> Vec<(DeployId, PathBuf)> {
@@ -30,16 +31,45 @@ pub(crate) fn deploys(layout: &SiteLayout) -> Vec<(DeployId, PathBuf)> {
     deploys
 }
 
+/// Bound: of what Mainstay does by itself as long as an app runs, so many are kept, so that it does not push out what people did.
+const RECYCLES_MAX: usize = 20;
+
+/// The journals beyond what is kept. Reads each.
+pub(crate) fn surplus(layout: &SiteLayout) -> Vec<(DeployId, PathBuf)> {
+    let (mut recycles, mut others) = (0, 0);
+    let mut all = deploys(layout);
+    all.retain(|(deploy, path)| {
+        let verb = journal::read(path).ok().and_then(|(records, _)| Some(task(*deploy, &records)?.verb));
+        let (count, max) = match verb.as_deref() {
+            Some(recycle::VERB) => (&mut recycles, RECYCLES_MAX),
+            _ => (&mut others, RECORDS_MAX),
+        };
+        *count += 1;
+        *count > max
+    });
+    all
+}
+
 /// The newest `limit` records; journals that do not read are logged and left out.
 pub(crate) fn records(layout: &SiteLayout, site: &Site, limit: usize) -> Vec<Record> {
-    let read = |(deploy, path): (DeployId, PathBuf)| match journal::read(&path) {
+    all(layout, site).take(limit.min(RECORDS_MAX)).collect()
+}
+
+/// The last of what somebody did.
+pub(crate) fn last(layout: &SiteLayout, site: &Site) -> Option<Record> {
+    all(layout, site).find(|record| record.verb != recycle::VERB)
+}
+
+/// Newest first, read one by one.
+fn all(layout: &SiteLayout, site: &Site) -> impl Iterator<Item = Record> {
+    let read = move |(deploy, path): (DeployId, PathBuf)| match journal::read(&path) {
         Ok((records, _)) => record(deploy, site, &records),
         Err(error) => {
             tracing::warn!(%site, %deploy, %error, "A journal does not read.");
             None
         }
     };
-    deploys(layout).into_iter().filter_map(read).take(limit.min(RECORDS_MAX)).collect()
+    deploys(layout).into_iter().filter_map(read)
 }
 
 pub(crate) fn record(deploy: DeployId, site: &Site, records: &[journal::Record]) -> Option<Record> {

@@ -20,7 +20,7 @@ use ulid::Ulid;
 use crate::{figures::Baseline, request::MigrateVerb, world::JobKind};
 
 /// Version of the records that are written; this and the one before are read.
-const FORMAT: u16 = 1;
+pub(crate) const FORMAT: u16 = 1;
 /// Bound: no record is longer; a longer length is damage.
 const RECORD_BYTES_MAX: u32 = 1 << 20;
 /// length, checksum.
@@ -63,6 +63,8 @@ pub(crate) enum Course {
     Restart { service: Option<ServiceName>, instances: Option<u32> },
     /// More instances beside those of one service.
     Grow { service: ServiceName, instances: u32 },
+    /// One new instance of the release that serves, in the place of this one.
+    Recycle { instance: InstanceName },
     Migrate {
         /// Named apart: it stands in one object with the record's own `verb`.
         #[serde(rename = "way")]

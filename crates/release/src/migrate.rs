@@ -14,7 +14,7 @@ mod by_hand;
 mod contract;
 
 pub(crate) use self::{
-    by_hand::{by_hand, let_go_of_hold, way_down},
+    by_hand::{by_hand, let_go_of_hold, take_up_down, way_down},
     contract::{may_contract, take_up as take_up_contract},
 };
 use crate::{

@@ -255,6 +255,14 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> Fin
             };
             deploy::finish(&mut run, end).await
         }
+        Recovery::TakeUpDown { process, is_done } => {
+            revive(&at).await;
+            let end = match migrate::take_up_down(&mut run, process, is_done).await {
+                Ok(end) => end,
+                Err(halt) => deploy::settle(&mut run, halt).await,
+            };
+            deploy::finish(&mut run, end).await
+        }
         Recovery::CompleteSwitch { epoch } => {
             let completed = {
                 let _pointer = at.pointer.lock().await;

@@ -235,7 +235,11 @@ async fn old_side<W: World>(run: &Run<W>) -> Option<Explain> {
 
 /// Waits until one more generation is allowed, or closes the oldest that drains.
 async fn make_room<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    if matches!(run.task.course, Course::Warm | Course::Grow { .. } | Course::Migrate { .. }) {
+    let adds_none = matches!(
+        run.task.course,
+        Course::Warm | Course::Grow { .. } | Course::Recycle { .. } | Course::Migrate { .. }
+    );
+    if adds_none {
         return Ok(());
     }
     let max = usize::try_from(run.manifest.deploy.max_generations.max(2)).unwrap_or(usize::MAX);
@@ -245,7 +249,7 @@ async fn make_room<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         let full = run.manifest.services.keys().find(|service| state.generations_of(service) + 1 > max);
         let Some(service) = full else { return Ok(()) };
         run.check_going().map_err(|error| error.now(run.now_serving()))?;
-        let oldest = state.leaving.iter().filter(|l| l.group.service == *service);
+        let oldest = state.leaving.iter().filter(|l| l.group.service == *service && l.left.is_none());
         let oldest = oldest.min_by_key(|l| l.group.generation);
         if let Some(oldest) = oldest
             && !told

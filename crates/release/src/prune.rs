@@ -67,7 +67,7 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
         }
     }
     remove_orphans(at).await;
-    for (deploy, path) in history::deploys(&at.layout).into_iter().skip(history::RECORDS_MAX) {
+    for (deploy, path) in history::surplus(&at.layout) {
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(site = %at.site, %deploy, %error, "An old journal stays.");
         }

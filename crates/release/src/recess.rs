@@ -84,7 +84,7 @@ async fn wait_for_older<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 }
 
 async fn drain_now<W: World>(run: &Run<W>, state: &State) {
-    for leaving in state.leaving.iter().filter(|_| run.task.drain_now) {
+    for leaving in state.leaving.iter().filter(|l| run.task.drain_now && l.left.is_none()) {
         if let Err(error) = run.at.world.drain_now(&run.at.site, &leaving.group.pool()).await {
             run.log.warn(error);
         }
@@ -122,7 +122,7 @@ async fn stop_leaving_soon<W: World>(at: &Scene<W>) {
     if tokio::time::timeout(limit, stop_leaving(at)).await.is_ok() {
         return;
     }
-    for leaving in &leaving {
+    for leaving in leaving.iter().filter(|leaving| leaving.left.is_none()) {
         if let Err(error) = at.world.drain_now(&at.site, &leaving.group.pool()).await {
             tracing::warn!(site = %at.site, %error, "What a stopped release holds is not closed early.");
         }
@@ -253,6 +253,7 @@ async fn still_drains<W: World>(at: &Scene<W>) -> BTreeSet<PoolId> {
         let group = &leaving.group;
         Some(leaving.deploy) == last
             && leaving.stage == LeavingStage::Draining
+            && leaving.left.is_none()
             && Some(group.release) == state.serving
             && group.members.iter().all(runs)
             && untold(group.release)

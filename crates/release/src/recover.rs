@@ -17,6 +17,8 @@ pub(crate) struct Reached {
     pub migrated: bool,
     /// The process of a contract step that was begun.
     pub contract: Option<ProcessId>,
+    /// The process of a way down that was begun.
+    pub down: Option<ProcessId>,
     pub had_canary: bool,
     pub switch_begun: bool,
     pub switched: bool,
@@ -50,6 +52,9 @@ pub(crate) enum Recovery {
     TakeUpMigration(Begun),
     /// A contract step was under way: wait for it if it lives, then look.
     TakeUpContract { process: ProcessId },
+    /// A way down was under way: wait for it if it lives, then look.
+    /// `is_done`: where it led is in the journal.
+    TakeUpDown { process: ProcessId, is_done: bool },
     /// The edge serves the old release: make that final, then abort.
     MakeOldFinal,
     /// The edge serves the new one, which is not written down: write it down, then go on after SWITCH.
@@ -67,6 +72,7 @@ impl Recovery {
             Self::Over => "nothing: it has ended".to_owned(),
             Self::Abort => "abort: what it started is stopped".to_owned(),
             Self::TakeUpContract { .. } => "wait for its contract step".to_owned(),
+            Self::TakeUpDown { .. } => "wait for its way down, then read the schema".to_owned(),
             Self::TakeUpMigration(_) => "wait for its migration, then read the schema".to_owned(),
             Self::MakeOldFinal => "abort: the old release serves on".to_owned(),
             Self::CompleteSwitch { .. } => "go on: the new release serves already".to_owned(),
@@ -97,6 +103,7 @@ impl Reached {
                 }
             }
             Kind::JobIntent { job: JobKind::MigrateContract, process } => self.contract = Some(*process),
+            Kind::JobIntent { job: JobKind::MigrateDown, process } => self.down = Some(*process),
             Kind::MigrateDone { .. } => self.migrated = true,
             Kind::CanaryIntent { .. } => self.had_canary = true,
             Kind::SwitchIntent { .. } => self.switch_begun = true,
@@ -150,6 +157,9 @@ pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Se
     }
     if let Some(process) = reached.contract {
         return Recovery::TakeUpContract { process };
+    }
+    if let Some(process) = reached.down {
+        return Recovery::TakeUpDown { process, is_done: reached.migrated };
     }
     match reached.migration {
         Some(begun) if reached.phase == Some(Phase::Migrate) => Recovery::TakeUpMigration(begun),

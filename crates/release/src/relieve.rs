@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{
     DeployId, Explain, InstanceName, ReleaseNumber, ServiceName,
-    manifest::{Manifest, Overlap},
+    manifest::{Manifest, Overlap, StartAt},
 };
 use tokio::time::Instant;
 use ulid::Ulid;
@@ -15,6 +15,7 @@ use crate::{
     gate::{self, exits},
     journal::Kind,
     open::start_missing,
+    recover::has_bake,
     run::{Halt, Run},
     scene::Scene,
     start::{self, concerned, fresh_group},
@@ -27,6 +28,13 @@ const STOPS_MAX: u32 = 3;
 
 pub(crate) fn is_never_two(manifest: &Manifest, service: &ServiceName) -> bool {
     manifest.services.get(service).is_some_and(|service| service.overlap == Overlap::Never)
+}
+
+/// Whether this run starts the service only when its bake has ended well. A run without a bake, and one that stops the old
+/// release first, has nothing to wait for.
+pub(crate) fn is_late<W: World>(run: &Run<W>, service: &ServiceName) -> bool {
+    let asks = run.manifest.services.get(service).is_some_and(|s| s.start_at == StartAt::AfterBake);
+    asks && has_bake(&run.task.course) && !run.recreates()
 }
 
 /// Whether START leaves this service to RELIEVE: one of it is there, and the old or the new release forbids a second.
@@ -60,20 +68,41 @@ pub(crate) fn keeps_its_kind<W: World>(at: &Scene<W>, new: &Manifest) -> Result<
     }
 }
 
-/// Whether something waits for its predecessor to go, or did when this run was interrupted.
+/// Whether something waits for its predecessor to go before the bake, or did when this run was interrupted.
 pub(crate) fn is_due<W: World>(run: &Run<W>) -> bool {
-    *run.log.phase.borrow() == api::deploy::Phase::Relieve || !awaited(run).is_empty()
+    *run.log.phase.borrow() == api::deploy::Phase::Relieve || !awaited(run, false).is_empty()
 }
 
-/// The services of this run that have no instances of it yet.
-fn awaited<W: World>(run: &Run<W>) -> Vec<ServiceName> {
+/// The services of this run that have no instances of it yet; those of before its bake, or those of after it.
+fn awaited<W: World>(run: &Run<W>, late: bool) -> Vec<ServiceName> {
     let brought = run.brought();
     let is_there = |service: &ServiceName| brought.iter().any(|group| group.service == *service);
-    concerned(run).filter(|service| !is_there(service)).cloned().collect()
+    concerned(run).filter(|service| !is_there(service) && is_late(run, service) == late).cloned().collect()
 }
 
 pub(crate) async fn relieve<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    for service in awaited(run) {
+    let services = awaited(run, false);
+    let groups = follow_all(run, services).await?;
+    // The bake counts from here on.
+    let observed = run.at.observed().await.map_err(Halt::Return)?;
+    run.before.exits = exits(&groups, &observed);
+    run.log.tell(Kind::Baseline { exits: run.before.exits, traffic: run.before.traffic.clone() });
+    Ok(())
+}
+
+/// What waited for the end of the bake. The old release is still warm: a worker that does not come up returns to it.
+pub(crate) async fn after_bake<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
+    // Crash: the bake is in the journal, so the next keeper begins here again, and waits for whom this one had started.
+    if !concerned(run).any(|service| is_late(run, service)) {
+        return Ok(());
+    }
+    let services = awaited(run, true);
+    follow_all(run, services).await.map(drop)
+}
+
+/// Lets each come in the place of the one before it, and waits until all that this run has brought are ready.
+async fn follow_all<W: World>(run: &mut Run<W>, services: Vec<ServiceName>) -> Result<Vec<Group>, Halt> {
+    for service in services {
         run.check_cancelled().map_err(Halt::Return)?;
         follow(run, &service).await.map_err(Halt::Return)?;
     }
@@ -81,11 +110,7 @@ pub(crate) async fn relieve<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     start::wait_until_up(run, &groups).await.map_err(after_the_switch)?;
     let until = Instant::now() + run.manifest.deploy.health_timeout.0;
     gate::be_ready(run, &groups, until).await.map_err(after_the_switch)?;
-    // The bake counts from here on.
-    let observed = run.at.observed().await.map_err(Halt::Return)?;
-    run.before.exits = exits(&groups, &observed);
-    run.log.tell(Kind::Baseline { exits: run.before.exits, traffic: run.before.traffic.clone() });
-    Ok(())
+    Ok(groups)
 }
 
 /// The new release serves already.

@@ -103,14 +103,14 @@ async fn drained<W: World>(at: &Scene<W>, group: &Group, drain: &Drain) -> Optio
     let until = Instant::now() + longest(drain) + SLACK;
     let mut changes = at.world.changes(&at.site);
     loop {
-        let gone = !at.books.read().leaving.iter().any(|l| l.group == *group);
+        let leaving = at.books.read().leaving.iter().find(|l| l.group == *group).cloned();
         let open = match at.pools().await {
-            Ok(pools) => pools.into_iter().find(|p| p.id == group.pool()).map(|p| p.open),
+            Ok(pools) => leaving.as_ref().and_then(|leaving| leaving.open(&pools)),
             // The edge is away, and with it what it held; wait until it says so.
             Err(_) => Some(api::status::Open { http: 1, ..Default::default() }),
         };
         let words = open.and_then(open_words);
-        if gone || words.is_none() || Instant::now() >= until {
+        if leaving.is_none() || words.is_none() || Instant::now() >= until {
             return words;
         }
         let changed = async {

@@ -123,7 +123,7 @@ async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Gr
 }
 
 /// Whether the old release could serve again: each of its services is warm and ready, was left alone, or is started
-/// anew because two of it may never run.
+/// anew because its successor takes its place.
 fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
     let Some(Ok(old)) = run.task.from.map(|from| run.at.manifest(from)) else { return false };
     let state = run.at.books.read();
@@ -136,8 +136,10 @@ fn old_side_serves<W: World>(run: &Run<W>, pools: &[PoolStatus]) -> bool {
             }
             None => {
                 let left_alone = |g: &Group| g.service == *service && g.generation != run.task.generation;
-                let never_two = is_never_two(&old, service) || is_never_two(&run.manifest, service);
-                never_two || state.live.iter().any(left_alone)
+                let follows = is_never_two(&old, service)
+                    || is_never_two(&run.manifest, service)
+                    || relieve::is_late(run, service);
+                follows || state.live.iter().any(left_alone)
             }
         }
     };

@@ -299,7 +299,8 @@ impl<W: World> Run<W> {
             Course::New { .. } | Course::Existing if self.task.verb == "deploy" => self.manifest.recreates(),
             Course::Existing => self.manifest.recreates() || serving.is_some_and(|old| old.recreates()),
             Course::New { .. } | Course::Restart { .. } => self.manifest.recreates(),
-            Course::Warm | Course::Grow { .. } | Course::Migrate { .. } | Course::Nothing => false,
+            Course::Warm | Course::Grow { .. } | Course::Recycle { .. } => false,
+            Course::Migrate { .. } | Course::Nothing => false,
         }
     }
 
@@ -378,6 +379,7 @@ impl<W: World> Run<W> {
             {
                 *instances
             }
+            Course::Recycle { .. } => 1,
             _ => state.instances(&self.manifest, service),
         }
     }

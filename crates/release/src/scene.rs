@@ -18,6 +18,7 @@ use crate::{
     claims::Claims,
     journal::{Clock, stamp},
     layout::{SiteLayout, told},
+    seldom::Seldom,
     settings::Settings,
     state::{Books, Group, State},
     table::{self, Manifests},
@@ -43,6 +44,8 @@ pub(crate) struct Scene<W> {
     pub pointer: tokio::sync::Mutex<()>,
     /// The edge did not say that it took the last table: what the books say is published once more.
     pub is_table_owed: AtomicBool,
+    /// That the edge takes no table is asked for several times a second, by run after run.
+    pub no_table: Seldom,
     /// The site is being taken down or off the machine: why a run is cancelled that nobody cancelled.
     pub ending: AtomicBool,
 }
@@ -123,8 +126,15 @@ impl<W: World> Scene<W> {
         loop {
             match self.publish().await {
                 Err(error) if Instant::now() >= until => return Err(error),
-                Err(error) => tracing::warn!(site = %self.site, %error, "The edge took no table; again."),
-                served => return served,
+                Err(error) => {
+                    if let Some(untold) = self.no_table.is_due(&error.code) {
+                        tracing::warn!(site = %self.site, %error, untold, "The edge took no table; again.");
+                    }
+                }
+                served => {
+                    self.no_table.is_over();
+                    return served;
+                }
             }
             tokio::time::sleep(self.settings.tick).await;
         }

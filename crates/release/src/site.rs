@@ -33,6 +33,7 @@ use crate::{
     layout::Layout,
     open::{self, Opened},
     prune,
+    recycle::{self, Due},
     request::{Caller, Refused, RefusedKind, Runnable, Wanted},
     retire,
     run::{Log, Task},
@@ -85,6 +86,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         manifests: Mutex::default(),
         pointer: tokio::sync::Mutex::default(),
         is_table_owed: AtomicBool::new(false),
+        no_table: Default::default(),
         ending: AtomicBool::new(false),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
@@ -108,6 +110,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         addresses: HashMap::new(),
         reconciling: false,
         left_loop: None,
+        recycle_not_before: None,
         schedules: None,
         shared: shared.clone(),
     };
@@ -158,6 +161,7 @@ pub(crate) enum Done<W> {
     Reconciled {
         addresses: HashMap<String, String>,
         looping: Option<Looping>,
+        due: Option<Due>,
     },
     Answered,
 }
@@ -166,7 +170,7 @@ pub(crate) struct Actor<W> {
     pub at: Arc<Scene<W>>,
     pub lock: Lock,
     pub queued: Option<Queued>,
-    /// Commands that need the lock, until it is known who has it.
+    /// Commands that need the lock, until it is known who has it, or until who has it has made way.
     // Bound: as many as the queue before it.
     pub parked: Vec<Command>,
     pub jobs: JoinSet<Done<W>>,
@@ -179,6 +183,8 @@ pub(crate) struct Actor<W> {
     pub reconciling: bool,
     /// The release whose crash loop was already looked into.
     pub left_loop: Option<ReleaseNumber>,
+    /// One that is due for its manifest is not replaced before.
+    pub recycle_not_before: Option<Instant>,
     /// Begins what is due, from the moment on that it is known what a keeper before this one left.
     pub schedules: Option<Following>,
     pub shared: Shared<W>,
@@ -221,7 +227,8 @@ impl<W: World> Actor<W> {
 
     /// Carries out one command; `true`: it was the last one.
     async fn take(&mut self, command: Command) -> bool {
-        if matches!(self.lock, Lock::Starting) && command.needs_lock() && self.parked.len() < QUEUE_MAX {
+        let waits = command.needs_lock() && self.parked.len() < QUEUE_MAX;
+        if waits && (matches!(self.lock, Lock::Starting) || (command.begins() && self.makes_way())) {
             self.parked.push(command);
             return false;
         }
@@ -250,8 +257,9 @@ impl<W: World> Actor<W> {
                 // Whoever asks for the lock waits until it is known who has it; the journal tells it before.
                 let is_starting = matches!(self.lock, Lock::Starting);
                 self.answer(reply, async move {
-                    let last = history::records(&at.layout, &at.site, 1).pop();
-                    let left = last.as_ref().filter(|_| is_starting).and_then(history::underway);
+                    let newest = history::records(&at.layout, &at.site, 1).pop();
+                    let left = newest.as_ref().filter(|_| is_starting).and_then(history::underway);
+                    let last = history::last(&at.layout, &at.site);
                     status::site(&at, underway.or(left), last).await.map_err(Refused::failed)
                 });
             }
@@ -309,19 +317,20 @@ impl<W: World> Actor<W> {
         match done {
             Ok(Done::Opened(opened)) => {
                 self.opened(*opened);
-                for command in std::mem::take(&mut self.parked) {
-                    Box::pin(self.carry_out(command)).await;
-                }
+                self.carry_out_parked().await;
             }
             Ok(Done::Ran(Finish::Owed(end))) if !self.is_ending() => self.open_again(Some(end)),
             Ok(Done::Ran(Finish::Written(end) | Finish::Owed(end))) => self.ran(&end).await,
             Ok(Done::Retired { group, deploy, line }) => self.retired(&group, deploy, line),
             Ok(Done::CameUp(well)) => self.came_up(well).await,
-            Ok(Done::Reconciled { addresses, looping }) => {
+            Ok(Done::Reconciled { addresses, looping, due }) => {
                 self.reconciling = false;
                 self.addresses = addresses;
                 if let Some(looping) = looping {
                     self.leave_crash_loop(&looping).await;
+                }
+                if let Some(due) = due {
+                    self.recycle(due);
                 }
             }
             Ok(Done::Answered) => {}
@@ -334,6 +343,12 @@ impl<W: World> Actor<W> {
                 }
             }
             Err(_) => {}
+        }
+    }
+
+    async fn carry_out_parked(&mut self) {
+        for command in std::mem::take(&mut self.parked) {
+            Box::pin(self.carry_out(command)).await;
         }
     }
 
@@ -385,6 +400,7 @@ impl<W: World> Actor<W> {
     /// The run that held the lock has ended.
     async fn ran(&mut self, end: &End) {
         tracing::info!(site = %self.at.site, outcome = end.outcome.name(), "A run of the deploy machine has ended.");
+        self.recycling_ended(end);
         self.free_lock();
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();
@@ -395,6 +411,7 @@ impl<W: World> Actor<W> {
             let begun = self.deploy(queued.wanted, &queued.caller).await;
             let _ = queued.reply.send(begun);
         }
+        self.carry_out_parked().await;
         self.prune();
     }
 
@@ -467,7 +484,8 @@ impl<W: World> Actor<W> {
         let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
         self.jobs.spawn(async move {
             let addresses = open::reconcile(&at, known).await;
-            Done::Reconciled { addresses, looping: crash_loop::look(&at).await }
+            let (looping, due) = (crash_loop::look(&at).await, recycle::look(&at).await);
+            Done::Reconciled { addresses, looping, due }
         });
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
 /// Names for the new instances: beside those that live of the same release.
 fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
     let state = run.at.books.read();
-    let beside = concerned(run).filter(|service| !relieve::is_held_back(run, service));
+    let beside = concerned(run).filter(|s| !relieve::is_held_back(run, s) && !relieve::is_late(run, s));
     let group = |service: &ServiceName| {
         let mut count = run.wanted(service);
         if matches!(run.task.course, Course::Grow { .. }) {
@@ -65,6 +65,7 @@ pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &Service
     run.manifest.services.keys().filter(|service| match &run.task.course {
         Course::Restart { service: Some(only), .. } => only == *service,
         Course::Grow { service: grown, .. } => grown == *service,
+        Course::Recycle { instance } => instance.service == **service,
         _ => true,
     })
 }

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use api::status::Open;
 use machine::formats;
 use model::{
     DeployId, Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest,
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::{
     layout::{told, write_atomically},
-    world::PoolId,
+    world::{PoolId, PoolStatus},
 };
 
 /// Version of the file; this and the one before are read.
@@ -59,6 +60,42 @@ pub(crate) struct Leaving {
     pub stage: LeavingStage,
     /// The deploy that replaced it; its journal gets the end.
     pub deploy: DeployId,
+    /// The generation of the group that serves on and that these were members of: the edge drains them there. `None`: the
+    /// whole group leaves, and is a pool of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
+}
+
+impl Leaving {
+    /// A whole group.
+    pub(crate) fn whole(group: Group, stage: LeavingStage, deploy: DeployId) -> Self {
+        Self { group, stage, deploy, left: None }
+    }
+
+    /// What the edge's answer says that it still holds; `None`: the edge has nothing of it.
+    pub(crate) fn open(&self, pools: &[PoolStatus]) -> Option<Open> {
+        let generation = self.left.unwrap_or(self.group.generation);
+        let pool =
+            pools.iter().find(|p| p.id.service == self.group.service && p.id.generation == generation)?;
+        if self.left.is_none() {
+            return Some(pool.open);
+        }
+        let ours = |name: &InstanceName| self.group.members.iter().any(|member| member.name == *name);
+        let each = pool.left.iter().filter(|(name, _)| ours(name)).map(|(_, open)| open);
+        Some(each.fold(Open::default(), |all, one| Open {
+            http: all.http + one.http,
+            streams: all.streams + one.streams,
+            websockets: all.websockets + one.websockets,
+        }))
+    }
+}
+
+/// How often instances of a service were replaced though nothing was wrong with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recycled {
+    pub count: u64,
+    /// RFC 3339: of the last.
+    pub at: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +196,8 @@ pub(crate) struct State {
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
     pub scale: BTreeMap<ServiceName, Scale>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recycled: BTreeMap<ServiceName, Recycled>,
     pub paused: Option<String>,
     pub held: Option<Held>,
     pub schema: Option<DataSchema>,
@@ -187,6 +226,7 @@ impl Default for State {
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),
+            recycled: BTreeMap::new(),
             paused: None,
             held: None,
             schema: None,
@@ -238,11 +278,8 @@ impl State {
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
         // What does not run is not kept warm.
         let ran = gone.into_iter().filter(|group| !self.rests(group.generation)).collect::<Vec<_>>();
-        self.leaving.extend(ran.into_iter().map(|group| Leaving {
-            group,
-            stage: LeavingStage::Warm,
-            deploy,
-        }));
+        let stage = LeavingStage::Warm;
+        self.leaving.extend(ran.into_iter().map(|group| Leaving::whole(group, stage, deploy)));
         self.recess = self.recess.take().filter(|r| self.live.iter().any(|g| g.generation == r.generation));
         self.generation = generation;
         self.serving = Some(release);
@@ -261,7 +298,7 @@ impl State {
             return groups;
         }
         let stage = LeavingStage::Draining;
-        self.leaving.extend(groups.into_iter().map(|group| Leaving { group, stage, deploy }));
+        self.leaving.extend(groups.into_iter().map(|group| Leaving::whole(group, stage, deploy)));
         Vec::new()
     }
 
@@ -281,7 +318,7 @@ impl State {
             std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(|g| g.generation == brought);
         self.live = kept;
         let stage = LeavingStage::Draining;
-        self.leaving.extend(green.into_iter().map(|group| Leaving { group, stage, deploy }));
+        self.leaving.extend(green.into_iter().map(|group| Leaving::whole(group, stage, deploy)));
         self.live.extend(warm.into_iter().map(|l| l.group));
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
         self.serving = serving;
@@ -318,7 +355,7 @@ impl State {
         let rests = |group: &Group| resting.iter().any(|r| r.service == group.service);
         let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition::<Vec<_>, _>(rests);
         let stage = LeavingStage::Draining;
-        self.leaving.extend(gone.into_iter().map(|group| Leaving { group, stage, deploy }));
+        self.leaving.extend(gone.into_iter().map(|group| Leaving::whole(group, stage, deploy)));
         self.live = kept;
         self.live.extend(resting);
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
@@ -348,7 +385,8 @@ impl State {
 
     /// A rollback takes a release's draining groups back as its candidates; all services of it or nothing.
     pub(crate) fn claim_warm(&mut self, release: ReleaseNumber, manifest: &Manifest) -> bool {
-        let warm = |l: &Leaving| l.group.release == release && l.stage == LeavingStage::Draining;
+        let warm =
+            |l: &Leaving| l.group.release == release && l.stage == LeavingStage::Draining && l.left.is_none();
         let has = |service: &ServiceName| {
             self.leaving.iter().filter(|l| warm(l)).filter(|l| l.group.service == *service).count() == 1
         };
@@ -366,7 +404,7 @@ impl State {
         let (gone, kept) = std::mem::take(&mut self.live).into_iter().partition(|g| g.service == *service);
         self.live = kept;
         let stage = LeavingStage::Stopping;
-        self.leaving.extend(Vec::into_iter(gone).map(|group| Leaving { group, stage, deploy }));
+        self.leaving.extend(Vec::into_iter(gone).map(|group| Leaving::whole(group, stage, deploy)));
         let of_service = self.leaving.iter_mut().filter(|l| l.group.service == *service);
         of_service
             .map(|leaving| {
@@ -425,13 +463,35 @@ impl State {
 
     /// How many generations of a service have instances, candidates not counted.
     pub(crate) fn generations_of(&self, service: &ServiceName) -> usize {
-        let groups = self.live.iter().chain(self.leaving.iter().map(|l| &l.group));
-        groups.filter(|group| group.service == *service).count()
+        let leaving = self.leaving.iter().filter(|l| l.left.is_none()).map(|l| &l.group);
+        self.live.iter().chain(leaving).filter(|group| group.service == *service).count()
     }
 
     /// Every group that has or should have instances.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
         self.live.iter().chain(&self.candidate).chain(self.leaving.iter().map(|l| &l.group))
+    }
+
+    /// The candidate takes the place of `old` among the members of its service; `old` drains, apart from them.
+    pub(crate) fn recycle(&mut self, label: u64, old: &InstanceName, deploy: DeployId) {
+        let brought = self.candidate.iter().flat_map(|group| group.members.clone()).collect::<Vec<_>>();
+        self.candidate.clear();
+        self.canary = None;
+        self.generation = label;
+        let Some(live) = self.live.iter_mut().find(|group| group.service == old.service) else { return };
+        let (gone, kept) =
+            std::mem::take(&mut live.members).into_iter().partition::<Vec<_>, _>(|m| m.name == *old);
+        live.members = kept;
+        live.members.extend(brought);
+        let group = Group { generation: label, members: gone, ..live.clone() };
+        let left = Some(live.generation);
+        self.leaving.push(Leaving { left, ..Leaving::whole(group, LeavingStage::Draining, deploy) });
+    }
+
+    /// One more instance of this service was replaced though nothing was wrong with it.
+    pub(crate) fn count_recycled(&mut self, service: &ServiceName, at: String) {
+        let recycled = self.recycled.entry(service.clone()).or_default();
+        *recycled = Recycled { count: recycled.count.saturating_add(1), at };
     }
 
     /// The candidates join the live groups of their services (more instances of the same release).

@@ -2,7 +2,7 @@
 
 use api::{
     deploy::Record,
-    status::{Instance, Release, ServiceStatus, SiteStatus, Underway},
+    status::{Instance, Recycled, Release, ServiceStatus, SiteStatus, Underway},
 };
 use model::{Explain, InstanceName, ReleaseNumber};
 
@@ -28,8 +28,12 @@ pub(crate) async fn site<W: World>(
     let mut services = Vec::new();
     let groups = state.live.iter().map(|g| (g, "live"));
     let groups = groups.chain(state.candidate.iter().map(|g| (g, "candidate")));
-    for (group, word) in groups.chain(state.leaving.iter().map(|l| (&l.group, "draining"))) {
-        services.push(service(at, &state, group, word, &observed, &pools));
+    for (group, word) in groups {
+        services.push(service(at, &state, (group, word), &observed, &pools));
+    }
+    for leaving in &state.leaving {
+        let told = service(at, &state, (&leaving.group, "draining"), &observed, &pools);
+        services.push(ServiceStatus { open: leaving.open(&pools), ..told });
     }
     let urls = state.serving.and_then(|release| at.manifest(release).ok());
     let mut jobs = at.world.jobs(&at.site);
@@ -55,8 +59,7 @@ pub(crate) async fn site<W: World>(
 fn service<W: World>(
     at: &Scene<W>,
     state: &State,
-    group: &Group,
-    word: &str,
+    (group, word): (&Group, &str),
     observed: &[Observed],
     pools: &[PoolStatus],
 ) -> ServiceStatus {
@@ -73,6 +76,11 @@ fn service<W: World>(
         scaled: own.is_some_and(|own| own.get() != wanted),
         instances: group.members.iter().map(|m| instance(&m.name, observed, pool, routed)).collect(),
         open: pool.map(|pool| pool.open),
+        recycled: state
+            .recycled
+            .get(&group.service)
+            .filter(|_| word == "live")
+            .map(|recycled| Recycled { count: recycled.count, last: recycled.at.clone() }),
     }
 }
 
@@ -87,6 +95,7 @@ fn instance(name: &InstanceName, observed: &[Observed], pool: Option<&PoolStatus
         address: seen.and_then(|o| o.address.as_ref()).map(ToString::to_string),
         since: seen.and_then(|o| o.since.clone()),
         restarts: seen.map_or(0, |o| o.exits),
+        restarts_last_hour: seen.map_or(0, |o| o.exits_last_hour),
         last_exit: seen.and_then(|o| o.last_exit.clone()),
         memory_bytes: seen.and_then(|o| o.memory_bytes),
         // Only the processes themselves know; whoever is asked for a status asks them.

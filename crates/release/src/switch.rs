@@ -70,6 +70,7 @@ pub(crate) fn switched<W: World>(run: &Run<W>, state: &State) -> State {
     }
     match &run.task.course {
         Course::Grow { .. } => next.grow(run.task.generation),
+        Course::Recycle { instance } => next.recycle(run.task.generation, instance, run.task.deploy),
         course => {
             let only = match course {
                 Course::Restart { service, .. } => service.clone(),

@@ -25,7 +25,8 @@ pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed])
     let candidates = state.canary.map_or(PoolState::Candidate, |_| PoolState::Live);
     state.candidate.iter().for_each(|group| add(group, candidates));
     state.live.iter().for_each(|group| add(group, PoolState::Live));
-    let draining = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping);
+    // Who left a pool that serves on is drained by its absence from it.
+    let draining = state.leaving.iter().filter(|l| l.stage != LeavingStage::Stopping && l.left.is_none());
     draining.for_each(|leaving| add(&leaving.group, PoolState::Draining));
     let routes =
         state.serving.and_then(|serving| manifests.get(&serving)).map(|m| routes(state, m, manifests));

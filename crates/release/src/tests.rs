@@ -14,6 +14,7 @@ mod machine;
 mod pieces;
 mod recesses;
 mod recorded;
+mod recycles;
 mod rig;
 mod schedules;
 mod simulation;

@@ -158,6 +158,8 @@ pub struct Observed {
     pub address: Option<Address>,
     /// Exits that nobody asked for since the start order, failed liveness included.
     pub exits: u64,
+    /// Those of the last hour.
+    pub exits_last_hour: u64,
     /// `exit 1`, `SIGKILL (out of memory)`, …
     pub last_exit: Option<String>,
     /// What restarting does not mend: `listens-elsewhere`, `listens-on-all-interfaces` in production, …
@@ -168,6 +170,8 @@ pub struct Observed {
     pub last_probe: Option<ProbeSeen>,
     /// RFC 3339, for people.
     pub since: Option<String>,
+    /// Of the process that runs now; no clock that jumps moves it.
+    pub age: Option<Duration>,
     pub memory_bytes: Option<u64>,
     /// The most that this process has held.
     pub memory_peak_bytes: Option<u64>,
@@ -429,6 +433,8 @@ pub struct PoolStatus {
     pub upstreams: Vec<UpstreamStatus>,
     /// Held now by the whole pool, also by upstreams that left it.
     pub open: api::status::Open,
+    /// What each of those that left it still holds; who holds nothing is not listed.
+    pub left: Vec<(InstanceName, api::status::Open)>,
     pub requests: u64,
     /// What users got since the edge knows the pool.
     pub traffic: Traffic,
@@ -445,6 +451,8 @@ pub struct UpstreamStatus {
     /// edge has just begun to probe.
     pub failures: u32,
     pub last_probe: Option<ProbeSeen>,
+    /// Answered by its process, as the edge that runs now has counted them.
+    pub requests: u64,
 }
 
 #[derive(Clone, Debug)]

@@ -98,6 +98,11 @@ impl Process {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.started_unix_ms())
     }
 
+    /// For how long it has been there; no clock that jumps moves it. `None`: it has ended.
+    pub fn age(&self) -> Option<Duration> {
+        machine::proc::age(self.inner.hello.pid)
+    }
+
     pub fn spec(&self) -> &Spec {
         &self.inner.spec
     }

@@ -11,7 +11,7 @@ use crate::sandbox::Confinement;
 /// Version of the stored form; a keeper reads this and the one before, a shim only its own.
 ///
 /// 2: an edge has a folder of its own, where keepers of format 1 do not look for it.
-const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 2;
 
 /// [`FORMAT`], as this process counts.
 pub fn format() -> u32 {

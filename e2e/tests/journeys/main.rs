@@ -26,6 +26,7 @@ mod migrations;
 mod mutants;
 mod neighbours;
 mod recesses;
+mod recycles;
 mod replays;
 mod sandbox;
 mod schedules;

@@ -27,7 +27,9 @@ fn service() -> Service {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness: None, liveness: None },
         allow_public_bind: false,
+        recycle: None,
         overlap: Default::default(),
+        start_at: Default::default(),
     }
 }
 

@@ -148,6 +148,9 @@ fn service_words(service: &ServiceStatus) -> Option<String> {
             open.http, open.streams, open.websockets
         ));
     }
+    if let Some(recycled) = &service.recycled {
+        parts.push(format!("{} recycled, the last at {}", recycled.count, moment(&recycled.last)));
+    }
     if parts.is_empty() && service.state == "live" {
         return None;
     }

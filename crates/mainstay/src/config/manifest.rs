@@ -59,7 +59,7 @@ const LATER: &[Later] = &[
 ];
 
 /// For the question where a key belongs; `web` stands for any service.
-const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.probes]\nstartup = {}\n\
+const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.recycle]\n[service.web.probes]\nstartup = {}\n\
     readiness = {}\nliveness = {}\n[[route]]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[hooks]\npre_deploy = {}\n[secrets]\n[logs]\n";
 
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:

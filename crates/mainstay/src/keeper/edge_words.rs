@@ -92,16 +92,21 @@ fn serving(site: &Site, pools: &[edge::control::PoolStatus]) -> Vec<world::PoolS
         .map(|(id, pool)| world::PoolStatus {
             id,
             upstreams: pool.upstreams.iter().map(upstream_status).collect(),
-            open: api::status::Open {
-                http: pool.active.http,
-                streams: pool.active.stream,
-                websockets: pool.active.websocket,
-            },
+            open: open(pool.active),
+            left: pool
+                .leaving
+                .iter()
+                .map(|upstream| (upstream.name.clone(), open(upstream.active)))
+                .collect(),
             requests: pool.upstreams.iter().map(|upstream| upstream.requests_total).sum(),
             traffic: pool.traffic.clone(),
             recent: pool.recent.clone(),
         })
         .collect()
+}
+
+fn open(active: edge::control::Active) -> api::status::Open {
+    api::status::Open { http: active.http, streams: active.stream, websockets: active.websocket }
 }
 
 fn parse_pool(text: &str) -> Option<world::PoolId> {
@@ -115,6 +120,7 @@ fn upstream_status(upstream: &edge::control::UpstreamStatus) -> world::UpstreamS
         ready: upstream.ready,
         failures: upstream.failures,
         last_probe: upstream.last_probe.as_ref().map(|probe| probe_seen(&upstream.address, probe)),
+        requests: upstream.requests_total,
     }
 }
 

@@ -206,11 +206,13 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         state: word_of(&state),
         address: process.and_then(Process::address).cloned(),
         exits: seen.past.exits,
+        exits_last_hour: seen.past.exits_last_hour(),
         last_exit: seen.past.last_exit.clone(),
         fault: seen.fault.clone(),
         warnings: seen.warnings.clone(),
         last_probe: probing.or_else(|| seen.last_probe.clone()),
         since: since_of(&state).map(rfc3339),
+        age: process.and_then(Process::age),
         memory_bytes: memory.map(|memory| memory.now),
         memory_peak_bytes: memory.map(|memory| memory.peak),
     }

@@ -105,9 +105,11 @@ pub(crate) async fn until_the_end(
         }
         Event::Int => {
             drop(keeper.ending.begin(keeper.world.ground.machine.shutdown_timeout.0));
-            return everything_ends(keeper, edge, store.as_deref(), &mut int, api).await;
+            return Box::pin(everything_ends(keeper, edge, store.as_deref(), &mut int, api)).await;
         }
-        Event::DownAsked => return everything_ends(keeper, edge, store.as_deref(), &mut int, api).await,
+        Event::DownAsked => {
+            return Box::pin(everything_ends(keeper, edge, store.as_deref(), &mut int, api)).await;
+        }
     }
     keeper.sites.shutdown().await;
     api.abort();

@@ -8,8 +8,7 @@ use admin::{
 };
 use api::{
     apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
-    upgrade,
-    webhooks as wire_webhooks,
+    upgrade, webhooks as wire_webhooks,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};

@@ -3,6 +3,7 @@
 //! `scale`) and goes with `down` and the boot.
 
 use std::{
+    collections::VecDeque,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -20,12 +21,43 @@ pub(crate) struct Past {
     /// Ends that nobody asked for.
     pub exits: u64,
     pub last_exit: Option<String>,
+    /// When the last of them were, in seconds of this boot, oldest first: the file does not outlive it.
+    #[serde(default)]
+    last_s: VecDeque<u64>,
 }
+
+/// Bound: ends whose time is known.
+const LAST_MAX: usize = 100;
+const HOUR_S: u64 = 3600;
 
 impl Default for Past {
     fn default() -> Self {
-        Self { format: formats::current(FORMAT), exits: 0, last_exit: None }
+        Self { format: formats::current(FORMAT), exits: 0, last_exit: None, last_s: VecDeque::new() }
     }
+}
+
+impl Past {
+    fn end(&mut self, how: String, now_s: u64) {
+        self.exits += 1;
+        self.last_exit = Some(how);
+        self.last_s.push_back(now_s);
+        while self.last_s.len() > LAST_MAX {
+            self.last_s.pop_front();
+        }
+    }
+
+    /// Ends within the last hour, as far as they are remembered.
+    pub(crate) fn exits_last_hour(&self) -> u64 {
+        self.exits_since(now_s().saturating_sub(HOUR_S))
+    }
+
+    fn exits_since(&self, since_s: u64) -> u64 {
+        self.last_s.iter().filter(|at_s| **at_s >= since_s).count() as u64
+    }
+}
+
+fn now_s() -> u64 {
+    machine::clock::since_boot().as_secs()
 }
 
 /// Where a past is kept.
@@ -55,8 +87,7 @@ impl Kept {
 
     /// One more end. What cannot be written is known until this keeper ends.
     pub(crate) fn ended(&self, past: &mut Past, how: String) {
-        past.exits += 1;
-        past.last_exit = Some(how);
+        past.end(how, now_s());
         if let Err(error) = self.write(past) {
             tracing::debug!(%error, file = %self.0.display(), "The next keeper will not know how often it ended.");
         }
@@ -115,6 +146,16 @@ mod tests {
     use super::*;
 
     const PAST: &str = include_str!("../../tests/recorded/v1/past.json");
+
+    #[test]
+    fn only_the_last_hour_counts_for_a_crash_loop() {
+        let mut past = Past::default();
+        (0..9).for_each(|n| past.end("exit code 1".to_owned(), 1_000 + n));
+        past.end("exit code 1".to_owned(), 9_000);
+        assert_eq!((past.exits, past.exits_since(1_004), past.exits_since(1_009)), (10, 6, 1));
+        (0..500).for_each(|_| past.end("exit code 1".to_owned(), 9_001));
+        assert_eq!((past.exits, past.last_s.len()), (510, LAST_MAX));
+    }
 
     #[test]
     fn a_past_is_what_the_next_keeper_reads_until_it_is_forgotten() {

@@ -124,7 +124,8 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     };
     let upgrades = Upgrades::open(&ground.folders)?;
     let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks });
-    let server = admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
+    let server =
+        admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
             .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(ticket_seeds));

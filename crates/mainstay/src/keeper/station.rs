@@ -312,7 +312,8 @@ fn started_with(
     values: &BTreeMap<String, model::Secret>,
     trust: &BTreeMap<String, String>,
 ) -> String {
-    let said = serde_json::json!([ground.supervisor.build(), asked, secrets::digests(&ground.salt, values), trust]);
+    let said =
+        serde_json::json!([ground.supervisor.build(), asked, secrets::digests(&ground.salt, values), trust]);
     Sha256::digest(said.to_string().as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -111,8 +111,10 @@ impl<W: World> Actor<W> {
         let Ok(observed) = self.at.observed().await else { return false };
         let state = self.at.books.read();
         manifest.services.keys().all(|service| {
-            let mut groups =
-                state.leaving.iter().filter(|l| l.group.release == release && l.group.service == *service);
+            let mut groups = state
+                .leaving
+                .iter()
+                .filter(|l| l.left.is_none() && l.group.release == release && l.group.service == *service);
             let Some(leaving) = groups.next() else { return false };
             let up = |name: &model::InstanceName| {
                 observed.iter().any(|o| o.name == *name && o.state == InstanceState::Up)

@@ -2,7 +2,7 @@
 
 use api::deploy::Outcome;
 use model::{
-    Explain, ReleaseNumber,
+    Explain, ProcessId, ReleaseNumber,
     manifest::{Manifest, Migrate, MigrateStep},
     schema::DataSchema,
 };
@@ -15,7 +15,7 @@ use crate::{
     recover::Begun,
     request::MigrateVerb,
     run::{Halt, Run},
-    world::{JobKind, World},
+    world::{JobEnd, JobKind, World},
 };
 
 /// `mainstay migrate retry|down` on a held migration, `down` and `contract` from what serves.
@@ -41,12 +41,7 @@ pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Re
                 run.task.to
             ));
         }
-        MigrateVerb::Down => {
-            down(run, &migrate, before).await?;
-            if let recess::Back::Stopped(error) = recess::bring_back(run).await {
-                return Err(held(run, error));
-            }
-        }
+        MigrateVerb::Down => return down(run, &migrate, before).await,
     }
     Ok(let_go_of_hold(run))
 }
@@ -83,7 +78,7 @@ pub(crate) fn let_go_of_hold<W: World>(run: &mut Run<W>) -> End {
     End::well(Outcome::Unchanged)
 }
 
-async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<(), Halt> {
+async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<End, Halt> {
     if !migrate.goes_down() {
         let explain = Explain::new("no-down-command", "this release has no `migrate.down_command`")
             .help("add one and deploy, or mend the database by hand and `mainstay migrate retry`");
@@ -91,22 +86,59 @@ async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Res
     }
     let step = MigrateStep::Down { to: lower(run, migrate) };
     let end = job(run, JobKind::MigrateDown, step, migrate).await.map_err(|error| held(run, error))?;
+    down_ended(run, migrate, before, Some(end)).await
+}
+
+/// Takes up the way down that another keeper began: waits for it if it lives, then looks.
+pub(crate) async fn take_up_down<W: World>(
+    run: &mut Run<W>,
+    process: ProcessId,
+    is_done: bool,
+) -> Result<End, Halt> {
+    let Some(migrate) = run.manifest.migrate.clone() else { return Ok(let_go_of_hold(run)) };
+    let end = run.at.world.adopt_job(&run.at.site, process).await.unwrap_or(None);
+    // The books follow the journal when it has ended.
+    let before = run.at.books.read().schema.map_or(migrate.code.schema, |data| data.version);
+    let end = end.or(is_done.then(|| JobEnd { code: Some(0), ..JobEnd::default() }));
+    down_ended(run, &migrate, before, end).await
+}
+
+/// Reads where the way down has led. `end`: `None` where it is not known.
+async fn down_ended<W: World>(
+    run: &mut Run<W>,
+    migrate: &Migrate,
+    before: u64,
+    end: Option<JobEnd>,
+) -> Result<End, Halt> {
     let after = read_version(run, migrate).await.map_err(|error| held(run, error))?;
     let serving = run.at.books.read().serving.and_then(|release| run.at.manifest(release).ok());
     let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
     let fits = code.is_none_or(|code| code.schema_min <= after && after <= code.schema);
-    if !end.succeeded() || !fits {
+    if end.is_none() && after == before {
+        let explain = Explain::new("keeper-restarted", "the keeper ended while the way down was begun")
+            .now(format!("the database is at schema {after}, as before; {}", run.now_serving()))
+            .help("`mainstay migrate down` once more");
+        return Err(Halt::Abort(explain));
+    }
+    if !end.as_ref().is_none_or(JobEnd::succeeded) || !fits {
         let message =
             format!("the way down ended at schema {after}, which is not where the serving release belongs");
+        let end = end.unwrap_or_default();
         let explain = with_output(Explain::new("migration-held", message).caused_by(end.word()), &end);
         return Err(held(run, explain));
     }
     let floor = run.at.books.read().schema.map_or(0, |known| known.floor.min(after));
     let data = DataSchema { version: after, floor };
-    run.at.books.change(|state| state.schema = Some(data))?;
     run.log.append(Kind::MigrateDone { data })?;
-    run.report.push(format!("the database went from schema {before} back to {after}"));
-    Ok(())
+    // Crash: the next keeper finds the record, and writes the books again.
+    run.at.books.change(|state| state.schema = Some(data))?;
+    if before != after {
+        run.report.push(format!("the database went from schema {before} back to {after}"));
+    }
+    if let recess::Back::Stopped(error) = recess::bring_back(run).await {
+        return Err(held(run, error));
+    }
+    Ok(let_go_of_hold(run))
 }
 
 /// Where the way down leads: from what is held to what the serving release was written for, from what serves to the lowest

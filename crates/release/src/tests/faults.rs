@@ -563,6 +563,60 @@ async fn a_contract_step_outlives_its_keeper() {
     }
 }
 
+/// Release 2 serves on schema 2 and bears 1, to which the way down leads by `command`.
+async fn before_a_way_down(command: &str) -> (Rig, model::Site) {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1", Some(1)), "one").await;
+    let mut two = migrating(&shop, 2, "to:2", Some(1));
+    two.migrate.as_mut().unwrap().down_command = Some(vec![command.into()]);
+    assert_eq!(rig.deploy(&two, "two").await.outcome, Outcome::Served);
+    rig.settled(&shop).await;
+    (rig, shop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_down_outlives_its_keeper() {
+    for (command, outcome, schema) in [("to:1", Outcome::Unchanged, 1), ("fail", Outcome::Held, 2)] {
+        let (rig, shop) = before_a_way_down(command).await;
+        let before = rig.machine.lock().migrations_run;
+        rig.machine.lock().migration_time = Duration::from_secs(30);
+        let started = rig.handle(&shop).migrate(MigrateVerb::Down, caller()).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        let rig = rig.next_keeper().await;
+        let ended = rig.follow(&shop, &started).await;
+        assert_eq!(ended.outcome, outcome, "{:?}", ended.error);
+        assert_eq!(rig.machine.lock().migrations_run, before + 1, "it ran once");
+        assert_eq!(rig.handle(&shop).migrate_status().await.unwrap().data.unwrap().version, schema);
+        rig.check(&shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whenever_its_keeper_dies_a_way_down_ends_where_the_database_is() {
+    for (nth, reboot) in (1..12).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let (rig, shop) = before_a_way_down("to:1").await;
+        failpoint::set(nth);
+        let Ok(started) = rig.handle(&shop).migrate(MigrateVerb::Down, caller()).await else {
+            failpoint::clear();
+            continue;
+        };
+        rig.dies_under_way(&shop).await;
+        let rig = rig.after_a_death(reboot).await;
+        let ended = rig.follow(&shop, &started).await;
+        let version = rig.machine.lock().databases[&shop];
+        assert_eq!(
+            ended.outcome == Outcome::Unchanged,
+            version == 1,
+            "after record {nth}: {:?}",
+            ended.error
+        );
+        let known = rig.handle(&shop).migrate_status().await.unwrap();
+        assert_eq!(known.data.unwrap().version, version, "after record {nth}");
+        assert!(known.held.is_none(), "after record {nth}: {:?}", known.held);
+        rig.check(&shop).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_migration_runs_to_its_end_first() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));

@@ -34,6 +34,8 @@ pub(super) enum Behaviour {
     Errs(u64),
     /// Answers so many milliseconds after it was asked.
     Lags(u64),
+    /// Holds so many MiB more each second.
+    Leaks(u64),
 }
 
 impl Behaviour {
@@ -53,6 +55,7 @@ impl Behaviour {
             "elsewhere" => Self::Elsewhere,
             "errs" => Self::Errs(seconds),
             "lags" => Self::Lags(seconds),
+            "leaks" => Self::Leaks(seconds),
             other => panic!("no behaviour {other}"),
         }
     }
@@ -179,14 +182,24 @@ impl Instance {
             state,
             address: Some(Address::Tcp(([127, 0, 0, 1], self.port).into())),
             exits: self.exits(),
+            exits_last_hour: self.exits(),
             last_exit: (self.exits() > 0).then(|| "exit 1".into()),
             fault,
             warnings: Vec::new(),
             last_probe: None,
             since: None,
-            memory_bytes: self.is_up().then_some(60 << 20),
+            age: self.is_up().then(|| self.started.elapsed()),
+            memory_bytes: self.is_up().then(|| self.holds()),
             memory_peak_bytes: self.is_up().then_some(100 << 20),
         }
+    }
+
+    fn holds(&self) -> u64 {
+        let leaked = match self.behaviour {
+            Behaviour::Leaks(mib) => mib * self.started.elapsed().as_secs(),
+            _ => 0,
+        };
+        (60 + leaked) << 20
     }
 
     pub(super) fn last_words(&self) -> &'static str {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use api::status::Open;
 use model::{InstanceName, ProcessId, ServiceName, Site, Traffic};
 use tokio::{sync::watch, time::Instant};
 
@@ -71,6 +72,8 @@ pub(super) struct Inner {
     pub silent_pools: u32,
     /// Epochs that a keeper has heard of. A first switch of which nobody heard may be taken back: to nothing.
     pub told: BTreeSet<u64>,
+    /// Streams that an instance holds until then, wherever it is.
+    pub held: BTreeMap<InstanceName, Instant>,
     /// The edge is away until then, and with it all that it held.
     pub edge_away_until: Option<Instant>,
     /// The edge refuses so many tables.
@@ -299,6 +302,25 @@ impl Inner {
 
     pub(super) fn last_words(&self, site: &Site, instance: &InstanceName) -> &'static str {
         self.instances.get(&(site.clone(), instance.clone())).map_or("", Instance::last_words)
+    }
+
+    /// Answered so far: an instance is asked 20 times a second.
+    pub(super) fn requests(&self, site: &Site, instance: &InstanceName) -> u64 {
+        let found = self.instances.get(&(site.clone(), instance.clone()));
+        found.map_or(0, |instance| instance.started.elapsed().as_millis() as u64 / 50)
+    }
+
+    /// What those hold that a pool's table no longer names.
+    pub(super) fn left(&self, site: &Site, pool: &PoolId) -> Vec<(InstanceName, Open)> {
+        let table = self.tables.get(site).map(|(_, table)| table);
+        let Some(pool) = table.and_then(|table| table.pools.iter().find(|known| known.id == *pool)) else {
+            return Vec::new();
+        };
+        let is_gone = |name: &InstanceName| {
+            name.service == pool.id.service && !pool.upstreams.iter().any(|u| u.instance == *name)
+        };
+        let holds = self.held.iter().filter(|(name, until)| is_gone(name) && **until > Instant::now());
+        holds.map(|(name, _)| (name.clone(), Open { streams: 1, ..Open::default() })).collect()
     }
 
     pub(super) fn failures(&self, site: &Site, pool: &PoolId, instance: &InstanceName) -> u32 {

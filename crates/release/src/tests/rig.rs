@@ -55,6 +55,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         command: vec![behaviour.into()],
         instances: 2.try_into().unwrap(),
         overlap: Default::default(),
+        start_at: Default::default(),
         listen,
         env: Default::default(),
         env_secrets: Vec::new(),
@@ -65,6 +66,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
         restart: Restart::default(),
         probes: Probes { startup: None, readiness, liveness: None },
         allow_public_bind: false,
+        recycle: None,
     };
     let readiness = ReadinessProbe {
         request: ProbeRequest {
@@ -88,8 +90,9 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     };
     let mut worker = service(None, None);
     worker.instances = 1.try_into().unwrap();
-    let is_of_web =
-        ["unready", "crashes", "errs", "lags", "loops"].iter().any(|word| behaviour.starts_with(word));
+    let is_of_web = ["unready", "crashes", "errs", "lags", "leaks", "loops"]
+        .iter()
+        .any(|word| behaviour.starts_with(word));
     if is_of_web || behaviour == "500" {
         worker.command = vec!["good".into()];
     }

@@ -8,7 +8,7 @@ use api::{
 };
 use model::{
     ServiceName, Span,
-    manifest::{Manifest, Overlap},
+    manifest::{Manifest, Overlap, StartAt},
 };
 use tokio::time::sleep;
 
@@ -196,6 +196,71 @@ async fn no_moment_of_a_keepers_death_lets_two_run() {
         assert!(matches!(ended.outcome, Outcome::Served | Outcome::Aborted), "{:?}", ended.error);
         rig.settled(&shop).await;
         assert_eq!(workers(&rig).len(), 1);
+        rig.check(&shop).await;
+    }
+}
+
+/// `worker`, of which two may run, waits for the end of the bake.
+fn with_late_worker(shop: &model::Site, web: &str, behaviour: &str) -> Manifest {
+    let mut manifest = manifest(shop, web);
+    let worker = manifest.services.get_mut(&worker()).unwrap();
+    worker.start_at = StartAt::AfterBake;
+    worker.command = vec![behaviour.into()];
+    manifest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_worker_starts_when_the_bake_has_ended_and_the_old_one_works_until_then() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with_late_worker(&shop, "good", "good"), "one").await;
+    assert_eq!(workers(&rig), ["worker.1.1"]);
+    let started = rig.begin(&with_late_worker(&shop, "good", "good"), "two").await.unwrap();
+    while rig.handle(&shop).status().await.unwrap().deploy.is_some_and(|deploy| deploy.phase <= Phase::Bake) {
+        assert_eq!(workers(&rig), ["worker.1.1"]);
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Served);
+    assert_eq!(workers(&rig), ["worker.2.1"]);
+    rig.settled(&shop).await;
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_never_started_a_late_worker() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with_late_worker(&shop, "good", "good"), "one").await;
+    let ended = rig.deploy(&with_late_worker(&shop, "unready-after:12", "good"), "two").await;
+    assert_eq!((ended.outcome, ended.code()), (Outcome::RolledBack, "release-unready"));
+    let inner = rig.machine.lock();
+    assert!(inner.started_with.iter().all(|(name, _)| name.to_string() != "worker.2.1"));
+    assert!(inner.stopped.iter().all(|name| name.service != worker()), "{:?}", inner.stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_worker_that_does_not_come_up_returns_the_release() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with_late_worker(&shop, "good", "good"), "one").await;
+    let ended = rig.deploy(&with_late_worker(&shop, "good", "throws"), "two").await;
+    assert_eq!((ended.outcome, ended.serving), (Outcome::RolledBack, Some(1)), "{:?}", ended.error);
+    rig.settled(&shop).await;
+    assert_eq!(workers(&rig), ["worker.1.1"]);
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whenever_the_keeper_dies_late_workers_are_of_what_serves() {
+    for (nth, reboot) in (16..32).map(|nth| (nth, nth % 2 == 0)) {
+        let (rig, shop) = (Rig::new().await, site("shop/production"));
+        rig.deploy(&with_late_worker(&shop, "good", "good"), "one").await;
+        failpoint::set(nth);
+        let started = rig.begin(&with_late_worker(&shop, "good", "good"), "two").await.unwrap();
+        if !rig.dies_under_way(&shop).await {
+            return;
+        }
+        let rig = rig.after_a_death(reboot).await;
+        let serving = rig.follow(&shop, &started).await.serving.unwrap();
+        rig.settled(&shop).await;
+        assert_eq!(workers(&rig), [format!("worker.{serving}.1")], "after record {nth}");
         rig.check(&shop).await;
     }
 }

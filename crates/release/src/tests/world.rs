@@ -195,6 +195,7 @@ impl World for SimWorld {
                 ready: inner.ready(site, &pool.id, &u.instance),
                 failures: inner.failures(site, &pool.id, &u.instance),
                 last_probe: inner.instances.get(&(site.clone(), u.instance.clone())).map(|i| i.probe()),
+                requests: inner.requests(site, &u.instance),
             });
             let streams =
                 inner.streams.get(&pool.id).is_some_and(|until| *until > tokio::time::Instant::now());
@@ -203,6 +204,7 @@ impl World for SimWorld {
                 upstreams: upstreams.collect(),
                 open: api::status::Open { streams: u64::from(streams), ..Default::default() },
                 requests: 0,
+                left: inner.left(site, &pool.id),
                 traffic: inner.traffic(site, &pool.id),
                 recent: inner.traffic(site, &pool.id),
             }

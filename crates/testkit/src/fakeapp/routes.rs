@@ -196,6 +196,8 @@ impl App {
         if self.settings.hang {
             std::future::pending::<()>().await;
         }
+        // Written to, so that it is there.
+        std::mem::forget(vec![1_u8; self.settings.leak_kib << 10]);
         let head = answer::Head {
             nonce: nonce.to_owned(),
             release: self.settings.release.clone(),

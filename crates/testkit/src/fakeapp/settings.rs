@@ -50,6 +50,8 @@ pub struct Settings {
     pub sick: Option<PathBuf>,
     /// `FAKE_SLOW`: a file; while it is there each answer to users takes so many milliseconds longer as it says.
     pub slow: Option<PathBuf>,
+    /// `FAKE_LEAK_KIB`: memory that each answer costs for ever.
+    pub leak_kib: usize,
     /// `FAKE_LEDGER`: file to which each write is appended.
     pub ledger: Option<PathBuf>,
     /// `FAKE_WRITE_MS`: time for which each fourth write stands in the ledger before it is answered.
@@ -84,6 +86,7 @@ impl Settings {
             },
             sick: text("FAKE_SICK").map(PathBuf::from),
             slow: text("FAKE_SLOW").map(PathBuf::from),
+            leak_kib: number("FAKE_LEAK_KIB").unwrap_or(0),
             ledger: text("FAKE_LEDGER").map(PathBuf::from),
             write: millis("FAKE_WRITE_MS"),
             mischief: text("FAKE_MISCHIEF").map(words).unwrap_or_default(),

@@ -42,8 +42,9 @@ enum Kind {
 }
 
 use Kind::{
-    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge, KillStation, KillUp,
-    PauseInstance, PauseShim, PauseShimOfEdge, PauseStation, PauseUp, SlowFsync, SlowInstance,
+    FullDisk, HangEdge, HangKeeper, KillEdge, KillInstance, KillKeeper, KillShim, KillShimOfEdge,
+    KillStation, KillUp, PauseInstance, PauseShim, PauseShimOfEdge, PauseStation, PauseUp, SlowFsync,
+    SlowInstance,
 };
 
 /// A killed keeper costs nobody anything, so there is time for many.

@@ -52,7 +52,7 @@ fn every_key_is_read() {
 fn a_key_for_upgrades_is_one_of_minisigns() {
     let key = minisign::KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64();
     let machine = parse(&format!("upgrade_keys = [\"{key}\"]\n"), "m", &own()).unwrap();
-    assert_eq!(machine.upgrade_keys, [key.clone()]);
+    assert_eq!(machine.upgrade_keys, std::slice::from_ref(&key));
     let slip = refused("upgrade_keys = [\"RWabc\"]\n", &own());
     assert!(slip.contains("bad-upgrade-key") && slip.contains("minisign.pub"), "{slip}");
     let twice = refused(&format!("upgrade_keys = [\"{key}\", \"{key}\"]\n"), &own());

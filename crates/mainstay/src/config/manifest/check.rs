@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Explain, ServiceName,
-    manifest::{Listen, Manifest, Overlap, Service},
+    manifest::{Listen, Manifest, Overlap, Service, StartAt},
 };
 
 use super::{Draft, text::used};
@@ -22,6 +22,8 @@ pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
         let texts = service.command.iter().chain(service.env.values());
         placeholders_fit(name, texts, service.listen, &written.at).into_iter().for_each(|p| problems.push(p));
         probes_have_an_address(name, service, &written.at, problems);
+        starts_after_the_bake(&draft.manifest, name, &written.at, problems);
+        recycling_is_possible(&draft.manifest, name, &written.at, problems);
     }
 }
 
@@ -166,6 +168,61 @@ fn probes_have_an_address(
         problems.push(
             Problem::new("probe-without-listen", span.clone(), format!("[service.{name}] has probes and takes no requests"))
                 .help("add `listen`, or remove the probes: a worker is ready when it sent READY=1 or lived for `min_healthy_time`"),
+        );
+    }
+}
+
+/// What takes requests is what is baked; and where the old release is stopped first nothing works until then.
+fn starts_after_the_bake(
+    manifest: &Manifest,
+    name: &ServiceName,
+    span: &std::ops::Range<usize>,
+    problems: &mut Problems,
+) {
+    let service = manifest.services.get(name).filter(|service| service.start_at == StartAt::AfterBake);
+    let Some(service) = service else { return };
+    if service.listen.is_some() {
+        problems.push(
+            Problem::new(
+                "late-and-listens",
+                span.clone(),
+                format!("[service.{name}] listens and has `start_at = \"after_bake\"`"),
+            )
+            .help(
+                "what takes requests is what the bake watches: remove `start_at`, or `listen` from a worker",
+            ),
+        );
+    }
+    if manifest.recreates() {
+        problems.push(
+            Problem::new("late-and-recreated", span.clone(), format!("[service.{name}] has `start_at = \"after_bake\"`, and `deploy.strategy` is \"recreate\""))
+                .help("the old one is stopped before the deploy goes on, so nothing would do its work until the bake has ended: remove `start_at`"),
+        );
+    }
+}
+
+/// Requests are counted by the edge; and the next instance runs beside the one that it replaces.
+fn recycling_is_possible(
+    manifest: &Manifest,
+    name: &ServiceName,
+    span: &std::ops::Range<usize>,
+    problems: &mut Problems,
+) {
+    let Some(recycle) = manifest.services.get(name).and_then(|service| service.recycle) else { return };
+    if recycle.after_requests.is_some() && !manifest.is_routed(name) {
+        problems.push(
+            Problem::new(
+                "recycle-requests-unknown",
+                span.clone(),
+                format!("[service.{name}] is recycled by requests, and no route leads to it"),
+            )
+            .help("nobody counts what it does: recycle it by `after` or `memory`"),
+        );
+    }
+    if manifest.recreates() {
+        problems.push(
+            Problem::new("recycle-beside", span.clone(), format!("[service.{name}] is recycled, and `deploy.strategy` is \"recreate\""))
+                .help("a recycled instance has its successor beside it, which \"recreate\" rules out: remove `recycle`, and let `limits.memory_max` bound what it holds"),
         );
     }
 }

@@ -20,7 +20,7 @@ use super::{
     deploy::STRATEGIES,
     merge,
     route::{BALANCES, TLS},
-    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS},
+    service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
 
@@ -106,6 +106,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     sheet.set("command", service.command.clone());
     sheet.set("instances", i64::from(service.instances.get()));
     sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
+    sheet.set("start_at", word_of(&START_ATS, &service.start_at));
     let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
     sheet.set_or("listen", listen, "it takes no requests");
     sheet.set("env_secrets", service.env_secrets.clone());
@@ -116,6 +117,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     limits(sheet, name, &service.limits);
     sandbox(sheet, &["service", name, "sandbox"], &service.sandbox);
     restart(sheet, name, service);
+    recycle(sheet, name, service);
     probes(sheet, name, service);
 }
 
@@ -173,6 +175,14 @@ fn restart(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
     sheet.set("window", restart.window.to_string());
     sheet.set("degraded_every", restart.degraded_every.to_string());
     sheet.set("on_crash_loop", word_of(&ON_CRASH_LOOP, &restart.on_crash_loop));
+}
+
+fn recycle(sheet: &mut Sheet<'_>, name: &str, service: &Service) {
+    let Some(recycle) = &service.recycle else { return };
+    sheet.table(&["service", name, "recycle"]);
+    sheet.set_or("after", recycle.after.map(|after| after.to_string()), "however old it is");
+    sheet.set_or("after_requests", recycle.after_requests.map(number), "whatever it has answered");
+    sheet.set_or("memory", recycle.memory.map(|size| size.to_string()), "whatever it holds");
 }
 
 fn probes(sheet: &mut Sheet<'_>, name: &str, service: &Service) {

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use model::{
-    Span,
-    manifest::{INSTANCES_MAX, Limits, Listen, OnCrashLoop, Overlap, Restart, Service, StopSignal},
+    ByteSize, Span,
+    manifest::{
+        INSTANCES_MAX, Limits, Listen, OnCrashLoop, Overlap, Recycle, Restart, Service, StartAt, StopSignal,
+    },
 };
 
 use super::{cron, probes, sandbox::sandbox, text};
@@ -13,16 +15,10 @@ use crate::config::{
     problem::Problem,
 };
 
-const LATER: &[Later] = &[
-    Later {
-        key: "start_at",
-        instead: "a service with `overlap = \"never\"` starts right after the switch, all others before it",
-    },
-    Later {
-        key: "writable",
-        instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
-    },
-];
+const LATER: &[Later] = &[Later {
+    key: "writable",
+    instead: "use `shared_paths` in [release] for what is written, or `write` in [sandbox]",
+}];
 
 pub(super) const SIGNALS: [(&str, StopSignal); 7] = [
     ("SIGTERM", StopSignal::Term),
@@ -39,6 +35,9 @@ pub(super) const LISTENS: [(&str, Listen); 3] =
 
 pub(super) const OVERLAPS: [(&str, Overlap); 2] = [("allow", Overlap::Allow), ("never", Overlap::Never)];
 
+pub(super) const START_ATS: [(&str, StartAt); 2] =
+    [("switch", StartAt::Switch), ("after_bake", StartAt::AfterBake)];
+
 pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
     [("retry", OnCrashLoop::Retry), ("rollback", OnCrashLoop::Rollback)];
 
@@ -52,6 +51,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
     let overlap = section.one_of("overlap", &OVERLAPS).unwrap_or_default();
     one_of_a_singleton(section, overlap, instances);
+    let start_at = section.one_of("start_at", &START_ATS).unwrap_or_default();
     let listen = section.one_of("listen", &LISTENS);
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
@@ -63,11 +63,13 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let restart = section.table("restart", restart).unwrap_or_default();
     let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
     let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
+    let recycle = section.table("recycle", |own| recycle(own, limits.memory_max));
     let instances = instances.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
     Service {
         command: command.unwrap_or_default(),
         instances: instances.unwrap_or(NonZeroU32::MIN),
         overlap,
+        start_at,
         listen,
         env,
         env_secrets,
@@ -78,6 +80,7 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
         restart,
         probes,
         allow_public_bind,
+        recycle,
     }
 }
 
@@ -127,6 +130,36 @@ pub(super) fn limits(section: &mut Section<'_, '_, '_>) -> Option<Limits> {
         );
     }
     Some(Limits { nofile: nofile.unwrap_or(default.nofile), memory_high, memory_max, tasks_max, cpu_weight })
+}
+
+/// Younger than this an instance is not recycled: more often would be a service that only starts.
+const RECYCLE_AFTER_MIN: Span = Span::secs(60);
+
+fn recycle(section: &mut Section<'_, '_, '_>, memory_max: Option<ByteSize>) -> Option<Recycle> {
+    let after = section.duration("after");
+    let after_requests = section.integer("after_requests", 1..=1_000_000_000);
+    let memory = section.size("memory");
+    if after.is_some_and(|after| after < RECYCLE_AFTER_MIN) {
+        let span = section.span_of("after");
+        section.problem(
+            Problem::new("recycle-too-often", span, format!("`after` is at least {RECYCLE_AFTER_MIN}"))
+                .help("an instance that does not bear a minute is to be mended, not replaced; hours or a day are usual"),
+        );
+    }
+    if let (Some(memory), Some(max)) = (memory, memory_max)
+        && memory >= max
+    {
+        let span = section.span_of("memory");
+        section.problem(
+            Problem::new("recycle-above-limit", span, format!("`memory` ({memory}) is not below `limits.memory_max` ({max})"))
+                .help("at `memory_max` the kernel kills it, with what it holds: let it be replaced well before that"),
+        );
+    }
+    let any = ["after", "after_requests", "memory"];
+    if !any.iter().any(|key| section.has(key)) {
+        section.missing("after", "after = \"24h\"` or `memory = \"400MiB\"` or `after_requests = 1000");
+    }
+    Some(Recycle { after, after_requests, memory })
 }
 
 fn restart(section: &mut Section<'_, '_, '_>) -> Option<Restart> {

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StopSignal, WhileRunning},
+    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StartAt, StopSignal, WhileRunning},
     sandbox::Allow,
 };
 use proptest::prelude::*;
@@ -295,6 +295,42 @@ fn what_must_never_run_twice_is_one_and_takes_no_requests() {
     assert_eq!(refused(&routed).problems[0].code, "singleton-routed");
     let job = refused(&with("schedule = \"@daily\"\noverlap = \"never\""));
     assert_eq!(job.problems[0].code, "not-with-schedule");
+}
+
+#[test]
+fn what_is_recycled_by_what_nobody_counts_is_refused() {
+    let with = |recycle: &str, more: &str| {
+        SMALL.replace("listen =", &format!("recycle = {recycle}\nlisten =")) + more
+    };
+    let worker = "[service.worker]\ncommand = [\"work\"]\nrecycle = { after_requests = 1000 }\n";
+    let manifest = read(&with("{ after_requests = 1000, memory = \"400MiB\" }", ""));
+    let web = manifest.services.values().next().unwrap().recycle.unwrap();
+    assert_eq!((web.after, web.after_requests, web.memory), (None, Some(1000), Some(ByteSize::mib(400))));
+    for (text, code) in [
+        (with("{ after = \"1h\" }", worker), "recycle-requests-unknown"),
+        (with("{ after = \"59s\" }", ""), "recycle-too-often"),
+        (with("{}", ""), "missing-key"),
+        (with("{ memory = \"1GiB\" }\nlimits = { memory_max = \"1GiB\" }", ""), "recycle-above-limit"),
+        (with("{ after = \"1h\" }", "[deploy]\nstrategy = \"recreate\""), "recycle-beside"),
+    ] {
+        let told = refused(&text).explains();
+        assert_eq!(told.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{text}");
+    }
+}
+
+#[test]
+fn what_starts_after_the_bake_takes_no_requests_and_has_an_old_one_beside_it() {
+    let late = "start_at = \"after_bake\"\n";
+    let worker = format!("[service.worker]\ncommand = [\"work\"]\n{late}");
+    let manifest = read(&format!("{SMALL}{worker}"));
+    assert_eq!(manifest.services[&"worker".parse().unwrap()].start_at, StartAt::AfterBake);
+    for (text, code) in [
+        (SMALL.replace("listen =", &format!("{late}listen =")), "late-and-listens"),
+        (format!("{SMALL}{worker}[deploy]\nstrategy = \"recreate\""), "late-and-recreated"),
+    ] {
+        let told = refused(&text).explains();
+        assert_eq!(told.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{text}");
+    }
 }
 
 #[test]

@@ -16,12 +16,7 @@ use model::{Explain, Span};
 use supervisor::{Process, Slot, SlotState};
 
 use super::{Grounds, Places, Running, control_of, process};
-use crate::keeper::{
-    ground::Ground,
-    instances::never_spawned,
-    listeners::Listeners,
-    past::{self, Kept},
-};
+use crate::keeper::{ground::Ground, instances::never_spawned, listeners::Listeners};
 
 /// From the start of the new edge until it serves what the old one does; then the old one stays.
 const LIMIT: Duration = Duration::from_secs(20);

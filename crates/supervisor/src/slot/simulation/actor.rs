@@ -134,6 +134,7 @@ impl Actor {
 pub(super) fn spec(order: &Order, n: u64) -> Spec {
     let port = 4000 + u16::try_from(n % 20_000).unwrap();
     Spec {
+        build: None,
         format: crate::spec::FORMAT,
         id: ProcessId(ulid::Ulid(n.into())),
         site: None,

@@ -7,8 +7,8 @@ use model::{
     manifest::{
         AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
         Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
-        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartupProbe, StopSignal,
-        WhileRunning,
+        ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
+        StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -17,7 +17,7 @@ use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::config::manifest::{
     probes,
-    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS},
+    service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
@@ -32,6 +32,7 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
     ("[a-z][a-z0-9]{0,9}x", parts, (services, jobs), deploy(), drain(), steps, logs).prop_map(
         |(app, (release, sandbox), (all, cron), deploy, drain, (migrate, hooks), logs)| {
             let (services, routes) = joined(all);
+            let services = recyclable(services, &routes, deploy.strategy);
             let (app, env) = (app.parse().unwrap(), EnvName::production());
             Manifest {
                 format: FORMAT,
@@ -50,6 +51,33 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
             }
         },
     )
+}
+
+/// What is recycled can be.
+fn recyclable(
+    mut services: BTreeMap<ServiceName, Service>,
+    routes: &[Route],
+    strategy: model::manifest::Strategy,
+) -> BTreeMap<ServiceName, Service> {
+    for (name, service) in &mut services {
+        if strategy == model::manifest::Strategy::Recreate {
+            service.recycle = None;
+            service.start_at = StartAt::Switch;
+        }
+        let Some(recycle) = &mut service.recycle else { continue };
+        if !routes.iter().any(|route| route.service == *name) {
+            recycle.after_requests = None;
+        }
+    }
+    services
+}
+
+fn recycle() -> impl Strategy<Value = Recycle> {
+    (60..90_000u64, option::of(1..=1_000_000_000u64)).prop_map(|(after, after_requests)| Recycle {
+        after: Some(Span::secs(after)),
+        after_requests,
+        memory: None,
+    })
 }
 
 /// Each route leads to its service where that can be asked, by a path of its own.
@@ -199,7 +227,13 @@ fn service() -> impl Strategy<Value = Service> {
         (Just(n), select(overlaps.into_iter().map(|(_, overlap)| overlap).collect::<Vec<_>>()))
     });
     let first = (command(), count, listen, env(), secrets());
-    (first, signal(), span(), (limits(), sandbox()), restart(), all_probes(), any::<bool>()).prop_map(
+    let last = (
+        any::<bool>(),
+        option::of(recycle()),
+        option::of(size()),
+        select(START_ATS.map(|(_, at)| at).to_vec()),
+    );
+    (first, signal(), span(), (limits(), sandbox()), restart(), all_probes(), last).prop_map(
         |(
             (command, (n, overlap), listen, env, env_secrets),
             stop_signal,
@@ -207,12 +241,13 @@ fn service() -> impl Strategy<Value = Service> {
             (limits, sandbox),
             restart,
             all,
-            public,
+            (public, recycle, memory, late),
         )| {
             Service {
                 command,
                 instances: NonZeroU32::new(n).unwrap(),
                 overlap,
+                start_at: if listen.is_none() { late } else { StartAt::Switch },
                 listen,
                 env,
                 env_secrets,
@@ -224,6 +259,11 @@ fn service() -> impl Strategy<Value = Service> {
                 // A worker has no address to ask at.
                 probes: if listen.is_some() { all } else { probes::none() },
                 allow_public_bind: public,
+                recycle: recycle.map(|recycle| Recycle {
+                    // Where it may be killed for less, it is not recycled by what it holds.
+                    memory: memory.filter(|_| limits.memory_max.is_none()),
+                    ..recycle
+                }),
             }
         },
     )
