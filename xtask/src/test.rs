@@ -33,6 +33,10 @@ pub(crate) struct Args {
 /// A part of the run, by the name that `--only` takes.
 type Part = (&'static str, fn() -> Result<Count>);
 
+/// The target that the journeys are. It is named with the whole workspace, so that every part of a run builds each library once:
+/// fewer packages would ask for fewer of its features.
+const JOURNEYS: [&str; 2] = ["--test", "journeys"];
+
 const PARTS: [Part; 6] = [
     ("format", format),
     ("clippy", clippy),
@@ -69,8 +73,12 @@ fn only(name: &str) -> Result<Count> {
     if let Some((_, part)) = PARTS.iter().find(|(part, _)| *part == name) {
         return part();
     }
-    let here =
-        count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast", "--", name, "--test-threads=1"]))?;
+    let of = |targets: &[&str]| -> Result<Count> {
+        let mut cargo = cargo_test()?;
+        cargo.arg("--workspace").args(targets);
+        count::tests(cargo.args(["--no-fail-fast", "--", name, "--test-threads=1"]))
+    };
+    let here = of(&["--tests"])? + of(&JOURNEYS)?;
     let in_guests = if vm::has(name)? { vm::journeys(Some(name))? } else { Count::default() };
     Ok(here + in_guests)
 }
@@ -78,7 +86,7 @@ fn only(name: &str) -> Result<Count> {
 fn long(name: &str) -> Result<Count> {
     let mut cargo = cargo_test()?;
     // The deploy machine and the care of an instance have a long form too: their simulations.
-    cargo.args(["-p", "e2e", "-p", "release", "-p", "supervisor"]);
+    cargo.args(["--workspace", "--lib"]).args(JOURNEYS);
     cargo.args(["--", name, "--test-threads=1", "--nocapture"]);
     if name == "upgrades"
         && let Some(binary) = tag::binary()?
@@ -94,10 +102,11 @@ fn format() -> Result<Count> {
 
 fn clippy() -> Result<Count> {
     let all = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    // No `cargo test` runs it by itself, so no "all targets" has it either.
-    let in_guests = ["clippy", "--locked", "-p", "e2e", "--test", "vm", "--", "-D", "warnings"];
+    // No `cargo test` runs these by itself, so no "all targets" has them either.
+    let mut journeys = shell::cargo();
+    journeys.args(["clippy", "--locked", "--workspace", "--test", "vm"]).args(JOURNEYS);
     Ok(step("cargo clippy", shell::cargo().args(all))
-        + step("cargo clippy of vm", shell::cargo().args(in_guests)))
+        + step("cargo clippy of journeys", journeys.args(["--", "-D", "warnings"])))
 }
 
 fn lints() -> Result<Count> {
@@ -107,13 +116,14 @@ fn lints() -> Result<Count> {
 }
 
 fn units() -> Result<Count> {
-    count::tests(cargo_test()?.args(["--workspace", "--exclude", "e2e", "--no-fail-fast"]))
+    count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast"]))
 }
 
 /// One after the other: each has the machine for itself, and its figures mean something.
 fn journeys() -> Result<Count> {
-    let command = ["-p", "e2e", "--no-fail-fast", "--", "--test-threads=1", "--nocapture"];
-    count::tests(cargo_test()?.args(command))
+    let mut cargo = cargo_test()?;
+    cargo.arg("--workspace").args(JOURNEYS);
+    count::tests(cargo.args(["--", "--test-threads=1", "--nocapture"]))
 }
 
 /// A `cargo test` whose tests find the binaries that they start.

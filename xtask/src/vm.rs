@@ -30,8 +30,8 @@ pub(crate) struct Args {
 
 /// Bound: of the guests' journeys, without what is built and installed before them. Three minutes are usual.
 const LIMIT_S: u32 = 600;
-/// Guests at once. Each has one processor.
-const AT_ONCE: u32 = 2;
+/// Guests at once. Each has one processor and mostly waits.
+const AT_ONCE: u32 = 3;
 const BINARIES: [&str; 4] = ["mainstay", "assistant", "fakeapp", "judge"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -48,9 +48,9 @@ pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
     let image = image::kept(&folder)?;
     let binaries = binaries(&folder)?;
     // Built first: the limit is for the guests.
-    shell::run(shell::cargo().args(["test", "--locked", "-p", "e2e", "--test", "vm", "--no-run"]))?;
+    shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
-    tests.args(["test", "--locked", "-p", "e2e", "--test", "vm", "--no-fail-fast", "--"]);
+    tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
     tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--nocapture"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     count::tests(&mut tests)
