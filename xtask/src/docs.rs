@@ -6,6 +6,7 @@
 
 mod endpoints;
 mod errors;
+mod helpers;
 mod metrics;
 
 use std::{path::Path, process::ExitCode};

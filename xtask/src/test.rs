@@ -4,6 +4,7 @@
 
 pub(crate) mod count;
 pub(crate) mod install;
+mod tag;
 
 use std::{
     process::{Command, ExitCode},
@@ -87,6 +88,11 @@ fn long(name: &str) -> Result<Count> {
     // The deploy machine and the care of an instance have a long form too: their simulations.
     cargo.args(["--workspace", "--lib"]).args(JOURNEYS);
     cargo.args(["--", name, "--test-threads=1", "--nocapture"]);
+    if name == "upgrades"
+        && let Some(binary) = tag::binary()?
+    {
+        cargo.env(tag::VARIABLE, binary);
+    }
     count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
 }
 

@@ -8,7 +8,7 @@ pub struct Machine {
     /// Of the keeper's binary.
     pub version: String,
     pub build: String,
-    /// `sha256:<64 hex>` of the keeper's binary; empty: it cannot be read.
+    /// `sha256:<64 hex>` of the keeper's binary; empty: of a keeper that does not say it.
     #[serde(default)]
     pub digest: String,
     /// The last upgrade, where it was returned from.

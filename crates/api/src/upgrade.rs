@@ -131,6 +131,10 @@ pub struct Record {
     /// Why it was returned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Explain>,
+    /// What the edge did not do yet when it ended, in words: that it is still of the build before, and why. Empty: it is of
+    /// the keeper's build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
 }
 
 #[cfg(test)]

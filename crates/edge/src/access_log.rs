@@ -275,18 +275,15 @@ impl Log {
 struct Writer {
     path: PathBuf,
     file: File,
-    bytes: u64,
     max_bytes: u64,
     keep: u32,
 }
 
 impl Writer {
     fn open(settings: &AccessLog) -> io::Result<Self> {
-        let file = append(&settings.path)?;
         Ok(Self {
             path: settings.path.clone(),
-            bytes: file.metadata()?.len(),
-            file,
+            file: append(&settings.path)?,
             max_bytes: settings.max_bytes.0,
             keep: settings.keep,
         })
@@ -306,16 +303,24 @@ impl Writer {
         }
     }
 
+    /// Another edge may write the same file, while one drains: what it has rotated away is let go of, and what it has written
+    /// counts.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.bytes > 0 && self.bytes + lines.len() as u64 > self.max_bytes {
+        if !machine::fs::lies_at(&self.file, &self.path)? {
+            self.file = append(&self.path)?;
+        }
+        let bytes = self.file.metadata()?.len();
+        if bytes > 0 && bytes + lines.len() as u64 > self.max_bytes {
             self.rotate()?;
         }
-        self.file.write_all(lines)?;
-        self.bytes += lines.len() as u64;
-        Ok(())
+        self.file.write_all(lines)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
+        if !machine::fs::may_rotate(&self.file, &self.path)? {
+            // Bound: the other one does it now; this batch is beyond the size.
+            return Ok(());
+        }
         let numbered = |n: u32| {
             let mut path = self.path.clone().into_os_string();
             path.push(format!(".{n}"));
@@ -332,7 +337,6 @@ impl Writer {
             _ => std::fs::rename(&self.path, numbered(1))?,
         }
         self.file = append(&self.path)?;
-        self.bytes = 0;
         Ok(())
     }
 }

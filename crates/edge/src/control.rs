@@ -45,7 +45,7 @@ pub struct Served {
 }
 
 /// Version of `served.json`; a reader accepts this one and the one before.
-const SERVED_FORMAT: u32 = 1;
+pub const SERVED_FORMAT: u32 = 1;
 
 impl Served {
     pub(crate) fn new(epoch: u64, sites: Vec<ServedSite>) -> Self {

@@ -14,7 +14,7 @@ use model::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
 
 /// Version of the file; a reader accepts this one and the one before.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 /// The edge's settings. Build one with [`Settings::new`], change what differs, write it with [`Settings::write`].
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -208,6 +208,27 @@ pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, ReadError> {
 /// Makes the names in a folder durable.
 pub fn fsync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Whether `path` still leads to this file: another process may have renamed or removed it.
+///
+/// # Errors
+/// The file's own metadata cannot be read.
+pub fn lies_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    Ok(fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
+}
+
+/// Whether this process may rename the log `file` away from `path`: of several that write it one at a time, and none that
+/// comes too late. The right goes with the file. Never waits: whoever holds it may hang.
+///
+/// # Errors
+/// As of [`lies_at`].
+pub fn may_rotate(file: &File, path: &Path) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => lies_at(file, path),
+        Err(_) => Ok(false),
+    }
 }
 
 /// How full the file system of a path is, for an unprivileged writer.

@@ -27,10 +27,10 @@ mod obstacle;
 mod oneoff;
 mod operations;
 mod orders;
-mod past;
+pub(crate) mod past;
 pub(crate) mod place;
 mod printed;
-mod secrets;
+pub(crate) mod secrets;
 mod smoke;
 mod standing;
 mod start;
@@ -39,7 +39,7 @@ mod tables;
 mod ticket_seeds;
 mod upgrade;
 mod users;
-mod webhooks;
+pub(crate) mod webhooks;
 mod workload;
 mod world;
 
@@ -103,5 +103,5 @@ pub(crate) fn has_parent(folders: &Folders) -> Option<bool> {
 }
 
 pub(crate) use handover::take_over;
-pub(crate) use upgrade::FORMAT as UPGRADES_FORMAT;
+pub(crate) use upgrade::records as upgrades;
 pub(crate) use workload::grant as grant_workload;

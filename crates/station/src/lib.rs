@@ -17,5 +17,6 @@ mod send;
 pub mod settings;
 pub mod sign;
 
+pub use queue::FORMAT as QUEUE_FORMAT;
 pub use run::main;
 pub use settings::Settings;

@@ -13,6 +13,7 @@ use std::{path::Path, time::Duration};
 use api::station::{Cursor, Event, News};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+pub use self::schema::FORMAT;
 use crate::{body::body, hook::Hook};
 
 /// Bounds: what waits for all webhooks together. The oldest is given up, with a record.

@@ -59,11 +59,17 @@ impl Mainstay {
     /// # Panics
     /// As [`Mainstay::start`].
     pub fn start_with(machine_toml: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
-        // Apps get users of their own when this runs as root, and must be able to enter.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
-        let data = folder.path().join("data");
+        let (folder, data) = own_folder();
         Self::start_in(folder, data, machine_toml)
+    }
+
+    /// By this executable, which need not be the one under test.
+    ///
+    /// # Panics
+    /// As [`Mainstay::start`].
+    pub fn start_from(program: PathBuf) -> Self {
+        let (folder, data) = own_folder();
+        Self::start_of(program, folder, data, "")
     }
 
     /// From a copy of the built binary, which is this Mainstay's alone to replace: [`Mainstay::program`]. `prepare` gets the
@@ -72,14 +78,12 @@ impl Mainstay {
     /// # Panics
     /// As [`Mainstay::start`]; no room for the copy.
     pub fn start_from_a_copy(machine_toml: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
+        let (folder, data) = own_folder();
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).expect("own folder");
         prepare(&bin);
         let program = bin.join("mainstay");
         fs::copy(binaries::path("mainstay"), &program).expect("a copy");
-        let data = folder.path().join("data");
         Self::start_of(program, folder, data, machine_toml)
     }
 
@@ -138,16 +142,28 @@ impl Mainstay {
     /// # Panics
     /// When the binary does not start.
     pub fn spawn_up(&mut self) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
-        let mut up = Command::new(&self.program);
-        up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
-        up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
-        up.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
-        up.stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .process_group(0);
+        let mut up = self.above("up");
+        up.args(&self.up_arguments).process_group(0);
         self.up = Some(up.spawn().expect("the built binary starts"));
+    }
+
+    /// Starts a keeper that has no parent, as it is after `mainstay up` died.
+    ///
+    /// # Panics
+    /// When the binary does not start.
+    pub fn spawn_keeper(&self) -> Child {
+        self.above("keeper").spawn().expect("the built binary starts")
+    }
+
+    /// What nothing of this Mainstay's stands above.
+    fn above(&self, verb: &str) -> Command {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log");
+        let mut command = Command::new(&self.program);
+        command.arg(verb).arg("--data").arg(&self.data);
+        command.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
+        command.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        command
     }
 
     /// The next `mainstay up` is this executable: another build.
@@ -330,6 +346,15 @@ impl Drop for Mainstay {
         }
         self.lose_power();
     }
+}
+
+/// A temporary folder, and the place of the data folder in it.
+fn own_folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a temporary folder");
+    // Apps get users of their own when this runs as root, and must be able to enter.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
+    let data = folder.path().join("data");
+    (folder, data)
 }
 
 /// `/tmp/mainstay-<uid>/<first 8 hex of the SHA-256 of the data folder's path>`, as ARCHITECTURE.md says.

@@ -1,7 +1,9 @@
 //! What a process held when it was hit, and that no more than that failed.
 
+use std::{thread::JoinHandle, time::Duration};
+
 use serde_json::Value;
-use testkit::{Failure, FakeApp, Judge, Mainstay, Report, http, judge::tally::Kind};
+use testkit::{Failure, FakeApp, Judge, Mainstay, Report, http, judge::tally::Kind, wait};
 
 /// What one instance held, by class, as the edge counted it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +25,41 @@ pub(crate) fn edge_status(mainstay: &Mainstay) -> Option<Value> {
     let socket = mainstay.run_folder().join("edge/now/control.sock");
     let answer = http::ask_unix(&socket, "GET", "/status", &[]).ok()?;
     (answer.status == 200).then(|| answer.json())
+}
+
+/// A stream that has an end of its own.
+pub(crate) struct Stream {
+    events: usize,
+    reader: JoinHandle<http::Answer>,
+}
+
+/// The only stream, open when this returns, of so many seconds.
+pub(crate) fn stream(mainstay: &Mainstay, app: &FakeApp, seconds: usize) -> Stream {
+    let (to, host) = (mainstay.http(), app.host_name().to_owned());
+    let events = 4 * seconds;
+    // The app sends one more than it is asked for, which says that it is done.
+    let path = format!("/sse?n={}&ms=250", events - 1);
+    let reader = std::thread::spawn(move || {
+        http::ask(to, &host, "GET", &path, &["accept: text/event-stream"], &[]).expect("it was not cut")
+    });
+    wait::until("the stream is open", Duration::from_secs(15), || {
+        mainstay.status(&app.site())["services"][0]["open"]["streams"] == 1
+    });
+    Stream { events, reader }
+}
+
+impl Stream {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+
+    /// Waits for its end, to which it must come; the instance that it was of.
+    pub(crate) fn whole(self) -> String {
+        let answer = self.reader.join().expect("no panic");
+        let events = answer.text().lines().filter(|line| line.starts_with("data:")).count();
+        assert_eq!(events, self.events, "it came to its end");
+        answer.header("x-instance").expect("it says whose it was").to_owned()
+    }
 }
 
 impl Held {

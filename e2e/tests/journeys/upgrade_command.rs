@@ -16,10 +16,11 @@ use testkit::{
         Said,
         processes::{is_alive, signal},
     },
+    receiver::Receiver,
     wait,
 };
 
-use crate::disk::Disk;
+use crate::{disk::Disk, held::stream};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,13 +33,13 @@ struct Machine {
 
 impl Machine {
     fn start() -> Self {
-        Self::start_on(|_| {})
+        Self::start_on("", |_| {})
     }
 
-    /// `prepare` gets the folder of the binary.
-    fn start_on(prepare: impl FnOnce(&Path)) -> Self {
+    /// With `tables` in machine.toml; `prepare` gets the folder of the binary.
+    fn start_on(tables: &str, prepare: impl FnOnce(&Path)) -> Self {
         let pair = KeyPair::generate_unencrypted_keypair().expect("a pair");
-        let keys = format!("upgrade_keys = [\"{}\"]", pair.pk.to_base64());
+        let keys = format!("upgrade_keys = [\"{}\"]\n{tables}", pair.pk.to_base64());
         let mainstay = Mainstay::start_from_a_copy(&keys, prepare);
         let app = FakeApp::new(&mainstay, "fake");
         app.deploy_to(&mainstay, &[]).expect_code(0);
@@ -114,16 +115,31 @@ fn about(machine: &Machine) -> Value {
     machine.mainstay.cli(&["version", "--json"]).json_lines()[0].clone()
 }
 
+/// Whether that process is of the binary in `file`.
+fn runs(pid: u32, file: &Path) -> bool {
+    is_same(Path::new(&format!("/proc/{pid}/exe")), file)
+}
+
 fn is_same(one: &Path, other: &Path) -> bool {
     fs::read(one).expect("readable") == fs::read(other).expect("readable")
 }
 
 #[test]
 fn another_binary_is_taken_up_and_back_under_load_and_nothing_fails() {
-    let machine = Machine::start();
-    let (mainstay, judge) = (&machine.mainstay, machine.judge());
+    let receiver = Receiver::start(b"a key");
+    let hook =
+        format!("[[webhook]]\nurl = \"{}\"\nsecret = \"HOOK\"\nevents = [\"deploy.*\"]\n", receiver.url());
+    let machine = Machine::start_on(&hook, |bin| {
+        let data = bin.with_file_name("data");
+        fs::create_dir(&data).expect("the data folder");
+        crate::webhooks::keep_secret(&data, &receiver.secret());
+    });
+    let mainstay = &machine.mainstay;
+    let stream = stream(mainstay, &machine.app, 50);
+    let judge = machine.judge();
     let (first, keeper, up) = (machine.digest(), mainstay.keeper_pid(), mainstay.up_pid());
-    let (instances, edge) = (mainstay.instances(&machine.app.site()), mainstay.edge_pid());
+    let instances = mainstay.instances(&machine.app.site());
+    let (edge, station) = (mainstay.edge_pid(), mainstay.station_pid());
     let next = machine.next("next");
     let file = next.display().to_string();
     let said = mainstay.cli(&["upgrade", &file, "--dry-run"]).expect_code(2);
@@ -135,11 +151,18 @@ fn another_binary_is_taken_up_and_back_under_load_and_nothing_fails() {
     let second = machine.digest();
     assert!(second != first && !is_alive(keeper), "{second}");
     assert!(is_same(mainstay.program(), &next));
-    wait::until("`mainstay up` is of the new binary, with its pid", PATIENCE, || {
-        fs::read(format!("/proc/{up}/exe")).is_ok_and(|bytes| bytes == fs::read(&next).expect("own file"))
-    });
+    wait::until("`mainstay up` is of the new binary, with its pid", PATIENCE, || runs(up, &next));
     assert_eq!(mainstay.instances(&machine.app.site()), instances, "no instance was touched");
-    assert_eq!(mainstay.edge_pid(), edge, "nor the edge");
+    assert!(runs(mainstay.edge_pid(), &next), "another edge serves");
+    assert!(is_alive(edge), "the one before drains");
+    assert!(said.out.contains("Its edge serves"), "{said}");
+    wait::until("the station is of the new binary", PATIENCE, || {
+        let now = mainstay.api("/v1/machine").unwrap_or_default()["station"]["pid"].as_u64();
+        now.and_then(|pid| u32::try_from(pid).ok()).is_some_and(|pid| runs(pid, &next))
+    });
+    assert!(!is_alive(station), "the one before has ended");
+    stream.whole();
+    wait::until("the edge of before has drained and ended", PATIENCE, || !is_alive(edge));
     let said = machine.upgrade(&next).expect_code(0);
     assert!(said.out.contains("nothing to do"), "{said}");
 
@@ -149,6 +172,7 @@ fn another_binary_is_taken_up_and_back_under_load_and_nothing_fails() {
     mainstay.cli(&["upgrade", "--back"]).expect_code(0);
     assert_eq!(machine.digest(), first);
     assert!(is_same(mainstay.program(), &binaries::path("mainstay")));
+    assert!(runs(mainstay.edge_pid(), &binaries::path("mainstay")), "the edge too is of the one before");
     let said = mainstay.cli(&["events", "--machine"]).expect_code(0);
     assert_eq!(said.out.matches(" done ").count(), 2, "{said}");
     assert!(said.out.contains("upgrade --back"), "{said}");
@@ -206,6 +230,9 @@ fn a_binary_whose_keeper_dies_or_hangs_is_returned_from_by_itself() {
     machine.mainstay.down();
     machine.mainstay.watch_every(Duration::from_secs(2));
     machine.mainstay.up();
+    wait::until("what was served is served again", PATIENCE, || {
+        machine.mainstay.get(machine.app.host_name(), "/health").is_ok_and(|answer| answer.status == 200)
+    });
     let judge = machine.judge();
     let (first, up) = (machine.digest(), machine.mainstay.up_pid());
     for (name, hangs, why) in [("dies", false, "ended with status 9"), ("hangs", true, "SIGABRT")] {
@@ -227,7 +254,8 @@ fn a_full_or_read_only_disk_is_told_and_nothing_changes() {
     let mut disk = None;
     // Room for the copy that runs and one more, and not for a third.
     let size = fs::metadata(binaries::path("mainstay")).expect("it was built").len() / 10 * 25;
-    let machine = Machine::start_on(|bin| disk = Some(Disk::mount(bin, &format!("size={size},mode=755"))));
+    let machine =
+        Machine::start_on("", |bin| disk = Some(Disk::mount(bin, &format!("size={size},mode=755"))));
     let (first, keeper) = (machine.digest(), machine.mainstay.keeper_pid());
     let next = machine.next("next");
     let refused = |code: &str| {
@@ -309,4 +337,31 @@ fn a_binary_that_only_crashes_puts_the_one_before_back_without_a_parent_that_kno
     assert!(is_same(&program, &binaries::path("mainstay")));
     signal(fourth.id(), rustix::process::Signal::INT);
     fourth.wait().expect("own child");
+}
+
+/// Both are the same program here: the one that runs counts its formats one higher, the one before does not.
+#[test]
+fn a_way_back_to_a_binary_that_cannot_read_what_this_one_writes_is_refused_before_anything_is_written() {
+    if !cfg!(debug_assertions) {
+        println!("a release build has no next version: nothing to refuse");
+        return;
+    }
+    let mut machine = Machine::start();
+    let next = machine.next("next");
+    machine.upgrade(&next).expect_code(0);
+    machine.mainstay.down();
+    machine.mainstay.run_with(Some(("MAINSTAY_FORMATS_PLUS", "1")));
+    machine.mainstay.up();
+    let (digest, keeper) = (machine.digest(), machine.mainstay.keeper_pid());
+    let records = fs::read(machine.mainstay.data().join("upgrades.json")).expect("the records");
+    let said = machine.mainstay.cli(&["upgrade", "--back"]).expect_code(1);
+    let says = |text: &str| assert!(said.err.contains(text), "{text}\n{said}");
+    says("[upgrade-formats]");
+    says("that binary cannot read what this one has written");
+    ["journal", "routes", "served", "upgrades", "webhooks-queue"].into_iter().for_each(says);
+    says("nothing was changed");
+    assert_eq!((machine.digest(), machine.mainstay.keeper_pid()), (digest, keeper));
+    assert_eq!(fs::read(machine.mainstay.data().join("upgrades.json")).expect("the records"), records);
+    assert!(is_same(machine.mainstay.program(), &next));
+    machine.mainstay.down();
 }

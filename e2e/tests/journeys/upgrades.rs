@@ -10,7 +10,7 @@ use testkit::{
     wait,
 };
 
-use crate::{judge, serving_fake};
+use crate::{held::stream, judge, serving_fake};
 
 /// From the end of the keeper before until another edge serves.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(40);
@@ -22,12 +22,17 @@ fn load() -> Load {
 
 /// `mainstay up` and its keeper end, the site serves on, and `binary` is started in their place.
 fn replace_with(mainstay: &mut Mainstay, binary: &Path) {
+    without_a_keeper(mainstay);
+    mainstay.run_from(binary.to_owned());
+    mainstay.up();
+}
+
+/// `mainstay up` and its keeper die.
+fn without_a_keeper(mainstay: &mut Mainstay) {
     let keeper = mainstay.keeper_pid();
     mainstay.kill_up();
     kill(keeper);
     wait::until("the keeper is gone", TAKES_OVER_WITHIN, || !is_alive(keeper));
-    mainstay.run_from(binary.to_owned());
-    mainstay.up();
 }
 
 fn ended(edge: u32) {
@@ -83,6 +88,136 @@ fn settings_of_machine_toml_are_taken_up_by_another_edge_and_nothing_fails() {
     let answer = testkit::http::ask(mainstay.http(), app.host_name(), "GET", "/version", &many, &[]);
     assert_eq!(answer.expect("an answer").status, 431, "it goes by them");
     finish(judge, &mainstay, &app);
+}
+
+/// The old release's streams are held by the old edge alone: DRAIN waits for both.
+#[test]
+fn a_deploy_goes_on_across_a_replacement_and_stops_no_instance_that_the_old_edge_holds_a_stream_to() {
+    for phase in ["bake", "drain"] {
+        let (mut mainstay, app) = serving_fake();
+        let held = stream(&mainstay, &app, 30);
+        let judge = judge(&mainstay, &app, load());
+        let (old, first) = (mainstay.instances(&app.site()), mainstay.edge_pid());
+        judge.expect_any();
+        let next = app.clone().next().deploy("bake_time", "\"3s\"");
+        let mut deploy = next.start_deploy(&mainstay, &["--json"]);
+        deploy.wait_for_phase(phase);
+        let other = mainstay.another_build("second");
+        replace_with(&mut mainstay, &other);
+        assert_ne!(mainstay.edge_pid(), first, "an edge of the new build serves");
+        assert!(!held.has_ended(), "the stream outlives the replacement");
+        // Looked at before it is asked whether the stream goes on: who is gone then was stopped under it.
+        let mut gone = std::collections::BTreeSet::new();
+        loop {
+            let dead: Vec<_> = old.iter().filter(|(_, pid)| !is_alive(**pid)).map(|(name, _)| name).collect();
+            if held.has_ended() {
+                break;
+            }
+            gone.extend(dead);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let by = held.whole();
+        assert!(!gone.contains(&by), "{phase}: {by} was stopped under its stream");
+        deploy.wait().expect_code(0);
+        assert_eq!(mainstay.serving(&app.site()), 2, "{phase}: it was not taken back");
+        wait::until("the old release is stopped", TAKES_OVER_WITHIN, || {
+            old.values().all(|pid| !is_alive(*pid))
+        });
+        ended(first);
+        judge.expect_release(2);
+        judge.wait_answers(200);
+        finish(judge, &mainstay, &app);
+        mainstay.down();
+    }
+}
+
+#[test]
+fn a_down_while_an_edge_drains_lets_its_stream_end_and_leaves_nothing() {
+    let (mut mainstay, app) = serving_fake();
+    let held = stream(&mainstay, &app, 30);
+    let first = mainstay.edge_pid();
+    let other = mainstay.another_build("second");
+    replace_with(&mut mainstay, &other);
+    assert!(is_alive(first) && mainstay.edge_pid() != first, "it drains beside the one that serves");
+    mainstay.down_within(Duration::from_secs(60));
+    held.whole();
+    mainstay.up();
+    wait::until("what was served is served again", TAKES_OVER_WITHIN, || {
+        mainstay.get(app.host_name(), "/health").is_ok_and(|answer| answer.status == 200)
+    });
+    mainstay.down();
+}
+
+/// Nobody is left above the two edges, and the listeners are theirs alone.
+#[test]
+fn two_edges_left_by_a_keeper_that_died_without_a_parent_are_made_one_by_the_next() {
+    let (mut mainstay, app) = serving_fake();
+    let judge = judge(&mainstay, &app, load());
+    let instances = mainstay.instances(&app.site());
+    for place in ["edge-ready", "edge-now"] {
+        let first = mainstay.edge_pid();
+        let other = mainstay.another_build(place);
+        without_a_keeper(&mut mainstay);
+        mainstay.run_from(other);
+        mainstay.die_at(place);
+        mainstay.spawn_keeper().wait().expect("own child");
+        assert!(!mainstay.is_deadly(place), "it died at {place}");
+        assert_eq!((is_alive(first), edges(&mainstay)), (true, 2), "{place}");
+        judge.wait_answers(200);
+        mainstay.up();
+        assert_ne!(mainstay.edge_pid(), first, "{place}: the one of the new build serves");
+        assert_eq!(pending(&mainstay), json!([]), "{place}");
+        ended(first);
+        wait::until("one edge is left", TAKES_OVER_WITHIN, || edges(&mainstay) == 1);
+        judge.wait_answers(200);
+    }
+    assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
+    finish(judge, &mainstay, &app);
+    mainstay.down();
+}
+
+/// In the long form the build of before is the newest tag's, which may not read what this one writes.
+#[test]
+fn the_build_of_before_is_upgraded_from_and_gone_back_to_or_refuses_in_words() {
+    let of_tag = std::env::var_os("MAINSTAY_TEST_TAG_BINARY").map(std::path::PathBuf::from);
+    let this = testkit::binaries::path("mainstay");
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = of_tag.unwrap_or_else(|| {
+        let copy = folder.path().join("before");
+        let bytes = [std::fs::read(&this).expect("the binary"), b"before".to_vec()].concat();
+        std::fs::write(&copy, bytes).expect("written");
+        std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("own");
+        copy
+    });
+    let mut mainstay = Mainstay::start_from(before.clone());
+    let app = FakeApp::new(&mainstay, "fake");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let judge = judge(&mainstay, &app, load());
+    let (instances, first) = (mainstay.instances(&app.site()), mainstay.edge_pid());
+    replace_with(&mut mainstay, &this);
+    let second = mainstay.edge_pid();
+    assert_ne!(first, second, "an edge of this build serves");
+    judge.wait_answers(300);
+    ended(first);
+    without_a_keeper(&mut mainstay);
+    mainstay.run_from(before);
+    mainstay.spawn_up();
+    let is_refused = wait::value("the build of before serves or says why not", TAKES_OVER_WITHIN, || {
+        let serves = mainstay.api("/v1/machine").is_some_and(|machine| machine["has_parent"] == true);
+        let refuses = mainstay.log_text().contains("newer Mainstay");
+        (serves || refuses).then_some(refuses)
+    });
+    println!("the build of before {}", if is_refused { "refuses" } else { "serves again" });
+    judge.wait_answers(200);
+    if is_refused {
+        assert!(is_alive(second), "nothing was stopped");
+        mainstay.kill_up();
+        mainstay.run_from(this);
+        mainstay.up();
+    }
+    assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
+    finish(judge, &mainstay, &app);
+    mainstay.down();
 }
 
 /// The steps of a replacement, each of which a keeper may not outlive.
@@ -161,10 +296,7 @@ fn a_new_edge_killed_before_it_serves_is_started_again_and_nothing_of_the_old_on
     let other = mainstay.another_build("second");
     let run = mainstay.run_folder().display().to_string();
     let is_edge = move |line: &str| line.contains("edge --settings") && line.contains(&run);
-    let keeper = mainstay.keeper_pid();
-    mainstay.kill_up();
-    kill(keeper);
-    wait::until("the keeper is gone", TAKES_OVER_WITHIN, || !is_alive(keeper));
+    without_a_keeper(&mut mainstay);
     mainstay.run_from(other);
     mainstay.spawn_up();
     let new = wait::value("a second edge begins", TAKES_OVER_WITHIN, || {
@@ -204,9 +336,7 @@ fn the_next_versions_formats_are_refused_by_this_one_and_the_site_serves_on() {
     assert!(String::from_utf8_lossy(&written).contains("\"format\": 2"), "it writes its own");
     ended(first);
     let (edge, instances) = (mainstay.edge_pid(), mainstay.instances(&app.site()));
-    let keeper = mainstay.keeper_pid();
-    mainstay.kill_up();
-    kill(keeper);
+    without_a_keeper(&mut mainstay);
     mainstay.run_with(None);
     mainstay.run_from(this);
     mainstay.spawn_up();

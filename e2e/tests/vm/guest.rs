@@ -181,10 +181,10 @@ impl Guest {
     ///
     /// # Panics
     /// When it cannot be written.
-    pub(crate) fn put(&self, name: &str, text: &str) {
+    pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.share(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
+        fs::write(path, bytes).expect("written");
     }
 
     fn share(&self, name: &str) -> PathBuf {

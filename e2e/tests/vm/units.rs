@@ -1,6 +1,8 @@
 //! Mainstay as a service: what `mainstay install` makes, and what systemd does to it.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
+
+use minisign::KeyPair;
 
 use crate::{
     guest::Guest,
@@ -61,6 +63,9 @@ fn nothing_is_lost_and_each_unit_holds_its_own(guest: &Guest) {
 #[test]
 fn the_keepers_unit_is_restarted_killed_hung_and_upgraded_under_load_and_nothing_fails() {
     let guest = Guest::boot();
+    let pair = KeyPair::generate_unencrypted_keypair().expect("a pair");
+    guest.put("machine.toml", format!("upgrade_keys = [\"{}\"]\n", pair.pk.to_base64()));
+    guest.ok("mkdir -p /etc/mainstay && cp /share/machine.toml /etc/mainstay/");
     service::install(&guest);
     App::default().deploy(&guest, "one");
     let before = instances(&guest);
@@ -84,13 +89,39 @@ fn the_keepers_unit_is_restarted_killed_hung_and_upgraded_under_load_and_nothing
         let told = guest.ok(&format!("journalctl -u mainstay-keeper | grep -c '{word}'"));
         assert_ne!(told.trim(), "0");
     }
-    // An upgrade: another program, and a keeper that runs it.
-    let said = guest.ok("cp /share/bin/mainstay /srv/mainstay; echo >>/srv/mainstay; /srv/mainstay install");
-    assert!(said.contains("copied /srv/mainstay to /usr/local/bin/mainstay"), "{said}");
-    assert!(said.contains("restarted mainstay-keeper.service: everything serves on"), "{said}");
-    guest.ok("cmp /srv/mainstay /proc/$(systemctl show -P MainPID mainstay-keeper)/exe");
+    upgrade(&guest, &pair);
     service::enough(&guest, judge);
     assert_eq!(instances(&guest), before, "no instance was started anew");
+}
+
+/// Another program, signed, in the place of the one that runs: the keeper and the edge become it.
+fn upgrade(guest: &Guest, pair: &KeyPair) {
+    assert_eq!(guest.ok("systemctl show -P SuccessExitStatus mainstay-keeper"), "64 65");
+    let folder = PathBuf::from(std::env::var_os("MAINSTAY_TEST_GUEST_BINARIES").expect("as of every guest"));
+    let mut next = fs::read(folder.join("mainstay")).expect("the binary of guests");
+    next.push(b'\n');
+    let signature = minisign::sign(None, &pair.sk, next.as_slice(), Some("a test's build"), None);
+    guest.put("next/mainstay.minisig", signature.expect("signed").into_string());
+    guest.put("next/mainstay", next);
+    let edge = edge(guest);
+    let said = guest.start("mainstay upgrade /share/next/mainstay").end(service::DEPLOYS_WITHIN);
+    assert_eq!(said.status, 0, "{said}");
+    assert!(said.text.contains("Signed: a test's build") && said.text.contains("Its edge serves"), "{said}");
+    guest.ok("cmp /share/next/mainstay /usr/local/bin/mainstay");
+    guest.ok("cmp /share/next/mainstay /proc/$(systemctl show -P MainPID mainstay-keeper)/exe");
+    guest.ok(&format!("cmp /share/next/mainstay /proc/{}/exe", self::edge(guest)));
+    guest.until(
+        "the edge of before has drained and ended",
+        Duration::from_secs(60),
+        &format!("! kill -0 {edge} 2>/dev/null"),
+    );
+}
+
+/// The pid of the edge that serves.
+fn edge(guest: &Guest) -> u64 {
+    let told = guest.ok("mainstay status --machine --json");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    told["machine"]["edge"]["pid"].as_u64().expect("the pid of the edge")
 }
 
 /// The pids of the fake app's instances.

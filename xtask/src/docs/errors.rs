@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use super::{cell, literal, product};
+use super::{cell, helpers::Helper, literal, product};
 use crate::lint::Sources;
 
 /// What begins an error of a code.
@@ -21,8 +21,17 @@ struct Said {
 
 pub(super) fn page(sources: &Sources) -> String {
     let mut all = BTreeMap::<Said, BTreeSet<String>>::new();
+    let mut helpers = BTreeMap::<&str, Vec<Helper>>::new();
     for (path, text) in product(sources) {
-        for said in found(text) {
+        helpers.entry(room(path)).or_default().extend(Helper::all(text));
+    }
+    for (path, text) in product(sources) {
+        let closures: Vec<_> = Helper::closures(text).collect();
+        let all_helpers = helpers.get(room(path)).into_iter().flatten().chain(&closures);
+        let calls = all_helpers.flat_map(|helper| helper.calls(text));
+        let by_helpers =
+            calls.map(|(code, says, rest)| Said { code, says, help: help(rest).unwrap_or_default() });
+        for said in found(text).into_iter().chain(by_helpers) {
             let file = path.trim_start_matches("crates/").replace("/src/", "/");
             all.entry(said).or_default().insert(file);
         }
@@ -40,6 +49,11 @@ pub(super) fn page(sources: &Sources) -> String {
     page
 }
 
+/// `crates/<room>`: a helper is known in its own.
+fn room(path: &str) -> &str {
+    path.split_once("/src/").map_or(path, |(room, _)| room)
+}
+
 /// The errors of one file.
 fn found(text: &str) -> Vec<Said> {
     let mut found = Vec::new();
@@ -49,6 +63,14 @@ fn found(text: &str) -> Vec<Said> {
             let help = help(rest).unwrap_or_default();
             found.push(Said { code, says: sentence(rest).unwrap_or_default(), help });
         }
+    }
+    // A key that has no place where it stands.
+    for piece in text.split(".refuse(").skip(1) {
+        let after_key = piece.split_once(',').map_or("", |(_, rest)| rest);
+        let Some((code, rest)) = literal(after_key) else { continue };
+        let Some((why, rest)) = rest.strip_prefix(',').and_then(literal) else { continue };
+        let help = rest.strip_prefix(',').and_then(literal).map(|(help, _)| help).unwrap_or_default();
+        found.push(Said { code, says: format!("`{{key}}` {why}"), help });
     }
     // A value of the wrong form: the code stands beside the key.
     for piece in text.split(".parsed").skip(1) {
@@ -75,7 +97,7 @@ fn help(after_code: &str) -> Option<String> {
 }
 
 /// The second argument, or the third (a problem has its place between), where it is a literal or `format!`.
-fn sentence(after_code: &str) -> Option<String> {
+pub(super) fn sentence(after_code: &str) -> Option<String> {
     let mut rest = after_code.strip_prefix(',')?.trim_start();
     for _ in 0..2 {
         let text = rest.strip_prefix("format!(").unwrap_or(rest);
@@ -93,11 +115,12 @@ mod tests {
 
     #[test]
     fn errors_are_found_with_sentence_and_help() {
-        let text = "Explain::new(\n \"disk-space\", \"too little\")\n.help(\"free some\");\nProblem::new(\"bad-host\", text.span, format!(\"`{}` is none\", x));\ny.help(\"of another\"); x.parsed::<T>(\"k\", \"bad-unit\", \"a size\")";
+        let text = "Explain::new(\n \"disk-space\", \"too little\")\n.help(\"free some\");\nProblem::new(\"bad-host\", text.span, format!(\"`{}` is none\", x));\ny.help(\"of another\"); x.parsed::<T>(\"k\", \"bad-unit\", \"a size\");\nx.refuse(key, \"bad-place\", \"has no place\", \"take it out\")";
         let found = found(text);
         let of = |at: usize| (found[at].code.as_str(), found[at].says.as_str(), found[at].help.as_str());
         assert_eq!(of(0), ("disk-space", "too little", "free some"));
         assert_eq!(of(1), ("bad-host", "`{}` is none", ""));
-        assert_eq!(of(2), ("bad-unit", "a value is not a size", ""));
+        assert_eq!(of(2), ("bad-place", "`{key}` has no place", "take it out"));
+        assert_eq!(of(3), ("bad-unit", "a value is not a size", ""));
     }
 }

@@ -78,3 +78,72 @@ fn files_are_rotated_by_size_and_the_oldest_goes() {
     assert_eq!(names, ["access.log", "access.log.1", "access.log.2"]);
     assert!(std::fs::read_to_string(&settings.path).unwrap().contains("\"path\":\"/8\""));
 }
+
+/// What two edges do while one drains: each is a process of its own with the file open.
+fn two_writers(folder: &Path, max_bytes: u64) -> [Writer; 2] {
+    let path = folder.join("access.log");
+    let settings = AccessLog { path, max_bytes: ByteSize(max_bytes), keep: 90, query: false };
+    [(); 2].map(|()| Writer::open(&settings).unwrap())
+}
+
+fn numbered(name: &str, n: usize) -> String {
+    format!("{name} {n} {}\n", "x".repeat(100))
+}
+
+fn texts(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
+fn lines(texts: &[String]) -> std::collections::BTreeSet<&str> {
+    texts.iter().flat_map(|text| text.lines()).collect()
+}
+
+#[test]
+fn two_that_write_one_log_by_turns_keep_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut old, mut new] = two_writers(folder.path(), 4096);
+    for n in 0..400 {
+        old.write(numbered("old", n).as_bytes()).unwrap();
+        new.write(numbered("new", n).as_bytes()).unwrap();
+    }
+    let texts = texts(folder.path());
+    assert!(texts.iter().all(|text| text.len() <= 4096), "no file is beyond its size");
+    let full = texts.iter().filter(|text| text.len() > 4096 - 120).count();
+    assert_eq!(full + 1, texts.len(), "none was rotated before it was full");
+    assert_eq!(lines(&texts).len(), 800);
+}
+
+#[test]
+fn two_that_write_one_log_at_once_lose_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let writers = ["old", "new"].into_iter().zip(two_writers(folder.path(), 4096));
+    let threads: Vec<_> = writers
+        .map(|(name, mut writer)| {
+            std::thread::spawn(move || {
+                (0..400).for_each(|n| writer.write(numbered(name, n).as_bytes()).unwrap());
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let texts = texts(folder.path());
+    assert!(texts.len() > 2, "it was rotated");
+    assert_eq!(lines(&texts).len(), 800, "every line is in one of the files");
+}
+
+#[test]
+fn one_that_only_writes_now_and_then_follows_the_other_to_its_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let settings = AccessLog { path: path.clone(), max_bytes: ByteSize(100), keep: 2, query: false };
+    let (mut old, mut new) = (Writer::open(&settings).unwrap(), Writer::open(&settings).unwrap());
+    let line = |name: &str| format!("{name} {}\n", "x".repeat(60));
+    old.write(line("one").as_bytes()).unwrap();
+    new.write(line("two").as_bytes()).unwrap();
+    old.write(b"three\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), line("two") + "three\n");
+    std::fs::remove_file(&path).unwrap();
+    new.write(b"four\n").unwrap();
+    old.write(b"five\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "four\nfive\n", "one that was removed is made anew");
+}

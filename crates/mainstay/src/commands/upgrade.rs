@@ -33,8 +33,8 @@ const SIGNATURE_BYTES_MAX: usize = 4096;
 ///
 /// FILE is a mainstay binary, signed by minisign with a key that machine.toml (`upgrade_keys`) or the build trusts; its signature
 /// lies beside it as FILE.minisig. The keeper checks both, asks the binary for its version, keeps the one that runs now as
-/// `mainstay.previous` beside it, and gives way to a keeper of the new one. Apps and the edge go on. A binary whose keeper does
-/// not become ready is returned from by itself.
+/// `mainstay.previous` beside it, and gives way to a keeper of the new one. Apps go on; another edge takes the place of the one
+/// that serves, which ends when what it holds has ended. A binary whose keeper does not become ready is returned from by itself.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay upgrade ./mainstay --dry-run\n  mainstay upgrade ./mainstay\n  \
@@ -182,6 +182,14 @@ fn show(session: &Session, planned: &Planned, dry_run: bool) {
     });
 }
 
+fn pending(record: &Record) -> Explain {
+    let told = Explain::new("upgrade-edge-pending", "the edge is not all that the new binary asks for");
+    let told = record.pending.iter().fold(told, |told, why| told.caused_by(why));
+    told.now("everything is served, by the edge that was there").help(
+        "the next start of the keeper tries it again: `systemctl restart mainstay-keeper`, or another upgrade",
+    )
+}
+
 fn tell(session: &Session, record: &Record) -> ExitCode {
     if session.json() {
         json(record);
@@ -190,6 +198,10 @@ fn tell(session: &Session, record: &Record) -> ExitCode {
         Some(Outcome::Done) => {
             if !session.json() {
                 line(format!("Mainstay {} runs; what was served is served on.", build(&record.to)));
+                match record.pending.is_empty() {
+                    true => line("Its edge serves; the one before ends when what it holds has ended."),
+                    false => session.report.warning(&pending(record)),
+                }
             }
             ExitCode::SUCCESS
         }

@@ -113,7 +113,11 @@ impl Keeper {
 
     async fn machine_now(&self) -> wire::Machine {
         let machine = self.standing.machine(&self.world, &self.webhooks).await;
-        wire::Machine { digest: self.upgrades.digest().await, returned: self.upgrades.returned(), ..machine }
+        wire::Machine {
+            digest: self.upgrades.digest().to_owned(),
+            returned: self.upgrades.returned(),
+            ..machine
+        }
     }
 
     async fn app(&self, handle: SiteHandle) -> Reply<apps::App> {

@@ -13,7 +13,7 @@ use model::{InstanceName, Site};
 use serde::{Deserialize, Serialize};
 use supervisor::{Exit, SlotEvent, Spec, slot::Witness};
 
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Past {
@@ -78,7 +78,6 @@ impl Kept {
         Self(run.join("past/station"))
     }
 
-    /// What cannot be read, or is of another format, is no past.
     /// What cannot be read, or is of a newer format, is no past.
     pub(crate) fn read(&self) -> Past {
         let read = fs::read(&self.0).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());

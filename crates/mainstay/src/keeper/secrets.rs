@@ -3,7 +3,7 @@
 //! Every source has the grammar of [`secret_lines`].
 
 mod command;
-pub(super) mod store;
+pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -37,9 +37,12 @@ use super::{
     workload,
     world::Outside,
 };
-use crate::config::{
-    folders::{Folders, Surroundings},
-    machine::Machine,
+use crate::{
+    config::{
+        folders::{Folders, Surroundings},
+        machine::Machine,
+    },
+    formats,
 };
 
 /// From nothing to serving, then until the end.
@@ -53,7 +56,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let folders = Folders::to_start(args.data.as_deref(), &Surroundings::of_this_process());
     // Nobody hands listeners to the first keeper of all.
     let said = Settings::read(&folders, &args, !kept.is_empty())?;
-    refuse_newer(&folders)?;
+    formats::refuse_newer(&folders.data)?;
     place::make_data(&folders)?;
     let _lock = place::keeper_lock(&folders)?;
     place::make_run(&folders)?;
@@ -122,7 +125,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         edge_past: Kept::of_the_edge(&ground.folders.run),
         station,
     };
-    let upgrades = Upgrades::open(&ground.folders)?;
+    let upgrades = Upgrades::open(&ground)?;
     let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks });
     let server =
         admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
@@ -134,7 +137,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let signals = life::Signals::hear();
     let signals = signals
         .map_err(|error| Explain::new("signals-unheard", "the keeper cannot hear signals").because(&error))?;
-    upgrade::settle(&keeper.upgrades, &ground, None).await;
+    upgrade::settle(&keeper.upgrades, &ground, &keeper.standing.pending, None).await;
     life::announce(&args, &keeper, store.as_deref());
     not_starting::clear(&keeper.world.ground.folders);
     said.keep(&keeper.world.ground.folders);
@@ -173,16 +176,6 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
         secrets_change: Default::default(),
         host,
         under_units: workload.is_some(),
-    })
-}
-
-/// What the edge would write over before any site is looked at.
-fn refuse_newer(folders: &Folders) -> Result<(), Explain> {
-    edge::control::Served::read(&folders.data.join("edge")).map(drop).map_err(|error| {
-        Explain::new("data-newer", "this data folder was last used by a newer Mainstay")
-            .because(&error)
-            .now("nothing was changed")
-            .help("start the newer version again")
     })
 }
 

@@ -282,7 +282,7 @@ impl Places {
             env: machine::planted::handed_on().into_iter().chain(trust).collect(),
             redact: Vec::new(),
             secrets: values,
-            told: Default::default(),
+            told: machine::formats::handed_on().into_iter().collect(),
             listen: None,
             notify: true,
             fds: Vec::new(),

@@ -8,7 +8,7 @@
 mod guard;
 mod package;
 mod probe;
-mod records;
+pub(crate) mod records;
 mod settle;
 mod signature;
 
@@ -25,12 +25,12 @@ use api::upgrade::{About, Build, Planned, Record, Request, What, unread};
 use machine::{child::Executable, failpoint, fs::Staged};
 use model::Explain;
 use release::ArtifactStore;
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{Mutex, watch};
 
 use self::records::Records;
-pub(crate) use self::{guard::guard, records::FORMAT, settle::settle};
+pub(crate) use self::{guard::guard, settle::settle};
 use super::{ground::Ground, instances::rfc3339};
-use crate::{config::folders::Folders, formats};
+use crate::formats;
 
 /// Bound: a client's name for an upgrade, a ULID.
 const ID_BYTES_MAX: usize = 26;
@@ -44,7 +44,8 @@ pub(crate) struct Upgrades {
     records: Records,
     busy: Mutex<()>,
     gives_way: watch::Sender<bool>,
-    digest: OnceCell<String>,
+    /// `sha256:…` of what this process runs.
+    digest: String,
 }
 
 /// The one that was there before, kept for `--back`.
@@ -66,30 +67,23 @@ fn unchanged(code: &'static str, message: impl Into<String>) -> Explain {
 impl Upgrades {
     /// # Errors
     /// This executable cannot be found.
-    pub(crate) fn open(folders: &Folders) -> Result<Self, Explain> {
+    pub(crate) fn open(ground: &Ground) -> Result<Self, Explain> {
         let failed = |error: io::Error| {
             Explain::new("no-executable", "the keeper cannot open its own executable").because(&error)
         };
         Ok(Self {
             exe: Executable::own().map_err(failed)?,
             path: Executable::own_path().map_err(failed)?,
-            records: Records::of(folders),
+            records: Records::of(&ground.folders),
             busy: Mutex::default(),
             gives_way: watch::channel(false).0,
-            digest: OnceCell::new(),
+            digest: format!("sha256:{}", ground.supervisor.build()),
         })
     }
 
-    /// `sha256:…` of what this process runs; empty where it cannot be read.
-    pub(crate) async fn digest(&self) -> String {
-        let read = async || {
-            let file = self.exe.bytes()?;
-            blocking(move || release::sha256(file)).await
-        };
-        self.digest.get_or_try_init(read).await.cloned().unwrap_or_else(|error: io::Error| {
-            tracing::warn!(%error, "The keeper cannot read its own executable.");
-            String::new()
-        })
+    /// `sha256:…` of what this process runs.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Returns when this keeper is to end for the next one's sake.
@@ -138,7 +132,7 @@ impl Upgrades {
         let path = self.path.clone();
         blocking(move || package::refuse_owned(&path)).await.map_err(refused)?;
         let (source, digest, signed) = self.source(ground, artifacts, &request.what).await?;
-        let from = Build { version: crate::VERSION.to_owned(), digest: self.digest().await };
+        let from = Build { version: crate::VERSION.to_owned(), digest: self.digest.clone() };
         let planned = |version: String, same| Planned {
             from: from.clone(),
             to: Build { version, digest: digest.clone() },
@@ -170,6 +164,7 @@ impl Upgrades {
             ended: None,
             outcome: None,
             why: None,
+            pending: Vec::new(),
         };
         tracing::info!(
             operator = record.operator,
@@ -180,7 +175,7 @@ impl Upgrades {
         self.records.put(record).map_err(refused)?;
         failpoint::hit("upgrade-recorded");
         if let Err(error) = guard::begin(&ground.folders).and_then(|()| place(kept, new)) {
-            settle(self, ground, Some(&error)).await;
+            settle(self, ground, &[], Some(&error)).await;
             return Err(self.not_written(&error));
         }
         failpoint::hit("upgrade-placed");

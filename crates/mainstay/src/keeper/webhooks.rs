@@ -1,9 +1,9 @@
 //! Webhooks as the keeper sees them: which there are, what has happened that they are to be told, and what the station says
 //! became of it. The station asks; nothing here waits for it.
 
-mod dead;
+pub(crate) mod dead;
 mod event;
-mod feed;
+pub(crate) mod feed;
 pub(super) mod usable;
 
 use std::{

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-/// Version of the file; a station reads its own.
-const FORMAT: i64 = 1;
+/// Version of the file; a station reads this one and the one before.
+pub const FORMAT: u32 = 1;
 
 const TABLES: &str = "
     CREATE TABLE cursor (keeper TEXT NOT NULL, after INTEGER NOT NULL);
@@ -32,14 +32,16 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512;",
     )?;
     let change = db.transaction()?;
-    match change.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
+    let own = machine::formats::current(FORMAT);
+    let found: u32 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
         0 => {
             change.execute_batch(TABLES)?;
-            change.pragma_update(None, "user_version", FORMAT)?;
+            change.pragma_update(None, "user_version", own)?;
         }
-        FORMAT => {}
+        known if known <= own => change.pragma_update(None, "user_version", own)?,
         newer => {
-            let words = format!("the queue has the format {newer}; this station reads {FORMAT}");
+            let words = format!("the queue has the format {newer}; this station reads up to {own}");
             return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(1), Some(words)));
         }
     }

@@ -161,3 +161,31 @@ fn a_webhook_that_is_gone_leaves_nothing() {
     assert_eq!(ids(&queue, &hooks[0], 0), Vec::<String>::new());
     assert_eq!(ids(&queue, &hooks[1], 0), ["evt_1"]);
 }
+
+/// A file as version 1 wrote it, with one delivery for `hook`, and `user_version`.
+fn recorded(path: &Path, hook: &Hook, version: u32) {
+    let text =
+        include_str!("../../tests/recorded/v1/queue.sql").replace("'HOOK'", &format!("'{}'", hook.key));
+    let db = rusqlite::Connection::open(path).expect("a file");
+    db.execute_batch(&text).expect("the text of a queue");
+    db.pragma_update(None, "user_version", version).expect("written");
+}
+
+#[test]
+fn a_queue_of_version_1_is_read_and_one_of_a_newer_version_is_refused_and_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, hook) = (folder.path().join("q"), hook("https://a/", "deploy.*"));
+    recorded(&file, &hook, 1);
+    let queue = Queue::open(&file).expect("it reads");
+    assert_eq!(queue.cursor().expect("readable"), Cursor { keeper: "K1".to_owned(), after: 7 });
+    let due = queue.due(&hook.key, &moment(1), 100).expect("readable");
+    assert_eq!((due.len(), due[0].id.as_str(), due[0].tries), (1, "evt_1", 3));
+
+    let newer = folder.path().join("newer");
+    recorded(&newer, &hook, 2);
+    let refused = Queue::open(&newer).err().expect("it is of tomorrow").to_string();
+    assert!(refused.contains("the format 2; this station reads up to 1"), "{refused}");
+    let db = rusqlite::Connection::open(&newer).expect("a file");
+    let left: i64 = db.query_row("SELECT count(*) FROM delivery", [], |row| row.get(0)).expect("there");
+    assert_eq!(left, 1);
+}

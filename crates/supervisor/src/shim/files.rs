@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -50,18 +50,17 @@ impl Files {
 
     /// Opens or rotates; returns how many bytes the open file may still take.
     fn make_room(&mut self, lines: &[u8]) -> io::Result<u64> {
-        let gone =
-            self.open.as_ref().is_some_and(|(file, _)| file.metadata().is_ok_and(|meta| meta.nlink() == 0));
-        if gone {
-            // Someone removed it: what is written to it from now on would be read by nobody.
+        let is_there = |(file, _): &(File, u64)| machine::fs::lies_at(file, &self.log.path).unwrap_or(true);
+        if !self.open.as_ref().is_some_and(is_there) {
+            // Someone removed it, or another shim rotated it: that of the edge which drains writes the same log.
             self.open = None;
         }
-        let size = self.opened()?.1;
+        let (file, size) = self.opened()?;
+        *size = file.metadata()?.len();
+        let size = *size;
         let first = first_lines(lines, 0) as u64;
         if size > 0 && (size + first > self.file_bytes_max || self.is_old()) {
-            self.open = None;
-            self.rotate();
-            self.opened()?;
+            self.rotate_if_alone()?;
         }
         let size = self.open.as_ref().map_or(0, |(_, size)| *size);
         Ok(self.file_bytes_max.saturating_sub(size))
@@ -102,6 +101,18 @@ impl Files {
                 Err(error)
             }
         }
+    }
+
+    /// Bound: while another one does it, what is written now is beyond the size.
+    fn rotate_if_alone(&mut self) -> io::Result<()> {
+        if let Some((file, _)) = &self.open
+            && machine::fs::may_rotate(file, &self.log.path)?
+        {
+            self.rotate();
+            self.open = None;
+            self.opened()?;
+        }
+        Ok(())
     }
 
     fn rotate(&self) {
@@ -184,6 +195,29 @@ mod tests {
             assert_eq!(text.lines().count() == 1, rotated, "{text}");
         }
         assert!(dir.path().join("logs/web.log.1").exists());
+    }
+
+    /// As the shims of two edges do while one drains.
+    #[test]
+    fn two_that_write_one_log_lose_no_line_and_keep_its_bound() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let bound = FILES * FILE_BYTES_MIN;
+        let (mut old, mut new) = (files(dir.path(), bound), files(dir.path(), bound));
+        // Less than the bound of all, more than two files.
+        for n in 0..1_500 {
+            assert_eq!(old.write(format!("old {n:080}\n").as_bytes()), 0);
+            assert_eq!(new.write(format!("new {n:080}\n").as_bytes()), 0);
+        }
+        let all = fs::read_dir(dir.path().join("logs")).expect("there").flatten();
+        let texts: Vec<_> = all
+            .map(|file| fs::read_to_string(file.path()).expect("text"))
+            .inspect(|text| {
+                assert!(text.len() as u64 <= FILE_BYTES_MIN, "{} bytes", text.len());
+            })
+            .collect();
+        assert!(texts.len() > 2, "it was rotated {} times", texts.len() - 1);
+        let lines: std::collections::BTreeSet<_> = texts.iter().flat_map(|text| text.lines()).collect();
+        assert_eq!(lines.len(), 3_000);
     }
 
     #[test]

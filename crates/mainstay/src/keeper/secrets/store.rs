@@ -51,7 +51,7 @@ struct Mark {
     by: String,
 }
 
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// A source that can be written.
 struct Store {

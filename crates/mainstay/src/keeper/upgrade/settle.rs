@@ -12,11 +12,18 @@ use crate::keeper::{ground::Ground, instances::rfc3339};
 const WHY_BYTES_MAX: usize = 4096;
 
 /// Ends the record of an upgrade that is open: by this keeper, which is about to be ready, or because it `failed`. The
-/// binary before is back in its place then, where this keeper is of it.
-pub(crate) async fn settle(upgrades: &Upgrades, ground: &Ground, failed: Option<&io::Error>) {
+/// binary before is back in its place then, where this keeper is of it. `pending`: what the edge does not do yet, in words.
+pub(crate) async fn settle(
+    upgrades: &Upgrades,
+    ground: &Ground,
+    pending: &[String],
+    failed: Option<&io::Error>,
+) {
     let newest = upgrades.records.read().map(|records| records.into_iter().next());
     match newest {
-        Ok(Some(open)) if open.outcome.is_none() => end(upgrades, ground, open, failed).await,
+        Ok(Some(open)) if open.outcome.is_none() => {
+            end(upgrades, ground, Record { pending: pending.to_vec(), ..open }, failed).await
+        }
         Ok(_) => {}
         Err(explain) => tracing::warn!(%explain, "Nobody will be told what became of an upgrade."),
     }
@@ -26,7 +33,7 @@ pub(crate) async fn settle(upgrades: &Upgrades, ground: &Ground, failed: Option<
 }
 
 async fn end(upgrades: &Upgrades, ground: &Ground, open: Record, failed: Option<&io::Error>) {
-    let own = upgrades.digest().await;
+    let own = upgrades.digest();
     let path = upgrades.path.clone();
     let placed = blocking(move || fs::File::open(path).and_then(release::sha256)).await;
     let is_placed = placed.is_ok_and(|digest| digest == open.to.digest);

@@ -7,13 +7,15 @@ use std::{
 };
 
 use api::webhooks::Dead;
+use machine::formats;
 use serde::{Deserialize, Serialize};
 
 use super::lock;
 
 /// Bound: the newest that are remembered.
 const DEAD_MAX: usize = 100;
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FILE: &str = "webhooks.dead.json";
 
 pub(super) struct DeadLog {
     file: PathBuf,
@@ -29,10 +31,10 @@ struct Stored {
 impl DeadLog {
     /// What cannot be read is begun anew.
     pub(super) fn open(data: &Path) -> Self {
-        let file = data.join("webhooks.dead.json");
+        let file = data.join(FILE);
         let read = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
-        let dead =
-            read.filter(|stored| stored.format == FORMAT).map(|stored| stored.dead).unwrap_or_default();
+        let known = read.filter(|stored| stored.format <= formats::current(FORMAT));
+        let dead = known.map(|stored| stored.dead).unwrap_or_default();
         Self { file, dead: Mutex::new(dead) }
     }
 
@@ -60,9 +62,30 @@ impl DeadLog {
         let mut all = dead.clone();
         all.extend(new);
         all.drain(..all.len().saturating_sub(DEAD_MAX));
-        let stored = Stored { format: FORMAT, dead: all };
+        let stored = Stored { format: formats::current(FORMAT), dead: all };
         machine::fs::write_atomic(&self.file, &serde_json::to_vec(&stored)?, 0o600)?;
         *dead = stored.dead;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_version_1_gave_up_is_still_told() {
+        let data = tempfile::tempdir().expect("a folder");
+        let text = include_str!("../../../tests/recorded/v1/webhooks.dead.json");
+        fs::write(data.path().join(FILE), text).expect("written");
+        let known = DeadLog::open(data.path()).read();
+        let told: Vec<_> = known.iter().map(|one| (one.event.as_str(), one.why.as_str())).collect();
+        assert_eq!(told, [("deploy.served", "answered 500, 36 times")]);
+        let again = Stored { format: FORMAT, dead: known };
+        assert_eq!(
+            serde_json::to_value(&again).expect("JSON"),
+            serde_json::from_str::<serde_json::Value>(text).expect("JSON"),
+            "neither a lost nor a new field"
+        );
     }
 }

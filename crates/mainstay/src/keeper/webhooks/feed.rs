@@ -10,6 +10,7 @@ use std::{
 };
 
 use api::station::{Cursor, Event};
+use machine::formats;
 use release::News;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -18,7 +19,8 @@ use super::event::event;
 
 /// Bound: events of one answer.
 const PAGE_MAX: usize = 500;
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FILE: &str = "webhooks.past.json";
 
 pub(super) struct Feed {
     data: PathBuf,
@@ -80,20 +82,21 @@ impl Feed {
 }
 
 fn file(data: &Path) -> PathBuf {
-    data.join("webhooks.past.json")
+    data.join(FILE)
 }
 
 /// What was there when the first webhook came. What cannot be read is taken anew.
 fn past(data: &Path) -> HashSet<String> {
     let read = fs::read(file(data)).ok().and_then(|bytes| serde_json::from_slice::<Past>(&bytes).ok());
-    if let Some(past) = read.filter(|past| past.format == FORMAT) {
+    if let Some(past) = read.filter(|past| past.format <= formats::current(FORMAT)) {
         return past.ids;
     }
     let happened = News::new(data).look().unwrap_or_else(|error| {
         tracing::warn!(%error, "What happened before there were webhooks does not read; they are told of it.");
         Vec::new()
     });
-    let past = Past { format: FORMAT, ids: happened.into_iter().map(|one| one.id).collect() };
+    let past =
+        Past { format: formats::current(FORMAT), ids: happened.into_iter().map(|one| one.id).collect() };
     let written = serde_json::to_vec(&past)
         .map_err(io::Error::from)
         .and_then(|bytes| machine::fs::write_atomic(&file(data), &bytes, 0o600));
@@ -112,4 +115,19 @@ fn forget_past(data: &Path) -> HashSet<String> {
         _ => {}
     }
     HashSet::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_version_1_wrote_of_the_time_before_webhooks_is_told_to_nobody() {
+        let data = tempfile::tempdir().expect("a folder");
+        let text = include_str!("../../../tests/recorded/v1/webhooks.past.json");
+        fs::write(file(data.path()), text).expect("written");
+        let ids = past(data.path());
+        assert_eq!((ids.len(), ids.contains("evt_01M8KPT6P8J5M75M0N6FA2CG6Z.started")), (2, true));
+        assert_eq!(fs::read_to_string(file(data.path())).expect("there"), text, "it is not taken anew");
+    }
 }
