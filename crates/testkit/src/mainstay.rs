@@ -43,7 +43,7 @@ pub struct Mainstay {
     /// More arguments of `mainstay up`.
     up_arguments: Vec<String>,
     /// What `mainstay up` has besides.
-    environment: Option<(&'static str, &'static str)>,
+    environment: Option<(&'static str, String)>,
     up: Option<Child>,
 }
 
@@ -142,7 +142,7 @@ impl Mainstay {
         let mut up = Command::new(&self.program);
         up.arg("up").arg("--data").arg(&self.data).args(&self.up_arguments);
         up.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
-        up.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
+        up.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment.clone());
         up.stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -156,8 +156,8 @@ impl Mainstay {
     }
 
     /// The next `mainstay up` has this variable, and what it starts.
-    pub fn run_with(&mut self, variable: Option<(&'static str, &'static str)>) {
-        self.environment = variable;
+    pub fn run_with(&mut self, variable: Option<(&'static str, &str)>) {
+        self.environment = variable.map(|(name, value)| (name, value.to_owned()));
     }
 
     /// A build that differs from the one under test in nothing but its bytes: what comes after the image is not looked at.
