@@ -31,6 +31,9 @@ pub struct Rollback {
     /// `None`: the last stable release before the one that serves.
     #[serde(default)]
     pub release: Option<ReleaseNumber>,
+    /// Its secrets have the values that it was last started with, instead of today's.
+    #[serde(default)]
+    pub with_secrets: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ use crate::{
     events::EventLog,
     journal::{Course, Journal, Kind},
     layout::told,
+    recycle,
     request::{Caller, Refused, RefusedKind},
     run::{Log, Run, Task},
     site::{Actor, Done, Held, Lock},
@@ -112,7 +113,16 @@ impl<W: World> Actor<W> {
             state.fresh_generation()
         });
         let generation = generation.map_err(Refused::failed)?;
-        Ok(Task { deploy, verb: verb.to_owned(), course, from, to, release, generation, drain_now })
+        // What joins or replaces some of what serves is given what the others have.
+        let joins = matches!(verb, "scale" | "migrate" | recycle::VERB);
+        let service = match &course {
+            Course::Grow { service, .. } | Course::Restart { service: Some(service), .. } => Some(service),
+            Course::Recycle { instance } => Some(&instance.service),
+            _ => None,
+        };
+        let secrets_of = state.secrets_of(to, service).filter(|_| joins);
+        let verb = verb.to_owned();
+        Ok(Task { deploy, verb, course, from, to, release, generation, drain_now, secrets_of })
     }
 
     /// The first records; the lock is taken when they are on the disk.
@@ -131,6 +141,7 @@ impl<W: World> Actor<W> {
             release: task.release,
             generation: task.generation,
             drain_now: task.drain_now,
+            secrets_of: task.secrets_of,
         };
         for kind in [began, Kind::Entered { phase: Phase::Plan }, Kind::Entered { phase: Phase::Lock }] {
             log.append(kind).map_err(Refused::failed)?;
@@ -227,6 +238,8 @@ impl<W: World> Actor<W> {
                     schema: manifest.migrate.as_ref().map(|m| m.code.schema),
                     secrets,
                     secrets_taken: None,
+                    secrets_kept: None,
+                    secrets_of: None,
                 };
                 state.releases.insert(task.to, record);
                 true

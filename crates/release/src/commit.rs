@@ -8,6 +8,7 @@ use model::manifest::Manifest;
 
 use crate::{
     abort::keep_claims,
+    environment,
     journal::Course,
     recycle,
     run::Run,
@@ -69,6 +70,7 @@ pub(crate) fn commit<W: World>(run: &mut Run<W>) {
         if let Some(service) = recycle::recycled(&task) {
             state.count_recycled(service, now.clone());
         }
+        environment::settle(&task, state);
         if matches!(task.course, Course::New { .. } | Course::Existing | Course::Warm) {
             state.mark_stable(task.to);
             // A number of instances set by hand ends when the manifest's own number changes.

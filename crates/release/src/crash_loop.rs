@@ -4,7 +4,7 @@
 //! The bake sees what fails at once; this is for what fails an hour later. It is an ordinary rollback, with the schema
 //! contract and the gate of one, in the name of `mainstay`.
 
-use api::deploy::{Outcome, Record};
+use api::deploy::{Outcome, Record, Rollback};
 use jiff::{SignedDuration, Timestamp};
 use model::{
     Explain, InstanceName, ReleaseNumber,
@@ -115,7 +115,7 @@ impl<W: World> Actor<W> {
         let why = why(looping, ago, lines);
         tracing::warn!(site = %self.at.site, release = %looping.release, to = %other, error = %why, "Returning from a crash loop.");
         let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
-        match self.rollback(Some(other), &caller).await {
+        match self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await {
             Ok(_) => {
                 if let Lock::Held(held) = &self.lock {
                     held.log.tell(Kind::Reason { reason: why });

@@ -121,7 +121,8 @@ pub(crate) fn underway(record: &Record) -> Option<Underway> {
 
 /// What the first record says that the run is about.
 pub(crate) fn task(deploy: DeployId, records: &[journal::Record]) -> Option<Task> {
-    let Kind::Began { verb, course, from, to, release, generation, drain_now } = records.first()?.kind()?
+    let Kind::Began { verb, course, from, to, release, generation, drain_now, secrets_of } =
+        records.first()?.kind()?
     else {
         return None;
     };
@@ -134,5 +135,6 @@ pub(crate) fn task(deploy: DeployId, records: &[journal::Record]) -> Option<Task
         release: *release,
         generation: *generation,
         drain_now: *drain_now,
+        secrets_of: *secrets_of,
     })
 }

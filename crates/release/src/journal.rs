@@ -88,6 +88,9 @@ pub(crate) enum Kind {
         /// Of the instances that it starts, or (warm) returns to.
         generation: u64,
         drain_now: bool,
+        /// The generation whose kept values of secrets its processes are given; `None`: today's values.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secrets_of: Option<u64>,
     },
     Entered {
         phase: Phase,

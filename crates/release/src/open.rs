@@ -365,6 +365,7 @@ pub(crate) async fn start_missing<W: World>(at: &Scene<W>, group: &Group, member
                 manifest,
                 release_dir: at.layout.files(group.release),
                 shared_dir: at.layout.shared(),
+                kept_secrets: group.secrets_of.map(|of| at.layout.kept_secrets(group.release, of)),
             };
             at.world.keep_instance(order).await
         }
@@ -384,6 +385,7 @@ async fn stop_strangers<W: World>(at: &Scene<W>, state: &State, observed: &[crat
         release: o.name.release,
         generation: 0,
         members: vec![Member { name: o.name.clone(), process: o.process }],
+        secrets_of: None,
     });
     let strangers: Vec<Group> = strangers.collect();
     if strangers.is_empty() {

@@ -8,7 +8,7 @@ use std::{
 use model::ReleaseNumber;
 
 use crate::{
-    history,
+    environment, history,
     scene::Scene,
     state::{Fate, ReleaseRecord, State},
     world::World,
@@ -67,6 +67,7 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
         }
     }
     remove_orphans(at).await;
+    environment::forget(at);
     for (deploy, path) in history::surplus(&at.layout) {
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(site = %at.site, %deploy, %error, "An old journal stays.");

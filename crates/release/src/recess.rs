@@ -63,7 +63,8 @@ fn resting<W: World>(run: &Run<W>, state: &State, observed: &[Observed], generat
     };
     let again = |group: &Group| {
         let count = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
-        fresh_group(state, observed, (&group.service, group.release), generation, count)
+        let fresh = fresh_group(state, observed, (&group.service, group.release), generation, count);
+        Group { secrets_of: group.secrets_of, ..fresh }
     };
     state.live.iter().filter(replaced).map(again).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use api::deploy::Outcome;
 use model::{
-    ByteSize, Explain, InstanceName, ProcessId, ServiceName, Span,
+    ByteSize, Explain, InstanceName, ServiceName, Span,
     manifest::{Manifest, Recycle},
 };
 use tokio::time::Instant;
@@ -80,8 +80,8 @@ fn due(state: &State, manifest: &Manifest, observed: &[Observed], pools: &[PoolS
 
 fn why(recycle: &Recycle, seen: &Observed, requests: Option<u64>) -> Option<Explain> {
     let age = seen.age.filter(|age| *age >= AGE_MIN)?;
-    let spread = spread(seen.process);
     let name = &seen.name;
+    let spread = spread(name);
     let told = |what: String, key: &str, limit: String| {
         Explain::new(VERB, format!("{name} {what}"))
             .caused_by(format!("`recycle.{key}` of its manifest is {limit}"))
@@ -107,11 +107,10 @@ fn why(recycle: &Recycle, seen: &Observed, requests: Option<u64>) -> Option<Expl
     Some(told(format!("has run for {}", Span::secs(age.as_secs())), "after", limit.to_string()))
 }
 
-/// A process's own share of its limits, from 0.9 to 1.1: the same whenever it is asked.
-fn spread(process: ProcessId) -> f64 {
-    // Its last two bytes are random (ULID specification).
-    let [.., a, b] = process.0.to_bytes();
-    let roll = f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX);
+/// An instance's own share of its limits, from 0.9 to 1.1: the same whenever it is asked, and its successor, which has
+/// another name, has another.
+fn spread(name: &InstanceName) -> f64 {
+    let roll = f64::from(crc32fast::hash(name.to_string().as_bytes())) / f64::from(u32::MAX);
     1.0 - JITTER + 2.0 * JITTER * roll
 }
 
@@ -184,6 +183,8 @@ impl<W: World> Actor<W> {
 
 #[cfg(test)]
 mod tests {
+    use model::ProcessId;
+
     use super::*;
 
     fn seen(age_s: u64, memory: u64) -> Observed {
@@ -227,7 +228,8 @@ mod tests {
     #[test]
     fn what_began_together_does_not_go_together() {
         let after = Recycle { after: Some(Span::secs(1_000)), ..Recycle::default() };
-        let gone = |age| (0..200).filter(|_| why(&after, &seen(age, 0), None).is_some()).count();
+        let one = |age, n| Observed { name: format!("web.2.{n}").parse().unwrap(), ..seen(age, 0) };
+        let gone = |age| (1..=200).filter(|n| why(&after, &one(age, *n), None).is_some()).count();
         assert_eq!((gone(899), gone(1_101)), (0, 200));
         assert!((50..150).contains(&gone(1_000)));
     }

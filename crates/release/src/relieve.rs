@@ -129,6 +129,7 @@ async fn follow<W: World>(run: &Run<W>, service: &ServiceName) -> Result<(), Exp
     let observed = at.observed().await?;
     let of = (service, run.task.to);
     let group = fresh_group(&at.books.read(), &observed, of, run.task.generation, run.wanted(service));
+    let group = Group { secrets_of: run.task.secrets_of, ..group };
     at.books.change(|state| state.install(group.clone()))?;
     machine::failpoint::hit("relieve-booked");
     for member in &group.members {
@@ -205,6 +206,7 @@ async fn bring_back<W: World>(
         let generation = state.fresh_generation();
         let count = state.instances(manifest, service);
         let group = fresh_group(state, &observed, (service, release), generation, count);
+        let group = Group { secrets_of: state.secrets_of(release, Some(service)), ..group };
         state.install(group.clone());
         group
     })?;

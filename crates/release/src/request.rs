@@ -82,6 +82,8 @@ pub struct Runnable {
     pub manifest: Arc<Manifest>,
     pub release_dir: PathBuf,
     pub shared_dir: PathBuf,
+    /// As in [`crate::world::StartOrder`].
+    pub kept_secrets: Option<PathBuf>,
 }
 
 /// What a person does with the database.

@@ -116,7 +116,8 @@ async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Gr
     let state = at.books.read();
     let group = |service| {
         let count = state.instances(&manifest, service);
-        fresh_group(&state, &observed, (service, old), label, count)
+        let secrets_of = state.releases.get(&old).and_then(|record| record.secrets_of);
+        Group { secrets_of, ..fresh_group(&state, &observed, (service, old), label, count) }
     };
     let recess = Recess { since: at.world.now().to_string(), generation: label, is_over: false };
     Some((recess, manifest.services.keys().map(group).collect()))

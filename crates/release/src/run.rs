@@ -43,6 +43,8 @@ pub(crate) struct Task {
     /// Of the groups that it starts, and the label of the table that it switches to.
     pub generation: u64,
     pub drain_now: bool,
+    /// The generation whose kept values of secrets its processes are given; `None`: today's values.
+    pub secrets_of: Option<u64>,
 }
 
 /// A run's journal with those who listen to it.
@@ -267,6 +269,7 @@ impl<W: World> Run<W> {
             env: BTreeMap::new(),
             told: BTreeMap::new(),
             env_secrets: Vec::new(),
+            kept_secrets: self.kept_secrets(),
             release: self.task.to,
             release_dir: self.release_dir(),
             shared_dir: self.at.layout.shared(),
@@ -276,6 +279,11 @@ impl<W: World> Run<W> {
             timeout,
             scheduled: None,
         }
+    }
+
+    /// Where the values of secrets stand that its processes are given; `None`: in their source.
+    pub(crate) fn kept_secrets(&self) -> Option<PathBuf> {
+        self.task.secrets_of.map(|generation| self.at.layout.kept_secrets(self.task.to, generation))
     }
 
     pub(crate) fn release_dir(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! One site's part of the world: its books, its places, and the only way to the edge's table.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -79,6 +79,12 @@ impl<W: World> Scene<W> {
         let manifest = Arc::new(read_manifest(&self.layout.manifest(release))?);
         manifests.insert(release, Arc::clone(&manifest));
         Ok(manifest)
+    }
+
+    /// Where the values of secrets stand that one more process of a release is given; `None`: in their source.
+    pub(crate) fn kept_secrets(&self, release: ReleaseNumber) -> Option<PathBuf> {
+        let of = self.books.read().secrets_of(release, None);
+        of.map(|generation| self.layout.kept_secrets(release, generation))
     }
 
     pub(crate) fn remember(&self, release: ReleaseNumber, manifest: &Arc<Manifest>) {
@@ -172,7 +178,7 @@ impl<W: World> Scene<W> {
 }
 
 /// Removes a folder off the runtime; sealed ones too.
-pub(crate) async fn remove(dir: std::path::PathBuf) -> Result<(), Explain> {
+pub(crate) async fn remove(dir: PathBuf) -> Result<(), Explain> {
     let removed = tokio::task::spawn_blocking(move || {
         crate::seal::remove(&dir).map_err(|error| told("remove-failed", "remove", &dir, &error))
     });

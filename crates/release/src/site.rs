@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use api::{deploy::Phase, status::Underway};
+use api::{
+    deploy::{Phase, Rollback},
+    status::Underway,
+};
 use model::{DeployId, Explain, ReleaseNumber, Site};
 use schedule::Logbook;
 use tokio::{
@@ -244,9 +247,7 @@ impl<W: World> Actor<W> {
                 });
             }
             Command::Deploy(wanted, caller, reply) => self.deploy_or_queue(wanted, caller, reply).await,
-            Command::Rollback(to, caller, reply) => {
-                drop(reply.send(self.rollback(to.release, &caller).await))
-            }
+            Command::Rollback(to, caller, reply) => drop(reply.send(self.rollback(to, &caller).await)),
             Command::Restart(which, caller, reply) => drop(reply.send(self.restart(which.service, &caller))),
             Command::Scale(scale, caller, reply) => drop(reply.send(self.scale(scale, &caller))),
             Command::Migrate(verb, caller, reply) => drop(reply.send(self.migrate(verb, &caller))),
@@ -424,7 +425,9 @@ impl<W: World> Actor<W> {
         }
         let Some(other) = state.other_stable() else { return };
         let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
-        if let Err(error) = self.rollback(Some(other), &caller).await {
+        if let Err(error) =
+            self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await
+        {
             tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
         }
     }
@@ -557,7 +560,8 @@ impl<W: World> Actor<W> {
             return Err(crate::begin::no_service(manifest.programs().map(|program| program.service)));
         };
         let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
-        Ok(Runnable { release, service, manifest, release_dir, shared_dir })
+        let kept_secrets = self.at.kept_secrets(release);
+        Ok(Runnable { release, service, manifest, release_dir, shared_dir, kept_secrets })
     }
 
     fn migrate_status(&self) -> api::migrate::MigrateStatus {

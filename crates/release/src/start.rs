@@ -41,6 +41,7 @@ pub(crate) fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
         manifest: run.manifest.clone(),
         release_dir: run.release_dir(),
         shared_dir: run.at.layout.shared(),
+        kept_secrets: run.kept_secrets(),
     }
 }
 
@@ -55,7 +56,8 @@ fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
                 state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
             count = count.saturating_sub(u32::try_from(live).unwrap_or(u32::MAX));
         }
-        fresh_group(&state, observed, (service, run.task.to), run.task.generation, count)
+        let group = fresh_group(&state, observed, (service, run.task.to), run.task.generation, count);
+        Group { secrets_of: run.task.secrets_of, ..group }
     };
     beside.map(group).collect()
 }
@@ -70,7 +72,7 @@ pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &Service
     })
 }
 
-/// So many instances of a service that were never there.
+/// So many instances of a service that were never there, with the secrets of the day.
 pub(crate) fn fresh_group(
     state: &State,
     observed: &[Observed],
@@ -83,7 +85,7 @@ pub(crate) fn fresh_group(
         name: InstanceName { service: service.clone(), release, n },
         process: ProcessId(Ulid::generate()),
     });
-    Group { service: service.clone(), release, generation, members: members.collect() }
+    Group { service: service.clone(), release, generation, members: members.collect(), secrets_of: None }
 }
 
 fn first_free(state: &State, observed: &[Observed], service: &ServiceName, release: ReleaseNumber) -> u32 {

@@ -37,6 +37,9 @@ pub(crate) struct Group {
     pub release: ReleaseNumber,
     pub generation: u64,
     pub members: Vec<Member>,
+    /// The generation whose kept values of secrets they are given; `None`: the values of the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_of: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +162,12 @@ pub(crate) struct ReleaseRecord {
     /// RFC 3339: when that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_taken: Option<String>,
+    /// The last generation that came to its end well; the values that it was started with are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_kept: Option<u64>,
+    /// As [`Group::secrets_of`], of the last that came to its end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_of: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +261,15 @@ impl State {
     /// Newest first; a stable release may have been pruned since, and nobody can return to that.
     fn kept_stable(&self) -> impl Iterator<Item = ReleaseNumber> {
         self.stable.iter().rev().copied().filter(|release| self.releases.contains_key(release))
+    }
+
+    /// Whose kept values of secrets a release is given, where one more process of it starts.
+    pub(crate) fn secrets_of(&self, release: ReleaseNumber, service: Option<&ServiceName>) -> Option<u64> {
+        let is_of = |group: &&Group| service.is_none_or(|service| group.service == *service);
+        match self.live.iter().filter(is_of).find(|group| group.release == release) {
+            Some(group) => group.secrets_of,
+            None => self.releases.get(&release)?.secrets_of,
+        }
     }
 
     /// How many instances of a service are wanted under this manifest.

@@ -130,6 +130,21 @@ pub trait World: Send + Sync + 'static {
         names: &BTreeSet<String>,
     ) -> impl Future<Output = Told<BTreeMap<String, String>>> + Send;
 
+    /// The same, and keeps the values in `file`, encrypted to this machine's key.
+    /// # Errors
+    /// As [`World::secret_digests`]; or the file or the key cannot be written.
+    fn keep_secrets(
+        &self,
+        site: &Site,
+        names: &BTreeSet<String>,
+        file: &Path,
+    ) -> impl Future<Output = Told<BTreeMap<String, String>>> + Send;
+
+    /// The same of values that [`World::keep_secrets`] has kept.
+    /// # Errors
+    /// Names the secrets whose values are not there or cannot be opened any more, and the remedy.
+    fn kept_digests(&self, file: &Path, names: &BTreeSet<String>) -> Told<BTreeMap<String, String>>;
+
     /// Room on the file system of `path`.
     fn disk(&self, path: &Path) -> Told<Disk>;
 
@@ -230,6 +245,8 @@ pub struct StartOrder {
     pub release_dir: PathBuf,
     /// `{shared_dir}`.
     pub shared_dir: PathBuf,
+    /// A file of [`World::keep_secrets`] that its secrets are taken from, instead of their source.
+    pub kept_secrets: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -256,6 +273,8 @@ pub struct JobOrder {
     /// What Mainstay tells it, under names that the app may not set.
     pub told: BTreeMap<String, String>,
     pub env_secrets: Vec<String>,
+    /// As in [`StartOrder`].
+    pub kept_secrets: Option<PathBuf>,
     pub release: ReleaseNumber,
     pub release_dir: PathBuf,
     pub shared_dir: PathBuf,

@@ -165,3 +165,82 @@ fn a_file_of_age_is_a_source_like_any_other_and_an_open_identity_is_refused() {
     files_with(folder.path(), "kept-by-age", &[], &mut found);
     assert_eq!(found, Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_rollback_brings_todays_values_or_with_secrets_those_that_the_release_was_started_with() {
+    let mainstay = Mainstay::start();
+    let app = app(&mainstay);
+    let (code, said) = secrets(&mainstay, &app, &["set", "TOKEN"], "first-value\n");
+    assert_eq!(code, 0, "{said}");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let judge = judge(&mainstay, &app, Load::requests());
+    judge.expect_any();
+    secrets(&mainstay, &app, &["set", "TOKEN"], "second-value\n");
+    let app = app.next();
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    all_hold(&mainstay, &app, "second-value");
+    secrets(&mainstay, &app, &["set", "TOKEN"], "third-value\n");
+
+    mainstay.cli_in(app.folder(), &["rollback"]).expect_code(0);
+    all_hold(&mainstay, &app, "third-value");
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    // Of the releases' last starts that came to a good end.
+    mainstay.cli_in(app.folder(), &["rollback", "2"]).expect_code(0);
+    all_hold(&mainstay, &app, "third-value");
+    secrets(&mainstay, &app, &["set", "TOKEN"], "fourth-value\n");
+
+    // Its keeper dies while it starts what it returns to, and again once that serves.
+    let keeper = mainstay.keeper_pid();
+    mainstay.die_at("deploy-bake");
+    mainstay.cli_in(app.folder(), &["rollback", "1", "--with-secrets", "--json"]).expect_code(0);
+    assert!(!mainstay.is_deadly("deploy-bake") && mainstay.keeper_pid() != keeper, "nobody died");
+    all_hold(&mainstay, &app, "third-value");
+    mainstay.kill_keeper();
+    wait::until("another keeper", DRAINED, || mainstay.api("/v1/apps").is_some());
+    for (_, pid) in mainstay.instances(&app.site()) {
+        testkit::kill(pid);
+    }
+    all_hold(&mainstay, &app, "third-value");
+    let said = mainstay.cli_in(app.folder(), &["run", "--", "/bin/sh", "-c", "echo ${#TOKEN}"]);
+    assert_eq!(said.expect_code(0).out.trim(), "third-value".len().to_string());
+    assert_eq!(listed(&mainstay, &app)["waits_for_restart"], true);
+
+    let data = mainstay.data().join("apps/fake/production/releases");
+    let key = mainstay.data().join("secrets.key");
+    assert_eq!(fs::metadata(&key).expect("made").permissions().mode() & 0o777, 0o600);
+    let sources = ["secrets.env", "secrets.env.former"];
+    for value in ["first-value", "second-value", "third-value", "fourth-value"] {
+        let mut found = Vec::new();
+        files_with(mainstay.folder(), value, &sources, &mut found);
+        assert_eq!(found, Vec::<PathBuf>::new(), "{value}");
+    }
+
+    // A rotation is a restart: it has today's value, and what was kept before is no way back any more.
+    let (code, said) = secrets(&mainstay, &app, &["rotate", "TOKEN"], "fifth-value\n");
+    assert_eq!(code, 0, "{said}");
+    all_hold(&mainstay, &app, "fifth-value");
+    let kept = |release: &str| fs::read_dir(data.join(release).join("secrets")).map_or(0, Iterator::count);
+    wait::until("the values of one start are kept", DRAINED, || kept("1") == 1);
+    assert_eq!(kept("2"), 1);
+    fs::remove_dir_all(data.join("2/secrets")).expect("removed");
+    let said = mainstay.cli_in(app.folder(), &["rollback", "2", "--with-secrets"]).expect_code(1).all();
+    assert!(said.contains("secrets-not-kept") && said.contains("mainstay secrets set"), "{said}");
+    all_hold(&mainstay, &app, "fifth-value");
+    judge.finish(None);
+}
+
+#[test]
+fn values_that_are_kept_go_with_their_release() {
+    let mainstay = Mainstay::start();
+    let mut app = app(&mainstay).tables("[release]\nkeep_releases = 1\n");
+    let (code, said) = secrets(&mainstay, &app, &["set", "TOKEN"], "first-value\n");
+    assert_eq!(code, 0, "{said}");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let first = mainstay.data().join("apps/fake/production/releases/1/secrets");
+    assert!(first.is_dir(), "kept");
+    for _ in 0..3 {
+        app = app.next();
+        app.deploy_to(&mainstay, &[]).expect_code(0);
+    }
+    wait::until("the first release is pruned", DRAINED, || !first.exists());
+}

@@ -133,6 +133,11 @@ impl Folders {
         self.of_site(site).join("secrets.env")
     }
 
+    /// The key of the values of secrets that are kept with releases.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.data.join("secrets.key")
+    }
+
     /// The secrets of webhooks: lines NAME=value beside machine.toml.
     pub fn webhook_secrets(&self) -> PathBuf {
         self.machine_toml.with_file_name("webhooks.env")

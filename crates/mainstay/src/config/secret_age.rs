@@ -8,7 +8,9 @@ use std::{
     path::Path,
 };
 
-use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, armor, x25519};
+use age::{
+    DecryptError, Decryptor, Encryptor, Identity, Recipient, armor, secrecy::ExposeSecret as _, x25519,
+};
 use machine::fs::{read_regular, read_text};
 use model::{Explain, Secret};
 
@@ -49,6 +51,12 @@ pub fn text(file: &Path, identity: &Path) -> Result<String, Unread> {
                 .help("it holds lines NAME=value; put bytes in as base64"),
         )
     })
+}
+
+/// The text of an identity that nobody has yet, as `age-keygen` writes it.
+pub fn new_identity() -> String {
+    let key = x25519::Identity::generate();
+    format!("# public key: {}\n{}\n", key.to_public(), key.to_string().expose_secret())
 }
 
 /// Encrypts `text` so that the identity opens it again.
@@ -152,8 +160,6 @@ mod tests {
         path::PathBuf,
     };
 
-    use age::secrecy::ExposeSecret as _;
-
     use super::*;
 
     const TEXT: &str = "# ours\nKEY=\"two\\nlines\"\n";
@@ -176,10 +182,7 @@ mod tests {
 
         /// As `age-keygen` writes it.
         fn identity(&self, name: &str) -> PathBuf {
-            let key = x25519::Identity::generate();
-            let (public, secret) = (key.to_public().to_string(), key.to_string());
-            let text = format!("# created: today\n# public key: {public}\n{}\n", secret.expose_secret());
-            self.put(name, text.as_bytes(), 0o600)
+            self.put(name, format!("# created: today\n{}", new_identity()).as_bytes(), 0o600)
         }
     }
 

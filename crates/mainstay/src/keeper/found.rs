@@ -161,6 +161,7 @@ async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Expla
         manifest: Arc::new(manifest),
         release_dir: layout.files(name.release),
         shared_dir: layout.shared(),
+        kept_secrets: spec.labels.get(orders::KEPT_SECRETS).map(Into::into),
     };
     let past = Kept::of_instance(&world.ground.folders.run, &site, &name);
     let adopted = match found {

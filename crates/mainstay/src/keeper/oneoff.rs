@@ -193,7 +193,8 @@ async fn in_release(
         shared_dir: Some(runnable.shared_dir.clone()),
         user: ground.user(site)?,
         env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        secrets: secrets::resolve(ground, site, program.env_secrets).await?,
+        secrets: secrets::resolve(ground, site, program.env_secrets, runnable.kept_secrets.as_deref())
+            .await?,
         told: BTreeMap::new(),
         redact: Vec::new(),
         listen: None,

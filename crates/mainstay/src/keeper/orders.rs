@@ -19,6 +19,8 @@ use super::{ground::Ground, instances::PublicBind, jobs, oneoff, secrets};
 pub(crate) const JOB: &str = "job";
 /// The label of an instance: the id that its deploy's journal announced it by.
 const JOURNALLED: &str = "journalled";
+/// The label of an instance whose secrets are not from their source: the file that they are kept in.
+pub(crate) const KEPT_SECRETS: &str = "kept-secrets";
 /// The label of a run that a schedule began.
 pub(crate) const SCHEDULED: &str = "scheduled";
 /// How a job is stopped whose service does not say it.
@@ -64,7 +66,8 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
     let name = &order.name;
     let service = service_of(&order.manifest, &name.service)?;
     let user = ground.user(&order.site)?;
-    let secrets = secrets::resolve(ground, &order.site, &service.env_secrets).await?;
+    let secrets =
+        secrets::resolve(ground, &order.site, &service.env_secrets, order.kept_secrets.as_deref()).await?;
     jobs::enclose(ground, &order.site)?;
     jobs::give(ground, &order.site, &order.shared_dir)?;
     Ok(Order {
@@ -72,7 +75,7 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         name: name.to_string(),
         kind: Kind::Instance,
         release: Some(name.release),
-        labels: BTreeMap::from([(JOURNALLED.to_owned(), order.process.to_string())]),
+        labels: instance_labels(order),
         program: Program::Command(service.command.clone()),
         cwd: order.release_dir.clone(),
         shared_dir: Some(order.shared_dir.clone()),
@@ -119,7 +122,8 @@ pub(crate) fn public_bind(manifest: &Manifest, instance: &InstanceName) -> Publi
 /// Secrets that do not resolve, no account, no file for its stdin.
 pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Explain> {
     let name = job_name(order);
-    let secrets = secrets::resolve(ground, &order.site, &order.env_secrets).await?;
+    let secrets =
+        secrets::resolve(ground, &order.site, &order.env_secrets, order.kept_secrets.as_deref()).await?;
     let mut fds = Vec::new();
     if let Some(path) = &order.stdin {
         let file = std::fs::File::open(path).map_err(|error| {
@@ -164,6 +168,11 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
             limits: scheduled.map(|own| own.logs.clone()).unwrap_or_default(),
         },
     })
+}
+
+fn instance_labels(order: &StartOrder) -> BTreeMap<String, String> {
+    let kept = order.kept_secrets.as_ref().map(|file| (KEPT_SECRETS.to_owned(), file.display().to_string()));
+    kept.into_iter().chain([(JOURNALLED.to_owned(), order.process.to_string())]).collect()
 }
 
 fn job_labels(order: &JobOrder) -> BTreeMap<String, String> {

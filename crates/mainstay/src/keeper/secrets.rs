@@ -3,9 +3,13 @@
 //! Every source has the grammar of [`secret_lines`].
 
 mod command;
+pub(crate) mod kept;
 pub(crate) mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use model::{Explain, Secret, Site};
 use sha2::{Digest as _, Sha256};
@@ -17,17 +21,21 @@ const ENV_PREFIX: &str = "MAINSTAY_SECRET_";
 
 type Values = BTreeMap<String, Secret>;
 
-/// The values of `names` for a site.
+/// The values of `names` for a site: from what was kept of them in a file, else from their source.
 /// # Errors
-/// The source cannot be read, or names that it does not hold; values are never in the words.
+/// The source or the file cannot be read, or names that it does not hold; values are never in the words.
 pub(crate) async fn resolve<'a>(
     ground: &Ground,
     site: &Site,
     names: impl IntoIterator<Item = &'a String>,
+    kept: Option<&Path>,
 ) -> Result<Values, Explain> {
     let wanted: BTreeSet<&String> = names.into_iter().collect();
     if wanted.is_empty() {
         return Ok(Values::new());
+    }
+    if let Some(file) = kept {
+        return kept::values(&ground.folders, file, &wanted);
     }
     let source = ground.machine.secrets_of(site, &ground.folders);
     let mut all = all(ground, site, &source).await?;

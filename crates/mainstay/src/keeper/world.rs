@@ -207,7 +207,27 @@ impl World for Outside {
         site: &Site,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, String>, Explain> {
-        let values = secrets::resolve(&self.ground, site, names).await?;
+        let values = secrets::resolve(&self.ground, site, names, None).await?;
+        Ok(secrets::digests(&self.ground.salt, &values))
+    }
+
+    async fn keep_secrets(
+        &self,
+        site: &Site,
+        names: &BTreeSet<String>,
+        file: &Path,
+    ) -> Result<BTreeMap<String, String>, Explain> {
+        let values = secrets::resolve(&self.ground, site, names, None).await?;
+        secrets::kept::keep(&self.ground.folders, &values, file)?;
+        Ok(secrets::digests(&self.ground.salt, &values))
+    }
+
+    fn kept_digests(
+        &self,
+        file: &Path,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, Explain> {
+        let values = secrets::kept::values(&self.ground.folders, file, &names.iter().collect())?;
         Ok(secrets::digests(&self.ground.salt, &values))
     }
 

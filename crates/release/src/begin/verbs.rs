@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    deploy::{Outcome, Started},
+    deploy::{Outcome, Rollback, Started},
     jobs::Scale,
 };
 use model::{
@@ -14,10 +14,12 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{all_of, look, no_service, whole_release};
 use crate::{
+    environment,
     journal::Course,
     migrate, plan,
     relieve::is_never_two,
     request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted},
+    run::Task,
     site::{Actor, Queued},
     state::LeavingStage,
     world::{InstanceState, World},
@@ -71,18 +73,14 @@ impl<W: World> Actor<W> {
         self.begin(task, looked.manifest, caller, looked.secrets)
     }
 
-    /// To `release`, or to the newest stable one before the one that serves.
-    pub(crate) async fn rollback(
-        &mut self,
-        release: Option<ReleaseNumber>,
-        caller: &Caller,
-    ) -> Result<Started, Refused> {
+    /// To a release, or to the newest stable one before the one that serves.
+    pub(crate) async fn rollback(&mut self, wanted: Rollback, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
         if let Some(held) = state.held.as_ref().filter(|held| held.migration) {
             return Err(Refused::new(RefusedKind::Conflict, held.explain.clone()));
         }
-        let Some(to) = release.or_else(|| state.last_stable_before(state.serving)) else {
+        let Some(to) = wanted.release.or_else(|| state.last_stable_before(state.serving)) else {
             let explain =
                 Explain::new("no-stable-release", format!("{} has no earlier stable release", self.at.site))
                     .help("name one that `mainstay releases` lists: `mainstay rollback NUMBER`");
@@ -98,8 +96,14 @@ impl<W: World> Actor<W> {
         if !conflicts.is_empty() {
             return Err(Refused::new(RefusedKind::Plan, all_of(conflicts)));
         }
-        let course = if self.is_warm(to, &manifest).await { Course::Warm } else { Course::Existing };
-        let task = self.task("rollback", course, to, false)?;
+        let secrets_of = match wanted.with_secrets {
+            true => environment::former(&self.at, to, &manifest).await?,
+            false => None,
+        };
+        // Warm instances have such values as well, but whoever cares for them after this keeper would not know it.
+        let is_warm = secrets_of.is_none() && self.is_warm(to, &manifest).await;
+        let course = if is_warm { Course::Warm } else { Course::Existing };
+        let task = Task { secrets_of, ..self.task("rollback", course, to, false)? };
         self.begin(task, manifest, caller, BTreeMap::new())
     }
 

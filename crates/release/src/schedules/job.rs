@@ -125,6 +125,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         cwd: at.layout.files(release),
         env: cron.env,
         env_secrets: cron.env_secrets,
+        kept_secrets: at.kept_secrets(release),
         release,
         release_dir: at.layout.files(release),
         shared_dir: at.layout.shared(),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use api::{
-    deploy::{EventKind, Outcome, Phase},
+    deploy::{EventKind, Outcome, Phase, Rollback},
     status::Release,
 };
 use model::manifest::Manifest;
 use tokio::time::Instant;
 
-use super::rig::{Ended, Rig, manifest, site};
-use crate::request::{Wanted, What};
+use super::rig::{Ended, Rig, caller, manifest, site};
+use crate::request::{RefusedKind, Wanted, What};
 
 fn with(shop: &model::Site, variables: &[(&str, &str)]) -> Manifest {
     let mut manifest = manifest(shop, "good");
@@ -90,4 +90,75 @@ async fn a_warm_release_keeps_what_it_runs_with() {
     assert_eq!(back.outcome, Outcome::Served);
     assert!(!back.phases().contains(&Phase::Start), "it was warm");
     assert_eq!(release(&rig, &shop, 1).await.environment, first);
+}
+
+fn kept_files(rig: &Rig, shop: &model::Site, release: u64) -> Vec<u64> {
+    let layout = crate::layout::Layout::new(rig.data.path()).site(shop);
+    let folder = layout.kept_secrets(model::ReleaseNumber(release), 0).parent().unwrap().to_owned();
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut generations: Vec<u64> =
+        names.map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap()).collect();
+    generations.sort_unstable();
+    generations
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_with_secrets_brings_their_values_until_the_next_restart() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let with_secrets = Rollback { release: Some(model::ReleaseNumber(1)), with_secrets: true };
+    let kept = |rig: &Rig| std::mem::take(&mut rig.machine.lock().started_with_kept);
+    rig.deploy(&with(&shop, &[]), "one").await;
+    rig.settled(&shop).await;
+    let of_first = kept_files(&rig, &shop, 1);
+    let first = release(&rig, &shop, 1).await.environment.unwrap();
+    rig.machine.lock().secrets_version = 2;
+    rig.deploy(&with(&shop, &[]), "two").await;
+    rig.settled(&shop).await;
+    assert_eq!(kept(&rig), [], "today's values, until it is asked for others");
+
+    let back = rig.rolled_back(&shop, with_secrets.clone()).await;
+    assert_eq!((back.outcome, back.serving), (Outcome::Served, Some(1)));
+    assert!(notes(&back).iter().any(|line| line.starts_with("release 1 has the values of its secrets from")));
+    let started = kept(&rig);
+    let file = format!("{}.age", of_first[0]);
+    assert!(started.len() == 3 && started.iter().all(|(_, of)| *of == file), "{started:?}");
+    let now = release(&rig, &shop, 1).await.environment.unwrap();
+    assert_eq!((now.services, now.taken), (first.services, first.taken));
+    rig.settled(&shop).await;
+
+    // One more beside them, and all of them after a reboot, have what the others have.
+    let scale = api::jobs::Scale { service: "web".parse().unwrap(), instances: 3 };
+    let started = rig.handle(&shop).scale(scale, caller()).await.unwrap();
+    rig.follow(&shop, &started).await;
+    assert_eq!(kept(&rig).len(), 1);
+    rig.settled(&shop).await;
+    let rig = rig.reboot().await;
+    rig.settled(&shop).await;
+    assert_eq!(kept(&rig).len(), 4, "three of web, one of worker");
+
+    // A restart takes today's; nobody comes back to the others any more.
+    let started = rig.handle(&shop).restart(Default::default(), caller()).await.unwrap();
+    rig.follow(&shop, &started).await;
+    rig.settled(&shop).await;
+    assert_eq!(kept(&rig), []);
+    let left = kept_files(&rig, &shop, 1);
+    assert!(left.len() == 1 && left[0] > of_first[0], "{left:?}");
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_that_are_gone_refuse_the_way_back_with_them_and_nothing_begins() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, &[]), "one").await;
+    rig.settled(&shop).await;
+    rig.machine.lock().secrets_version = 2;
+    rig.deploy(&with(&shop, &[]), "two").await;
+    rig.settled(&shop).await;
+    let layout = crate::layout::Layout::new(rig.data.path()).site(&shop);
+    let of = kept_files(&rig, &shop, 1)[0];
+    std::fs::remove_file(layout.kept_secrets(model::ReleaseNumber(1), of)).unwrap();
+    let asked = Rollback { release: None, with_secrets: true };
+    let refused = rig.handle(&shop).rollback(asked, caller()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "secrets-not-kept"));
+    assert_eq!(rig.rollback(&shop, None).await.serving, Some(1));
 }

@@ -95,6 +95,8 @@ pub(super) struct Inner {
     pub hooks: Vec<(JobKind, BTreeMap<String, String>)>,
     /// The variables of each instance, in the order of their starts.
     pub started_with: Vec<(InstanceName, BTreeMap<String, String>)>,
+    /// Those of them whose secrets were not from their source, with the file's name.
+    pub started_with_kept: Vec<(InstanceName, String)>,
 }
 
 /// Shared by all keepers that live on it, one after another.
@@ -195,6 +197,11 @@ impl Inner {
         }
         assert!(order.release_dir.join("app").exists(), "{} is started without its files", order.name);
         self.started_with.push((order.name.clone(), service.env.clone()));
+        if let Some(file) = &order.kept_secrets {
+            assert!(file.exists(), "{} is started with values that are not kept", order.name);
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            self.started_with_kept.push((order.name.clone(), name));
+        }
         trace::tell(|| format!("{} is started: {}", order.name, service.command[0]));
         let behaviour = Behaviour::of(&service.command);
         let instance = Instance::new(order.process, behaviour, self.next_port, service.restart);

@@ -31,6 +31,7 @@ fn kinds() -> Vec<Kind> {
             release: Some(ReleaseId(Ulid::generate())),
             generation: 9,
             drain_now: false,
+            secrets_of: Some(4),
         },
         Kind::Entered { phase: Phase::Gate },
         Kind::Note { phase: Phase::Gate, message: "web.2.1 is ready".into() },
@@ -99,6 +100,7 @@ fn every_course_is_read_back_from_its_first_record() {
             release: None,
             generation: 9,
             drain_now: false,
+            secrets_of: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.journal");
@@ -163,6 +165,7 @@ proptest! {
         let record = |bytes| ReleaseRecord {
             id: ReleaseId(Ulid::nil()), digest: String::new(), created: String::new(), operator: String::new(),
             bytes, fate: Fate::Staged, schema: None, secrets: Default::default(), secrets_taken: None,
+            secrets_kept: None, secrets_of: None,
         };
         let releases: std::collections::BTreeMap<_, _> =
             bytes.iter().zip(1..).map(|(b, n)| (ReleaseNumber(n), record(*b))).collect();
@@ -235,6 +238,7 @@ fn a_smoke_request_finds_its_pool_as_a_client_would() {
         release: ReleaseNumber(1),
         generation,
         members: Vec::new(),
+        secrets_of: None,
     };
     let groups = [group(&"web".parse().unwrap(), 1), group(&api, 2)];
     let generation = |host, path| pool_for(&manifest, &groups, host, path).map(|pool| pool.generation);

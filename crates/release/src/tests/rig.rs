@@ -296,7 +296,10 @@ impl Rig {
     }
 
     pub(super) async fn rollback(&self, site: &Site, to: Option<u64>) -> Ended {
-        let to = Rollback { release: to.map(ReleaseNumber) };
+        self.rolled_back(site, Rollback { release: to.map(ReleaseNumber), with_secrets: false }).await
+    }
+
+    pub(super) async fn rolled_back(&self, site: &Site, to: Rollback) -> Ended {
         let started = self.handle(site).rollback(to, caller()).await.unwrap();
         self.follow(site, &started).await
     }

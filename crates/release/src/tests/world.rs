@@ -258,6 +258,31 @@ impl World for SimWorld {
         }
     }
 
+    async fn keep_secrets(
+        &self,
+        site: &Site,
+        names: &BTreeSet<String>,
+        file: &Path,
+    ) -> Result<BTreeMap<String, String>, Explain> {
+        let digests = self.secret_digests(site, names).await?;
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, serde_json::to_vec(&digests).unwrap()).unwrap();
+        Ok(digests)
+    }
+
+    fn kept_digests(
+        &self,
+        file: &Path,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, Explain> {
+        let read = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let kept: BTreeMap<String, String> = read.unwrap_or_default();
+        match names.iter().find(|name| !kept.contains_key(*name)) {
+            Some(name) => Err(Explain::new("secrets-not-kept", format!("no value of {name}"))),
+            None => Ok(kept),
+        }
+    }
+
     fn disk(&self, _: &Path) -> Result<Disk, Explain> {
         Ok(self.machine.lock().disk.unwrap_or(Disk { free_bytes: 1 << 40, free_inodes: 1 << 20 }))
     }

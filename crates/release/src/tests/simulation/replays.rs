@@ -166,7 +166,7 @@ async fn begin(rig: &Rig, act: Act, number: usize) -> Result<(), Refused> {
             let wanted = rig.wanted(&manifest(&shop, behaviour), &format!("step {number}"));
             handle.deploy(wanted, caller()).await.map(drop)
         }
-        Act::Rollback => handle.rollback(Rollback { release: None }, caller()).await.map(drop),
+        Act::Rollback => handle.rollback(Rollback::default(), caller()).await.map(drop),
         Act::Restart => handle.restart(api::jobs::Restart { service: None }, caller()).await.map(drop),
     }
 }
