@@ -116,29 +116,33 @@ fn in_front(
     Ok(code)
 }
 
-/// The descriptors of a keeper whose parent died, once it has made room. None runs: nothing. One with a parent: refused.
+/// The descriptors of a keeper whose parent died, once it has made room. None runs, or it died before it gave them: nothing,
+/// and the next keeper has the listeners of the edge. One with a parent: refused.
 fn take_over(folders: &Folders) -> Result<Vec<(String, OwnedFd)>, Explain> {
-    if !keeper::runs(folders)? {
-        return Ok(Vec::new());
-    }
     let failed =
         || Explain::new("handover-failed", "the keeper that runs without a parent did not hand over");
-    let store = match keeper::has_parent(folders) {
-        Some(true) => return Err(place::already_up(folders)),
-        Some(false) => keeper::take_over(&folders.run)
-            .map_err(|error| failed().because(&error))?
-            .ok_or_else(|| failed().caused_by("it does not answer"))?,
-        // It has said its last word: what it had is not to be had any more.
-        None => Vec::new(),
-    };
-    let begun = Instant::now();
+    let (mut store, mut why_not) = (None, None);
+    let mut since = Instant::now();
     while keeper::runs(folders)? {
-        if begun.elapsed() > HANDOVER_LIMIT {
-            return Err(failed().caused_by(format!("it still runs after {} s", HANDOVER_LIMIT.as_secs())));
+        if since.elapsed() > HANDOVER_LIMIT {
+            let explain = why_not.iter().fold(failed(), |explain, error| explain.because(error));
+            return Err(explain.caused_by(format!("it still runs after {} s", HANDOVER_LIMIT.as_secs())));
+        }
+        if store.is_none() {
+            match keeper::has_parent(folders) {
+                Some(true) => return Err(place::already_up(folders)),
+                Some(false) => match keeper::take_over(&folders.run) {
+                    Ok(given) => (store, since) = (given, Instant::now()),
+                    // One that dies in the middle does not run at the next look.
+                    Err(error) => why_not = Some(error),
+                },
+                // It begins, or it has said its last word.
+                None => {}
+            }
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(store)
+    Ok(store.unwrap_or_default())
 }
 
 /// On a terminal, in the folder of an app that this Mainstay does not have: asks.

@@ -21,6 +21,7 @@ pub const FDS_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Store {
     socket: UnixDatagram,
+    address: SocketAddr,
 }
 
 impl Store {
@@ -31,9 +32,17 @@ impl Store {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
             _ => SocketAddr::from_pathname(&path),
         };
-        let socket = UnixDatagram::unbound().ok()?;
-        socket.connect_addr(&address.ok()?).ok()?;
-        Some(Self { socket })
+        Self::at(address.ok()?).ok()
+    }
+
+    fn at(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { socket: connected(&address)?, address })
+    }
+
+    /// Whether the parent that this process was started by lives: nobody else listens there before this process has ended. Its
+    /// pid would not tell, since a parent that dies while the keeper starts has been replaced by whoever reaps orphans.
+    pub fn is_heard(&self) -> bool {
+        connected(&self.address).is_ok()
     }
 
     /// Descriptors that were kept, by name, in no order. Call it once, first thing: later calls give nothing, and what
@@ -110,6 +119,12 @@ impl Store {
     fn send(&self, text: &str, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         machine::fds::send(&self.socket, text.as_bytes(), fds).map(drop)
     }
+}
+
+fn connected(address: &SocketAddr) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(address)?;
+    Ok(socket)
 }
 
 /// What a parent keeps.
@@ -210,6 +225,18 @@ mod tests {
             kept.take("FDSTORE=1\nFDNAME=http", vec![fd.try_clone().expect("a copy")]);
         }
         assert_eq!(kept.fds.len(), 2, "two listeners of one name, each once");
+    }
+
+    #[test]
+    fn a_parent_is_there_as_long_as_its_socket_is_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let at = || Store::at(SocketAddr::from_pathname(&path).expect("a short path"));
+        let parent = UnixDatagram::bind(&path).expect("bound");
+        let store = at().expect("it is there");
+        assert!(store.is_heard());
+        drop(parent);
+        assert!(!store.is_heard() && at().is_err(), "its file alone hears nobody");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Mainstay {
     /// More arguments of `mainstay up`.
     up_arguments: Vec<String>,
     /// What `mainstay up` has besides.
-    environment: Option<(&'static str, &'static str)>,
+    environment: Option<(&'static str, String)>,
     up: Option<Child>,
 }
 
@@ -161,7 +161,7 @@ impl Mainstay {
         let mut command = Command::new(&self.program);
         command.arg(verb).arg("--data").arg(&self.data);
         command.env_remove("XDG_RUNTIME_DIR").env_remove("MAINSTAY_DATA");
-        command.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment);
+        command.env("MAINSTAY_FAIL_AT", self.fail_folder()).envs(self.environment.clone());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         command
     }
@@ -172,8 +172,8 @@ impl Mainstay {
     }
 
     /// The next `mainstay up` has this variable, and what it starts.
-    pub fn run_with(&mut self, variable: Option<(&'static str, &'static str)>) {
-        self.environment = variable;
+    pub fn run_with(&mut self, variable: Option<(&'static str, &str)>) {
+        self.environment = variable.map(|(name, value)| (name, value.to_owned()));
     }
 
     /// A build that differs from the one under test in nothing but its bytes: what comes after the image is not looked at.

@@ -1,8 +1,9 @@
-//! A receiver of webhooks: a raw HTTP/1.1 server that checks each signature by itself and remembers what came.
+//! A receiver of webhooks: a raw HTTP/1.1 server that checks each signature by itself and remembers what came, over TLS if
+//! it is given a certificate.
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,6 +14,11 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -46,6 +52,7 @@ pub struct Delivery {
 
 struct Shared {
     key: Vec<u8>,
+    tls: Mutex<Option<Arc<ServerConfig>>>,
     manner: Mutex<Manner>,
     taken: Mutex<Vec<Delivery>>,
     /// What was not answered with 2xx.
@@ -69,6 +76,7 @@ impl Receiver {
     pub fn start(key: &[u8]) -> Self {
         let shared = Shared {
             key: key.to_vec(),
+            tls: Mutex::default(),
             manner: Mutex::new(Manner::Status(204)),
             taken: Mutex::default(),
             refused: Mutex::default(),
@@ -81,7 +89,20 @@ impl Receiver {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook?token=in-the-url", self.port)
+        let place = if lock(&self.shared.tls).is_some() { "https://localhost" } else { "http://127.0.0.1" };
+        format!("{place}:{}/hook?token=in-the-url", self.port)
+    }
+
+    /// From the next connection on it speaks TLS, as `localhost`, with this certificate.
+    ///
+    /// # Panics
+    /// When certificate and key are no pair.
+    pub fn present(&self, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) {
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows TLS 1.2 and 1.3");
+        let config = builder.with_no_client_auth().with_single_cert(vec![certificate], key).expect("a pair");
+        *lock(&self.shared.tls) = Some(Arc::new(config));
     }
 
     /// The secret as a line's value in webhooks.env.
@@ -120,7 +141,7 @@ impl Receiver {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || shared.serve(stream));
+                std::thread::spawn(move || shared.accept(stream));
             }
         });
     }
@@ -164,9 +185,18 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) {
+    fn accept(&self, stream: TcpStream) {
         let _ = stream.set_read_timeout(Some(READ_LIMIT));
-        let Some((head, body)) = read(&stream) else { return };
+        let tls = lock(&self.tls).clone();
+        match tls.map(ServerConnection::new) {
+            None => self.serve(stream),
+            Some(Ok(connection)) => self.serve(StreamOwned::new(connection, stream)),
+            Some(Err(error)) => lock(&self.wrong).push(error.to_string()),
+        }
+    }
+
+    fn serve(&self, mut stream: impl Read + Write) {
+        let Some((head, body)) = read(&mut stream) else { return };
         let manner = *lock(&self.manner);
         match self.verified(&head, &body) {
             Err(why) => {
@@ -225,7 +255,7 @@ impl Shared {
 }
 
 /// The head by name, its first line as `:request`, and the body.
-fn read(stream: &TcpStream) -> Option<(BTreeMap<String, String>, Vec<u8>)> {
+fn read(stream: &mut impl Read) -> Option<(BTreeMap<String, String>, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let mut head = BTreeMap::new();
     loop {

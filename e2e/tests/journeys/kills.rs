@@ -76,18 +76,30 @@ fn a_killed_mainstay_up_leaves_the_site_serving_and_the_next_one_takes_over() {
     mainstay.down();
 }
 
-/// Nobody but the edge has the listeners then: the next keeper must get them from it, not bind new ones beside.
 #[test]
 fn a_keeper_that_dies_with_its_parent_is_followed_by_one_that_fails_nothing() {
+    is_followed(|mainstay| {
+        let keeper = mainstay.keeper_pid();
+        kill(keeper);
+        wait::until("the keeper is gone", BACK_LIMIT, || !is_alive(keeper));
+    });
+}
+
+#[test]
+fn a_keeper_that_dies_while_it_hands_over_is_followed_by_one_that_fails_nothing() {
+    is_followed(|mainstay| mainstay.die_at("handover"));
+}
+
+/// Nobody but the edge has the listeners then: the next keeper must get them from it, not bind new ones beside.
+fn is_followed(die: impl FnOnce(&Mainstay)) {
     let (mut mainstay, app) = serving_fake();
     let judge = judge(&mainstay, &app, Load::mixed());
-    let (instances, edge, keeper) =
-        (mainstay.instances(&app.site()), mainstay.edge_pid(), mainstay.keeper_pid());
+    let (instances, edge) = (mainstay.instances(&app.site()), mainstay.edge_pid());
     mainstay.kill_up();
-    kill(keeper);
-    wait::until("the keeper is gone", BACK_LIMIT, || !is_alive(keeper));
+    die(&mainstay);
     judge.wait_answers(100);
     mainstay.up();
+    assert!(!mainstay.is_deadly("handover"), "nobody died there");
     judge.wait_answers(100);
     assert_eq!(mainstay.edge_pid(), edge, "the edge was not touched");
     assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");

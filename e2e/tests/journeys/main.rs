@@ -32,6 +32,7 @@ mod sandbox;
 mod schedules;
 mod secrets;
 mod singletons;
+mod slow;
 mod strangers;
 mod upgrade_command;
 mod upgrades;

@@ -1,6 +1,9 @@
 //! Webhooks: what happens is told, signed, to whoever machine.toml names, whoever dies meanwhile; and nothing of the
 //! traffic waits for it.
 
+mod https;
+mod station;
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use testkit::{

@@ -27,7 +27,10 @@ fn an_installed_machine_serves_the_assistant_and_a_second_install_changes_nothin
     let again = guest.ok("mainstay install");
     assert_eq!(again, "Everything is in its place; nothing was changed.");
     assert_eq!(guest.ok("stat -c '%U %a' /etc/mainstay /var/lib/mainstay"), "root 755\nroot 711");
-    assert!(guest.ok("id mainstay-edge").contains("mainstay-edge"));
+    for account in ["mainstay-edge", "mainstay-station"] {
+        let id = guest.ok(&format!("id {account}"));
+        assert!(id.contains(account) && !id.contains("(mainstay)"), "no operator: {id}");
+    }
 
     guest.put("assistant/mainstay.toml", include_str!("../../../examples/assistant/mainstay.toml"));
     guest.put(

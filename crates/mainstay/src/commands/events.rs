@@ -86,7 +86,13 @@ impl Events {
             let site = session.site().await?;
             let records = session.client.records(&site, limit).await.map_err(Failure::explain)?;
             let status = session.client.status(&site).await.map_err(Failure::explain)?;
-            let mut dead = session.client.webhooks().await.map_err(Failure::explain)?.dead;
+            let webhooks = session.client.webhooks().await;
+            let mut dead = match webhooks {
+                Ok(webhooks) => webhooks.dead,
+                // A keeper of the version before tells nobody anything.
+                Err(failure) if failure.is_unknown() => Vec::new(),
+                Err(failure) => return Err(failure.explain()),
+            };
             dead.retain(|one| one.site.as_ref() == Some(&site));
             Ok::<_, Explain>(newest(records, status.schedules, dead, limit))
         })?;

@@ -76,6 +76,7 @@ fn send(stream: tokio::net::UnixStream, fds: &[Inherited]) -> std::io::Result<()
     let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(LIMIT))?;
+    machine::failpoint::hit("handover");
     let named: Vec<_> = fds.iter().map(|inherited| (inherited.name.clone(), inherited.fd.as_fd())).collect();
     machine::fds::send_named(&stream, &named)
 }

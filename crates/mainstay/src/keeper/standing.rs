@@ -7,7 +7,7 @@ use std::{
 
 use api::machine::{Certificate, Listener, Machine, Process};
 use edge::control::CertificateStatus;
-use supervisor::{Slot, SlotState};
+use supervisor::{Slot, SlotState, store::Store};
 
 use super::{
     counted::Counted,
@@ -30,7 +30,7 @@ pub(crate) struct Standing {
     /// What `mainstay up` was told over machine.toml.
     pub given: Vec<String>,
     /// Whether somebody above restarts this keeper.
-    pub parent: Option<u32>,
+    pub store: Option<Arc<Store>>,
     /// How often that parent has started a keeper before this one.
     pub restarts: u64,
     pub hung_edges: Counted,
@@ -90,10 +90,9 @@ impl Standing {
         }
     }
 
-    /// The parent at the start is still the parent: a dead one is replaced by whoever reaps orphans.
+    /// Whether whoever started this keeper would start the next one.
     pub(crate) fn has_parent(&self) -> bool {
-        let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-        self.parent.is_some() && self.parent == now
+        self.store.as_ref().is_some_and(|store| store.is_heard())
     }
 
     async fn edge_said(&self, world: &Outside) -> Vec<String> {

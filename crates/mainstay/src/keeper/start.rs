@@ -119,7 +119,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         pending,
         unread: said.unread.clone(),
         given: args.given(),
-        parent: store.as_ref().and(parent()),
+        store: store.clone(),
         restarts: Counted::keepers(&ground.folders.run).count(),
         hung_edges: Counted::hung_edges(&ground.folders.run),
         edge_past: Kept::of_the_edge(&ground.folders.run),
@@ -211,10 +211,6 @@ fn host_of(address: &std::net::SocketAddr) -> String {
         std::net::SocketAddr::V4(address) => address.ip().to_string(),
         std::net::SocketAddr::V6(address) => format!("[{}]", address.ip()),
     }
-}
-
-fn parent() -> Option<u32> {
-    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
 }
 
 #[cfg(test)]

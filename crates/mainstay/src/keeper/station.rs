@@ -1,6 +1,8 @@
 //! The station as a process: when there is one, its folders, its order, its slot. Nothing waits for it: what goes wrong
 //! here is told, and the keeper goes on.
 
+mod outside;
+
 use std::{
     collections::BTreeMap,
     os::unix::fs::{PermissionsExt as _, chown},
@@ -20,8 +22,9 @@ use station::{Settings, settings};
 use supervisor::{
     Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotState, StopPlan, User, slot::SlotSettings,
 };
-use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::outside::Outside;
 use super::{
     data_plane::{self, SYSTEM},
     ground::Ground,
@@ -45,25 +48,13 @@ const LOG_BYTES_MAX: ByteSize = ByteSize::mib(10);
 /// The label of a station by what it was started with.
 const STARTED_WITH: &str = "started-with";
 
-/// Whom the system trusts, and how it finds a name's address.
-const OUTSIDE: [&str; 9] = [
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/host.conf",
-    "/etc/nsswitch.conf",
-    "/etc/gai.conf",
-    "/etc/services",
-];
-/// Where an operator says that it is elsewhere.
-const TRUST_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+type Held = Arc<Mutex<Option<Arc<Slot>>>>;
 
 /// The station, if machine.toml gives it something to do.
 pub(crate) struct Station {
-    slot: Arc<Mutex<Option<Arc<Slot>>>>,
-    care: JoinHandle<()>,
+    slot: Held,
+    care: TaskTracker,
+    ends: CancellationToken,
     kept: Kept,
     data: PathBuf,
     wanted: bool,
@@ -80,38 +71,34 @@ struct Places {
 /// Takes care of the station from now on, in tasks of its own: an adopted one as it is if it was started with what holds
 /// now, else a new one; none where there is no webhook.
 pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Option<Process>) -> Station {
-    let slot = Arc::new(Mutex::new(None));
+    let slot = Held::default();
     let wanted = !webhooks.hooks().is_empty();
     let kept = Kept::of_the_station(&ground.folders.run);
-    let (held, ground, webhooks) = (Arc::clone(&slot), Arc::clone(ground), Arc::clone(webhooks));
     let data = ground.folders.data.clone();
-    let care = tokio::spawn(async move {
-        if !wanted {
+    let (care, ends) = (TaskTracker::new(), CancellationToken::new());
+    if wanted {
+        let (held, ends) = (Arc::clone(&slot), ends.clone());
+        let (ground, webhooks) = (Arc::clone(ground), Arc::clone(webhooks));
+        care.spawn(async move { take_care(&ground, &webhooks, living, &held, ends).await });
+    } else {
+        let kept = kept.clone();
+        care.spawn(async move {
             if let Some(process) = living {
                 stop(process).await;
             }
-            Kept::of_the_station(&ground.folders.run).forget();
-            return;
-        }
-        match start(&ground, &webhooks, living).await {
-            Ok((slot, api)) => {
-                *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&slot));
-                tokio::join!(watch(&slot, &webhooks), api);
-            }
-            Err(error) => tracing::error!(%error, "There is no station: webhooks are told later."),
-        }
-    });
-    Station { slot, care, kept, data, wanted }
+            kept.forget();
+        });
+    }
+    care.close();
+    Station { slot, care, ends, kept, data, wanted }
 }
 
 impl Station {
-    /// The last of Mainstay's own that ends.
+    /// The last of Mainstay's own that ends. Also one that is stopped already, since another was to take its place, has
+    /// ended then. Cancel-safe; the station ends all the same.
     pub(crate) async fn stop(&self) {
-        let slot = self.slot();
-        self.care.abort();
-        if let Some(slot) = slot {
-            slot.stop(None).await;
-        }
+        self.ends.cancel();
+        self.care.wait().await;
     }
 
     /// As it runs; `None`: it does not.
@@ -150,9 +137,38 @@ impl Station {
     }
 }
 
+/// One station after the other, until it is told to end.
+async fn take_care(
+    ground: &Ground,
+    webhooks: &Arc<Webhooks>,
+    mut living: Option<Process>,
+    held: &Held,
+    ends: CancellationToken,
+) {
+    while !ends.is_cancelled() {
+        let outside = Outside::look();
+        let (slot, api) = match start(ground, webhooks, &outside, living.take()).await {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(%error, "There is no station: webhooks are told later.");
+                return;
+            }
+        };
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&slot));
+        tokio::select! {
+            () = watch(&slot, webhooks) => {}
+            () = api => {}
+            () = replaced(&outside) => tracing::info!("A file that the station reads was replaced: it is started anew."),
+            () = ends.cancelled() => {}
+        }
+        slot.stop(None).await;
+    }
+}
+
 async fn start(
     ground: &Ground,
     webhooks: &Arc<Webhooks>,
+    outside: &Outside,
     living: Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
     let places = Places {
@@ -168,7 +184,7 @@ async fn start(
         .map_err(|error| Explain::new("api-not-bound", "the station's socket").because(&error))?;
     let api = server.serve_station(Arc::clone(webhooks));
     let asked = places.settings(socket, webhooks.hooks());
-    let order = places.order(ground, &asked, webhooks.hooks(), user);
+    let order = places.order(ground, &asked, webhooks.hooks(), outside, user);
     let adopted = match living {
         Some(process) if is_current(&process, &order) => Some(process),
         Some(process) => {
@@ -219,6 +235,13 @@ async fn watch(slot: &Slot, webhooks: &Webhooks) {
     }
 }
 
+/// Returns when the sandbox of a station that was started with `outside` does not have what is there now.
+async fn replaced(outside: &Outside) {
+    while !outside.is_replaced() {
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
 impl Places {
     fn settings_file(&self) -> PathBuf {
         self.run.join("settings.json")
@@ -255,16 +278,19 @@ impl Places {
         }
     }
 
-    fn order(&self, ground: &Ground, asked: &Settings, hooks: &[Usable], user: Option<User>) -> Order {
+    fn order(
+        &self,
+        ground: &Ground,
+        asked: &Settings,
+        hooks: &[Usable],
+        outside: &Outside,
+        user: Option<User>,
+    ) -> Order {
         let usable = hooks.iter().filter_map(|hook| Some((variable(hook), hook.secret.clone().ok()?)));
         let values: BTreeMap<_, _> = usable.collect();
-        let trust =
-            TRUST_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        let trust: BTreeMap<String, String> = trust.collect();
-        let started_with = started_with(ground, asked, &values, &trust);
-        let read = SYSTEM.iter().chain(&OUTSIDE).map(PathBuf::from);
-        let read: Vec<PathBuf> =
-            read.chain([self.run.clone()]).chain(trust.values().map(PathBuf::from)).collect();
+        let started_with = started_with(ground, asked, &values, outside);
+        let read =
+            SYSTEM.iter().map(PathBuf::from).chain([self.run.clone()]).chain(outside.paths()).collect();
         Order {
             site: None,
             name: "station".to_owned(),
@@ -279,7 +305,7 @@ impl Places {
             cwd: self.run.clone(),
             shared_dir: None,
             user,
-            env: machine::planted::handed_on().into_iter().chain(trust).collect(),
+            env: machine::planted::handed_on().into_iter().chain(outside.trust.clone()).collect(),
             redact: Vec::new(),
             secrets: values,
             told: machine::formats::handed_on().into_iter().collect(),
@@ -305,15 +331,15 @@ fn variable(hook: &Usable) -> String {
     format!("WEBHOOK_SECRET_{}", hook.said.secret)
 }
 
-/// Of the build, the settings and the secrets; of these nothing can be read off.
+/// Of the build, the settings, the secrets and the system's files; of these nothing can be read off.
 fn started_with(
     ground: &Ground,
     asked: &Settings,
     values: &BTreeMap<String, model::Secret>,
-    trust: &BTreeMap<String, String>,
+    outside: &Outside,
 ) -> String {
-    let said =
-        serde_json::json!([ground.supervisor.build(), asked, secrets::digests(&ground.salt, values), trust]);
+    let secrets = secrets::digests(&ground.salt, values);
+    let said = serde_json::json!([ground.supervisor.build(), asked, secrets, outside.trust, outside.files()]);
     Sha256::digest(said.to_string().as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -36,7 +36,9 @@ fn a_bare_machine_gets_everything_and_the_start_comes_last() {
     assert_eq!(steps.last(), Some(&Step::Start));
     let at = |wanted: &Step| steps.iter().position(|step| step == wanted).expect("a step");
     assert!(at(&Step::Group("mainstay")) < at(&Step::Start));
-    assert!(at(&Step::Account("mainstay-edge")) < at(&Step::Start));
+    for account in ["mainstay-edge", "mainstay-station"] {
+        assert!(at(&Step::Account(account)) < at(&Step::Start));
+    }
     assert!(at(&Step::Reload) < at(&Step::Enable));
     assert_eq!(steps.iter().filter(|step| matches!(step, Step::Unit { .. })).count(), 2);
 }
