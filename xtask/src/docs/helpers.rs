@@ -21,7 +21,8 @@ impl Helper {
 
     /// Closures of one file, which hold in it alone.
     pub(super) fn closures(text: &str) -> impl Iterator<Item = Self> {
-        text.split("let ").skip(1).filter_map(|text| Self::made(text, " = |code: &", "| "))
+        let begins = text.match_indices("let ").filter_map(|(at, word)| text.get(at + word.len()..));
+        begins.filter_map(|text| Self::made(text, " = |code: &", "| "))
     }
 
     fn of(text: &str) -> Option<Self> {
