@@ -198,7 +198,7 @@ fn a_rollback_brings_todays_values_or_with_secrets_those_that_the_release_was_st
     mainstay.kill_keeper();
     wait::until("another keeper", DRAINED, || mainstay.api("/v1/apps").is_some());
     for (_, pid) in mainstay.instances(&app.site()) {
-        testkit::kill(pid);
+        testkit::mainstay::processes::kill(pid);
     }
     all_hold(&mainstay, &app, "third-value");
     let said = mainstay.cli_in(app.folder(), &["run", "--", "/bin/sh", "-c", "echo ${#TOKEN}"]);
@@ -227,20 +227,4 @@ fn a_rollback_brings_todays_values_or_with_secrets_those_that_the_release_was_st
     assert!(said.contains("secrets-not-kept") && said.contains("mainstay secrets set"), "{said}");
     all_hold(&mainstay, &app, "fifth-value");
     judge.finish(None);
-}
-
-#[test]
-fn values_that_are_kept_go_with_their_release() {
-    let mainstay = Mainstay::start();
-    let mut app = app(&mainstay).tables("[release]\nkeep_releases = 1\n");
-    let (code, said) = secrets(&mainstay, &app, &["set", "TOKEN"], "first-value\n");
-    assert_eq!(code, 0, "{said}");
-    app.deploy_to(&mainstay, &[]).expect_code(0);
-    let first = mainstay.data().join("apps/fake/production/releases/1/secrets");
-    assert!(first.is_dir(), "kept");
-    for _ in 0..3 {
-        app = app.next();
-        app.deploy_to(&mainstay, &[]).expect_code(0);
-    }
-    wait::until("the first release is pruned", DRAINED, || !first.exists());
 }

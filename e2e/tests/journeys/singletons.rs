@@ -91,3 +91,56 @@ fn what_must_never_run_twice_never_does_whoever_dies_and_comes_back_with_a_retur
     let record = record(&mainstay, &app);
     assert!(!record.contains("overlap") && record.matches("began").count() >= 10, "{record}");
 }
+
+/// A worker that begins once the bake has ended well, and says so.
+const LATE: &str = r#"
+[service.late]
+command = ["/bin/sh", "-c", "cd $STATE; echo late $MAINSTAY_RELEASE >> record; exec sleep 1000"]
+overlap = "never"
+start_at = "after_bake"
+env = { STATE = "{shared_dir}/state" }
+"#;
+
+#[test]
+fn a_worker_begins_after_the_bake_and_never_in_a_release_that_is_taken_back() {
+    let mainstay = Mainstay::start();
+    let app = FakeApp::new(&mainstay, "fake").tables(LATE).deploy("bake_time", "\"6s\"");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let begun = || record(&mainstay, &app).lines().map(str::to_owned).collect::<Vec<_>>();
+    wait::until("the first begins", SOON, || begun() == ["late 1"]);
+
+    // Its keeper dies within the bake; the next one bakes anew, and then comes the worker.
+    let app = app.clone().next();
+    let mut deploy = app.start_deploy(&mainstay, &["--json"]);
+    deploy.wait_for_phase("bake");
+    assert_eq!(mainstay.serving(&app.site()), 2, "it serves");
+    mainstay.kill_keeper();
+    assert_eq!(begun(), ["late 1"], "it serves, and its worker waits");
+    let said = deploy.wait().expect_code(0);
+    wait::until("the second begins", SOON, || begun() == ["late 1", "late 2"]);
+    let noted = said.out.find("late.2.1 takes its place").expect("it is told");
+    let bakes: Vec<_> = said.out.match_indices("\"bake\"").map(|(at, _)| at).collect();
+    assert!(bakes.iter().any(|at| *at < noted), "after the bake began\n{said}");
+
+    // Taken back within the bake, by its keeper or by the next one: its own never ran.
+    for (release, is_killed) in [(3, false), (4, true)] {
+        let ill = app
+            .clone()
+            .next()
+            .env("FAKE_SICK", "{shared_dir}/state/illness")
+            .env("TURN", &release.to_string());
+        let mut deploy = ill.deploy("bake_time", "\"60s\"").start_deploy(&mainstay, &["--json"]);
+        deploy.wait_for_phase("bake");
+        if is_killed {
+            mainstay.kill_keeper();
+        }
+        let illness = mainstay.shared(&app.site()).join("state/illness");
+        fs::write(&illness, "unready").expect("the shared folder");
+        let said = deploy.wait().expect_code(3);
+        fs::remove_file(&illness).expect("removed");
+        assert_eq!(mainstay.serving(&app.site()), 2, "{said}");
+        assert_eq!(begun(), ["late 1", "late 2"], "release {release} was taken back\n{said}");
+        let late = mainstay.instances(&app.site()).into_keys().filter(|name| name.starts_with("late."));
+        assert_eq!(late.collect::<Vec<_>>(), ["late.2.1"], "it worked on");
+    }
+}
