@@ -30,7 +30,7 @@ pub(crate) fn install(guest: &Guest) {
 impl App {
     /// Puts the app's folder into the guest, with `label` to tell its releases apart.
     pub(crate) fn place(&self, guest: &Guest, label: &str) {
-        guest.put("fake/mainstay.toml", &self.manifest());
+        guest.put("fake/mainstay.toml", self.manifest());
         guest.put("fake/label", label);
         guest.ok(&format!("mkdir -p {APP} && cp /share/bin/fakeapp /share/fake/* {APP}"));
     }
