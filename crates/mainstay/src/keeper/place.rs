@@ -212,7 +212,9 @@ pub(crate) fn salt(data: &Path) -> Result<Vec<u8>, Explain> {
         return Ok(salt);
     }
     let failed = |error: io::Error| {
-        Explain::new("data-unwritable", format!("cannot write {}", path.display())).because(&error)
+        Explain::new("data-unwritable", format!("cannot write {}", path.display()))
+            .because(&error)
+            .help("is the disk full, or the data folder another user's? `mainstay check` looks at both")
     };
     let mut salt = vec![0; 32];
     machine::entropy::fill(&mut salt).map_err(failed)?;
