@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use model::ProcessId;
+use model::{ProcessId, Site};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -53,6 +53,8 @@ struct Inner {
     leaving: Vec<(PoolId, Arc<UpstreamState>)>,
     probers: HashMap<ProcessId, Prober>,
     served: Served,
+    /// Sites that were served before this edge began and are not in a table yet.
+    awaited: HashSet<Site>,
 }
 
 /// The task that asks one upstream whether it is ready, and what it was begun with.
@@ -83,9 +85,14 @@ pub(crate) enum OrderError {
 impl Director {
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
         let served_file = shared.settings.state.join(SERVED_FILE);
+        // What a newer version wrote the keeper has refused before it started this edge.
+        let before = Served::read(&shared.settings.state).ok().flatten();
+        let awaited: HashSet<Site> =
+            before.into_iter().flat_map(|served| served.sites).map(|site| site.site).collect();
+        shared.sites_awaited.store(awaited.len(), SeqCst);
         Rc::new(Self {
             shared,
-            inner: RefCell::default(),
+            inner: RefCell::new(Inner { awaited, ..Inner::default() }),
             names: RefCell::default(),
             served_file,
             turn: tokio::sync::Mutex::new(()),
@@ -165,6 +172,10 @@ impl Director {
         }
         inner.pools = pools;
         inner.watch(&self.shared);
+        table.sites.iter().for_each(|site| {
+            inner.awaited.remove(&site.site);
+        });
+        self.shared.sites_awaited.store(inner.awaited.len(), SeqCst);
         self.shared.readiness.notify_waiters();
     }
 

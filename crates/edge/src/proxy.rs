@@ -48,6 +48,12 @@ pub(crate) struct Refused {
     pub(crate) words: Option<Arc<str>>,
 }
 
+impl Refused {
+    fn has_no_route(&self) -> bool {
+        [page::NO_ROUTE.cause, page::NOTHING_DEPLOYED.cause].contains(&self.page.cause)
+    }
+}
+
 impl From<Page> for Refused {
     fn from(page: Page) -> Self {
         Self { page, words: None }
@@ -208,7 +214,11 @@ async fn serve(
     flight.asked.uri = uri;
     flight.host = Some(host.clone());
     let origin = Origin { host, proto: ctx.proto(&flight.asked.headers) };
-    let (route, lease) = find(ctx, flight, &origin.host)?;
+    let (route, lease) = match find(ctx, flight, &origin.host) {
+        // Rare and large: boxed, so that other requests do not carry its room.
+        Err(refused) if refused.has_no_route() => Box::pin(await_route(ctx, flight, &origin.host)).await?,
+        found => found?,
+    };
     flight.route = Some(Arc::clone(&route));
     flight.lease = lease;
     if let Some(answer) = forward::redirect(ctx, &route, &flight.asked, &origin)? {
@@ -248,6 +258,28 @@ fn find(ctx: &Ctx, flight: &Flight, host: &HeaderValue) -> Result<(Arc<RouteStat
         }
     }
     Err(page::UNAVAILABLE.into())
+}
+
+/// After a start of everything the edge is there before the tables of the sites are. Finds again with every table until all
+/// sites that were served before have their routes.
+async fn await_route(
+    ctx: &Ctx,
+    flight: &Flight,
+    host: &HeaderValue,
+) -> Result<(Arc<RouteState>, Option<Lease>), Refused> {
+    let shared = &ctx.worker.shared;
+    loop {
+        // Asked for before the look: what happens in between is not missed.
+        let changed = shared.readiness.notified();
+        match find(ctx, flight, host) {
+            Err(refused) if refused.has_no_route() => {
+                let Some(left) = shared.awaits_route() else { return Err(refused) };
+                // Without a change it is the time that is over: then the next look says so.
+                let _ = tokio::time::timeout(left, changed).await;
+            }
+            found => return found,
+        }
+    }
 }
 
 /// The request's head as the upstream gets it, by HTTP/1.1, written anew for each attempt from what the client sent. What

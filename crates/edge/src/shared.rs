@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Notify,
     /// In the edge's milliseconds: nothing that starts with the machine is awaited after it.
     awaits_until: u64,
+    /// Sites that an edge before this one served and no table has named since.
+    pub(crate) sites_awaited: AtomicUsize,
     stopping: AtomicBool,
     /// When workers end whatever is open.
     stop_at: AtomicU64,
@@ -74,6 +76,7 @@ impl Shared {
             caps: Caps::new(settings.limits.connections_per_address_max),
             readiness: Notify::new(),
             awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
+            sites_awaited: AtomicUsize::new(0),
             settings,
             snapshot: ArcSwap::default(),
             https_port,
@@ -93,6 +96,11 @@ impl Shared {
     pub(crate) fn awaits_first_ready(&self) -> Option<Duration> {
         let left = self.awaits_until.saturating_sub(now_ms());
         (left > 0 && !self.is_stopping()).then_some(Duration::from_millis(left))
+    }
+
+    /// The same of a route: one of a site that was served before and is not in a table yet.
+    pub(crate) fn awaits_route(&self) -> Option<Duration> {
+        self.awaits_first_ready().filter(|_| self.sites_awaited.load(SeqCst) > 0)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -1,14 +1,20 @@
 //! What is sent again, what never is, and that no answer goes to another's request.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
-use edge::table::Table;
+use edge::{
+    control::{Served, ServedSite},
+    table::{SiteTable, Table},
+};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use model::Span;
+use model::{Site, Span};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::*;
@@ -127,6 +133,38 @@ async fn a_request_that_comes_before_any_instance_waits_for_the_first() {
     }
 }
 
+/// The tables of the sites come one by one, and the first of them is not all.
+#[tokio::test]
+async fn a_request_for_a_site_that_was_served_before_waits_for_its_routes() {
+    let app = App::named("here").await;
+    let table = live(&[&app]);
+    let site = &table.sites[0];
+    let other: Site = "other/production".parse().unwrap();
+    let served =
+        |site: &Site| ServedSite { site: site.clone(), generation: 1, release: None, maintenance: false };
+    let before = Served { format: 1, epoch: 7, sites: vec![served(&site.site), served(&other)] };
+    let edge = Edge::start_with(&Table::empty(), |settings| {
+        std::fs::create_dir_all(&settings.state).unwrap();
+        std::fs::write(settings.state.join("served.json"), serde_json::to_vec(&before).unwrap()).unwrap();
+    })
+    .await;
+    let get = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let asked = tokio::spawn(raw(edge.http, get("a")));
+    edge.until(|status| status.connections > 0).await;
+    let first = SiteTable { site: other, routes: Vec::new(), pools: Vec::new(), ..site.clone() };
+    edge.serve(&Table { epoch: 8, sites: vec![first.clone()], ..table.clone() }).await;
+    assert!(!asked.is_finished(), "{:?}", asked.await);
+    edge.serve(&Table { epoch: 9, sites: vec![first, site.clone()], ..table.clone() }).await;
+    let answer = asked.await.unwrap();
+    assert_eq!((status(&answer), body(&answer).as_str()), (200, "here"), "{answer}");
+    // Now all are there, and nobody waits for what never was.
+    let mut closed = table.clone();
+    closed.sites[0].routes[0].route.hosts = vec!["known".to_owned()];
+    edge.serve(&Table { epoch: 10, ..closed }).await;
+    let asked = tokio::time::timeout(Duration::from_secs(10), edge.raw(get("stranger"))).await;
+    assert_eq!(status(&asked.expect("at once")), 404);
+}
+
 #[tokio::test]
 async fn an_unready_app_that_still_answers_gets_traffic_when_there_is_no_other() {
     let app = App::start(|request| async move {
@@ -178,7 +216,7 @@ async fn answers_never_cross() {
             let path = request.uri().path().to_owned();
             let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             if turn.is_multiple_of(7) {
-                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+                tokio::time::sleep(Duration::from_millis(3)).await;
             }
             let mut answer = Response::new(full(format!("[{path}:{}]", body.len())));
             if turn.is_multiple_of(11) {
