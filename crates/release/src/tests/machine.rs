@@ -183,9 +183,11 @@ impl Inner {
             };
         }
         if order.manifest.recreates() {
-            let others = self.instances.keys().filter(|(site, _)| *site == order.site);
-            let others: Vec<_> = others.filter(|(_, name)| name.release != order.name.release).collect();
-            if let Some((_, other)) = others.first() {
+            let there = self.instances.keys().filter(|(site, _)| *site == order.site);
+            let (own, others): (Vec<_>, Vec<_>) =
+                there.partition(|(_, name)| name.release == order.name.release);
+            // One that stayed beside its successor, whose manifest is what counted, may be made whole again.
+            if let Some((_, other)) = others.first().filter(|_| own.is_empty()) {
                 self.broken_promises.push(format!("{} was started beside {other}", order.name));
             }
         }

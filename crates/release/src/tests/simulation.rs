@@ -39,7 +39,7 @@ fn the_same_seed_is_the_same_story() {
 }
 
 /// What a run of all seeds must have met, by words of the trace.
-const MUST_MEET: [&str; 26] = [
+const MUST_MEET: [&str; 28] = [
     "crashes",
     "hangs",
     "loses power",
@@ -63,6 +63,8 @@ const MUST_MEET: [&str; 26] = [
     "canary intent",
     "migrate intent",
     "(Grow)",
+    "(Recycle)",
+    "recycle (Restart)",
     "entered recess",
     "entered relieve",
     "job intent: MigrateContract",

@@ -8,7 +8,7 @@ use api::{
 };
 use model::{
     ReleaseNumber, Span,
-    manifest::{Canary, Manifest, Migrate, OnCrashLoop, Overlap, Smoke, Strategy},
+    manifest::{Canary, Manifest, Migrate, OnCrashLoop, Overlap, Recycle, Smoke, Strategy},
 };
 
 use super::story::{QUEUED_MAX, Story};
@@ -127,6 +127,13 @@ impl Story {
         if self.dice.roll(6) == 0 {
             // One whose twin would do harm: its predecessor ends first.
             manifest.services.get_mut(&"worker".parse().unwrap()).unwrap().overlap = Overlap::Never;
+        }
+        if self.dice.roll(4) == 0 {
+            // Old within the story, and young for most of it: else it would never be at rest.
+            let recycle = Recycle { after: Some(Span::secs(150)), ..Recycle::default() };
+            for service in manifest.services.values_mut() {
+                service.recycle = Some(recycle);
+            }
         }
         if self.dice.roll(2) == 0 {
             for service in manifest.services.values_mut() {

@@ -143,7 +143,12 @@ impl Story {
             let settled = status.services.iter().all(|s| s.state == "live");
             let (machine, data) = (self.rig().machine.clone(), self.rig().data.path().to_owned());
             if status.deploy.is_none() && settled && is_open {
-                return self.promises.at_rest(&machine, &data, &self.shop);
+                let kept = self.promises.at_rest(&machine, &data, &self.shop);
+                // A recycling that began between the answer and the look is no unrest of its own.
+                let now = self.ask(handle.status()).await?;
+                if matches!(now, Some(Ok(status)) if status.deploy.is_none()) {
+                    return kept;
+                }
             }
             if Instant::now() >= until {
                 let states: Vec<_> = status.services.iter().map(|s| (&s.service, &s.state)).collect();
