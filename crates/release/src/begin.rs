@@ -239,6 +239,7 @@ impl<W: World> Actor<W> {
                     secrets,
                     secrets_taken: None,
                     secrets_kept: None,
+                    secrets_settled: None,
                     secrets_of: None,
                 };
                 state.releases.insert(task.to, record);

@@ -58,6 +58,7 @@ fn starts(task: &Task) -> bool {
 /// A run has come to its end well: what its processes were given is what the release comes back with.
 pub(crate) fn settle(task: &Task, state: &mut State) {
     let Some(record) = state.releases.get_mut(&task.to).filter(|_| starts(task)) else { return };
+    record.secrets_settled = Some(record.secrets.clone());
     record.secrets_of = task.secrets_of;
     if task.secrets_of.is_none() {
         record.secrets_kept = Some(task.generation);
@@ -136,7 +137,8 @@ fn differences<W: World>(
 
 /// In the API's words.
 pub(crate) fn told(record: &ReleaseRecord, manifest: &Manifest) -> Environment {
-    let secret = |name: &String| (name.clone(), record.secrets.get(name).map(|digest| digest_word(digest)));
+    let digests = record.runs_with();
+    let secret = |name: &String| (name.clone(), digests.get(name).map(|digest| digest_word(digest)));
     let variables = |env: &BTreeMap<String, String>, secrets: &[String]| Variables {
         env: env.clone(),
         secrets: secrets.iter().map(secret).collect(),

@@ -164,7 +164,7 @@ fn admissible<W: World>(run: &Run<W>, migrate: &Migrate, data: DataSchema) -> Re
             "its code is for schema {} and runs from {} on; the database is at {}, and code below {} breaks on it",
             migrate.code.schema, migrate.code.schema_min, data.version, data.floor
         ))
-        .help("deploy a release that fits, or move the database with `mainstay migrate down`");
+        .help("deploy a release that fits; or move the database with `mainstay migrate down`, unless that way was given up by `migrate contract`");
     Err(Halt::Abort(explain.now(run.now_serving())))
 }
 

@@ -185,7 +185,7 @@ fn schema_contract<W: World>(
         && !code.may_run_on(after)
     {
         return Err(inadmissible(to, code.schema, code.schema_min, after)
-            .help("move the database with `mainstay migrate down`, or deploy a release that fits it"));
+            .help("deploy a release that fits it; or move the database with `mainstay migrate down`, unless that way was given up by `migrate contract`"));
     }
     // Where nothing older runs beside it, nothing older must bear its migration.
     if after == data || manifest.recreates() {

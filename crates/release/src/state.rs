@@ -101,6 +101,13 @@ pub(crate) struct Recycled {
     pub at: String,
 }
 
+impl ReleaseRecord {
+    /// Salted digests of what it runs with, or would come back with.
+    pub(crate) fn runs_with(&self) -> &BTreeMap<String, String> {
+        self.secrets_settled.as_ref().unwrap_or(&self.secrets)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LeavingStage {
@@ -159,7 +166,10 @@ pub(crate) struct ReleaseRecord {
     pub schema: Option<u64>,
     /// Salted digests of what its processes were last started with.
     pub secrets: BTreeMap<String, String>,
-    /// RFC 3339: when that was.
+    /// The same of the last start that came to its end well: what still runs after one that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_settled: Option<BTreeMap<String, String>>,
+    /// RFC 3339: when its processes were last started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_taken: Option<String>,
     /// The last generation that came to its end well; the values that it was started with are kept.

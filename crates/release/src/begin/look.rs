@@ -66,7 +66,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
     let before = serving.as_ref().map(|(m, record)| Side {
         manifest: m,
         digest: &record.digest,
-        secrets: &record.secrets,
+        secrets: record.runs_with(),
     });
     let after = Side { manifest: &manifest, digest: &digest, secrets: &secrets };
     let mut plan = plan::plan(Seen { site: &at.site, state: &state, before, after, to, errors });

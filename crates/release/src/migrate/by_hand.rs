@@ -120,7 +120,15 @@ async fn down_ended<W: World>(
             .help("`mainstay migrate down` once more");
         return Err(Halt::Abort(explain));
     }
-    if !end.as_ref().is_none_or(JobEnd::succeeded) || !fits {
+    let has_failed = !end.as_ref().is_none_or(JobEnd::succeeded);
+    if has_failed && fits && after == before && run.at.books.read().held.is_none() {
+        // It has refused: nothing is in doubt that was not before.
+        let end = end.unwrap_or_default();
+        let explain = Explain::new("way-down-refused", "the way down ended without leading anywhere")
+            .now(format!("the database is at schema {after}, as before; {}", run.now_serving()));
+        return Err(Halt::Abort(with_output(explain.caused_by(end.word()), &end)));
+    }
+    if has_failed || !fits {
         let message =
             format!("the way down ended at schema {after}, which is not where the serving release belongs");
         let end = end.unwrap_or_default();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::{
     deploy::{EventKind, Outcome, Phase, Rollback},
+    jobs::Restart,
     status::Release,
 };
 use model::manifest::Manifest;
@@ -90,6 +91,24 @@ async fn a_warm_release_keeps_what_it_runs_with() {
     assert_eq!(back.outcome, Outcome::Served);
     assert!(!back.phases().contains(&Phase::Start), "it was warm");
     assert_eq!(release(&rig, &shop, 1).await.environment, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_fails_leaves_what_runs_with_the_values_that_it_has() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&with(&shop, &[]), "one").await;
+    rig.settled(&shop).await;
+    let services = async |rig: &Rig| release(rig, &shop, 1).await.environment.unwrap().services;
+    let before = services(&rig).await;
+    rig.machine.lock().secrets_version = 2;
+    let started = rig.handle(&shop).restart(Restart { service: None }, caller()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let rig = rig.next_keeper().await;
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Aborted);
+    assert_eq!(services(&rig).await, before);
+    let started = rig.handle(&shop).restart(Restart { service: None }, caller()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Served);
+    assert_ne!(services(&rig).await, before);
 }
 
 fn kept_files(rig: &Rig, shop: &model::Site, release: u64) -> Vec<u64> {

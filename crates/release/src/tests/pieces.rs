@@ -165,7 +165,7 @@ proptest! {
         let record = |bytes| ReleaseRecord {
             id: ReleaseId(Ulid::nil()), digest: String::new(), created: String::new(), operator: String::new(),
             bytes, fate: Fate::Staged, schema: None, secrets: Default::default(), secrets_taken: None,
-            secrets_kept: None, secrets_of: None,
+            secrets_kept: None, secrets_settled: None, secrets_of: None,
         };
         let releases: std::collections::BTreeMap<_, _> =
             bytes.iter().zip(1..).map(|(b, n)| (ReleaseNumber(n), record(*b))).collect();
