@@ -332,11 +332,12 @@ fn the_next_versions_formats_are_refused_by_this_one_and_the_site_serves_on() {
     app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
     judge.expect_release(2);
     let books = mainstay.data().join("apps").join(app.site()).join("state.json");
-    let written = std::fs::read(&books).expect("the books");
-    assert!(String::from_utf8_lossy(&written).contains("\"format\": 2"), "it writes its own");
     ended(first);
+    wait::until("the old release is gone", TAKES_OVER_WITHIN, || mainstay.instances(&app.site()).len() == 2);
     let (edge, instances) = (mainstay.edge_pid(), mainstay.instances(&app.site()));
     without_a_keeper(&mut mainstay);
+    let written = std::fs::read_to_string(&books).expect("the books");
+    assert!(written.contains("\"format\": 2"), "it writes its own");
     mainstay.run_with(None);
     mainstay.run_from(this);
     mainstay.spawn_up();
@@ -344,7 +345,7 @@ fn the_next_versions_formats_are_refused_by_this_one_and_the_site_serves_on() {
         mainstay.log_text().contains("newer Mainstay")
     });
     judge.wait_answers(200);
-    assert_eq!(std::fs::read(&books).expect("the books"), written, "nothing was changed");
+    assert_eq!(std::fs::read_to_string(&books).expect("the books"), written, "nothing was changed");
     assert!(is_alive(edge) && instances.values().all(|pid| is_alive(*pid)), "nothing was stopped");
     mainstay.kill_up();
     mainstay.run_with(Some(("MAINSTAY_FORMATS_PLUS", "1")));
