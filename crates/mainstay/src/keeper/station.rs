@@ -68,26 +68,25 @@ struct Places {
     log: PathBuf,
 }
 
-/// Takes care of the station from now on, in tasks of its own: an adopted one as it is if it was started with what holds
-/// now, else a new one; none where there is no webhook.
-pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Option<Process>) -> Station {
+/// Takes care of the station from now on, in tasks of its own: the first of those that live as it is if it was started with
+/// what holds now, else a new one; none where there is no webhook. Others that live are from a start that was cut: they end.
+pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<Process>) -> Station {
     let slot = Held::default();
     let wanted = !webhooks.hooks().is_empty();
     let kept = Kept::of_the_station(&ground.folders.run);
     let data = ground.folders.data.clone();
     let (care, ends) = (TaskTracker::new(), CancellationToken::new());
+    let mut living = living.into_iter();
     if wanted {
+        let living = living.next();
         let (held, ends) = (Arc::clone(&slot), ends.clone());
         let (ground, webhooks) = (Arc::clone(ground), Arc::clone(webhooks));
         care.spawn(async move { take_care(&ground, &webhooks, living, &held, ends).await });
     } else {
-        let kept = kept.clone();
-        care.spawn(async move {
-            if let Some(process) = living {
-                stop(process).await;
-            }
-            kept.forget();
-        });
+        kept.forget();
+    }
+    for process in living {
+        care.spawn(stop(process));
     }
     care.close();
     Station { slot, care, ends, kept, data, wanted }
