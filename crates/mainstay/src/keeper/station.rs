@@ -146,10 +146,14 @@ async fn take_care(
 ) {
     while !ends.is_cancelled() {
         let outside = Outside::look();
-        let (slot, api) = match start(ground, webhooks, &outside, living.take()).await {
+        let (slot, api) = match start(ground, webhooks, &outside, &mut living).await {
             Ok(started) => started,
             Err(error) => {
                 tracing::error!(%error, "There is no station: webhooks are told later.");
+                // It cannot ask this keeper, and nobody else would end it.
+                if let Some(process) = living {
+                    stop(process).await;
+                }
                 return;
             }
         };
@@ -164,11 +168,12 @@ async fn take_care(
     }
 }
 
+/// Takes `living` unless it fails before it comes to it.
 async fn start(
     ground: &Ground,
     webhooks: &Arc<Webhooks>,
     outside: &Outside,
-    living: Option<Process>,
+    living: &mut Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
     let places = Places {
         run: ground.folders.run.join("station"),
@@ -184,7 +189,7 @@ async fn start(
     let api = server.serve_station(Arc::clone(webhooks));
     let asked = places.settings(socket, webhooks.hooks());
     let order = places.order(ground, &asked, webhooks.hooks(), outside, user);
-    let adopted = match living {
+    let adopted = match living.take() {
         Some(process) if is_current(&process, &order) => Some(process),
         Some(process) => {
             stop(process).await;

@@ -84,6 +84,21 @@ fn a_station_that_dies_while_no_keeper_looks_is_counted_and_leaves_nothing() {
 }
 
 #[test]
+fn a_station_that_a_keeper_cannot_take_up_leaves_nothing() {
+    let receiver = Receiver::start(KEY);
+    let mut mainstay = machine(&receiver);
+    let (old, keeper) = (mainstay.station_pid(), mainstay.keeper_pid());
+    signal(keeper, Signal::STOP);
+    let socket = mainstay.run_folder().join("station/keeper.sock");
+    fs::remove_file(&socket).expect("the socket's name");
+    // No socket can be bound here.
+    fs::create_dir_all(socket.join("folder")).expect("a folder in its place");
+    kill(keeper);
+    wait::until("the old station is ended", SOON, || !is_alive(old));
+    mainstay.down();
+}
+
+#[test]
 fn a_second_station_ends_and_leaves_nothing() {
     let receiver = Receiver::start(KEY);
     let mut mainstay = machine(&receiver);
