@@ -90,20 +90,22 @@ async fn is_draining(process: &Process) -> bool {
     control.status().await.is_ok_and(|status| status.draining)
 }
 
-/// Of the stations that were found the one that lives; what is left of dead ones is removed.
-pub(super) async fn living_station(ground: &Ground, stations: Vec<Found>) -> Option<Process> {
-    let mut living = None;
+/// The stations that live, the oldest first; what is left of dead ones is removed. A shim holds the end of its station until
+/// it is forgotten, so that one that died while no keeper looked is found adopted.
+pub(super) async fn living_stations(ground: &Ground, stations: Vec<Found>) -> Vec<Process> {
+    let kept = Kept::of_the_station(&ground.folders.run);
+    let mut living = Vec::new();
     for found in stations {
         match found {
-            Found::Adopted(process) if living.is_none() && process.exit().is_none() => living = Some(process),
-            Found::Adopted(process) => {
-                // The second is from a start that was cut. It goes.
-                if let Err(error) = process.stop().await {
-                    tracing::warn!(%error, "A surplus station could not be stopped.");
+            Found::Adopted(process) => match process.exit() {
+                Some(exit) => {
+                    kept.ended_unseen(process.spec(), &exit);
+                    jobs::forget(&process).await;
                 }
-            }
+                None => living.push(process),
+            },
             Found::Ended { spec, exit } => {
-                Kept::of_the_station(&ground.folders.run).ended_unseen(&spec, &exit);
+                kept.ended_unseen(&spec, &exit);
                 ground.supervisor.forget(&spec).await;
             }
         }

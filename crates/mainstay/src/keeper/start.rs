@@ -75,7 +75,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         running.into_iter().partition(|found| found.spec().kind == Kind::Edge);
     let (stations, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|found| found.spec().kind == Kind::Station);
-    let living_station = found::living_station(&ground, stations).await;
+    let living_stations = found::living_stations(&ground, stations).await;
     let living = found::living_edges(&ground, edges).await;
     let (kept, living) = found::with_listeners(kept, living, store.as_deref()).await;
     let listeners = match &living.serving {
@@ -109,7 +109,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     // Before a site can begin anything: what happens from here on is told.
     let hooks = usable::read(&ground.folders, &ground.machine.webhooks);
     let webhooks = Arc::new(Webhooks::open(&ground.folders.data, hooks));
-    let station = station::begin(&ground, &webhooks, living_station);
+    let station = station::begin(&ground, &webhooks, living_stations);
     let sites = Sites::open(Arc::clone(&world), release_settings(&ground)).await?;
     let ending = Ending::new();
     let standing = Standing {

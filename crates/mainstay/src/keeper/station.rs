@@ -68,26 +68,25 @@ struct Places {
     log: PathBuf,
 }
 
-/// Takes care of the station from now on, in tasks of its own: an adopted one as it is if it was started with what holds
-/// now, else a new one; none where there is no webhook.
-pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Option<Process>) -> Station {
+/// Takes care of the station from now on, in tasks of its own: the first of those that live as it is if it was started with
+/// what holds now, else a new one; none where there is no webhook. Others that live are from a start that was cut: they end.
+pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<Process>) -> Station {
     let slot = Held::default();
     let wanted = !webhooks.hooks().is_empty();
     let kept = Kept::of_the_station(&ground.folders.run);
     let data = ground.folders.data.clone();
     let (care, ends) = (TaskTracker::new(), CancellationToken::new());
+    let mut living = living.into_iter();
     if wanted {
+        let living = living.next();
         let (held, ends) = (Arc::clone(&slot), ends.clone());
         let (ground, webhooks) = (Arc::clone(ground), Arc::clone(webhooks));
         care.spawn(async move { take_care(&ground, &webhooks, living, &held, ends).await });
     } else {
-        let kept = kept.clone();
-        care.spawn(async move {
-            if let Some(process) = living {
-                stop(process).await;
-            }
-            kept.forget();
-        });
+        kept.forget();
+    }
+    for process in living {
+        care.spawn(stop(process));
     }
     care.close();
     Station { slot, care, ends, kept, data, wanted }
@@ -147,10 +146,14 @@ async fn take_care(
 ) {
     while !ends.is_cancelled() {
         let outside = Outside::look();
-        let (slot, api) = match start(ground, webhooks, &outside, living.take()).await {
+        let (slot, api) = match start(ground, webhooks, &outside, &mut living).await {
             Ok(started) => started,
             Err(error) => {
                 tracing::error!(%error, "There is no station: webhooks are told later.");
+                // It cannot ask this keeper, and nobody else would end it.
+                if let Some(process) = living {
+                    stop(process).await;
+                }
                 return;
             }
         };
@@ -165,11 +168,12 @@ async fn take_care(
     }
 }
 
+/// Takes `living` unless it fails before it comes to it.
 async fn start(
     ground: &Ground,
     webhooks: &Arc<Webhooks>,
     outside: &Outside,
-    living: Option<Process>,
+    living: &mut Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
     let places = Places {
         run: ground.folders.run.join("station"),
@@ -185,7 +189,7 @@ async fn start(
     let api = server.serve_station(Arc::clone(webhooks));
     let asked = places.settings(socket, webhooks.hooks());
     let order = places.order(ground, &asked, webhooks.hooks(), outside, user);
-    let adopted = match living {
+    let adopted = match living.take() {
         Some(process) if is_current(&process, &order) => Some(process),
         Some(process) => {
             stop(process).await;
