@@ -119,6 +119,17 @@ pub struct Underway {
     pub phase: Phase,
     pub operator: String,
     pub since: String,
+    /// The disk does not take what it has done; `None`: all of it is written, or the keeper is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
+}
+
+/// What a deploy has done and could not be written down: it has no end before it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unwritten {
+    /// RFC 3339.
+    pub since: String,
+    pub why: model::Explain,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,10 @@ mod verbs;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use api::deploy::{Outcome, Phase, Started};
+use api::{
+    deploy::{Outcome, Phase, Started},
+    status::Unwritten,
+};
 use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::Manifest};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -65,9 +68,18 @@ impl<W: World> Actor<W> {
             Lock::Held(held) => {
                 let phase = self.phase(held).name();
                 let (verb, to) = (&held.task.verb, held.task.to);
-                Explain::new("locked", format!("a {verb} of release {to} is under way on {}", self.at.site))
-                    .caused_by(format!("{} began it at {}; it is in {phase}", held.caller.operator, held.since))
-                    .help("wait with `--wait 10m`, follow it with `mainstay attach`, or end it with `mainstay cancel`")
+                let explain = Explain::new(
+                    "locked",
+                    format!("a {verb} of release {to} is under way on {}", self.at.site),
+                )
+                .caused_by(format!("{} began it at {}; it is in {phase}", held.caller.operator, held.since));
+                match held.unwritten(&self.at) {
+                    Some(Unwritten { since, why }) => {
+                        let help = why.help.clone().unwrap_or_default();
+                        explain.caused_by(format!("since {since}: {why}")).help(help)
+                    }
+                    None => explain.help("wait with `--wait 10m`, follow it with `mainstay attach`, or end it with `mainstay cancel`"),
+                }
             }
         };
         Err(Refused::new(RefusedKind::Locked, explain))

@@ -129,12 +129,18 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, end: End) -> Finish {
     let kind = Kind::Ended { outcome, serving, error: error.clone(), report: report.clone() };
     // An end in the journal says that there is nothing left to do.
     let is_done = !run.is_owed || machine::planted::is_planted("ends-what-is-undone");
-    if is_done && run.log.append(kind).is_ok() {
-        return Finish::Written(end);
+    if is_done {
+        match run.log.append(kind) {
+            Ok(()) => return Finish::Written(end),
+            Err(error) => run.at.owed.failed(run.at.stamp(), &error),
+        }
     }
     // Crash: the journal has no end; the next keeper finds the run where it was and ends it again, the same way.
     tracing::error!(site = %run.at.site, "The end of the deploy cannot be written down; it is tried again.");
+    if let Some(owed) = run.at.owed.get() {
+        run.log.events.push_unwritten(run.at.stamp(), EventKind::Warning { warning: owed.why });
+    }
     let told = EventKind::Ended { outcome, serving, error, report };
-    run.log.events.end_unwritten(run.at.stamp(), told);
+    run.log.events.push_unwritten(run.at.stamp(), told);
     Finish::Owed(end)
 }

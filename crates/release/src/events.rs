@@ -26,19 +26,16 @@ impl EventLog {
     /// Adds the record's event, if it has one.
     pub(crate) fn push(&self, record: &Record) {
         let Some(kind) = record.kind().and_then(event_kind) else { return };
+        self.push_unwritten(record.at.clone(), kind);
+    }
+
+    /// Tells those who listen what is not in the journal, as an end that could not be written.
+    pub(crate) fn push_unwritten(&self, at: String, kind: EventKind) {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = matches!(kind, EventKind::Ended { .. });
         let seq = events.len() as u64 + 1;
-        events.push(Event { seq, at: record.at.clone(), kind });
-        self.count.send_replace((events.len(), ended));
-    }
-
-    /// Tells the end to those who listen even though it could not be journalled.
-    pub(crate) fn end_unwritten(&self, at: String, kind: EventKind) {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let seq = events.len() as u64 + 1;
         events.push(Event { seq, at, kind });
-        self.count.send_replace((events.len(), true));
+        self.count.send_replace((events.len(), ended));
     }
 
     /// No more will come, whether there is an end or not.

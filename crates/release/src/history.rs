@@ -116,6 +116,7 @@ pub(crate) fn underway(record: &Record) -> Option<Underway> {
         phase: record.phase,
         operator: record.operator.clone(),
         since: record.started.clone(),
+        unwritten: None,
     })
 }
 

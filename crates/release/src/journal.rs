@@ -238,6 +238,11 @@ impl Journal {
         Ok((journal, records))
     }
 
+    /// As its records say it.
+    pub(crate) fn now(&self) -> String {
+        stamp((self.clock)())
+    }
+
     /// Writes one record and waits until it is on the disk.
     /// # Errors
     /// The record is then not in the journal: what it announced must not be done.
@@ -245,7 +250,7 @@ impl Journal {
         let record = Record {
             ulid: Ulid::generate(),
             seq: self.next_seq,
-            at: stamp((self.clock)()),
+            at: self.now(),
             operator: self.operator.clone(),
             host: self.host.clone(),
             body: Body::Known(Box::new(kind)),

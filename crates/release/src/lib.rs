@@ -59,6 +59,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod unpack;
+mod unwritten;
 pub mod world;
 
 pub use artifact::{ArtifactStore, sha256};

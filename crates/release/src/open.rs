@@ -64,6 +64,7 @@ pub(crate) async fn open<W: World>(at: Arc<Scene<W>>, first_end: Option<End>) ->
         }
         Err(error) => {
             tracing::error!(site = %at.site, %error, "The end of the last deploy cannot be written down; it is tried again.");
+            at.owed.failed(at.stamp(), &error);
             Opened { unfinished: None, started: revive(&at).await, is_owed: true }
         }
     }

@@ -89,6 +89,7 @@ pub(crate) async fn finish<W: World>(run: &mut Run<W>, label: u64) {
     let mut logged = false;
     // The books must follow the edge; on a full disk that is waited for, the old release serves meanwhile.
     while let Err(error) = at.books.change(back) {
+        at.owed.failed(at.stamp(), &error);
         if !std::mem::replace(&mut logged, true) {
             tracing::error!(site = %at.site, %error, "The return cannot be written down; trying until it can.");
         }

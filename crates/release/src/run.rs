@@ -28,6 +28,7 @@ use crate::{
     scene::Scene,
     state::{Group, State},
     symptoms,
+    unwritten::Unwritten,
     world::{InstanceState, JobKind, JobOrder, Observed, PoolStatus, ProbeSeen, World},
 };
 
@@ -52,12 +53,15 @@ pub(crate) struct Log {
     // The lock is held for one append; one run has one journal.
     journal: Mutex<Journal>,
     pub events: Arc<EventLog>,
+    /// Records that the disk did not take last.
+    pub lost: Unwritten,
     pub phase: watch::Sender<Phase>,
 }
 
 impl Log {
     pub(crate) fn new(journal: Journal, events: Arc<EventLog>, phase: Phase) -> Self {
-        Self { journal: Mutex::new(journal), events, phase: watch::channel(phase).0 }
+        let phase = watch::channel(phase).0;
+        Self { journal: Mutex::new(journal), events, lost: Unwritten::default(), phase }
     }
 
     /// Writes one record and waits for the disk.
@@ -66,9 +70,12 @@ impl Log {
     pub(crate) fn append(&self, kind: Kind) -> Result<(), Explain> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let record = journal.append(kind).map_err(|error: io::Error| {
-            told("journal-unwritable", "write the journal", journal.path(), &error)
+            let error = told("journal-unwritable", "write the journal", journal.path(), &error);
+            self.lost.failed(journal.now(), &error);
+            error
         })?;
         drop(journal);
+        self.lost.is_over();
         self.events.push(&record);
         if let Some(Kind::Entered { phase }) = record.kind() {
             machine::failpoint::hit(&format!("deploy-{}", phase.name()));
@@ -193,6 +200,7 @@ impl<W: World> Run<W> {
     pub(crate) fn book(&mut self, change: impl FnOnce(&mut State)) {
         if let Err(error) = self.at.books.change(change) {
             self.is_owed = true;
+            self.at.owed.failed(self.at.stamp(), &error);
             self.log.warn(error);
         }
     }

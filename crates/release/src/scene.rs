@@ -22,6 +22,7 @@ use crate::{
     settings::Settings,
     state::{Books, Group, State},
     table::{self, Manifests},
+    unwritten::Unwritten,
     world::{Observed, PoolStatus, Served, SiteTable, StopOrder, World},
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Scene<W> {
     pub no_table: Seldom,
     /// The site is being taken down or off the machine: why a run is cancelled that nobody cancelled.
     pub ending: AtomicBool,
+    /// What the end of the run waits for, over each time that it is tried again.
+    pub owed: Unwritten,
 }
 
 impl<W: World> Scene<W> {

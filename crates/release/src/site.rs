@@ -91,6 +91,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         is_table_owed: AtomicBool::new(false),
         no_table: Default::default(),
         ending: AtomicBool::new(false),
+        owed: Default::default(),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
     if let Some(serving) = scene.books.read().serving {
@@ -140,6 +141,13 @@ pub(crate) struct Held {
     pub since: String,
     pub log: Arc<Log>,
     pub cancel: CancellationToken,
+}
+
+impl Held {
+    /// What its end waits for, else what its journal lost.
+    pub(crate) fn unwritten<W>(&self, at: &Scene<W>) -> Option<api::status::Unwritten> {
+        at.owed.get().or_else(|| self.log.lost.get())
+    }
 }
 
 /// A deploy that waits for the lock; a newer one takes its place.
@@ -260,6 +268,7 @@ impl<W: World> Actor<W> {
                 self.answer(reply, async move {
                     let newest = history::records(&at.layout, &at.site, 1).pop();
                     let left = newest.as_ref().filter(|_| is_starting).and_then(history::underway);
+                    let left = left.map(|left| Underway { unwritten: at.owed.get(), ..left });
                     let last = history::last(&at.layout, &at.site);
                     status::site(&at, underway.or(left), last).await.map_err(Refused::failed)
                 });
@@ -378,6 +387,8 @@ impl<W: World> Actor<W> {
         self.retire_what_drains();
         if opened.is_owed && !self.is_ending() {
             self.open_again(None);
+        } else if opened.unfinished.is_none() {
+            self.at.owed.is_over();
         }
         if let Some(unfinished) = opened.unfinished {
             self.resumed = unfinished.run.first_end.is_none();
@@ -403,6 +414,7 @@ impl<W: World> Actor<W> {
         tracing::info!(site = %self.at.site, outcome = end.outcome.name(), "A run of the deploy machine has ended.");
         self.recycling_ended(end);
         self.free_lock();
+        self.at.owed.is_over();
         let resumed = std::mem::take(&mut self.resumed);
         self.retire_what_drains();
         if resumed && end.outcome == api::deploy::Outcome::Held {
@@ -501,6 +513,7 @@ impl<W: World> Actor<W> {
             phase: self.phase(held),
             operator: held.caller.operator.clone(),
             since: held.since.clone(),
+            unwritten: held.unwritten(&self.at),
         })
     }
 

@@ -20,4 +20,5 @@ mod schedules;
 mod simulation;
 mod singletons;
 mod trace;
+mod unwritten;
 mod world;

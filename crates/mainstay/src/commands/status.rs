@@ -7,7 +7,7 @@ use api::{
     deploy::Outcome,
     machine::{Certificate, Machine},
     schedule::Scheduled,
-    status::{Instance, Job, ServiceStatus, SiteStatus},
+    status::{Instance, Job, ServiceStatus, SiteStatus, Unwritten},
     upgrade::Build,
 };
 use clap::Args;
@@ -110,6 +110,7 @@ fn site_words(status: &SiteStatus) -> String {
             deploy.operator,
             moment(&deploy.since)
         ));
+        lines.extend(deploy.unwritten.iter().flat_map(unwritten_words));
     }
     lines.extend(status.services.iter().flat_map(service_words));
     let rows: Vec<Vec<String>> =
@@ -135,6 +136,12 @@ fn site_words(status: &SiteStatus) -> String {
         lines.extend(last.why().map(|why| format!("  why: {why}")));
     }
     lines.join("\n")
+}
+
+/// Since when, why, and the remedy, below the line of the deploy.
+fn unwritten_words(unwritten: &Unwritten) -> Vec<String> {
+    let why = format!("  since {}: {}", moment(&unwritten.since), unwritten.why);
+    std::iter::once(why).chain(unwritten.why.help.iter().map(|help| format!("  help: {help}"))).collect()
 }
 
 fn service_words(service: &ServiceStatus) -> Option<String> {

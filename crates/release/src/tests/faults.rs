@@ -262,7 +262,7 @@ async fn a_full_disk_under_the_journal_aborts_and_the_old_release_serves() {
 }
 
 /// Until a moment from now every write is refused, from the `nth` on.
-fn full_disk(rig: &Rig, nth: u64, time: Duration) {
+pub(super) fn full_disk(rig: &Rig, nth: u64, time: Duration) {
     let fault = Fault::Refused(std::io::ErrorKind::StorageFull, Instant::now() + time);
     failpoint::plan(nth, fault, rig.dead());
 }
