@@ -15,19 +15,15 @@ use rustix::{fs::OFlags, io::Errno};
 /// # Errors
 /// The kernel's; the old file then stands as it was. A crash may leave a `.new` beside it, which the next call replaces.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write(path, bytes, mode, None)
+    write_atomic_for(None, path, bytes, mode)
 }
 
-/// The same for a file of another's (uid and gid). It is given away by its descriptor before it has its name: by name, who
+/// The same for a file of another's (uid and gid; `None`: this process's own). It is given away by its descriptor before it has its name: by name, who
 /// may write the folder could put a link there and get any file.
 ///
 /// # Errors
 /// As [`write_atomic`].
-pub fn write_atomic_for(owner: (u32, u32), path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write(path, bytes, mode, Some(owner))
-}
-
-fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+pub fn write_atomic_for(owner: Option<(u32, u32)>, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Staged::write(path, &mut &*bytes, mode, owner)?.place()
 }
 

@@ -33,7 +33,7 @@ fn a_file_for_another_is_given_away_and_no_file_that_its_folder_links_to() {
     fs::write(&victim, "mine").expect("written");
     for link in ["settings.json", "settings.json.new"] {
         symlink(&victim, dir.path().join(link)).expect("linked");
-        durable::write_atomic_for(owner, &path, b"theirs", 0o600).expect("written");
+        durable::write_atomic_for(Some(owner), &path, b"theirs", 0o600).expect("written");
         let written = fs::symlink_metadata(&path).expect("there");
         assert_eq!((written.uid(), written.gid(), written.mode() & 0o7777), (owner.0, owner.1, 0o600));
         assert_eq!(fs::metadata(&victim).expect("there").uid(), users::own_uid());

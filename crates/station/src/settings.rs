@@ -66,10 +66,6 @@ impl Settings {
     pub fn write(&self, path: &Path, owner: Option<(u32, u32)>) -> Result<(), SettingsError> {
         let failed = |source| SettingsError::Write { path: path.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        let written = match owner {
-            Some(owner) => machine::fs::write_atomic_for(owner, path, &text, 0o600),
-            None => machine::fs::write_atomic(path, &text, 0o600),
-        };
-        written.map_err(failed)
+        machine::fs::write_atomic_for(owner, path, &text, 0o600).map_err(failed)
     }
 }

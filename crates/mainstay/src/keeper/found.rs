@@ -47,11 +47,7 @@ pub(super) async fn with_listeners(
     }
     tracing::warn!("The edge that lives does not give its listeners back; it is replaced.");
     for process in all {
-        if let Err(error) = process.stop().await {
-            tracing::warn!(%error, "The edge could not be told to stop.");
-        }
-        process.wait().await;
-        jobs::forget(process).await;
+        jobs::end(process).await;
     }
     (kept, Living::default())
 }
@@ -60,21 +56,9 @@ pub(super) async fn with_listeners(
 /// another: the one that `now` names serves, and one that was told to drain never does again.
 pub(super) async fn living_edges(ground: &Ground, edges: Vec<Found>) -> Living {
     let (mut open, mut leaving) = (Vec::new(), Vec::new());
-    for found in edges {
-        match found {
-            Found::Adopted(process) => match process.exit() {
-                Some(exit) => {
-                    Kept::of_the_edge(&ground.folders.run).ended_unseen(process.spec(), &exit);
-                    jobs::forget(&process).await;
-                }
-                None if is_draining(&process).await => leaving.push(process),
-                None => open.push(process),
-            },
-            Found::Ended { spec, exit } => {
-                Kept::of_the_edge(&ground.folders.run).ended_unseen(&spec, &exit);
-                ground.supervisor.forget(&spec).await;
-            }
-        }
+    for process in living(ground, edges, &Kept::of_the_edge(&ground.folders.run)).await {
+        let is_leaving = is_draining(&process).await;
+        if is_leaving { &mut leaving } else { &mut open }.push(process);
     }
     let now = data_plane::now(&ground.folders.run);
     // Without its word the oldest: whatever came later was to take its place and has not.
@@ -90,12 +74,16 @@ async fn is_draining(process: &Process) -> bool {
     control.status().await.is_ok_and(|status| status.draining)
 }
 
-/// The stations that live, the oldest first; what is left of dead ones is removed. A shim holds the end of its station until
-/// it is forgotten, so that one that died while no keeper looked is found adopted.
+/// The stations that live, the oldest first; what is left of dead ones is removed.
 pub(super) async fn living_stations(ground: &Ground, stations: Vec<Found>) -> Vec<Process> {
-    let kept = Kept::of_the_station(&ground.folders.run);
+    living(ground, stations, &Kept::of_the_station(&ground.folders.run)).await
+}
+
+/// Those that live; the others' ends are counted, and what is left of them is removed. A shim holds the end of its process
+/// until it is forgotten, so that one that died while no keeper looked is found adopted.
+async fn living(ground: &Ground, found: Vec<Found>, kept: &Kept) -> Vec<Process> {
     let mut living = Vec::new();
-    for found in stations {
+    for found in found {
         match found {
             Found::Adopted(process) => match process.exit() {
                 Some(exit) => {
@@ -128,7 +116,7 @@ pub(super) async fn adopt(world: &Arc<Outside>, found: Vec<Found>) {
         if let Err(error) = adopt_instance(world, &found).await {
             tracing::warn!(process = found.spec().name, %error, "A process has no place any more; it is stopped.");
             match found {
-                Found::Adopted(process) => stop_and_forget(process),
+                Found::Adopted(process) => drop(tokio::spawn(async move { jobs::end(&process).await })),
                 Found::Ended { spec, .. } => world.ground.supervisor.forget(&spec).await,
             }
         }
@@ -179,14 +167,4 @@ async fn adopt_instance(world: &Arc<Outside>, found: &Found) -> Result<(), Expla
     let care = Care { settings, public, past, adopted };
     world.instances.hold(&world.ground.supervisor, &site, &name, care);
     Ok(())
-}
-
-fn stop_and_forget(process: Process) {
-    tokio::spawn(async move {
-        if let Err(error) = process.stop().await {
-            tracing::warn!(%error, "A process could not be told to stop.");
-        }
-        process.wait().await;
-        jobs::forget(&process).await;
-    });
 }

@@ -157,13 +157,20 @@ async fn to_its_end(process: &Process, limit: Duration) -> JobEnd {
 
 pub(crate) async fn stop(process: &Process) {
     if let Err(error) = process.stop().await {
-        tracing::warn!(%error, "A job could not be told to stop.");
+        tracing::warn!(process = process.spec().name, %error, "A process could not be told to stop.");
     }
+}
+
+/// Stops a process that has no place any more, and leaves nothing of it.
+pub(crate) async fn end(process: &Process) {
+    stop(process).await;
+    process.wait().await;
+    forget(process).await;
 }
 
 pub(crate) async fn forget(process: &Process) {
     if let Err(error) = process.forget().await {
-        tracing::debug!(%error, "What is left of a job stays until its shim ends.");
+        tracing::debug!(process = process.spec().name, %error, "What is left of a process stays until its shim ends.");
     }
 }
 

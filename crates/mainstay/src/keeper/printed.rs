@@ -81,9 +81,7 @@ async fn read(
 ) -> Result<Vec<u8>, String> {
     let read = tokio::time::timeout(limit, to_the_end(&process, output, bytes_max)).await;
     if process.exit().is_none() {
-        if let Err(error) = process.stop().await {
-            tracing::warn!(%error, name = process.spec().name, "A command could not be ended.");
-        }
+        jobs::stop(&process).await;
         process.wait().await;
     }
     jobs::forget(&process).await;

@@ -86,7 +86,7 @@ pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<
         kept.forget();
     }
     for process in living {
-        care.spawn(stop(process));
+        care.spawn(async move { jobs::end(&process).await });
     }
     care.close();
     Station { slot, care, ends, kept, data, wanted }
@@ -152,7 +152,7 @@ async fn take_care(
                 tracing::error!(%error, "There is no station: webhooks are told later.");
                 // It cannot ask this keeper, and nobody else would end it.
                 if let Some(process) = living {
-                    stop(process).await;
+                    jobs::end(&process).await;
                 }
                 return;
             }
@@ -192,7 +192,7 @@ async fn start(
     let adopted = match living.take() {
         Some(process) if is_current(&process, &order) => Some(process),
         Some(process) => {
-            stop(process).await;
+            jobs::end(&process).await;
             None
         }
         None => None,
@@ -211,14 +211,6 @@ async fn start(
 /// One that was started by another build, or with other webhooks or secrets, is replaced.
 fn is_current(process: &Process, order: &Order) -> bool {
     process.spec().labels.get(STARTED_WITH) == order.labels.get(STARTED_WITH)
-}
-
-async fn stop(process: Process) {
-    if let Err(error) = process.stop().await {
-        tracing::warn!(%error, "A station could not be told to stop.");
-    }
-    process.wait().await;
-    jobs::forget(&process).await;
 }
 
 /// Replaces a station that lives and asks for nothing.
