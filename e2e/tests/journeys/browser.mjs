@@ -55,6 +55,8 @@ async function tabTo(name) {
   throw new Error(`the Tab key does not lead to "${name}"`);
 }
 async function signIn() {
+  // The page gives the focus to the first field when it paints, which is after it has loaded.
+  await page.locator("input:focus").waitFor();
   await type(NAME);
   await press("Tab");
   await type(PASSWORD);
