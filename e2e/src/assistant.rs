@@ -16,6 +16,11 @@ use testkit::http::{self, Answer};
 /// What failed, in words.
 pub type Result<T> = std::result::Result<T, String>;
 
+/// How long an answer may take, where nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const BEARER: &str = "authorization: Bearer ";
+
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -41,7 +46,12 @@ impl Person {
         let head = ["content-type: application/json"];
         let answer = http::ask(at, host, "POST", "/api/login", &head, body.as_bytes()).map_err(words)?;
         let token = expect(answer, 200)?["token"].as_str().map(str::to_owned).ok_or("no token")?;
-        Ok(Self { at, host: host.to_owned(), authorization: format!("authorization: Bearer {token}") })
+        Ok(Self { at, host: host.to_owned(), authorization: format!("{BEARER}{token}") })
+    }
+
+    /// What opens the interface to whoever sends it.
+    pub fn token(&self) -> &str {
+        self.authorization.trim_start_matches(BEARER)
     }
 
     /// # Errors
@@ -98,6 +108,7 @@ pub struct Following {
     last_id: Option<String>,
     seen: Vec<String>,
     told: Told,
+    patience: Duration,
     /// How often a connection broke off and another took its place.
     pub reconnects: usize,
 }
@@ -115,18 +126,34 @@ impl Person {
         let message = accepted["message_id"].as_str().ok_or("no message_id")?.to_owned();
         let stream = accepted["stream"].as_str().ok_or("no stream")?.to_owned();
         let told = Told { message, text: String::new(), resets: 0 };
-        Ok(Following { person: self.clone(), stream, last_id: None, seen: Vec::new(), told, reconnects: 0 })
+        let person = self.clone();
+        Ok(Following {
+            person,
+            stream,
+            last_id: None,
+            seen: Vec::new(),
+            told,
+            patience: PATIENCE,
+            reconnects: 0,
+        })
     }
 }
 
 impl Following {
+    /// Waits for the end for so long.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Reads until `done`, with `Last-Event-ID` after each break. `started` is called once the first text has come.
     ///
     /// # Errors
-    /// An event came twice, the text is not what the end says, or nothing came for a minute.
+    /// An event came twice, the text is not what the end says, or there was no end in time.
     pub fn to_the_end(mut self, started: impl FnOnce()) -> Result<(Told, usize)> {
         let mut started = Some(started);
-        let deadline = std::time::Instant::now() + Duration::from_secs(90);
+        let deadline = std::time::Instant::now() + self.patience;
         loop {
             let done = self.read_on(&mut started)?;
             if let Some(data) = done {

@@ -144,3 +144,32 @@ fn a_model_server_of_either_kind_answers_and_when_it_does_not_the_brain_does() {
         assert!(done.text.starts_with("Noted:"), "{kind}: what the brain knows it does itself: {done:?}");
     }
 }
+
+#[test]
+fn no_request_that_the_description_allows_or_forbids_gets_an_answer_that_it_does_not_know() {
+    let tools = registry::python("schemathesis", &["schemathesis==4.32.5"]);
+    let app = App::start();
+    let token = app.person().token().to_owned();
+    let site = format!("http://{}/openapi.json", app.at);
+    let mut python = Command::new("/usr/bin/python3");
+    python.env("PYTHONPATH", &tools).args([
+        "-m",
+        "schemathesis.cli",
+        "run",
+        &site,
+        "--no-color",
+        "--seed",
+        "7",
+    ]);
+    python.args(["--max-examples", "25", "--generation-deterministic", "--header"]);
+    python.arg(format!("Authorization: Bearer {token}"));
+    // An answer that is written is read elsewhere, a WebSocket is no request, and this one ends the session of all others.
+    for path in ["/api/messages/{id}/stream", "/api/ws", "/api/logout"] {
+        python.args(["--exclude-path", path]);
+    }
+    let checks =
+        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+    let seen = python.args(["--checks", checks]).output().expect("Python is there");
+    let said = String::from_utf8_lossy(&seen.stdout);
+    assert!(seen.status.success(), "{said}\n{}", String::from_utf8_lossy(&seen.stderr));
+}

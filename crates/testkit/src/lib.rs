@@ -9,6 +9,7 @@ pub mod hollow;
 pub mod http;
 pub mod judge;
 pub mod mainstay;
+pub mod model_server;
 pub mod receiver;
 pub mod registry;
 pub mod wait;
@@ -16,3 +17,4 @@ pub mod worlds;
 
 pub use judge::{Failure, Judge, Load, Report, Target};
 pub use mainstay::{FakeApp, Mainstay};
+pub use model_server::ModelServer;

@@ -5,15 +5,20 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use e2e::assistant::{Crowd, Person};
 use testkit::{Mainstay, binaries, mainstay::processes::kill, wait};
 
-const SITE: &str = "assistant/production";
+pub(crate) const SITE: &str = "assistant/production";
 pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
 
 /// A machine that serves the assistant, and somebody who is signed in.
 fn serving_assistant() -> (Mainstay, PathBuf, Person) {
+    serving_assistant_by(MANIFEST)
+}
+
+/// The same by another manifest.
+pub(crate) fn serving_assistant_by(manifest: &str) -> (Mainstay, PathBuf, Person) {
     let mainstay = Mainstay::start();
     let folder = mainstay.folder().join("assistant");
     fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("mainstay.toml"), MANIFEST).expect("the manifest");
+    fs::write(folder.join("mainstay.toml"), manifest).expect("the manifest");
     fs::copy(binaries::path("assistant"), folder.join("assistant")).expect("it was built");
     place_secrets(&mainstay, "ASSISTANT_FIRST_USER=ana\nASSISTANT_FIRST_PASSWORD=correct-horse\n");
     mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
