@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::{
     command::Command,
     tasks::{Due, Task},
-    when::{self, Choice, Context, Direction, Meaning, Reading},
+    when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
 };
 
 mod resolve;
@@ -30,6 +30,8 @@ pub(crate) struct Knowledge<'a> {
     pub(crate) open: &'a [Task],
     /// Tasks done lately.
     pub(crate) done: &'a [Task],
+    /// What earlier answers taught.
+    pub(crate) habits: &'a Habits,
 }
 
 /// What a sentence asks to see.
@@ -115,11 +117,12 @@ impl Open {
     fn new(
         sentence: &str,
         span: &Range<usize>,
-        inner: &Range<usize>,
+        inner: &[Range<usize>],
         prompt: &'static str,
         choices: Vec<Choice>,
     ) -> Self {
-        let whole = span.start + inner.start..span.start + inner.end;
+        let whole: Vec<_> =
+            inner.iter().map(|inner| span.start + inner.start..span.start + inner.end).collect();
         let choices = choices
             .into_iter()
             .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
@@ -135,11 +138,20 @@ impl From<Open> for Understood {
 
 impl Knowledge<'_> {
     fn context(&self, direction: Direction) -> Context {
-        Context { now: self.now.clone(), direction }
+        Context { now: self.now.clone(), direction, habits: self.habits.clone() }
     }
 
     fn today(&self) -> Date {
         self.now.date()
+    }
+
+    /// Of a range its first day, unless that is over: "this week" begins today.
+    fn due_of(&self, meaning: Meaning) -> Due {
+        let day = match meaning {
+            Meaning::Days(first, last) => first.max(self.today()).min(last),
+            Meaning::Day(_) | Meaning::At(_) => meaning.first_day(),
+        };
+        Due { day, time: meaning.time() }
     }
 
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.
@@ -147,20 +159,16 @@ impl Knowledge<'_> {
         let text = sentence.get(span.clone()).unwrap_or_default();
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
-            Reading::Found { meaning, span } => match when::without(text, &span) {
+            Reading::Found { meaning, spans } => match when::without(text, &spans) {
                 // "remind me to … tomorrow" with nothing else to do is no task.
                 rest if rest.is_empty() => Dated::Plain { rest: unquote(text), due: None },
-                rest => Dated::Plain { rest: unquote(&rest), due: Some(due_of(meaning)) },
+                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)) },
             },
-            Reading::Ask { span: inner, prompt, choices } => {
+            Reading::Ask { spans: inner, prompt, choices } => {
                 Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))
             }
         }
     }
-}
-
-fn due_of(meaning: Meaning) -> Due {
-    Due { day: meaning.first_day(), time: meaning.time() }
 }
 
 /// `"Friday"` alone is Friday without its quotes; quotes inside a longer text stay.

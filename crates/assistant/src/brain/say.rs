@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     journal::{self, Filter},
     tasks::{self, State, Task},
+    when::Habits,
 };
 
 /// Bound: lines of one answer.
@@ -64,7 +65,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str, id: Strin
     }
     let open = tasks::list(tx, &who.id, Some(State::Open), 500, 0)?;
     let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
-    let knowledge = Knowledge { now: who.now(), open: &open, done: &done };
+    let knowledge = Knowledge { now: who.now(), open: &open, done: &done, habits: &Habits::default() };
     match understand(sentence, &knowledge) {
         Understood::Do(command) => {
             let done = command::execute_as(tx, who, &command, id)?;
@@ -92,7 +93,7 @@ pub(crate) fn reading(db: &Connection, who: &Account, sentence: &str) -> Result<
     let done = tasks::list(db, &who.id, Some(State::Done), 20, 0)?;
     let now = who.now();
     let today = now.date();
-    Ok(match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
+    Ok(match understand(sentence, &Knowledge { now, open: &open, done: &done, habits: &Habits::default() }) {
         Understood::Do(command) => Some(words::reading(&command, &[open, done].concat(), today)),
         Understood::Tell(Question::Plan { from, to }) => {
             Some(format!("Plan: {}", show_days(from, to, today)))
