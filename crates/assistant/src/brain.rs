@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use jiff::civil::Date;
+use serde::Deserialize;
 
 use crate::{
     command::Command,
@@ -23,6 +24,16 @@ mod tests;
 /// Bound: a longer sentence is a text, not a command.
 pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
 
+/// What becomes of a date in the words of a new task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Dates {
+    #[default]
+    Read,
+    /// It is part of the title: the person said so.
+    Keep,
+}
+
 /// What the reader may know.
 pub(crate) struct Knowledge<'a> {
     pub(crate) now: jiff::Zoned,
@@ -32,6 +43,8 @@ pub(crate) struct Knowledge<'a> {
     pub(crate) done: &'a [Task],
     /// What earlier answers taught.
     pub(crate) habits: &'a Habits,
+    /// What to do with a date in the words of a task.
+    pub(crate) dates: Dates,
 }
 
 /// What a sentence asks to see.
@@ -157,6 +170,9 @@ impl Knowledge<'_> {
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.
     fn take_date(&self, sentence: &str, span: Range<usize>) -> Dated {
         let text = sentence.get(span.clone()).unwrap_or_default();
+        if self.dates == Dates::Keep {
+            return Dated::Plain { rest: unquote(text), due: None };
+        }
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
             Reading::Found { meaning, spans } => match when::without(text, &spans) {

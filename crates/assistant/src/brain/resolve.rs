@@ -3,7 +3,7 @@
 use std::{ops::Range, slice};
 
 use super::{
-    Dated, Knowledge, Open, Question, Understood,
+    Dated, Dates, Knowledge, Open, Question, Understood,
     template::{Intent, Match, Slot},
     unquote,
 };
@@ -58,6 +58,10 @@ fn add(
     when: Option<Range<usize>>,
     knowledge: &Knowledge<'_>,
 ) -> Option<Understood> {
+    // Without its date "remind me tomorrow to …" is no sentence of this form.
+    if when.is_some() && knowledge.dates == Dates::Keep {
+        return None;
+    }
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
         Some(Ok(meaning)) => Some(knowledge.due_of(meaning?)),

@@ -31,7 +31,10 @@ fn meaning(sentence: &str) -> String {
     ];
     let done = [task("t9", "Pay rent", State::Done)];
     let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-    match understand(sentence, &Knowledge { now, open: &open, done: &done, habits: &Habits::default() }) {
+    match understand(
+        sentence,
+        &Knowledge { now, open: &open, done: &done, habits: &Habits::default(), dates: Dates::Read },
+    ) {
         Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
         Understood::Tell(question) => format!("{question:?}"),
         Understood::Choose { choices, .. } => format!(
@@ -182,4 +185,18 @@ fn a_question_about_an_unclear_day_is_asked_back() {
     check("what is due Saturday", "Plan { from: 2026-11-28, to: 2026-11-28 }");
     check("what is due this weekend", "Plan { from: 2026-11-21, to: 2026-11-22 }");
     check("find everything about Anna in my journal", "Find { query: \"Anna\" }");
+}
+
+#[test]
+fn a_date_that_is_kept_stays_in_the_title() {
+    let read = |sentence: &str, dates| {
+        let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
+        let habits = Habits::default();
+        understand(sentence, &Knowledge { now, open: &[], done: &[], habits: &habits, dates })
+    };
+    let kept = |title: &str| Understood::Do(Command::AddTask { title: title.to_owned(), due: None });
+    let sentence = "remind me to watch Tomorrow tomorrow";
+    assert_eq!(read(sentence, Dates::Keep), kept("watch Tomorrow tomorrow"));
+    assert_ne!(read(sentence, Dates::Read), kept("watch Tomorrow tomorrow"));
+    assert_eq!(read("task: call Anna at 5", Dates::Keep), kept("call Anna at 5"), "nothing is asked");
 }
