@@ -170,6 +170,27 @@ fn the_corpora_open_to_tuning_are_read_without_a_wrong_date() {
 }
 
 #[test]
+fn an_answer_is_read_as_what_was_chosen() {
+    let mut answers = 0;
+    for case in cases(OPEN).iter().chain(&cases(TITLES_OPEN)) {
+        let Reading::Ask { spans, choices, .. } = case.read() else { continue };
+        for choice in choices {
+            let text = instead(&case.text, &spans, &choice.instead);
+            let read = Case { text, expect: None, now: case.now.clone(), direction: case.direction.clone() };
+            match (choice.meaning, read.read()) {
+                (Some(chosen), Reading::Found { meaning, .. }) => {
+                    assert_eq!(meaning, chosen, "{}", read.text)
+                }
+                (None, Reading::Nothing) => {}
+                (_, other) => panic!("{}: {other:?}", read.text),
+            }
+            answers += 1;
+        }
+    }
+    assert!(answers > 60, "only {answers} answers were tried");
+}
+
+#[test]
 fn the_corpora_held_back_are_read_no_worse_than_by_chrono_node() {
     let counts = run(HELD, false);
     let titles = titles(TITLES_HELD, false);

@@ -10,7 +10,7 @@ use jiff::Zoned;
 use super::{
     Context,
     amounts::{Length, length},
-    clock::{Clock, Looks, Part, TimePart, time_part},
+    clock::{Clock, Looks, Part, TimePart, time_of, time_part},
     days::{DatePart, Kind, date_part},
     figures, lexicon, neighbours,
     words::Sentence,
@@ -164,10 +164,22 @@ fn date_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, u
     Some(match time {
         Some(time) if date.time.is_none() => {
             let end = after + joined + time.len;
+            let written_out = figures::written_out(words.low(at)).is_some();
+            let time = if written_out { counted_to_24(words, after + joined, time) } else { time };
             (Says::Both(date, time), end)
         }
         _ => (Says::Date(date), after),
     })
+}
+
+/// Whoever writes `2026-12-03 11:00` does not mean the night, and so do the answers to our own questions.
+fn counted_to_24(words: &Sentence, at: usize, time: TimePart) -> TimePart {
+    match time.clock {
+        Clock::Either { hour, minute } if words.low(at).contains(':') => {
+            TimePart { clock: Clock::Sure(time_of(hour, minute)), ..time }
+        }
+        Clock::Either { .. } | Clock::Sure(_) | Clock::Midnight => time,
+    }
 }
 
 /// `2.30` without "at" before it is a price.

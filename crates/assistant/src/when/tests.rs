@@ -62,6 +62,7 @@ fn days_and_times_ahead() {
     check("at 9am call Anna on Monday about the car", "2026-11-23 09:00 = call Anna about the car");
     check("Tuesday next week dentist", "2026-11-24 = dentist");
     check("dentist on the 5th of next month", "2026-12-05 = dentist");
+    check("train on 2026-11-24 at 11:05", "2026-11-24 11:05 = train");
     check("train at 17:05", "2026-11-21 17:05 = train");
     check("ship it the day after tomorrow", "2026-11-23 = ship it");
     check("pay on the 5th", "2026-12-05 = pay");
@@ -288,6 +289,28 @@ fn days_begin_where_the_person_lives() {
     assert!(
         matches!(read("call tomorrow", &madrid), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 23))
     );
+}
+
+#[test]
+fn a_known_habit_is_not_asked_about() {
+    let mut knows = context(Direction::Ahead);
+    for lesson in ["hour:5:pm", "order:month", "hour:7:am"] {
+        knows.habits.learn(Lesson::parse(lesson).expect("a lesson"));
+    }
+    let at = |text: &str| match read(text, &knows) {
+        Reading::Found { meaning, .. } => format!("{} {:?}", meaning.first_day(), meaning.time()),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(at("call Anna at 5"), "2026-11-21 Some(17:00:00)");
+    assert_eq!(at("call Anna at half five"), "2026-11-21 Some(17:30:00)");
+    assert_eq!(at("run at 7"), "2026-11-22 Some(07:00:00)");
+    assert_eq!(
+        at("dinner tonight at 7"),
+        "2026-11-21 Some(19:00:00)",
+        "what is said goes before what is known"
+    );
+    assert_eq!(at("dentist on 3/4"), "2027-03-04 None");
+    assert!(at("call Anna at 6").starts_with("Ask"));
 }
 
 proptest! {
