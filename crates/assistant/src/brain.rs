@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::Offset};
 use serde::Deserialize;
 
 use crate::{
@@ -164,7 +164,11 @@ impl Knowledge<'_> {
             Meaning::Days(first, last) => first.max(self.today()).min(last),
             Meaning::Day(_) | Meaning::At(_) => meaning.first_day(),
         };
-        Due { day, time: meaning.time() }
+        let offset = match meaning {
+            Meaning::At(moment) => moment.offset,
+            Meaning::Day(_) | Meaning::Days(..) => None,
+        };
+        Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
     }
 
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.

@@ -36,6 +36,7 @@ mod corpora;
 mod tests;
 
 pub(crate) use habits::{Habits, Lesson};
+pub(crate) use meaning::shown_offset;
 
 use self::{
     grammar::{Phrase, Says},

@@ -73,7 +73,7 @@ fn add(
             // "remind me tomorrow to call Anna at 17:00": the day from one place, the time from the other.
             let due = match (said, due) {
                 (Some(day), Some(Due { time: Some(time), .. })) if day.time.is_none() => {
-                    Some(Due { time: Some(time), ..day })
+                    Some(Due::new(day.day, Some(time)))
                 }
                 (said, due) => said.or(due),
             };

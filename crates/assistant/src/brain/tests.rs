@@ -22,7 +22,7 @@ fn task(id: &str, title: &str, state: State) -> Task {
 fn meaning(sentence: &str) -> String {
     let open = [
         Task {
-            due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }),
+            due: Some(Due::new(date(2026, 11, 22), Some(Time::constant(17, 0, 0, 0)))),
             ..task("t1", "Call Anna", State::Open)
         },
         task("t2", "Buy coffee", State::Open),

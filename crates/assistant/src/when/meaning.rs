@@ -174,7 +174,7 @@ fn shown_day(day: Date) -> String {
 }
 
 /// `UTC+02:00`.
-fn shown_offset(offset: Offset) -> String {
+pub(crate) fn shown_offset(offset: Offset) -> String {
     let minutes = offset.seconds().abs() / 60;
     let sign = if offset.is_negative() { '-' } else { '+' };
     format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
