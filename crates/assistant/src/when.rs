@@ -162,6 +162,9 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let doubt = doubt::about(&words, &ranges).or_else(|| {
         (*standing == Standing::Doubtful).then(|| doubt::Doubt { span: span.clone(), prompt: A_NAME })
     });
+    let doubt = doubt.or_else(|| {
+        has_another_time(best, &found).then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
+    });
     if let Some(doubt) = doubt {
         let choices = meaning::ways(best.says.clone(), context).into_iter().map(meaning::choice).collect();
         return unsure(text, &span, choices, doubt);
@@ -184,6 +187,16 @@ fn other_half<'a>(best: &Phrase, found: &'a [(Phrase, Standing)]) -> Option<(Say
         _ => None,
     });
     others.next()
+}
+
+/// "at 8 and at 20": which of them?
+fn has_another_time(best: &Phrase, found: &[(Phrase, Standing)]) -> bool {
+    let apart = |other: &Phrase| other.end <= best.start || best.end <= other.start;
+    let tells_time = |phrase: &Phrase| matches!(phrase.says, Says::Time(_) | Says::Both(..));
+    tells_time(best)
+        && found
+            .iter()
+            .any(|(other, standing)| *standing == Standing::Stands && apart(other) && tells_time(other))
 }
 
 /// One meaning is taken, several are asked about.

@@ -124,7 +124,7 @@ await step("an hour that was asked about once is known, until the settings forge
   await tabTo("Ask again: “at 5” is 17:00");
   await press("Enter");
   await page.getByText("How you say times").waitFor({ state: "detached" });
-  await page.goto(`${site}/dashboard`);
+  await page.goto(`${site}/tasks`);
 });
 
 await step("a task is added and ticked off", async () => {

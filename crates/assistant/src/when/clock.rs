@@ -222,8 +222,13 @@ struct Figures {
 fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
     let (digits, glued) = split_half(words.low(at));
     let digits = digits.strip_suffix("ish").or_else(|| digits.strip_suffix("-ish")).unwrap_or(digits);
-    let said = in_figures(digits, glued.is_some()).or_else(|| in_a_word(digits))?;
-    let clock_word = words.skip(at + 1, &["o'clock"]);
+    let mut said = in_figures(digits, glued.is_some()).or_else(|| in_a_word(digits))?;
+    let minutes =
+        minutes_in_words(words.low(at + 1)).filter(|_| said.looks == Looks::Number && glued.is_none());
+    if let Some(minute) = minutes {
+        said = Figures { minute, ..said };
+    }
+    let clock_word = usize::from(minutes.is_some()) + words.skip(at + 1, &["o'clock"]);
     let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + 1 + clock_word) };
     let len = 1 + clock_word + extra;
     let Figures { hour, minute, looks, counts_to_24 } = said;
@@ -232,7 +237,10 @@ fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
         Some(pm) if (1..=12).contains(&hour) => (Clock::Sure(in_half(hour, minute, pm)), Looks::Time),
         Some(_) => return None,
         None if counts_to_24 || hour == 0 || hour > 12 => (Clock::Sure(time_of(hour, minute)), looks),
-        None => (Clock::Either { hour, minute }, if clock_word > 0 { Looks::Figures } else { looks }),
+        None => (
+            Clock::Either { hour, minute },
+            if words.is(at + 1, &["o'clock"]) { Looks::Figures } else { looks },
+        ),
     };
     // A bare number of 13 or more is clear as an hour, and no more a time than 5 is.
     Some(TimePart { clock, offset, looks, len: len + usize::from(offset.is_some()) })
@@ -283,8 +291,19 @@ fn in_figures(digits: &str, has_half: bool) -> Option<Figures> {
     figures(digits, 0, Looks::Number, zero && digits.len() == 2)
 }
 
-/// "seven".
+/// "five thirty", "six forty-five".
+fn minutes_in_words(word: &str) -> Option<i8> {
+    let letters = word.starts_with(|c: char| c.is_ascii_lowercase());
+    let minutes =
+        lexicon::number(word).filter(|minutes| letters && (10..60).contains(minutes) && minutes % 5 == 0);
+    i8::try_from(minutes?).ok()
+}
+
+/// "seven", "six-thirty".
 fn in_a_word(word: &str) -> Option<Figures> {
+    if let Some((hour, minutes)) = word.split_once('-') {
+        return Some(Figures { minute: minutes_in_words(minutes)?, ..in_a_word(hour)? });
+    }
     let letters = word.bytes().all(|byte| byte.is_ascii_lowercase());
     let hour = lexicon::number(word).filter(|hour| letters && (1..=12).contains(hour))?;
     Some(Figures { hour: i8::try_from(hour).ok()?, minute: 0, looks: Looks::Number, counts_to_24: false })

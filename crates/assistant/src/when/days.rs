@@ -271,7 +271,12 @@ fn ordinal(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
     }
     if words.is(next, &["of"]) {
         let (month, more) = periods::month(words, next + 1, context)?;
-        let found = Date::new(month.0.year(), month.0.month(), day).ok()?;
+        let mut found = Date::new(month.0.year(), month.0.month(), day).ok()?;
+        // "the first of the month" is the next one, when this one's is over.
+        if words.is(next + 1, &["the"]) && context.direction == Direction::Ahead && found < context.now.date()
+        {
+            found = plus(found, 1.month());
+        }
         return Some(DatePart::day(found, len + 1 + more, Kind::Plain));
     }
     let found = calendar::in_nearest_month(day, context.now.date(), context.direction)?;

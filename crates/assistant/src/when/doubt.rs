@@ -12,7 +12,7 @@ pub(super) struct Doubt {
 }
 
 const REPEATS: &str = "I cannot repeat a task yet. What shall it be?";
-const UNCLEAR: &str = "I am not sure when you mean.";
+pub(super) const UNCLEAR: &str = "I am not sure when you mean.";
 
 /// Whether the words of `dates` may be taken at their word. A date that is written out (`2026-12-03`) always may: it is
 /// how a question is answered.
@@ -59,17 +59,19 @@ fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
         && lexicon::is_unit(before)
         && (lexicon::number(words.low(date.start - 2)).is_some()
             || words.is(date.start - 2, &["a", "an", "the"]));
+    // "run for 30 minutes at 6am" is at six.
+    let counted = counted && !words.is(date.start, &["at", "@", "by", "until", "till", "in"]);
     if counted || matches!(before, "or" | "except" | "than" | "not") {
         return true;
     }
-    words.is(date.end, &["or", "week", "fortnight", "except"])
+    words.is(date.end, &["or", "week", "fortnight", "except"]) || lexicon::is_zone(words.low(date.end))
 }
 
 /// Anywhere else a second day that is no part of a title, or "the day before …".
 fn has_other_days(words: &Sentence, dates: &[Range<usize>]) -> bool {
     (0..words.len()).filter(|at| !dates.iter().any(|date| date.contains(at))).any(|at| {
         let counted_from = !words.is_capital(at)
-            && lexicon::is_unit(words.low(at))
+            && (lexicon::is_unit(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
             && words.is(at + 1, &["before", "after", "from"]);
         counted_from || is_second_day(words, at)
     })
@@ -82,5 +84,8 @@ fn is_second_day(words: &Sentence, at: usize) -> bool {
         matches!(before, "the" | "a" | "an" | "my" | "our" | "this") || neighbours::begins_a_name(before);
     let of_a_title = words.is_capital(at + 1);
     let named = lexicon::is_relative_day(words.low(at)) && !words.is_capital(at);
-    (lexicon::weekday(words.low(at)).is_some() || named) && !of_a_thing && !of_a_title
+    let listed = words.is(at + 1, &["and", "or"]) || before == "and" || words.words[at].break_after;
+    let short = lexicon::short_weekday(words.low(at)).is_some() && listed && at > 0;
+    let of_a_title = of_a_title && !short;
+    (lexicon::weekday(words.low(at)).is_some() || named || short) && !of_a_thing && !of_a_title
 }

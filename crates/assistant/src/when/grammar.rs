@@ -52,9 +52,9 @@ pub(super) enum Says {
     Both(DatePart, TimePart),
 }
 
-const PREPOSITIONS: [&str; 17] = [
-    "on", "at", "by", "until", "till", "til", "before", "after", "since", "for", "from", "in", "during",
-    "over", "of", "@", "between",
+const PREPOSITIONS: [&str; 18] = [
+    "on", "at", "by", "until", "till", "til", "before", "after", "since", "for", "from", "in", "within",
+    "during", "over", "of", "@", "between",
 ];
 /// Behind these a bare number is an hour.
 const OF_HOURS: [&str; 9] = ["at", "@", "by", "until", "till", "til", "before", "after", "since"];
@@ -222,6 +222,12 @@ fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
     match &phrase.says {
         Says::Moment(_) => true,
         Says::Time(time) => begins_with_time(time),
+        // "from 17 to 18 tomorrow".
+        Says::Both(_, time)
+            if phrase.time_leads && time.len > 1 && words.is(phrase.start, &["from", "between"]) =>
+        {
+            true
+        }
         Says::Both(_, time) if phrase.time_leads => begins_with_time(time),
         Says::Both(..) => true,
         Says::Date(date) if date.kind == Kind::Period => {
@@ -229,7 +235,12 @@ fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
             match words.low(phrase.start) {
                 "in" | "during" | "since" => true,
                 "until" | "till" | "by" | "before" | "after" | "from" => phrase.prepositions > 0 && month,
-                "for" | "of" => month && !lexicon::month_is_a_person(words.low(first)),
+                "for" => month,
+                // "the last week of October" is no October.
+                "of" => {
+                    !lexicon::is_unit(words.before(phrase.start))
+                        && !lexicon::month_is_a_person(words.low(first))
+                }
                 _ => false,
             }
         }

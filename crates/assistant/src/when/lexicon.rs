@@ -45,6 +45,9 @@ pub(super) fn spell(low: &str) -> (String, bool) {
     }
     if let Some(owner) = low.strip_suffix("'s") {
         let owner = known(owner).unwrap_or_else(|| owner.to_owned());
+        if is_unit(&owner) {
+            return (owner, false);
+        }
         if is_relative_day(&owner) || weekday(&owner).is_some() || day_part(&owner).is_some() {
             return (owner, true);
         }
@@ -206,6 +209,32 @@ pub(super) fn may_end_a_range(word: &str) -> bool {
         && (matches!(rest, "" | "am" | "pm" | "p" | "h" | "st" | "nd" | "rd" | "th")
             || rest.starts_with([':', '.']));
     figures || weekday(word).or_else(|| short_weekday(word)).is_some() || month(word).is_some()
+}
+
+/// Zones in letters, which are not reckoned with.
+pub(super) fn is_zone(word: &str) -> bool {
+    matches!(
+        word,
+        "utc"
+            | "gmt"
+            | "bst"
+            | "ist"
+            | "cet"
+            | "cest"
+            | "eet"
+            | "est"
+            | "edt"
+            | "et"
+            | "cst"
+            | "cdt"
+            | "mst"
+            | "mdt"
+            | "pst"
+            | "pdt"
+            | "pt"
+            | "jst"
+            | "aest"
+    )
 }
 
 /// Units that time is counted in, one or many.

@@ -74,11 +74,16 @@ fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
     small || before || named || title_goes_on
 }
 
-/// "room 12.30", "Psalm 23:11"; but "room 5pm" is a time.
+/// "room 12.30", "flat 12/4"; but "room 5pm" is a time.
 fn is_of_a_number(words: &Sentence, phrase: &Phrase) -> bool {
     let says_half =
         (phrase.start..phrase.end).any(|at| words.low(at).ends_with("am") || words.low(at).ends_with("pm"));
-    matches!(phrase.says, Says::Time(_))
+    let figures = match &phrase.says {
+        Says::Time(_) => true,
+        Says::Date(date) => date.kind == Kind::Slashes,
+        Says::Both(..) | Says::Moment(_) => false,
+    };
+    figures
         && phrase.prepositions == 0
         && !says_half
         && words.low(phrase.start).starts_with(|c: char| c.is_ascii_digit())
@@ -99,6 +104,11 @@ fn behind_a_preposition(words: &Sentence, phrase: &Phrase) -> Standing {
             }
             _ => Standing::Stands,
         },
+        // "book a hotel for June", "buy a present for June".
+        Says::Date(date) if date.kind == Kind::Period && preposition == "for" => {
+            let person = lexicon::month_is_a_person(words.low(phrase.start + 1));
+            if person { Standing::Doubtful } else { Standing::Stands }
+        }
         Says::Date(date) if date.kind == Kind::Ordinal => match preposition {
             "on" | "by" | "until" | "till" | "before" | "after" | "since" | "for" | "from" => {
                 Standing::Stands

@@ -115,7 +115,11 @@ pub(super) fn edge(words: &Sentence, at: usize, context: &Context) -> Option<Dat
     }
     let ((first, last), more) =
         periods::month(words, inner, context).or_else(|| a_year(words, inner, context))?;
+    let over =
+        words.is(inner, &["the", "month", "year"]) && context.direction == Direction::Ahead && first < today;
     let day = match edge {
+        // Ahead, what is over is the next one's.
+        Edge::First if over => plus(last, 1.day()),
         Edge::First => first,
         Edge::Last => last,
     };

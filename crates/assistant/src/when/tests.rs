@@ -179,6 +179,26 @@ fn what_people_type_in_haste() {
 }
 
 #[test]
+fn what_is_not_reckoned_with_is_asked_and_never_dropped() {
+    let keep = "No date, keep the words";
+    check("meeting tomorrow at 3pm EST", &format!("ask Sun 22 Nov, 15:00 | {keep}"));
+    check("take pills at 8am and at 20:00", &format!("ask Sat 21 Nov, 20:00 | {keep}"));
+    check("party the night before Christmas", &format!("ask Fri 25 Dec | {keep}"));
+    check("water the plants Mon, Wed and Fri", &format!("ask Fri 27 Nov | {keep}"));
+    check("book a hotel for June", &format!("ask Tue 1 Jun to Wed 30 Jun | {keep}"));
+    check("the last week of October", "-");
+    check("pay invoice within 30 days", "2026-12-21 = pay invoice");
+    check("run for 30 minutes at 6am", "2026-11-22 06:00 = run for 30 minutes");
+    check("book flight 12.12.", "2026-12-12 = book flight");
+    check("clean windows on the first of the month", "2026-12-01 = clean windows");
+    check("clean windows at the beginning of the month", "2026-12-01 = clean windows");
+    check("gym at five thirty", "ask Sun 22 Nov, 05:30 | Sat 21 Nov, 17:30");
+    check("gym at six-thirty pm", "2026-11-21 18:30 = gym");
+    check("gym from 17 to 18 tomorrow", "2026-11-22 17:00 = gym");
+    check("in an hour's time call Anna", "2026-11-21 11:00 = call Anna");
+}
+
+#[test]
 fn titles_are_left_alone() {
     for title in [
         "read The 5th Wave",

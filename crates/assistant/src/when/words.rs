@@ -25,6 +25,13 @@ pub(super) struct Word {
     pub(super) point_after: bool,
 }
 
+impl Word {
+    fn is_day_and_month(&self) -> bool {
+        let figures = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        self.low.split_once('.').is_some_and(|(day, month)| figures(day) && figures(month))
+    }
+}
+
 /// The words of a text, looked up without a bound to mind.
 pub(super) struct Sentence {
     pub(super) words: Vec<Word>,
@@ -79,7 +86,10 @@ impl Sentence {
 
     pub(super) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
         let said = self.words.get(words.clone()).unwrap_or_default();
-        said.first().map_or(0, |word| word.start)..said.last().map_or(0, |word| word.end)
+        // The point of "24.12." belongs to it.
+        let end =
+            said.last().map_or(0, |word| word.end + usize::from(word.point_after && word.is_day_and_month()));
+        said.first().map_or(0, |word| word.start)..end
     }
 }
 
