@@ -114,19 +114,25 @@
     } catch { /* storage is off: then there are no drafts */ }
   }
 
-  // The chip while one types: how the sentence is read, before it is said.
-  const reading = one(".reading");
+  // The chip while one types: how the sentence is read, before it is said. One key has its date stay in the words.
+  const reading = one(".reading"), keep = one(".keep"), dates = one(".say [name=dates]");
   if (reading) {
     let typed = 0;
+    const show = (read) => {
+      reading.textContent = read.understood ? read.understood + (dates.value === "keep" ? " · no date" : "") : "";
+      keep.hidden = !read.dated;
+    };
+    const look = async () => {
+      const said = box().value, how = dates.value;
+      const answer = await fetch(`/api/read?text=${encodeURIComponent(said)}&dates=${how}`).catch(() => null);
+      if (answer?.ok && box().value === said && dates.value === how) show(await answer.json());
+    };
     box().addEventListener("input", () => {
       clearTimeout(typed);
-      const said = box().value;
-      if (!said.trim()) reading.textContent = "";
-      else typed = setTimeout(async () => {
-        const answer = await fetch(`/api/read?text=${encodeURIComponent(said)}`).catch(() => null);
-        if (answer?.ok && box().value === said) reading.textContent = (await answer.json()).understood ?? "";
-      }, 120);
+      if (box().value.trim()) typed = setTimeout(look, 120);
+      else { dates.value = "read"; show({}); }
     });
+    keep.addEventListener("click", () => { dates.value = "keep"; keep.hidden = true; box().focus(); look(); });
   }
 
   for (const field of all("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
@@ -149,6 +155,7 @@
   const press = (selector, from) => from && one(selector, from)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
+    if (event.key === "Escape" && event.target === box() && keep && !keep.hidden) return keep.click();
     if (event.key === "Escape" && typing) return event.target.blur();
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.matches(".say textarea")) {
       event.preventDefault();

@@ -14,7 +14,7 @@ use kit::{
 
 use crate::{
     accounts::Account,
-    brain::say::{self, BUILT_IN, Outcome, Said},
+    brain::say::{self, BUILT_IN, Outcome, Said, Spoken},
     chat::{self, Message},
     error::{Error, Result},
     model::{Asked, Failure, Model},
@@ -121,7 +121,7 @@ impl Answering {
         let work = move |tx: &rusqlite::Transaction<'_>| {
             pen::check(&job, tx)?;
             let reply = once::once(tx, &who.id, Some(&key), || {
-                let said = match say::say(tx, &who, &question, id) {
+                let said = match say::say(tx, &who, &Spoken::of(question.as_str()), id) {
                     // A refusal is an answer too.
                     Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
                         say::refused(&error.to_string())

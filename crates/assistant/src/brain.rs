@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::Offset};
+use serde::Deserialize;
 
 use crate::{
     command::Command,
     tasks::{Due, Task},
-    when::{self, Choice, Context, Direction, Meaning, Reading},
+    when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
 };
 
 mod resolve;
@@ -23,6 +24,16 @@ mod tests;
 /// Bound: a longer sentence is a text, not a command.
 pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
 
+/// What becomes of a date in the words of a new task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Dates {
+    #[default]
+    Read,
+    /// It is part of the title: the person said so.
+    Keep,
+}
+
 /// What the reader may know.
 pub(crate) struct Knowledge<'a> {
     pub(crate) now: jiff::Zoned,
@@ -30,6 +41,10 @@ pub(crate) struct Knowledge<'a> {
     pub(crate) open: &'a [Task],
     /// Tasks done lately.
     pub(crate) done: &'a [Task],
+    /// What earlier answers taught.
+    pub(crate) habits: &'a Habits,
+    /// What to do with a date in the words of a task.
+    pub(crate) dates: Dates,
 }
 
 /// What a sentence asks to see.
@@ -115,11 +130,12 @@ impl Open {
     fn new(
         sentence: &str,
         span: &Range<usize>,
-        inner: &Range<usize>,
+        inner: &[Range<usize>],
         prompt: &'static str,
         choices: Vec<Choice>,
     ) -> Self {
-        let whole = span.start + inner.start..span.start + inner.end;
+        let whole: Vec<_> =
+            inner.iter().map(|inner| span.start + inner.start..span.start + inner.end).collect();
         let choices = choices
             .into_iter()
             .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
@@ -135,32 +151,44 @@ impl From<Open> for Understood {
 
 impl Knowledge<'_> {
     fn context(&self, direction: Direction) -> Context {
-        Context { now: self.now.clone(), direction }
+        Context { now: self.now.clone(), direction, habits: self.habits.clone() }
     }
 
     fn today(&self) -> Date {
         self.now.date()
     }
 
+    /// Of a range its first day, unless that is over: "this week" begins today.
+    fn due_of(&self, meaning: Meaning) -> Due {
+        let day = match meaning {
+            Meaning::Days(first, last) => first.max(self.today()).min(last),
+            Meaning::Day(_) | Meaning::At(_) => meaning.first_day(),
+        };
+        let offset = match meaning {
+            Meaning::At(moment) => moment.offset,
+            Meaning::Day(_) | Meaning::Days(..) => None,
+        };
+        Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
+    }
+
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.
     fn take_date(&self, sentence: &str, span: Range<usize>) -> Dated {
         let text = sentence.get(span.clone()).unwrap_or_default();
+        if self.dates == Dates::Keep {
+            return Dated::Plain { rest: unquote(text), due: None };
+        }
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
-            Reading::Found { meaning, span } => match when::without(text, &span) {
+            Reading::Found { meaning, spans } => match when::without(text, &spans) {
                 // "remind me to … tomorrow" with nothing else to do is no task.
                 rest if rest.is_empty() => Dated::Plain { rest: unquote(text), due: None },
-                rest => Dated::Plain { rest: unquote(&rest), due: Some(due_of(meaning)) },
+                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)) },
             },
-            Reading::Ask { span: inner, prompt, choices } => {
+            Reading::Ask { spans: inner, prompt, choices } => {
                 Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))
             }
         }
     }
-}
-
-fn due_of(meaning: Meaning) -> Due {
-    Due { day: meaning.first_day(), time: meaning.time() }
 }
 
 /// `"Friday"` alone is Friday without its quotes; quotes inside a longer text stay.

@@ -12,6 +12,7 @@ mod chat;
 mod cli;
 mod command;
 mod error;
+mod habits;
 mod ids;
 mod journal;
 mod model;

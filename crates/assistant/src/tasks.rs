@@ -4,7 +4,7 @@
 
 use jiff::{
     civil::{Date, DateTime, Time},
-    tz::TimeZone,
+    tz::{AmbiguousOffset, Offset, TimeZone},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,10 @@ pub(crate) enum State {
 pub(crate) struct Due {
     pub(crate) day: Date,
     pub(crate) time: Option<Time>,
+    /// Seconds east of UTC, where somebody said which of two equal times of a clock change it is. Not stored: a row keeps
+    /// the instant that follows from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) offset_seconds: Option<i32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +46,20 @@ pub(crate) struct Task {
 }
 
 impl Due {
-    /// A time that a clock change skips is moved on by the gap, one that comes twice is the first.
+    pub(crate) const fn new(day: Date, time: Option<Time>) -> Self {
+        Self { day, time, offset_seconds: None }
+    }
+
+    /// A time that a clock change skips is moved on by the gap, one that comes twice is the first unless its offset is
+    /// known.
     pub(crate) fn instant_ms(self, zone: &TimeZone) -> Option<i64> {
         let wall = DateTime::from_parts(self.day, self.time?);
+        if let Some(offset) = self.offset_seconds.and_then(|seconds| Offset::from_seconds(seconds).ok())
+            && let AmbiguousOffset::Fold { before, after } = zone.to_ambiguous_timestamp(wall).offset()
+            && (offset == before || offset == after)
+        {
+            return offset.to_timestamp(wall).ok().map(|at| at.as_millisecond());
+        }
         wall.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp().as_millisecond())
     }
 }
@@ -55,7 +70,7 @@ impl Task {
         let time: Option<String> = row.get("due_time")?;
         let due = day
             .and_then(|day| day.parse().ok())
-            .map(|day| Due { day, time: time.and_then(|time| time.parse().ok()) });
+            .map(|day| Due::new(day, time.and_then(|time| time.parse().ok())));
         let state: String = row.get("state")?;
         Ok(Self {
             id: row.get("id")?,
@@ -189,4 +204,24 @@ fn day(task: &Task) -> Option<String> {
 
 fn time(task: &Task) -> Option<String> {
     task.due.and_then(|due| due.time).map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{date, time};
+
+    use super::*;
+
+    #[test]
+    fn which_of_two_equal_times_is_meant_decides_the_instant() {
+        let madrid = TimeZone::get("Europe/Madrid").expect("a zone");
+        let at = |seconds| {
+            let due = Due::new(date(2026, 10, 25), Some(time(2, 30, 0, 0)));
+            Due { offset_seconds: seconds, ..due }.instant_ms(&madrid).expect("an instant")
+        };
+        let hour_ms = 3_600_000;
+        assert_eq!(at(Some(3_600)) - at(Some(7_200)), hour_ms);
+        assert_eq!(at(None), at(Some(7_200)), "unsaid it is the first");
+        assert_eq!(at(Some(0)), at(None), "an offset that the clock never has says nothing");
+    }
 }

@@ -1,24 +1,48 @@
 //! Reads days and times out of what people write: our own words and grammar on `jiff`, since no crate comes near
 //! without finding Mondays in "monitor".
 //!
-//! Three rules keep titles whole. Only whole words count. Text in quotes is never read. A date stands at the edge of
-//! the sentence or behind a preposition; anything else is part of the title. What can mean two things is asked.
+//! Three rules keep titles whole. Only whole words count. Text in quotes is never read. Words that name things as well
+//! ("Friday", "the 5th") are a date only where a date stands. What can mean two things is asked. What counts as which is
+//! written down in `corpora/README.md`; begin at [`read`], then `grammar`.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use jiff::{
     Zoned,
     civil::{Date, Time},
+    tz::Offset,
 };
 
+mod amounts;
+mod calendar;
 mod clock;
 mod days;
 mod doubt;
+mod figures;
 mod grammar;
+mod habits;
+mod lexicon;
+mod meaning;
+mod neighbours;
+mod periods;
+mod place;
+mod ranges;
+mod steps;
 mod words;
 
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod tests;
+
+pub(crate) use habits::{Habits, Lesson};
+pub(crate) use meaning::shown_offset;
+
+use self::{
+    grammar::{Phrase, Says},
+    place::Standing,
+    words::Sentence,
+};
 
 /// Which way a bare weekday points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,33 +58,43 @@ pub(crate) enum Direction {
 pub(crate) struct Context {
     pub(crate) now: Zoned,
     pub(crate) direction: Direction,
+    pub(crate) habits: Habits,
 }
 
 /// What was meant, as wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     Day(Date),
-    At(Date, Time),
+    At(Moment),
     /// First and last day.
     Days(Date, Date),
+}
+
+/// A wall-clock time in the zone of whoever writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) day: Date,
+    pub(crate) time: Time,
+    /// Only where the clock shows this time twice: which of the two.
+    pub(crate) offset: Option<Offset>,
 }
 
 impl Meaning {
     pub(crate) fn first_day(self) -> Date {
         match self {
-            Self::Day(day) | Self::At(day, _) | Self::Days(day, _) => day,
+            Self::Day(day) | Self::At(Moment { day, .. }) | Self::Days(day, _) => day,
         }
     }
 
     pub(crate) fn last_day(self) -> Date {
         match self {
-            Self::Day(day) | Self::At(day, _) | Self::Days(_, day) => day,
+            Self::Day(day) | Self::At(Moment { day, .. }) | Self::Days(_, day) => day,
         }
     }
 
     pub(crate) fn time(self) -> Option<Time> {
         match self {
-            Self::At(_, time) => Some(time),
+            Self::At(moment) => Some(moment.time),
             Self::Day(_) | Self::Days(..) => None,
         }
     }
@@ -72,109 +106,151 @@ pub(crate) struct Choice {
     pub(crate) label: String,
     /// What stands instead of the ambiguous words.
     pub(crate) instead: String,
+    /// `None`: no date.
+    pub(crate) meaning: Option<Meaning>,
+    /// What choosing it says of the person, to be asked no more.
+    pub(crate) lesson: Option<Lesson>,
+}
+
+impl Choice {
+    /// A choice that is no date.
+    pub(crate) fn of_words(label: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self { label: label.into(), instead: instead.into(), meaning: None, lesson: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// No date in it.
     Nothing,
-    /// `span`: bytes of the text that say it, its preposition included.
-    Found { meaning: Meaning, span: Range<usize> },
+    /// `spans`: bytes of the text that say it, their prepositions included, in their order; a day and its hour may stand
+    /// apart.
+    Found { meaning: Meaning, spans: Vec<Range<usize>> },
     Ask {
-        span: Range<usize>,
+        spans: Vec<Range<usize>>,
         /// The question.
         prompt: &'static str,
+        /// Two or more.
         choices: Vec<Choice>,
     },
 }
 
+const WHEN: &str = "When do you mean?";
+const A_NAME: &str = "Is that a date, or part of the name?";
+
 /// The date in a sentence, if there is one.
 pub(crate) fn read(text: &str, context: &Context) -> Reading {
-    let words = words::split(text);
-    // The longest reading that may stand where it stands; of two equal ones the later, since people end with the date.
-    let candidates = (0..words.len())
-        .filter_map(|start| grammar::parse(&words, start, context))
-        .filter(|parsed| may_stand(&words, parsed));
-    let best = candidates.max_by_key(|parsed| (parsed.end - parsed.start, parsed.end));
-    let Some(parsed) = best else { return Reading::Nothing };
-    let doubt = doubt::about(&words, parsed.start..parsed.end);
-    let reading = parsed.into_reading(&words);
-    doubt.map_or(reading.clone(), |doubt| unsure(text, reading, doubt))
+    let words = Sentence::of(text);
+    let mut found: Vec<(Phrase, Standing)> = (0..words.len())
+        .filter_map(|start| grammar::phrase(&words, start, context))
+        .map(|phrase| (place::standing(&words, &phrase), phrase))
+        .filter(|(standing, _)| *standing != Standing::No)
+        .map(|(standing, phrase)| (phrase, standing))
+        .collect();
+    // A date that is written out is how a question is answered: no other word counts beside it.
+    if found.iter().any(|(phrase, _)| phrase.is_written_out(&words)) {
+        found.retain(|(phrase, _)| phrase.is_written_out(&words));
+    }
+    // The longest; of two equal ones the later, since people end with the date.
+    let Some((best, standing)) = found.iter().max_by_key(|(phrase, _)| (phrase.len(), phrase.end)) else {
+        return Reading::Nothing;
+    };
+    let other = other_half(best, &found);
+    let mut ranges: Vec<Range<usize>> =
+        iter::once(best).chain(other.iter().map(|(_, other)| *other)).map(Phrase::range).collect();
+    let span = words.bytes(&best.range());
+    let doubt = doubt::about(&words, &ranges).or_else(|| {
+        (*standing == Standing::Doubtful).then(|| doubt::Doubt { span: span.clone(), prompt: A_NAME })
+    });
+    let doubt = doubt.or_else(|| {
+        has_another_time(best, &found).then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
+    });
+    if let Some(doubt) = doubt {
+        let choices = meaning::ways(best.says.clone(), context).into_iter().map(meaning::choice).collect();
+        return unsure(text, &span, choices, doubt);
+    }
+    ranges.sort_by_key(|range| range.start);
+    let says = other.map_or_else(|| best.says.clone(), |(both, _)| both);
+    told(says, ranges.iter().map(|range| words.bytes(range)).collect(), context)
+}
+
+/// "tomorrow call Anna at 5pm": the day stands here, the hour there.
+fn other_half<'a>(best: &Phrase, found: &'a [(Phrase, Standing)]) -> Option<(Says, &'a Phrase)> {
+    let apart = |other: &Phrase| other.end <= best.start || best.end <= other.start;
+    let sure = found.iter().filter(|(other, standing)| apart(other) && *standing == Standing::Stands);
+    let mut others = sure.filter_map(|(other, _)| match (&best.says, &other.says) {
+        (Says::Date(date), Says::Time(time)) | (Says::Time(time), Says::Date(date))
+            if date.takes_a_time() =>
+        {
+            Some((Says::Both(date.clone(), *time), other))
+        }
+        _ => None,
+    });
+    others.next()
+}
+
+/// "at 8 and at 20": which of them?
+fn has_another_time(best: &Phrase, found: &[(Phrase, Standing)]) -> bool {
+    let apart = |other: &Phrase| other.end <= best.start || best.end <= other.start;
+    let tells_time = |phrase: &Phrase| matches!(phrase.says, Says::Time(_) | Says::Both(..));
+    tells_time(best)
+        && found
+            .iter()
+            .any(|(other, standing)| *standing == Standing::Stands && apart(other) && tells_time(other))
+}
+
+/// One meaning is taken, several are asked about.
+fn told(says: Says, spans: Vec<Range<usize>>, context: &Context) -> Reading {
+    match meaning::ways(says, context).as_slice() {
+        [] => Reading::Nothing,
+        [way] => Reading::Found { meaning: way.meaning, spans },
+        ways => {
+            let choices = ways.iter().copied().map(meaning::choice).collect();
+            Reading::Ask { spans, prompt: WHEN, choices }
+        }
+    }
 }
 
 /// The date is offered, never taken, and so is keeping the words as they are.
-fn unsure(text: &str, reading: Reading, doubt: doubt::Doubt) -> Reading {
-    let (span, mut choices) = match reading {
-        Reading::Nothing => return Reading::Nothing,
-        Reading::Found { meaning, span } => {
-            (span, vec![grammar::choice(meaning.first_day(), meaning.time())])
-        }
-        Reading::Ask { span, choices, .. } => (span, choices),
-    };
-    let (first, last) =
-        if doubt.span.start < span.start { (&doubt.span, &span) } else { (&span, &doubt.span) };
+fn unsure(text: &str, span: &Range<usize>, mut choices: Vec<Choice>, doubt: doubt::Doubt) -> Reading {
+    let (first, last) = if doubt.span.start < span.start { (&doubt.span, span) } else { (span, &doubt.span) };
     let between = text.get(first.end..last.start).unwrap_or_default();
-    let span = if between.trim().is_empty() { first.start..first.end.max(last.end) } else { span };
+    let whole = first.start..first.end.max(last.end);
+    let span = if between.trim().is_empty() { whole } else { span.clone() };
     let words = text.get(span.clone()).unwrap_or_default();
-    choices.push(Choice { label: "No date, keep the words".to_owned(), instead: format!("\"{words}\"") });
-    Reading::Ask { span, prompt: doubt.prompt, choices }
+    choices.push(Choice::of_words("No date, keep the words", format!("\"{words}\"")));
+    Reading::Ask { spans: vec![span], prompt: doubt.prompt, choices }
 }
 
 /// The whole text is a date, or nothing.
 pub(crate) fn read_whole(text: &str, context: &Context) -> Reading {
-    let words = words::split(text);
-    let parsed = grammar::parse(&words, 0, context).filter(|parsed| parsed.end == words.len());
-    parsed.map_or(Reading::Nothing, |parsed| parsed.into_reading(&words))
+    let words = Sentence::of(text);
+    let whole = grammar::phrase(&words, 0, context).filter(|phrase| phrase.end == words.len());
+    whole.map_or(Reading::Nothing, |phrase| told(phrase.says, vec![words.bytes(&(0..words.len()))], context))
 }
 
-/// The text without the bytes of `span`, blanks and joining marks put right.
-pub(crate) fn without(text: &str, span: &Range<usize>) -> String {
-    let (before, after) =
-        (text.get(..span.start).unwrap_or_default(), text.get(span.end..).unwrap_or_default());
+/// The text without the bytes of `spans`, blanks and joining marks put right.
+pub(crate) fn without(text: &str, spans: &[Range<usize>]) -> String {
     let joins = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '-' | '–' | ':');
-    let joined = format!("{} {}", before.trim_end_matches(joins), after.trim_start_matches(joins));
-    joined.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut kept = text.to_owned();
+    for span in spans.iter().rev() {
+        let (before, after) =
+            (kept.get(..span.start).unwrap_or_default(), kept.get(span.end..).unwrap_or_default());
+        kept = format!("{} {}", before.trim_end_matches(joins), after.trim_start_matches(joins));
+    }
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text with the bytes of `span` said otherwise.
-pub(crate) fn instead(text: &str, span: &Range<usize>, words: &str) -> String {
-    format!(
-        "{}{words}{}",
-        text.get(..span.start).unwrap_or_default(),
-        text.get(span.end..).unwrap_or_default()
-    )
-}
-
-/// Behind a preposition anywhere; bare only at the sentence's end, or at its beginning before a small letter or a comma
-/// ("tomorrow call Anna", not "Tomorrow Never Dies").
-fn may_stand(words: &[words::Word], parsed: &grammar::Parsed) -> bool {
-    if words[parsed.start..parsed.end].iter().any(|word| word.quoted) {
-        return false;
+/// The text with the bytes of the first span said otherwise, and those of the others left out.
+pub(crate) fn instead(text: &str, spans: &[Range<usize>], words: &str) -> String {
+    let mut said = text.to_owned();
+    for (index, span) in spans.iter().enumerate().rev() {
+        let (before, after) =
+            (said.get(..span.start).unwrap_or_default(), said.get(span.end..).unwrap_or_default());
+        said = match index {
+            0 => format!("{before}{words}{after}"),
+            _ => format!("{} {}", before.trim_end(), after.trim_start()).trim_end().to_owned(),
+        };
     }
-    if parsed.has_preposition {
-        return true;
-    }
-    if parsed.weak {
-        return false;
-    }
-    let at_end = parsed.end == words.len();
-    let before = parsed.start.checked_sub(1).and_then(|before| words.get(before));
-    if at_end {
-        return !before.is_some_and(|before| words::names_a_day(before) || words::is_of_a_title(before))
-            && !looks_like_a_title(&words[parsed.start..parsed.end], parsed.start);
-    }
-    let next_is_plain = words[parsed.end].text.chars().next().is_some_and(char::is_lowercase);
-    parsed.start == 0 && (words[parsed.end - 1].comma_after || next_is_plain)
-}
-
-/// "The Day After Tomorrow": capitals where nobody writes them but in titles.
-fn looks_like_a_title(words: &[words::Word], start: usize) -> bool {
-    let small_by_custom = |word: &&words::Word| words::written_small(&word.low);
-    words
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| start + index > 0)
-        .map(|(_, word)| word)
-        .filter(small_by_custom)
-        .any(|word| word.text.chars().next().is_some_and(char::is_uppercase))
+    said
 }

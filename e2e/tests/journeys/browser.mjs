@@ -93,6 +93,40 @@ await step("a sentence is understood while it is typed, done, and undone", async
   hold(await page.locator("[data-row]", { hasText: "call Anna" }).count() === 0, "the task is still there");
 });
 
+await step("one key has a date stay in the title", async () => {
+  await press("/");
+  await type("task: watch Tomorrow tomorrow");
+  const reading = page.locator(".reading");
+  await reading.filter({ hasText: /^Task: watch Tomorrow · tomorrow$/ }).waitFor();
+  await press("Escape");
+  await reading.filter({ hasText: /^Task: watch Tomorrow tomorrow · no date$/ }).waitFor();
+  hold(await page.locator("#say:focus").count() === 1, "the box lost the focus");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "Task: watch Tomorrow tomorrow" }).waitFor();
+  await press("u");
+  await page.locator(".chip", { hasText: "undone" }).waitFor();
+});
+
+await step("an hour that was asked about once is known, until the settings forget it", async () => {
+  await press("/");
+  await type("remind me to call Carl tomorrow at 5");
+  await press("Enter");
+  const afternoon = await page.locator(".offers button", { hasText: "17:00" }).textContent();
+  await tabTo(afternoon.trim());
+  await press("Enter");
+  await page.locator(".chip", { hasText: "Task: call Carl · tomorrow, 17:00" }).waitFor();
+  await press("u");
+  await page.locator(".chip", { hasText: "undone" }).waitFor();
+  await press("/");
+  await type("remind me to call Dora tomorrow at 5");
+  await page.locator(".reading", { hasText: "Task: call Dora · tomorrow, 17:00" }).waitFor();
+  await page.goto(`${site}/settings`);
+  await tabTo("Ask again: “at 5” is 17:00");
+  await press("Enter");
+  await page.getByText("How you say times").waitFor({ state: "detached" });
+  await page.goto(`${site}/tasks`);
+});
+
 await step("a task is added and ticked off", async () => {
   await press("/");
   await type("task: water the <b>plants</b>");

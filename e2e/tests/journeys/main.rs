@@ -11,6 +11,7 @@ mod broken_releases;
 mod browser;
 mod canary;
 mod chaos;
+mod corpora;
 mod counts;
 mod disk;
 mod endings;

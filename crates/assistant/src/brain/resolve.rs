@@ -1,9 +1,9 @@
 //! Slots against the person's own things. A template whose slots do not resolve was not meant.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
 use super::{
-    Dated, Knowledge, Open, Question, Understood, due_of,
+    Dated, Dates, Knowledge, Open, Question, Understood,
     template::{Intent, Match, Slot},
     unquote,
 };
@@ -58,9 +58,13 @@ fn add(
     when: Option<Range<usize>>,
     knowledge: &Knowledge<'_>,
 ) -> Option<Understood> {
+    // Without its date "remind me tomorrow to …" is no sentence of this form.
+    if when.is_some() && knowledge.dates == Dates::Keep {
+        return None;
+    }
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
-        Some(Ok(meaning)) => Some(due_of(meaning?)),
+        Some(Ok(meaning)) => Some(knowledge.due_of(meaning?)),
         Some(Err(open)) => return Some(open.into()),
     };
     match knowledge.take_date(sentence, what) {
@@ -69,7 +73,7 @@ fn add(
             // "remind me tomorrow to call Anna at 17:00": the day from one place, the time from the other.
             let due = match (said, due) {
                 (Some(day), Some(Due { time: Some(time), .. })) if day.time.is_none() => {
-                    Some(Due { time: Some(time), ..day })
+                    Some(Due::new(day.day, Some(time)))
                 }
                 (said, due) => said.or(due),
             };
@@ -92,9 +96,8 @@ fn need(sentence: &str, what: Range<usize>, knowledge: &Knowledge<'_>) -> Option
     if !TALK.contains(&first.as_str()) {
         return add(sentence, what, None, knowledge);
     }
-    let choice = |label: &str, instead| Choice { label: label.to_owned(), instead };
-    let task = choice("Add it as a task", format!("task: {text}"));
-    let entry = choice("Write it in the journal", format!("journal: {sentence}"));
+    let task = Choice::of_words("Add it as a task", format!("task: {text}"));
+    let entry = Choice::of_words("Write it in the journal", format!("journal: {sentence}"));
     Some(choose("Is that a task?", vec![task, entry]))
 }
 
@@ -104,7 +107,7 @@ fn read_when(sentence: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> R
     match when::read_whole(text, &knowledge.context(Direction::Ahead)) {
         Reading::Nothing => Ok(None),
         Reading::Found { meaning, .. } => Ok(Some(meaning)),
-        Reading::Ask { span: inner, prompt, choices } => {
+        Reading::Ask { spans: inner, prompt, choices } => {
             Err(Open::new(sentence, &span, &inner, prompt, choices))
         }
     }
@@ -172,9 +175,9 @@ fn pick(sentence: &str, span: Range<usize>, among: &[Task]) -> Option<Picked> {
             Some(Picked::One(first.id.clone()))
         }
         several => {
-            let choice = |task: &&Task| Choice {
-                label: task.title.clone(),
-                instead: when::instead(sentence, &span, &format!("\"{}\"", task.title)),
+            let choice = |task: &&Task| {
+                let quoted = format!("\"{}\"", task.title);
+                Choice::of_words(&task.title, when::instead(sentence, slice::from_ref(&span), &quoted))
             };
             let mut choices: Vec<Choice> = Vec::new();
             for choice in several.iter().map(choice) {
@@ -218,7 +221,7 @@ fn move_task(
         Ok(meaning) => meaning?,
         Err(open) => return Some(open.into()),
     };
-    let mut due = due_of(meaning);
+    let mut due = knowledge.due_of(meaning);
     // "move call Anna to Friday" keeps its hour.
     if let (Picked::One(id), None) = (&picked, due.time) {
         due.time = knowledge

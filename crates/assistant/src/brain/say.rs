@@ -6,13 +6,15 @@ use jiff::civil::Date;
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::{Knowledge, Question, Understood, template::EXAMPLES, understand};
+use super::{Dates, Knowledge, Question, Understood, template::EXAMPLES, understand};
 use crate::{
     accounts::Account,
-    command::{self, undo, words},
+    command::{self, Command, undo, words},
     error::{Error, Result},
+    habits,
     journal::{self, Filter},
     tasks::{self, State, Task},
+    when::Lesson,
 };
 
 /// Bound: lines of one answer.
@@ -34,6 +36,24 @@ pub(crate) enum Outcome {
 pub(crate) struct Offer {
     pub(crate) label: String,
     pub(crate) text: String,
+    /// What saying it teaches, to be sent along with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) teaches: Option<String>,
+}
+
+/// A sentence, and what its sender knows of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spoken {
+    pub(crate) text: String,
+    pub(crate) dates: Dates,
+    /// It answers a question: what that teaches.
+    pub(crate) teaches: Option<Lesson>,
+}
+
+impl Spoken {
+    pub(crate) fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,28 +74,44 @@ pub(crate) struct Said {
     pub(crate) slowly: bool,
 }
 
-/// Reads `sentence` for `who` and does what it says, as the command `id`.
+/// Reads what was spoken for `who` and does what it says, as the command `id`.
 ///
 /// # Errors
 /// The database's, and a command that is refused.
-pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str, id: String) -> Result<Said> {
+pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: String) -> Result<Said> {
+    let sentence = spoken.text.as_str();
     if sentence.trim().is_empty() {
         return Err(Error::Invalid("say something".to_owned()));
     }
     let open = tasks::list(tx, &who.id, Some(State::Open), 500, 0)?;
     let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
-    let knowledge = Knowledge { now: who.now(), open: &open, done: &done };
-    match understand(sentence, &knowledge) {
+    let habits = habits::of(tx, &who.id)?;
+    let knowledge =
+        Knowledge { now: who.now(), open: &open, done: &done, habits: &habits, dates: spoken.dates };
+    let understood = understand(sentence, &knowledge);
+    // A sentence that is asked about once more has answered nothing.
+    let lesson = spoken.teaches.filter(|_| matches!(understood, Understood::Do(_) | Understood::Tell(_)));
+    if let Some(lesson) = lesson {
+        habits::learn(tx, &who.id, lesson)?;
+    }
+    let learned = lesson.map_or_else(String::new, |lesson| {
+        format!(" From now on {}; the settings forget it.", lesson.shown())
+    });
+    match understood {
         Understood::Do(command) => {
             let done = command::execute_as(tx, who, &command, id)?;
-            Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply) })
+            Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply + &learned) })
         }
         Understood::Tell(Question::Undo) => undo_last(tx, who),
         Understood::Tell(question) => tell(tx, who, &question, &knowledge),
         Understood::Choose { prompt, choices } => {
             let choices = choices
                 .into_iter()
-                .map(|choice| Offer { label: choice.label, text: choice.instead })
+                .map(|choice| Offer {
+                    label: choice.label,
+                    text: choice.instead,
+                    teaches: choice.lesson.map(|lesson| lesson.to_string()),
+                })
                 .collect();
             Ok(Said { outcome: Outcome::Ask, choices, ..told("One question first".to_owned(), prompt) })
         }
@@ -83,16 +119,33 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, sentence: &str, id: Strin
     }
 }
 
-/// How `sentence` would be read, without doing anything: for the chip while one types. `None`: not understood (yet).
+/// How a sentence would be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Read {
+    /// `None`: not understood (yet).
+    pub(crate) understood: Option<String>,
+    /// A date was found in it, or may be in it, which can be kept as words.
+    pub(crate) dated: bool,
+}
+
+/// How `spoken` would be read, without doing anything: for the chip while one types.
 ///
 /// # Errors
 /// The database's.
-pub(crate) fn reading(db: &Connection, who: &Account, sentence: &str) -> Result<Option<String>> {
+pub(crate) fn reading(db: &Connection, who: &Account, spoken: &Spoken) -> Result<Read> {
     let open = tasks::list(db, &who.id, Some(State::Open), 500, 0)?;
     let done = tasks::list(db, &who.id, Some(State::Done), 20, 0)?;
     let now = who.now();
     let today = now.date();
-    Ok(match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
+    let habits = habits::of(db, &who.id)?;
+    let knowledge = Knowledge { now, open: &open, done: &done, habits: &habits, dates: spoken.dates };
+    let read = understand(&spoken.text, &knowledge);
+    let dated = match &read {
+        Understood::Do(Command::AddTask { due, .. }) => due.is_some(),
+        Understood::Choose { choices, .. } => choices.iter().any(|choice| choice.meaning.is_some()),
+        Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => false,
+    };
+    let understood = match read {
         Understood::Do(command) => Some(words::reading(&command, &[open, done].concat(), today)),
         Understood::Tell(Question::Plan { from, to }) => {
             Some(format!("Plan: {}", show_days(from, to, today)))
@@ -103,7 +156,8 @@ pub(crate) fn reading(db: &Connection, who: &Account, sentence: &str) -> Result<
             Some(choices.iter().map(|choice| choice.label.as_str()).collect::<Vec<_>>().join(" or ") + "?")
         }
         Understood::Nothing { .. } => None,
-    })
+    };
+    Ok(Read { understood, dated })
 }
 
 fn told(understood: String, reply: String) -> Said {

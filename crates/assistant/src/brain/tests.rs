@@ -22,7 +22,7 @@ fn task(id: &str, title: &str, state: State) -> Task {
 fn meaning(sentence: &str) -> String {
     let open = [
         Task {
-            due: Some(Due { day: date(2026, 11, 22), time: Some(Time::constant(17, 0, 0, 0)) }),
+            due: Some(Due::new(date(2026, 11, 22), Some(Time::constant(17, 0, 0, 0)))),
             ..task("t1", "Call Anna", State::Open)
         },
         task("t2", "Buy coffee", State::Open),
@@ -31,7 +31,10 @@ fn meaning(sentence: &str) -> String {
     ];
     let done = [task("t9", "Pay rent", State::Done)];
     let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-    match understand(sentence, &Knowledge { now, open: &open, done: &done }) {
+    match understand(
+        sentence,
+        &Knowledge { now, open: &open, done: &done, habits: &Habits::default(), dates: Dates::Read },
+    ) {
         Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
         Understood::Tell(question) => format!("{question:?}"),
         Understood::Choose { choices, .. } => format!(
@@ -67,6 +70,7 @@ fn reminders_and_tasks() {
     adds("task: watch \"Tomorrow\"", "watch \"Tomorrow\"", "", "");
     adds("I need to buy a monitor", "buy a monitor", "", "");
     adds("don’t let me forget to pay rent on 1 December", "pay rent", "2026-12-01", "");
+    adds("remind me to tidy up this week", "tidy up", "2026-11-21", "");
     adds("remind me to stretch in 20 minutes", "stretch", "2026-11-21", "10:20:00");
 }
 
@@ -178,6 +182,21 @@ fn an_entry_is_for_the_day_before_its_colon_only() {
 #[test]
 fn a_question_about_an_unclear_day_is_asked_back() {
     check("what is due on 3/4", "ask: what is due on 2027-03-04 | what is due on 2027-04-03");
-    check("what is due Saturday", "ask: what is due on 2026-11-21 | what is due on 2026-11-28");
+    check("what is due Saturday", "Plan { from: 2026-11-28, to: 2026-11-28 }");
+    check("what is due this weekend", "Plan { from: 2026-11-21, to: 2026-11-22 }");
     check("find everything about Anna in my journal", "Find { query: \"Anna\" }");
+}
+
+#[test]
+fn a_date_that_is_kept_stays_in_the_title() {
+    let read = |sentence: &str, dates| {
+        let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
+        let habits = Habits::default();
+        understand(sentence, &Knowledge { now, open: &[], done: &[], habits: &habits, dates })
+    };
+    let kept = |title: &str| Understood::Do(Command::AddTask { title: title.to_owned(), due: None });
+    let sentence = "remind me to watch Tomorrow tomorrow";
+    assert_eq!(read(sentence, Dates::Keep), kept("watch Tomorrow tomorrow"));
+    assert_ne!(read(sentence, Dates::Read), kept("watch Tomorrow tomorrow"));
+    assert_eq!(read("task: call Anna at 5", Dates::Keep), kept("call Anna at 5"), "nothing is asked");
 }

@@ -53,16 +53,16 @@ impl Bench {
 }
 
 fn due() -> impl Strategy<Value = Option<Due>> {
-    proptest::option::of((1_i16..28, proptest::option::of(0_i8..24)).prop_map(|(day, hour)| Due {
-        day: Date::constant(2026, 3, 1).saturating_add(jiff::Span::new().days(day)),
-        time: hour.map(|hour| jiff::civil::time(hour, 30, 0, 0)),
+    proptest::option::of((1_i16..28, proptest::option::of(0_i8..24)).prop_map(|(day, hour)| {
+        let day = Date::constant(2026, 3, 1).saturating_add(jiff::Span::new().days(day));
+        Due::new(day, hour.map(|hour| jiff::civil::time(hour, 30, 0, 0)))
     }))
 }
 
 /// One of each kind; `aim` gives them their rows.
 fn commands() -> impl Strategy<Value = Command> {
     let id = String::new;
-    let far = Due { day: Date::constant(2027, 1, 1), time: None };
+    let far = Due::new(Date::constant(2027, 1, 1), None);
     prop_oneof![
         ("[a-z ]{1,20}[a-z]", due()).prop_map(|(title, due)| Command::AddTask { title, due }),
         Just(Command::CompleteTask { id: id() }),
@@ -123,7 +123,7 @@ proptest! {
 fn a_row_that_changed_since_is_not_overwritten() {
     let (mut bench, task, _) = with_things();
     let done = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("does");
-    let moved = Command::MoveTask { id: task, due: Due { day: Date::constant(2027, 1, 1), time: None } };
+    let moved = Command::MoveTask { id: task, due: Due::new(Date::constant(2027, 1, 1), None) };
     bench.run("ana", &moved).expect("moves");
     let before = bench.rows();
     assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
@@ -153,7 +153,7 @@ fn undoing_backwards_reaches_what_was_done_first() {
     let id = added.task.expect("a task").id;
     let day = Date::constant(2027, 1, 1);
     let rest = [
-        Command::MoveTask { id: id.clone(), due: Due { day, time: None } },
+        Command::MoveTask { id: id.clone(), due: Due::new(day, None) },
         Command::CompleteTask { id: id.clone() },
         Command::DeleteTask { id },
     ];
@@ -167,7 +167,7 @@ fn undoing_backwards_reaches_what_was_done_first() {
 #[test]
 fn a_day_is_called_as_it_is_today_and_not_as_it_was() {
     let day = |day| Date::constant(2026, 11, day);
-    let due = Some(Due { day: day(22), time: None });
+    let due = Some(Due::new(day(22), None));
     let add = Command::AddTask { title: "Call Anna".to_owned(), due };
     let inverse = Inverse::RemoveTask { id: String::new(), rev: 1 };
     let told = |today| words::done(&add, &inverse, day(21), today).to_string();

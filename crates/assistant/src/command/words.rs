@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use jiff::civil::{Date, Time};
+use jiff::{
+    civil::{Date, Time},
+    tz::Offset,
+};
 
 use super::{Command, Inverse};
 use crate::{
     accounts::Account,
     journal::{self, Entry},
     tasks::{self, Due, State, Task},
+    when,
 };
 
 /// What a command is about, in words: a kind, which, and when.
@@ -109,7 +113,9 @@ pub(crate) fn shorten(text: &str) -> String {
 /// `tomorrow, 17:00`.
 pub(crate) fn show_due(due: Due, today: Date) -> String {
     let day = show_day(due.day, today);
-    due.time.map_or_else(|| day.clone(), |time| format!("{day}, {}", show_time(time)))
+    let zone = due.offset_seconds.and_then(|seconds| Offset::from_seconds(seconds).ok());
+    let zone = zone.map_or_else(String::new, |offset| format!(" {}", when::shown_offset(offset)));
+    due.time.map_or_else(|| day.clone(), |time| format!("{day}, {}{zone}", show_time(time)))
 }
 
 /// `today`, `tomorrow`, `Fri 27 Nov`, with the year when it is another.

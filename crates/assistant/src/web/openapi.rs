@@ -63,7 +63,10 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
-        ("get", "/api/read") => parameters.push(text("text", "query", true)),
+        ("get", "/api/read") => {
+            parameters.push(text("text", "query", true));
+            parameters.push(json!({"name": "dates", "in": "query", "required": false, "schema": {"enum": ["read", "keep"]}}));
+        }
         ("get", "/api/messages/{id}/stream") => parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)]),
         _ => {}
     }
@@ -135,7 +138,7 @@ fn schemas() -> Value {
     );
     let said = object(
         json!({"outcome": {"enum": ["done", "ask", "not_understood"]}, "understood": text, "reply": text, "undo_id": maybe, "by": text,
-            "choices": {"type": "array", "items": object(json!({"label": text, "text": text}), &["label", "text"])}, "examples": {"type": "array", "items": text}}),
+            "choices": {"type": "array", "items": object(json!({"label": text, "text": text, "teaches": text}), &["label", "text"])}, "examples": {"type": "array", "items": text}}),
         &["outcome", "understood", "reply"],
     );
     let conversation = json!({"id": text, "title": text, "updated_at": time});
@@ -163,9 +166,10 @@ fn schemas() -> Value {
         "WholeConversation": object(whole, &["id", "title", "messages"]),
         "Message": message,
         "Text": object(json!({"text": text}), &["text"]),
+        "Sentence": object(json!({"text": text, "dates": {"enum": ["read", "keep"]}, "teaches": maybe}), &["text"]),
         "Answering": object(json!({"message_id": text, "stream": text}), &["message_id", "stream"]),
         "Said": said,
-        "Read": object(json!({"understood": maybe}), &["understood"]),
+        "Read": object(json!({"understood": maybe, "dated": {"type": "boolean"}}), &["understood", "dated"]),
         "Undone": object(json!({"undone": text}), &["undone"]),
         "Command": object(json!({"id": text, "at": time, "understood": text, "undone": {"type": "boolean"}, "stays": maybe}), &["id", "at", "understood", "undone", "stays"]),
         "History": object(json!({"commands": {"type": "array", "items": reference("Command")}}), &["commands"]),

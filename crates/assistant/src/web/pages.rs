@@ -38,6 +38,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/undo/{id}", post(say::undo))
         .route("/settings", get(settings::page))
         .route("/settings/zone", post(settings::zone))
+        .route("/settings/forget", post(settings::forget))
         .route("/settings/password", post(settings::password))
         .route("/assets/{version}/{file}", get(assets::asset))
 }

@@ -149,7 +149,7 @@ pub(super) static TABLE: &[Route] = &[
     Route {
         path: "/api/say",
         handler: || post(api::say::say),
-        operations: &[change("Say a sentence to the built-in brain", Some("Text"), (200, "Said"), &[])],
+        operations: &[change("Say a sentence to the built-in brain", Some("Sentence"), (200, "Said"), &[])],
     },
     Route {
         path: "/api/read",

@@ -14,6 +14,7 @@ use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
 mod chat;
+mod times;
 
 struct Bench {
     _folder: tempfile::TempDir,

@@ -1,220 +1,284 @@
-//! The date of a phrase: "tomorrow", "next Friday", "this weekend", "3 December", `3/12`, "the 5th".
+//! Single days of a phrase: "tomorrow", "next Friday", "3 December", "the 5th", "Christmas Eve".
 
-use jiff::{
-    Span, ToSpan,
-    civil::{Date, Weekday},
-};
+use jiff::{ToSpan, civil::Date};
 
 use super::{
-    Context, Direction,
-    grammar::PREPOSITIONS,
-    words::{self, Word},
+    Context, Direction, Lesson,
+    calendar::{self, Days, plus},
+    clock::Part,
+    figures, lexicon, neighbours, periods, ranges, steps,
+    words::Sentence,
 };
 
+/// How easily the words are something else, which decides where they may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// "tomorrow", "3 December", `2026-12-03`: a date wherever it stands.
+    Plain,
+    /// "Friday", "Halloween": things are called so, too.
+    Name,
+    /// "sun", "wed".
+    Short,
+    /// "the 5th": so are waves.
+    Ordinal,
+    /// `3/4`: a measure, a flat.
+    Slashes,
+    /// "May", `2024`: only behind "in" and its like.
+    Period,
+}
+
+/// One thing that the words may mean, and what one learns of whoever means it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alternative {
+    pub(super) days: Days,
+    pub(super) lesson: Option<Lesson>,
+}
+
 /// A date, and how many words said it.
+#[derive(Clone, Debug)]
 pub(super) struct DatePart {
-    pub(super) days: (Date, Date),
-    /// "tonight", "tomorrow morning": the hour that it brings along.
-    pub(super) hour: Option<i8>,
+    /// At least one.
+    pub(super) alternatives: Vec<Alternative>,
+    pub(super) part: Option<Part>,
+    pub(super) time: Option<jiff::civil::Time>,
     pub(super) len: usize,
-    pub(super) weak: bool,
-    /// What it may mean as well: the other week for "next Friday", the other order for 3/4.
-    pub(super) or: Option<Date>,
+    pub(super) kind: Kind,
 }
 
-pub(super) fn plus(day: Date, span: Span) -> Date {
-    day.saturating_add(span)
-}
-
-pub(super) fn date_part(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let mut part = named_day(words, at, context)
-        .or_else(|| week_day(words, at, context))
-        .or_else(|| weeks(words, at, context))
-        .or_else(|| month_day(words, at, context))
-        .or_else(|| written_date(words, at, context))
-        .or_else(|| ordinal(words, at, context))?;
-    // "tomorrow morning", "Friday evening".
-    let after = words.get(at + part.len).and_then(|word| words::day_part(&word.low));
-    if let (Some(hour), None) = (after, part.hour) {
-        part.hour = Some(hour);
-        part.len += 1;
+impl DatePart {
+    pub(super) fn day(day: Date, len: usize, kind: Kind) -> Self {
+        Self::days((day, day), len, kind)
     }
-    Some(part)
-}
 
-fn day(day: Date, len: usize) -> DatePart {
-    DatePart { days: (day, day), hour: None, len, weak: false, or: None }
-}
-
-fn named_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let today = context.now.date();
-    let article = usize::from(low(0) == "the");
-    match (low(article), low(article + 1), low(article + 2)) {
-        ("day", "after", "tomorrow") => return Some(day(plus(today, 2.days()), article + 3)),
-        ("day", "before", "yesterday") => return Some(day(plus(today, -2.days()), article + 3)),
-        _ => {}
+    pub(super) fn days(days: Days, len: usize, kind: Kind) -> Self {
+        let alternatives = vec![Alternative { days, lesson: None }];
+        Self { alternatives, part: None, time: None, len, kind }
     }
-    match low(0) {
-        "today" => Some(day(today, 1)),
-        "tomorrow" => Some(day(plus(today, 1.day()), 1)),
-        "yesterday" => Some(day(plus(today, -1.days()), 1)),
-        "tonight" => Some(DatePart { hour: Some(20), ..day(today, 1) }),
-        "this" if words::day_part(low(1)).is_some() => {
-            Some(DatePart { hour: words::day_part(low(1)), ..day(today, 2) })
+
+    /// One of several days.
+    pub(super) fn either(days: impl IntoIterator<Item = Date>, len: usize, kind: Kind) -> Option<Self> {
+        let mut alternatives: Vec<Alternative> = Vec::new();
+        for day in days {
+            let new = Alternative { days: (day, day), lesson: None };
+            if !alternatives.contains(&new) {
+                alternatives.push(new);
+            }
         }
+        (!alternatives.is_empty()).then_some(Self { alternatives, part: None, time: None, len, kind })
+    }
+
+    /// The day, where the words mean one and no other.
+    pub(super) fn one_day(&self) -> Option<Date> {
+        match self.alternatives.as_slice() {
+            [Alternative { days: (first, last), .. }] if first == last => Some(*first),
+            _ => None,
+        }
+    }
+
+    /// A day of which no hour is known yet.
+    pub(super) fn takes_a_time(&self) -> bool {
+        !self.is_range() && self.time.is_none() && self.part.is_none()
+    }
+
+    pub(super) fn is_range(&self) -> bool {
+        self.alternatives.iter().any(|one| one.days.0 != one.days.1)
+    }
+}
+
+/// The longest date that begins at `at`, with the part of its day.
+pub(super) fn date_part(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let parsers = [ranges::range, steps::step, steps::edge, periods::period, single_day];
+    let found = parsers.iter().filter_map(|parse| parse(words, at, context));
+    // Of two that are equally long the first parser knows better.
+    let mut part = found.reduce(|best, other| if other.len > best.len { other } else { best })?;
+    let next = at + part.len;
+    if let (Some(said), None, false) = (lexicon::day_part(words.low(next)), part.part, part.is_range()) {
+        part.part = Some(said);
+        part.len += 1;
+        // "saturday morning's run" is no name any more.
+        if words.words[next].possessive {
+            part.kind = Kind::Plain;
+        }
+    }
+    // Ahead, "tomorrow's slides" are a thing.
+    let possessive = words.words[at..at + part.len].iter().any(|word| word.possessive);
+    Some(part).filter(|_| !possessive || context.direction == Direction::Back)
+}
+
+pub(super) fn single_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    named_day(words, at, context)
+        .or_else(|| week_day(words, at, context))
+        .or_else(|| feast(words, at, context))
+        .or_else(|| month_day(words, at, context))
+        .or_else(|| figures::date(words, at, context))
+        .or_else(|| ordinal(words, at, context))
+}
+
+fn named_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let today = context.now.date();
+    let article = words.skip(at, &["the"]);
+    for (phrase, days) in [("day after tomorrow", 2), ("day before yesterday", -2)] {
+        if words.says(at + article, phrase) > 0 {
+            return Some(DatePart::day(plus(today, days.days()), article + 3, Kind::Plain));
+        }
+    }
+    let plain = |days: i64, len| DatePart::day(plus(today, days.days()), len, Kind::Plain);
+    match (words.low(at), words.low(at + 1)) {
+        ("today", _) => Some(plain(0, 1)),
+        ("tomorrow", _) => Some(plain(1, 1)),
+        ("yesterday", _) => Some(plain(-1, 1)),
+        ("tonight", _) => Some(DatePart { part: Some(Part::Night), ..plain(0, 1) }),
+        ("last", "night") => Some(DatePart { part: Some(Part::Night), ..plain(-1, 2) }),
+        ("this", part) => Some(DatePart { part: Some(lexicon::day_part(part)?), ..plain(0, 2) }),
         _ => None,
     }
 }
 
-fn week_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let which = matches!(low(0), "next" | "this" | "last" | "coming").then(|| low(0));
-    let offset = usize::from(which.is_some());
-    let name = low(offset);
-    let weekday = words::weekday(name).or_else(|| words::short_weekday(name))?;
-    let weak = which.is_none() && words::weekday(name).is_none();
-    let today = context.now.date();
+/// "next", "this coming": how many words, and which.
+fn which(words: &Sentence, at: usize) -> (usize, &str) {
+    for (phrase, means) in
+        [("this coming", "this"), ("the coming", "this"), ("this next", "this"), ("this past", "last")]
+    {
+        if words.says(at, phrase) > 0 {
+            return (2, means);
+        }
+    }
+    match words.low(at) {
+        which @ ("next" | "this" | "last") => (1, which),
+        "coming" => (1, "this"),
+        "past" => (1, "last"),
+        _ => (0, ""),
+    }
+}
+
+fn week_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let (offset, which) = which(words, at);
+    let name = words.low(at + offset);
+    let weekday = lexicon::weekday(name).or_else(|| lexicon::short_weekday(name))?;
+    let named = if lexicon::weekday(name).is_some() { Kind::Name } else { Kind::Short };
     // "visit the Sun at 5", "buy a Sunday": a thing of that name.
-    let article =
-        at.checked_sub(1).is_some_and(|before| matches!(words[before].low.as_str(), "the" | "a" | "an"));
-    if article && which.is_none() {
+    if offset == 0 && matches!(words.before(at), "the" | "a" | "an") {
         return None;
     }
-    let back = which == Some("last") || (which.is_none() && context.direction == Direction::Back);
-    let found = if back { last(weekday, today) } else { coming(weekday, today) };
-    if which.is_none()
-        && let Some(part) = dated_week_day(words, at, (weekday, found), context)
-    {
-        return Some(part);
+    let today = context.now.date();
+    let coming = calendar::coming(weekday, today);
+    let end = at + offset + 1;
+    if which.is_empty() {
+        let of_week = words.skip(end, &["of"]);
+        if let Some((week, len)) = periods::week(words, end + of_week, context) {
+            let day = plus(week.0, i64::from(weekday.to_monday_zero_offset()).days());
+            return Some(DatePart::day(day, offset + 1 + of_week + len, Kind::Plain));
+        }
+        if words.is(end, &["week"]) && context.direction == Direction::Ahead {
+            return Some(DatePart::day(plus(coming, 7.days()), offset + 2, Kind::Plain));
+        }
+        if let Some(part) = dated_week_day(words, at, (weekday, coming), context) {
+            return Some(part);
+        }
     }
-    let mut part = DatePart { weak, ..day(found, offset + 1) };
-    if which.is_none() && context.direction == Direction::Ahead && weekday == today.weekday() {
-        // "on Sunday", said on a Sunday.
-        part.or = Some(today);
-    }
-    if which == Some("next") && context.direction == Direction::Ahead {
+    let back = which == "last" || which.is_empty() && context.direction == Direction::Back;
+    let kind = if which.is_empty() { named } else { Kind::Plain };
+    if which == "next" && context.direction == Direction::Ahead {
         // Half of all people mean the one of next week. On the same weekday both halves agree.
-        let of_next_week =
-            plus(coming(Weekday::Monday, today), i64::from(weekday.to_monday_zero_offset()).days());
-        part.or = (of_next_week != found).then_some(of_next_week);
+        let other = calendar::of_next_week(weekday, today);
+        return DatePart::either([coming, other], offset + 1, kind);
     }
-    Some(part)
+    let day = if back { calendar::latest(weekday, today) } else { coming };
+    Some(DatePart::day(day, offset + 1, kind))
 }
 
-/// "Friday 4 December", "Thu, 3 Dec", "Friday the 4th": one day said twice, or two that are asked about.
+/// "Friday 4 December", "Thu 3/12", "Friday the 4th": one day said twice, or two that are asked about.
 fn dated_week_day(
-    words: &[Word],
+    words: &Sentence,
     at: usize,
-    (weekday, coming): (Weekday, Date),
+    (weekday, coming): (jiff::civil::Weekday, Date),
     context: &Context,
 ) -> Option<DatePart> {
-    // "Friday the 13th" by itself is a film.
-    let behind = at.checked_sub(1).is_some_and(|before| PREPOSITIONS.contains(&words[before].low.as_str()));
-    let part =
-        month_day(words, at + 1, context).or_else(|| ordinal(words, at + 1, context).filter(|_| behind))?;
-    let or = (part.days.0.weekday() != weekday).then_some(coming);
-    Some(DatePart { weak: false, or, len: part.len + 1, ..part })
-}
-
-fn coming(weekday: Weekday, today: Date) -> Date {
-    today.nth_weekday(1, weekday).unwrap_or(today)
-}
-
-fn last(weekday: Weekday, today: Date) -> Date {
-    today.nth_weekday(-1, weekday).unwrap_or(today)
-}
-
-fn weeks(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let today = context.now.date();
-    let monday = plus(today, -i64::from(today.weekday().to_monday_zero_offset()).days());
-    let (first, last) = match (low(0), low(1)) {
-        ("this", "week") => (today, plus(monday, 6.days())),
-        ("next", "week") => (plus(monday, 7.days()), plus(monday, 13.days())),
-        ("last", "week") => (plus(monday, -7.days()), plus(monday, -1.days())),
-        // On a Sunday the Saturday is over.
-        ("this" | "the", "weekend") => (today.max(plus(monday, 5.days())), plus(monday, 6.days())),
-        ("next", "weekend") => (plus(monday, 12.days()), plus(monday, 13.days())),
-        ("next", "month") => {
-            let first = plus(today.first_of_month(), 1.month());
-            (first, first.last_of_month())
-        }
-        _ => return None,
-    };
-    Some(DatePart { days: (first, last), hour: None, len: 2, weak: false, or: None })
-}
-
-/// "3 December", "the 3rd of December 2026", "Dec 3rd, 2026".
-fn month_day(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let (number, month, mut len) = if let Some(month) = words::month(low(0)) {
-        (words::day_of_month(low(1))?.0, month, 2)
-    } else {
-        let article = usize::from(low(0) == "the");
-        let (number, _) = words::day_of_month(low(article))?;
-        let of = usize::from(low(article + 1) == "of");
-        (number, words::month(low(article + 1 + of))?, article + of + 2)
-    };
-    let year = low(len).parse::<i16>().ok().filter(|year| (1900..=2200).contains(year));
-    len += usize::from(year.is_some());
-    let found = match year {
-        Some(year) => Date::new(year, month, number).ok()?,
-        None => nearest_year(month, number, context)?,
-    };
-    Some(day(found, len))
-}
-
-fn nearest_year(month: i8, number: i8, context: &Context) -> Option<Date> {
-    let today = context.now.date();
-    let fits =
-        |found: &Date| if context.direction == Direction::Ahead { *found >= today } else { *found <= today };
-    // 29 February comes every fourth year, every eighth around 2100.
-    let years: Box<dyn Iterator<Item = i16>> = if context.direction == Direction::Ahead {
-        Box::new(today.year()..=today.year() + 8)
-    } else {
-        Box::new((today.year() - 8..=today.year()).rev())
-    };
-    years.filter_map(|year| Date::new(year, month, number).ok()).find(fits)
-}
-
-/// `2026-12-03`, `3/12`, `3/12/2026`, `3.12.2026`.
-fn written_date(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let word = words.get(at)?.low.as_str();
-    if let Ok(found) = word.parse::<Date>() {
-        return (word.len() == 10 && word.as_bytes().get(4) == Some(&b'-')).then(|| day(found, 1));
+    let date = month_day(words, at + 1, context)
+        .or_else(|| figures::date(words, at + 1, context))
+        .or_else(|| ordinal(words, at + 1, context).filter(|_| !is_unlucky(words, at)))?;
+    let len = date.len + 1;
+    let agrees = |one: &&Alternative| one.days.0.weekday() == weekday;
+    if let Some(said_twice) = date.alternatives.iter().find(agrees) {
+        return Some(DatePart { time: date.time, ..DatePart::day(said_twice.days.0, len, Kind::Plain) });
     }
-    let mark = if word.contains('/') { '/' } else { '.' };
-    let numbers: Option<Vec<i16>> =
-        word.split(mark).map(|part| part.parse().ok().filter(|_| part.len() <= 4)).collect();
-    let numbers = numbers?;
-    let (first, second, year) = match (numbers.as_slice(), mark) {
-        ([first, second], '/') => (*first, *second, None),
-        ([first, second, year], _) => {
-            (*first, *second, Some(if *year < 100 { 2_000 + *year } else { *year }))
-        }
-        _ => return None,
-    };
-    let small = |number: i16| i8::try_from(number).ok();
-    let (first, second) = (small(first)?, small(second)?);
-    let date = |number: i8, month: i8| {
-        year.map_or_else(|| nearest_year(month, number, context), |year| Date::new(year, month, number).ok())
-    };
-    // Points are written day first everywhere; slashes are not.
-    let unclear = mark == '/' && first <= 12 && second <= 12 && first != second;
-    let found = date(first, second).or_else(|| date(second, first))?;
-    let other = if unclear { date(second, first) } else { None };
-    Some(DatePart { weak: year.is_none(), or: other, ..day(found, 1) })
+    let days = std::iter::once(coming).chain(date.alternatives.iter().map(|one| one.days.0));
+    DatePart::either(days, len, Kind::Plain)
 }
 
-/// "the 5th": only behind a preposition, or titles of books would be dates.
-fn ordinal(words: &[Word], at: usize, context: &Context) -> Option<DatePart> {
-    let low = |offset: usize| words.get(at + offset).map_or("", |word| word.low.as_str());
-    let article = usize::from(low(0) == "the");
-    let (number, true) = words::day_of_month(low(article))? else { return None };
-    let first = context.now.date().first_of_month();
-    let fits = |found: &Date| *found >= context.now.date();
-    let months = (0..12).map(|months: i64| plus(first, months.months()));
-    let found = months.filter_map(|month| Date::new(month.year(), month.month(), number).ok()).find(fits)?;
-    Some(DatePart { weak: true, ..day(found, article + 1) })
+/// "Friday the 13th" by itself is a film.
+fn is_unlucky(words: &Sentence, at: usize) -> bool {
+    words.says(at, "friday the 13th") > 0 && !matches!(words.before(at), "on" | "by" | "until" | "before")
+}
+
+fn feast(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let (offset, which) = which(words, at);
+    let (len, month, day) = lexicon::FEASTS
+        .iter()
+        .map(|(name, month, day)| (words.says(at + offset, name), *month, *day))
+        .find(|(len, ..)| *len > 0)?;
+    let len = offset + len;
+    if let Some((year, _)) = year(words, at + len) {
+        return Some(DatePart::day(Date::new(year, month, day).ok()?, len + 1, Kind::Plain));
+    }
+    let today = context.now.date();
+    let direction = match which {
+        "last" => Direction::Back,
+        "next" | "this" => Direction::Ahead,
+        _ => context.direction,
+    };
+    // "last Christmas", said on Christmas Day, was a year ago.
+    let from = if which == "last" { plus(today, -1.day()) } else { today };
+    let found = calendar::in_nearest_year(month, day, from, direction)?;
+    Some(DatePart::day(found, len, Kind::Name))
+}
+
+/// A year in four figures, behind the day of a month.
+pub(super) fn year(words: &Sentence, at: usize) -> Option<(i16, usize)> {
+    let said = words.low(at);
+    let year = said.parse::<i16>().ok().filter(|year| said.len() == 4 && (1900..=2200).contains(year))?;
+    Some((year, 1))
+}
+
+/// "3 December", "the 3rd of December 2026", "Dec 3rd, 2026", "December the 3rd".
+pub(super) fn month_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let (day, month, len) = if let Some(month) = lexicon::month(words.low(at)) {
+        let article = words.skip(at + 1, &["the"]);
+        let said = words.low(at + 1 + article);
+        let figures = said.starts_with(|c: char| c.is_ascii_digit());
+        (lexicon::day_of_month(said).filter(|_| figures)?.0, month, 2 + article)
+    } else {
+        let article = words.skip(at, &["the"]);
+        let (day, _) = lexicon::day_of_month(words.low(at + article))?;
+        let of = words.skip(at + article + 1, &["of"]);
+        (day, lexicon::month(words.low(at + article + 1 + of))?, article + of + 2)
+    };
+    if let Some((year, more)) = year(words, at + len) {
+        return Some(DatePart::day(Date::new(year, month, day).ok()?, len + more, Kind::Plain));
+    }
+    let found = calendar::in_nearest_year(month, day, context.now.date(), context.direction)?;
+    Some(DatePart::day(found, len, Kind::Plain))
+}
+
+/// "the 5th", "the 5th of next month".
+fn ordinal(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let article = words.skip(at, &["the"]);
+    let (day, true) = lexicon::day_of_month(words.low(at + article))? else { return None };
+    let len = article + 1;
+    let next = at + len;
+    if neighbours::is_counted(words.low(next)) {
+        return None;
+    }
+    if words.is(next, &["of"]) {
+        let (month, more) = periods::month(words, next + 1, context)?;
+        let mut found = Date::new(month.0.year(), month.0.month(), day).ok()?;
+        // "the first of the month" is the next one, when this one's is over.
+        if words.is(next + 1, &["the"]) && context.direction == Direction::Ahead && found < context.now.date()
+        {
+            found = plus(found, 1.month());
+        }
+        return Some(DatePart::day(found, len + 1 + more, Kind::Plain));
+    }
+    let found = calendar::in_nearest_month(day, context.now.date(), context.direction)?;
+    Some(DatePart::day(found, len, Kind::Ordinal))
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::words::{self, Word};
+use super::{figures, lexicon, neighbours, words::Sentence};
 
 pub(super) struct Doubt {
     /// Bytes of the words that make it doubtful.
@@ -12,33 +12,33 @@ pub(super) struct Doubt {
 }
 
 const REPEATS: &str = "I cannot repeat a task yet. What shall it be?";
-const UNCLEAR: &str = "I am not sure when you mean.";
+pub(super) const UNCLEAR: &str = "I am not sure when you mean.";
 
-/// Whether the words of `date` may be taken at their word. A date that is written out (`2026-12-03`) always may: it is
+/// Whether the words of `dates` may be taken at their word. A date that is written out (`2026-12-03`) always may: it is
 /// how a question is answered.
-pub(super) fn about(words: &[Word], date: Range<usize>) -> Option<Doubt> {
-    if words[date.clone()].iter().any(|word| word.low.parse::<jiff::civil::Date>().is_ok()) {
+pub(super) fn about(words: &Sentence, dates: &[Range<usize>]) -> Option<Doubt> {
+    if dates.iter().cloned().flatten().any(|at| figures::written_out(words.low(at)).is_some()) {
         return None;
     }
     let repeats = repetition(words).map(|span| Doubt { span, prompt: REPEATS });
     repeats.or_else(|| {
-        let span = words[date.clone()].first()?.start..words[date.clone()].last()?.end;
-        is_shifted(words, &date).then_some(Doubt { span, prompt: UNCLEAR })
+        let shifted = dates.iter().find(|date| is_shifted(words, date)).or(dates.first())?;
+        let doubtful = is_shifted(words, shifted) || has_other_days(words, dates);
+        doubtful.then(|| Doubt { span: words.bytes(shifted), prompt: UNCLEAR })
     })
 }
 
 /// "every Monday", "each other week", "daily at": words that ask for more than one date. Their bytes.
-fn repetition(words: &[Word]) -> Option<Range<usize>> {
-    let low = |at: usize| words.get(at).map_or("", |word| word.low.as_str());
-    (0..words.len()).filter(|at| !words[*at].quoted).find_map(|at| match low(at) {
+fn repetition(words: &Sentence) -> Option<Range<usize>> {
+    (0..words.len()).find_map(|at| match words.low(at) {
         "every" | "each" => {
-            let counted =
-                matches!(low(at + 1), "other" | "second" | "third") || words::number(low(at + 1)).is_some();
-            let end = words.get(at + 1 + usize::from(counted)).filter(|word| repeats(&word.low))?.end;
-            Some(words[at].start..end)
+            let next = words.low(at + 1);
+            let counted = matches!(next, "other" | "second" | "third") || lexicon::number(next).is_some();
+            let unit = at + 1 + usize::from(counted);
+            repeats(words.low(unit)).then(|| words.bytes(&(at..unit + 1)))
         }
-        "daily" | "weekly" | "monthly" | "yearly" if matches!(low(at + 1), "at" | "on" | "by" | "until") => {
-            Some(words[at].start..words[at].end)
+        "daily" | "weekly" | "monthly" | "yearly" if words.is(at + 1, &["at", "on", "by", "until"]) => {
+            Some(words.bytes(&(at..at + 1)))
         }
         _ => None,
     })
@@ -46,40 +46,46 @@ fn repetition(words: &[Word]) -> Option<Range<usize>> {
 
 fn repeats(unit: &str) -> bool {
     let one = unit.strip_suffix('s').unwrap_or(unit);
-    words::weekday(one).or_else(|| words::short_weekday(one)).is_some()
-        || words::day_part(one).is_some()
-        || words::is_unit(unit)
+    lexicon::weekday(one).or_else(|| lexicon::short_weekday(one)).is_some()
+        || lexicon::day_part(one).is_some()
+        || lexicon::is_unit(unit)
         || matches!(one, "weekday" | "weekend")
 }
 
-/// Words that move the date: right before it, right behind it, or anywhere a second day that is no part of a title.
-fn is_shifted(words: &[Word], date: &Range<usize>) -> bool {
-    let low = |at: usize| words.get(at).filter(|word| !word.quoted).map_or("", |word| word.low.as_str());
-    let before = date.start.checked_sub(1).map_or("", low);
-    if matches!(before, "or" | "except" | "than" | "after" | "since") || words::is_unit(before) {
+/// Words that move the date, right before it or right behind it.
+fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
+    let before = words.before(date.start);
+    let counted = date.start >= 2
+        && lexicon::is_unit(before)
+        && (lexicon::number(words.low(date.start - 2)).is_some()
+            || words.is(date.start - 2, &["a", "an", "the"]));
+    // "run for 30 minutes at 6am" is at six.
+    let counted = counted && !words.is(date.start, &["at", "@", "by", "until", "till", "in"]);
+    if counted || matches!(before, "or" | "except" | "than" | "not") {
         return true;
     }
-    if matches!(low(date.end), "or" | "week" | "fortnight" | "except") {
-        return true;
-    }
-    let outside = |at: &usize| !date.contains(at) && !words[*at].quoted;
-    (0..words.len()).filter(outside).any(|at| {
-        let counted_from = words[at].low == words[at].text
-            && words::is_unit(low(at))
-            && matches!(low(at + 1), "before" | "after" | "from");
+    words.is(date.end, &["or", "week", "fortnight", "except"]) || lexicon::is_zone(words.low(date.end))
+}
+
+/// Anywhere else a second day that is no part of a title, or "the day before …".
+fn has_other_days(words: &Sentence, dates: &[Range<usize>]) -> bool {
+    (0..words.len()).filter(|at| !dates.iter().any(|date| date.contains(at))).any(|at| {
+        let counted_from = !words.is_capital(at)
+            && (lexicon::is_unit(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
+            && words.is(at + 1, &["before", "after", "from"]);
         counted_from || is_second_day(words, at)
     })
 }
 
 /// "Monday" in "call Anna Monday and Ben Tuesday", but not in "the Monday report" or "Friday Night Lights".
-fn is_second_day(words: &[Word], at: usize) -> bool {
-    let of_a_thing = at.checked_sub(1).is_some_and(|before| {
-        matches!(words[before].low.as_str(), "the" | "a" | "an" | "my" | "our" | "this")
-            || words::names_a_day(&words[before])
-    });
-    let of_a_title =
-        words.get(at + 1).is_some_and(|next| next.text.chars().next().is_some_and(char::is_uppercase));
-    let is_day = words::weekday(&words[at].low).is_some()
-        || matches!(words[at].text.as_str(), "today" | "tomorrow" | "tonight");
-    is_day && !of_a_thing && !of_a_title
+fn is_second_day(words: &Sentence, at: usize) -> bool {
+    let before = words.before(at);
+    let of_a_thing =
+        matches!(before, "the" | "a" | "an" | "my" | "our" | "this") || neighbours::begins_a_name(before);
+    let of_a_title = words.is_capital(at + 1);
+    let named = lexicon::is_relative_day(words.low(at)) && !words.is_capital(at);
+    let listed = words.is(at + 1, &["and", "or"]) || before == "and" || words.words[at].break_after;
+    let short = lexicon::short_weekday(words.low(at)).is_some() && listed && at > 0;
+    let of_a_title = of_a_title && !short;
+    (lexicon::weekday(words.low(at)).is_some() || named || short) && !of_a_thing && !of_a_title
 }

@@ -1,242 +1,276 @@
-//! The grammar: what a run of words beginning at one of them means.
+//! The grammar: which run of words, beginning at one of them, says a time.
 //!
-//! A phrase is a date part, a time part, or both in either order. Each parser takes the words from an index on and says
-//! how far it got; the longest wins.
+//! A phrase is a length ("in 2h"), or a date, a time, or both in either order, behind a preposition or none. Each parser
+//! takes the words from an index on and says how far it got; the longest wins.
 
-use jiff::{
-    Span, ToSpan,
-    civil::{Date, Time},
-};
+use std::ops::Range;
+
+use jiff::Zoned;
 
 use super::{
-    Choice, Context, Direction, Meaning, Reading,
-    clock::{Clock, TimePart, half_by, hour_of, time_part},
-    days::{DatePart, date_part, plus},
-    words::{self, Word},
+    Context,
+    amounts::{Length, length},
+    clock::{Clock, Looks, Part, TimePart, time_of, time_part},
+    days::{DatePart, Kind, date_part},
+    figures, lexicon, neighbours,
+    words::Sentence,
 };
 
-/// A run of words that means a time.
+/// A run of words that says a time.
 #[derive(Clone, Debug)]
-pub(super) struct Parsed {
+pub(super) struct Phrase {
     pub(super) start: usize,
     pub(super) end: usize,
-    pub(super) has_preposition: bool,
-    /// So easily something else that only a preposition makes it a date: `3/4`, `sun`, `noon`.
-    pub(super) weak: bool,
-    what: What,
+    /// The words before the first of the date: none, one, or "by the end of"'s.
+    pub(super) prepositions: usize,
+    pub(super) says: Says,
+    /// Of day and time the time stands first.
+    time_leads: bool,
+}
+
+impl Phrase {
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// `2026-12-03` is in it.
+    pub(super) fn is_written_out(&self, words: &Sentence) -> bool {
+        self.range().any(|at| figures::written_out(words.low(at)).is_some())
+    }
 }
 
 #[derive(Clone, Debug)]
-enum What {
-    Sure(Meaning),
-    Ask(Vec<Choice>),
+pub(super) enum Says {
+    /// "in 2h": time that really passes.
+    Moment(Zoned),
+    Date(DatePart),
+    Time(TimePart),
+    Both(DatePart, TimePart),
 }
 
-impl Parsed {
-    pub(super) fn into_reading(self, words: &[Word]) -> Reading {
-        let span = words[self.start].start..words[self.end - 1].end;
-        match self.what {
-            What::Sure(meaning) => Reading::Found { meaning, span },
-            What::Ask(choices) => Reading::Ask { span, prompt: "When do you mean?", choices },
-        }
-    }
-}
-
-pub(super) const PREPOSITIONS: [&str; 10] =
-    ["on", "at", "by", "until", "till", "before", "for", "from", "in", "@"];
+const PREPOSITIONS: [&str; 18] = [
+    "on", "at", "by", "until", "till", "til", "before", "after", "since", "for", "from", "in", "within",
+    "during", "over", "of", "@", "between",
+];
+/// Behind these a bare number is an hour.
+const OF_HOURS: [&str; 9] = ["at", "@", "by", "until", "till", "til", "before", "after", "since"];
 
 /// The longest phrase that begins at `start`.
-pub(super) fn parse(words: &[Word], start: usize, context: &Context) -> Option<Parsed> {
-    if let Some(parsed) = parse_relative(words, start, context) {
-        return Some(parsed);
+pub(super) fn phrase(words: &Sentence, start: usize, context: &Context) -> Option<Phrase> {
+    if let Some((moment, len)) = moment(words, start, context) {
+        let says = Says::Moment(moment);
+        return Some(Phrase { start, end: start + len, prepositions: 0, says, time_leads: false });
     }
-    let is = |at: usize, any: &[&str]| words.get(at).is_some_and(|word| any.contains(&word.low.as_str()));
-    let prepositions = usize::from(is(start, &PREPOSITIONS));
-    if let Some(hour) = part_of_the_day(words, start) {
-        let time = hour_of(hour, 0);
-        let what = What::Sure(Meaning::At(next_day_of(time, context), time));
-        return Some(Parsed { start, end: start + 3, has_preposition: true, weak: false, what });
-    }
-    let first = start
-        + prepositions
-        + usize::from(
-            prepositions == 1 && is(start, &["by", "until", "before"]) && is(start + 1, &["on", "at"]),
-        );
-    let (date, time, end) = parts(words, first, context)?;
-    // "for 10" is a number of people, "in 5" the beginning of something else, "from 5" a price.
-    if date.is_none() && prepositions == 1 && is(start, &["for", "in", "from", "on"]) {
-        return None;
-    }
-    // A bare number is a time only where "at" says so.
-    let bare_number = |time: &TimePart| matches!(time.clock, Clock::Either { .. }) && date.is_none();
-    if time.as_ref().is_some_and(bare_number)
-        && !is(first - prepositions.min(first), &["at", "by", "@", "before", "until", "till"])
-    {
-        return None;
-    }
-    let weak = date
-        .as_ref()
-        .map_or_else(|| time.as_ref().is_some_and(|time| time.weak), |date| date.weak && time.is_none());
-    Some(Parsed { start, end, has_preposition: prepositions > 0, weak, what: meaning(date, time, context) })
+    // "in the evening" is said as one.
+    let whole = words.says(start, "in the") > 0 && lexicon::day_part(words.low(start + 2)).is_some();
+    let first = if whole { 0 } else { words.skip(start, &PREPOSITIONS) };
+    // "by on Friday", "since about 5".
+    let second =
+        if first == 1 && words.is(start, &OF_HOURS) { words.skip(start + 1, &["on", "at", "@"]) } else { 0 };
+    let prepositions = first + second;
+    let from = start + prepositions;
+    let by_date = led(words, from, context).or_else(|| date_first(words, from, context));
+    let time_leads = by_date.is_none();
+    let (says, end) = by_date.or_else(|| time_first(words, from, context))?;
+    let phrase = Phrase { start, end, prepositions, says, time_leads };
+    is_said(words, &phrase).then_some(phrase)
 }
 
-/// "call the bank in the morning", at the end: "in the morning light" is none.
-fn part_of_the_day(words: &[Word], start: usize) -> Option<i8> {
-    let rest = words.get(start..).filter(|rest| rest.len() == 3)?;
-    let said = rest[0].low == "in" && rest[1].low == "the";
-    said.then(|| words::day_part(&rest[2].low)).flatten()
+/// "in 2 hours", "90 minutes from now", "half an hour ago".
+fn moment(words: &Sentence, at: usize, context: &Context) -> Option<(Zoned, usize)> {
+    let ahead = words.skip(at, &["in", "within"]);
+    let (length, said) = length(words, at + ahead)?;
+    if !matches!(length, Length::Minutes(_)) {
+        return None;
+    }
+    let next = at + ahead + said;
+    let (sign, more) = match (words.low(next), words.low(next + 1)) {
+        ("ago", _) => (-1, 1),
+        ("from", "now") => (1, 2),
+        _ if ahead > 0 => (1, words.skip(next, &["time"])),
+        _ => return None,
+    };
+    Some((context.now.checked_add(length.span(sign)).ok()?, ahead + said + more))
 }
 
-/// Date then time, or time then date, with their joining words.
-fn parts(
-    words: &[Word],
-    first: usize,
-    context: &Context,
-) -> Option<(Option<DatePart>, Option<TimePart>, usize)> {
-    if let Some(date) = date_part(words, first, context) {
-        let after = first + date.len;
-        let time_at = after + joining(words, after, &["at", "by", "from", "@"]);
-        return Some(match time_part(words, time_at, time_at > after) {
-            Some(time) => {
-                let end = time_at + time.len;
-                let end = end + until(words, end);
-                (Some(date), Some(time), end)
-            }
-            None => (Some(date), None, after),
-        });
+/// "first thing", "EOD", "on the morning of": words before a date that say when on it.
+fn led(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> {
+    let (part, len, needs_a_date) = lead(words, at)?;
+    let on = words.skip(at + len, &["on"]);
+    if let Some(mut date) = date_part(words, at + len + on, context).filter(|date| !date.is_range()) {
+        date.part = part;
+        date.kind = Kind::Plain;
+        let end = at + len + on + date.len;
+        return Some((Says::Date(date), end));
     }
-    let time = time_part(words, first, true)?;
-    let after = first + time.len;
-    let after = after + until(words, after);
-    let date_at = after + joining(words, after, &["on"]);
-    Some(match date_part(words, date_at, context) {
-        Some(date) => {
-            let end = date_at + date.len;
-            (Some(date), Some(time), end)
+    if needs_a_date {
+        return None;
+    }
+    let end = at + len;
+    Some(match part {
+        // The next morning that comes.
+        Some(part) => {
+            let clock = Clock::Sure(part.time());
+            (Says::Time(TimePart { clock, offset: None, looks: Looks::Thing, len }), end)
         }
-        None => (None, Some(time), after),
+        None => (Says::Date(DatePart::day(context.now.date(), len, Kind::Plain)), end),
     })
 }
 
-/// "… to 6pm": how many words say the end of a time that has begun. What is kept is when it begins.
-fn until(words: &[Word], at: usize) -> usize {
-    let joined = joining(words, at, &["to", "till", "until"]);
-    let end = time_part(words, at + joined, true).filter(|time| matches!(time.clock, Clock::Sure(_)));
-    end.filter(|_| joined == 1).map_or(0, |time| 1 + time.len)
-}
-
-fn joining(words: &[Word], at: usize, any: &[&str]) -> usize {
-    usize::from(words.get(at).is_some_and(|word| any.contains(&word.low.as_str())))
-}
-
-fn meaning(date: Option<DatePart>, time: Option<TimePart>, context: &Context) -> What {
-    let part_of_day = date.as_ref().and_then(|date| date.hour);
-    let clock = time
-        .map(|time| half_by(time.clock, part_of_day))
-        .or_else(|| date.as_ref().and_then(|date| date.hour).map(|hour| Clock::Sure(hour_of(hour, 0))));
-    let sure = |clock| if let Clock::Sure(time) = clock { Some(time) } else { None };
-    if let Some(DatePart { days: (day, _), or: Some(other), .. }) = &date {
-        let time = clock.and_then(sure);
-        // "on Sunday at 9", said on a Sunday at 10, is the next one.
-        let over =
-            |day: &Date| *day == context.now.date() && time.is_some_and(|time| time <= context.now.time());
-        let mut days = [*day, *other];
-        days.sort_unstable();
-        let days = days.into_iter().filter(|day| !over(day));
-        let choices: Vec<Choice> = days.map(|day| choice(day, time)).collect();
-        if choices.len() > 1 {
-            return What::Ask(choices);
+fn lead(words: &Sentence, at: usize) -> Option<(Option<Part>, usize, bool)> {
+    let article = words.skip(at, &["the"]);
+    for phrase in ["end of day", "end of the day", "close of business", "close of play", "eod", "cob", "cop"]
+    {
+        let said = words.says(at + article, phrase);
+        if said > 0 {
+            return Some((None, article + said, false));
         }
     }
-    match (date, clock) {
-        (Some(date), None) if date.days.0 == date.days.1 => What::Sure(Meaning::Day(date.days.0)),
-        (Some(date), None) => What::Sure(Meaning::Days(date.days.0, date.days.1)),
-        (Some(date), Some(Clock::Sure(time))) => What::Sure(Meaning::At(date.days.0, time)),
-        (None, Some(Clock::Sure(time))) => What::Sure(Meaning::At(next_day_of(time, context), time)),
-        (date, Some(Clock::Either { hour, minute })) => {
-            ask_half(date.map(|date| date.days.0), hour, minute, context)
+    let thing = words.says(at, "first thing");
+    if thing > 0 {
+        return Some((Some(Part::Morning), thing + words.says(at + thing, "in the morning"), false));
+    }
+    let part = lexicon::day_part(words.low(at + article))?;
+    words.is(at + article + 1, &["of"]).then_some((Some(part), article + 2, true))
+}
+
+/// "Monday at 3pm", "tomorrow 17:30", "Friday EOD".
+fn date_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> {
+    let mut date = date_part(words, at, context)?;
+    let after = at + date.len;
+    if date.is_range() {
+        return Some((Says::Date(date), after));
+    }
+    if let Some((part, len, false)) = lead(words, after + words.skip(after, &["by"])) {
+        let end = after + words.skip(after, &["by"]) + len;
+        date.part = part.or(date.part);
+        return Some((Says::Date(date), end));
+    }
+    let joined = words.skip(after, &["at", "by", "from", "before", "after", "until", "between", "@", "for"]);
+    let time = time_part(words, after + joined).filter(|time| {
+        let behind_at = words.is(after, &["at", "@", "by", "before", "after", "until"])
+            || words.is(after, &["from", "between"]) && time.len > 1;
+        // "tomorrow for 5" is a number of people, "Friday noon" is noon, and "Friday 2.30" at the end an hour.
+        let alone = time.looks >= Looks::Figures
+            || joined == 0
+                && time.looks == Looks::Thing
+                && (!has_point(words, after) || words.ends_at(after + time.len));
+        (behind_at || alone) && !is_of_a_thing(words, after + joined + time.len, time)
+    });
+    Some(match time {
+        Some(time) if date.time.is_none() => {
+            let end = after + joined + time.len;
+            let written_out = figures::written_out(words.low(at)).is_some();
+            let time = if written_out { counted_to_24(words, after + joined, time) } else { time };
+            (Says::Both(date, time), end)
         }
-        // A phrase has a date or a time.
-        (None, None) => What::Ask(Vec::new()),
+        _ => (Says::Date(date), after),
+    })
+}
+
+/// Whoever writes `2026-12-03 11:00` does not mean the night, and so do the answers to our own questions.
+fn counted_to_24(words: &Sentence, at: usize, time: TimePart) -> TimePart {
+    match time.clock {
+        Clock::Either { hour, minute } if words.low(at).contains(':') => {
+            TimePart { clock: Clock::Sure(time_of(hour, minute)), ..time }
+        }
+        Clock::Either { .. } | Clock::Sure(_) | Clock::Midnight => time,
     }
 }
 
-/// A time without a day is the next one that comes.
-fn next_day_of(time: Time, context: &Context) -> Date {
-    let today = context.now.date();
-    if time > context.now.time() || context.direction == Direction::Back {
-        today
-    } else {
-        plus(today, 1.day())
+/// `2.30` without "at" before it is a price.
+fn has_point(words: &Sentence, at: usize) -> bool {
+    words.low(at).contains('.')
+}
+
+/// "5pm on Tuesday", "noon tomorrow", "half seven this evening".
+fn time_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> {
+    let time = time_part(words, at)?;
+    let after = at + time.len;
+    let on = words.skip(after, &["on", "of"]);
+    let date = date_part(words, after + on, context).filter(|date| !date.is_range() && date.time.is_none());
+    Some(match date.filter(|date| may_follow(date, on)) {
+        Some(date) => {
+            let end = after + on + date.len;
+            (Says::Both(date, time), end)
+        }
+        None => (Says::Time(time), after),
+    })
+}
+
+/// "at 5 sun" is no Sunday.
+fn may_follow(date: &DatePart, on: usize) -> bool {
+    on > 0 || !matches!(date.kind, Kind::Slashes | Kind::Ordinal | Kind::Period)
+}
+
+/// Numbers and periods are times only behind the right words: "for 10" is a number of people, "of May" a month's.
+fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
+    let first = phrase.start + phrase.prepositions;
+    let of_hours = phrase.prepositions > 0 && words.is(phrase.start, &OF_HOURS);
+    let begins_with_time = |time: &TimePart| match time.looks {
+        Looks::Number => of_hours && !is_of_a_thing(words, first + time.len, time),
+        // "in the evening" is all of it; of "12.30" and "noon" a preposition tells.
+        Looks::Thing => true,
+        Looks::Figures | Looks::Time => {
+            phrase.prepositions == 0 || !words.is(phrase.start, &["of", "in", "over", "during"])
+        }
+    };
+    match &phrase.says {
+        Says::Moment(_) => true,
+        Says::Time(time) => begins_with_time(time),
+        // "from 17 to 18 tomorrow".
+        Says::Both(_, time)
+            if phrase.time_leads && time.len > 1 && words.is(phrase.start, &["from", "between"]) =>
+        {
+            true
+        }
+        Says::Both(_, time) if phrase.time_leads => begins_with_time(time),
+        Says::Both(..) => true,
+        Says::Date(date) if date.kind == Kind::Period => {
+            let month = lexicon::month(words.low(first)).is_some();
+            match words.low(phrase.start) {
+                "in" | "during" | "since" => true,
+                "until" | "till" | "by" | "before" | "after" | "from" => phrase.prepositions > 0 && month,
+                "for" => month,
+                // "the last week of October" is no October.
+                "of" => {
+                    !lexicon::is_unit(words.before(phrase.start))
+                        && !lexicon::month_is_a_person(words.low(first))
+                }
+                _ => false,
+            }
+        }
+        Says::Date(_) => true,
     }
 }
 
-/// "at 5" is asked, with the day written out, so that the answer cannot be misread again.
-fn ask_half(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> What {
-    let halves = [hour_of(hour % 12, minute), hour_of(hour % 12 + 12, minute)];
-    What::Ask(
-        halves
-            .into_iter()
-            .map(|time| choice(day.unwrap_or_else(|| next_day_of(time, context)), Some(time)))
-            .collect(),
-    )
+/// "at 5 Main Street", "at 4 degrees".
+fn is_of_a_thing(words: &Sentence, next: usize, time: &TimePart) -> bool {
+    let in_a_word = next.checked_sub(1).is_some_and(|last| words.low(last).starts_with(char::is_alphabetic));
+    time.looks == Looks::Number
+        && !words.ends_at(next)
+        && (neighbours::is_counted(words.low(next))
+            || words.is_capital(next) && is_an_address(words, next)
+            || in_a_word && !follows_an_hour(words, next))
 }
 
-/// A button for one reading, which says it unmistakably.
-pub(super) fn choice(day: Date, time: Option<Time>) -> Choice {
-    let shown = day.strftime("%a %-d %b");
-    match time.map(|time| time.strftime("%H:%M").to_string()) {
-        Some(time) => Choice { label: format!("{shown}, {time}"), instead: format!("on {day} at {time}") },
-        None => Choice { label: shown.to_string(), instead: format!("on {day}") },
-    }
+/// "at seven tomorrow", and not "at one thing".
+fn follows_an_hour(words: &Sentence, next: usize) -> bool {
+    let low = words.low(next);
+    neighbours::goes_on(low)
+        || lexicon::is_relative_day(low)
+        || matches!(low, "this" | "next" | "the" | "sharp" | "ish")
+        || lexicon::weekday(low).or_else(|| lexicon::short_weekday(low)).is_some()
 }
 
-/// "in 2 hours", "in half an hour", "3 days ago", "in a week".
-fn parse_relative(words: &[Word], start: usize, context: &Context) -> Option<Parsed> {
-    let low = |at: usize| words.get(at).map(|word| word.low.as_str());
-    let ahead = low(start) == Some("in");
-    let at = start + usize::from(ahead);
-    let (amount, unit_at, half) = match (low(at), low(at + 1)) {
-        (Some("half"), Some("an" | "a")) => (1, at + 2, true),
-        (Some(word), _) => (words::number(word)?, at + 1, false),
-        _ => return None,
-    };
-    let unit = low(unit_at)?;
-    let ago = low(unit_at + 1) == Some("ago");
-    if ahead == ago {
-        return None;
-    }
-    let (end, sign) = if ago { (unit_at + 2, -1) } else { (unit_at + 1, 1) };
-    let span = match (unit.trim_end_matches('s'), half) {
-        ("hour", true) => Span::new().minutes(30),
-        (_, true) => return None,
-        ("minute" | "min", _) => Span::new().minutes(sign * amount),
-        ("hour" | "hr", _) => Span::new().hours(sign * amount),
-        ("day", _) => Span::new().days(sign * amount),
-        ("week", _) => Span::new().weeks(sign * amount),
-        ("month", _) => Span::new().months(sign * amount),
-        ("year", _) => Span::new().years(sign * amount),
-        _ => return None,
-    };
-    let then = context.now.checked_add(span).ok()?;
-    let exact = matches!(unit.trim_end_matches('s'), "minute" | "min" | "hour" | "hr");
-    let meaning = if exact {
-        Meaning::At(then.date(), hour_of(then.hour(), then.minute()))
-    } else {
-        Meaning::Day(then.date())
-    };
-    let parsed = Parsed { start, end, has_preposition: true, weak: false, what: What::Sure(meaning) };
-    Some(with_time(words, parsed, context))
-}
-
-/// "in 3 days at 9am".
-fn with_time(words: &[Word], parsed: Parsed, context: &Context) -> Parsed {
-    let What::Sure(Meaning::Day(day)) = parsed.what else { return parsed };
-    let at = parsed.end + joining(words, parsed.end, &["at"]);
-    let Some(time) = time_part(words, at, at > parsed.end) else { return parsed };
-    let what = match time.clock {
-        Clock::Sure(clock) => What::Sure(Meaning::At(day, clock)),
-        Clock::Either { hour, minute } => ask_half(Some(day), hour, minute, context),
-    };
-    Parsed { end: at + time.len, what, ..parsed }
+/// A capital behind a number is an address, but for the days.
+fn is_an_address(words: &Sentence, next: usize) -> bool {
+    let low = words.low(next);
+    lexicon::weekday(low).or_else(|| lexicon::short_weekday(low)).is_none()
+        && !lexicon::is_relative_day(low)
+        && low != "i"
 }

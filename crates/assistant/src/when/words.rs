@@ -1,47 +1,120 @@
-//! English words of time, and the cutting of a sentence into words. Data and look-ups, no decisions.
+//! Cuts a sentence into words, each with what its marks say: quoted, a price, before a comma.
 
-use jiff::civil::Weekday;
+use std::ops::Range;
+
+use super::lexicon;
 
 /// One word of the text.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
     pub(super) text: String,
+    /// In small letters, as the word tables spell it.
     pub(super) low: String,
     /// Bytes in the text.
     pub(super) start: usize,
     pub(super) end: usize,
     /// Between quotes, so never read.
     pub(super) quoted: bool,
-    pub(super) comma_after: bool,
+    /// `£3.50`, `70%`, `#5`: a sign says that it is no time.
+    pub(super) signed: bool,
+    /// "Monday's", "yesterdays".
+    pub(super) possessive: bool,
+    /// A comma, a colon, a bracket, a full stop.
+    pub(super) break_after: bool,
+    /// "24.12." ends with a point of its own.
+    pub(super) point_after: bool,
+}
+
+impl Word {
+    fn is_day_and_month(&self) -> bool {
+        let figures = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        self.low.split_once('.').is_some_and(|(day, month)| figures(day) && figures(month))
+    }
+}
+
+/// The words of a text, looked up without a bound to mind.
+pub(super) struct Sentence {
+    pub(super) words: Vec<Word>,
+}
+
+impl Sentence {
+    pub(super) fn of(text: &str) -> Self {
+        Self { words: split(text) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The word as tables spell it; empty beyond the ends and for what is never read.
+    pub(super) fn low(&self, at: usize) -> &str {
+        let word = self.words.get(at).filter(|word| !word.quoted && !word.signed);
+        word.map_or("", |word| word.low.as_str())
+    }
+
+    /// The word before, with the same rule.
+    pub(super) fn before(&self, at: usize) -> &str {
+        at.checked_sub(1).map_or("", |before| self.low(before))
+    }
+
+    pub(super) fn is(&self, at: usize, any: &[&str]) -> bool {
+        any.contains(&self.low(at))
+    }
+
+    /// How many words from `at` on say `phrase`: all of it or none.
+    pub(super) fn says(&self, at: usize, phrase: &str) -> usize {
+        let words = phrase.split(' ').count();
+        let said = phrase.split(' ').enumerate().all(|(offset, word)| self.low(at + offset) == word);
+        if said { words } else { 0 }
+    }
+
+    /// One if the word is any of these, else none: to be added to where one reads.
+    pub(super) fn skip(&self, at: usize, any: &[&str]) -> usize {
+        usize::from(self.is(at, any))
+    }
+
+    pub(super) fn is_capital(&self, at: usize) -> bool {
+        self.words.get(at).is_some_and(|word| word.text.chars().next().is_some_and(char::is_uppercase))
+    }
+
+    /// Whether nothing stands behind the words before `end`, or a mark.
+    pub(super) fn ends_at(&self, end: usize) -> bool {
+        end >= self.len()
+            || self.low(end) == "-"
+            || end.checked_sub(1).is_some_and(|last| self.words[last].break_after)
+    }
+
+    pub(super) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
+        let said = self.words.get(words.clone()).unwrap_or_default();
+        // The point of "24.12." belongs to it.
+        let end =
+            said.last().map_or(0, |word| word.end + usize::from(word.point_after && word.is_day_and_month()));
+        said.first().map_or(0, |word| word.start)..end
+    }
 }
 
 /// Runs of letters, digits and what joins them in times and dates (`17:00`, `3/4`, `2026-12-03`, `a.m.`).
-pub(super) fn split(text: &str) -> Vec<Word> {
+fn split(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut closing: Option<char> = None;
     let mut start: Option<usize> = None;
     let mut previous = ' ';
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
         let next = text.get(at + c.len_utf8()..).and_then(|rest| rest.chars().next());
-        let joins = matches!(c, ':' | '/' | '-' | '.' | '\'' | '’')
+        let joins = matches!(c, ':' | '/' | '-' | '.' | '\'' | '’' | '+')
             && previous.is_alphanumeric()
             && next.is_some_and(char::is_alphanumeric);
-        if at < text.len() && (c.is_alphanumeric() || c == '@' || joins) {
+        if at < text.len() && (c.is_alphanumeric() || joins) {
             start.get_or_insert(at);
             previous = c;
             continue;
         }
         if let Some(from) = start.take() {
-            let word = text.get(from..at).unwrap_or_default();
-            words.push(Word {
-                text: word.to_owned(),
-                low: word.to_lowercase(),
-                start: from,
-                end: at,
-                quoted: closing.is_some(),
-                comma_after: c == ',',
-            });
+            words.extend(
+                parts_of(text, from..at).into_iter().map(|part| Word { quoted: closing.is_some(), ..part }),
+            );
         }
+        let inside = closing.is_some();
         closing = match (closing, c) {
             (Some(close), c) if c == close => None,
             (None, '"') => Some('"'),
@@ -50,137 +123,51 @@ pub(super) fn split(text: &str) -> Vec<Word> {
             (None, '\'' | '‘') if !previous.is_alphanumeric() => Some(if c == '\'' { '\'' } else { '’' }),
             (closing, _) => closing,
         };
+        if matches!(c, '@' | '-' | '–' | '—') {
+            words.push(Word { quoted: inside, ..word(text, at..at + c.len_utf8()) });
+        }
+        if matches!(c, ',' | ':' | ';' | '.' | '!' | '?' | '(' | ')')
+            && let Some(last) = words.last_mut()
+        {
+            last.break_after = true;
+        }
         previous = c;
     }
     words
 }
 
-pub(super) fn weekday(word: &str) -> Option<Weekday> {
-    Some(match word {
-        "monday" => Weekday::Monday,
-        "tuesday" => Weekday::Tuesday,
-        "wednesday" => Weekday::Wednesday,
-        "thursday" => Weekday::Thursday,
-        "friday" => Weekday::Friday,
-        "saturday" => Weekday::Saturday,
-        "sunday" => Weekday::Sunday,
-        _ => return None,
-    })
-}
-
-/// Short forms, which are other words too ("sun", "sat", "wed"): believed only behind a preposition.
-pub(super) fn short_weekday(word: &str) -> Option<Weekday> {
-    Some(match word {
-        "mon" => Weekday::Monday,
-        "tue" | "tues" => Weekday::Tuesday,
-        "wed" => Weekday::Wednesday,
-        "thu" | "thur" | "thurs" => Weekday::Thursday,
-        "fri" => Weekday::Friday,
-        "sat" => Weekday::Saturday,
-        "sun" => Weekday::Sunday,
-        _ => return None,
-    })
-}
-
-pub(super) fn month(word: &str) -> Option<i8> {
-    const MONTHS: [&[&str]; 12] = [
-        &["january", "jan"],
-        &["february", "feb"],
-        &["march", "mar"],
-        &["april", "apr"],
-        &["may"],
-        &["june", "jun"],
-        &["july", "jul"],
-        &["august", "aug"],
-        &["september", "sep", "sept"],
-        &["october", "oct"],
-        &["november", "nov"],
-        &["december", "dec"],
-    ];
-    (1_i8..).zip(MONTHS).find(|(_, names)| names.contains(&word)).map(|(number, _)| number)
-}
-
-/// `3`, `three`, `a`; up to 999.
-pub(super) fn number(word: &str) -> Option<i64> {
-    const NUMBERS: [&str; 13] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve",
-    ];
-    if matches!(word, "a" | "an") {
-        return Some(1);
+fn word(text: &str, bytes: Range<usize>) -> Word {
+    let said = text.get(bytes.clone()).unwrap_or_default();
+    let spelled = said.to_lowercase().replace('’', "'");
+    let (low, possessive) = lexicon::spell(match spelled.as_str() {
+        "–" | "—" => "-",
+        other => other,
+    });
+    let before = text.get(..bytes.start).and_then(|before| before.chars().next_back());
+    let mut after = text.get(bytes.end..).unwrap_or_default().chars();
+    let next = after.next();
+    Word {
+        text: said.to_owned(),
+        low,
+        start: bytes.start,
+        end: bytes.end,
+        quoted: false,
+        signed: before.is_some_and(|c| matches!(c, '£' | '$' | '€' | '¥' | '#' | '+'))
+            || next.is_some_and(|c| matches!(c, '%' | '°' | 'º' | '€')),
+        possessive,
+        break_after: false,
+        point_after: next == Some('.'),
     }
-    if let Some(found) = (0_i64..).zip(NUMBERS).find(|(_, name)| *name == word) {
-        return Some(found.0);
-    }
-    (word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())).then(|| word.parse().ok()).flatten()
 }
 
-/// `5`, `5th`, `22nd`; 1 to 31. The flag says that it had its ending.
-pub(super) fn day_of_month(word: &str) -> Option<(i8, bool)> {
-    let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let ending = word.get(digits.len()..).unwrap_or_default();
-    let day = digits.parse::<i8>().ok().filter(|day| (1..=31).contains(day) && digits.len() <= 2)?;
-    matches!(ending, "" | "st" | "nd" | "rd" | "th").then_some((day, !ending.is_empty()))
-}
-
-/// Hour at which a part of the day is meant when nothing else is said.
-pub(super) fn day_part(word: &str) -> Option<i8> {
-    Some(match word {
-        "morning" => 9,
-        "noon" | "midday" | "lunchtime" => 12,
-        "afternoon" => 15,
-        "evening" => 19,
-        "night" => 20,
-        _ => return None,
-    })
-}
-
-/// "Black Friday", "Any Given Sunday": the weekday is part of a name.
-pub(super) fn names_a_day(before: &Word) -> bool {
-    const NAMES: [&str; 17] = [
-        "black", "good", "freaky", "casual", "cyber", "super", "ash", "easter", "palm", "holy", "shrove",
-        "fat", "given", "bloody", "blue", "ruby", "manic",
-    ];
-    NAMES.contains(&before.low.as_str())
-}
-
-/// Words of dates that are written with a small letter outside of titles.
-pub(super) fn written_small(word: &str) -> bool {
-    matches!(
-        word,
-        "today"
-            | "tonight"
-            | "tomorrow"
-            | "yesterday"
-            | "day"
-            | "after"
-            | "before"
-            | "next"
-            | "last"
-            | "this"
-            | "noon"
-            | "midnight"
-            | "week"
-            | "weekend"
-            | "morning"
-            | "evening"
-            | "night"
-    )
-}
-
-/// "The Man Who Was Thursday": small words with a capital, where nobody writes one but in titles.
-pub(super) fn is_of_a_title(before: &Word) -> bool {
-    const SMALL: [&str; 16] = [
-        "was", "is", "who", "the", "of", "and", "a", "on", "in", "to", "for", "my", "no", "not", "never",
-        "before",
-    ];
-    before.start > 0
-        && before.text.chars().next().is_some_and(char::is_uppercase)
-        && SMALL.contains(&before.low.as_str())
-}
-
-/// Units that time is counted in, one or many.
-pub(super) fn is_unit(word: &str) -> bool {
-    let unit = word.strip_suffix('s').unwrap_or(word);
-    matches!(unit, "minute" | "hour" | "day" | "week" | "month" | "year")
+/// `mon-thu` and `2-4pm` are three words, `check-in` and `2026-12-03` are one.
+fn parts_of(text: &str, bytes: Range<usize>) -> Vec<Word> {
+    let said = text.get(bytes.clone()).unwrap_or_default();
+    let halves = said.split_once('-').filter(|(left, right)| {
+        let ends = |half: &str| lexicon::may_end_a_range(&half.to_lowercase());
+        ends(left) && ends(right) && lexicon::number(&said.to_lowercase()).is_none()
+    });
+    let Some((left, _)) = halves else { return vec![word(text, bytes)] };
+    let dash = bytes.start + left.len();
+    vec![word(text, bytes.start..dash), word(text, dash..dash + 1), word(text, dash + 1..bytes.end)]
 }

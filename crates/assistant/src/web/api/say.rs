@@ -1,17 +1,11 @@
 //! The one box for programs: a sentence, what was understood, and undo.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    response::{IntoResponse, Response},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use super::chat::Text;
 use crate::{
     accounts::Account,
-    brain::say::{self, Said},
+    brain::{
+        Dates,
+        say::{self, Read, Said, Spoken},
+    },
     command::undo,
     error::Error,
     ids,
@@ -22,44 +16,80 @@ use crate::{
         request::{Empty, Once, Params},
         session::SignedIn,
     },
+    when::Lesson,
 };
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 pub(in crate::web) async fn say(
     State(app): State<App>,
     who: SignedIn,
-    once: Once<Text>,
+    once: Once<Sentence>,
 ) -> Result<Response, Problem> {
-    Ok(reply(&app, &who.account, once.body.text, once.key).await?.into_response())
+    Ok(reply(&app, &who.account, once.body.spoken()?, once.key).await?.into_response())
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::web) struct Sentence {
     text: String,
+    #[serde(default)]
+    dates: Dates,
+    teaches: Option<String>,
+}
+
+impl Sentence {
+    fn spoken(self) -> Result<Spoken, Problem> {
+        let teaches = self.teaches.as_deref().map(lesson).transpose()?;
+        Ok(Spoken { text: self.text, dates: self.dates, teaches })
+    }
+}
+
+/// A sentence that is still typed.
+#[derive(Deserialize)]
+pub(in crate::web) struct Typed {
+    text: String,
+    #[serde(default)]
+    dates: Dates,
+}
+
+/// What a choice teaches, as it was sent with the choice.
+pub(in crate::web) fn lesson(said: &str) -> Result<Lesson, Problem> {
+    Lesson::parse(said).ok_or_else(|| {
+        let why =
+            format!("\"{said}\" teaches nothing; send `teaches` as it stood in the choice, or leave it out");
+        Problem::from(Error::Invalid(why))
+    })
 }
 
 pub(in crate::web) async fn read(
     State(app): State<App>,
     who: SignedIn,
-    Params(sentence): Params<Sentence>,
-) -> Result<Json<Value>, Problem> {
-    let understood = app.read(move |db| say::reading(db, &who.account, &sentence.text)).await?;
-    Ok(Json(json!({"understood": understood})))
+    Params(typed): Params<Typed>,
+) -> Result<Json<Read>, Problem> {
+    let spoken = Spoken { text: typed.text, dates: typed.dates, teaches: None };
+    Ok(Json(app.read(move |db| say::reading(db, &who.account, &spoken)).await?))
 }
 
 /// For the page's box, which reads the answer itself.
 pub(in crate::web) async fn said(
     app: &App,
     who: &Account,
-    text: String,
+    spoken: Spoken,
     key: Option<Key>,
 ) -> Result<Said, Problem> {
-    let reply = reply(app, who, text, key).await?;
+    let reply = reply(app, who, spoken, key).await?;
     serde_json::from_value(reply.body).map_err(|error| Problem::from(Error::Invalid(error.to_string())))
 }
 
-async fn reply(app: &App, who: &Account, text: String, key: Option<Key>) -> Result<Reply, Problem> {
+async fn reply(app: &App, who: &Account, spoken: Spoken, key: Option<Key>) -> Result<Reply, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let said = say::say(tx, who, &text, ids::new_id())?;
+        let said = say::say(tx, who, &spoken, ids::new_id())?;
         let shape = serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Reply::new(200, shape))
     };

@@ -70,7 +70,7 @@ pub(in crate::web) async fn add(
     if due_day.is_none() && time.is_some() {
         return Err(Error::Invalid("due_time needs due_day".to_owned()).into());
     }
-    let command = Command::AddTask { title, due: due_day.map(|day| Due { day, time }) };
+    let command = Command::AddTask { title, due: due_day.map(|day| Due::new(day, time)) };
     run(&app, &who, once.key, command, 201).await
 }
 

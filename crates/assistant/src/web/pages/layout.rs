@@ -72,7 +72,12 @@ fn box_form(frame: &Frame<'_>) -> Markup {
     html! {
         form.say method="post" action="/say" aria-label="Say anything" {
             (parts::hidden(frame, frame.here))
-            output.reading for="say" {}
+            span.read {
+                output.reading for="say" {}
+                // The key Esc does the same; shown by the script where there is a date.
+                button.quiet.keep type="button" hidden aria-label="No date: keep the words" { "No date" }
+            }
+            input type="hidden" name="dates" value="read";
             div {
                 label.hidden for="say" { "Say anything" }
                 input #say name="text" placeholder="say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;
@@ -89,7 +94,7 @@ fn keys() -> Markup {
         ("x", "done"),
         ("u", "undo"),
         ("t", "today"),
-        ("Esc", "leave a field"),
+        ("Esc", "no date, keep the words; leave a field"),
         ("?", "this"),
     ];
     html! {

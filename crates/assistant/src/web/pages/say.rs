@@ -14,7 +14,10 @@ use super::{
     parts, sentence,
 };
 use crate::{
-    brain::say::{Outcome, Said},
+    brain::{
+        Dates,
+        say::{Offer, Outcome, Said, Spoken},
+    },
     web::{App, api, guard::Nonce, problem::Problem},
 };
 
@@ -29,7 +32,11 @@ pub(super) async fn submit(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let sentence = sent.text("text").to_owned();
-    let said = api::say::said(&app, &sent.who.account, sentence.clone(), sent.key.clone()).await?;
+    let dates = if sent.text("dates") == "keep" { Dates::Keep } else { Dates::Read };
+    let teaches =
+        Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::say::lesson).transpose()?;
+    let spoken = Spoken { text: sentence.clone(), dates, teaches };
+    let said = api::say::said(&app, &sent.who.account, spoken, sent.key.clone()).await?;
     if let Some(undo_id) = &said.undo_id {
         return Ok(sent.back(Some(undo_id)).into_response());
     }
@@ -54,17 +61,25 @@ fn ask(frame: &Frame<'_>, said: &Said) -> Markup {
     html! {
         p { (said.reply) }
         div.offers {
-            @for choice in &said.choices { (sentence_button(frame, &choice.label, &choice.text)) }
+            @for choice in &said.choices { (offer(frame, choice)) }
+        }
+        @if said.choices.iter().any(|choice| choice.teaches.is_some()) {
+            p { small { "The answer is remembered. The settings forget it." } }
         }
     }
 }
 
 fn sentence_button(frame: &Frame<'_>, label: &str, text: &str) -> Markup {
+    offer(frame, &Offer { label: label.to_owned(), text: text.to_owned(), teaches: None })
+}
+
+fn offer(frame: &Frame<'_>, choice: &Offer) -> Markup {
     html! {
         form method="post" action="/say" {
             (parts::hidden(frame, frame.here))
-            input type="hidden" name="text" value=(text);
-            button.quiet type="submit" { (label) }
+            input type="hidden" name="text" value=(choice.text);
+            @if let Some(teaches) = &choice.teaches { input type="hidden" name="teaches" value=(teaches); }
+            button.quiet type="submit" { (choice.label) }
         }
     }
 }

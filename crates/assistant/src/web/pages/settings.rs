@@ -17,8 +17,10 @@ use super::{
 use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
+    habits,
     once::Reply,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
+    when::Lesson,
 };
 
 pub(super) async fn page(
@@ -27,7 +29,10 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
-    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let query = move |db: &rusqlite::Connection| {
+        Ok((undo::history(db, &account)?, habits::lessons(db, &account.id)?))
+    };
+    let (history, lessons) = app.read(query).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -42,6 +47,7 @@ pub(super) async fn page(
                 datalist #zones { @for zone in zones() { option value=(zone) {} } }
             }
         }
+        (how_times_are_said(&frame, &lessons))
         (past(&frame, &history))
         (password_form(&frame))
         (about(&app))
@@ -50,6 +56,40 @@ pub(super) async fn page(
         }
     };
     Ok(layout::page(&frame, content).into_response())
+}
+
+/// What answers taught, each with the button that has it asked again.
+fn how_times_are_said(frame: &Frame<'_>, lessons: &[Lesson]) -> Markup {
+    html! {
+        @if !lessons.is_empty() {
+            section.part {
+                header { h2 { "How you say times" } }
+                ul.list.plain.sheet {
+                    @for lesson in lessons {
+                        li {
+                            span.title { (lesson.shown()) }
+                            form method="post" action="/settings/forget" {
+                                (parts::hidden(frame, frame.here))
+                                input type="hidden" name="subject" value=(lesson.subject());
+                                button.quiet type="submit" aria-label={ "Ask again: " (lesson.shown()) } { "Ask again" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// From now on it is asked again.
+pub(super) async fn forget(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+    let subject = sent.text("subject").to_owned();
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        habits::forget(tx, &who.id, &subject)?;
+        Ok(Reply::new(303, serde_json::Value::Null))
+    };
+    app.change(&sent.who.account, sent.key.clone(), work).await?;
+    Ok(sent.back(None).into_response())
 }
 
 fn password_form(frame: &Frame<'_>) -> Markup {

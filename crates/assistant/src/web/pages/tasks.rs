@@ -103,7 +103,7 @@ pub(super) async fn add(State(app): State<App>, sent: Sent) -> std::result::Resu
     // A time without a day is today's, as people mean it.
     let day = day.or_else(|| time.map(|_| sent.who.account.now().date()));
     let command =
-        Command::AddTask { title: sent.text("title").to_owned(), due: day.map(|day| Due { day, time }) };
+        Command::AddTask { title: sent.text("title").to_owned(), due: day.map(|day| Due::new(day, time)) };
     run(&app, sent, move |_, _| Ok(command)).await
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn act(
         "tomorrow" => {
             let due = tasks::get(tx, &who.id, &id)?.due;
             let day = who.now().date().saturating_add(1.day());
-            Ok(Command::MoveTask { id, due: Due { day, time: due.and_then(|due| due.time) } })
+            Ok(Command::MoveTask { id, due: Due::new(day, due.and_then(|due| due.time)) })
         }
         _ => Err(Error::NotFound("button")),
     })

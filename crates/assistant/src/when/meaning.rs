@@ -1,0 +1,181 @@
+//! What a phrase means: one moment or day, or several that are asked about, each with a button that says it.
+
+use jiff::{
+    ToSpan, Zoned,
+    civil::{Date, DateTime, Time},
+    tz::{AmbiguousOffset, Offset},
+};
+
+use super::{
+    Choice, Context, Direction, Lesson, Meaning, Moment,
+    calendar::plus,
+    clock::{Clock, TimePart, in_half, within},
+    days::{Alternative, DatePart},
+    grammar::Says,
+};
+
+/// One way to read the words, and what choosing it teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) meaning: Meaning,
+    pub(super) lesson: Option<Lesson>,
+}
+
+/// All ways to read it, at least one.
+pub(super) fn ways(says: Says, context: &Context) -> Vec<Way> {
+    let mut ways = match says {
+        Says::Moment(zoned) => vec![Way { meaning: Meaning::At(passing(&zoned)), lesson: None }],
+        Says::Date(date) => dated(&date, None, context),
+        Says::Time(time) => timed(None, &time, context),
+        Says::Both(date, time) => dated(&date, Some(&time), context),
+    };
+    let mut seen: Vec<Meaning> = Vec::new();
+    ways.retain(|way| {
+        let new = !seen.contains(&way.meaning);
+        seen.push(way.meaning);
+        new
+    });
+    ways
+}
+
+/// A moment that is so far from now: the offset is known, and said where the clock shows that time twice.
+fn passing(zoned: &Zoned) -> Moment {
+    let time = Time::new(zoned.hour(), zoned.minute(), 0, 0).unwrap_or(Time::MIN);
+    let day = zoned.date();
+    let twice = matches!(shown(day, time, zoned), AmbiguousOffset::Fold { .. });
+    Moment { day, time, offset: twice.then(|| zoned.offset()) }
+}
+
+fn shown(day: Date, time: Time, now: &Zoned) -> AmbiguousOffset {
+    now.time_zone().to_ambiguous_zoned(DateTime::from_parts(day, time)).offset()
+}
+
+fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for Alternative { days: (first, last), lesson } in &date.alternatives {
+        let of_day = match (time, date.time, date.part) {
+            (Some(time), ..) => {
+                let clock = within(time.clock, date.part);
+                timed(Some(*first), &TimePart { clock, ..*time }, context)
+            }
+            (None, Some(time), _) => at(*first, time, None, None, context),
+            (None, None, Some(part)) => at(*first, part.time(), None, None, context),
+            (None, None, None) if first == last => vec![Way { meaning: Meaning::Day(*first), lesson: None }],
+            (None, None, None) => vec![Way { meaning: Meaning::Days(*first, *last), lesson: None }],
+        };
+        ways.extend(of_day.into_iter().map(|way| Way { lesson: way.lesson.or(*lesson), ..way }));
+    }
+    ways
+}
+
+/// A time on a day, or without one the next such time ahead, back the latest.
+fn timed(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
+    match time.clock {
+        Clock::Sure(clock) => {
+            let day = day.unwrap_or_else(|| nearest_day(clock, context));
+            at(day, clock, time.offset, None, context)
+        }
+        Clock::Midnight => {
+            let day = match (day, context.direction) {
+                (Some(day), _) => plus(day, 1.day()),
+                (None, Direction::Ahead) => plus(context.now.date(), 1.day()),
+                (None, Direction::Back) => context.now.date(),
+            };
+            at(day, Time::midnight(), None, None, context)
+        }
+        Clock::Either { hour, minute } => either(day, hour, minute, context),
+    }
+}
+
+/// "at 5": both halves of the day, unless only one is still to come, or it is known which the person means.
+fn either(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> Vec<Way> {
+    let mut halves: Vec<(Date, Time, bool)> = [false, true]
+        .into_iter()
+        .map(|afternoon| {
+            let clock = in_half(hour, minute, afternoon);
+            (day.unwrap_or_else(|| nearest_day(clock, context)), clock, afternoon)
+        })
+        .collect();
+    if day == Some(context.now.date()) {
+        let fits: Vec<_> =
+            halves.iter().copied().filter(|(_, clock, _)| is_that_way(*clock, context)).collect();
+        if let [(day, clock, _)] = fits.as_slice() {
+            return at(*day, *clock, None, None, context);
+        }
+    }
+    if let Some(known) = context.habits.afternoon(hour) {
+        halves.retain(|(.., afternoon)| *afternoon == known);
+    }
+    halves
+        .into_iter()
+        .flat_map(|(day, clock, afternoon)| {
+            at(day, clock, None, Some(Lesson::Half { hour, afternoon }), context)
+        })
+        .collect()
+}
+
+fn is_that_way(clock: Time, context: &Context) -> bool {
+    let now = context.now.time();
+    match context.direction {
+        Direction::Ahead => clock > now,
+        Direction::Back => clock <= now,
+    }
+}
+
+fn nearest_day(clock: Time, context: &Context) -> Date {
+    let today = context.now.date();
+    match context.direction {
+        _ if is_that_way(clock, context) => today,
+        Direction::Ahead => plus(today, 1.day()),
+        Direction::Back => plus(today, -1.days()),
+    }
+}
+
+/// A wall clock time. One that a clock change skips is asked, as counted from before the change and from after it; one
+/// that comes twice, unless its offset is said.
+fn at(day: Date, time: Time, offset: Option<Offset>, lesson: Option<Lesson>, context: &Context) -> Vec<Way> {
+    let way = |day, time, offset| Way { meaning: Meaning::At(Moment { day, time, offset }), lesson };
+    match shown(day, time, &context.now) {
+        AmbiguousOffset::Unambiguous { .. } => vec![way(day, time, None)],
+        AmbiguousOffset::Gap { before, after } => {
+            let zone = context.now.time_zone();
+            let counted = |offset: Offset| {
+                let instant =
+                    offset.to_timestamp(DateTime::from_parts(day, time)).ok()?.to_zoned(zone.clone());
+                Some(way(instant.date(), instant.time(), None))
+            };
+            [after, before].into_iter().filter_map(counted).collect()
+        }
+        AmbiguousOffset::Fold { before, after } => match offset {
+            Some(offset) if offset == before || offset == after => vec![way(day, time, Some(offset))],
+            _ => vec![way(day, time, Some(before)), way(day, time, Some(after))],
+        },
+    }
+}
+
+/// A button for one way to read it, which says it unmistakably.
+pub(super) fn choice(way: Way) -> Choice {
+    let (label, instead) = match way.meaning {
+        Meaning::Day(day) => (shown_day(day), format!("on {day}")),
+        Meaning::Days(first, last) => {
+            (format!("{} to {}", shown_day(first), shown_day(last)), format!("from {first} to {last}"))
+        }
+        Meaning::At(Moment { day, time, offset }) => {
+            let clock = time.strftime("%H:%M");
+            let zone = offset.map_or_else(String::new, |offset| format!(" {}", shown_offset(offset)));
+            (format!("{}, {clock}{zone}", shown_day(day)), format!("on {day} at {clock}{zone}"))
+        }
+    };
+    Choice { label, instead, meaning: Some(way.meaning), lesson: way.lesson }
+}
+
+fn shown_day(day: Date) -> String {
+    day.strftime("%a %-d %b").to_string()
+}
+
+/// `UTC+02:00`.
+pub(crate) fn shown_offset(offset: Offset) -> String {
+    let minutes = offset.seconds().abs() / 60;
+    let sign = if offset.is_negative() { '-' } else { '+' };
+    format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}

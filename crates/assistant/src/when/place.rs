@@ -1,0 +1,183 @@
+//! Where a date may stand: what keeps "The 5th Wave", "Tomorrow Never Dies" and "the Sunday Times" whole.
+
+use super::{
+    clock::Looks,
+    days::Kind,
+    grammar::{Phrase, Says},
+    lexicon, neighbours,
+    words::Sentence,
+};
+
+/// Whether the words are a date where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Stands,
+    /// "friday drinks": a date or a name. Asked.
+    Doubtful,
+    /// Part of something else.
+    No,
+}
+
+pub(super) fn standing(words: &Sentence, phrase: &Phrase) -> Standing {
+    if is_of_a_title(words, phrase) || is_of_a_number(words, phrase) {
+        return Standing::No;
+    }
+    if phrase.prepositions > 0 {
+        return behind_a_preposition(words, phrase);
+    }
+    match &phrase.says {
+        Says::Moment(_) => Standing::Stands,
+        Says::Date(date) => match date.kind {
+            Kind::Plain => plain(words, phrase),
+            Kind::Name | Kind::Short => name(words, phrase, date.kind),
+            Kind::Ordinal => ordinal(words, phrase),
+            Kind::Slashes => at_the_end(words, phrase),
+            Kind::Period => Standing::No,
+        },
+        Says::Both(_, time) if time.looks >= Looks::Figures => plain(words, phrase),
+        Says::Both(date, _) => match date.kind {
+            Kind::Plain | Kind::Name | Kind::Short | Kind::Ordinal => plain(words, phrase),
+            Kind::Slashes | Kind::Period => at_the_end(words, phrase),
+        },
+        Says::Time(time) => match time.looks {
+            Looks::Time => plain(words, phrase),
+            Looks::Figures if phrase.start == 0 || words.ends_at(phrase.end) => Standing::Stands,
+            Looks::Thing => thing(words, phrase),
+            Looks::Figures | Looks::Number => Standing::No,
+        },
+    }
+}
+
+/// Capitals where nobody writes them but in titles: "The Day After Tomorrow", "The Man Who Was Thursday".
+fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
+    let shouted = |at: usize| {
+        let text = &words.words[at].text;
+        text.chars().count() > 1 && !text.chars().any(char::is_lowercase)
+    };
+    let title = |at: usize| at > 0 && words.is_capital(at) && !shouted(at);
+    let small = (phrase.start..phrase.end).any(|at| title(at) && neighbours::is_written_small(words.low(at)));
+    let first = phrase.start + phrase.prepositions;
+    let before = first.checked_sub(1).is_some_and(|before| {
+        let word = words.low(before);
+        // "On Friday" begins a sentence as well as a title.
+        title(before) && neighbours::is_small_in_titles(word)
+    });
+    let named = phrase.prepositions == 0 && neighbours::begins_a_name(words.before(phrase.start));
+    let goes_on = words.low(phrase.end);
+    let title_goes_on = phrase.start == 0
+        && phrase.end == 1
+        && words.is_capital(0)
+        && words.is_capital(1)
+        && !words.ends_at(1)
+        && goes_on != "i"
+        && !shouted(1);
+    small || before || named || title_goes_on
+}
+
+/// "room 12.30", "flat 12/4"; but "room 5pm" is a time.
+fn is_of_a_number(words: &Sentence, phrase: &Phrase) -> bool {
+    let says_half =
+        (phrase.start..phrase.end).any(|at| words.low(at).ends_with("am") || words.low(at).ends_with("pm"));
+    let figures = match &phrase.says {
+        Says::Time(_) => true,
+        Says::Date(date) => date.kind == Kind::Slashes,
+        Says::Both(..) | Says::Moment(_) => false,
+    };
+    figures
+        && phrase.prepositions == 0
+        && !says_half
+        && words.low(phrase.start).starts_with(|c: char| c.is_ascii_digit())
+        && neighbours::is_numbered(words.before(phrase.start))
+}
+
+fn behind_a_preposition(words: &Sentence, phrase: &Phrase) -> Standing {
+    let preposition = words.low(phrase.start);
+    let next_is_capital = !words.ends_at(phrase.end) && words.is_capital(phrase.end);
+    match &phrase.says {
+        // "tickets for Friday Night Lights", "the minutes of Monday".
+        Says::Date(date) if matches!(date.kind, Kind::Name | Kind::Short) => match preposition {
+            "for" | "of" | "in" if next_is_capital => Standing::No,
+            "of" | "in" => at_the_end(words, phrase),
+            "for" if !words.ends_at(phrase.end) && !goes_on(words, phrase.end) => Standing::Doubtful,
+            "at" if date.kind == Kind::Short || lexicon::weekday(words.low(phrase.start + 1)).is_some() => {
+                Standing::No
+            }
+            _ => Standing::Stands,
+        },
+        // "book a hotel for June", "buy a present for June".
+        Says::Date(date) if date.kind == Kind::Period && preposition == "for" => {
+            let person = lexicon::month_is_a_person(words.low(phrase.start + 1));
+            if person { Standing::Doubtful } else { Standing::Stands }
+        }
+        Says::Date(date) if date.kind == Kind::Ordinal => match preposition {
+            "on" | "by" | "until" | "till" | "before" | "after" | "since" | "for" | "from" => {
+                Standing::Stands
+            }
+            _ => at_the_end(words, phrase),
+        },
+        Says::Date(date) if date.kind == Kind::Slashes => match preposition {
+            "in" | "of" | "at" | "over" | "between" => Standing::No,
+            _ => Standing::Stands,
+        },
+        Says::Date(date) if date.kind == Kind::Plain && preposition == "of" => plain(words, phrase),
+        Says::Time(time) if time.looks == Looks::Thing => match preposition {
+            "at" | "@" | "by" | "before" | "until" | "till" | "after" | "since" | "from" => Standing::Stands,
+            _ => Standing::No,
+        },
+        _ => Standing::Stands,
+    }
+}
+
+/// A date of its own, wherever it stands; "in the Tomorrow" of a title was sorted out by its capitals.
+fn plain(words: &Sentence, phrase: &Phrase) -> Standing {
+    let article = matches!(words.before(phrase.start), "a" | "an");
+    if article && !words.ends_at(phrase.end) { Standing::No } else { Standing::Stands }
+}
+
+fn goes_on(words: &Sentence, next: usize) -> bool {
+    neighbours::goes_on(words.low(next)) && !words.is_capital(next) || words.low(next) == "i"
+}
+
+/// Bare, things are called so as well: at the end, before a mark, or where the sentence visibly goes on.
+fn name(words: &Sentence, phrase: &Phrase, kind: Kind) -> Standing {
+    if matches!(words.before(phrase.start), "the" | "a" | "an" | "my" | "our") {
+        return Standing::No;
+    }
+    let is_a_word = matches!(words.low(phrase.start), "sat" | "sun" | "wed");
+    if words.ends_at(phrase.end) {
+        let doubtful = kind == Kind::Short && is_a_word && words.is_capital(phrase.start) && phrase.start > 0;
+        return if doubtful { Standing::Doubtful } else { Standing::Stands };
+    }
+    if kind == Kind::Short && is_a_word || words.is_capital(phrase.end) {
+        return Standing::No;
+    }
+    if goes_on(words, phrase.end) || phrase.start == 0 && neighbours::is_deed(words.low(phrase.end)) {
+        return Standing::Stands;
+    }
+    let week_day = lexicon::weekday(words.low(phrase.start)).is_some();
+    if phrase.start == 0 && week_day && kind == Kind::Name { Standing::Doubtful } else { Standing::No }
+}
+
+/// "the 5th" at the end or before a mark; behind a name it is a king's.
+fn ordinal(words: &Sentence, phrase: &Phrase) -> Standing {
+    let article = words.low(phrase.start) == "the";
+    let king = phrase.start.checked_sub(1).is_some_and(|before| {
+        words.is_capital(before) && (before > 0 || !neighbours::is_deed(words.low(before)))
+    });
+    if article && words.ends_at(phrase.end) && !king { Standing::Stands } else { Standing::No }
+}
+
+fn at_the_end(words: &Sentence, phrase: &Phrase) -> Standing {
+    if words.ends_at(phrase.end) { Standing::Stands } else { Standing::No }
+}
+
+/// "in the morning", "first thing", "noon" by themselves.
+fn thing(words: &Sentence, phrase: &Phrase) -> Standing {
+    let part = words.says(phrase.start, "in the") + words.says(phrase.start, "first thing") > 0;
+    let deed = phrase.start == 0 && neighbours::is_deed(words.low(phrase.end));
+    if part && (words.ends_at(phrase.end) || deed || goes_on(words, phrase.end)) {
+        Standing::Stands
+    } else {
+        Standing::No
+    }
+}
