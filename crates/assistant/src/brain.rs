@@ -9,7 +9,11 @@ use jiff::civil::Date;
 
 use crate::{
     command::Command,
-    tasks::{Due, Task},
+    recurrence::{
+        Repeats,
+        phrase::{self, Heard},
+    },
+    tasks::{Due, Task, tags},
     when::{self, Choice, Context, Direction, Meaning, Reading},
 };
 
@@ -75,6 +79,27 @@ pub(crate) enum Understood {
 
 /// Reads one sentence. Pure: looks at what it is given, does nothing.
 pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
+    let (plain, tags) = tags::take(sentence.trim());
+    if tags.is_empty() {
+        return understand_plain(sentence, knowledge);
+    }
+    // Tags are a task's; in any other sentence they are words.
+    match understand_plain(&plain, knowledge) {
+        Understood::Do(Command::AddTask(mut draft)) => {
+            draft.tags = tags;
+            Understood::Do(Command::AddTask(draft))
+        }
+        Understood::Choose { prompt, mut choices } => {
+            choices.iter_mut().for_each(|choice| choice.instead.push_str(&tags::said(&tags)));
+            Understood::Choose { prompt, choices }
+        }
+        Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => {
+            understand_plain(sentence, knowledge)
+        }
+    }
+}
+
+fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
     let sentence = sentence.trim();
     if sentence.chars().count() > SENTENCE_CHARS_MAX {
         return Understood::Nothing { nearest: Vec::new() };
@@ -102,6 +127,15 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
 enum Dated {
     Plain { rest: String, due: Option<Due> },
     Unclear(Open),
+}
+
+/// How a task comes again, and what was said beside that.
+struct Recurring {
+    repeats: Repeats,
+    /// Where in the sentence it was said.
+    span: Range<usize>,
+    /// The sentence's part without it.
+    rest: String,
 }
 
 /// A question, and the whole sentences that answer it.
@@ -140,6 +174,22 @@ impl Knowledge<'_> {
 
     fn today(&self) -> Date {
         self.now.date()
+    }
+
+    /// How the part `span` of `sentence` says that a task comes again. `None`: it does not.
+    fn take_recurrence(&self, sentence: &str, span: &Range<usize>) -> Option<Result<Recurring, Open>> {
+        let text = sentence.get(span.clone()).unwrap_or_default();
+        match phrase::read(text, &self.now) {
+            Heard::Nothing => None,
+            Heard::Found { repeats, span: inner } => Some(Ok(Recurring {
+                repeats,
+                rest: when::without(text, &inner),
+                span: span.start + inner.start..span.start + inner.end,
+            })),
+            Heard::Ask { span: inner, prompt, choices } => {
+                Some(Err(Open::new(sentence, span, &inner, prompt, choices)))
+            }
+        }
     }
 
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.

@@ -3,7 +3,7 @@
 use kit::migrations::{Migration, Migrations};
 
 pub(crate) const MIGRATIONS: Migrations =
-    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS], schema_min: 3 };
+    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, DAYS], schema_min: 4 };
 
 const START: Migration = Migration {
     version: 1,
@@ -33,6 +33,16 @@ const SIGN_UP_LINKS: Migration = Migration {
     name: "sign_up_links",
     up: &[include_str!("../migrations/0003_sign_up_links.up.sql")],
     down: &[include_str!("../migrations/0003_sign_up_links.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code names the columns that it writes, and the new ones have defaults: it still works. A task that comes again
+/// it completes without the next one.
+const DAYS: Migration = Migration {
+    version: 4,
+    name: "days",
+    up: &[kit::jobs::BY_TIME, include_str!("../migrations/0004_days.up.sql")],
+    down: &["DROP INDEX jobs_by_time", include_str!("../migrations/0004_days.down.sql")],
     compatible_with: 1,
 };
 
@@ -70,7 +80,7 @@ mod tests {
         let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
         MIGRATIONS.up(&mut db).expect("up");
         let full = objects(&db);
-        MIGRATIONS.down(&mut db, 1).expect("down one");
+        MIGRATIONS.down(&mut db, 1).expect("down to the first");
         assert!(!objects(&db).iter().any(|name| name.contains("search")));
         MIGRATIONS.up(&mut db).expect("up again");
         assert_eq!(objects(&db), full);

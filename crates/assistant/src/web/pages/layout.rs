@@ -87,6 +87,7 @@ fn keys() -> Markup {
         ("/", "to the box"),
         ("j k", "down and up a list"),
         ("x", "done"),
+        ("s", "put off"),
         ("u", "undo"),
         ("t", "today"),
         ("Esc", "leave a field"),

@@ -10,6 +10,7 @@ use kit::Private;
 use maud::{Markup, html};
 
 use super::{
+    days,
     form::Sent,
     layout::{self, Frame},
     parts,
@@ -18,6 +19,7 @@ use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
     once::Reply,
+    summary,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
 };
 
@@ -27,7 +29,9 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
-    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let query =
+        move |db: &rusqlite::Connection| Ok((undo::history(db, &account)?, summary::hour(db, &account.id)?));
+    let (history, hour) = app.read(query).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -42,6 +46,7 @@ pub(super) async fn page(
                 datalist #zones { @for zone in zones() { option value=(zone) {} } }
             }
         }
+        (days::settings(&frame, hour))
         (past(&frame, &history))
         (password_form(&frame))
         (about(&app))
@@ -122,6 +127,8 @@ pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response,
     let zone = sent.text("zone").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         accounts::set_zone(tx, &who.id, &zone)?;
+        // Their morning is at another instant now.
+        summary::plan(tx, &Account { zone: zone.clone(), ..who.clone() })?;
         Ok(Reply::new(303, serde_json::Value::Null))
     };
     app.change(&sent.who.account, sent.key.clone(), work).await?;
