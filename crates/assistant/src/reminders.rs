@@ -65,10 +65,9 @@ pub(crate) fn tell(tx: &Transaction<'_>, task: &str, at: i64) -> Result<()> {
     Ok(live::tell(tx, &account, "reminder", &id)?)
 }
 
-const UNSEEN: &str =
-    "seen_at IS NULL AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id AND state = 'open')";
+const UNSEEN: &str = "seen_at IS NULL AND EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_id AND tasks.due_at = reminders.due_at AND state = 'open')";
 
-/// What was told and not seen, of tasks that are still open; the oldest first.
+/// What was told and not seen, the oldest first. A task that is done or was put off since needs nobody's look any more.
 pub(crate) fn unseen(db: &Connection, account: &str) -> Result<Vec<Reminder>> {
     let sql = format!(
         "SELECT * FROM reminders WHERE account_id = ?1 AND {UNSEEN} ORDER BY told_at, id LIMIT {LIST_MAX}"

@@ -3,7 +3,6 @@
 //! What was meant is stored (a day, perhaps a wall-clock time, and the zone it was said in); the instant is derived.
 
 use jiff::{
-    ToSpan,
     civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
@@ -13,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::Account,
-    command::Command,
     error::{Error, Result},
     ids,
     recurrence::Recurrence,
     reminders,
 };
 
+pub(crate) mod snooze;
 pub(crate) mod tags;
 
 pub(crate) const TITLE_CHARS_MAX: usize = 500;
@@ -67,15 +66,6 @@ pub(crate) struct Task {
     pub(crate) created_at: i64,
     pub(crate) done_at: Option<i64>,
     pub(crate) rev: i64,
-}
-
-/// For how long a task is put off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Snooze {
-    LaterToday,
-    Tomorrow,
-    NextWeek,
 }
 
 impl Due {
@@ -136,33 +126,6 @@ impl Task {
             rev: row.get("rev")?,
         })
     }
-}
-
-/// The command that puts a task off: three hours, to the full hour, but not past midnight; the same time tomorrow; or on
-/// Monday.
-///
-/// # Errors
-/// No such task, or today is nearly over.
-pub(crate) fn snooze(db: &Connection, who: &Account, id: &str, until: Snooze) -> Result<Command> {
-    let time = get(db, &who.id, id)?.due.and_then(|due| due.time);
-    let now = who.now().datetime();
-    let due = match until {
-        Snooze::LaterToday => later_today(now)
-            .ok_or_else(|| Error::Conflict("today is nearly over; put it off until tomorrow".to_owned()))?,
-        Snooze::Tomorrow => Due { day: now.date().saturating_add(1.day()), time },
-        Snooze::NextWeek => {
-            let days = i64::from(8 - now.date().weekday().to_monday_one_offset());
-            Due { day: now.date().saturating_add(days.days()), time }
-        }
-    };
-    Ok(Command::MoveTask { id: id.to_owned(), due })
-}
-
-/// `None`: today is nearly over.
-pub(crate) fn later_today(now: DateTime) -> Option<Due> {
-    let hour = now.hour() + 3 + i8::from(now.minute() > 0);
-    let time = Time::new(hour, 0, 0, 0).ok()?;
-    Some(Due { day: now.date(), time: Some(time) })
 }
 
 /// As typed, without the blanks around it; refused when empty or too long.

@@ -102,6 +102,44 @@ await step("a task is added and ticked off", async () => {
   await page.locator(".chip", { hasText: "Done: water the <b>plants</b>" }).waitFor();
 });
 
+await step("a task that comes again is put off by its key", async () => {
+  await press("/");
+  await type("task: stretch every Monday at 9 #health");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "09:00, every Monday #health" }).waitFor();
+  await page.goto(`${site}/tasks?tag=health`);
+  await press("j", "s");
+  await page.locator(".snooze button:focus").waitFor();
+  await press("Enter");
+  await page.locator(".chip", { hasText: "Moved: stretch" }).waitFor();
+});
+
+await step("a reminder is shown by one of two pages, and seen in it", async () => {
+  await page.goto(`${site}/dashboard`);
+  const other = watched(await desktop.newPage());
+  await other.goto(`${site}/tasks`);
+  await page.evaluate(async () => {
+    const at = new Date(Date.now() + 3000);
+    const task = { title: "call Cleo", due_day: at.toLocaleDateString("sv"), due_time: at.toTimeString().slice(0, 8) };
+    const answer = await fetch("/api/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(task) });
+    if (answer.status !== 201) throw new Error(`the task was answered ${answer.status}`);
+  });
+  const toast = (where) => where.locator(".toast", { hasText: "call Cleo" });
+  await Promise.any([page, other].map((where) => toast(where).waitFor()));
+  // A page that listens anew asks for what it missed; it is shown already.
+  const silent = await toast(page).count() ? other : page;
+  const shown = silent === page ? other : page;
+  await silent.reload();
+  await silent.waitForLoadState("networkidle");
+  hold(await toast(silent).count() === 0, "both pages show it");
+  await page.goto(`${site}/dashboard`);
+  await page.getByRole("heading", { name: "While you were away" }).waitFor();
+  if (shown === page) await page.getByRole("button", { name: "Seen: call Cleo" }).click();
+  else await toast(other).getByRole("button", { name: "OK" }).click();
+  await page.getByRole("heading", { name: "While you were away" }).waitFor({ state: "detached" });
+  await other.close();
+});
+
 await step("what cannot be done is said, and nothing typed is lost", async () => {
   await press("/");
   await type("email Anna that I am late");

@@ -146,14 +146,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn doing_and_undoing_leaves_the_rows_as_they_were(command in commands(), draft in drafts()) {
-        let (mut bench, task, entry) = with_task(Command::AddTask(draft));
+        let (mut bench, task, entry) = with_task(Command::AddTask(draft.clone()));
         let command = aim(command, &task, &entry);
         let before = bench.rows();
         let done = bench.run("ana", &command).expect("does");
         let again = bench.rows();
         bench.undo("ana", &done.undo_id).expect("undoes");
         prop_assert_eq!(&bench.rows(), &before, "{:?}", command);
-        if !matches!(command, Command::ReopenTask { .. }) {
+        let idle = match &command {
+            Command::ReopenTask { .. } => true,
+            Command::MoveTask { due, .. } => draft.due == Some(*due),
+            _ => false,
+        };
+        if !idle {
             prop_assert_ne!(again, before, "{:?} did nothing", command);
         }
         prop_assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));

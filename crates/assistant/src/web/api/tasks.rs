@@ -17,7 +17,10 @@ use crate::{
     error::Error,
     once::Reply,
     recurrence::{self, Mode, Recurrence, Repeats},
-    tasks::{self, Draft, Due, Snooze, State as TaskState, Task},
+    tasks::{
+        self, Draft, Due, State as TaskState, Task,
+        snooze::{self, Snooze},
+    },
     web::{
         App, json as shapes,
         problem::Problem,
@@ -213,7 +216,7 @@ pub(in crate::web) async fn snooze(
     once: Once<Until>,
 ) -> Result<Response, Problem> {
     let until = once.body.until;
-    run_with(&app, &who, once.key, 200, move |tx, who| tasks::snooze(tx, who, &id, until)).await
+    run_with(&app, &who, once.key, 200, move |tx, who| snooze::snooze(tx, who, &id, until)).await
 }
 
 pub(in crate::web) async fn get(

@@ -8,7 +8,7 @@ use crate::{
     command::{undo::Past, words},
     ids,
     recurrence::words as recurring,
-    tasks::{State, Task, later_today},
+    tasks::{State, Task, snooze::later_today},
 };
 
 /// A picture of 24 by 24 in the text's colour.

@@ -21,7 +21,10 @@ use crate::{
     command::{self, Command},
     error::{Error, Result},
     once::{Key, Reply},
-    tasks::{self, Snooze, State as TaskState, Task},
+    tasks::{
+        self, State as TaskState, Task,
+        snooze::{self, Snooze},
+    },
     web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
 };
 
@@ -127,9 +130,9 @@ pub(super) async fn act(
         "done" => Ok(Command::CompleteTask { id }),
         "reopen" => Ok(Command::ReopenTask { id }),
         "delete" => Ok(Command::DeleteTask { id }),
-        "later" => tasks::snooze(tx, who, &id, Snooze::LaterToday),
-        "tomorrow" => tasks::snooze(tx, who, &id, Snooze::Tomorrow),
-        "next-week" => tasks::snooze(tx, who, &id, Snooze::NextWeek),
+        "later" => snooze::snooze(tx, who, &id, Snooze::LaterToday),
+        "tomorrow" => snooze::snooze(tx, who, &id, Snooze::Tomorrow),
+        "next-week" => snooze::snooze(tx, who, &id, Snooze::NextWeek),
         _ => Err(Error::NotFound("button")),
     })
     .await

@@ -4,6 +4,8 @@ use super::*;
 
 /// A reminder of the task, told just now.
 pub(super) fn tell(bench: &Bench, task: &str) -> String {
+    let due = "UPDATE tasks SET due_at = 1 WHERE id = ?1";
+    database(bench).execute(due, [task]).expect("updates");
     let sql = "INSERT INTO reminders (id, account_id, task_id, title, due_at, told_at)
                SELECT 'r-' || id, account_id, id, title, 1, 1 FROM tasks WHERE id = ?1";
     assert_eq!(database(bench).execute(sql, [task]).expect("inserts"), 1);
@@ -232,6 +234,9 @@ async fn a_reminder_is_shown_by_one_page_and_stands_there_until_it_is_seen() {
     let page = bench.get(&token, "/dashboard").await.body;
     assert!(page.contains("While you were away") && page.contains("Call Anna"));
     assert_eq!(bench.get(&token, "/api/reminders").await.json()["reminders"][0]["shown"], true);
+    let later = bench.post(&token, &format!("/api/tasks/{task}/snooze"), json!({"until": "tomorrow"})).await;
+    assert_eq!(bench.get(&token, "/api/reminders").await.json()["reminders"], json!([]), "it was put off");
+    bench.post(&token, &format!("/api/undo/{}", later.text("/undo_id")), json!({})).await;
     let seen = submit(&bench, &token, &format!("/reminders/{id}/seen"), &[]).await;
     assert_eq!(seen.status, StatusCode::SEE_OTHER);
     assert!(!bench.get(&token, "/dashboard").await.body.contains("While you were away"));
