@@ -235,6 +235,8 @@ await step("the card works without script, and the u key undoes the last thing s
 
 const conversation = new URL(page.url()).pathname;
 const state = await desktop.storageState();
+await page.goto(`${site}/tasks`);
+const task = await page.locator("a.title").first().getAttribute("href");
 
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);
@@ -265,7 +267,7 @@ for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
     const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
     const inside = await browser.newContext({ ...look, storageState: state });
     const signedIn = watched(await inside.newPage());
-    for (const path of ["/dashboard", "/tasks", "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
+    for (const path of ["/dashboard", "/tasks", task, "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
       await inspect(signedIn, path, width, scheme);
     }
     const outside = await browser.newContext(look);
