@@ -84,9 +84,11 @@
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
     const beat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 25000);
     let soon = 0;
-    socket.onopen = () => { if (wait > 250) refresh(); wait = 250; offline(false); };
+    socket.onopen = () => { if (wait > 250) refresh(); wait = 250; offline(false); missed(); };
     socket.onmessage = (event) => {
-      if (JSON.parse(event.data).type !== "changed") return;
+      const told = JSON.parse(event.data);
+      if (told.type === "reminder") remind(told);
+      if (told.type !== "changed") return;
       clearTimeout(soon);
       soon = setTimeout(refresh, 150);
     };
@@ -102,7 +104,41 @@
     if (is && !banner) document.body.insertAdjacentHTML("beforeend", '<p class="banner" role="status">No connection. What you type is kept.</p>');
     if (!is) banner?.remove();
   };
-  if (one("#live")) listen();
+  if (one(".say")) listen();
+
+  // Reminders: the page that claims one first shows it; until it is seen it stands on the dashboard too.
+  const post = (address) => fetch(address, { method: "POST" }).catch(() => null);
+  const remind = async (reminder) => {
+    const claim = await post(`/api/reminders/${reminder.id}/shown`);
+    if (!claim?.ok || !(await claim.json()).first) return;
+    const time = new Date(reminder.due_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    try {
+      if (Notification.permission !== "granted") throw new Error("not allowed");
+      const shown = new Notification(reminder.title, { body: time, tag: reminder.id });
+      shown.onclick = () => { focus(); location.assign("/dashboard"); };
+    } catch { toast(reminder, time); }
+  };
+  const toast = (reminder, time) => {
+    const chip = document.createElement("div"), text = document.createElement("p"), ok = document.createElement("button");
+    chip.className = "chip toast";
+    chip.setAttribute("role", "alert");
+    text.textContent = `${time} · ${reminder.title}`;
+    ok.textContent = "OK";
+    ok.className = "quiet";
+    ok.type = "button";
+    ok.onclick = () => { post(`/api/reminders/${reminder.id}/seen`); chip.remove(); };
+    chip.append(text, ok);
+    document.body.append(chip);
+  };
+  // What came while no page listened.
+  const missed = async () => {
+    const answer = await fetch("/api/reminders").catch(() => null);
+    if (answer?.ok) (await answer.json()).reminders.filter((reminder) => !reminder.shown).forEach(remind);
+  };
+  for (const offer of all("[data-notify]")) {
+    offer.hidden = !("Notification" in window) || Notification.permission !== "default";
+    one("button", offer).onclick = () => Notification.requestPermission().then(() => { offer.hidden = true; });
+  }
 
   // Drafts: what was typed and not sent is there again.
   for (const field of all("[data-draft]")) {
@@ -152,6 +188,11 @@
     list[at].classList.add("here");
     list[at].scrollIntoView({ block: "nearest" });
   };
+  const later = (row) => {
+    const menu = row && one(".snooze", row);
+    if (menu) menu.open = !menu.open;
+    if (row && (!menu || menu.open)) one(".snooze button, [data-later]", row)?.focus();
+  };
   const press = (selector, from) => from && one(selector, from)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
@@ -167,6 +208,7 @@
       j: () => go(1),
       k: () => go(-1),
       x: () => press("[data-do=done]", rows()[at]),
+      s: () => later(rows()[at]),
       u: () => all("[data-do=undo]").at(-1)?.click(),
       "?": () => one("#keys")?.showModal(),
       t: () => location.assign("/dashboard"),

@@ -3,14 +3,18 @@
 //! Templates match the whole sentence, then their slots must resolve against the person's own things; only then is
 //! anything done. One meaning is done (and can be undone), several are asked, none is admitted.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
 use jiff::{civil::Date, tz::Offset};
 use serde::Deserialize;
 
 use crate::{
     command::Command,
-    tasks::{Due, Task},
+    recurrence::{
+        Repeats,
+        phrase::{self, Heard},
+    },
+    tasks::{Due, Task, tags},
     when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
 };
 
@@ -90,6 +94,27 @@ pub(crate) enum Understood {
 
 /// Reads one sentence. Pure: looks at what it is given, does nothing.
 pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
+    let (plain, tags) = tags::take(sentence.trim());
+    if tags.is_empty() {
+        return understand_plain(sentence, knowledge);
+    }
+    // Tags are a task's; in any other sentence they are words.
+    match understand_plain(&plain, knowledge) {
+        Understood::Do(Command::AddTask(mut draft)) => {
+            draft.tags = tags;
+            Understood::Do(Command::AddTask(draft))
+        }
+        Understood::Choose { prompt, mut choices } => {
+            choices.iter_mut().for_each(|choice| choice.instead.push_str(&tags::said(&tags)));
+            Understood::Choose { prompt, choices }
+        }
+        Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => {
+            understand_plain(sentence, knowledge)
+        }
+    }
+}
+
+fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
     let sentence = sentence.trim();
     if sentence.chars().count() > SENTENCE_CHARS_MAX {
         return Understood::Nothing { nearest: Vec::new() };
@@ -117,6 +142,15 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
 enum Dated {
     Plain { rest: String, due: Option<Due> },
     Unclear(Open),
+}
+
+/// How a task comes again, and what was said beside that.
+struct Recurring {
+    repeats: Repeats,
+    /// Where in the sentence it was said.
+    span: Range<usize>,
+    /// The sentence's part without it.
+    rest: String,
 }
 
 /// A question, and the whole sentences that answer it.
@@ -169,6 +203,22 @@ impl Knowledge<'_> {
             Meaning::Day(_) | Meaning::Days(..) => None,
         };
         Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
+    }
+
+    /// How the part `span` of `sentence` says that a task comes again. `None`: it does not.
+    fn take_recurrence(&self, sentence: &str, span: &Range<usize>) -> Option<Result<Recurring, Open>> {
+        let text = sentence.get(span.clone()).unwrap_or_default();
+        match phrase::read(text, &self.now) {
+            Heard::Nothing => None,
+            Heard::Found { repeats, span: inner } => Some(Ok(Recurring {
+                repeats,
+                rest: when::without(text, slice::from_ref(&inner)),
+                span: span.start + inner.start..span.start + inner.end,
+            })),
+            Heard::Ask { span: inner, prompt, choices } => {
+                Some(Err(Open::new(sentence, span, &[inner], prompt, choices)))
+            }
+        }
     }
 
     /// `text` is the part `span` of `sentence`; choices are whole sentences again.

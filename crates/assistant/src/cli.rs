@@ -12,6 +12,7 @@ mod first;
 mod housekeeping;
 mod migrate;
 mod openapi;
+mod plan_day;
 mod start;
 mod user;
 mod web;
@@ -35,6 +36,7 @@ struct Cli {
 enum Command {
     Web(web::Args),
     Worker(worker::Args),
+    PlanDay(plan_day::Args),
     #[command(subcommand)]
     Migrate(migrate::Command),
     #[command(subcommand)]
@@ -91,6 +93,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
     match cli.command {
         Command::Web(args) => web::run(args, settings),
         Command::Worker(args) => worker::run(args, settings),
+        Command::PlanDay(args) => plan_day::run(args, &settings),
         Command::Migrate(command) => migrate::run(command, &settings),
         Command::User(command) => user::run(command, &settings),
         Command::Openapi(_) | Command::Config(_) => Ok(()),
@@ -126,6 +129,7 @@ pub(crate) mod testing {
         let health = start::health(&db, None, &drain);
         let metrics = start::metrics();
         start::answers(&db, settings, (None, metrics.clone()), &wake, &drain);
+        start::days(&db, settings, &drain);
         App::new(Parts { db, live, drain, health, metrics, accounts, wake }, settings)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     ids,
     journal::{self, Entry},
-    tasks::{self, Due, State, Task},
+    tasks::{self, Draft, Due, State, Task, tags},
 };
 
 pub(crate) mod undo;
@@ -26,24 +26,69 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Command {
-    AddTask { title: String, due: Option<Due> },
-    CompleteTask { id: String },
-    ReopenTask { id: String },
-    MoveTask { id: String, due: Due },
-    DeleteTask { id: String },
-    AddEntry { text: String, day: Option<Date> },
-    DeleteEntry { id: String },
+    AddTask(Draft),
+    /// One that comes again makes the next one.
+    CompleteTask {
+        id: String,
+    },
+    ReopenTask {
+        id: String,
+    },
+    MoveTask {
+        id: String,
+        due: Due,
+    },
+    /// All that a person says of a task, anew. `rev`: only if it is at this revision.
+    EditTask {
+        id: String,
+        rev: Option<i64>,
+        #[serde(flatten)]
+        draft: Draft,
+    },
+    DeleteTask {
+        id: String,
+    },
+    AddEntry {
+        text: String,
+        day: Option<Date>,
+    },
+    DeleteEntry {
+        id: String,
+    },
 }
 
 /// One row put back, guarded by the revision that the command left behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "back", rename_all = "snake_case")]
 pub(crate) enum Inverse {
-    RemoveTask { id: String, rev: i64 },
-    RestoreTask { task: Task, rev: i64 },
-    ReinsertTask { task: Task },
-    RemoveEntry { id: String, rev: i64 },
-    ReinsertEntry { entry: Entry },
+    RemoveTask {
+        id: String,
+        rev: i64,
+    },
+    /// `next` was made beside it, and goes with it.
+    RestoreTask {
+        task: Task,
+        rev: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Next>,
+    },
+    ReinsertTask {
+        task: Task,
+    },
+    RemoveEntry {
+        id: String,
+        rev: i64,
+    },
+    ReinsertEntry {
+        entry: Entry,
+    },
+}
+
+/// The task that a completed one made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Next {
+    id: String,
+    rev: i64,
 }
 
 /// What a command did.
@@ -90,8 +135,7 @@ pub(crate) fn execute_as(
     let sql = "INSERT INTO commands (id, account_id, at, command, understood, reply, inverse) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (as_json, inverse) = (json(command)?, json(&effect.inverse)?);
     tx.execute(sql, params![undo_id, who.id, clock::now_ms(), as_json, understood, effect.reply, inverse])?;
-    let (kind, entity) = effect.inverse.subject();
-    live::tell(tx, &who.id, kind, entity)?;
+    effect.inverse.tell(tx, who)?;
     Ok(Done { undo_id, understood, reply: effect.reply, task: effect.task, entry: effect.entry })
 }
 
@@ -101,11 +145,9 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
 
 fn apply(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Effect> {
     match command {
-        Command::AddTask { title, due } => add_task(tx, who, title, *due),
-        Command::CompleteTask { id } => change_task(tx, who, id, |task| {
-            task.state = State::Done;
-            task.done_at = Some(clock::now_ms());
-        }),
+        Command::AddTask(draft) => add_task(tx, who, draft),
+        Command::CompleteTask { id } => complete_task(tx, who, id),
+        Command::EditTask { id, rev, draft } => edit_task(tx, who, id, *rev, draft),
         Command::ReopenTask { id } => change_task(tx, who, id, |task| {
             task.state = State::Open;
             task.done_at = None;
@@ -123,13 +165,24 @@ fn set_due(task: &mut Task, who: &Account, due: Due) {
     task.due_at = due.instant_ms(&who.time_zone());
 }
 
-fn add_task(tx: &Transaction<'_>, who: &Account, title: &str, due: Option<Due>) -> Result<Effect> {
-    let title = tasks::clean_title(title)?;
+/// As it is stored, or why not.
+fn clean(draft: &Draft) -> Result<Draft> {
+    if draft.recurrence.is_some() && draft.due.is_none() {
+        return Err(Error::Invalid("a task that comes again needs a day".to_owned()));
+    }
+    let (title, tags) = (tasks::clean_title(&draft.title)?, tags::clean(&draft.tags)?);
+    Ok(Draft { title, tags, ..draft.clone() })
+}
+
+fn add_task(tx: &Transaction<'_>, who: &Account, draft: &Draft) -> Result<Effect> {
+    let Draft { title, due, tags, recurrence } = clean(draft)?;
     let now = clock::now_ms();
     let mut task = Task {
         id: ids::new_id(),
         title,
         state: State::Open,
+        tags,
+        recurrence,
         due: None,
         zone: None,
         due_at: None,
@@ -161,8 +214,53 @@ fn change_task(
     }
     after.rev = before.rev + 1;
     let reply = words::task_changed(&before, &after, who);
-    let inverse = Inverse::RestoreTask { task: before, rev: after.rev };
+    let inverse = Inverse::RestoreTask { task: before, rev: after.rev, next: None };
     Ok(Effect { inverse, reply, task: Some(after), entry: None })
+}
+
+fn edit_task(
+    tx: &Transaction<'_>,
+    who: &Account,
+    id: &str,
+    rev: Option<i64>,
+    draft: &Draft,
+) -> Result<Effect> {
+    let Draft { title, due, tags, recurrence } = clean(draft)?;
+    let now_at = tasks::get(tx, &who.id, id)?.rev;
+    if rev.is_some_and(|rev| rev != now_at) {
+        return Err(Error::Stale("task"));
+    }
+    change_task(tx, who, id, |task| {
+        let mut recurrence = recurrence;
+        if let (Some(recurrence), Some(due)) = (&mut recurrence, due.filter(|_| due != task.due)) {
+            // Unlike one that is put off, an edited one moves those that come after it.
+            recurrence.start = due;
+        }
+        (task.title, task.tags, task.recurrence) = (title, tags, recurrence);
+        match due {
+            // The same wall clock keeps the zone in which it was said.
+            _ if due == task.due => {}
+            Some(due) => set_due(task, who, due),
+            None => (task.due, task.zone, task.due_at) = (None, None, None),
+        }
+    })
+}
+
+/// Done; and what comes again is there again, in the same transaction.
+fn complete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
+    let before = tasks::get(tx, &who.id, id)?;
+    let mut effect = change_task(tx, who, id, |task| {
+        task.state = State::Done;
+        task.done_at = Some(clock::now_ms());
+        task.recurrence = None;
+    })?;
+    let Some(next) = before.next(who).filter(|_| before.state == State::Open) else { return Ok(effect) };
+    tasks::insert(tx, &who.id, &next)?;
+    effect.reply = words::task_done(&before, &next, who);
+    if let Inverse::RestoreTask { next: beside, .. } = &mut effect.inverse {
+        *beside = Some(Next { id: next.id, rev: next.rev });
+    }
+    Ok(effect)
 }
 
 fn delete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
@@ -190,7 +288,17 @@ fn delete_entry(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect>
 }
 
 impl Inverse {
-    /// Kind and id of what changes, for those who listen.
+    /// Tells those who listen what changes.
+    fn tell(&self, tx: &Transaction<'_>, who: &Account) -> Result<()> {
+        let (kind, entity) = self.subject();
+        live::tell(tx, &who.id, kind, entity)?;
+        match self {
+            Self::RestoreTask { next: Some(next), .. } => Ok(live::tell(tx, &who.id, kind, &next.id)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Kind and id of what changes.
     fn subject(&self) -> (&'static str, &str) {
         match self {
             Self::RemoveTask { id, .. } => ("task", id),
@@ -204,7 +312,7 @@ impl Inverse {
     fn restored(&self) -> Option<(i64, i64)> {
         match self {
             Self::RemoveTask { .. } | Self::RemoveEntry { .. } => None,
-            Self::RestoreTask { task, rev } => Some((task.rev, rev + 1)),
+            Self::RestoreTask { task, rev, .. } => Some((task.rev, rev + 1)),
             Self::ReinsertTask { task } => Some((task.rev, task.rev + 1)),
             Self::ReinsertEntry { entry } => Some((entry.rev, entry.rev + 1)),
         }

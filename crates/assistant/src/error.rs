@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// The sentence says what has changed meanwhile.
     #[error("{0}")]
     Conflict(String),
+    /// It is at another revision than the one that was to be changed.
+    #[error("the {0} has changed since it was read; read it again")]
+    Stale(&'static str),
     /// An `Idempotency-Key` that was used for something else.
     #[error("this Idempotency-Key was used before, with another request")]
     KeyReused,

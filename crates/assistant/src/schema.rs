@@ -3,7 +3,7 @@
 use kit::migrations::{Migration, Migrations};
 
 pub(crate) const MIGRATIONS: Migrations =
-    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS], schema_min: 4 };
+    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS], schema_min: 5 };
 
 const START: Migration = Migration {
     version: 1,
@@ -45,6 +45,16 @@ const READING_HABITS: Migration = Migration {
     compatible_with: 1,
 };
 
+/// Older code names the columns that it writes, and the new ones have defaults: it still works. A task that comes again
+/// it completes without the next one.
+const DAYS: Migration = Migration {
+    version: 5,
+    name: "days",
+    up: &[kit::jobs::BY_TIME, include_str!("../migrations/0005_days.up.sql")],
+    down: &["DROP INDEX jobs_by_time", include_str!("../migrations/0005_days.down.sql")],
+    compatible_with: 1,
+};
+
 #[cfg(test)]
 mod tests {
     use kit::sqlite::open_writer;
@@ -79,7 +89,7 @@ mod tests {
         let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
         MIGRATIONS.up(&mut db).expect("up");
         let full = objects(&db);
-        MIGRATIONS.down(&mut db, 1).expect("down one");
+        MIGRATIONS.down(&mut db, 1).expect("down to the first");
         assert!(!objects(&db).iter().any(|name| name.contains("search")));
         MIGRATIONS.up(&mut db).expect("up again");
         assert_eq!(objects(&db), full);

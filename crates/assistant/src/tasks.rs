@@ -6,10 +6,20 @@ use jiff::{
     civil::{Date, DateTime, Time},
     tz::{AmbiguousOffset, Offset, TimeZone},
 };
+use kit::clock;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    accounts::Account,
+    error::{Error, Result},
+    ids,
+    recurrence::Recurrence,
+    reminders,
+};
+
+pub(crate) mod snooze;
+pub(crate) mod tags;
 
 pub(crate) const TITLE_CHARS_MAX: usize = 500;
 
@@ -31,11 +41,28 @@ pub(crate) struct Due {
     pub(crate) offset_seconds: Option<i32>,
 }
 
+/// What a person says of a task; the rest is kept by the app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Draft {
+    pub(crate) title: String,
+    pub(crate) due: Option<Due>,
+    /// As [`tags::clean`] leaves them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recurrence: Option<Recurrence>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) state: State,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// How it comes again when it is done; a done one has passed this on to the next.
+    #[serde(default)]
+    pub(crate) recurrence: Option<Recurrence>,
     pub(crate) due: Option<Due>,
     pub(crate) zone: Option<String>,
     /// Milliseconds since the epoch; none for a whole day.
@@ -65,14 +92,44 @@ impl Due {
 }
 
 impl Task {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn draft(&self) -> Draft {
+        Draft {
+            title: self.title.clone(),
+            due: self.due,
+            tags: self.tags.clone(),
+            recurrence: self.recurrence.clone(),
+        }
+    }
+
+    /// The one that comes after it when it is done now; `None`: it does not come again.
+    pub(crate) fn next(&self, who: &Account) -> Option<Self> {
+        let zone = self.zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
+        let zone = zone.unwrap_or_else(|| who.time_zone());
+        let now = jiff::Timestamp::now().to_zoned(zone.clone()).datetime();
+        let (recurrence, due) = self.recurrence.as_ref()?.next(self.due?, now)?;
+        Some(Self {
+            id: ids::new_id(),
+            due: Some(due),
+            due_at: due.instant_ms(&zone),
+            recurrence: Some(recurrence),
+            created_at: clock::now_ms(),
+            rev: 1,
+            ..self.clone()
+        })
+    }
+
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let day: Option<String> = row.get("due_day")?;
         let time: Option<String> = row.get("due_time")?;
         let due = day
             .and_then(|day| day.parse().ok())
             .map(|day| Due::new(day, time.and_then(|time| time.parse().ok())));
         let state: String = row.get("state")?;
+        let tags: String = row.get("tags")?;
+        let recurrence: Option<String> = row.get("recurrence")?;
         Ok(Self {
+            tags: serde_json::from_str(&tags).unwrap_or_default(),
+            recurrence: recurrence.and_then(|recurrence| serde_json::from_str(&recurrence).ok()),
             id: row.get("id")?,
             title: row.get("title")?,
             state: if state == "done" { State::Done } else { State::Open },
@@ -116,6 +173,17 @@ pub(crate) fn list(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<Task>> {
+    list_tagged(db, account, state, None, (limit, offset))
+}
+
+/// The same, of one tag.
+pub(crate) fn list_tagged(
+    db: &Connection,
+    account: &str,
+    state: Option<State>,
+    tag: Option<&str>,
+    (limit, offset): (u32, u32),
+) -> Result<Vec<Task>> {
     let (filter, order) = match state {
         Some(State::Open) => {
             ("AND state = 'open'", "due_day IS NULL, due_day, due_time IS NULL, due_time, created_at, id")
@@ -123,25 +191,42 @@ pub(crate) fn list(
         Some(State::Done) => ("AND state = 'done'", "done_at DESC, id"),
         None => ("", "created_at DESC, id"),
     };
-    let sql =
-        format!("SELECT * FROM tasks WHERE account_id = ?1 {filter} ORDER BY {order} LIMIT ?2 OFFSET ?3");
+    let sql = format!(
+        "SELECT * FROM tasks WHERE account_id = ?1 {filter}
+         AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?4)) ORDER BY {order} LIMIT ?2 OFFSET ?3"
+    );
     let mut query = db.prepare_cached(&sql)?;
-    let rows = query.query_map(params![account, limit, offset], Task::from_row)?;
+    let rows = query.query_map(params![account, limit, offset, tag], Task::from_row)?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 
 /// Open tasks due up to the day `until`, those of before included.
 pub(crate) fn due_until(db: &Connection, account: &str, until: Date) -> Result<Vec<Task>> {
-    let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND state = 'open' AND due_day <= ?2
+    due_between(db, account, Date::MIN, until)
+}
+
+/// Open tasks due from one day to another, the first due first.
+pub(crate) fn due_between(db: &Connection, account: &str, from: Date, to: Date) -> Result<Vec<Task>> {
+    let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND state = 'open' AND due_day <= ?2 AND (?3 IS NULL OR due_day >= ?3)
                ORDER BY due_day, due_time IS NULL, due_time, created_at LIMIT 500";
+    // Days are compared as they are written, which holds from year 0 on.
+    let from = (from > Date::ZERO).then(|| from.to_string());
     let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![account, until.to_string()], Task::from_row)?;
+    let rows = query.query_map(params![account, to.to_string(), from], Task::from_row)?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+/// The tags of open tasks, and how many bear each.
+pub(crate) fn tags_in_use(db: &Connection, account: &str) -> Result<Vec<(String, u32)>> {
+    let sql = "SELECT value, count(*) FROM tasks, json_each(tags) WHERE account_id = ?1 AND state = 'open' GROUP BY value ORDER BY value LIMIT 100";
+    let mut query = db.prepare_cached(sql)?;
+    let rows = query.query_map([account], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 
 pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result<()> {
-    let sql = "INSERT INTO tasks (id, account_id, title, state, due_day, due_time, zone, due_at, created_at, done_at, rev)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let sql = "INSERT INTO tasks (id, account_id, title, state, due_day, due_time, zone, due_at, created_at, done_at, rev, tags, recurrence)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     tx.execute(
         sql,
         params![
@@ -155,15 +240,18 @@ pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result
             task.due_at,
             task.created_at,
             task.done_at,
-            task.rev
+            task.rev,
+            json(&task.tags)?,
+            task.recurrence.as_ref().map(json).transpose()?
         ],
     )?;
-    Ok(())
+    reminders::plan(tx, task)
 }
 
 /// Stores `task` over the row that is at `rev`; the row's revision goes up by one. False: it is at another.
 pub(crate) fn replace(tx: &Transaction<'_>, account: &str, task: &Task, rev: i64) -> Result<bool> {
-    let sql = "UPDATE tasks SET title = ?3, state = ?4, due_day = ?5, due_time = ?6, zone = ?7, due_at = ?8, done_at = ?9, rev = rev + 1
+    let sql = "UPDATE tasks SET title = ?3, state = ?4, due_day = ?5, due_time = ?6, zone = ?7, due_at = ?8, done_at = ?9,
+               tags = ?11, recurrence = ?12, rev = rev + 1
                WHERE account_id = ?1 AND id = ?2 AND rev = ?10";
     let changed = tx.execute(
         sql,
@@ -177,10 +265,15 @@ pub(crate) fn replace(tx: &Transaction<'_>, account: &str, task: &Task, rev: i64
             task.zone,
             task.due_at,
             task.done_at,
-            rev
+            rev,
+            json(&task.tags)?,
+            task.recurrence.as_ref().map(json).transpose()?
         ],
-    )?;
-    Ok(changed == 1)
+    )? == 1;
+    if changed {
+        reminders::plan(tx, task)?;
+    }
+    Ok(changed)
 }
 
 /// False: it is at another revision, or gone.
@@ -204,6 +297,10 @@ fn day(task: &Task) -> Option<String> {
 
 fn time(task: &Task) -> Option<String> {
     task.due.and_then(|due| due.time).map(|time| time.to_string())
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Invalid(error.to_string()))
 }
 
 #[cfg(test)]

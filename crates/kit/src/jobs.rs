@@ -38,6 +38,10 @@ pub const TABLE: &str = "CREATE TABLE jobs (
 CREATE INDEX jobs_open ON jobs (queue, created_at) WHERE state IN ('queued', 'running');
 CREATE UNIQUE INDEX jobs_subject ON jobs (queue, subject);";
 
+/// An index that keeps looking cheap where many jobs wait for their time ([`enqueue_at`]); for a later migration.
+pub const BY_TIME: &str =
+    "CREATE INDEX jobs_by_time ON jobs (queue, lease_until) WHERE state IN ('queued', 'running');";
+
 /// A job that this process holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -83,6 +87,35 @@ pub fn enqueue(
     Ok(())
 }
 
+/// Stores a job that any process may take from the instant `from_ms` on (milliseconds since the epoch). Stored again
+/// before anybody took it, it moves; taken once, it stays as it is.
+///
+/// # Errors
+/// The database's.
+pub fn enqueue_at(
+    tx: &Transaction<'_>,
+    id: &str,
+    queue: &str,
+    subject: &str,
+    attempts_max: u32,
+    from_ms: i64,
+) -> Result<(), DbError> {
+    // Until then it is nobody's, as a job with a lease is nobody else's.
+    let sql = "INSERT INTO jobs (id, queue, subject, state, attempts_max, lease_until, created_at) VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)
+               ON CONFLICT (queue, subject) DO UPDATE SET lease_until = excluded.lease_until WHERE state = 'queued' AND attempt = 0";
+    tx.prepare_cached(sql)?.execute(params![id, queue, subject, attempts_max, from_ms, clock::now_ms()])?;
+    Ok(())
+}
+
+/// Whether there is or was a job of this subject.
+///
+/// # Errors
+/// The database's.
+pub fn is_stored(connection: &Connection, queue: &str, subject: &str) -> Result<bool, DbError> {
+    let sql = "SELECT count(*) > 0 FROM jobs WHERE queue = ?1 AND subject = ?2";
+    Ok(connection.prepare_cached(sql)?.query_row([queue, subject], |row| row.get(0))?)
+}
+
 /// Asks whoever runs the job to end it. False: no such job is open.
 ///
 /// # Errors
@@ -93,7 +126,8 @@ pub fn ask_to_stop(tx: &Transaction<'_>, queue: &str, subject: &str) -> Result<b
     Ok(tx.execute(sql, params![queue, subject])? > 0)
 }
 
-const OPEN: &str = "queue = ?1 AND (state = 'queued' OR (state = 'running' AND lease_until < ?2))";
+/// Nobody's now: never taken and its time has come, given back, or its lease ran out.
+const OPEN: &str = "queue = ?1 AND state IN ('queued', 'running') AND lease_until < ?2";
 
 /// Whether there is something to take; a plain read, so that an idle process writes nothing.
 ///

@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use e2e::assistant::{Crowd, Person};
+use serde_json::json;
 use testkit::{Mainstay, binaries, mainstay::processes::kill, wait};
 
 pub(crate) const SITE: &str = "assistant/production";
@@ -69,4 +70,40 @@ fn the_assistant_is_replaced_while_people_use_it_and_nobody_notices() {
     let seen = crowd.finish();
     assert!(seen.failures.is_empty(), "of {}: {:?}", seen.asked, seen.failures);
     assert!(!seen.written.is_empty());
+}
+
+#[test]
+fn a_reminder_comes_once_over_a_deploy_and_killed_instances() {
+    const TASKS: usize = 24;
+    let (mainstay, folder, person) = serving_assistant();
+    // Half a minute of them, in which a release is replaced and what serves is killed.
+    for n in 0..TASKS {
+        let at = jiff::Timestamp::now().as_second() + 4 + i64::try_from(n).unwrap_or_default();
+        let at = jiff::Timestamp::from_second(at).expect("in range").to_zoned(jiff::tz::TimeZone::UTC);
+        let task = json!({"title": format!("Task {n}"), "due_day": at.date().to_string(), "due_time": at.strftime("%H:%M:%S").to_string()});
+        person.post("/api/tasks", &format!("task-{n}"), &task, 201).expect("added");
+    }
+    let reminders = || {
+        let listed = person.get_json("/api/reminders").ok()?;
+        let mut tasks: Vec<String> = listed["reminders"]
+            .as_array()?
+            .iter()
+            .filter_map(|reminder| reminder["task_id"].as_str().map(str::to_owned))
+            .collect();
+        tasks.sort();
+        Some(tasks)
+    };
+    wait::until("the first reminder", Duration::from_secs(60), || {
+        reminders().is_some_and(|tasks| !tasks.is_empty())
+    });
+    mainstay.instances(SITE).values().copied().for_each(kill);
+    fs::write(folder.join("RELEASE"), "2").expect("written");
+    mainstay.cli_in(&folder, &["deploy"]).expect_code(0);
+    wait::until("all of them", Duration::from_secs(120), || {
+        reminders().is_some_and(|tasks| tasks.len() >= TASKS)
+    });
+    let told = reminders().expect("an answer");
+    let mut once = told.clone();
+    once.dedup();
+    assert_eq!((told.len(), once.len()), (TASKS, TASKS), "{told:?}");
 }

@@ -136,6 +136,44 @@ await step("a task is added and ticked off", async () => {
   await page.locator(".chip", { hasText: "Done: water the <b>plants</b>" }).waitFor();
 });
 
+await step("a task that comes again is put off by its key", async () => {
+  await press("/");
+  await type("task: stretch every Monday at 9 #health");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "09:00, every Monday #health" }).waitFor();
+  await page.goto(`${site}/tasks?tag=health`);
+  await press("j", "s");
+  await page.locator(".snooze button:focus").waitFor();
+  await press("Enter");
+  await page.locator(".chip", { hasText: "Moved: stretch" }).waitFor();
+});
+
+await step("a reminder is shown by one of two pages, and seen in it", async () => {
+  await page.goto(`${site}/dashboard`);
+  const other = watched(await desktop.newPage());
+  await other.goto(`${site}/tasks`);
+  await page.evaluate(async () => {
+    const at = new Date(Date.now() + 3000);
+    const task = { title: "call Cleo", due_day: at.toLocaleDateString("sv"), due_time: at.toTimeString().slice(0, 8) };
+    const answer = await fetch("/api/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(task) });
+    if (answer.status !== 201) throw new Error(`the task was answered ${answer.status}`);
+  });
+  const toast = (where) => where.locator(".toast", { hasText: "call Cleo" });
+  await Promise.any([page, other].map((where) => toast(where).waitFor()));
+  // A page that listens anew asks for what it missed; it is shown already.
+  const silent = await toast(page).count() ? other : page;
+  const shown = silent === page ? other : page;
+  await silent.reload();
+  await silent.waitForLoadState("networkidle");
+  hold(await toast(silent).count() === 0, "both pages show it");
+  await page.goto(`${site}/dashboard`);
+  await page.getByRole("heading", { name: "While you were away" }).waitFor();
+  if (shown === page) await page.getByRole("button", { name: "Seen: call Cleo" }).click();
+  else await toast(other).getByRole("button", { name: "OK" }).click();
+  await page.getByRole("heading", { name: "While you were away" }).waitFor({ state: "detached" });
+  await other.close();
+});
+
 await step("what cannot be done is said, and nothing typed is lost", async () => {
   await press("/");
   await type("email Anna that I am late");
@@ -231,6 +269,8 @@ await step("the card works without script, and the u key undoes the last thing s
 
 const conversation = new URL(page.url()).pathname;
 const state = await desktop.storageState();
+await page.goto(`${site}/tasks`);
+const task = await page.locator("a.title").first().getAttribute("href");
 
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);
@@ -261,7 +301,7 @@ for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
     const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
     const inside = await browser.newContext({ ...look, storageState: state });
     const signedIn = watched(await inside.newPage());
-    for (const path of ["/dashboard", "/tasks", "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
+    for (const path of ["/dashboard", "/tasks", task, "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
       await inspect(signedIn, path, width, scheme);
     }
     const outside = await browser.newContext(look);

@@ -3,13 +3,14 @@
 use std::{ops::Range, slice};
 
 use super::{
-    Dated, Dates, Knowledge, Open, Question, Understood,
+    Dated, Dates, Knowledge, Open, Question, Recurring, Understood,
     template::{Intent, Match, Slot},
     unquote,
 };
 use crate::{
     command::Command,
-    tasks::{Due, Task},
+    recurrence::phrase::{self, Heard},
+    tasks::{Draft, Due, Task},
     when::{self, Choice, Direction, Meaning, Reading},
 };
 
@@ -62,6 +63,14 @@ fn add(
     if when.is_some() && knowledge.dates == Dates::Keep {
         return None;
     }
+    let dated = [Some(&what), when.as_ref()].into_iter().flatten();
+    for span in dated.filter(|_| knowledge.dates == Dates::Read) {
+        match knowledge.take_recurrence(sentence, span) {
+            None => {}
+            Some(Ok(recurring)) => return add_recurring(sentence, &what, span, &recurring, knowledge),
+            Some(Err(open)) => return Some(open.into()),
+        }
+    }
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
         Some(Ok(meaning)) => Some(knowledge.due_of(meaning?)),
@@ -77,10 +86,55 @@ fn add(
                 }
                 (said, due) => said.or(due),
             };
-            (!title.is_empty()).then_some(Understood::Do(Command::AddTask { title, due }))
+            let draft = Draft { title, due, ..Draft::default() };
+            (!draft.title.is_empty()).then_some(Understood::Do(Command::AddTask(draft)))
         }
         Dated::Unclear(open) => Some(open.into()),
     }
+}
+
+/// `what` holds the title, `said` the recurrence: the same part of the sentence, or "remind me every Monday to …".
+fn add_recurring(
+    sentence: &str,
+    what: &Range<usize>,
+    said: &Range<usize>,
+    recurring: &Recurring,
+    knowledge: &Knowledge<'_>,
+) -> Option<Understood> {
+    let same = what == said;
+    if !same && !recurring.rest.is_empty() {
+        return None;
+    }
+    let text = if same { recurring.rest.as_str() } else { sentence.get(what.clone())? };
+    let (rest, due) = match knowledge.take_date(text, 0..text.len()) {
+        Dated::Plain { rest, due } => (rest, due),
+        // Its choices are sentences without the recurrence, which is said again before it.
+        Dated::Unclear(open) => {
+            let phrase = sentence.get(recurring.span.clone())?;
+            let again =
+                |choice: Choice| Choice { instead: format!("task: {} {phrase}", choice.instead), ..choice };
+            return Some(choose(open.prompt, open.choices.into_iter().map(again).collect()));
+        }
+    };
+    let (day, time) = (
+        due.map(|due| due.day).filter(|_| due.is_some_and(|due| names_day(due, knowledge))),
+        due.and_then(|due| due.time),
+    );
+    let first = day.unwrap_or_else(|| knowledge.today());
+    if let Some(Heard::Ask { span, prompt, choices }) =
+        phrase::doubt(&recurring.repeats, first, &recurring.span)
+    {
+        return Some(Open::new(sentence, &(0..sentence.len()), &[span], prompt, choices).into());
+    }
+    let (recurrence, due) = recurring.repeats.starting(day, time, knowledge.now.datetime())?;
+    let draft = Draft { title: rest, due: Some(due), recurrence: Some(recurrence), ..Draft::default() };
+    (!draft.title.is_empty()).then_some(Understood::Do(Command::AddTask(draft)))
+}
+
+/// "at 9" alone is the next 9 o'clock: that names no day.
+fn names_day(due: Due, knowledge: &Knowledge<'_>) -> bool {
+    let days = knowledge.today().until(due.day).map_or(i32::MAX, |span| span.get_days());
+    due.time.is_none() || days > 1
 }
 
 fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {

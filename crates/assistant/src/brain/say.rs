@@ -141,7 +141,7 @@ pub(crate) fn reading(db: &Connection, who: &Account, spoken: &Spoken) -> Result
     let knowledge = Knowledge { now, open: &open, done: &done, habits: &habits, dates: spoken.dates };
     let read = understand(&spoken.text, &knowledge);
     let dated = match &read {
-        Understood::Do(Command::AddTask { due, .. }) => due.is_some(),
+        Understood::Do(Command::AddTask(draft)) => draft.due.is_some(),
         Understood::Choose { choices, .. } => choices.iter().any(|choice| choice.meaning.is_some()),
         Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => false,
     };

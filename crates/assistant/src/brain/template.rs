@@ -260,6 +260,7 @@ pub(super) const EXAMPLES: &[&str] = &[
     "add buy coffee to my tasks",
     "done with buy coffee",
     "move call Anna to Friday at 10am",
+    "remind me to water the plants every Monday at 9",
     "what did I do yesterday",
     "undo",
 ];

@@ -3,13 +3,15 @@
 use jiff::civil::{Time, date, datetime};
 
 use super::*;
-use crate::tasks::State;
+use crate::tasks::{Draft, State};
 
 fn task(id: &str, title: &str, state: State) -> Task {
     Task {
         id: id.to_owned(),
         title: title.to_owned(),
         state,
+        tags: Vec::new(),
+        recurrence: None,
         due: None,
         zone: None,
         due_at: None,
@@ -19,7 +21,7 @@ fn task(id: &str, title: &str, state: State) -> Task {
     }
 }
 
-fn meaning(sentence: &str) -> String {
+fn understood(sentence: &str) -> Understood {
     let open = [
         Task {
             due: Some(Due::new(date(2026, 11, 22), Some(Time::constant(17, 0, 0, 0)))),
@@ -31,10 +33,14 @@ fn meaning(sentence: &str) -> String {
     ];
     let done = [task("t9", "Pay rent", State::Done)];
     let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-    match understand(
+    understand(
         sentence,
         &Knowledge { now, open: &open, done: &done, habits: &Habits::default(), dates: Dates::Read },
-    ) {
+    )
+}
+
+fn meaning(sentence: &str) -> String {
+    match understood(sentence) {
         Understood::Do(command) => serde_json::to_string(&command).expect("serialises"),
         Understood::Tell(question) => format!("{question:?}"),
         Understood::Choose { choices, .. } => format!(
@@ -194,9 +200,123 @@ fn a_date_that_is_kept_stays_in_the_title() {
         let habits = Habits::default();
         understand(sentence, &Knowledge { now, open: &[], done: &[], habits: &habits, dates })
     };
-    let kept = |title: &str| Understood::Do(Command::AddTask { title: title.to_owned(), due: None });
+    let kept =
+        |title: &str| Understood::Do(Command::AddTask(Draft { title: title.to_owned(), ..Draft::default() }));
     let sentence = "remind me to watch Tomorrow tomorrow";
     assert_eq!(read(sentence, Dates::Keep), kept("watch Tomorrow tomorrow"));
     assert_ne!(read(sentence, Dates::Read), kept("watch Tomorrow tomorrow"));
     assert_eq!(read("task: call Anna at 5", Dates::Keep), kept("call Anna at 5"), "nothing is asked");
+}
+
+fn recurs(sentence: &str, title: &str, due: &str, rule: &str) {
+    let Understood::Do(Command::AddTask(draft)) = understood(sentence) else {
+        panic!("\"{sentence}\" is no task: {:?}", understood(sentence))
+    };
+    let recurrence = draft.recurrence.unwrap_or_else(|| panic!("\"{sentence}\" does not come again"));
+    let first = draft.due.expect("a day");
+    let time = first.time.map_or_else(String::new, |time| format!(" {time}"));
+    assert_eq!((draft.title.as_str(), format!("{}{time}", first.day).as_str()), (title, due), "{sentence}");
+    assert_eq!(recurrence.rule, rule, "{sentence}");
+}
+
+#[test]
+fn tasks_that_come_again() {
+    recurs(
+        "remind me to water the plants every Monday at 9",
+        "water the plants",
+        "2026-11-23 09:00:00",
+        "FREQ=WEEKLY;BYDAY=MO",
+    );
+    recurs(
+        "remind me every Monday at 9 to water the plants",
+        "water the plants",
+        "2026-11-23 09:00:00",
+        "FREQ=WEEKLY;BYDAY=MO",
+    );
+    recurs("add stretch every day to my tasks", "stretch", "2026-11-21", "FREQ=DAILY");
+    recurs("task: stretch every day at 8am", "stretch", "2026-11-22 08:00:00", "FREQ=DAILY");
+    recurs(
+        "task: pay the cleaner every 2 weeks on Friday",
+        "pay the cleaner",
+        "2026-11-27",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR",
+    );
+    recurs(
+        "remind me to send flowers every year on 3 May",
+        "send flowers",
+        "2027-05-03",
+        "FREQ=YEARLY;BYMONTH=5;BYMONTHDAY=3",
+    );
+    recurs(
+        "task: change the filter 3 days after I finish",
+        "change the filter",
+        "2026-11-21",
+        "FREQ=DAILY;INTERVAL=3",
+    );
+    recurs("task: back up on 5 December every month", "back up", "2026-12-05", "FREQ=MONTHLY");
+    recurs(
+        "remind me to call mum at 17:00 every Sunday",
+        "call mum",
+        "2026-11-22 17:00:00",
+        "FREQ=WEEKLY;BYDAY=SU",
+    );
+}
+
+#[test]
+fn a_day_that_some_months_lack_is_asked_and_each_answer_means_one_thing() {
+    check(
+        "task: pay rent monthly on the 31st",
+        "ask: task: pay rent every month on the 31st only | task: pay rent every month on the last day",
+    );
+    recurs(
+        "task: pay rent every month on the 31st only",
+        "pay rent",
+        "2026-12-31",
+        "FREQ=MONTHLY;BYMONTHDAY=31",
+    );
+    recurs(
+        "task: pay rent every month on the last day",
+        "pay rent",
+        "2026-11-30",
+        "FREQ=MONTHLY;BYMONTHDAY=-1",
+    );
+    check(
+        "task: pay rent on 31 December every month",
+        "ask: task: pay rent on 31 December every month on the 31st only | task: pay rent on 31 December every month on the last day",
+    );
+    check("task: run every day at 5", "ask: task: run every day at 05:00 | task: run every day at 17:00");
+}
+
+#[test]
+fn titles_keep_their_words() {
+    for title in [
+        "Every Breath You Take",
+        "watch Every Other Weekend",
+        "read The Daily",
+        "plan \"every day\" campaign",
+        "ask everyone daily standup notes",
+    ] {
+        check(
+            &format!("task: {title}"),
+            &format!("{{\"do\":\"add_task\",\"title\":{title:?},\"due\":null}}"),
+        );
+    }
+}
+
+#[test]
+fn tags_are_a_tasks_and_words_elsewhere() {
+    let tagged = |sentence| match understood(sentence) {
+        Understood::Do(Command::AddTask(draft)) => format!("{} {:?}", draft.title, draft.tags),
+        Understood::Do(Command::AddEntry { text, .. }) => text,
+        Understood::Choose { choices, .. } => {
+            choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(tagged("remind me to call Anna tomorrow #Family #phone"), "call Anna [\"family\", \"phone\"]");
+    assert_eq!(tagged("journal: long walk #river"), "long walk #river");
+    assert_eq!(
+        tagged("task: run every day at 5 #sport"),
+        "task: run every day at 05:00 #sport | task: run every day at 17:00 #sport"
+    );
 }

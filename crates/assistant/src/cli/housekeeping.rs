@@ -8,12 +8,13 @@ use kit::{
 };
 use rusqlite::{Transaction, params};
 
-use crate::{accounts, error, once};
+use crate::{accounts, day, error, once};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// Logs of finished answers stay so long for readers that come back; the text stays in the message.
 const LOGS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
 const CHANGES_KEPT_MS: i64 = 3_600 * 1_000;
+const DAYS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Bound: rows that one transaction deletes, so that nobody's writing waits for it.
 const ROWS_MAX: i64 = 2_000;
 
@@ -44,6 +45,10 @@ fn clear(tx: &Transaction<'_>) -> error::Result<usize> {
     most = most.max(old("sign_up_links", "expires_at", 0)?);
     most = most.max(old("answered", "at", once::KEPT_MS)?);
     most = most.max(old("changes", "at", CHANGES_KEPT_MS)?);
+    most = most.max(old("reminders", "seen_at", DAYS_KEPT_MS)?);
+    most = most.max(old("summaries", "made_at", DAYS_KEPT_MS)?);
+    let days = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE queue = ?3 AND state = 'done' AND finished_at < ?1 LIMIT ?2)";
+    most = most.max(tx.execute(days, params![now - LOGS_KEPT_MS, ROWS_MAX, day::QUEUE])?);
     let logs = "DELETE FROM stream_chunks WHERE id IN (SELECT c.id FROM stream_chunks c JOIN jobs j ON j.queue = 'answer' AND j.subject = c.stream
                 WHERE j.finished_at < ?1 LIMIT ?2)";
     Ok(most.max(tx.execute(logs, params![now - LOGS_KEPT_MS, ROWS_MAX])?))
@@ -65,7 +70,10 @@ mod tests {
              INSERT INTO sign_up_links VALUES ('old', 1), ('new', {now} + 60000);
              INSERT INTO answered VALUES ('a', 'old', '', 200, '{{}}', 0), ('a', 'new', '', 200, '{{}}', {now});
              INSERT INTO jobs (id, queue, subject, state, attempts_max, created_at, finished_at) VALUES
+                ('4', 'day', 'task old', 'done', 5, 0, 1), ('5', 'day', 'task new', 'done', 5, 0, {now}),
                 ('1', 'answer', 'old', 'done', 5, 0, 1), ('2', 'answer', 'new', 'done', 5, 0, {now}), ('3', 'answer', 'open', 'running', 5, 0, NULL);
+             INSERT INTO reminders VALUES ('old', 'a', 't', '', 1, 1, 1, 1), ('unseen', 'a', 't', '', 2, 1, 1, NULL), ('new', 'a', 't', '', 3, 1, 1, {now});
+             INSERT INTO summaries VALUES ('a', '1970-01-01', '', 0), ('a', '2026-11-21', '', {now});
              INSERT INTO stream_chunks (stream, attempt, seq, kind, data) VALUES
                 ('old', 1, 0, 'text', '{{}}'), ('new', 1, 0, 'text', '{{}}'), ('open', 1, 0, 'text', '{{}}')"
         ))
@@ -78,5 +86,8 @@ mod tests {
         assert_eq!(left("SELECT group_concat(token_hash) FROM sign_up_links"), "new");
         assert_eq!(left("SELECT group_concat(key) FROM answered"), "new");
         assert_eq!(left("SELECT group_concat(stream) FROM stream_chunks"), "new,open");
+        assert_eq!(left("SELECT group_concat(id ORDER BY id) FROM reminders"), "new,unseen");
+        assert_eq!(left("SELECT group_concat(day) FROM summaries"), "2026-11-21");
+        assert_eq!(left("SELECT group_concat(subject) FROM jobs WHERE queue = 'day'"), "task new");
     }
 }

@@ -16,7 +16,9 @@ use tokio::{runtime::Runtime, sync::Notify};
 use super::Failed;
 use crate::{
     answer::{Answers, CALLS},
-    chat, ids,
+    chat,
+    day::{self, Days},
+    ids,
     model::Model,
     schema::MIGRATIONS,
     settings::Settings,
@@ -24,6 +26,8 @@ use crate::{
 
 /// Bound: answers that one process writes at once.
 const ANSWERS_AT_ONCE: usize = 64;
+/// Bound: reminders and summaries; each is one short transaction.
+const DAYS_AT_ONCE: usize = 4;
 
 pub(super) fn runtime() -> Result<Runtime, Failed> {
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -138,6 +142,21 @@ pub(super) fn answers(
     let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
     Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }
         .start(Arc::clone(wake), drain);
+}
+
+/// Tells reminders and makes summaries in this process, and plans once what is missing: where no schedule runs
+/// `plan-day`, a restart does.
+pub(super) fn days(db: &Database, settings: &Settings, drain: &Drain) {
+    let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
+    Runner { db: db.clone(), queue: day::QUEUE, owner, at_once: DAYS_AT_ONCE, work: Days { db: db.clone() } }
+        .start(Arc::default(), drain);
+    let db = db.clone();
+    tokio::spawn(async move {
+        match day::plan(&db).await {
+            Ok(planned) => tracing::debug!(planned.accounts, planned.moved, "the day is planned"),
+            Err(error) => tracing::info!(%error, "the day could not be planned at start; `plan-day` does it"),
+        }
+    });
 }
 
 /// The drain of this process, listening for its signals.

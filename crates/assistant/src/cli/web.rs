@@ -47,6 +47,7 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let place = bound.place();
     let metrics = start::metrics();
     start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);
+    start::days(&db, &settings, &drain);
     let parts = Parts { db, live, drain: drain.clone(), health, metrics, accounts, wake };
     let app = App::new(parts, &settings);
     tracing::info!(place, release = settings.release, instance = settings.instance, "serving");

@@ -1,4 +1,4 @@
-//! `assistant worker`: answers and housekeeping, without listening anywhere.
+//! `assistant worker`: answers, reminders and housekeeping, without listening anywhere.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::{Failed, housekeeping, start};
 use crate::{model::Model, settings::Settings};
 
-/// Run answers and clear away what has had its time, until SIGTERM.
+/// Run answers, tell reminders and clear away what has had its time, until SIGTERM.
 #[derive(ClapArgs)]
 pub(super) struct Args {}
 
@@ -24,6 +24,7 @@ async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     // Nobody asks this process for its health; the checks keep it from writing to a database that it does not fit.
     let _health = start::health(&db, model.as_ref(), &drain);
     start::answers(&db, &settings, (model, start::metrics()), &Arc::new(Notify::new()), &drain);
+    start::days(&db, &settings, &drain);
     tokio::spawn(housekeeping::run(db, drain.clone()));
     tracing::info!(release = settings.release, instance = settings.instance, "working");
     if let Err(error) = kit::notify::ready() {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::*;
+use crate::recurrence::{Mode, Recurrence};
 
 fn account(name: &str) -> Account {
     Account { id: format!("id-{name}"), name: name.to_owned(), zone: "Europe/Madrid".to_owned() }
@@ -43,10 +44,22 @@ impl Bench {
         self.within(|tx| undo::undo(tx, &account(who), id))
     }
 
-    /// All rows of tasks and journal but their revisions, which only ever go up.
+    /// Every column of all tasks and entries but their revisions, which only ever go up.
     fn rows(&self) -> Vec<String> {
-        let sql = "SELECT id || account_id || title || state || coalesce(due_day, '-') || coalesce(due_time, '-') || coalesce(due_at, 0) || coalesce(done_at, 0) AS r FROM tasks
-                   UNION ALL SELECT id || account_id || day || text FROM journal_entries ORDER BY r";
+        let mut rows = Vec::new();
+        for table in ["tasks", "journal_entries"] {
+            let columns = self.texts(&format!(
+                "SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}') WHERE name NOT IN ('rev', 'n')"
+            ));
+            assert!(columns.len() >= 5, "{columns:?}");
+            rows.extend(
+                self.texts(&format!("SELECT {} FROM {table} ORDER BY id", columns.join(" || ' ' || "))),
+            );
+        }
+        rows
+    }
+
+    fn texts(&self, sql: &str) -> Vec<String> {
         let mut query = self.db.prepare(sql).expect("prepares");
         query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect()
     }
@@ -59,12 +72,35 @@ fn due() -> impl Strategy<Value = Option<Due>> {
     }))
 }
 
+fn recurrences() -> impl Strategy<Value = Option<Recurrence>> {
+    let rules = prop_oneof![
+        Just(("FREQ=WEEKLY;BYDAY=MO", Mode::Fixed)),
+        Just(("FREQ=MONTHLY;BYMONTHDAY=-1", Mode::Fixed)),
+        Just(("FREQ=DAILY;INTERVAL=3", Mode::FromCompletion)),
+    ];
+    let start = Due::new(Date::constant(2026, 3, 2), None);
+    proptest::option::of(rules.prop_map(move |(rule, mode)| Recurrence {
+        rule: rule.to_owned(),
+        mode,
+        start,
+    }))
+}
+
+fn drafts() -> impl Strategy<Value = Draft> {
+    let tags = proptest::collection::vec("[a-z]{1,8}", 0..3);
+    ("[a-z ]{1,20}[a-z]", due(), tags, recurrences()).prop_map(|(title, due, tags, recurrence)| {
+        let recurrence = recurrence.filter(|_| due.is_some());
+        Draft { title, due, tags, recurrence }
+    })
+}
+
 /// One of each kind; `aim` gives them their rows.
 fn commands() -> impl Strategy<Value = Command> {
     let id = String::new;
     let far = Due::new(Date::constant(2027, 1, 1), None);
     prop_oneof![
-        ("[a-z ]{1,20}[a-z]", due()).prop_map(|(title, due)| Command::AddTask { title, due }),
+        drafts().prop_map(Command::AddTask),
+        drafts().prop_map(move |draft| Command::EditTask { id: id(), rev: None, draft }),
         Just(Command::CompleteTask { id: id() }),
         Just(Command::ReopenTask { id: id() }),
         due().prop_map(move |due| Command::MoveTask { id: String::new(), due: due.unwrap_or(far) }),
@@ -79,20 +115,25 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
         Command::CompleteTask { id }
         | Command::ReopenTask { id }
         | Command::MoveTask { id, .. }
+        | Command::EditTask { id, .. }
         | Command::DeleteTask { id } => task.clone_into(id),
         Command::DeleteEntry { id } => entry.clone_into(id),
-        Command::AddTask { .. } | Command::AddEntry { .. } => {}
+        Command::AddTask(_) | Command::AddEntry { .. } => {}
     }
     command
 }
 
+fn titled(title: &str) -> Command {
+    Command::AddTask(Draft { title: title.to_owned(), ..Draft::default() })
+}
+
 fn with_things() -> (Bench, String, String) {
+    with_task(titled("Pay rent"))
+}
+
+fn with_task(add: Command) -> (Bench, String, String) {
     let mut bench = bench();
-    let task = bench
-        .run("ana", &Command::AddTask { title: "Pay rent".to_owned(), due: None })
-        .expect("adds")
-        .task
-        .expect("a task");
+    let task = bench.run("ana", &add).expect("adds").task.expect("a task");
     let entry = bench
         .run("ana", &Command::AddEntry { text: "Rain at the café".to_owned(), day: None })
         .expect("adds")
@@ -104,15 +145,20 @@ fn with_things() -> (Bench, String, String) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn doing_and_undoing_leaves_the_rows_as_they_were(command in commands()) {
-        let (mut bench, task, entry) = with_things();
+    fn doing_and_undoing_leaves_the_rows_as_they_were(command in commands(), draft in drafts()) {
+        let (mut bench, task, entry) = with_task(Command::AddTask(draft.clone()));
         let command = aim(command, &task, &entry);
         let before = bench.rows();
         let done = bench.run("ana", &command).expect("does");
         let again = bench.rows();
         bench.undo("ana", &done.undo_id).expect("undoes");
         prop_assert_eq!(&bench.rows(), &before, "{:?}", command);
-        if !matches!(command, Command::ReopenTask { .. }) {
+        let idle = match &command {
+            Command::ReopenTask { .. } => true,
+            Command::MoveTask { due, .. } => draft.due == Some(*due),
+            _ => false,
+        };
+        if !idle {
             prop_assert_ne!(again, before, "{:?} did nothing", command);
         }
         prop_assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
@@ -148,8 +194,7 @@ fn another_account_neither_touches_nor_undoes() {
 fn undoing_backwards_reaches_what_was_done_first() {
     let (mut bench, _, _) = with_things();
     let before = bench.rows();
-    let add = Command::AddTask { title: "Call Anna".to_owned(), due: None };
-    let added = bench.run("ana", &add).expect("adds");
+    let added = bench.run("ana", &titled("Call Anna")).expect("adds");
     let id = added.task.expect("a task").id;
     let day = Date::constant(2027, 1, 1);
     let rest = [
@@ -168,7 +213,7 @@ fn undoing_backwards_reaches_what_was_done_first() {
 fn a_day_is_called_as_it_is_today_and_not_as_it_was() {
     let day = |day| Date::constant(2026, 11, day);
     let due = Some(Due::new(day(22), None));
-    let add = Command::AddTask { title: "Call Anna".to_owned(), due };
+    let add = Command::AddTask(Draft { title: "Call Anna".to_owned(), due, ..Draft::default() });
     let inverse = Inverse::RemoveTask { id: String::new(), rev: 1 };
     let told = |today| words::done(&add, &inverse, day(21), today).to_string();
     assert_eq!(told(day(21)), "Task: Call Anna · tomorrow");
@@ -202,4 +247,76 @@ fn an_entry_of_yesterday_is_not_told_as_todays() {
     bench.db.execute("UPDATE commands SET at = ?2 WHERE id = ?1", params![done.undo_id, noon]).expect("ages");
     let past = undo::get(&bench.db, &who, &done.undo_id).expect("reads").expect("is there");
     assert_eq!(past.understood, "Journal: Rain · yesterday");
+}
+
+fn weekly() -> Draft {
+    let due = Due::new(Date::constant(2026, 3, 2), Some(jiff::civil::time(9, 0, 0, 0)));
+    let recurrence = Recurrence { rule: "FREQ=WEEKLY;BYDAY=MO".to_owned(), mode: Mode::Fixed, start: due };
+    Draft {
+        title: "Water".to_owned(),
+        due: Some(due),
+        tags: vec!["home".to_owned()],
+        recurrence: Some(recurrence),
+    }
+}
+
+#[test]
+fn completing_what_comes_again_makes_the_next_and_undo_takes_both_back() {
+    let (mut bench, task, _) = with_task(Command::AddTask(weekly()));
+    let before = bench.rows();
+    let done = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("does");
+    let open = tasks::list(&bench.db, "id-ana", Some(State::Open), 10, 0).expect("lists");
+    let [next] = open.as_slice() else { panic!("{open:?}") };
+    let due = next.due.expect("a day");
+    let tomorrow = account("ana").now().date();
+    assert!(due.day >= tomorrow && due.day.weekday() == jiff::civil::Weekday::Monday, "{due:?}");
+    assert_eq!(
+        (next.title.as_str(), &next.tags, due.time),
+        ("Water", &weekly().tags, weekly().due.and_then(|due| due.time))
+    );
+    assert!(done.reply.contains("comes again"), "{}", done.reply);
+    let id = next.id.clone();
+    let again = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("is done already");
+    assert_eq!(
+        tasks::list(&bench.db, "id-ana", Some(State::Open), 10, 0).expect("lists").len(),
+        1,
+        "only once"
+    );
+    bench.undo("ana", &again.undo_id).expect("undoes");
+    bench.undo("ana", &done.undo_id).expect("undoes");
+    assert_eq!(bench.rows(), before);
+    assert!(matches!(tasks::get(&bench.db, "id-ana", &id), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn a_completion_whose_next_was_changed_stays_until_that_is_undone() {
+    let (mut bench, task, _) = with_task(Command::AddTask(weekly()));
+    let before = bench.rows();
+    let done = bench.run("ana", &Command::CompleteTask { id: task }).expect("does");
+    let next = tasks::list(&bench.db, "id-ana", Some(State::Open), 1, 0).expect("lists").remove(0);
+    let far = Due::new(Date::constant(2030, 1, 1), None);
+    let moved = bench.run("ana", &Command::MoveTask { id: next.id, due: far }).expect("moves");
+    let left = bench.rows();
+    assert!(matches!(bench.undo("ana", &done.undo_id), Err(Error::Conflict(_))));
+    assert_eq!(bench.rows(), left, "nothing is half undone");
+    bench.undo("ana", &moved.undo_id).expect("undoes");
+    bench.undo("ana", &done.undo_id).expect("undoes");
+    assert_eq!(bench.rows(), before);
+}
+
+#[test]
+fn an_edit_of_what_has_changed_since_is_refused() {
+    let (mut bench, task, _) = with_things();
+    let edit = |title: &str, rev| Command::EditTask {
+        id: task.clone(),
+        rev,
+        draft: Draft { title: title.to_owned(), ..Draft::default() },
+    };
+    bench.run("ana", &edit("Pay the rent", Some(1))).expect("edits");
+    let before = bench.rows();
+    assert!(matches!(bench.run("ana", &edit("Pay late", Some(1))), Err(Error::Stale(_))));
+    assert!(matches!(bench.run("ben", &edit("Mine", None)), Err(Error::NotFound(_))));
+    assert_eq!(bench.rows(), before);
+    let endless = Draft { due: None, ..weekly() };
+    assert!(matches!(bench.run("ana", &Command::AddTask(endless)), Err(Error::Invalid(_))), "no day");
 }

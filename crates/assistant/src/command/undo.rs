@@ -1,6 +1,6 @@
 //! Taking a command back, if nothing has touched its rows since; a conflict is told, never forced.
 
-use kit::{clock, live};
+use kit::clock;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
@@ -50,15 +50,16 @@ pub(crate) fn undo(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Stri
     }
     let inverse: Inverse =
         serde_json::from_str(&row.inverse).map_err(|_| Error::Conflict(FOREIGN.to_owned()))?;
-    if !put_back(tx, who, &inverse)? {
+    // Looked at first: nothing is half put back.
+    if !is_as_left(tx, who, &inverse)? || !put_back(tx, who, &inverse)? {
         return Err(Error::Conflict(CHANGED.to_owned()));
     }
     tx.execute("UPDATE commands SET undone_at = ?2 WHERE id = ?1", params![id, clock::now_ms()])?;
-    let (kind, entity) = inverse.subject();
+    let (_, entity) = inverse.subject();
     if let Some(moved) = inverse.restored() {
         follow(tx, who, &row, entity, moved)?;
     }
-    live::tell(tx, &who.id, kind, entity)?;
+    inverse.tell(tx, who)?;
     let understood = row.understood.clone();
     Ok(row.past(tx, who).map_or(understood, |past| past.understood))
 }
@@ -75,6 +76,10 @@ fn follow(
                WHERE n IN (SELECT n FROM commands WHERE account_id = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?6)
                AND undone_at IS NULL AND inverse ->> '$.rev' = ?4
                AND coalesce(inverse ->> '$.id', inverse ->> '$.task.id') = ?3";
+    tx.execute(sql, params![who.id, undone.n, entity, was, is, FOLLOW_MAX])?;
+    let sql = "UPDATE commands SET inverse = json_set(inverse, '$.next.rev', ?5)
+               WHERE n IN (SELECT n FROM commands WHERE account_id = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?6)
+               AND undone_at IS NULL AND inverse ->> '$.next.rev' = ?4 AND inverse ->> '$.next.id' = ?3";
     tx.execute(sql, params![who.id, undone.n, entity, was, is, FOLLOW_MAX])?;
     Ok(())
 }
@@ -150,9 +155,17 @@ impl Row {
 
 /// Whether the row is still as the command left it, which is what [`put_back`] will find.
 fn is_as_left(db: &Connection, who: &Account, inverse: &Inverse) -> Result<bool> {
+    let task_at = |id: &str| tasks::get(db, &who.id, id).map(|task| task.rev);
+    if let Inverse::RestoreTask { next: Some(next), .. } = inverse {
+        match task_at(&next.id) {
+            Ok(rev) if rev == next.rev => {}
+            Ok(_) | Err(Error::NotFound(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
     let at = match inverse {
-        Inverse::RemoveTask { id, rev } => (tasks::get(db, &who.id, id).map(|task| task.rev), *rev),
-        Inverse::RestoreTask { task, rev } => (tasks::get(db, &who.id, &task.id).map(|task| task.rev), *rev),
+        Inverse::RemoveTask { id, rev } => (task_at(id), *rev),
+        Inverse::RestoreTask { task, rev, .. } => (task_at(&task.id), *rev),
         Inverse::RemoveEntry { id, rev } => (journal::get(db, &who.id, id).map(|entry| entry.rev), *rev),
         // What was deleted cannot change.
         Inverse::ReinsertTask { .. } | Inverse::ReinsertEntry { .. } => return Ok(true),
@@ -168,7 +181,12 @@ fn is_as_left(db: &Connection, who: &Account, inverse: &Inverse) -> Result<bool>
 fn put_back(tx: &Transaction<'_>, who: &Account, inverse: &Inverse) -> Result<bool> {
     match inverse {
         Inverse::RemoveTask { id, rev } => tasks::delete(tx, &who.id, id, *rev),
-        Inverse::RestoreTask { task, rev } => tasks::replace(tx, &who.id, task, *rev),
+        Inverse::RestoreTask { task, rev, next } => {
+            if let Some(next) = next {
+                tasks::delete(tx, &who.id, &next.id, next.rev)?;
+            }
+            tasks::replace(tx, &who.id, task, *rev)
+        }
         Inverse::ReinsertTask { task } => {
             let mut task = task.clone();
             task.rev += 1;

@@ -11,7 +11,8 @@ use super::{Command, Inverse};
 use crate::{
     accounts::Account,
     journal::{self, Entry},
-    tasks::{self, Due, State, Task},
+    recurrence::words as recurring,
+    tasks::{self, Draft, Due, State, Task, tags},
     when,
 };
 
@@ -34,7 +35,8 @@ impl fmt::Display for Told {
 /// A command that was done on `done_on`, as it is told on `today`: what was tomorrow then may be yesterday now.
 pub(super) fn done(command: &Command, inverse: &Inverse, done_on: Date, today: Date) -> Told {
     let (kind, when) = match command {
-        Command::AddTask { due, .. } => ("Task", due.map(|due| show_due(due, today))),
+        Command::AddTask(draft) => ("Task", show_when(draft, today)),
+        Command::EditTask { draft, .. } => ("Changed", show_when(draft, today)),
         Command::CompleteTask { .. } => ("Done", None),
         Command::ReopenTask { .. } => ("Open again", None),
         Command::MoveTask { due, .. } => ("Moved", Some(show_due(*due, today))),
@@ -48,9 +50,11 @@ pub(super) fn done(command: &Command, inverse: &Inverse, done_on: Date, today: D
 /// New things are named by the command, others by how they were before it.
 fn title(command: &Command, inverse: &Inverse) -> String {
     match (command, inverse) {
+        (Command::EditTask { draft, .. }, _) | (Command::AddTask(draft), _) => {
+            tasks::clean_title(&draft.title).unwrap_or_else(|_| draft.title.clone())
+        }
         (_, Inverse::RestoreTask { task, .. } | Inverse::ReinsertTask { task }) => task.title.clone(),
         (_, Inverse::ReinsertEntry { entry }) => shorten(&entry.text),
-        (Command::AddTask { title, .. }, _) => tasks::clean_title(title).unwrap_or_else(|_| title.clone()),
         (Command::AddEntry { text, .. }, _) => {
             shorten(&journal::clean_text(text).unwrap_or_else(|_| text.clone()))
         }
@@ -59,25 +63,47 @@ fn title(command: &Command, inverse: &Inverse) -> String {
     }
 }
 
+/// When a task is due, how it comes again, its tags: `Mon 23 Nov, 09:00, every Monday #home`.
+fn show_when(draft: &Draft, today: Date) -> Option<String> {
+    let mut when = draft.due.map_or_else(String::new, |due| show_due(due, today));
+    if let Some(recurrence) = &draft.recurrence {
+        when = format!("{when}, {}", recurring::show(recurrence));
+    }
+    when.push_str(&tags::said(&draft.tags));
+    Some(when.trim_start().to_owned()).filter(|when| !when.is_empty())
+}
+
 pub(super) fn task_added(task: &Task, who: &Account) -> String {
-    match task.due {
-        Some(due) => format!("Noted: “{}”, {}.", task.title, show_due(due, who.now().date())),
-        None => format!("Noted: “{}”. It has no date.", task.title),
+    let today = who.now().date();
+    match (task.due, &task.recurrence) {
+        (Some(due), Some(recurrence)) => {
+            let how = recurring::show(recurrence);
+            format!("Noted: “{}”, {how}, first {}.", task.title, show_due(due, today))
+        }
+        (Some(due), None) => format!("Noted: “{}”, {}.", task.title, show_due(due, today)),
+        (None, _) => format!("Noted: “{}”. It has no date.", task.title),
     }
 }
 
-fn task_line(kind: &'static str, title: &str, due: Option<Due>, today: Date) -> String {
-    Told { kind, title: title.to_owned(), when: due.map(|due| show_due(due, today)) }.to_string()
+/// One that comes again, and when.
+pub(super) fn task_done(done: &Task, next: &Task, who: &Account) -> String {
+    let when = next.due.map_or_else(String::new, |due| show_due(due, who.now().date()));
+    format!("“{}” is done. It comes again {when}.", done.title)
+}
+
+fn task_line(kind: &'static str, title: &str, when: Option<String>) -> String {
+    Told { kind, title: title.to_owned(), when }.to_string()
 }
 
 /// How a command that is not done yet is read; `tasks` are those that it may name.
 pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String {
     let title = |id: &str| tasks.iter().find(|task| task.id == id).map_or("a task", |task| &task.title);
     match command {
-        Command::AddTask { title, due } => task_line("Task", title, *due, today),
+        Command::AddTask(draft) => task_line("Task", &draft.title, show_when(draft, today)),
+        Command::EditTask { draft, .. } => task_line("Change", &draft.title, show_when(draft, today)),
         Command::CompleteTask { id } => format!("Done: {}", title(id)),
         Command::ReopenTask { id } => format!("Open again: {}", title(id)),
-        Command::MoveTask { id, due } => task_line("Move", title(id), Some(*due), today),
+        Command::MoveTask { id, due } => task_line("Move", title(id), Some(show_due(*due, today))),
         Command::DeleteTask { id } => format!("Delete: {}", title(id)),
         Command::AddEntry { text, .. } => format!("Journal: {}", shorten(text)),
         Command::DeleteEntry { .. } => "Delete an entry".to_owned(),
@@ -90,6 +116,7 @@ pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> String
         (State::Open, State::Done, _) => format!("“{title}” is done."),
         (State::Done, State::Open, _) => format!("“{title}” is open again."),
         (_, State::Done, _) => format!("“{title}” was done already."),
+        _ if before.due == after.due => format!("“{title}” was changed."),
         (_, _, Some(due)) => format!("“{title}” is now {}.", show_due(due, who.now().date())),
         (_, _, None) => format!("“{title}” was changed."),
     }

@@ -7,6 +7,7 @@ use super::problem::Problem;
 
 pub(super) mod account;
 pub(super) mod chat;
+pub(super) mod days;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;

@@ -22,11 +22,16 @@ use crate::ids;
 #[derive(Clone)]
 pub(super) struct Nonce(pub(super) String);
 
+/// What finds this request in the log.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
+
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
     let nonce = Nonce(ids::new_token());
     request.extensions_mut().insert(nonce.clone());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let seen = Seen::of(&request);
     let answered = match refuse(&request) {
         Some(problem) => problem.into_response(),

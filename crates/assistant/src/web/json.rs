@@ -4,7 +4,9 @@ use kit::clock;
 use serde::Serializer;
 use serde_json::{Value, json};
 
-use crate::{journal::Entry, tasks::Task};
+use crate::{
+    journal::Entry, recurrence::words as recurring, reminders::Reminder, summary::Summary, tasks::Task,
+};
 
 /// Milliseconds since the epoch as RFC 3339.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -17,6 +19,10 @@ pub(crate) fn task(task: &Task) -> Value {
         "id": task.id,
         "title": task.title,
         "state": task.state,
+        "tags": task.tags,
+        "recurrence": task.recurrence.as_ref().map(|recurrence| json!({
+            "rule": recurrence.rule, "mode": recurrence.mode, "words": recurring::show(recurrence),
+        })),
         "due_day": task.due.map(|due| due.day),
         "due_time": task.due.and_then(|due| due.time).map(|time| time.strftime("%H:%M").to_string()),
         "zone": task.zone,
@@ -29,4 +35,19 @@ pub(crate) fn task(task: &Task) -> Value {
 
 pub(crate) fn entry(entry: &Entry) -> Value {
     json!({"id": entry.id, "day": entry.day, "text": entry.text, "created_at": clock::rfc3339(entry.created_at), "rev": entry.rev})
+}
+
+pub(crate) fn reminder(reminder: &Reminder) -> Value {
+    json!({
+        "id": reminder.id,
+        "task_id": reminder.task_id,
+        "title": reminder.title,
+        "due_at": clock::rfc3339(reminder.due_at),
+        "told_at": clock::rfc3339(reminder.told_at),
+        "shown": reminder.shown_at.is_some(),
+    })
+}
+
+pub(crate) fn summary(summary: &Summary) -> Value {
+    json!({"day": summary.day, "text": summary.text, "made_at": clock::rfc3339(summary.made_at)})
 }

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{Access, Operation, TABLE};
 
+mod days;
+
 pub(crate) fn description() -> Value {
     let mut paths = Map::new();
     for route in TABLE {
@@ -19,7 +21,7 @@ pub(crate) fn description() -> Value {
         "info": {"title": "Assistant", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas().into_iter().chain(days::schemas()).collect::<Map<_, _>>(),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "cookie": {"type": "apiKey", "in": "cookie", "name": "session"}},
         },
     })
@@ -58,7 +60,11 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         parameters.push(text("id", "path", true));
     }
     match (operation.method, path) {
-        ("get", "/api/tasks") => parameters.push(json!({"name": "state", "in": "query", "required": false, "schema": {"enum": ["open", "done", "all"]}})),
+        ("get", "/api/tasks") => {
+            parameters.push(json!({"name": "state", "in": "query", "required": false, "schema": {"enum": ["open", "done", "all"]}}));
+            parameters.push(text("tag", "query", false));
+        }
+        ("patch", _) => parameters.push(text("If-Match", "header", false)),
         ("get", "/api/journal") => {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
@@ -67,7 +73,9 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(text("text", "query", true));
             parameters.push(json!({"name": "dates", "in": "query", "required": false, "schema": {"enum": ["read", "keep"]}}));
         }
-        ("get", "/api/messages/{id}/stream") => parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)]),
+        ("get", "/api/messages/{id}/stream") => {
+            parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)])
+        }
         _ => {}
     }
     if operation.method == "get" && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations") {
@@ -80,7 +88,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
 }
 
 fn takes_key(path: &str, operation: &Operation) -> bool {
-    matches!(operation.method, "post" | "delete")
+    matches!(operation.method, "post" | "patch" | "delete")
         && operation.access == Access::SignedIn
         && path != "/api/logout"
 }
@@ -121,15 +129,10 @@ fn list(of: &str, name: &str) -> Value {
     )
 }
 
-fn schemas() -> Value {
+fn schemas() -> Map<String, Value> {
     let text = json!({"type": "string"});
     let maybe = json!({"type": ["string", "null"]});
     let time = json!({"type": "string", "format": "date-time"});
-    let task = object(
-        json!({"id": text, "title": text, "state": {"enum": ["open", "done"]}, "due_day": maybe, "due_time": maybe, "zone": maybe, "due_at": maybe,
-            "created_at": time, "done_at": maybe, "rev": {"type": "integer"}}),
-        &["id", "title", "state", "rev"],
-    );
     let message = object(
         json!({"id": text, "conversation_id": text, "role": {"enum": ["user", "assistant"]}, "text": text,
             "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "attempt": {"type": "integer"}, "by": maybe, "created_at": time,
@@ -145,16 +148,12 @@ fn schemas() -> Value {
     let mut whole = conversation.clone();
     whole["messages"] = json!({"type": "array", "items": reference("Message")});
     let maybe_number = json!({"type": ["integer", "null"]});
-    json!({
+    let schemas = json!({
         "Problem": object(json!({"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "request_id": text}), &["title", "status", "detail"]),
         "Nothing": {"type": "object"},
         "Login": object(json!({"user": text, "password": text}), &["user", "password"]),
         "Session": object(json!({"token": text, "user": text, "expires_at": time}), &["token", "user"]),
         "Me": object(json!({"user": text, "zone": text}), &["user", "zone"]),
-        "Task": task,
-        "Tasks": list("Task", "tasks"),
-        "NewTask": object(json!({"title": text, "due_day": {"type": ["string", "null"], "format": "date"}, "due_time": maybe}), &["title"]),
-        "TaskDone": object(json!({"task": reference("Task"), "undo_id": text, "understood": text}), &["task", "undo_id"]),
         "Undoable": object(json!({"undo_id": text}), &["undo_id"]),
         "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}}), &["id", "day", "text"]),
         "Entries": list("Entry", "entries"),
@@ -175,5 +174,6 @@ fn schemas() -> Value {
         "History": object(json!({"commands": {"type": "array", "items": reference("Command")}}), &["commands"]),
         "Version": object(json!({"release": maybe_number, "instance": maybe, "version": text, "schema": {"type": "integer"}}), &["version"]),
         "Health": object(json!({"status": {"enum": ["ok", "degraded", "error"]}, "timestamp": time}), &["status", "timestamp"]),
-    })
+    });
+    schemas.as_object().cloned().unwrap_or_default()
 }

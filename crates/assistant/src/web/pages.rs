@@ -11,6 +11,7 @@ use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
 pub(super) mod chat;
 mod dashboard;
+mod days;
 mod form;
 mod journal;
 mod layout;
@@ -18,6 +19,7 @@ mod login;
 mod parts;
 mod say;
 mod settings;
+mod task;
 mod tasks;
 mod welcome;
 
@@ -29,7 +31,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/logout", post(login::leave))
         .route("/dashboard", get(dashboard::page))
         .route("/tasks", get(tasks::page).post(tasks::add))
+        .route("/tasks/{id}", get(task::page).post(task::save))
         .route("/tasks/{id}/{act}", post(tasks::act))
+        .route("/reminders/{id}/seen", post(days::seen))
         .route("/journal", get(journal::page).post(journal::add))
         .route("/chat", get(chat::list).post(chat::begin))
         .route("/chat/{id}", get(chat::page).post(chat::say))
@@ -39,6 +43,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/settings", get(settings::page))
         .route("/settings/zone", post(settings::zone))
         .route("/settings/forget", post(settings::forget))
+        .route("/settings/morning", post(days::set_hour))
         .route("/settings/password", post(settings::password))
         .route("/assets/{version}/{file}", get(assets::asset))
 }

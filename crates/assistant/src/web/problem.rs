@@ -43,6 +43,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Stale(_) => StatusCode::PRECONDITION_FAILED,
             Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -84,9 +84,13 @@ pub(super) static TABLE: &[Route] = &[
     },
     Route {
         path: "/api/tasks/{id}",
-        handler: || get(api::tasks::get).delete(api::tasks::remove),
+        handler: || get(api::tasks::get).patch(api::tasks::edit).delete(api::tasks::remove),
         operations: &[
             read("One task", "Task", &[404]),
+            Operation {
+                method: "patch",
+                ..change("Change a task", Some("TaskPatch"), (200, "TaskDone"), &[404, 412])
+            },
             Operation { method: "delete", ..change("Delete a task", None, (200, "Undoable"), &[404]) },
         ],
     },
@@ -99,6 +103,34 @@ pub(super) static TABLE: &[Route] = &[
         path: "/api/tasks/{id}/reopen",
         handler: || post(api::tasks::reopen),
         operations: &[change("Open again", None, (200, "TaskDone"), &[404])],
+    },
+    Route {
+        path: "/api/tasks/{id}/snooze",
+        handler: || post(api::tasks::snooze),
+        operations: &[change("Put off", Some("Until"), (200, "TaskDone"), &[404])],
+    },
+    Route {
+        path: "/api/reminders",
+        handler: || get(api::days::unseen),
+        operations: &[read("Reminders that nobody has seen", "Reminders", &[])],
+    },
+    Route {
+        path: "/api/reminders/{id}/shown",
+        handler: || post(api::days::shown),
+        operations: &[change("Claim to show a reminder", None, (200, "Claim"), &[404])],
+    },
+    Route {
+        path: "/api/reminders/{id}/seen",
+        handler: || post(api::days::seen),
+        operations: &[change("A reminder was seen", None, (200, "Nothing"), &[404])],
+    },
+    Route {
+        path: "/api/summary",
+        handler: || get(api::days::summary).post(api::days::set_summary),
+        operations: &[
+            read("The morning summary", "Morning", &[]),
+            change("Set its hour", Some("NewMorning"), (200, "NewMorning"), &[]),
+        ],
     },
     Route {
         path: "/api/journal",

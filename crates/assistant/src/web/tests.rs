@@ -14,10 +14,11 @@ use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
 mod chat;
+mod days;
 mod times;
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     router: Router,
 }
 
@@ -52,7 +53,7 @@ async fn bench() -> Bench {
         Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
             .expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
-    Bench { _folder: folder, router: app.router() }
+    Bench { folder, router: app.router() }
 }
 
 impl Bench {
@@ -163,13 +164,24 @@ async fn another_accounts_things_do_not_exist() {
         .post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"}))
         .await
         .text("/message_id");
-    let ids = [("tasks", &task), ("conversations", &conversation), ("messages", &message), ("undo", &undo)];
+    let reminder = days::tell(&bench, &task);
+    let ids = [
+        ("reminders", &reminder),
+        ("tasks", &task),
+        ("conversations", &conversation),
+        ("messages", &message),
+        ("undo", &undo),
+    ];
     let mut tried = 0;
     for route in routes::TABLE.iter().filter(|route| route.path.contains("{id}")) {
         let (_, id) = ids.iter().find(|(word, _)| route.path.contains(word)).expect("an id for each route");
         let path = route.path.replace("{id}", id);
         for operation in route.operations {
-            let body = operation.body.map(|_| json!({"text": "mine now"}));
+            let body = operation.body.map(|body| match body {
+                "TaskPatch" => json!({"title": "mine now"}),
+                "Until" => json!({"until": "tomorrow"}),
+                _ => json!({"text": "mine now"}),
+            });
             let answer = bench.ask(&ben, &operation.method.to_uppercase(), &path, body, &[]).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{} {path}: {}", operation.method, answer.body);
             tried += 1;

@@ -8,4 +8,5 @@ mod commands;
 mod links;
 mod models;
 mod privacy;
+mod reminders;
 mod stopping;

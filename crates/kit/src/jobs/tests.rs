@@ -35,6 +35,29 @@ fn a_job_is_taken_by_one_and_again_only_when_its_lease_ran_out() {
 }
 
 #[test]
+fn a_job_with_a_time_waits_for_it_and_moves_until_it_is_taken() {
+    let mut db = database();
+    db.execute_batch(BY_TIME).expect("makes the index");
+    let at = |db: &mut Connection, id: &str, from_ms| {
+        within(db, |tx| enqueue_at(tx, id, "day", "t1", 3, from_ms));
+    };
+    let soon = clock::now_ms() + 3_600_000;
+    at(&mut db, "j1", soon);
+    assert!(!waiting(&db, "day").expect("reads"));
+    assert_eq!(within(&mut db, |tx| take(tx, "day", "a")), None);
+    at(&mut db, "j2", 1);
+    assert!(waiting(&db, "day").expect("reads"));
+    let job = within(&mut db, |tx| take(tx, "day", "a")).expect("its time has come");
+    assert_eq!((job.id.as_str(), job.attempt), ("j1", 1), "moved, not stored twice");
+    at(&mut db, "j3", 1);
+    assert_eq!(within(&mut db, |tx| take(tx, "day", "b")), None, "whoever has it keeps it");
+    within(&mut db, |tx| job.finish(tx, false));
+    at(&mut db, "j4", 1);
+    assert!(!waiting(&db, "day").expect("reads"), "what was done stays done");
+    assert!(is_stored(&db, "day", "t1").expect("reads") && !is_stored(&db, "day", "t2").expect("reads"));
+}
+
+#[test]
 fn the_old_owner_is_fenced_and_cannot_end_the_new_attempt() {
     let mut db = database();
     within(&mut db, |tx| enqueue(tx, "j1", "answer", "m1", 3));

@@ -15,7 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::web::{App, guard, problem::Problem, session::SignedIn};
+use crate::{
+    reminders,
+    web::{App, guard, json as shapes, problem::Problem, session::SignedIn},
+};
 
 const PING: Duration = Duration::from_secs(20);
 /// Without a word for so long, the other side is gone.
@@ -111,12 +114,25 @@ impl Session {
     async fn tell(&self, socket: &mut WebSocket, change: Option<Change>) -> Result<(), axum::Error> {
         match change {
             Some(change) if change.account == self.account => {
+                if change.kind == "reminder" {
+                    self.remind(socket, &change.entity).await?;
+                }
                 send(socket, &json!({"type": "changed", "kind": change.kind, "id": change.entity})).await
             }
             Some(_) => Ok(()),
             // Some were missed: look at everything again.
             None => send(socket, &json!({"type": "changed", "kind": "all", "id": null})).await,
         }
+    }
+
+    /// A reminder that no page has shown yet. One that cannot be read now stands on the dashboard.
+    async fn remind(&self, socket: &mut WebSocket, id: &str) -> Result<(), axum::Error> {
+        let (account, id) = (self.account.clone(), id.to_owned());
+        let read = self.app.read(move |db| reminders::unshown(db, &account, &id)).await;
+        let Ok(Some(reminder)) = read else { return Ok(()) };
+        let mut message = shapes::reminder(&reminder);
+        message["type"] = json!("reminder");
+        send(socket, &message).await
     }
 
     /// `None`: the other side closed.

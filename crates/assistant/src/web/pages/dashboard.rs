@@ -4,11 +4,15 @@
 
 use axum::response::IntoResponse;
 use axum::{Extension, extract::State, response::Response};
-use jiff::{ToSpan, Zoned, civil::Date};
+use jiff::{
+    ToSpan, Zoned,
+    civil::{Date, Time},
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
+    days,
     layout::{self, Frame},
     parts,
 };
@@ -18,10 +22,17 @@ use crate::{
         undo::{self, Past},
         words,
     },
-    error,
+    error::{self, Result},
     journal::{self, Entry, Filter},
+    reminders::{self, Reminder},
+    summary::{self, Summary},
     tasks::{self, Task},
-    web::{App, guard::Nonce, request::Params, session::Visitor},
+    web::{
+        App,
+        guard::{Nonce, RequestId},
+        request::Params,
+        session::Visitor,
+    },
 };
 
 #[derive(Deserialize)]
@@ -34,28 +45,88 @@ pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
+    Extension(request_id): Extension<RequestId>,
     Params(shown): Params<Shown>,
 ) -> Response {
     let now = who.account.now();
     let today = now.date();
-    let account = who.account.id.clone();
-    let week_end = today.saturating_add(6.days());
-    let query_account = account.clone();
-    let due = app.read(move |db| tasks::due_until(db, &query_account, week_end)).await;
-    let query_account = account.clone();
-    let entries = app.read(move |db| journal::list(db, &query_account, &Filter::default(), 1, 0)).await;
     let said = said(&app, &who.account, shown.said).await;
     let title = "Today";
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/dashboard", title };
+    let cards = Cards::read(&app, &who.account, &now).await;
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
         div.head { h1 { (greeting(&now)) ", " (frame.who.account.name) } p { (now.strftime("%A, %-d %B")) } }
-        div #live {
-            @match &due { Ok(due) => (cards(&frame, due, &now)), Err(error) => (broken("Your tasks", error)) }
-            @match &entries { Ok(entries) => (journal_card(&frame, entries.first(), today)), Err(error) => (broken("Your journal", error)) }
-        }
+        div #live { (cards.show(&frame, &request_id.0, today)) }
     };
     layout::page(&frame, content).into_response()
+}
+
+/// What stands on the page, each asked for by itself.
+struct Cards {
+    away: Result<Vec<Reminder>>,
+    morning: Result<Option<Summary>>,
+    now: Result<Next>,
+    of_today: Result<Vec<Task>>,
+    carried: Result<Vec<Task>>,
+    week: Result<Vec<Task>>,
+    entries: Result<Vec<Entry>>,
+}
+
+/// The one thing for now, else what comes first after today.
+struct Next {
+    now: Option<Task>,
+    upcoming: Option<Task>,
+}
+
+impl Cards {
+    async fn read(app: &App, who: &Account, now: &Zoned) -> Self {
+        let today = now.date();
+        let (yesterday, week_end) = (today.saturating_sub(1.day()), today.saturating_add(6.days()));
+        let time = now.time();
+        let id = || who.id.clone();
+        let (a, b, c, d, e, f, g) = (id(), id(), id(), id(), id(), id(), id());
+        let (away, morning, now, of_today, carried, week, entries) = tokio::join!(
+            app.read(move |db| reminders::unseen(db, &a)),
+            app.read(move |db| summary::get(db, &b, today)),
+            app.read(move |db| next(db, &c, today, time)),
+            app.read(move |db| tasks::due_between(db, &d, today, today)),
+            app.read(move |db| tasks::due_until(db, &e, yesterday)),
+            app.read(move |db| tasks::due_between(db, &f, today, week_end)),
+            app.read(move |db| journal::list(db, &g, &Filter::default(), 1, 0)),
+        );
+        Self { away, morning, now, of_today, carried, week, entries }
+    }
+
+    fn show(&self, frame: &Frame<'_>, request_id: &str, today: Date) -> Markup {
+        // What is shown as the one thing is not shown again below it.
+        let shown = self.now.as_ref().ok().and_then(|next| next.now.as_ref()).map(|task| task.id.as_str());
+        let rest = |tasks: &[Task]| {
+            tasks.iter().filter(|task| Some(task.id.as_str()) != shown).cloned().collect::<Vec<_>>()
+        };
+        let broken = |what: &str, error: &error::Error| broken(what, error, request_id);
+        html! {
+            @match &self.away { Ok(unseen) => (days::away(frame, unseen)), Err(error) => (broken("Your reminders", error)) }
+            @match &self.now { Ok(next) => (now_card(frame, next, today)), Err(error) => (broken("What is now", error)) }
+            @match &self.morning { Ok(made) => (days::morning(made.as_ref())), Err(error) => (broken("Your morning summary", error)) }
+            @match &self.of_today { Ok(tasks) => (parts::task_list(frame, "Today", &rest(tasks), today)), Err(error) => (broken("Today", error)) }
+            @match &self.carried { Ok(tasks) => (parts::task_list(frame, "Carried over", &rest(tasks), today)), Err(error) => (broken("What was carried over", error)) }
+            @match &self.week { Ok(tasks) => (week(tasks, today)), Err(error) => (broken("Your week", error)) }
+            @match &self.entries { Ok(entries) => (journal_card(frame, entries.first(), today)), Err(error) => (broken("Your journal", error)) }
+        }
+    }
+}
+
+/// What comes next today, else what waits longest.
+fn next(db: &rusqlite::Connection, account: &str, today: Date, time: Time) -> Result<Next> {
+    let (carried, of_today): (Vec<Task>, Vec<Task>) = tasks::due_until(db, account, today)?
+        .into_iter()
+        .partition(|task| task.due.is_some_and(|due| due.day < today));
+    let to_come = |task: &&Task| task.due.and_then(|due| due.time).is_none_or(|at| at >= time);
+    let now = of_today.iter().find(to_come).or(of_today.first()).or(carried.first()).cloned();
+    let (first, last) = (today.saturating_add(1.day()), today.saturating_add(6.days()));
+    let upcoming = tasks::due_between(db, account, first, last)?.into_iter().next();
+    Ok(Next { now, upcoming })
 }
 
 /// The command of `?said=`, if it is this account's.
@@ -73,33 +144,21 @@ fn greeting(now: &Zoned) -> &'static str {
     }
 }
 
-fn broken(what: &str, error: &error::Error) -> Markup {
-    tracing::error!(%error, card = what, "a card failed");
-    html! { section.part { div.sheet.pad { p.error role="alert" { (what) " cannot be shown right now. The rest of the page is fine." } } } }
-}
-
-fn cards(frame: &Frame<'_>, due: &[Task], now: &Zoned) -> Markup {
-    let today = now.date();
-    let day = |task: &Task| task.due.map_or(today, |due| due.day);
-    let of_today: Vec<Task> = due.iter().filter(|task| day(task) == today).cloned().collect();
-    let carried: Vec<Task> = due.iter().filter(|task| day(task) < today).cloned().collect();
-    // What comes next today, else what waits longest.
-    let next =
-        of_today.iter().find(|task| task.due.and_then(|due| due.time).is_none_or(|time| time >= now.time()));
-    let next = next.or(of_today.first()).or(carried.first());
-    let rest = |tasks: &[Task]| {
-        tasks.iter().filter(|task| next.is_none_or(|next| next.id != task.id)).cloned().collect::<Vec<_>>()
-    };
+fn broken(what: &str, error: &error::Error, request_id: &str) -> Markup {
+    tracing::error!(%error, request_id, card = what, "a card failed");
     html! {
-        (now_card(frame, next, due.iter().find(|task| day(task) > today), today))
-        (parts::task_list(frame, "Today", &rest(&of_today), today))
-        (parts::task_list(frame, "Carried over", &rest(&carried), today))
-        (week(due, today))
+        section.part {
+            div.sheet.pad {
+                p.error role="alert" { (what) " cannot be shown right now. The rest of the page is fine." }
+                p { small { "Request " (request_id) } }
+            }
+        }
     }
 }
 
-fn now_card(frame: &Frame<'_>, next: Option<&Task>, upcoming: Option<&Task>, today: Date) -> Markup {
-    let Some(task) = next else {
+fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
+    let upcoming = next.upcoming.as_ref();
+    let Some(task) = &next.now else {
         return html! {
             section.now.calm {
                 div {
@@ -120,7 +179,9 @@ fn now_card(frame: &Frame<'_>, next: Option<&Task>, upcoming: Option<&Task>, tod
             }
             div.row {
                 form method="post" action={ "/tasks/" (task.id) "/done" } { (parts::hidden(frame, frame.here)) button type="submit" data-do="done" { (parts::icon("tick")) "Done" } }
-                form method="post" action={ "/tasks/" (task.id) "/tomorrow" } { (parts::hidden(frame, frame.here)) button.quiet type="submit" { (parts::icon("later")) "Tomorrow" } }
+                @for (act, label) in parts::put_off(frame) {
+                    form method="post" action={ "/tasks/" (task.id) "/" (act) } { (parts::hidden(frame, frame.here)) button.quiet type="submit" data-later { (label) } }
+                }
             }
         }
     }

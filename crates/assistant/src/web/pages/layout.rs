@@ -92,6 +92,7 @@ fn keys() -> Markup {
         ("/", "to the box"),
         ("j k", "down and up a list"),
         ("x", "done"),
+        ("s", "put off"),
         ("u", "undo"),
         ("t", "today"),
         ("Esc", "no date, keep the words; leave a field"),

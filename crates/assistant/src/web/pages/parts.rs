@@ -7,7 +7,8 @@ use super::layout::Frame;
 use crate::{
     command::{undo::Past, words},
     ids,
-    tasks::{State, Task},
+    recurrence::words as recurring,
+    tasks::{State, Task, snooze::later_today},
 };
 
 /// A picture of 24 by 24 in the text's colour.
@@ -49,16 +50,41 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
                 (hidden(frame, frame.here))
                 button.tick.on[over] type="submit" data-do="done" aria-label={ (label) ": " (task.title) } { i { (icon("tick")) } }
             }
-            span.title.over[over] { (task.title) }
+            a.title.over[over] href={ "/tasks/" (task.id) } { (task.title) }
+            @for tag in &task.tags { a.tag href={ "/tasks?tag=" (tag) } { "#" (tag) } }
+            @if let Some(recurrence) = &task.recurrence { span.due { (recurring::show(recurrence)) } }
             @match task.due {
                 // Under the heading "Today" the hour alone says it.
                 Some(due) if due.day == today => @if let Some(time) = due.time { span.due { (words::show_time(time)) } },
                 Some(due) => span.due.late[!over && due.day < today] { (words::show_due(due, today)) },
                 None => {},
             }
+            @if !over { (snooze(frame, task)) }
             form method="post" action={ "/tasks/" (task.id) "/delete" } {
                 (hidden(frame, frame.here))
                 button.icon type="submit" aria-label={ "Delete: " (task.title) } { (icon("bin")) }
+            }
+        }
+    }
+}
+
+/// How long a task can be put off, in the words of its buttons.
+pub(super) fn put_off(frame: &Frame<'_>) -> Vec<(&'static str, &'static str)> {
+    let later = later_today(frame.who.account.now().datetime()).map(|_| ("later", "Later today"));
+    later.into_iter().chain([("tomorrow", "Tomorrow"), ("next-week", "Next week")]).collect()
+}
+
+fn snooze(frame: &Frame<'_>, task: &Task) -> Markup {
+    html! {
+        details.snooze {
+            summary aria-label={ "Put off: " (task.title) } { (icon("later")) }
+            div.sheet {
+                @for (act, label) in put_off(frame) {
+                    form method="post" action={ "/tasks/" (task.id) "/" (act) } {
+                        (hidden(frame, frame.here))
+                        button.quiet type="submit" { (label) }
+                    }
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use kit::Private;
 use maud::{Markup, html};
 
 use super::{
+    days,
     form::Sent,
     layout::{self, Frame},
     parts,
@@ -19,6 +20,7 @@ use crate::{
     command::undo::{self, Past},
     habits,
     once::Reply,
+    summary,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
     when::Lesson,
 };
@@ -30,9 +32,10 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
-        Ok((undo::history(db, &account)?, habits::lessons(db, &account.id)?))
+        let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
+        Ok((undo::history(db, &account)?, lessons, hour))
     };
-    let (history, lessons) = app.read(query).await?;
+    let (history, lessons, hour) = app.read(query).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -48,6 +51,7 @@ pub(super) async fn page(
             }
         }
         (how_times_are_said(&frame, &lessons))
+        (days::settings(&frame, hour))
         (past(&frame, &history))
         (password_form(&frame))
         (about(&app))
@@ -162,6 +166,8 @@ pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response,
     let zone = sent.text("zone").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         accounts::set_zone(tx, &who.id, &zone)?;
+        // Their morning is at another instant now.
+        summary::plan(tx, &Account { zone: zone.clone(), ..who.clone() })?;
         Ok(Reply::new(303, serde_json::Value::Null))
     };
     app.change(&sent.who.account, sent.key.clone(), work).await?;

@@ -5,11 +5,8 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use jiff::{
-    ToSpan,
-    civil::{Date, Time},
-};
-use maud::html;
+use jiff::{ToSpan, civil::Date};
+use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
@@ -17,19 +14,24 @@ use super::{
     form::Sent,
     layout::{self, Frame},
     parts,
+    task::Typed,
 };
 use crate::{
     accounts::Account,
     command::{self, Command},
     error::{Error, Result},
-    once::Reply,
-    tasks::{self, Due, State as TaskState, Task},
+    once::{Key, Reply},
+    tasks::{
+        self, State as TaskState, Task,
+        snooze::{self, Snooze},
+    },
     web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
 };
 
 #[derive(Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
+    tag: Option<String>,
 }
 
 pub(super) async fn page(
@@ -39,19 +41,20 @@ pub(super) async fn page(
     Params(shown): Params<Shown>,
 ) -> std::result::Result<Response, Problem> {
     let account = who.account.id.clone();
+    let tag = shown.tag.map(|tag| tag.trim_start_matches('#').to_lowercase()).filter(|tag| !tag.is_empty());
+    let wanted = tag.clone();
     let query = move |db: &rusqlite::Connection| {
-        Ok((
-            tasks::list(db, &account, Some(TaskState::Open), 500, 0)?,
-            tasks::list(db, &account, Some(TaskState::Done), 10, 0)?,
-        ))
+        let list =
+            |state, limit| tasks::list_tagged(db, &account, Some(state), wanted.as_deref(), (limit, 0));
+        Ok((list(TaskState::Open, 500)?, list(TaskState::Done, 10)?, tasks::tags_in_use(db, &account)?))
     };
-    let (open, done) = app.read(query).await?;
+    let (open, done, tags) = app.read(query).await?;
     let said = said(&app, &who.account, shown.said).await;
     let today = who.account.now().date();
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/tasks", title: "Tasks" };
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
-        div.head { h1 { "Tasks" } }
+        div.head { h1 { "Tasks" @if let Some(tag) = &tag { " · #" (tag) } } }
         form.sheet.pad method="post" action="/tasks" {
             (parts::hidden(&frame, "/tasks"))
             div.fields {
@@ -61,8 +64,11 @@ pub(super) async fn page(
                 button type="submit" { "Add" }
             }
         }
+        (tag_links(&tags, tag.as_deref()))
         div #live {
-            @if open.is_empty() {
+            @if open.is_empty() && tag.is_some() {
+                section.part.sheet.pad { p { "Nothing open has this tag." } }
+            } @else if open.is_empty() {
                 section.part.sheet.pad {
                     p { "Nothing is open. Add something above, or say it in the box:" }
                     div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks"])) }
@@ -73,6 +79,19 @@ pub(super) async fn page(
         }
     };
     Ok(layout::page(&frame, content).into_response())
+}
+
+fn tag_links(tags: &[(String, u32)], here: Option<&str>) -> Markup {
+    html! {
+        @if !tags.is_empty() || here.is_some() {
+            nav.tags aria-label="Tags" {
+                @if here.is_some() { a.tag href="/tasks" { "all tasks" } }
+                @for (tag, count) in tags {
+                    a.tag href={ "/tasks?tag=" (tag) } aria-current=[(here == Some(tag.as_str())).then_some("true")] { "#" (tag) " · " (count) }
+                }
+            }
+        }
+    }
 }
 
 fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
@@ -98,18 +117,8 @@ fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
 }
 
 pub(super) async fn add(State(app): State<App>, sent: Sent) -> std::result::Result<Response, Problem> {
-    let day = parse::<Date>(sent.text("day"), "day")?;
-    let time = parse::<Time>(sent.text("time"), "time")?;
-    // A time without a day is today's, as people mean it.
-    let day = day.or_else(|| time.map(|_| sent.who.account.now().date()));
-    let command =
-        Command::AddTask { title: sent.text("title").to_owned(), due: day.map(|day| Due::new(day, time)) };
-    run(&app, sent, move |_, _| Ok(command)).await
-}
-
-fn parse<T: std::str::FromStr>(text: &str, what: &str) -> std::result::Result<Option<T>, Problem> {
-    let parsed = Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose();
-    parsed.map_err(|_| Error::Invalid(format!("\"{text}\" is no {what}")).into())
+    let draft = Typed::sent(&sent, "").draft(&sent.who.account, None).await?;
+    run(&app, sent, move |_, _| Ok(Command::AddTask(draft))).await
 }
 
 pub(super) async fn act(
@@ -121,11 +130,9 @@ pub(super) async fn act(
         "done" => Ok(Command::CompleteTask { id }),
         "reopen" => Ok(Command::ReopenTask { id }),
         "delete" => Ok(Command::DeleteTask { id }),
-        "tomorrow" => {
-            let due = tasks::get(tx, &who.id, &id)?.due;
-            let day = who.now().date().saturating_add(1.day());
-            Ok(Command::MoveTask { id, due: Due::new(day, due.and_then(|due| due.time)) })
-        }
+        "later" => snooze::snooze(tx, who, &id, Snooze::LaterToday),
+        "tomorrow" => snooze::snooze(tx, who, &id, Snooze::Tomorrow),
+        "next-week" => snooze::snooze(tx, who, &id, Snooze::NextWeek),
         _ => Err(Error::NotFound("button")),
     })
     .await
@@ -137,11 +144,22 @@ pub(super) async fn run(
     sent: Sent,
     command: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> Result<Command> + Send + 'static,
 ) -> std::result::Result<Response, Problem> {
+    let said = execute(app, &sent.who.account, sent.key.clone(), command).await?;
+    Ok(sent.back(said.as_deref()).into_response())
+}
+
+/// Executes the command once for the key. Returns the id under which it is undone.
+pub(super) async fn execute(
+    app: &App,
+    who: &Account,
+    key: Option<Key>,
+    command: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> Result<Command> + Send + 'static,
+) -> Result<Option<String>> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let command = command(tx, who)?;
         let done = command::execute(tx, who, &command)?;
         Ok(Reply::new(303, serde_json::json!({"said": done.undo_id})))
     };
-    let reply = app.change(&sent.who.account, sent.key.clone(), work).await?;
-    Ok(sent.back(reply.body.get("said").and_then(|said| said.as_str())).into_response())
+    let reply = app.change(who, key, work).await?;
+    Ok(reply.body.get("said").and_then(|said| said.as_str()).map(str::to_owned))
 }
