@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use governor::DefaultDirectRateLimiter;
 use kit::{
     Drain, Private,
     health::Health,
@@ -29,6 +30,7 @@ pub(crate) mod json;
 pub(crate) mod openapi;
 mod pages;
 mod problem;
+pub(crate) mod reports;
 mod request;
 mod routes;
 mod session;
@@ -55,6 +57,7 @@ struct Inner {
     instance: Option<String>,
     model: Option<String>,
     metrics_token: Option<Private<String>>,
+    reports: DefaultDirectRateLimiter,
 }
 
 /// The parts that `cli::web` has started.
@@ -83,6 +86,7 @@ impl App {
             instance: settings.instance.clone(),
             model: settings.model.as_ref().map(|model| model.name.clone()),
             metrics_token: settings.metrics_token.clone(),
+            reports: reports::limiter(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -20,6 +20,7 @@ use crate::{
     model::Model,
     schema::MIGRATIONS,
     settings::Settings,
+    web::reports::REPORTS,
 };
 
 /// Bound: answers that one process writes at once.
@@ -122,6 +123,7 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
 pub(super) fn metrics() -> Metrics {
     let metrics = Metrics::for_http();
     metrics.counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
+    metrics.counter(REPORTS, "Reports of browsers that something on a page was blocked", &["directive"]);
     metrics
 }
 

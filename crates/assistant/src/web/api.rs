@@ -10,6 +10,7 @@ pub(super) mod chat;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;
+pub(super) mod sessions;
 pub(super) mod socket;
 pub(super) mod stream;
 pub(super) mod tasks;

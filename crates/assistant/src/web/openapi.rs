@@ -79,7 +79,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
 fn takes_key(path: &str, operation: &Operation) -> bool {
     matches!(operation.method, "post" | "delete")
         && operation.access == Access::SignedIn
-        && path != "/api/logout"
+        && !matches!(path, "/api/logout" | "/api/password")
 }
 
 fn responses(operation: &Operation) -> Value {
@@ -147,6 +147,11 @@ fn schemas() -> Value {
         "Nothing": {"type": "object"},
         "Login": object(json!({"user": text, "password": text}), &["user", "password"]),
         "Session": object(json!({"token": text, "user": text, "expires_at": time}), &["token", "user"]),
+        "NewPassword": object(json!({"old": text, "new": text}), &["old", "new"]),
+        "Sessions": object(json!({"sessions": {"type": "array", "items": object(
+            json!({"id": text, "device": text, "address": text, "created_at": time, "seen_at": time, "current": {"type": "boolean"}}),
+            &["id", "created_at", "seen_at", "current"])}}), &["sessions"]),
+        "Ended": object(json!({"ended": {"type": "integer"}}), &["ended"]),
         "Me": object(json!({"user": text, "zone": text}), &["user", "zone"]),
         "Task": task,
         "Tasks": list("Task", "tasks"),

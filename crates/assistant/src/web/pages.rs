@@ -3,7 +3,7 @@
 use axum::{
     Router,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use maud::{Markup, html};
 
@@ -21,25 +21,31 @@ mod settings;
 mod tasks;
 mod welcome;
 
+/// Every page and form, by path. Tests walk it.
+pub(super) static TABLE: &[(&str, fn() -> MethodRouter<App>)] = &[
+    ("/", || get(home)),
+    ("/login", || get(login::page).post(login::submit)),
+    ("/welcome/{token}", || get(welcome::page).post(welcome::submit)),
+    ("/logout", || post(login::leave)),
+    ("/dashboard", || get(dashboard::page)),
+    ("/tasks", || get(tasks::page).post(tasks::add)),
+    ("/tasks/{id}/{act}", || post(tasks::act)),
+    ("/journal", || get(journal::page).post(journal::add)),
+    ("/chat", || get(chat::list).post(chat::begin)),
+    ("/chat/{id}", || get(chat::page).post(chat::say)),
+    ("/messages/{id}/stop", || post(chat::stop)),
+    ("/say", || get(say::nothing_said).post(say::submit)),
+    ("/undo/{id}", || post(say::undo)),
+    ("/settings", || get(settings::page)),
+    ("/settings/zone", || post(settings::zone)),
+    ("/settings/password", || post(settings::account::password)),
+    ("/settings/sessions/end-others", || post(settings::account::end_others)),
+    ("/settings/sessions/{id}/end", || post(settings::account::end)),
+    ("/assets/{version}/{file}", || get(assets::asset)),
+];
+
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(home))
-        .route("/login", get(login::page).post(login::submit))
-        .route("/welcome/{token}", get(welcome::page).post(welcome::submit))
-        .route("/logout", post(login::leave))
-        .route("/dashboard", get(dashboard::page))
-        .route("/tasks", get(tasks::page).post(tasks::add))
-        .route("/tasks/{id}/{act}", post(tasks::act))
-        .route("/journal", get(journal::page).post(journal::add))
-        .route("/chat", get(chat::list).post(chat::begin))
-        .route("/chat/{id}", get(chat::page).post(chat::say))
-        .route("/messages/{id}/stop", post(chat::stop))
-        .route("/say", get(say::nothing_said).post(say::submit))
-        .route("/undo/{id}", post(say::undo))
-        .route("/settings", get(settings::page))
-        .route("/settings/zone", post(settings::zone))
-        .route("/settings/password", post(settings::password))
-        .route("/assets/{version}/{file}", get(assets::asset))
+    TABLE.iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler()))
 }
 
 async fn home(who: Result<SignedIn, Problem>) -> impl IntoResponse {

@@ -11,11 +11,19 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{App, problem::Problem};
+use super::{App, problem::Problem, reports};
 use crate::once::{Key, Reply};
 
-/// Bound: a body.
+/// Bound: a body, where [`body_bytes_max`] says nothing else.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// Bound: a body for this route.
+pub(super) fn body_bytes_max(route: &str) -> usize {
+    match route {
+        reports::PATH => reports::BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    }
+}
 
 /// A JSON body and the key it came under. An empty body is `{}`.
 pub(super) struct Once<T> {

@@ -1,8 +1,8 @@
 //! The table of the interface for programs: it builds the router and the description, so neither can lack a route.
 
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
-use super::{App, api};
+use super::{App, api, reports};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,34 @@ pub(super) static TABLE: &[Route] = &[
         path: "/api/me",
         handler: || get(api::account::me),
         operations: &[read("Who is signed in", "Me", &[])],
+    },
+    Route {
+        path: "/api/password",
+        handler: || post(api::sessions::password),
+        operations: &[change(
+            "Change the password; all other sessions end",
+            Some("NewPassword"),
+            (204, ""),
+            &[403],
+        )],
+    },
+    Route {
+        path: "/api/sessions",
+        handler: || get(api::sessions::list),
+        operations: &[read("Where one is signed in", "Sessions", &[])],
+    },
+    Route {
+        path: "/api/sessions/end-others",
+        handler: || post(api::sessions::end_others),
+        operations: &[change("End all sessions but this one", None, (200, "Ended"), &[])],
+    },
+    Route {
+        path: "/api/sessions/{id}",
+        handler: || delete(api::sessions::end),
+        operations: &[Operation {
+            method: "delete",
+            ..change("End a session", None, (200, "Ended"), &[404])
+        }],
     },
     Route {
         path: "/api/tasks",
@@ -188,6 +216,14 @@ pub(super) static TABLE: &[Route] = &[
         path: "/metrics",
         handler: || get(api::meta::metrics),
         operations: &[open("Metrics for a scraper", "text/plain", &[404])],
+    },
+    Route {
+        path: reports::PATH,
+        handler: || post(reports::take),
+        operations: &[Operation {
+            access: Access::Anybody,
+            ..change("What browsers report of the policy of pages", None, (204, ""), &[429])
+        }],
     },
     Route {
         path: "/openapi.json",

@@ -5,8 +5,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
-use kit::Private;
 use maud::{Markup, html};
 
 use super::{
@@ -21,6 +19,8 @@ use crate::{
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
 };
 
+pub(super) mod account;
+
 pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
@@ -28,6 +28,7 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
     let history = app.read(move |db| undo::history(db, &account)).await?;
+    let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -43,38 +44,14 @@ pub(super) async fn page(
             }
         }
         (past(&frame, &history))
-        (password_form(&frame))
+        (account::password_form(&frame))
+        (account::sessions(&frame, &sessions))
         (about(&app))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
         }
     };
     Ok(layout::page(&frame, content).into_response())
-}
-
-fn password_form(frame: &Frame<'_>) -> Markup {
-    html! {
-        section.part {
-            header { h2 { "Password" } }
-            form.sheet.pad method="post" action="/settings/password" {
-                (parts::hidden(frame, "/settings"))
-                div.fields {
-                    input type="password" name="old" placeholder="Now" aria-label="Password now" autocomplete="current-password" required;
-                    input type="password" name="new" placeholder="New, 8 characters or more" aria-label="New password" autocomplete="new-password" minlength="8" required;
-                    button type="submit" { "Change" }
-                }
-            }
-        }
-    }
-}
-
-/// All other sessions end, so whoever else knew the old one is out.
-pub(super) async fn password(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
-    let (old, new) = (Private::new(sent.raw("old").to_owned()), Private::new(sent.raw("new").to_owned()));
-    if !app.inner.accounts.change_password(&sent.who.account, &sent.who.token, old, new).await? {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "The password now is another. Nothing was changed."));
-    }
-    Ok(sent.back(None).into_response())
 }
 
 fn zones() -> Vec<String> {
