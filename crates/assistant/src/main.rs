@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod accounts;
 mod answer;
+mod attachments;
 mod audit;
 mod brain;
 mod chat;

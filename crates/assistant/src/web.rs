@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::{
     accounts::{Account, Accounts},
+    attachments::{store::Store, upload::Uploads},
     error,
     once::{self, Key, Reply},
     settings::Settings,
@@ -58,6 +59,7 @@ struct Inner {
     model: Option<String>,
     metrics_token: Option<Private<String>>,
     reports: DefaultDirectRateLimiter,
+    uploads: Uploads,
 }
 
 /// The parts that `cli::web` has started.
@@ -74,6 +76,7 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { db, live, drain, health, metrics, accounts, wake } = parts;
+        let uploads = Uploads::new(db.clone(), Store::new(&settings.data));
         let inner = Inner {
             db,
             live,
@@ -87,6 +90,7 @@ impl App {
             model: settings.model.as_ref().map(|model| model.name.clone()),
             metrics_token: settings.metrics_token.clone(),
             reports: reports::limiter(),
+            uploads,
         };
         Self { inner: Arc::new(inner) }
     }

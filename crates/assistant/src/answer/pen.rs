@@ -42,7 +42,12 @@ impl From<Error> for Halt {
         match error {
             Error::Db(error) => Self::Db(error),
             // The row is gone, so there is nobody to write for.
-            Error::NotFound(_) | Error::Invalid(_) | Error::Conflict(_) | Error::KeyReused => Self::Lost,
+            Error::NotFound(_)
+            | Error::Invalid(_)
+            | Error::Conflict(_)
+            | Error::KeyReused
+            | Error::TooLarge(_)
+            | Error::Files(_) => Self::Lost,
         }
     }
 }

@@ -63,6 +63,13 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
+        ("post", "/api/journal/{id}/attachments") => {
+            parameters.extend(["Tus-Resumable", "Upload-Length", "Upload-Metadata"].map(|name| text(name, "header", true)));
+        }
+        ("head", "/api/attachments/{id}") => parameters.push(text("Tus-Resumable", "header", true)),
+        ("patch", "/api/attachments/{id}") => {
+            parameters.extend(["Tus-Resumable", "Upload-Offset"].map(|name| text(name, "header", true)));
+        }
         ("get", "/api/read") => parameters.push(text("text", "query", true)),
         ("get", "/api/messages/{id}/stream") => parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)]),
         _ => {}
@@ -95,9 +102,14 @@ fn responses(operation: &Operation) -> Value {
     responses.insert(status.to_string(), content);
     let problem = json!({"description": "A problem", "content": {"application/problem+json": {"schema": reference("Problem")}}});
     let of_access: &[u16] = if operation.access == Access::SignedIn { &[401] } else { &[] };
-    let of_body: &[u16] = if operation.method == "get" { &[400] } else { &[400, 403, 409, 413, 415, 422] };
+    let of_body: &[u16] =
+        if matches!(operation.method, "get" | "head") { &[400] } else { &[400, 403, 409, 413, 415, 422] };
     for status in operation.errors.iter().chain(of_access).chain(of_body).chain(&[500, 503, 507]) {
-        let described = if *status == 204 { json!({"description": "Nothing more"}) } else { problem.clone() };
+        let described = match status {
+            204 => json!({"description": "Nothing more"}),
+            304 => json!({"description": "As it was"}),
+            _ => problem.clone(),
+        };
         responses.entry(status.to_string()).or_insert(described);
     }
     Value::Object(responses)
@@ -159,6 +171,13 @@ fn schemas() -> Value {
         "TaskDone": object(json!({"task": reference("Task"), "undo_id": text, "understood": text}), &["task", "undo_id"]),
         "Undoable": object(json!({"undo_id": text}), &["undo_id"]),
         "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}}), &["id", "day", "text"]),
+        "Attachments": object(json!({"attachments": {"type": "array", "items": reference("Attachment")}}), &["attachments"]),
+        "Attachment": object(
+            json!({"id": text, "entry_id": text, "name": text, "size": {"type": "integer"}, "media": text, "sha256": text, "created_at": time, "content": text}),
+            &["id", "entry_id", "name", "size", "media", "sha256", "content"],
+        ),
+        "Upload": object(json!({"id": text, "upload": text}), &["id", "upload"]),
+        "Removed": object(json!({"removed": {"type": "integer"}}), &["removed"]),
         "Entries": list("Entry", "entries"),
         "NewEntry": object(json!({"text": text, "day": {"type": ["string", "null"], "format": "date"}}), &["text"]),
         "EntryDone": object(json!({"entry": reference("Entry"), "undo_id": text}), &["entry", "undo_id"]),

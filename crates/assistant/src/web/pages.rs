@@ -2,6 +2,7 @@
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     response::{IntoResponse, Redirect},
     routing::{MethodRouter, get, post},
 };
@@ -9,6 +10,7 @@ use maud::{Markup, html};
 
 use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
+mod attachments;
 pub(super) mod chat;
 mod dashboard;
 mod form;
@@ -31,6 +33,8 @@ pub(super) static TABLE: &[(&str, fn() -> MethodRouter<App>)] = &[
     ("/tasks", || get(tasks::page).post(tasks::add)),
     ("/tasks/{id}/{act}", || post(tasks::act)),
     ("/journal", || get(journal::page).post(journal::add)),
+    ("/journal/{id}/attachments", || post(attachments::add).layer(DefaultBodyLimit::disable())),
+    ("/attachments/{id}/delete", || post(attachments::delete)),
     ("/chat", || get(chat::list).post(chat::begin)),
     ("/chat/{id}", || get(chat::page).post(chat::say)),
     ("/messages/{id}/stop", || post(chat::stop)),

@@ -12,7 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Part
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{App, problem::Problem, reports};
-use crate::once::{Key, Reply};
+use crate::{
+    attachments::FILE_BYTES_MAX,
+    once::{Key, Reply},
+};
 
 /// Bound: a body, where [`body_bytes_max`] says nothing else.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
@@ -21,6 +24,8 @@ pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
 pub(super) fn body_bytes_max(route: &str) -> usize {
     match route {
         reports::PATH => reports::BYTES_MAX,
+        // A whole file in one piece, and what a form has around it.
+        "/api/attachments/{id}" | "/journal/{id}/attachments" => FILE_BYTES_MAX as usize + BODY_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     }
 }

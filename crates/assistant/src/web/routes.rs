@@ -137,6 +137,38 @@ pub(super) static TABLE: &[Route] = &[
         ],
     },
     Route {
+        path: "/api/journal/{id}/attachments",
+        handler: || get(api::attachments::list).post(api::attachments::create),
+        operations: &[
+            read("Files of an entry", "Attachments", &[404]),
+            change("Announce a file (tus 1.0, creation)", None, (201, "Upload"), &[404, 412]),
+        ],
+    },
+    Route {
+        path: "/api/attachments/{id}",
+        handler: || {
+            get(api::attachments::content)
+                .head(api::attachments::offset)
+                .patch(api::attachments::append)
+                .delete(api::attachments::remove)
+        },
+        operations: &[
+            read("A file", "application/octet-stream", &[304, 404]),
+            Operation {
+                method: "head",
+                ..read("How far an upload has come (tus 1.0)", "", &[400, 404, 412])
+            },
+            Operation {
+                method: "patch",
+                ..change("The next piece of an upload (tus 1.0)", None, (204, ""), &[404, 412, 423])
+            },
+            Operation {
+                method: "delete",
+                ..change("Remove a file, or give its upload up", None, (200, "Removed"), &[404])
+            },
+        ],
+    },
+    Route {
         path: "/api/conversations",
         handler: || get(api::chat::list).post(api::chat::create),
         operations: &[

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, extract::Request};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
 use http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
@@ -14,6 +15,7 @@ use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
 mod accounts;
+mod attachments;
 mod chat;
 mod foreign;
 mod headers;
@@ -116,6 +118,33 @@ impl Bench {
         let page = self.get(token, "/settings").await.body;
         let rest = page.split("name=\"csrf\" value=\"").nth(1).expect("a token");
         rest.split('"').next().expect("a token").to_owned()
+    }
+
+    /// Sends `bytes` in one piece; the attachment's id.
+    async fn upload(&self, token: &str, entry: &str, name: &str, bytes: &[u8]) -> String {
+        let id = self.announce(token, entry, name, bytes.len()).await.text("/id");
+        let sent = self.piece(token, &id, 0, bytes).await;
+        assert_eq!(sent.status, StatusCode::NO_CONTENT, "{}", sent.body);
+        id
+    }
+
+    async fn announce(&self, token: &str, entry: &str, name: &str, size: usize) -> Answer {
+        let (size, name) = (size.to_string(), format!("filename {}", STANDARD.encode(name)));
+        let headers = [
+            ("tus-resumable", "1.0.0"),
+            ("upload-length", size.as_str()),
+            ("upload-metadata", name.as_str()),
+        ];
+        self.ask(token, "POST", &format!("/api/journal/{entry}/attachments"), None, &headers).await
+    }
+
+    async fn piece(&self, token: &str, id: &str, offset: usize, bytes: &[u8]) -> Answer {
+        let request = Request::patch(format!("/api/attachments/{id}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("tus-resumable", "1.0.0")
+            .header("upload-offset", offset.to_string())
+            .header(header::CONTENT_TYPE, "application/offset+octet-stream");
+        self.send(request.body(Body::from(bytes.to_vec())).expect("a request")).await
     }
 
     /// The database, beside the app.

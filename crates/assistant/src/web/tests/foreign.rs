@@ -36,9 +36,11 @@ impl Things {
         let say = format!("/api/conversations/{conversation}/messages");
         let said = bench.post(token, &say, json!({"text": "help"})).await;
         assert!(bench.get(token, &said.text("/stream")).await.body.contains("event: done"));
+        let file = bench.upload(token, &entry, "river.txt", b"secret words").await;
         let session = bench.get(token, "/api/sessions").await.text("/sessions/0/id");
         Self(vec![
             ("sessions", session),
+            ("/attachments/", file),
             ("journal", entry),
             ("tasks", task.text("/task/id")),
             ("undo", task.text("/undo_id")),
