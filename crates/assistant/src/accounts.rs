@@ -87,6 +87,15 @@ impl Accounts {
         self.db.read(|db| Ok(db.query_row("SELECT count(*) > 0 FROM accounts", [], |row| row.get(0))?)).await
     }
 
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn named(&self, name: &str) -> Result<Option<Account>> {
+        let name = name.to_owned();
+        Ok(self.db.read(move |db| find_by_name(db, &name)).await?.map(|(account, _)| account))
+    }
+
     /// `None`: wrong name or password. Slow after too many of them ([`guesses`]), never locked.
     pub(crate) async fn sign_in(
         &self,

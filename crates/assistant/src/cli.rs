@@ -7,7 +7,9 @@ use kit::config::Refused;
 
 use crate::settings::Settings;
 
+mod audit;
 mod config;
+mod erase;
 mod first;
 mod housekeeping;
 mod migrate;
@@ -39,6 +41,9 @@ enum Command {
     Migrate(migrate::Command),
     #[command(subcommand)]
     User(user::Command),
+    Erase(erase::Args),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Openapi(openapi::Args),
     Config(config::Args),
 }
@@ -93,6 +98,8 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Worker(args) => worker::run(args, settings),
         Command::Migrate(command) => migrate::run(command, &settings),
         Command::User(command) => user::run(command, &settings),
+        Command::Erase(args) => erase::run(args, &settings),
+        Command::Audit(command) => audit::run(&command, &settings),
         Command::Openapi(_) | Command::Config(_) => Ok(()),
     }
 }

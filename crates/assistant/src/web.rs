@@ -3,7 +3,7 @@
 //! Handlers read a request, call `command`, `chat` or `brain` in one transaction, and word the answer. They decide
 //! nothing about the data.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{Router, middleware};
 use governor::DefaultDirectRateLimiter;
@@ -21,7 +21,8 @@ use crate::{
     attachments::{store::Store, upload::Uploads},
     error,
     once::{self, Key, Reply},
-    settings::Settings,
+    retention::Retention,
+    settings::{Settings, Vendor},
 };
 
 mod api;
@@ -35,6 +36,7 @@ pub(crate) mod reports;
 mod request;
 mod routes;
 mod session;
+mod spool;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,10 @@ struct Inner {
     metrics_token: Option<Private<String>>,
     reports: DefaultDirectRateLimiter,
     uploads: Uploads,
+    /// The data folder.
+    data: PathBuf,
+    retention: Retention,
+    vendors: Vec<Vendor>,
 }
 
 /// The parts that `cli::web` has started.
@@ -91,6 +97,9 @@ impl App {
             metrics_token: settings.metrics_token.clone(),
             reports: reports::limiter(),
             uploads,
+            data: settings.data.clone(),
+            retention: settings.retention,
+            vendors: settings.vendors(),
         };
         Self { inner: Arc::new(inner) }
     }

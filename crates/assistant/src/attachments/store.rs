@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, ErrorKind, Read, Seek, SeekFrom},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -109,6 +109,19 @@ impl Store {
         Ok(Checked { digest: ids::hex(&Sha256::digest(&bytes)), media })
     }
 
+    /// Lays whole bytes down as an upload that is checked already.
+    ///
+    /// # Errors
+    /// [`StoreError::Kind`], or the disk's; nothing is left then.
+    pub(crate) fn hold(&self, account: &str, id: &str, bytes: &[u8]) -> Result<Checked, StoreError> {
+        let mut file = self.open_at(account, id, 0)?;
+        let held = file.write_all(bytes).map_err(StoreError::from).and_then(|()| self.check(account, id));
+        if held.is_err() {
+            self.discard(account, id)?;
+        }
+        held
+    }
+
     /// Gives a checked upload its place. In the transaction that says so.
     ///
     /// # Errors
@@ -143,7 +156,15 @@ impl Store {
         gone(fs::remove_dir_all(self.folder(account)))
     }
 
-    /// Files older than a day, as (account, name, whether it is an upload): a row must name each, or it is left over.
+    /// Accounts that have files.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn accounts(&self) -> io::Result<Vec<String>> {
+        Ok(entries(&self.root)?.iter().filter(|path| path.is_dir()).map(|path| name(path)).collect())
+    }
+
+    /// Files older than `age`, as (account, name, whether it is an upload): a row must name each, or it is left over.
     ///
     /// # Errors
     /// The disk's.

@@ -8,7 +8,7 @@ use kit::{
     jobs::runner::Runner,
     metrics::Metrics,
     migrations::MigrateError,
-    sqlite::{Database, DbError, open_writer},
+    sqlite::{Database, DbError, Durability, open_writer},
 };
 use rusqlite::ErrorCode;
 use tokio::{runtime::Runtime, sync::Notify};
@@ -53,6 +53,10 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
         }
     }
     let db = Database::open(&path).map_err(|error| unreadable(&path, error))?;
+    // What is deleted is overwritten, in every table from here on.
+    db.write(Durability::Process, |tx| Ok::<_, DbError>(tx.pragma_update(None, "secure_delete", true)?))
+        .await
+        .map_err(|error| unreadable(&path, error))?;
     if let Err(error) = admitted(&db).await {
         // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
         tracing::error!(error, "this release does not fit the database");

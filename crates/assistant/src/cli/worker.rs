@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use tokio::sync::Notify;
 
 use super::{Failed, housekeeping, start};
-use crate::{model::Model, settings::Settings};
+use crate::{model::Model, settings::Settings, upkeep::Upkeep};
 
 /// Run answers and clear away what has had its time, until SIGTERM.
 #[derive(ClapArgs)]
@@ -24,6 +24,7 @@ async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     // Nobody asks this process for its health; the checks keep it from writing to a database that it does not fit.
     let _health = start::health(&db, model.as_ref(), &drain);
     start::answers(&db, &settings, (model, start::metrics()), &Arc::new(Notify::new()), &drain);
+    tokio::spawn(Upkeep::new(db.clone(), &settings).run(drain.clone()));
     tokio::spawn(housekeeping::run(db, drain.clone()));
     tracing::info!(release = settings.release, instance = settings.instance, "working");
     if let Err(error) = kit::notify::ready() {

@@ -8,6 +8,8 @@ use super::problem::Problem;
 pub(super) mod account;
 pub(super) mod attachments;
 pub(super) mod chat;
+pub(super) mod data;
+pub(super) mod erase;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{Access, Operation, TABLE};
 
+mod account;
+
 pub(crate) fn description() -> Value {
     let mut paths = Map::new();
     for route in TABLE {
@@ -154,16 +156,11 @@ fn schemas() -> Value {
     let mut whole = conversation.clone();
     whole["messages"] = json!({"type": "array", "items": reference("Message")});
     let maybe_number = json!({"type": ["integer", "null"]});
-    json!({
+    let mut schemas = json!({
         "Problem": object(json!({"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "request_id": text}), &["title", "status", "detail"]),
         "Nothing": {"type": "object"},
         "Login": object(json!({"user": text, "password": text}), &["user", "password"]),
         "Session": object(json!({"token": text, "user": text, "expires_at": time}), &["token", "user"]),
-        "NewPassword": object(json!({"old": text, "new": text}), &["old", "new"]),
-        "Sessions": object(json!({"sessions": {"type": "array", "items": object(
-            json!({"id": text, "device": text, "address": text, "created_at": time, "seen_at": time, "current": {"type": "boolean"}}),
-            &["id", "created_at", "seen_at", "current"])}}), &["sessions"]),
-        "Ended": object(json!({"ended": {"type": "integer"}}), &["ended"]),
         "Me": object(json!({"user": text, "zone": text}), &["user", "zone"]),
         "Task": task,
         "Tasks": list("Task", "tasks"),
@@ -171,13 +168,6 @@ fn schemas() -> Value {
         "TaskDone": object(json!({"task": reference("Task"), "undo_id": text, "understood": text}), &["task", "undo_id"]),
         "Undoable": object(json!({"undo_id": text}), &["undo_id"]),
         "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}}), &["id", "day", "text"]),
-        "Attachments": object(json!({"attachments": {"type": "array", "items": reference("Attachment")}}), &["attachments"]),
-        "Attachment": object(
-            json!({"id": text, "entry_id": text, "name": text, "size": {"type": "integer"}, "media": text, "sha256": text, "created_at": time, "content": text}),
-            &["id", "entry_id", "name", "size", "media", "sha256", "content"],
-        ),
-        "Upload": object(json!({"id": text, "upload": text}), &["id", "upload"]),
-        "Removed": object(json!({"removed": {"type": "integer"}}), &["removed"]),
         "Entries": list("Entry", "entries"),
         "NewEntry": object(json!({"text": text, "day": {"type": ["string", "null"], "format": "date"}}), &["text"]),
         "EntryDone": object(json!({"entry": reference("Entry"), "undo_id": text}), &["entry", "undo_id"]),
@@ -195,5 +185,9 @@ fn schemas() -> Value {
         "History": object(json!({"commands": {"type": "array", "items": reference("Command")}}), &["commands"]),
         "Version": object(json!({"release": maybe_number, "instance": maybe, "version": text, "schema": {"type": "integer"}}), &["version"]),
         "Health": object(json!({"status": {"enum": ["ok", "degraded", "error"]}, "timestamp": time}), &["status", "timestamp"]),
-    })
+    });
+    if let Some(schemas) = schemas.as_object_mut() {
+        schemas.extend(account::schemas());
+    }
+    schemas
 }

@@ -23,8 +23,11 @@ mod settings;
 mod tasks;
 mod welcome;
 
+/// A path, and what makes its handler.
+type Page = (&'static str, fn() -> MethodRouter<App>);
+
 /// Every page and form, by path. Tests walk it.
-pub(super) static TABLE: &[(&str, fn() -> MethodRouter<App>)] = &[
+pub(super) static TABLE: &[Page] = &[
     ("/", || get(home)),
     ("/login", || get(login::page).post(login::submit)),
     ("/welcome/{token}", || get(welcome::page).post(welcome::submit)),
@@ -43,6 +46,9 @@ pub(super) static TABLE: &[(&str, fn() -> MethodRouter<App>)] = &[
     ("/settings", || get(settings::page)),
     ("/settings/zone", || post(settings::zone)),
     ("/settings/password", || post(settings::account::password)),
+    ("/settings/import", || post(settings::data::import).layer(DefaultBodyLimit::disable())),
+    ("/settings/erase", || post(settings::data::ask)),
+    ("/settings/erase/cancel", || post(settings::data::cancel)),
     ("/settings/sessions/end-others", || post(settings::account::end_others)),
     ("/settings/sessions/{id}/end", || post(settings::account::end)),
     ("/assets/{version}/{file}", || get(assets::asset)),

@@ -14,6 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{App, problem::Problem, reports};
 use crate::{
     attachments::FILE_BYTES_MAX,
+    import::ARCHIVE_BYTES_MAX,
     once::{Key, Reply},
 };
 
@@ -26,6 +27,8 @@ pub(super) fn body_bytes_max(route: &str) -> usize {
         reports::PATH => reports::BYTES_MAX,
         // A whole file in one piece, and what a form has around it.
         "/api/attachments/{id}" | "/journal/{id}/attachments" => FILE_BYTES_MAX as usize + BODY_BYTES_MAX,
+        // The receiver tells its own bound, before this one.
+        "/api/import" | "/settings/import" => ARCHIVE_BYTES_MAX as usize + FILE_BYTES_MAX as usize,
         _ => BODY_BYTES_MAX,
     }
 }
@@ -115,7 +118,7 @@ async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
         .map_err(|rejection| unreadable(rejection.into_response().status(), "The body could not be read."))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value
         .to_str()

@@ -85,6 +85,33 @@ pub(super) static TABLE: &[Route] = &[
         )],
     },
     Route {
+        path: "/api/privacy",
+        handler: || get(api::data::privacy),
+        operations: &[read(
+            "Who gets text, how long it is kept, when this account is erased",
+            "Privacy",
+            &[],
+        )],
+    },
+    Route {
+        path: "/api/export",
+        handler: || get(api::data::export),
+        operations: &[read("Everything of the account as an archive", "application/x-tar", &[])],
+    },
+    Route {
+        path: "/api/import",
+        handler: || post(api::data::import),
+        operations: &[change("Read an export, tasks or a journal", None, (200, "Imported"), &[])],
+    },
+    Route {
+        path: "/api/erase",
+        handler: || post(api::erase::ask).delete(api::erase::cancel),
+        operations: &[
+            change("Erase the account after seven days", Some("Erase"), (200, "Erasing"), &[]),
+            Operation { method: "delete", ..change("Keep the account", None, (200, "Erasing"), &[404]) },
+        ],
+    },
+    Route {
         path: "/api/sessions",
         handler: || get(api::sessions::list),
         operations: &[read("Where one is signed in", "Sessions", &[])],

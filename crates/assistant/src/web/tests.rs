@@ -17,6 +17,7 @@ use crate::{cli::testing, settings::FIELDS};
 mod accounts;
 mod attachments;
 mod chat;
+mod data;
 mod foreign;
 mod headers;
 

@@ -50,15 +50,15 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     let version = || run(&bench, &[], &["migrate", "version"]).1;
     assert_eq!(version(), "0\n");
     assert!(!bench.path("data").exists(), "asking makes no database");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2, 3; the database is at version 3\n");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 3\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2, 3, 4; the database is at version 4\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 4\n");
+    assert_eq!(version(), "4\n");
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 4; the database is at version 3\n");
     assert_eq!(version(), "3\n");
-    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 3; the database is at version 2\n");
-    assert_eq!(version(), "2\n");
     assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
     assert_eq!(
         run(&bench, &[], &["migrate", "down", "--to", "0"]).1,
-        "undone: 3, 2, 1; the database is at version 0\n"
+        "undone: 4, 3, 2, 1; the database is at version 0\n"
     );
 }
 

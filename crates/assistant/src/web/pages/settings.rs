@@ -15,11 +15,13 @@ use super::{
 use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
+    erase,
     once::Reply,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
 };
 
 pub(super) mod account;
+pub(super) mod data;
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -28,6 +30,8 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
     let history = app.read(move |db| undo::history(db, &account)).await?;
+    let id = who.account.id.clone();
+    let erase_at = app.read(move |db| erase::asked(db, &id)).await?;
     let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
@@ -46,6 +50,8 @@ pub(super) async fn page(
         (past(&frame, &history))
         (account::password_form(&frame))
         (account::sessions(&frame, &sessions))
+        (data::privacy(&app))
+        (data::yours(&frame, erase_at))
         (about(&app))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
@@ -88,7 +94,6 @@ fn about(app: &App) -> Markup {
             header { h2 { "About" } }
             dl.sheet.pad {
                 dt { "Answers come from" } dd { (answers) }
-                dt { "Where text goes" } dd { @if app.inner.model.is_some() { "to the model server of this installation" } @else { "nowhere: all of it stays on this machine" } }
                 dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = app.inner.release { ", release " (release) } }
             }
         }

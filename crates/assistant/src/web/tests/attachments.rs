@@ -14,7 +14,7 @@ async fn with_entry() -> (Bench, String, String) {
 
 impl Bench {
     /// Every file below the data folder but the database's.
-    fn files(&self) -> Vec<std::path::PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().join("files")];
         while let Some(folder) = folders.pop() {
@@ -177,7 +177,7 @@ async fn an_entry_that_comes_back_has_its_files_again() {
 }
 
 /// A small disk at the folder of files; unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
+struct SmallDisk(PathBuf);
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
