@@ -10,6 +10,7 @@ use crate::settings::Settings;
 mod audit;
 mod config;
 mod erase;
+mod export;
 mod first;
 mod housekeeping;
 mod migrate;
@@ -41,6 +42,7 @@ enum Command {
     Migrate(migrate::Command),
     #[command(subcommand)]
     User(user::Command),
+    Export(export::Args),
     Erase(erase::Args),
     #[command(subcommand)]
     Audit(audit::Command),
@@ -98,6 +100,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Worker(args) => worker::run(args, settings),
         Command::Migrate(command) => migrate::run(command, &settings),
         Command::User(command) => user::run(command, &settings),
+        Command::Export(args) => export::run(args, &settings),
         Command::Erase(args) => erase::run(args, &settings),
         Command::Audit(command) => audit::run(&command, &settings),
         Command::Openapi(_) | Command::Config(_) => Ok(()),

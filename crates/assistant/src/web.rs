@@ -14,7 +14,7 @@ use kit::{
     metrics::Metrics,
     sqlite::{Database, Durability},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     accounts::{Account, Accounts},
@@ -62,6 +62,7 @@ struct Inner {
     metrics_token: Option<Private<String>>,
     reports: DefaultDirectRateLimiter,
     uploads: Uploads,
+    exports: Semaphore,
     /// The data folder.
     data: PathBuf,
     retention: Retention,
@@ -97,6 +98,7 @@ impl App {
             metrics_token: settings.metrics_token.clone(),
             reports: reports::limiter(),
             uploads,
+            exports: Semaphore::new(api::data::EXPORTS_AT_ONCE),
             data: settings.data.clone(),
             retention: settings.retention,
             vendors: settings.vendors(),

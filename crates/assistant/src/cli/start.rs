@@ -10,7 +10,7 @@ use kit::{
     migrations::MigrateError,
     sqlite::{Database, DbError, Durability, open_writer},
 };
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, Transaction};
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
@@ -54,9 +54,10 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
     }
     let db = Database::open(&path).map_err(|error| unreadable(&path, error))?;
     // What is deleted is overwritten, in every table from here on.
-    db.write(Durability::Process, |tx| Ok::<_, DbError>(tx.pragma_update(None, "secure_delete", true)?))
-        .await
-        .map_err(|error| unreadable(&path, error))?;
+    let overwrite = |tx: &Transaction<'_>| Ok::<_, DbError>(tx.pragma_update(None, "secure_delete", true)?);
+    if let Err(error) = db.write(Durability::Process, overwrite).await {
+        tracing::warn!(%error, "what is deleted until the next start is overwritten only when an account is erased");
+    }
     if let Err(error) = admitted(&db).await {
         // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
         tracing::error!(error, "this release does not fit the database");

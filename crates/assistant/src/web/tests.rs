@@ -47,15 +47,19 @@ impl Answer {
 }
 
 async fn bench() -> Bench {
+    bench_with(&[]).await
+}
+
+/// The same with settings of its own.
+async fn bench_with(more: &[(&str, &str)]) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let vars = [
         ("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")),
         ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"),
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
     ];
-    let settings =
-        Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
-            .expect("valid");
+    let vars = vars.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let settings = Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars)).expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
     Bench { folder, router: app.router() }
 }

@@ -34,8 +34,12 @@ use crate::{
 /// Bytes of one piece of an answer.
 const PIECE_BYTES: usize = 64 * 1_024;
 
+/// Bound: archives that are written at the same time; each reads a whole account.
+pub(in crate::web) const EXPORTS_AT_ONCE: usize = 2;
+
 /// Everything of the account, as an archive.
 pub(in crate::web) async fn export(State(app): State<App>, who: SignedIn) -> Result<Response, Problem> {
+    let _permit = app.inner.exports.acquire().await;
     let (store, folder, account) =
         (app.inner.uploads.store.clone(), app.inner.data.clone(), who.account.clone());
     let (file, length) = app.read(move |db| export::write(db, &store, &account, &folder)).await?;

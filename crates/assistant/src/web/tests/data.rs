@@ -282,6 +282,32 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_settings_name_who_gets_text_and_how_long_it_is_kept() {
+    let alone = bench().await;
+    let ana = alone.sign_in("ana").await;
+    assert!(alone.get(&ana, "/settings").await.body.contains("all of it stays on this machine"));
+    assert_eq!(alone.get(&ana, "/api/privacy").await.json()["vendors"], json!([]));
+    let bench = bench_with(&[
+        ("ASSISTANT_MODEL_URL", "http://127.0.0.1:9/v1"),
+        ("ASSISTANT_MODEL_NAME", "large-1"),
+        ("ASSISTANT_KEEP_CHATS_DAYS", "30"),
+    ])
+    .await;
+    let ana = bench.sign_in("ana").await;
+    let page = bench.get(&ana, "/settings").await.body;
+    assert!(
+        page.contains("127.0.0.1:9") && page.contains("large-1, a service outside this program"),
+        "{page}"
+    );
+    assert!(page.contains("kept 30 days"), "{page}");
+    let told = bench.get(&ana, "/api/privacy").await.json();
+    assert_eq!(
+        (&told["vendors"][0]["host"], &told["kept_days"]["conversations"]),
+        (&json!("127.0.0.1:9"), &json!(30))
+    );
+}
+
+#[tokio::test]
 async fn erasing_is_asked_for_with_the_password_and_can_be_cancelled() {
     let bench = bench().await;
     let ana = bench.sign_in("ana").await;
