@@ -100,15 +100,10 @@ pub(crate) fn announce(
     if size > FILE_BYTES_MAX {
         return Err(Error::TooLarge("a file has at most 10 MiB".to_owned()));
     }
-    let sql = "SELECT count(*) FILTER (WHERE entry_id = ?2), coalesce(sum(size), 0) FROM attachments WHERE account_id = ?1";
-    let (beside, stored): (u32, i64) =
-        tx.query_row(sql, [account, entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT count(*) FROM attachments WHERE account_id = ?1 AND entry_id = ?2";
+    let beside: u32 = tx.query_row(sql, [account, entry], |row| row.get(0))?;
     if beside >= OF_ENTRY_MAX {
         return Err(Error::Invalid(format!("an entry has at most {OF_ENTRY_MAX} files")));
-    }
-    if stored.cast_unsigned() + size > ACCOUNT_BYTES_MAX {
-        let full = "your files fill the 1 GiB that an account has; remove some first";
-        return Err(Error::TooLarge(full.to_owned()));
     }
     let new = Attachment {
         id: ids::new_id(),
@@ -120,12 +115,25 @@ pub(crate) fn announce(
         created_at: clock::now_ms(),
     };
     insert(tx, account, &new)?;
+    check_room(tx, account)?;
     Ok(new)
 }
 
+/// To be asked after rows were stored, in their transaction.
+///
 /// # Errors
-/// The database's.
-pub(crate) fn insert(tx: &Transaction<'_>, account: &str, new: &Attachment) -> Result<()> {
+/// The account's files are more than it may have.
+pub(crate) fn check_room(tx: &Transaction<'_>, account: &str) -> Result<()> {
+    let sql = "SELECT coalesce(sum(size), 0) FROM attachments WHERE account_id = ?1";
+    let stored: i64 = tx.query_row(sql, [account], |row| row.get(0))?;
+    if stored.cast_unsigned() > ACCOUNT_BYTES_MAX {
+        let full = "your files would be more than the 1 GiB that an account has; remove some first";
+        return Err(Error::TooLarge(full.to_owned()));
+    }
+    Ok(())
+}
+
+fn insert(tx: &Transaction<'_>, account: &str, new: &Attachment) -> Result<()> {
     let sql = "INSERT INTO attachments (id, account_id, entry_id, name, size, media, digest, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let size = new.size.cast_signed();
     tx.execute(

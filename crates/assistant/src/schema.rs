@@ -88,6 +88,23 @@ mod tests {
     }
 
     #[test]
+    fn sessions_that_older_code_opens_have_a_name_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        Migrations { steps: &MIGRATIONS.steps[..3], schema_min: 3 }.up(&mut db).expect("up to 3");
+        db.execute_batch("INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0)").expect("an account");
+        let open =
+            "INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES (?1, 'a', 0, 0)";
+        db.execute(open, ["before"]).expect("old code writes");
+        MIGRATIONS.up(&mut db).expect("up");
+        db.execute(open, ["after"]).expect("old code writes");
+        let named: i64 = db
+            .query_row("SELECT count(DISTINCT id) FROM sessions WHERE length(id) = 32", [], |row| row.get(0))
+            .expect("asks");
+        assert_eq!(named, 2);
+    }
+
+    #[test]
     fn search_finds_what_was_written_before_the_index_existed() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut db = open_writer(&folder.path().join("t.db")).expect("opens");

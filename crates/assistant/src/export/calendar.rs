@@ -142,8 +142,12 @@ mod tests {
     }
 
     fn new(title: &str, due: Option<Due>) -> Task {
-        let zone = due.map(|_| "Europe/Madrid".to_owned());
-        let due_at = due.and_then(|due| due.instant_ms(&ana().time_zone()));
+        // Elsewhere than the account lives: the zone must come along.
+        let zone =
+            due.map(|due| if due.time.is_some() { "America/New_York" } else { "Europe/Madrid" }.to_owned());
+        let due_at = due
+            .zip(zone.as_ref())
+            .and_then(|(due, zone)| due.instant_ms(&TimeZone::get(zone).expect("a zone")));
         Task {
             id: "x".to_owned(),
             title: title.to_owned(),

@@ -13,7 +13,7 @@ use super::{Imported, line};
 use crate::{
     accounts::Account,
     attachments::{
-        FILE_BYTES_MAX,
+        self, FILE_BYTES_MAX,
         store::{Checked, Store, StoreError},
     },
     error::{Error, Result},
@@ -118,6 +118,7 @@ impl Archive {
             })?;
         }
         let (imported, placed) = writer.end();
+        attachments::check_room(tx, &self.account)?;
         for path in placed {
             if let Some(held) = self.files.remove(&path) {
                 let place = self.store.place(&self.account, &held.id, &held.checked.digest);

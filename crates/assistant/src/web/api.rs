@@ -17,6 +17,7 @@ pub(super) mod sessions;
 pub(super) mod socket;
 pub(super) mod stream;
 pub(super) mod tasks;
+pub(super) mod tus;
 
 /// Bound: rows of one page.
 const PAGE_MAX: u32 = 500;

@@ -15,7 +15,7 @@ use axum::{
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::{App, pages, problem::Problem, reports, request::body_bytes_max, session};
+use super::{App, api::tus, pages, problem::Problem, reports, request::body_bytes_max, session};
 use crate::ids;
 
 /// The word that this answer's scripts must carry.
@@ -40,6 +40,7 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     };
     let mut response = word_problem(answered, &seen, &id, &nonce);
     protect(response.headers_mut(), &nonce, &id);
+    tus::speak(response.headers_mut(), &seen.route);
     let took = began.elapsed();
     app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
     log(&seen, &id, response.status(), took);

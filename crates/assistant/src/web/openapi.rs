@@ -104,8 +104,11 @@ fn responses(operation: &Operation) -> Value {
     responses.insert(status.to_string(), content);
     let problem = json!({"description": "A problem", "content": {"application/problem+json": {"schema": reference("Problem")}}});
     let of_access: &[u16] = if operation.access == Access::SignedIn { &[401] } else { &[] };
-    let of_body: &[u16] =
-        if matches!(operation.method, "get" | "head") { &[400] } else { &[400, 403, 409, 413, 415, 422] };
+    let of_body: &[u16] = if matches!(operation.method, "get" | "head" | "options") {
+        &[400]
+    } else {
+        &[400, 403, 409, 413, 415, 422]
+    };
     for status in operation.errors.iter().chain(of_access).chain(of_body).chain(&[500, 503, 507]) {
         let described = match status {
             204 => json!({"description": "Nothing more"}),

@@ -165,8 +165,9 @@ pub(super) static TABLE: &[Route] = &[
     },
     Route {
         path: "/api/journal/{id}/attachments",
-        handler: || get(api::attachments::list).post(api::attachments::create),
+        handler: || get(api::attachments::list).post(api::attachments::create).options(api::tus::abilities),
         operations: &[
+            Operation { method: "options", success: (204, ""), ..open("What of tus 1.0 is spoken", "", &[]) },
             read("Files of an entry", "Attachments", &[404]),
             change("Announce a file (tus 1.0, creation)", None, (201, "Upload"), &[404, 412]),
         ],

@@ -125,6 +125,17 @@ async fn nothing_names_an_account_that_was_erased_and_a_restored_copy_is_erased_
     assert!(PLANTED.iter().all(|word| exported.windows(word.len()).any(|piece| piece == word.as_bytes())));
     assert!(!run(&bench, &["export", NAME, archive.to_str().expect("UTF-8")]).0, "nothing is written over");
 
+    let copy = |from: &Path, to: &Path| {
+        assert!(
+            std::process::Command::new("cp")
+                .arg("-a")
+                .args([from, to])
+                .status()
+                .is_ok_and(|done| done.success())
+        );
+    };
+    copy(&bench.path("data/files"), &bench.path("old-files"));
+
     let asked = web.client.post(&token, "/api/erase", json!({"password": "correct horse"})).await;
     assert_eq!(asked.status, 200, "{}", asked.body);
     web.signal(rustix::process::Signal::TERM);
@@ -154,6 +165,8 @@ async fn nothing_names_an_account_that_was_erased_and_a_restored_copy_is_erased_
         let _ = fs::remove_file(bench.path(&format!("data/assistant.db{end}")));
     }
     fs::copy(&old, bench.path("data/assistant.db")).expect("restores");
+    let _ = fs::remove_dir_all(bench.path("data/files"));
+    copy(&bench.path("old-files"), &bench.path("data/files"));
     assert!(!traces(&data, &words).is_empty(), "the copy is of before");
     let (done, said) = run(&bench, &["erase", "--replay"]);
     assert!(done && said.contains("erased again: 1"), "{said}");

@@ -7,11 +7,11 @@ use axum::{
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 
+use super::tus;
 use crate::{
     accounts::Account,
     attachments::{self, Attachment, store::StoreError, upload},
@@ -25,12 +25,6 @@ use crate::{
         session::SignedIn,
     },
 };
-
-/// The one version of the protocol that is spoken.
-const TUS: &str = "1.0.0";
-const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-const LENGTH: HeaderName = HeaderName::from_static("upload-length");
-const CONTENT: &str = "application/offset+octet-stream";
 
 pub(in crate::web) async fn list(
     State(app): State<App>,
@@ -65,11 +59,11 @@ pub(in crate::web) async fn create(
 ) -> Result<Response, Problem> {
     let (account, wanted) = (who.account.id.clone(), entry.clone());
     app.read(move |db| journal::get(db, &account, &wanted)).await?;
-    speaks(&headers)?;
-    let size = number(&headers, &LENGTH)?.ok_or_else(|| {
+    tus::check(&headers)?;
+    let size = tus::number(&headers, &tus::LENGTH)?.ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, "Say how long the file is: Upload-Length, in bytes.")
     })?;
-    let name = file_name(&headers)?;
+    let name = tus::file_name(&headers)?;
     let work = move |tx: &Transaction<'_>, who: &Account| {
         let new = attachments::announce(tx, &who.id, &entry, &name, size)?;
         Ok(Reply::new(201, json!({"id": new.id, "upload": content_path(&new.id)})))
@@ -80,7 +74,7 @@ pub(in crate::web) async fn create(
     if let Some(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(spoken(response))
+    Ok(response)
 }
 
 /// How far an upload has come.
@@ -91,10 +85,10 @@ pub(in crate::web) async fn offset(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let upload = find(&app, &who, &id).await?;
-    speaks(&headers)?;
+    tus::check(&headers)?;
     let received = app.inner.uploads.received(&who.account.id, &upload).await?;
-    let told = [(OFFSET, received.to_string()), (LENGTH, upload.size.to_string())];
-    Ok(spoken((StatusCode::OK, told).into_response()))
+    let told = [(tus::OFFSET, received.to_string()), (tus::LENGTH, upload.size.to_string())];
+    Ok((StatusCode::OK, told).into_response())
 }
 
 /// The next piece of an upload.
@@ -106,17 +100,17 @@ pub(in crate::web) async fn append(
 ) -> Result<Response, Problem> {
     let upload = find(&app, &who, &id).await?;
     let headers = request.headers();
-    speaks(headers)?;
-    if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes() != CONTENT.as_bytes()) {
-        let wrong = format!("A piece of a file comes as Content-Type: {CONTENT}.");
+    tus::check(headers)?;
+    if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes() != tus::CONTENT.as_bytes()) {
+        let wrong = format!("A piece of a file comes as Content-Type: {}.", tus::CONTENT);
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
     }
-    let at = number(headers, &OFFSET)?.ok_or_else(|| {
+    let at = tus::number(headers, &tus::OFFSET)?.ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, "Say where the piece begins: Upload-Offset, in bytes.")
     })?;
     let body = request.into_body().into_data_stream();
     let received = app.inner.uploads.append(&who.account.id, &upload, at, body).await?;
-    Ok(spoken((StatusCode::NO_CONTENT, [(OFFSET, received.to_string())]).into_response()))
+    Ok((StatusCode::NO_CONTENT, [(tus::OFFSET, received.to_string())]).into_response())
 }
 
 /// Termination: an upload or a whole attachment.
@@ -131,7 +125,7 @@ pub(in crate::web) async fn remove(
         upload::remove(tx, &store, &who.id, &id)?;
         Ok(Reply::new(200, json!({"removed": 1})))
     };
-    Ok(spoken(app.change(&who.account, once.key, work).await?.into_response()))
+    Ok(app.change(&who.account, once.key, work).await?.into_response())
 }
 
 /// The file itself: to be kept, never to be run or shown as a page of ours.
@@ -163,43 +157,6 @@ pub(in crate::web) async fn content(
 async fn find(app: &App, who: &SignedIn, id: &str) -> Result<Attachment, Problem> {
     let (account, id) = (who.account.id.clone(), id.to_owned());
     Ok(app.read(move |db| attachments::get(db, &account, &id)).await?)
-}
-
-fn speaks(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.get("tus-resumable").is_some_and(|version| version.as_bytes() == TUS.as_bytes()) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        format!("Files are sent by tus {TUS}: send Tus-Resumable: {TUS}."),
-    ))
-}
-
-fn spoken(mut response: Response) -> Response {
-    response.headers_mut().insert("tus-resumable", HeaderValue::from_static(TUS));
-    response
-}
-
-fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let read = value.to_str().ok().and_then(|value| value.parse().ok());
-    read.map(Some)
-        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, format!("{name} is a number of bytes.")))
-}
-
-/// `filename` of `Upload-Metadata`: pairs of a word and Base64, with commas between.
-fn file_name(headers: &HeaderMap) -> Result<String, Problem> {
-    let wrong = || {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "Say what the file is called: Upload-Metadata: filename and its name in Base64.",
-        )
-    };
-    let metadata = headers.get("upload-metadata").and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
-    let pairs = metadata.split(',').map(|pair| pair.trim().split_once(' ').unwrap_or((pair.trim(), "")));
-    let (_, name) = pairs.into_iter().find(|(word, _)| *word == "filename").ok_or_else(wrong)?;
-    let name = STANDARD.decode(name.trim()).ok().and_then(|name| String::from_utf8(name).ok());
-    name.ok_or_else(wrong)
 }
 
 /// RFC 8187: every byte that is no letter or digit as `%XX`.

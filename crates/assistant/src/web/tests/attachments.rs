@@ -102,6 +102,12 @@ async fn what_is_not_taken_is_refused_in_words_and_leaves_nothing() {
     assert_eq!((bench.rows_of_attachments(), bench.files().len()), (0, 0), "{:?}", bench.files());
     let plain = bench.ask(&ana, "POST", &format!("/api/journal/{entry}/attachments"), None, &[]).await;
     assert_eq!(plain.status, StatusCode::PRECONDITION_FAILED, "{}", plain.body);
+    assert_eq!(plain.headers["tus-version"], "1.0.0", "a client learns what to speak");
+    let asked = bench.ask("", "OPTIONS", &format!("/api/journal/{entry}/attachments"), None, &[]).await;
+    assert_eq!(
+        (asked.status, &asked.headers["tus-extension"]),
+        (StatusCode::NO_CONTENT, &"creation,termination".parse().expect("a header"))
+    );
 }
 
 #[tokio::test]
