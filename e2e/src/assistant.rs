@@ -81,6 +81,15 @@ impl Person {
         expect(answer, status)
     }
 
+    /// Any request, with `head` of its own.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn ask(&self, method: &str, path: &str, head: &[&str], body: &[u8]) -> Result<Answer> {
+        let head: Vec<&str> = [self.authorization.as_str()].into_iter().chain(head.iter().copied()).collect();
+        http::ask(self.at, &self.host, method, path, &head, body).map_err(words)
+    }
+
     /// Says `text` in a new conversation and reads the streamed answer to its end, on one connection.
     ///
     /// # Errors

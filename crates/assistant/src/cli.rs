@@ -7,7 +7,10 @@ use kit::config::Refused;
 
 use crate::settings::Settings;
 
+mod audit;
 mod config;
+mod erase;
+mod export;
 mod first;
 mod housekeeping;
 mod migrate;
@@ -41,6 +44,10 @@ enum Command {
     Migrate(migrate::Command),
     #[command(subcommand)]
     User(user::Command),
+    Export(export::Args),
+    Erase(erase::Args),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Openapi(openapi::Args),
     Config(config::Args),
 }
@@ -96,6 +103,9 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::PlanDay(args) => plan_day::run(args, &settings),
         Command::Migrate(command) => migrate::run(command, &settings),
         Command::User(command) => user::run(command, &settings),
+        Command::Export(args) => export::run(args, &settings),
+        Command::Erase(args) => erase::run(args, &settings),
+        Command::Audit(command) => audit::run(&command, &settings),
         Command::Openapi(_) | Command::Config(_) => Ok(()),
     }
 }

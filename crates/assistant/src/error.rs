@@ -2,6 +2,8 @@
 
 use kit::sqlite::DbError;
 
+use crate::attachments::store::StoreError;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Does not exist, or belongs to somebody else: the same answer.
@@ -19,6 +21,12 @@ pub(crate) enum Error {
     /// An `Idempotency-Key` that was used for something else.
     #[error("this Idempotency-Key was used before, with another request")]
     KeyReused,
+    /// The sentence says what the bound is.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Bytes of a file were not taken, or not found.
+    #[error(transparent)]
+    Files(#[from] StoreError),
     #[error(transparent)]
     Db(#[from] DbError),
 }

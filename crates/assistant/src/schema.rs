@@ -2,8 +2,10 @@
 
 use kit::migrations::{Migration, Migrations};
 
-pub(crate) const MIGRATIONS: Migrations =
-    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS], schema_min: 5 };
+pub(crate) const MIGRATIONS: Migrations = Migrations {
+    steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS, PRIVACY],
+    schema_min: 6,
+};
 
 const START: Migration = Migration {
     version: 1,
@@ -55,6 +57,15 @@ const DAYS: Migration = Migration {
     compatible_with: 1,
 };
 
+/// Older code names the columns that it fills, and a trigger names the sessions that it opens: it still works.
+const PRIVACY: Migration = Migration {
+    version: 6,
+    name: "privacy",
+    up: &[include_str!("../migrations/0006_privacy.up.sql")],
+    down: &[include_str!("../migrations/0006_privacy.down.sql")],
+    compatible_with: 1,
+};
+
 #[cfg(test)]
 mod tests {
     use kit::sqlite::open_writer;
@@ -95,6 +106,23 @@ mod tests {
         assert_eq!(objects(&db), full);
         MIGRATIONS.down(&mut db, 0).expect("down all");
         assert_eq!(objects(&db), ["schema_migrations"]);
+    }
+
+    #[test]
+    fn sessions_that_older_code_opens_have_a_name_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        Migrations { steps: &MIGRATIONS.steps[..3], schema_min: 3 }.up(&mut db).expect("up to 3");
+        db.execute_batch("INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0)").expect("an account");
+        let open =
+            "INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES (?1, 'a', 0, 0)";
+        db.execute(open, ["before"]).expect("old code writes");
+        MIGRATIONS.up(&mut db).expect("up");
+        db.execute(open, ["after"]).expect("old code writes");
+        let named: i64 = db
+            .query_row("SELECT count(DISTINCT id) FROM sessions WHERE length(id) = 32", [], |row| row.get(0))
+            .expect("asks");
+        assert_eq!(named, 2);
     }
 
     #[test]

@@ -8,9 +8,15 @@ use kit::{
     config::{Field, Kind, Reading, Refused, Values},
     serve::Listen,
 };
+use serde::Serialize;
+
+use crate::retention::Retention;
 
 #[cfg(test)]
 mod tests;
+
+/// Up to a hundred years.
+const KEEP_DAYS: Kind = Kind::Number { min: 1, max: 36_500 };
 
 pub(crate) const FIELDS: &[Field] = &[
     Field {
@@ -117,6 +123,30 @@ pub(crate) const FIELDS: &[Field] = &[
         doc: "Lets a scraper read /metrics through a proxy.",
     },
     Field {
+        name: "ASSISTANT_KEEP_JOURNAL_DAYS",
+        kind: KEEP_DAYS,
+        default: None,
+        doc: "Journal entries and their files are deleted so many days after they were written. Default: never.",
+    },
+    Field {
+        name: "ASSISTANT_KEEP_TASKS_DAYS",
+        kind: KEEP_DAYS,
+        default: None,
+        doc: "Tasks are deleted so many days after they were done. Default: never.",
+    },
+    Field {
+        name: "ASSISTANT_KEEP_CHATS_DAYS",
+        kind: KEEP_DAYS,
+        default: None,
+        doc: "Conversations are deleted so many days after the last word in them. Default: never.",
+    },
+    Field {
+        name: "ASSISTANT_KEEP_HISTORY_DAYS",
+        kind: KEEP_DAYS,
+        default: None,
+        doc: "What was done can be undone for so many days. Default: as long as the shortest of the others.",
+    },
+    Field {
         name: "LOG_LEVEL",
         kind: Kind::OneOf(kit::logs::LEVELS),
         default: Some("info"),
@@ -150,11 +180,20 @@ pub(crate) struct Settings {
     pub(crate) builtin_pace: Duration,
     pub(crate) drain_limit: Duration,
     pub(crate) migrates: bool,
+    pub(crate) retention: Retention,
     pub(crate) metrics_token: Option<Private<String>>,
     pub(crate) log_level: String,
     pub(crate) release: Option<u64>,
     pub(crate) instance: Option<String>,
     pub(crate) values: Values,
+}
+
+/// A service of others that gets what people write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Vendor {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) gets: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -195,12 +234,33 @@ impl Settings {
             builtin_pace: values.duration("ASSISTANT_BUILTIN_PACE").unwrap_or_default(),
             drain_limit: values.duration("ASSISTANT_DRAIN_LIMIT").unwrap_or_default(),
             migrates: values.text("ASSISTANT_MIGRATE").map_or(release.is_none(), |when| when == "auto"),
+            retention: Retention {
+                journal: values.number("ASSISTANT_KEEP_JOURNAL_DAYS"),
+                tasks: values.number("ASSISTANT_KEEP_TASKS_DAYS"),
+                conversations: values.number("ASSISTANT_KEEP_CHATS_DAYS"),
+                history: values.number("ASSISTANT_KEEP_HISTORY_DAYS"),
+            },
             metrics_token: values.secret("ASSISTANT_METRICS_TOKEN"),
             log_level: text("LOG_LEVEL").unwrap_or_default(),
             release,
             instance: text("MAINSTAY_INSTANCE"),
             values,
         })
+    }
+
+    /// Who gets what people write. Nobody, unless a model is set.
+    pub(crate) fn vendors(&self) -> Vec<Vendor> {
+        let host = |url: &str| {
+            url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default().to_owned()
+        };
+        self.model
+            .iter()
+            .map(|model| Vendor {
+                name: model.name.clone(),
+                host: host(&model.url),
+                gets: "what is said in the chat: the question and the last messages of its conversation",
+            })
+            .collect()
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -3,9 +3,10 @@
 //! Handlers read a request, call `command`, `chat` or `brain` in one transaction, and word the answer. They decide
 //! nothing about the data.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{Router, middleware};
+use governor::DefaultDirectRateLimiter;
 use kit::{
     Drain, Private,
     health::Health,
@@ -13,13 +14,15 @@ use kit::{
     metrics::Metrics,
     sqlite::{Database, Durability},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     accounts::{Account, Accounts},
+    attachments::{store::Store, upload::Uploads},
     error,
     once::{self, Key, Reply},
-    settings::Settings,
+    retention::Retention,
+    settings::{Settings, Vendor},
 };
 
 mod api;
@@ -29,9 +32,11 @@ pub(crate) mod json;
 pub(crate) mod openapi;
 mod pages;
 mod problem;
+pub(crate) mod reports;
 mod request;
 mod routes;
 mod session;
+mod spool;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +60,13 @@ struct Inner {
     instance: Option<String>,
     model: Option<String>,
     metrics_token: Option<Private<String>>,
+    reports: DefaultDirectRateLimiter,
+    uploads: Uploads,
+    exports: Semaphore,
+    /// The data folder.
+    data: PathBuf,
+    retention: Retention,
+    vendors: Vec<Vendor>,
 }
 
 /// The parts that `cli::web` has started.
@@ -71,6 +83,7 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { db, live, drain, health, metrics, accounts, wake } = parts;
+        let uploads = Uploads::new(db.clone(), Store::new(&settings.data));
         let inner = Inner {
             db,
             live,
@@ -83,6 +96,12 @@ impl App {
             instance: settings.instance.clone(),
             model: settings.model.as_ref().map(|model| model.name.clone()),
             metrics_token: settings.metrics_token.clone(),
+            reports: reports::limiter(),
+            uploads,
+            exports: Semaphore::new(api::data::EXPORTS_AT_ONCE),
+            data: settings.data.clone(),
+            retention: settings.retention,
+            vendors: settings.vendors(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use e2e::assistant::{Crowd, Person};
 use serde_json::json;
-use testkit::{Mainstay, binaries, mainstay::processes::kill, wait};
+use testkit::{Mainstay, binaries, http::Answer, mainstay::processes::kill, wait};
 
 pub(crate) const SITE: &str = "assistant/production";
 pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
@@ -106,4 +106,53 @@ fn a_reminder_comes_once_over_a_deploy_and_killed_instances() {
     let mut once = told.clone();
     once.dedup();
     assert_eq!((told.len(), once.len()), (TASKS, TASKS), "{told:?}");
+}
+
+const TUS: &str = "tus-resumable: 1.0.0";
+
+fn header(answer: &Answer, name: &str) -> String {
+    let found = answer.headers.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+#[test]
+fn an_upload_outlives_edge_and_web_and_everything_goes_out_and_comes_in_again() {
+    let (mainstay, _, person) = serving_assistant();
+    let entry = person.post("/api/journal", "entry", &json!({"text": "At the river"}), 201).expect("written");
+    let announce = format!("/api/journal/{}/attachments", entry["entry"]["id"].as_str().expect("an id"));
+    let bytes: Vec<u8> =
+        b"%PDF-1.7\n".iter().copied().chain((0..3_000_000_u32).map(|n| (n % 251) as u8)).collect();
+    let length = format!("upload-length: {}", bytes.len());
+    let announced =
+        person.ask("POST", &announce, &[TUS, &length, "upload-metadata: filename cml2ZXIucGRm"], &[]);
+    let at = header(&announced.expect("an answer"), "location");
+    let mut sent = 0;
+    for (n, piece) in bytes.chunks(1_000_000).enumerate() {
+        // What died comes back by itself, and the upload is where it was.
+        wait::until("the next piece is taken", Duration::from_secs(60), || {
+            let Ok(told) = person.ask("HEAD", &at, &[TUS], &[]) else { return false };
+            if header(&told, "upload-offset") != sent.to_string() {
+                return false;
+            }
+            let head =
+                [TUS, &format!("upload-offset: {sent}"), "content-type: application/offset+octet-stream"];
+            person.ask("PATCH", &at, &head, piece).is_ok_and(|answer| answer.status == 204)
+        });
+        sent += piece.len();
+        match n {
+            0 => kill(mainstay.edge_pid()),
+            1 => mainstay.instances(SITE).values().copied().for_each(kill),
+            _ => {}
+        }
+    }
+    let stored = person.get(&at).expect("an answer");
+    assert_eq!((stored.status, stored.body == bytes), (200, true));
+    assert_eq!(header(&stored, "content-disposition"), "attachment; filename*=UTF-8''river.pdf");
+    let archive = person.get("/api/export").expect("an answer");
+    assert_eq!(archive.status, 200);
+    let imported = person.ask("POST", "/api/import", &["content-type: application/x-tar"], &archive.body);
+    let imported = imported.expect("an answer").json();
+    assert_eq!((&imported["entries"], &imported["attachments"]), (&json!(1), &json!(1)), "{imported}");
+    let sessions = person.get_json("/api/sessions").expect("listed");
+    assert_eq!(sessions["sessions"][0]["address"], "127.0.0.1", "the edge says where somebody signs in from");
 }

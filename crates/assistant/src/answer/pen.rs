@@ -46,7 +46,9 @@ impl From<Error> for Halt {
             | Error::Invalid(_)
             | Error::Conflict(_)
             | Error::Stale(_)
-            | Error::KeyReused => Self::Lost,
+            | Error::KeyReused
+            | Error::TooLarge(_)
+            | Error::Files(_) => Self::Lost,
         }
     }
 }

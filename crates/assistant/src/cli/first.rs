@@ -27,7 +27,7 @@ pub(super) async fn account(accounts: &Accounts, settings: &Settings) -> std::re
         });
     };
     match accounts.add(&name, password, &settings.zone).await {
-        Ok(account) => tracing::info!(name = account.name, "the first account was made"),
+        Ok(_) => tracing::info!("the first account was made"),
         // Two processes start at once, and the other one was faster.
         Err(Error::Conflict(_)) => {}
         Err(error) => return Err(Failed::to("the first account cannot be made", error)),

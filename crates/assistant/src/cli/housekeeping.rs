@@ -66,7 +66,7 @@ mod tests {
         let now = clock::now_ms();
         db.execute_batch(&format!(
             "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
-             INSERT INTO sessions VALUES ('old', 'a', 0, 0), ('new', 'a', {now}, {now});
+             INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES ('old', 'a', 0, 0), ('new', 'a', {now}, {now});
              INSERT INTO sign_up_links VALUES ('old', 1), ('new', {now} + 60000);
              INSERT INTO answered VALUES ('a', 'old', '', 200, '{{}}', 0), ('a', 'new', '', 200, '{{}}', {now});
              INSERT INTO jobs (id, queue, subject, state, attempts_max, created_at, finished_at) VALUES

@@ -8,9 +8,9 @@ use kit::{
     jobs::runner::Runner,
     metrics::Metrics,
     migrations::MigrateError,
-    sqlite::{Database, DbError, open_writer},
+    sqlite::{Database, DbError, Durability, open_writer},
 };
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, Transaction};
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
@@ -22,6 +22,7 @@ use crate::{
     model::Model,
     schema::MIGRATIONS,
     settings::Settings,
+    web::reports::REPORTS,
 };
 
 /// Bound: answers that one process writes at once.
@@ -56,6 +57,11 @@ pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
         }
     }
     let db = Database::open(&path).map_err(|error| unreadable(&path, error))?;
+    // What is deleted is overwritten, in every table from here on.
+    let overwrite = |tx: &Transaction<'_>| Ok::<_, DbError>(tx.pragma_update(None, "secure_delete", true)?);
+    if let Err(error) = db.write(Durability::Process, overwrite).await {
+        tracing::warn!(%error, "what is deleted until the next start is overwritten only when an account is erased");
+    }
     if let Err(error) = admitted(&db).await {
         // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
         tracing::error!(error, "this release does not fit the database");
@@ -126,6 +132,7 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
 pub(super) fn metrics() -> Metrics {
     let metrics = Metrics::for_http();
     metrics.counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
+    metrics.counter(REPORTS, "Reports of browsers that something on a page was blocked", &["directive"]);
     metrics
 }
 

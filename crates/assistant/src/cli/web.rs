@@ -14,6 +14,7 @@ use crate::{
     accounts::Accounts,
     model::Model,
     settings::Settings,
+    upkeep::Upkeep,
     web::{App, Parts},
 };
 
@@ -48,6 +49,7 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let metrics = start::metrics();
     start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);
     start::days(&db, &settings, &drain);
+    tokio::spawn(Upkeep::new(db.clone(), &settings).run(drain.clone()));
     let parts = Parts { db, live, drain: drain.clone(), health, metrics, accounts, wake };
     let app = App::new(parts, &settings);
     tracing::info!(place, release = settings.release, instance = settings.instance, "serving");

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use tokio::sync::Notify;
 
 use super::{Failed, housekeeping, start};
-use crate::{model::Model, settings::Settings};
+use crate::{model::Model, settings::Settings, upkeep::Upkeep};
 
 /// Run answers, tell reminders and clear away what has had its time, until SIGTERM.
 #[derive(ClapArgs)]
@@ -25,6 +25,7 @@ async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     let _health = start::health(&db, model.as_ref(), &drain);
     start::answers(&db, &settings, (model, start::metrics()), &Arc::new(Notify::new()), &drain);
     start::days(&db, &settings, &drain);
+    tokio::spawn(Upkeep::new(db.clone(), &settings).run(drain.clone()));
     tokio::spawn(housekeeping::run(db, drain.clone()));
     tracing::info!(release = settings.release, instance = settings.instance, "working");
     if let Err(error) = kit::notify::ready() {

@@ -46,3 +46,27 @@ fn mistakes_that_need_two_fields_stand_beside_those_of_one() {
         ]
     );
 }
+
+#[test]
+fn who_gets_text_is_told_and_without_a_model_nobody_does() {
+    assert_eq!(settings(&[]).expect("valid").vendors(), []);
+    let model = [("ASSISTANT_MODEL_URL", "https://models.example/v1/"), ("ASSISTANT_MODEL_NAME", "large-1")];
+    let told = settings(&model).expect("valid").vendors();
+    assert_eq!(
+        told.iter().map(|one| (one.host.as_str(), one.name.as_str())).collect::<Vec<_>>(),
+        [("models.example", "large-1")]
+    );
+}
+
+#[test]
+fn nothing_is_deleted_by_its_age_until_the_operator_says_after_how_many_days() {
+    assert_eq!(settings(&[]).expect("valid").retention, Retention::default());
+    let kept = settings(&[("ASSISTANT_KEEP_JOURNAL_DAYS", "365"), ("ASSISTANT_KEEP_CHATS_DAYS", "30")])
+        .expect("valid")
+        .retention;
+    assert_eq!((kept.journal, kept.tasks, kept.conversations), (Some(365), None, Some(30)));
+    assert!(
+        settings(&[("ASSISTANT_KEEP_TASKS_DAYS", "0")]).is_err(),
+        "that would delete what was done just now"
+    );
+}

@@ -6,14 +6,19 @@ use serde::Deserialize;
 use super::problem::Problem;
 
 pub(super) mod account;
+pub(super) mod attachments;
 pub(super) mod chat;
+pub(super) mod data;
 pub(super) mod days;
+pub(super) mod erase;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;
+pub(super) mod sessions;
 pub(super) mod socket;
 pub(super) mod stream;
 pub(super) mod tasks;
+pub(super) mod tus;
 
 /// Bound: rows of one page.
 const PAGE_MAX: u32 = 500;

@@ -15,7 +15,7 @@ use axum::{
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::{App, pages, problem::Problem, request::BODY_BYTES_MAX, session};
+use super::{App, api::tus, pages, problem::Problem, reports, request::body_bytes_max, session};
 use crate::ids;
 
 /// The word that this answer's scripts must carry.
@@ -35,14 +35,17 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let seen = Seen::of(&request);
     let answered = match refuse(&request) {
         Some(problem) => problem.into_response(),
-        None => AssertUnwindSafe(next.run(limit(request))).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(request_id = id, route = seen.route, "a handler panicked");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
-                .into_response()
-        }),
+        None => AssertUnwindSafe(next.run(limit(request, &seen.route))).catch_unwind().await.unwrap_or_else(
+            |_| {
+                tracing::error!(request_id = id, route = seen.route, "a handler panicked");
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
+                    .into_response()
+            },
+        ),
     };
     let mut response = word_problem(answered, &seen, &id, &nonce);
     protect(response.headers_mut(), &nonce, &id);
+    tus::speak(response.headers_mut(), &seen.route);
     let took = began.elapsed();
     app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
     log(&seen, &id, response.status(), took);
@@ -106,6 +109,8 @@ fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
         || session::bearer(headers).is_some()
+        // Changes nothing, and browsers send it without saying where from.
+        || request.uri().path() == reports::PATH
         || is_same_site(headers)
     {
         return None;
@@ -128,8 +133,9 @@ pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
     }
 }
 
-fn limit(request: Request) -> Request {
-    request.map(|body| Body::new(http_body_util::Limited::new(body, BODY_BYTES_MAX)))
+fn limit(request: Request, route: &str) -> Request {
+    let most = body_bytes_max(route);
+    request.map(|body| Body::new(http_body_util::Limited::new(body, most)))
 }
 
 fn word_problem(response: Response, seen: &Seen, id: &str, nonce: &Nonce) -> Response {
@@ -142,20 +148,30 @@ fn word_problem(response: Response, seen: &Seen, id: &str, nonce: &Nonce) -> Res
 }
 
 fn protect(headers: &mut HeaderMap, nonce: &Nonce, id: &str) {
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        nonce.0
-    );
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
-    set("content-security-policy", &policy);
+    set("content-security-policy", &policy(nonce));
+    set("reporting-endpoints", &format!("csp=\"{}\"", reports::PATH));
     set("x-content-type-options", "nosniff");
+    set("x-frame-options", "DENY");
     set("referrer-policy", "same-origin");
+    set("cross-origin-opener-policy", "same-origin");
+    set("cross-origin-resource-policy", "same-origin");
+    set("permissions-policy", "camera=(), geolocation=(), payment=(), usb=()");
     set("x-request-id", id);
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+}
+
+fn policy(nonce: &Nonce) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'; report-uri {}; report-to csp",
+        nonce.0,
+        reports::PATH
+    )
 }

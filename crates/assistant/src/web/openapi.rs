@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{Access, Operation, TABLE};
 
+mod account;
 mod days;
 
 pub(crate) fn description() -> Value {
@@ -21,7 +22,7 @@ pub(crate) fn description() -> Value {
         "info": {"title": "Assistant", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "paths": paths,
         "components": {
-            "schemas": schemas().into_iter().chain(days::schemas()).collect::<Map<_, _>>(),
+            "schemas": schemas().into_iter().chain(account::schemas()).chain(days::schemas()).collect::<Map<_, _>>(),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "cookie": {"type": "apiKey", "in": "cookie", "name": "session"}},
         },
     })
@@ -64,7 +65,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(json!({"name": "state", "in": "query", "required": false, "schema": {"enum": ["open", "done", "all"]}}));
             parameters.push(text("tag", "query", false));
         }
-        ("patch", _) => parameters.push(text("If-Match", "header", false)),
+        ("patch", "/api/tasks/{id}") => parameters.push(text("If-Match", "header", false)),
         ("get", "/api/journal") => {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
@@ -72,6 +73,15 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         ("get", "/api/read") => {
             parameters.push(text("text", "query", true));
             parameters.push(json!({"name": "dates", "in": "query", "required": false, "schema": {"enum": ["read", "keep"]}}));
+        }
+        ("post", "/api/journal/{id}/attachments") => {
+            parameters.extend(
+                ["Tus-Resumable", "Upload-Length", "Upload-Metadata"].map(|name| text(name, "header", true)),
+            );
+        }
+        ("head", "/api/attachments/{id}") => parameters.push(text("Tus-Resumable", "header", true)),
+        ("patch", "/api/attachments/{id}") => {
+            parameters.extend(["Tus-Resumable", "Upload-Offset"].map(|name| text(name, "header", true)));
         }
         ("get", "/api/messages/{id}/stream") => {
             parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)])
@@ -90,7 +100,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
 fn takes_key(path: &str, operation: &Operation) -> bool {
     matches!(operation.method, "post" | "patch" | "delete")
         && operation.access == Access::SignedIn
-        && path != "/api/logout"
+        && !matches!(path, "/api/logout" | "/api/password")
 }
 
 fn responses(operation: &Operation) -> Value {
@@ -106,9 +116,17 @@ fn responses(operation: &Operation) -> Value {
     responses.insert(status.to_string(), content);
     let problem = json!({"description": "A problem", "content": {"application/problem+json": {"schema": reference("Problem")}}});
     let of_access: &[u16] = if operation.access == Access::SignedIn { &[401] } else { &[] };
-    let of_body: &[u16] = if operation.method == "get" { &[400] } else { &[400, 403, 409, 413, 415, 422] };
+    let of_body: &[u16] = if matches!(operation.method, "get" | "head" | "options") {
+        &[400]
+    } else {
+        &[400, 403, 409, 413, 415, 422]
+    };
     for status in operation.errors.iter().chain(of_access).chain(of_body).chain(&[500, 503, 507]) {
-        let described = if *status == 204 { json!({"description": "Nothing more"}) } else { problem.clone() };
+        let described = match status {
+            204 => json!({"description": "Nothing more"}),
+            304 => json!({"description": "As it was"}),
+            _ => problem.clone(),
+        };
         responses.entry(status.to_string()).or_insert(described);
     }
     Value::Object(responses)

@@ -2,13 +2,15 @@
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use maud::{Markup, html};
 
 use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
+mod attachments;
 pub(super) mod chat;
 mod dashboard;
 mod days;
@@ -23,29 +25,43 @@ mod task;
 mod tasks;
 mod welcome;
 
+/// A path, and what makes its handler.
+type Page = (&'static str, fn() -> MethodRouter<App>);
+
+/// Every page and form, by path. Tests walk it.
+pub(super) static TABLE: &[Page] = &[
+    ("/", || get(home)),
+    ("/login", || get(login::page).post(login::submit)),
+    ("/welcome/{token}", || get(welcome::page).post(welcome::submit)),
+    ("/logout", || post(login::leave)),
+    ("/dashboard", || get(dashboard::page)),
+    ("/tasks", || get(tasks::page).post(tasks::add)),
+    ("/tasks/{id}", || get(task::page).post(task::save)),
+    ("/tasks/{id}/{act}", || post(tasks::act)),
+    ("/reminders/{id}/seen", || post(days::seen)),
+    ("/journal", || get(journal::page).post(journal::add)),
+    ("/journal/{id}/attachments", || post(attachments::add).layer(DefaultBodyLimit::disable())),
+    ("/attachments/{id}/delete", || post(attachments::delete)),
+    ("/chat", || get(chat::list).post(chat::begin)),
+    ("/chat/{id}", || get(chat::page).post(chat::say)),
+    ("/messages/{id}/stop", || post(chat::stop)),
+    ("/say", || get(say::nothing_said).post(say::submit)),
+    ("/undo/{id}", || post(say::undo)),
+    ("/settings", || get(settings::page)),
+    ("/settings/zone", || post(settings::zone)),
+    ("/settings/forget", || post(settings::forget)),
+    ("/settings/morning", || post(days::set_hour)),
+    ("/settings/password", || post(settings::account::password)),
+    ("/settings/import", || post(settings::data::import).layer(DefaultBodyLimit::disable())),
+    ("/settings/erase", || post(settings::data::ask)),
+    ("/settings/erase/cancel", || post(settings::data::cancel)),
+    ("/settings/sessions/end-others", || post(settings::account::end_others)),
+    ("/settings/sessions/{id}/end", || post(settings::account::end)),
+    ("/assets/{version}/{file}", || get(assets::asset)),
+];
+
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(home))
-        .route("/login", get(login::page).post(login::submit))
-        .route("/welcome/{token}", get(welcome::page).post(welcome::submit))
-        .route("/logout", post(login::leave))
-        .route("/dashboard", get(dashboard::page))
-        .route("/tasks", get(tasks::page).post(tasks::add))
-        .route("/tasks/{id}", get(task::page).post(task::save))
-        .route("/tasks/{id}/{act}", post(tasks::act))
-        .route("/reminders/{id}/seen", post(days::seen))
-        .route("/journal", get(journal::page).post(journal::add))
-        .route("/chat", get(chat::list).post(chat::begin))
-        .route("/chat/{id}", get(chat::page).post(chat::say))
-        .route("/messages/{id}/stop", post(chat::stop))
-        .route("/say", get(say::nothing_said).post(say::submit))
-        .route("/undo/{id}", post(say::undo))
-        .route("/settings", get(settings::page))
-        .route("/settings/zone", post(settings::zone))
-        .route("/settings/forget", post(settings::forget))
-        .route("/settings/morning", post(days::set_hour))
-        .route("/settings/password", post(settings::password))
-        .route("/assets/{version}/{file}", get(assets::asset))
+    TABLE.iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler()))
 }
 
 async fn home(who: Result<SignedIn, Problem>) -> impl IntoResponse {

@@ -8,7 +8,7 @@ use kit::sqlite::DbError;
 use rusqlite::ErrorCode;
 use serde_json::json;
 
-use crate::error::Error;
+use crate::{attachments::store::StoreError, error::Error};
 
 /// What went wrong, in a sentence for whoever asked.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ impl From<Error> for Problem {
             Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Stale(_) => StatusCode::PRECONDITION_FAILED,
+            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Files(error) => return files(error),
             Error::Db(DbError::Overloaded | DbError::SchemaRefused | DbError::Closed) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -69,6 +71,31 @@ impl From<Error> for Problem {
         }
         Self::new(status, error.to_string())
     }
+}
+
+/// Why bytes of a file were not taken. Nothing of them is kept then.
+fn files(error: &StoreError) -> Problem {
+    let status = match error {
+        StoreError::Offset(at) => {
+            return Problem::new(
+                StatusCode::CONFLICT,
+                format!("The next piece of this file begins at {at}."),
+            );
+        }
+        error if error.is_disk_full() => {
+            let full = "The disk of this machine is full. Nothing of the file was kept.";
+            return Problem::new(StatusCode::INSUFFICIENT_STORAGE, full);
+        }
+        StoreError::Io(cause) => {
+            tracing::error!(error = %cause, "a file could not be kept or read");
+            let wrong = "The file could not be kept or read; whoever runs this machine finds why in the log.";
+            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, wrong);
+        }
+        StoreError::Busy => return Problem::new(StatusCode::LOCKED, format!("{error}; try again.")),
+        StoreError::TooMuch => StatusCode::PAYLOAD_TOO_LARGE,
+        StoreError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, format!("{error}. Nothing of the file was kept."))
 }
 
 pub(super) async fn no_such_page() -> Problem {

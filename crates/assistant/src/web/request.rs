@@ -11,11 +11,27 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{App, problem::Problem};
-use crate::once::{Key, Reply};
+use super::{App, problem::Problem, reports};
+use crate::{
+    attachments::FILE_BYTES_MAX,
+    import::ARCHIVE_BYTES_MAX,
+    once::{Key, Reply},
+};
 
-/// Bound: a body.
+/// Bound: a body, where [`body_bytes_max`] says nothing else.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// Bound: a body for this route.
+pub(super) fn body_bytes_max(route: &str) -> usize {
+    match route {
+        reports::PATH => reports::BYTES_MAX,
+        // A whole file in one piece, and what a form has around it.
+        "/api/attachments/{id}" | "/journal/{id}/attachments" => FILE_BYTES_MAX as usize + BODY_BYTES_MAX,
+        // The receiver tells its own bound, before this one.
+        "/api/import" | "/settings/import" => ARCHIVE_BYTES_MAX as usize + FILE_BYTES_MAX as usize,
+        _ => BODY_BYTES_MAX,
+    }
+}
 
 /// A JSON body and the key it came under. An empty body is `{}`.
 pub(super) struct Once<T> {
@@ -102,7 +118,7 @@ async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
         .map_err(|rejection| unreadable(rejection.into_response().status(), "The body could not be read."))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value
         .to_str()

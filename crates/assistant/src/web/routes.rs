@@ -1,8 +1,8 @@
 //! The table of the interface for programs: it builds the router and the description, so neither can lack a route.
 
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
-use super::{App, api};
+use super::{App, api, reports};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,61 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[read("Who is signed in", "Me", &[])],
     },
     Route {
+        path: "/api/password",
+        handler: || post(api::sessions::password),
+        operations: &[change(
+            "Change the password; all other sessions end",
+            Some("NewPassword"),
+            (204, ""),
+            &[403],
+        )],
+    },
+    Route {
+        path: "/api/privacy",
+        handler: || get(api::data::privacy),
+        operations: &[read(
+            "Who gets text, how long it is kept, when this account is erased",
+            "Privacy",
+            &[],
+        )],
+    },
+    Route {
+        path: "/api/export",
+        handler: || get(api::data::export),
+        operations: &[read("Everything of the account as an archive", "application/x-tar", &[])],
+    },
+    Route {
+        path: "/api/import",
+        handler: || post(api::data::import),
+        operations: &[change("Read an export, tasks or a journal", None, (200, "Imported"), &[])],
+    },
+    Route {
+        path: "/api/erase",
+        handler: || post(api::erase::ask).delete(api::erase::cancel),
+        operations: &[
+            change("Erase the account after seven days", Some("Erase"), (200, "Erasing"), &[]),
+            Operation { method: "delete", ..change("Keep the account", None, (200, "Erasing"), &[404]) },
+        ],
+    },
+    Route {
+        path: "/api/sessions",
+        handler: || get(api::sessions::list),
+        operations: &[read("Where one is signed in", "Sessions", &[])],
+    },
+    Route {
+        path: "/api/sessions/end-others",
+        handler: || post(api::sessions::end_others),
+        operations: &[change("End all sessions but this one", None, (200, "Ended"), &[])],
+    },
+    Route {
+        path: "/api/sessions/{id}",
+        handler: || delete(api::sessions::end),
+        operations: &[Operation {
+            method: "delete",
+            ..change("End a session", None, (200, "Ended"), &[404])
+        }],
+    },
+    Route {
         path: "/api/tasks",
         handler: || get(api::tasks::list).post(api::tasks::add),
         operations: &[
@@ -138,6 +193,39 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[
             read("Journal entries, newest first", "Entries", &[400]),
             change("Write an entry", Some("NewEntry"), (201, "EntryDone"), &[]),
+        ],
+    },
+    Route {
+        path: "/api/journal/{id}/attachments",
+        handler: || get(api::attachments::list).post(api::attachments::create).options(api::tus::abilities),
+        operations: &[
+            Operation { method: "options", success: (204, ""), ..open("What of tus 1.0 is spoken", "", &[]) },
+            read("Files of an entry", "Attachments", &[404]),
+            change("Announce a file (tus 1.0, creation)", None, (201, "Upload"), &[404, 412]),
+        ],
+    },
+    Route {
+        path: "/api/attachments/{id}",
+        handler: || {
+            get(api::attachments::content)
+                .head(api::attachments::offset)
+                .patch(api::attachments::append)
+                .delete(api::attachments::remove)
+        },
+        operations: &[
+            read("A file", "application/octet-stream", &[304, 404]),
+            Operation {
+                method: "head",
+                ..read("How far an upload has come (tus 1.0)", "", &[400, 404, 412])
+            },
+            Operation {
+                method: "patch",
+                ..change("The next piece of an upload (tus 1.0)", None, (204, ""), &[404, 412, 423])
+            },
+            Operation {
+                method: "delete",
+                ..change("Remove a file, or give its upload up", None, (200, "Removed"), &[404])
+            },
         ],
     },
     Route {
@@ -220,6 +308,14 @@ pub(super) static TABLE: &[Route] = &[
         path: "/metrics",
         handler: || get(api::meta::metrics),
         operations: &[open("Metrics for a scraper", "text/plain", &[404])],
+    },
+    Route {
+        path: reports::PATH,
+        handler: || post(reports::take),
+        operations: &[Operation {
+            access: Access::Anybody,
+            ..change("What browsers report of the policy of pages", None, (204, ""), &[429])
+        }],
     },
     Route {
         path: "/openapi.json",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, extract::Request};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
 use http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
@@ -13,8 +14,13 @@ use tower_service::Service;
 use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
+mod accounts;
+mod attachments;
 mod chat;
+mod data;
 mod days;
+mod foreign;
+mod headers;
 mod times;
 
 struct Bench {
@@ -43,15 +49,19 @@ impl Answer {
 }
 
 async fn bench() -> Bench {
+    bench_with(&[]).await
+}
+
+/// The same with settings of its own.
+async fn bench_with(more: &[(&str, &str)]) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let vars = [
         ("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")),
         ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"),
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
     ];
-    let settings =
-        Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
-            .expect("valid");
+    let vars = vars.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let settings = Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars)).expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
     Bench { folder, router: app.router() }
 }
@@ -102,6 +112,55 @@ impl Bench {
         self.ask(token, "POST", path, Some(body), &[]).await
     }
 
+    /// A form of a page, from whoever has `token`.
+    async fn form(&self, token: &str, path: &str, fields: &str) -> Answer {
+        let csrf = self.csrf(token).await;
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(format!("csrf={csrf}&{fields}"))).expect("a request")).await
+    }
+
+    async fn csrf(&self, token: &str) -> String {
+        let page = self.get(token, "/settings").await.body;
+        let rest = page.split("name=\"csrf\" value=\"").nth(1).expect("a token");
+        rest.split('"').next().expect("a token").to_owned()
+    }
+
+    /// Sends `bytes` in one piece; the attachment's id.
+    async fn upload(&self, token: &str, entry: &str, name: &str, bytes: &[u8]) -> String {
+        let id = self.announce(token, entry, name, bytes.len()).await.text("/id");
+        let sent = self.piece(token, &id, 0, bytes).await;
+        assert_eq!(sent.status, StatusCode::NO_CONTENT, "{}", sent.body);
+        id
+    }
+
+    async fn announce(&self, token: &str, entry: &str, name: &str, size: usize) -> Answer {
+        let (size, name) = (size.to_string(), format!("filename {}", STANDARD.encode(name)));
+        let headers = [
+            ("tus-resumable", "1.0.0"),
+            ("upload-length", size.as_str()),
+            ("upload-metadata", name.as_str()),
+        ];
+        self.ask(token, "POST", &format!("/api/journal/{entry}/attachments"), None, &headers).await
+    }
+
+    async fn piece(&self, token: &str, id: &str, offset: usize, bytes: &[u8]) -> Answer {
+        let request = Request::patch(format!("/api/attachments/{id}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("tus-resumable", "1.0.0")
+            .header("upload-offset", offset.to_string())
+            .header(header::CONTENT_TYPE, "application/offset+octet-stream");
+        self.send(request.body(Body::from(bytes.to_vec())).expect("a request")).await
+    }
+
+    /// The database, beside the app.
+    fn stored(&self) -> rusqlite::Connection {
+        let db = rusqlite::Connection::open(self.folder.path().join("assistant.db")).expect("opens");
+        db.busy_timeout(Duration::from_secs(5)).expect("sets");
+        db
+    }
+
     async fn sign_in(&self, user: &str) -> String {
         let answer = self.post("", "/api/login", json!({"user": user, "password": testing::PASSWORD})).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -150,50 +209,6 @@ async fn methods_that_are_not_described_are_refused() {
             assert_eq!(answer.json()["status"], 405);
         }
     }
-}
-
-#[tokio::test]
-async fn another_accounts_things_do_not_exist() {
-    let bench = bench().await;
-    let (ana, ben) = (bench.sign_in("ana").await, bench.sign_in("ben").await);
-    let task = bench.post(&ana, "/api/tasks", json!({"title": "Pay rent"})).await;
-    let (task, undo) = (task.text("/task/id"), task.text("/undo_id"));
-    bench.post(&ana, "/api/journal", json!({"text": "secret river"})).await;
-    let conversation = bench.post(&ana, "/api/conversations", json!({})).await.text("/id");
-    let message = bench
-        .post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"}))
-        .await
-        .text("/message_id");
-    let reminder = days::tell(&bench, &task);
-    let ids = [
-        ("reminders", &reminder),
-        ("tasks", &task),
-        ("conversations", &conversation),
-        ("messages", &message),
-        ("undo", &undo),
-    ];
-    let mut tried = 0;
-    for route in routes::TABLE.iter().filter(|route| route.path.contains("{id}")) {
-        let (_, id) = ids.iter().find(|(word, _)| route.path.contains(word)).expect("an id for each route");
-        let path = route.path.replace("{id}", id);
-        for operation in route.operations {
-            let body = operation.body.map(|body| match body {
-                "TaskPatch" => json!({"title": "mine now"}),
-                "Until" => json!({"until": "tomorrow"}),
-                _ => json!({"text": "mine now"}),
-            });
-            let answer = bench.ask(&ben, &operation.method.to_uppercase(), &path, body, &[]).await;
-            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{} {path}: {}", operation.method, answer.body);
-            tried += 1;
-        }
-    }
-    assert!(tried >= 9, "only {tried} operations have ids");
-    assert_eq!(bench.get(&ben, "/api/tasks?state=all").await.json()["tasks"], json!([]));
-    assert_eq!(bench.get(&ben, "/api/journal?q=river").await.json()["entries"], json!([]));
-    assert_eq!(
-        bench.get(&ana, "/api/journal?q=river").await.json()["entries"].as_array().map(Vec::len),
-        Some(1)
-    );
 }
 
 #[tokio::test]
@@ -274,28 +289,6 @@ async fn another_site_cannot_change_anything_with_our_cookie() {
 }
 
 #[tokio::test]
-async fn cookies_are_strict_and_a_plain_one_is_no_good_over_https() {
-    let bench = bench().await;
-    let login = json!({"user": "ana", "password": testing::PASSWORD});
-    let plain = bench.post("", "/api/login", login.clone()).await;
-    let cookie = plain.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
-    assert!(
-        cookie.starts_with("session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
-        "{cookie}"
-    );
-    let secure = bench.ask("", "POST", "/api/login", Some(login), &[("x-forwarded-proto", "https")]).await;
-    let cookie = secure.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
-    assert!(
-        cookie.starts_with("__Host-session=") && cookie.contains("Secure") && !cookie.contains("Domain"),
-        "{cookie}"
-    );
-    let pair = format!("session={}", plain.text("/token"));
-    let over_https =
-        bench.ask("", "GET", "/api/me", None, &[("cookie", &pair), ("x-forwarded-proto", "https")]).await;
-    assert_eq!(over_https.status, StatusCode::UNAUTHORIZED);
-}
-
-#[tokio::test]
 async fn pages_carry_a_policy_and_lead_strangers_to_the_login() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
@@ -369,48 +362,6 @@ async fn bodies_that_do_not_fit_are_told_and_do_nothing() {
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", large.body);
     assert_eq!(bench.get(&token, "/api/journal").await.json()["entries"], json!([]));
     assert_eq!(bench.get(&token, "/api/messages/x/stream?from=abc").await.status, StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_no_and_the_eleventh_is_slow() {
-    let bench = bench().await;
-    let wrong = json!({"user": "ana", "password": "not this one"});
-    for _ in 0..10 {
-        assert_eq!(bench.post("", "/api/login", wrong.clone()).await.status, StatusCode::UNAUTHORIZED);
-    }
-    let slow = tokio::time::timeout(Duration::from_millis(700), bench.post("", "/api/login", wrong)).await;
-    assert!(slow.is_err(), "the eleventh came at once");
-    let right = bench.post("", "/api/login", json!({"user": "ana", "password": testing::PASSWORD})).await;
-    assert_eq!(right.status, StatusCode::OK, "slowed, not locked out");
-}
-
-#[tokio::test]
-async fn a_new_password_ends_all_other_sessions() {
-    let bench = bench().await;
-    let (here, elsewhere) = (bench.sign_in("ana").await, bench.sign_in("ana").await);
-    let page = bench.get(&here, "/settings").await.body;
-    let csrf =
-        page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
-    let change = async |old: &str| {
-        let form = format!("csrf={csrf}&back=/settings&old={old}&new=battery+staple");
-        let request = Request::post("/settings/password").header("authorization", format!("Bearer {here}"));
-        bench
-            .send(
-                request
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(Body::from(form))
-                    .expect("a request"),
-            )
-            .await
-            .status
-    };
-    assert_eq!(change("wrong+horse").await, StatusCode::FORBIDDEN);
-    assert_eq!(bench.get(&elsewhere, "/api/me").await.status, StatusCode::OK);
-    assert_eq!(change("correct+horse").await, StatusCode::SEE_OTHER);
-    assert_eq!(bench.get(&elsewhere, "/api/me").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(bench.get(&here, "/api/me").await.status, StatusCode::OK);
-    let new = json!({"user": "ana", "password": "battery staple"});
-    assert_eq!(bench.post("", "/api/login", new).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

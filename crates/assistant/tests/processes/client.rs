@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -89,6 +90,48 @@ impl Client {
             .body(Full::from(body.to_string()))
             .expect("a request");
         self.whole(request).await.expect("an answer")
+    }
+
+    /// Any request, with headers of its own.
+    pub(crate) async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "test");
+        request = request.header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.whole(request.body(Full::new(body.into())).expect("a request")).await.expect("an answer")
+    }
+
+    /// Announces a file for an entry.
+    pub(crate) async fn announce(&self, token: &str, entry: &str, name: &str, size: usize) -> Answer {
+        let (size, name) = (size.to_string(), format!("filename {}", STANDARD.encode(name)));
+        let headers = [("tus-resumable", "1.0.0"), ("upload-length", &size), ("upload-metadata", &name)];
+        self.ask(token, "POST", &format!("/api/journal/{entry}/attachments"), &headers, Bytes::new()).await
+    }
+
+    pub(crate) async fn piece(&self, token: &str, id: &str, offset: usize, bytes: &[u8]) -> Answer {
+        let offset = offset.to_string();
+        let headers = [
+            ("tus-resumable", "1.0.0"),
+            ("upload-offset", offset.as_str()),
+            ("content-type", "application/offset+octet-stream"),
+        ];
+        self.ask(token, "PATCH", &format!("/api/attachments/{id}"), &headers, bytes.to_vec()).await
+    }
+
+    /// A whole file; its id.
+    pub(crate) async fn upload(&self, token: &str, entry: &str, name: &str, bytes: &[u8]) -> String {
+        let id = self.announce(token, entry, name, bytes.len()).await.text("/id");
+        let sent = self.piece(token, &id, 0, bytes).await;
+        assert_eq!(sent.status, 204, "{}", sent.body);
+        id
     }
 
     /// A form of a page, as a browser without a session sends it.

@@ -5,6 +5,7 @@ mod client;
 
 mod answers;
 mod commands;
+mod erase;
 mod links;
 mod models;
 mod privacy;

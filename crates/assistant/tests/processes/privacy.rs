@@ -51,6 +51,38 @@ async fn words_of_people_and_secrets_are_in_no_log_even_at_trace() {
         .await;
     client.follow(&token, &said.text("/message_id"), "").await.rest().await;
     client.get("", &format!("/{PLANTED}")).await;
+    let entry = client.post(&token, "/api/journal", json!({"text": PLANTED})).await.text("/entry/id");
+    let file = client.upload(&token, &entry, &format!("{PLANTED}.txt"), PLANTED.as_bytes()).await;
+    client.get(&token, &format!("/api/attachments/{file}")).await;
+    client.announce(&token, &entry, &format!("../{PLANTED}"), 5).await;
+    let refused = client.announce(&token, &entry, &format!("{PLANTED}.png"), 12).await.text("/id");
+    client.piece(&token, &refused, 0, b"\0xylophonist").await;
+    let agent = [("user-agent", PLANTED), ("content-type", "application/json")];
+    let wrong = json!({"user": PLANTED, "password": PLANTED}).to_string();
+    client.ask("none", "POST", "/api/login", &agent, wrong).await;
+    client.post(&token, "/api/password", json!({"old": PLANTED, "new": PLANTED})).await;
+    client.post(&token, "/api/erase", json!({"password": PLANTED})).await;
+    let export = client.get(&token, "/api/export").await.body;
+    assert!(export.contains(PLANTED));
+    for (kind, body) in [
+        ("application/x-tar", PLANTED.to_owned()),
+        ("text/calendar", format!("BEGIN:VCALENDAR\n{PLANTED}")),
+        ("text/markdown", PLANTED.to_owned()),
+    ] {
+        client.ask(&token, "POST", "/api/import", &[("content-type", kind)], body).await;
+    }
+    let report = json!({"csp-report": {"violated-directive": PLANTED, "blocked-uri": PLANTED, "document-uri": PLANTED}});
+    client
+        .ask(
+            "none",
+            "POST",
+            "/csp-reports",
+            &[("content-type", "application/csp-report")],
+            report.to_string(),
+        )
+        .await;
+    let metrics = client.get("none", "/metrics").await.body;
+    assert!(metrics.contains("http_requests_total") && !metrics.contains(PLANTED), "{metrics}");
     kill_process(pid, Signal::TERM).expect("a signal");
     let output = output.await.expect("joins");
     let log =

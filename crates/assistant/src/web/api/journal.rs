@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Page, next_of, tasks::run};
 use crate::{
+    attachments,
     command::Command,
-    journal::{self, Filter},
+    journal::{self, Entry, Filter},
     web::{
         App, json as shapes,
         problem::Problem,
@@ -32,10 +33,22 @@ pub(in crate::web) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let window = Page { limit: which.limit, after: which.after }.window();
     let filter = Filter { query: which.q.filter(|query| !query.is_empty()), from: which.day, to: which.day };
-    let mut rows =
-        app.read(move |db| journal::list(db, &who.account.id, &filter, window.0 + 1, window.1)).await?;
+    let (mut rows, files) = app
+        .read(move |db| {
+            let rows = journal::list(db, &who.account.id, &filter, window.0 + 1, window.1)?;
+            let ids: Vec<&str> = rows.iter().map(|entry| entry.id.as_str()).collect();
+            let files = attachments::of_entries(db, &who.account.id, &ids)?;
+            Ok((rows, files))
+        })
+        .await?;
     let next = next_of(&mut rows, window);
-    Ok(Json(json!({"entries": rows.iter().map(shapes::entry).collect::<Vec<_>>(), "next": next})))
+    let shape = |entry: &Entry| {
+        let mut shape = shapes::entry(entry);
+        let own = files.iter().filter(|file| file.entry_id == entry.id);
+        shape["attachments"] = own.map(super::attachments::shape).collect();
+        shape
+    };
+    Ok(Json(json!({"entries": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})))
 }
 
 #[derive(Deserialize)]

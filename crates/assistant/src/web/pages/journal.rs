@@ -10,13 +10,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
+    attachments::below as files_below,
     dashboard::said,
     form::Sent,
     layout::{self, Frame},
     parts, tasks,
 };
 use crate::{
-    accounts::Account,
+    attachments::{self, Attachment},
     command::{Command, words},
     journal::{self, Entry, Filter},
     web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
@@ -42,8 +43,14 @@ pub(super) async fn page(
     let query = shown.q.as_deref().map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned);
     let filter = Filter { query: query.clone(), ..Filter::default() };
     let after = shown.after.unwrap_or(0);
-    let mut entries =
-        app.read(move |db| journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)).await?;
+    let (mut entries, files) = app
+        .read(move |db| {
+            let entries = journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)?;
+            let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            let files = attachments::of_entries(db, &account, &ids)?;
+            Ok((entries, files))
+        })
+        .await?;
     let more = entries.len() > ENTRIES_MAX as usize;
     entries.truncate(ENTRIES_MAX as usize);
     let said = said(&app, &who.account, shown.said).await;
@@ -64,7 +71,7 @@ pub(super) async fn page(
             }
         }
         div #live {
-            (days(&entries, &who.account, today))
+            (days(&frame, &entries, &files, today))
             @if entries.is_empty() { p.empty { @if query.is_some() { "Nothing has these words." } @else { "Nothing is written yet. A line is enough." } } }
             @if more { p.part { a.button.quiet href={ "/journal?after=" (after + ENTRIES_MAX) @if let Some(query) = &query { "&q=" (encode(query)) } } { "Older" } } }
         }
@@ -86,10 +93,10 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-fn days(entries: &[Entry], who: &Account, today: Date) -> Markup {
+fn days(frame: &Frame<'_>, entries: &[Entry], files: &[Attachment], today: Date) -> Markup {
     let at = |entry: &Entry| {
         jiff::Timestamp::from_millisecond(entry.created_at)
-            .map(|at| at.to_zoned(who.time_zone()).strftime("%H:%M").to_string())
+            .map(|at| at.to_zoned(frame.who.account.time_zone()).strftime("%H:%M").to_string())
             .unwrap_or_default()
     };
     html! {
@@ -97,7 +104,7 @@ fn days(entries: &[Entry], who: &Account, today: Date) -> Markup {
             section.part {
                 header { h2 { (day.first().map(|entry| words::show_day(entry.day, today)).unwrap_or_default()) } }
                 div.sheet {
-                    @for entry in day { article.entry data-row { p { (entry.text) } time { (at(entry)) } } }
+                    @for entry in day { article.entry data-row { p { (entry.text) } time { (at(entry)) } (files_below(frame, entry, files)) } }
                 }
             }
         }

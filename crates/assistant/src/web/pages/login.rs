@@ -79,7 +79,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let user = fields.remove("user").unwrap_or_default();
     let password = fields.remove("password").unwrap_or_default();
-    match account::sign_in(&app, &user, password, &account::address(&headers, peer)).await {
+    match account::sign_in(&app, &user, password, account::place(&headers, peer)).await {
         Ok(opened) => {
             live_here(&app, &opened.account, fields.remove("zone").unwrap_or_default()).await;
             let cookie = session::cookie(&headers, opened.token.reveal());

@@ -5,8 +5,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
-use kit::Private;
 use maud::{Markup, html};
 
 use super::{
@@ -18,12 +16,15 @@ use super::{
 use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
-    habits,
+    erase, habits,
     once::Reply,
     summary,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
     when::Lesson,
 };
+
+pub(super) mod account;
+pub(super) mod data;
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -31,11 +32,14 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
+    let id = account.id.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
         Ok((undo::history(db, &account)?, lessons, hour))
     };
     let (history, lessons, hour) = app.read(query).await?;
+    let erase_at = app.read(move |db| erase::asked(db, &id)).await?;
+    let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -53,7 +57,10 @@ pub(super) async fn page(
         (how_times_are_said(&frame, &lessons))
         (days::settings(&frame, hour))
         (past(&frame, &history))
-        (password_form(&frame))
+        (account::password_form(&frame))
+        (account::sessions(&frame, &sessions))
+        (data::privacy(&app))
+        (data::yours(&frame, erase_at))
         (about(&app))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
@@ -96,31 +103,6 @@ pub(super) async fn forget(State(app): State<App>, sent: Sent) -> Result<Respons
     Ok(sent.back(None).into_response())
 }
 
-fn password_form(frame: &Frame<'_>) -> Markup {
-    html! {
-        section.part {
-            header { h2 { "Password" } }
-            form.sheet.pad method="post" action="/settings/password" {
-                (parts::hidden(frame, "/settings"))
-                div.fields {
-                    input type="password" name="old" placeholder="Now" aria-label="Password now" autocomplete="current-password" required;
-                    input type="password" name="new" placeholder="New, 8 characters or more" aria-label="New password" autocomplete="new-password" minlength="8" required;
-                    button type="submit" { "Change" }
-                }
-            }
-        }
-    }
-}
-
-/// All other sessions end, so whoever else knew the old one is out.
-pub(super) async fn password(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
-    let (old, new) = (Private::new(sent.raw("old").to_owned()), Private::new(sent.raw("new").to_owned()));
-    if !app.inner.accounts.change_password(&sent.who.account, &sent.who.token, old, new).await? {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "The password now is another. Nothing was changed."));
-    }
-    Ok(sent.back(None).into_response())
-}
-
 fn zones() -> Vec<String> {
     jiff::tz::db()
         .available()
@@ -155,7 +137,6 @@ fn about(app: &App) -> Markup {
             header { h2 { "About" } }
             dl.sheet.pad {
                 dt { "Answers come from" } dd { (answers) }
-                dt { "Where text goes" } dd { @if app.inner.model.is_some() { "to the model server of this installation" } @else { "nowhere: all of it stays on this machine" } }
                 dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = app.inner.release { ", release " (release) } }
             }
         }

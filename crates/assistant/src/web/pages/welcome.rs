@@ -13,7 +13,14 @@ use maud::{Markup, html};
 use super::{layout, parts::icon};
 use crate::{
     error::Error,
-    web::{App, guard::Nonce, problem::Problem, request::Fields, session},
+    web::{
+        App,
+        api::account::{self, Connection},
+        guard::Nonce,
+        problem::Problem,
+        request::Fields,
+        session,
+    },
 };
 
 pub(super) async fn page(
@@ -60,6 +67,7 @@ fn gone(nonce: &Nonce) -> Response {
 
 pub(super) async fn submit(
     State(app): State<App>,
+    peer: Connection,
     Path(token): Path<String>,
     Extension(nonce): Extension<Nonce>,
     headers: HeaderMap,
@@ -69,7 +77,7 @@ pub(super) async fn submit(
     let (user, password, zone) = (field("user"), Private::new(field("password")), field("zone"));
     // A browser without script says nothing; then the settings of the account ask.
     let zone = if TimeZone::get(&zone).is_ok() { zone } else { "UTC".to_owned() };
-    let account = match app.inner.accounts.add_by_link(&token, &user, password, &zone).await {
+    let made = match app.inner.accounts.add_by_link(&token, &user, password, &zone).await {
         Ok(account) => account,
         Err(Error::NotFound(_)) => return Ok(gone(&nonce)),
         Err(Error::Invalid(wrong) | Error::Conflict(wrong)) => {
@@ -78,8 +86,9 @@ pub(super) async fn submit(
         }
         Err(error) => return Err(error.into()),
     };
-    tracing::info!(name = account.name, "an account was made by its link");
-    let opened = app.inner.accounts.open_session(account).await?;
+    tracing::info!("an account was made by its link");
+    let place = account::place(&headers, peer);
+    let opened = app.inner.accounts.open_session(made, place).await?;
     let cookie = session::cookie(&headers, opened.token.reveal());
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/dashboard")).into_response())
 }

@@ -1,0 +1,10 @@
+INSERT INTO journal_search (journal_search, rank) VALUES ('secure-delete', 0);
+DROP TABLE scrubs;
+DROP TABLE erasures;
+DROP TABLE attachments;
+DROP TABLE audit;
+DROP TRIGGER sessions_named;
+DROP INDEX sessions_id;
+ALTER TABLE sessions DROP COLUMN address;
+ALTER TABLE sessions DROP COLUMN device;
+ALTER TABLE sessions DROP COLUMN id;

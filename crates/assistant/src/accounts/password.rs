@@ -1,0 +1,106 @@
+//! Passwords: how they are hashed, looked at and changed.
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use kit::{Private, sqlite::Durability};
+use rusqlite::{Transaction, params};
+
+use super::{Account, Accounts, find_by_name, session};
+use crate::{
+    audit::{self, Action},
+    error::{Error, Result},
+};
+
+const CHARS_MIN: usize = 8;
+/// Bound: Argon2 reads all of it.
+const BYTES_MAX: usize = 1_024;
+
+impl Accounts {
+    /// Whether `password` is the one of `who`. Counts as a try from `network`, and is slowed like one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn is_password(
+        &self,
+        who: &Account,
+        password: Private<String>,
+        network: &str,
+    ) -> Result<bool> {
+        let guess = self.guess(&who.name, network).await?;
+        let name = who.name.clone();
+        let found: Option<(Account, String)> = self.db.read(move |db| find_by_name(db, &name)).await?;
+        let right = self.verify(password, found.map(|(_, hash)| hash)).await?;
+        if right {
+            self.was_right(guess).await?;
+        }
+        Ok(right)
+    }
+
+    /// A new password, if `old` is right. All sessions but `session` end. False: `old` is wrong.
+    ///
+    /// # Errors
+    /// The new one is too short or too long.
+    pub(crate) async fn change_password(
+        &self,
+        who: &Account,
+        session: &str,
+        network: &str,
+        (old, new): (Private<String>, Private<String>),
+    ) -> Result<bool> {
+        check(new.reveal())?;
+        if !self.is_password(who, old, network).await? {
+            return Ok(false);
+        }
+        let (hash, session, id) = (self.hash(new).await?, self.token_hash(session), who.id.clone());
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute("UPDATE accounts SET password = ?2 WHERE id = ?1", params![id, hash])?;
+            session::end_others(tx, &id, &session)?;
+            audit::record(tx, &id, Action::PasswordChanged)
+        };
+        self.db.write(Durability::Full, work).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn hash(&self, password: Private<String>) -> Result<String> {
+        let _permit = self.at_once.acquire().await;
+        let work = move || argon2().hash_password(password.reveal().as_bytes()).map(|hash| hash.to_string());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(hash)) => Ok(hash),
+            _ => Err(Error::Invalid("the password could not be hashed".to_owned())),
+        }
+    }
+
+    pub(super) async fn verify(&self, password: Private<String>, stored: Option<String>) -> Result<bool> {
+        if password.reveal().len() > BYTES_MAX {
+            return Ok(false);
+        }
+        let _permit = self.at_once.acquire().await;
+        let work = move || match stored {
+            Some(stored) => PasswordHash::new(&stored)
+                .is_ok_and(|hash| argon2().verify_password(password.reveal().as_bytes(), &hash).is_ok()),
+            // The same work for a name that is not there, so that time tells nobody who has an account.
+            None => {
+                let _ = argon2().hash_password(password.reveal().as_bytes());
+                false
+            }
+        };
+        Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    // OWASP's second choice: 19 MiB, t = 2, p = 1. The numbers are valid, so the default is never taken.
+    let params = Params::new(19 * 1_024, 2, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+pub(super) fn check(password: &str) -> Result<()> {
+    if password.chars().count() < CHARS_MIN || password.len() > BYTES_MAX {
+        return Err(Error::Invalid(format!(
+            "a password has {CHARS_MIN} characters or more (and at most {BYTES_MAX} bytes)"
+        )));
+    }
+    Ok(())
+}

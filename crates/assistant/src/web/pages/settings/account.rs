@@ -1,0 +1,121 @@
+//! Password and sessions: who is signed in where, and how to end it.
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use kit::Private;
+use maud::{Markup, html};
+use rusqlite::Transaction;
+use serde_json::Value;
+
+use super::super::{form::Sent, layout::Frame, parts};
+use crate::{
+    accounts::{
+        Account,
+        session::{self, Session},
+    },
+    once::Reply,
+    web::{
+        App,
+        api::account::{Connection, place},
+        problem::Problem,
+    },
+};
+
+pub(super) fn password_form(frame: &Frame<'_>) -> Markup {
+    html! {
+        section.part {
+            header { h2 { "Password" } }
+            form.sheet.pad method="post" action="/settings/password" {
+                (parts::hidden(frame, "/settings"))
+                div.fields {
+                    input type="password" name="old" placeholder="Now" aria-label="Password now" autocomplete="current-password" required;
+                    input type="password" name="new" placeholder="New, 8 characters or more" aria-label="New password" autocomplete="new-password" minlength="8" required;
+                    button type="submit" { "Change" }
+                }
+                p.rule { "All other sessions end with it." }
+            }
+        }
+    }
+}
+
+pub(super) fn sessions(frame: &Frame<'_>, sessions: &[Session]) -> Markup {
+    html! {
+        section.part {
+            header { h2 { "Signed in" } }
+            ul.list.plain.sheet {
+                @for one in sessions {
+                    li data-row {
+                        span.title { (name(one)) small { " " (seen(one, &frame.who.account)) } }
+                        @if one.current { small { "this one" } } @else {
+                            form method="post" action={ "/settings/sessions/" (one.id) "/end" } {
+                                (parts::hidden(frame, "/settings"))
+                                button.quiet type="submit" aria-label={ "End: " (name(one)) } { "End" }
+                            }
+                        }
+                    }
+                }
+            }
+            @if sessions.len() > 1 {
+                form.part method="post" action="/settings/sessions/end-others" {
+                    (parts::hidden(frame, "/settings"))
+                    button.quiet type="submit" { "End all others" }
+                }
+            }
+        }
+    }
+}
+
+fn name(one: &Session) -> String {
+    let device = if one.device.is_empty() { "A device" } else { &one.device };
+    if one.address.is_empty() { device.to_owned() } else { format!("{device}, from {}", one.address) }
+}
+
+fn seen(one: &Session, who: &Account) -> String {
+    let day = |ms: i64| who.local(ms).strftime("%-d %b %Y, %H:%M").to_string();
+    format!("since {}, last seen {}", day(one.created_at), day(one.seen_at))
+}
+
+/// All other sessions end, so whoever else knew the old one is out.
+pub(in crate::web::pages) async fn password(
+    State(app): State<App>,
+    peer: Connection,
+    headers: HeaderMap,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let passwords = (Private::new(sent.raw("old").to_owned()), Private::new(sent.raw("new").to_owned()));
+    let network = place(&headers, peer).address;
+    let accounts = &app.inner.accounts;
+    if !accounts.change_password(&sent.who.account, &sent.who.token, &network, passwords).await? {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "The password now is another. Nothing was changed."));
+    }
+    Ok(sent.back(None).into_response())
+}
+
+pub(in crate::web::pages) async fn end(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let work = move |tx: &Transaction<'_>, who: &Account| {
+        session::end(tx, &who.id, &id)?;
+        Ok(Reply::new(303, Value::Null))
+    };
+    app.change(&sent.who.account, sent.key.clone(), work).await?;
+    Ok(sent.back(None).into_response())
+}
+
+pub(in crate::web::pages) async fn end_others(
+    State(app): State<App>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let current = app.inner.accounts.token_hash(&sent.who.token);
+    let work = move |tx: &Transaction<'_>, who: &Account| {
+        session::end_others(tx, &who.id, &current)?;
+        Ok(Reply::new(303, Value::Null))
+    };
+    app.change(&sent.who.account, sent.key.clone(), work).await?;
+    Ok(sent.back(None).into_response())
+}
