@@ -275,6 +275,10 @@ fn completing_what_comes_again_makes_the_next_and_undo_takes_both_back() {
         ("Water", &weekly().tags, weekly().due.and_then(|due| due.time))
     );
     assert!(done.reply.contains("comes again"), "{}", done.reply);
+    assert_eq!(
+        next.recurrence.as_ref().map(|again| (&*again.rule, again.start)),
+        Some(("FREQ=WEEKLY;BYDAY=MO", due))
+    );
     let id = next.id.clone();
     let again = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("is done already");
     assert_eq!(
