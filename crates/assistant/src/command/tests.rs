@@ -324,3 +324,20 @@ fn an_edit_of_what_has_changed_since_is_refused() {
     let endless = Draft { due: None, ..weekly() };
     assert!(matches!(bench.run("ana", &Command::AddTask(endless)), Err(Error::Invalid(_))), "no day");
 }
+
+#[test]
+fn an_edit_moves_those_that_come_after_it_and_putting_off_does_not() {
+    let at =
+        |day, hour| Due { day: Date::constant(2030, 6, day), time: Some(jiff::civil::time(hour, 0, 0, 0)) };
+    let next_of = |change: fn(String, Draft) -> Command| {
+        let begun = Recurrence { start: at(3, 9), ..weekly().recurrence.expect("comes again") };
+        let draft = Draft { due: Some(at(3, 9)), recurrence: Some(begun), ..weekly() };
+        let (mut bench, task, _) = with_task(Command::AddTask(draft.clone()));
+        bench.run("ana", &change(task.clone(), Draft { due: Some(at(4, 15)), ..draft })).expect("changes");
+        bench.run("ana", &Command::CompleteTask { id: task }).expect("does");
+        let next = tasks::list(&bench.db, "id-ana", Some(State::Open), 1, 0).expect("lists").remove(0);
+        next.due.expect("a day")
+    };
+    assert_eq!(next_of(|id, draft| Command::EditTask { id, rev: None, draft }), at(10, 15));
+    assert_eq!(next_of(|id, draft| Command::MoveTask { id, due: draft.due.expect("a day") }), at(10, 9));
+}
