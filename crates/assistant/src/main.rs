@@ -1,7 +1,8 @@
 //! The reference assistant: tasks, a journal and a chat, in one binary that serves, works and migrates.
 //!
 //! Start reading at `cli`, which names what the binary can do; `web` is what people see, `brain` reads their sentences,
-//! `command` does what they say, `answer` writes what they are told. Uses `kit` and no other room.
+//! `command` does what they say, `answer` writes what they are told, `day` tells what comes at its time. Uses `kit` and no
+//! other room.
 
 use std::process::ExitCode;
 

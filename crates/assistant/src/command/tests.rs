@@ -275,6 +275,10 @@ fn completing_what_comes_again_makes_the_next_and_undo_takes_both_back() {
         ("Water", &weekly().tags, weekly().due.and_then(|due| due.time))
     );
     assert!(done.reply.contains("comes again"), "{}", done.reply);
+    assert_eq!(
+        next.recurrence.as_ref().map(|again| (&*again.rule, again.start)),
+        Some(("FREQ=WEEKLY;BYDAY=MO", due))
+    );
     let id = next.id.clone();
     let again = bench.run("ana", &Command::CompleteTask { id: task.clone() }).expect("is done already");
     assert_eq!(
@@ -319,4 +323,21 @@ fn an_edit_of_what_has_changed_since_is_refused() {
     assert_eq!(bench.rows(), before);
     let endless = Draft { due: None, ..weekly() };
     assert!(matches!(bench.run("ana", &Command::AddTask(endless)), Err(Error::Invalid(_))), "no day");
+}
+
+#[test]
+fn an_edit_moves_those_that_come_after_it_and_putting_off_does_not() {
+    let at =
+        |day, hour| Due { day: Date::constant(2030, 6, day), time: Some(jiff::civil::time(hour, 0, 0, 0)) };
+    let next_of = |change: fn(String, Draft) -> Command| {
+        let begun = Recurrence { start: at(3, 9), ..weekly().recurrence.expect("comes again") };
+        let draft = Draft { due: Some(at(3, 9)), recurrence: Some(begun), ..weekly() };
+        let (mut bench, task, _) = with_task(Command::AddTask(draft.clone()));
+        bench.run("ana", &change(task.clone(), Draft { due: Some(at(4, 15)), ..draft })).expect("changes");
+        bench.run("ana", &Command::CompleteTask { id: task }).expect("does");
+        let next = tasks::list(&bench.db, "id-ana", Some(State::Open), 1, 0).expect("lists").remove(0);
+        next.due.expect("a day")
+    };
+    assert_eq!(next_of(|id, draft| Command::EditTask { id, rev: None, draft }), at(10, 15));
+    assert_eq!(next_of(|id, draft| Command::MoveTask { id, due: draft.due.expect("a day") }), at(10, 9));
 }

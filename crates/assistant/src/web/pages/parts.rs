@@ -59,10 +59,12 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
                 Some(due) => span.due.late[!over && due.day < today] { (words::show_due(due, today)) },
                 None => {},
             }
-            @if !over { (snooze(frame, task)) }
-            form method="post" action={ "/tasks/" (task.id) "/delete" } {
-                (hidden(frame, frame.here))
-                button.icon type="submit" aria-label={ "Delete: " (task.title) } { (icon("bin")) }
+            div.acts {
+                @if !over { (snooze(frame, task)) }
+                form method="post" action={ "/tasks/" (task.id) "/delete" } {
+                    (hidden(frame, frame.here))
+                    button.icon type="submit" aria-label={ "Delete: " (task.title) } { (icon("bin")) }
+                }
             }
         }
     }

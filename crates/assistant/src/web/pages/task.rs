@@ -51,8 +51,7 @@ impl Typed {
         Self([
             task.title.clone(),
             due.map_or_else(String::new, |due| due.day.to_string()),
-            due.and_then(|due| due.time)
-                .map_or_else(String::new, |time| time.strftime("%H:%M:%S").to_string()),
+            due.and_then(|due| due.time).map_or_else(String::new, show_time),
             tags::said(&task.tags).trim().to_owned(),
             task.recurrence.as_ref().map_or_else(String::new, words::show),
         ])
@@ -110,6 +109,11 @@ impl Typed {
         }
         Ok(draft)
     }
+}
+
+/// As a field of a form takes it.
+fn show_time(time: Time) -> String {
+    time.strftime(if time.second() == 0 { "%H:%M" } else { "%H:%M:%S" }).to_string()
 }
 
 fn parse<T: std::str::FromStr>(text: &str, what: &str) -> Result<Option<T>> {
