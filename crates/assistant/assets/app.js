@@ -76,7 +76,8 @@
   let wait = 250;
   const refresh = async () => {
     const old = one("#live");
-    if (!old || old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
+    if (!old || old.querySelector("details[open]")) return;
+    if (old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
     const fresh = (await page(location.href))?.querySelector("#live");
     if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
   };

@@ -61,8 +61,16 @@ impl Upkeep {
     }
 
     /// # Errors
-    /// The database's or the disk's.
+    /// The database's or the disk's. What can be done without the step that failed was done.
     pub(crate) async fn once(&self) -> Result<()> {
+        let erased = self.erase().await;
+        self.clear().await?;
+        self.sweep().await?;
+        erase::scrub::run(&self.db).await?;
+        erased
+    }
+
+    async fn erase(&self) -> Result<()> {
         let again = erase::replay(&self.db, &self.store, &self.list).await?;
         if again > 0 {
             tracing::warn!(
@@ -71,9 +79,6 @@ impl Upkeep {
             );
         }
         erase::run_due(&self.db, &self.store, &self.list).await?;
-        self.clear().await?;
-        self.sweep().await?;
-        erase::scrub::run(&self.db).await?;
         Ok(())
     }
 
@@ -123,5 +128,90 @@ impl Upkeep {
                 Ok(())
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, File},
+        path::Path,
+        time::SystemTime,
+    };
+
+    use super::*;
+
+    fn lay(path: &Path, age: Duration) {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
+        let file = File::create_new(path).expect("makes");
+        file.set_modified(SystemTime::now() - age).expect("ages");
+    }
+
+    #[tokio::test]
+    async fn files_that_no_row_names_go_after_a_day_and_those_of_nobody_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("assistant.db");
+        let mut db = kit::sqlite::open_writer(&path).expect("opens");
+        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        db.execute_batch(
+            "INSERT INTO accounts (id, name, password, zone, created_at) VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO journal_entries (id, account_id, day, text, created_at, rev) VALUES ('e', 'a', '2026-11-21', 'x', 0, 1);
+             INSERT INTO attachments (id, account_id, entry_id, name, size, media, digest, created_at) VALUES
+                ('f', 'a', 'e', 'x', 1, 'text/plain', 'needed', 0)",
+        )
+        .expect("fills");
+        let files = folder.path().join("files");
+        let day = LEFT_OVER + Duration::from_secs(60);
+        for (name, age) in [
+            ("a/needed", day),
+            ("a/left over", day),
+            ("a/just placed", Duration::ZERO),
+            ("a/incoming/given up", day),
+            ("a/incoming/comes", Duration::ZERO),
+            ("of nobody/x", Duration::ZERO),
+        ] {
+            lay(&files.join(name), age);
+        }
+        let upkeep = Upkeep {
+            db: Database::open(&path).expect("opens"),
+            store: Store::new(folder.path()),
+            list: folder.path().join(erase::list::FILE),
+            retention: Retention::default(),
+        };
+        upkeep.once().await.expect("runs");
+        let there = |name: &str| files.join(name).exists();
+        assert!(there("a/needed") && there("a/just placed") && there("a/incoming/comes"));
+        assert!(!there("a/left over") && !there("a/incoming/given up") && !there("of nobody"));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_cannot_be_read_erases_nobody_and_the_rest_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("assistant.db");
+        let mut db = kit::sqlite::open_writer(&path).expect("opens");
+        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        db.execute_batch(
+            "INSERT INTO accounts (id, name, password, zone, created_at) VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO erasures VALUES ('a', 0, 1);
+             INSERT INTO tasks (id, account_id, title, state, created_at, done_at, rev) VALUES ('t', 'a', 'x', 'done', 0, 1, 1)",
+        )
+        .expect("fills");
+        let list = folder.path().join(erase::list::FILE);
+        fs::write(&list, "edited by hand\n").expect("writes");
+        let upkeep = Upkeep {
+            db: Database::open(&path).expect("opens"),
+            store: Store::new(folder.path()),
+            list: list.clone(),
+            retention: Retention { tasks: Some(1), ..Retention::default() },
+        };
+        assert!(upkeep.once().await.is_err_and(|error| error.to_string().contains("line 1")));
+        let left = |db: &rusqlite::Connection, table: &str| -> i64 {
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("asks")
+        };
+        assert_eq!((left(&db, "accounts"), left(&db, "tasks")), (1, 0));
+        fs::remove_file(&list).expect("mended");
+        upkeep.once().await.expect("runs");
+        assert_eq!((left(&db, "accounts"), left(&db, "scrubs")), (0, 0));
+        assert!(!fs::read_to_string(&list).expect("a list").is_empty());
     }
 }
