@@ -282,7 +282,9 @@ fn in_figures(digits: &str, has_half: bool) -> Option<Figures> {
     }
     if let Some((hour, minute)) = digits.split_once('h') {
         let minute = if minute.is_empty() { 0 } else { minutes(minute)? };
-        return figures(hour, minute, Looks::Time, true);
+        // "2h" is a length as well.
+        let looks = if hour.len() == 1 && minute == 0 { Looks::Number } else { Looks::Time };
+        return figures(hour, minute, looks, true);
     }
     if digits.len() == 4 && digits.is_ascii() {
         let (hour, minute) = digits.split_at(2);
