@@ -221,8 +221,12 @@ struct Figures {
 
 fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
     let (digits, glued) = split_half(words.low(at));
-    let digits = digits.strip_suffix("ish").or_else(|| digits.strip_suffix("-ish")).unwrap_or(digits);
+    let ish = digits.strip_suffix("ish").map(|digits| digits.trim_end_matches('-'));
+    let digits = ish.unwrap_or(digits);
     let mut said = in_figures(digits, glued.is_some()).or_else(|| in_a_word(digits))?;
+    if ish.is_some() {
+        said.looks = said.looks.max(Looks::Figures);
+    }
     let minutes =
         minutes_in_words(words.low(at + 1)).filter(|_| said.looks == Looks::Number && glued.is_none());
     if let Some(minute) = minutes {

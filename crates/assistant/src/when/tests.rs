@@ -197,6 +197,9 @@ fn what_is_not_reckoned_with_is_asked_and_never_dropped() {
     check("gym at five thirty", "ask Sun 22 Nov, 05:30 | Sat 21 Nov, 17:30");
     check("gym at six-thirty pm", "2026-11-21 18:30 = gym");
     check("gym from 17 to 18 tomorrow", "2026-11-22 17:00 = gym");
+    check("meet around 7 tomorrow evening", "2026-11-22 19:00 = meet");
+    check("7 tomorrow morning run", "2026-11-22 07:00 = run");
+    check("lunch with Ben thurs 12ish", "ask Thu 26 Nov, 00:00 | Thu 26 Nov, 12:00");
     check("in an hour's time call Anna", "2026-11-21 11:00 = call Anna");
 }
 
