@@ -136,6 +136,7 @@ pub(crate) enum Reading {
 }
 
 const WHEN: &str = "When do you mean?";
+const IS_OVER: &str = "That is over. What shall it be?";
 const A_NAME: &str = "Is that a date, or part of the name?";
 
 /// The date in a sentence, if there is one.
@@ -166,12 +167,28 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
         has_another_time(best, &found).then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
     });
     if let Some(doubt) = doubt {
-        let choices = meaning::ways(best.says.clone(), context).into_iter().map(meaning::choice).collect();
+        let choices = meaning::ways(best.says.clone(), context)
+            .into_iter()
+            .map(|way| meaning::choice(way, context))
+            .collect();
         return unsure(text, &span, choices, doubt);
     }
     ranges.sort_by_key(|range| range.start);
+    let spans: Vec<_> = ranges.iter().map(|range| words.bytes(range)).collect();
     let says = other.map_or_else(|| best.says.clone(), |(both, _)| both);
-    told(says, ranges.iter().map(|range| words.bytes(range)).collect(), context)
+    match told(says, spans, context) {
+        // A year that is over is of a song as likely as of a plan.
+        Reading::Found { meaning, .. } if is_over(meaning, context) && !best.is_written_out(&words) => {
+            let way = meaning::Way { meaning, lesson: None };
+            let doubt = doubt::Doubt { span: span.clone(), prompt: IS_OVER };
+            unsure(text, &span, vec![meaning::choice(way, context)], doubt)
+        }
+        reading => reading,
+    }
+}
+
+fn is_over(meaning: Meaning, context: &Context) -> bool {
+    context.direction == Direction::Ahead && meaning.last_day() < context.now.date()
 }
 
 /// "tomorrow call Anna at 5pm": the day stands here, the hour there.
@@ -205,7 +222,7 @@ fn told(says: Says, spans: Vec<Range<usize>>, context: &Context) -> Reading {
         [] => Reading::Nothing,
         [way] => Reading::Found { meaning: way.meaning, spans },
         ways => {
-            let choices = ways.iter().copied().map(meaning::choice).collect();
+            let choices = ways.iter().map(|way| meaning::choice(*way, context)).collect();
             Reading::Ask { spans, prompt: WHEN, choices }
         }
     }

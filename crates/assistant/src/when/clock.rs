@@ -221,8 +221,12 @@ struct Figures {
 
 fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
     let (digits, glued) = split_half(words.low(at));
-    let digits = digits.strip_suffix("ish").or_else(|| digits.strip_suffix("-ish")).unwrap_or(digits);
+    let ish = digits.strip_suffix("ish").map(|digits| digits.trim_end_matches('-'));
+    let digits = ish.unwrap_or(digits);
     let mut said = in_figures(digits, glued.is_some()).or_else(|| in_a_word(digits))?;
+    if ish.is_some() {
+        said.looks = said.looks.max(Looks::Figures);
+    }
     let minutes =
         minutes_in_words(words.low(at + 1)).filter(|_| said.looks == Looks::Number && glued.is_none());
     if let Some(minute) = minutes {
@@ -282,7 +286,9 @@ fn in_figures(digits: &str, has_half: bool) -> Option<Figures> {
     }
     if let Some((hour, minute)) = digits.split_once('h') {
         let minute = if minute.is_empty() { 0 } else { minutes(minute)? };
-        return figures(hour, minute, Looks::Time, true);
+        // "2h" is a length as well.
+        let looks = if hour.len() == 1 && minute == 0 { Looks::Number } else { Looks::Time };
+        return figures(hour, minute, looks, true);
     }
     if digits.len() == 4 && digits.is_ascii() {
         let (hour, minute) = digits.split_at(2);

@@ -266,6 +266,10 @@ fn ordinal(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
     let (day, true) = lexicon::day_of_month(words.low(at + article))? else { return None };
     let len = article + 1;
     let next = at + len;
+    // "on second thought".
+    if article == 0 && words.low(at).starts_with(char::is_alphabetic) {
+        return None;
+    }
     if neighbours::is_counted(words.low(next)) {
         return None;
     }

@@ -228,6 +228,15 @@ fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
         {
             true
         }
+        // "around 7 tomorrow evening", "7 tomorrow morning: run".
+        Says::Both(date, time)
+            if phrase.time_leads
+                && time.looks == Looks::Number
+                && date.part.is_some()
+                && (words.is(first, &["around", "about"]) || phrase.start == 0) =>
+        {
+            true
+        }
         Says::Both(_, time) if phrase.time_leads => begins_with_time(time),
         Says::Both(..) => true,
         Says::Date(date) if date.kind == Kind::Period => {

@@ -154,7 +154,8 @@ fn at(day: Date, time: Time, offset: Option<Offset>, lesson: Option<Lesson>, con
 }
 
 /// A button for one way to read it, which says it unmistakably.
-pub(super) fn choice(way: Way) -> Choice {
+pub(super) fn choice(way: Way, context: &Context) -> Choice {
+    let shown_day = |day| shown_day(day, context);
     let (label, instead) = match way.meaning {
         Meaning::Day(day) => (shown_day(day), format!("on {day}")),
         Meaning::Days(first, last) => {
@@ -169,8 +170,10 @@ pub(super) fn choice(way: Way) -> Choice {
     Choice { label, instead, meaning: Some(way.meaning), lesson: way.lesson }
 }
 
-fn shown_day(day: Date) -> String {
-    day.strftime("%a %-d %b").to_string()
+/// With its year where a day of that name may be meant for nearer.
+fn shown_day(day: Date, context: &Context) -> String {
+    let near = context.now.date().until(day).is_ok_and(|span| span.get_days().abs() < 330);
+    day.strftime(if near { "%a %-d %b" } else { "%a %-d %b %Y" }).to_string()
 }
 
 /// `UTC+02:00`.

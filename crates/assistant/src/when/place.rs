@@ -51,7 +51,7 @@ pub(super) fn standing(words: &Sentence, phrase: &Phrase) -> Standing {
 /// Capitals where nobody writes them but in titles: "The Day After Tomorrow", "The Man Who Was Thursday".
 fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
     let shouted = |at: usize| {
-        let text = &words.words[at].text;
+        let text = words.words.get(at).map_or("", |word| word.text.as_str());
         text.chars().count() > 1 && !text.chars().any(char::is_lowercase)
     };
     let title = |at: usize| at > 0 && words.is_capital(at) && !shouted(at);
@@ -60,7 +60,9 @@ fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
     let before = first.checked_sub(1).is_some_and(|before| {
         let word = words.low(before);
         // "On Friday" begins a sentence as well as a title.
-        title(before) && neighbours::is_small_in_titles(word)
+        title(before)
+            && (neighbours::is_small_in_titles(word)
+                || matches!(word, "next" | "last" | "this" | "past" | "half"))
     });
     let named = phrase.prepositions == 0 && neighbours::begins_a_name(words.before(phrase.start));
     let goes_on = words.low(phrase.end);
@@ -71,7 +73,11 @@ fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
         && !words.ends_at(1)
         && goes_on != "i"
         && !shouted(1);
-    small || before || named || title_goes_on
+    // "Friday on My Mind".
+    let goes_on_as_title = (phrase.end..phrase.end + 3).any(|at| {
+        title(at) && neighbours::is_small_in_titles(words.low(at)) && !words.words[at - 1].break_after
+    });
+    small || before || named || title_goes_on || goes_on_as_title
 }
 
 /// "room 12.30", "flat 12/4"; but "room 5pm" is a time.
@@ -173,9 +179,10 @@ fn at_the_end(words: &Sentence, phrase: &Phrase) -> Standing {
 
 /// "in the morning", "first thing", "noon" by themselves.
 fn thing(words: &Sentence, phrase: &Phrase) -> Standing {
-    let part = words.says(phrase.start, "in the") + words.says(phrase.start, "first thing") > 0;
+    let part = words.says(phrase.start, "in the") > 0;
+    let first = words.says(phrase.start, "first thing") > 0;
     let deed = phrase.start == 0 && neighbours::is_deed(words.low(phrase.end));
-    if part && (words.ends_at(phrase.end) || deed || goes_on(words, phrase.end)) {
+    if (part || first) && (words.ends_at(phrase.end) || deed) || part && goes_on(words, phrase.end) {
         Standing::Stands
     } else {
         Standing::No

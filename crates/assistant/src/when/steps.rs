@@ -88,7 +88,7 @@ pub(super) fn edge(words: &Sentence, at: usize, context: &Context) -> Option<Dat
     ] {
         let said = words.says(start, phrase);
         if said > 0 {
-            return Some(DatePart::day(days.1, article + said, Kind::Plain));
+            return Some(DatePart::day(days.1, article + said, Kind::Name));
         }
     }
     let (edge, len) = match words.low(start) {
