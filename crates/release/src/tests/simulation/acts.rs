@@ -82,9 +82,17 @@ impl Story {
                 let verb = verbs[usize::try_from(self.dice.roll(3)).unwrap()];
                 told(format!("migrate {verb:?}"));
                 let asked = self.ask(handle.migrate(verb, who)).await?;
-                self.answered(asked)
+                self.migrated(asked)
             }
         }
+    }
+
+    /// Begun, or who knows: what is held is let go when that run ends.
+    fn migrated<T>(&mut self, asked: Option<Result<T, Refused>>) -> Result<(), String> {
+        if !matches!(asked, Some(Err(_))) {
+            self.promises.may_be_let_go();
+        }
+        self.answered(asked)
     }
 
     fn answered<T>(&mut self, asked: Option<Result<T, Refused>>) -> Result<(), String> {
@@ -175,7 +183,7 @@ impl Story {
         {
             trace::tell(|| "operator: takes the migration back".to_owned());
             let asked = self.ask(handle.migrate(MigrateVerb::Down, caller())).await?;
-            self.answered(asked)?;
+            self.migrated(asked)?;
         }
         self.ask(handle.resume(caller())).await?;
         self.promises.somebody_acted();

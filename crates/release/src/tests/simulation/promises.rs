@@ -24,6 +24,8 @@ pub(super) struct Promises {
     journals: BTreeMap<PathBuf, (u64, Vec<Ulid>)>,
     /// A migration that was held when it was last looked, and nobody has acted since.
     held: Option<DeployId>,
+    /// One that a person's `migrate` works on.
+    in_hand: Option<DeployId>,
 }
 
 type Kept = Result<(), String>;
@@ -33,6 +35,10 @@ fn keep(holds: bool, promise: impl FnOnce() -> String) -> Kept {
 }
 
 impl Promises {
+    pub(super) fn may_be_let_go(&mut self) {
+        self.in_hand = self.held.or(self.in_hand);
+    }
+
     pub(super) fn somebody_acted(&mut self) {
         self.held = None;
     }
@@ -46,7 +52,7 @@ impl Promises {
         served_is_in_the_store(machine, &layout, site)?;
         self.journals_only_grow(&layout)?;
         let held = state.held.as_ref().filter(|held| held.migration).map(|held| held.deploy);
-        keep(self.held.is_none() || self.held == held, || {
+        keep(self.held.is_none() || self.held == held || self.held == self.in_hand, || {
             "what was held for a person was let go by nobody".into()
         })?;
         self.held = held;
