@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::*;
-use crate::{cli::testing, settings::FIELDS};
+use crate::{cli::testing, settings::TABLE};
 
 mod chat;
 
@@ -41,15 +41,20 @@ impl Answer {
 }
 
 async fn bench() -> Bench {
+    bench_in("plain").await
+}
+
+/// Telling its health in that dialect.
+async fn bench_in(dialect: &str) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let vars = [
         ("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")),
         ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"),
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
+        ("ASSISTANT_HEALTH", dialect),
     ];
     let settings =
-        Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
-            .expect("valid");
+        Settings::of(Reading::of(TABLE, vars.map(|(k, v)| (k.to_owned(), v.to_owned())))).expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
     Bench { _folder: folder, router: app.router() }
 }
@@ -334,6 +339,30 @@ async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
         stranger.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>()),
         Some(vec!["status".to_owned(), "timestamp".to_owned()])
     );
+}
+
+#[tokio::test]
+async fn health_is_told_in_the_dialect_of_the_settings() {
+    for (dialect, path, keys) in [
+        ("S0", "/api/health?metrics=true", &["checks", "metrics", "uptime", "version"][..]),
+        ("S1", "/api/health?detailed=true", &["errors", "metrics", "security"]),
+        ("S2", "/health/database/performance", &["response_time_ms"]),
+        ("S3", "/health", &["externalServices", "nodeVersion", "services", "responseTime"]),
+        ("S4", "/api/health", &["database", "memory"]),
+    ] {
+        let bench = bench_in(dialect).await;
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while bench.get("", "/health/ready").await.status != StatusCode::OK {
+            assert!(std::time::Instant::now() < until, "{dialect} does not become ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let told = bench.get("a-token-for-metrics", path).await;
+        assert_eq!(told.status, StatusCode::OK, "{dialect}: {}", told.body);
+        for key in keys {
+            assert!(told.json().get(*key).is_some(), "{dialect} lacks {key}: {}", told.body);
+            assert_eq!(bench.get("", path).await.json().get(*key), None, "{dialect} tells a stranger {key}");
+        }
+    }
 }
 
 #[tokio::test]
