@@ -1,7 +1,7 @@
 //! Tells readers of this process what any process committed: one poller of `PRAGMA data_version`.
 //!
 //! SQLite has no notification between processes, but each connection can ask cheaply (about 2 µs) whether another one
-//! committed. One thread asks each [`FAST`] while a stream is open, each [`SLOW`] while only listeners are, and never
+//! committed. One thread asks each 10 ms while a stream is open, each 100 ms while only listeners are, and never
 //! when nobody is. On a change it looks up which streams grew and what changed for whom, and wakes only those. An app
 //! has the table of changes ([`TABLE`]), that of streams (`stream::TABLE`), or both.
 

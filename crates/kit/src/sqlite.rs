@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+/// The engine's own crate, in the version that is linked here: there can be only one of it in a program.
+pub use rusqlite;
 use rusqlite::{Connection, OpenFlags, Transaction};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 

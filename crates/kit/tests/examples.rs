@@ -67,8 +67,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn tell_to_stop(child: &Child) {
-    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("runs");
+fn signal(child: &Child, signal: &str) {
+    let told = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("runs");
     assert!(told.success());
 }
 
@@ -80,6 +80,8 @@ fn the_notes_are_kept_and_it_stops_when_told() {
     command
         .env("NOTES_DB", folder.path().join("notes.db"))
         .env("LISTEN", format!("unix:{}", socket.display()));
+    let log = folder.path().join("log");
+    command.stdout(std::fs::File::create(&log).expect("a file"));
     let mut child = command.spawn().expect("the example was built with the tests");
     let is_ok = |answer: Option<String>| answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
     wait_until("readiness", || is_ok(get(&socket, "/health/ready")));
@@ -91,7 +93,13 @@ fn the_notes_are_kept_and_it_stops_when_told() {
             .is_some_and(|answer| answer.contains("route=\"/notes\",status_code=\"200\"} 1"))
     );
     assert!(get(&socket, "/api/health").is_some_and(|answer| answer.contains("\"database\"")));
-    tell_to_stop(&child);
+    signal(&child, "-USR2");
+    wait_until("a log at debug", || {
+        get(&socket, "/health/ready");
+        let log = std::fs::read_to_string(&log).expect("reads");
+        log.lines().any(|line| line.contains("DEBUG") && line.contains("/health/ready"))
+    });
+    signal(&child, "-TERM");
     assert_eq!(ended(&mut child), Some(0));
     assert!(!socket.exists());
 }
@@ -114,7 +122,7 @@ fn a_request_that_runs_is_answered_while_it_stops() {
         assert!(length > 0, "it ended");
         said.extend_from_slice(&piece[..length]);
     }
-    tell_to_stop(&child);
+    signal(&child, "-TERM");
     assert!(slow.join().expect("joins").is_some_and(|answer| answer.ends_with("answered while stopping")));
     assert_eq!(ended(&mut child), Some(0));
 }

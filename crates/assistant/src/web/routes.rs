@@ -190,6 +190,11 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[open("Metrics for a scraper", "text/plain", &[404])],
     },
     Route {
+        path: "/api/metrics",
+        handler: || get(api::meta::metrics),
+        operations: &[open("The same, where other apps have it", "text/plain", &[404])],
+    },
+    Route {
         path: "/openapi.json",
         handler: || get(api::meta::description),
         operations: &[open("This description", "application/json", &[])],

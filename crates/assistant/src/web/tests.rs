@@ -329,7 +329,13 @@ async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
     let bench = bench().await;
     assert_eq!(bench.get("", "/metrics").await.status, StatusCode::OK);
     let street = [("x-forwarded-for", "203.0.113.9")];
-    assert_eq!(bench.ask("", "GET", "/metrics", None, &street).await.status, StatusCode::NOT_FOUND);
+    for path in ["/metrics", "/api/metrics"] {
+        assert_eq!(bench.ask("", "GET", path, None, &street).await.status, StatusCode::NOT_FOUND);
+    }
+    let text = bench.get("", "/api/metrics").await.body;
+    for family in ["http_requests_total", "event_streams_active", "jobs_running", "database_health_status"] {
+        assert!(text.contains(&format!("# TYPE {family} ")), "no {family} in\n{text}");
+    }
     assert_eq!(
         bench.ask("a-token-for-metrics", "GET", "/metrics", None, &street).await.status,
         StatusCode::OK

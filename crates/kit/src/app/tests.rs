@@ -117,3 +117,64 @@ mod with_a_database {
         assert!(std::fs::read_to_string(&path).expect("is there").starts_with("what somebody wrote"));
     }
 }
+
+#[cfg(all(feature = "jobs", feature = "migrations"))]
+mod with_jobs {
+    use std::pin::Pin;
+
+    use super::*;
+    use crate::{
+        jobs::{self, Job, runner::Work},
+        migrations::{Migration, Migrations},
+        sqlite::{Database, DbError, Durability},
+    };
+
+    const TABLES: Migrations = Migrations {
+        steps: &[Migration {
+            version: 1,
+            name: "jobs",
+            up: &[jobs::TABLE],
+            down: &["DROP TABLE jobs"],
+            compatible_with: 1,
+        }],
+        schema_min: 1,
+    };
+
+    struct Twice(Database);
+
+    impl Work for Twice {
+        fn run(&self, job: Job) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send>> {
+            let db = self.0.clone();
+            Box::pin(async move {
+                if job.attempt == 1 {
+                    return Err(DbError::Overloaded);
+                }
+                db.write(Durability::Full, move |tx| job.finish(tx, false)).await
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn runs_of_jobs_are_counted_by_how_they_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kit = Kit::new("mail", Drain::new(Duration::from_secs(1))).named("mail.1");
+        let db = kit.database(&folder.path().join("mail.db"), TABLES, true).await.expect("opens");
+        let wake = kit.jobs(&db, "mail", 4, Twice(db.clone()));
+        db.write::<_, DbError>(Durability::Full, |tx| jobs::enqueue(tx, "1", "mail", "letter", 5))
+            .await
+            .expect("stores");
+        wake.notify_one();
+        let wanted = [
+            "jobs_total{queue=\"mail\",outcome=\"failed\"} 1",
+            "jobs_total{queue=\"mail\",outcome=\"ended\"} 1",
+            "jobs_running 0",
+        ];
+        let all = async {
+            while !wanted.iter().all(|line| kit.metrics().render().contains(line)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let counted = tokio::time::timeout(Duration::from_secs(60), all).await;
+        assert!(counted.is_ok(), "{}", kit.metrics().render());
+    }
+}

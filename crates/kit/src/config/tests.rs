@@ -68,6 +68,7 @@ fn placeholders_of_example_files_are_refused() {
         "<put the secret of 32 chars here..>",
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "your-32-character-secret-key-here",
+        "your_very_secure_session_key_of_64_characters",
     ] {
         let refused = read(&[("APP_KEY", placeholder)]).expect_err(placeholder);
         assert_eq!(refused.0, ["APP_KEY should not use the default placeholder value"]);

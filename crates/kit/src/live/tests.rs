@@ -26,8 +26,12 @@ async fn what_is_committed_right_after_a_subscription_is_told() {
     db.execute_batch(TABLE).expect("makes the table");
     commit(&mut db, "before");
     let live = Live::start(path).expect("starts");
+    commit(&mut db, "between");
     let mut changes = live.changes();
+    // Not one look of the poller lies between the subscription and the commit: it waits for this lock.
+    let state = live.shared.lock();
     commit(&mut db, "after");
+    drop(state);
     assert_eq!(next(&mut changes).await, "after");
     live.close();
 }
