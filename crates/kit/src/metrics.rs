@@ -160,12 +160,34 @@ impl Metrics {
         }
     }
 
+    /// Declares a histogram of seconds, in the same buckets as requests. A name that is declared already stays as it is.
+    pub fn histogram(&self, name: &'static str, help: &'static str, labels: &'static [&'static str]) {
+        self.declare(name, |registry| {
+            let family = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+            registry.register(name, help, family.clone());
+            Known::Histogram(Bounded { labels, family, series: 0 })
+        });
+    }
+
     /// Adds one to the series of `labels`, values in the order of the declaration.
     pub fn add(&self, name: &'static str, labels: &[&str]) {
+        self.add_many(name, labels, 1);
+    }
+
+    /// Adds `count` to the series of `labels`: tokens, bytes.
+    pub fn add_many(&self, name: &'static str, labels: &[&str], count: u64) {
         match self.families().known.get_mut(name) {
             Some(Known::Counter(bounded)) => {
-                bounded.series(labels).inc();
+                bounded.series(labels).inc_by(count);
             }
+            _ => undeclared(name),
+        }
+    }
+
+    /// Puts a time into the histogram's series of `labels`.
+    pub fn observe(&self, name: &'static str, labels: &[&str], took: Duration) {
+        match self.families().known.get_mut(name) {
+            Some(Known::Histogram(bounded)) => bounded.series(labels).observe(took.as_secs_f64()),
             _ => undeclared(name),
         }
     }
@@ -211,11 +233,7 @@ impl Metrics {
         let code = status.to_string();
         let labels = [method, route, &code];
         self.add("http_requests_total", &labels);
-        let name = "http_request_duration_seconds";
-        match self.families().known.get_mut(name) {
-            Some(Known::Histogram(bounded)) => bounded.series(&labels).observe(took.as_secs_f64()),
-            _ => undeclared(name),
-        }
+        self.observe("http_request_duration_seconds", &labels, took);
     }
 
     /// Sums over all requests.
@@ -242,14 +260,6 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _ = prometheus_text::encode(&mut out, &families.registry);
         out
-    }
-
-    fn histogram(&self, name: &'static str, help: &'static str, labels: &'static [&'static str]) {
-        self.declare(name, |registry| {
-            let family = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-            registry.register(name, help, family.clone());
-            Known::Histogram(Bounded { labels, family, series: 0 })
-        });
     }
 
     fn of_this_process(&self) {

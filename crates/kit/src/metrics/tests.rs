@@ -76,3 +76,21 @@ fn a_request_through_a_proxy_did_not_come_directly() {
     assert!(!came_directly(["host", "X-Forwarded-For"]));
     assert!(!came_directly(["forwarded"]));
 }
+
+#[test]
+fn an_app_counts_many_at_once_and_times_what_it_wants() {
+    let metrics = Metrics::default();
+    metrics.counter("tokens_total", "tokens", &["direction"]);
+    metrics.histogram("first_token_seconds", "waiting", &["service"]);
+    metrics.add_many("tokens_total", &["input"], 900);
+    metrics.add_many("tokens_total", &["input"], 100);
+    metrics.observe("first_token_seconds", &["ollama"], Duration::from_millis(400));
+    let text = metrics.render();
+    for line in [
+        "tokens_total{direction=\"input\"} 1000",
+        "first_token_seconds_bucket{service=\"ollama\",le=\"0.3\"} 0",
+        "first_token_seconds_bucket{service=\"ollama\",le=\"0.5\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
+    }
+}
