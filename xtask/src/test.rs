@@ -14,7 +14,7 @@ use std::{
 use crate::{
     build::{self, Profile},
     lint,
-    shell::{self, Result},
+    shell::{self, Doing, Result},
     vm,
 };
 use count::Count;
@@ -22,7 +22,7 @@ use count::Count;
 /// Install what the tests need, then check and test everything; the last line is `N passed, M failed`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only one part (format, clippy, lint, units, journeys, vm) or only tests with this in their name
+    /// Only one part (format, clippy, lint, kit, units, journeys, vm) or only tests with this in their name
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// The long form of a journey or of `simulation`, as it runs before a release
@@ -37,10 +37,11 @@ type Part = (&'static str, fn() -> Result<Count>);
 /// fewer packages would ask for fewer of its features.
 const JOURNEYS: [&str; 2] = ["--test", "journeys"];
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("format", format),
     ("clippy", clippy),
     ("lint", lints),
+    ("kit", kit),
     ("units", units),
     ("journeys", journeys),
     ("vm", || vm::journeys(None)),
@@ -115,6 +116,27 @@ fn lints() -> Result<Count> {
     Ok(Count { passed: lint::rules() - broken, failed: broken, failed_names })
 }
 
+/// Each part of `kit` compiles without the others: somebody takes one alone.
+fn kit() -> Result<Count> {
+    let manifest = shell::root().join("crates/kit/Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).doing(manifest.display())?;
+    let alone = |part: &str| {
+        let mut cargo = shell::cargo();
+        cargo.args(["check", "--locked", "-p", "kit", "--no-default-features", "--features", part]);
+        step(&format!("kit's part {part} alone"), &mut cargo)
+    };
+    Ok(parts(&text).into_iter().map(alone).fold(Count::default(), |sum, one| sum + one))
+}
+
+/// Features of a manifest but the default.
+fn parts(manifest: &str) -> Vec<&str> {
+    let features = manifest.split("\n[features]\n").nth(1).unwrap_or_default();
+    let features = features.split("\n[").next().unwrap_or_default();
+    let names =
+        features.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name).filter(|name| *name != "default").collect()
+}
+
 fn units() -> Result<Count> {
     count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast"]))
 }
@@ -142,5 +164,16 @@ fn step(name: &str, command: &mut Command) -> Count {
             eprintln!("error: {error}");
             Count { failed: 1, failed_names: vec![name.to_owned()], ..Count::default() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_manifest_are_its_features_but_the_default() {
+        let manifest = "[lints]\nworkspace = true\n\n[features]\ndefault = [\"a\"]\n# what a is\na = []\nb = [\"dep:c\"]\n\n[dependencies]\nc = \"1\"\n";
+        assert_eq!(parts(manifest), ["a", "b"]);
     }
 }

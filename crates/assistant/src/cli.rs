@@ -96,6 +96,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
     let mut settings = Settings::of_environment()?;
     if let Some(data) = cli.data {
         settings.data = data;
+        settings.database_file = None;
     }
     match cli.command {
         Command::Web(args) => web::run(args, settings),
@@ -113,10 +114,9 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
 /// The parts of `assistant web` put together for tests, without a socket or signals.
 #[cfg(test)]
 pub(crate) mod testing {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
-    use kit::{Drain, Private, live::Live};
-    use tokio::sync::Notify;
+    use kit::{Drain, Kit, Private, live::Live};
 
     use super::start;
     use crate::{
@@ -128,18 +128,17 @@ pub(crate) mod testing {
     pub(crate) const PASSWORD: &str = "correct horse";
 
     pub(crate) async fn app(settings: &Settings, users: &[&str]) -> App {
-        let drain = Drain::new(Duration::from_secs(5));
-        let db = start::database(settings).await.expect("opens");
+        let kit = Kit::new("assistant", Drain::new(Duration::from_secs(5)));
+        let db = start::database(&kit, settings).await.expect("opens");
         let accounts = Accounts::new(db.clone(), None);
         for user in users {
             accounts.add(user, Private::new(PASSWORD.to_owned()), "Europe/Madrid").await.expect("adds");
         }
         let live = Live::start(settings.database()).expect("starts");
-        let wake = Arc::new(Notify::new());
-        let health = start::health(&db, None, &drain);
-        let metrics = start::metrics();
-        start::answers(&db, settings, (None, metrics.clone()), &wake, &drain);
-        start::days(&db, settings, &drain);
-        App::new(Parts { db, live, drain, health, metrics, accounts, wake }, settings)
+        let model = start::model(&kit, settings);
+        let wake = start::answers(&kit, &db, settings, model);
+        start::days(&kit, &db);
+        let reporter = start::reporter(&kit, settings);
+        App::new(Parts { kit, db, live, reporter, accounts, wake }, settings)
     }
 }

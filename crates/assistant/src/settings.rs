@@ -5,18 +5,28 @@ use std::{path::PathBuf, time::Duration};
 use jiff::tz::TimeZone;
 use kit::{
     Private,
-    config::{Field, Kind, Reading, Refused, Values},
+    config::{Field, Kind, Reading, Refused, Table, Values},
+    health::dialect::Dialect,
     serve::Listen,
 };
 use serde::Serialize;
 
 use crate::retention::Retention;
 
+mod aliases;
+
 #[cfg(test)]
 mod tests;
 
 /// Up to a hundred years.
 const KEEP_DAYS: Kind = Kind::Number { min: 1, max: 36_500 };
+/// All that can be set, under every name.
+pub(crate) const TABLE: Table = Table { aliases: aliases::ALIASES, ..Table::new("ASSISTANT_", FIELDS) };
+
+const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
+/// Where OPENAI_MODEL and OLLAMA_MODEL are, when nothing else is said.
+const OPENAI_URL: &str = "https://api.openai.com/v1";
+const OLLAMA_URL: &str = "http://localhost:11434";
 
 pub(crate) const FIELDS: &[Field] = &[
     Field {
@@ -48,6 +58,18 @@ pub(crate) const FIELDS: &[Field] = &[
         kind: Kind::Text,
         default: Some("data"),
         doc: "Folder of the database; made if missing.",
+    },
+    Field {
+        name: "ASSISTANT_DATABASE",
+        kind: Kind::Text,
+        default: None,
+        doc: "File of the database. Default: assistant.db in ASSISTANT_DATA.",
+    },
+    Field {
+        name: "ASSISTANT_ENVIRONMENT",
+        kind: Kind::OneOf(ENVIRONMENTS),
+        default: None,
+        doc: "In production, settings that are only fit for trying out are refused.",
     },
     Field {
         name: "ASSISTANT_SECRET_KEY",
@@ -147,6 +169,12 @@ pub(crate) const FIELDS: &[Field] = &[
         doc: "What was done can be undone for so many days. Default: as long as the shortest of the others.",
     },
     Field {
+        name: "ASSISTANT_HEALTH",
+        kind: Kind::OneOf(Dialect::NAMES),
+        default: Some("plain"),
+        doc: "Whose shapes and paths health is told in: this program's own, or those of a monitoring that is there already.",
+    },
+    Field {
         name: "LOG_LEVEL",
         kind: Kind::OneOf(kit::logs::LEVELS),
         default: Some("info"),
@@ -173,6 +201,10 @@ pub(crate) struct Settings {
     /// Without the slash at its end.
     pub(crate) url: Option<String>,
     pub(crate) data: PathBuf,
+    /// `None`: the usual file in `data`.
+    pub(crate) database_file: Option<PathBuf>,
+    pub(crate) environment: Option<String>,
+    pub(crate) health: Dialect,
     pub(crate) secret_key: Option<Private<String>>,
     pub(crate) first_account: Option<(String, Private<String>)>,
     pub(crate) zone: String,
@@ -213,13 +245,15 @@ pub(crate) enum ModelKind {
 impl Settings {
     /// From this process's environment.
     pub(crate) fn of_environment() -> Result<Self, Refused> {
-        Self::of(Reading::of_environment(FIELDS, "ASSISTANT_"))
+        Self::of(Reading::of_environment(TABLE))
     }
 
     pub(crate) fn of(mut reading: Reading) -> Result<Self, Refused> {
         let listen = listen(&mut reading);
         let zone = zone(&mut reading);
-        pairs(&mut reading);
+        let preset = preset(&mut reading);
+        pairs(&mut reading, preset.is_some());
+        in_production(&mut reading);
         let values = reading.finish()?;
         let text = |name| values.text(name).map(str::to_owned);
         let release = values.number("MAINSTAY_RELEASE");
@@ -228,9 +262,12 @@ impl Settings {
             zone,
             url: text("ASSISTANT_URL").map(|url| url.trim_end_matches('/').to_owned()),
             data: PathBuf::from(text("ASSISTANT_DATA").unwrap_or_default()),
+            database_file: text("ASSISTANT_DATABASE").map(PathBuf::from),
+            environment: text("ASSISTANT_ENVIRONMENT"),
+            health: values.text("ASSISTANT_HEALTH").and_then(Dialect::parse).unwrap_or_default(),
             secret_key: values.secret("ASSISTANT_SECRET_KEY"),
             first_account: text("ASSISTANT_FIRST_USER").zip(values.secret("ASSISTANT_FIRST_PASSWORD")),
-            model: model(&values),
+            model: model(&values, preset),
             builtin_pace: values.duration("ASSISTANT_BUILTIN_PACE").unwrap_or_default(),
             drain_limit: values.duration("ASSISTANT_DRAIN_LIMIT").unwrap_or_default(),
             migrates: values.text("ASSISTANT_MIGRATE").map_or(release.is_none(), |when| when == "auto"),
@@ -264,7 +301,7 @@ impl Settings {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.data.join("assistant.db")
+        self.database_file.clone().unwrap_or_else(|| self.data.join("assistant.db"))
     }
 }
 
@@ -296,26 +333,67 @@ fn zone(reading: &mut Reading) -> String {
     "UTC".to_owned()
 }
 
+/// Address and kind that the name of a vendor's own variable stands for.
+type Preset = (&'static str, ModelKind);
+
+/// OPENAI_API_KEY alone is no wish to send anybody's words there; OPENAI_MODEL is.
+fn preset(reading: &mut Reading) -> Option<Preset> {
+    let source = reading.source("ASSISTANT_MODEL_NAME");
+    let is_elsewhere =
+        reading.source("ASSISTANT_MODEL_URL").is_some_and(|source| source != "OLLAMA_BASE_URL");
+    if reading.source("ASSISTANT_MODEL_URL") == Some("OLLAMA_BASE_URL") || source == Some("OLLAMA_MODEL") {
+        return (!is_elsewhere).then_some((OLLAMA_URL, ModelKind::Ollama));
+    }
+    if source != Some("OPENAI_MODEL") || is_elsewhere {
+        return None;
+    }
+    if reading.get("ASSISTANT_MODEL_KEY").is_none() && !reading.is_refused("ASSISTANT_MODEL_KEY") {
+        reading.refuse("Required environment variable OPENAI_API_KEY is not set");
+    }
+    Some((OPENAI_URL, ModelKind::OpenAi))
+}
+
+/// What the guides' validator finds only there (CFGV-05, -07).
+fn in_production(reading: &mut Reading) {
+    if reading.get("ASSISTANT_ENVIRONMENT") != Some("production") {
+        return;
+    }
+    if let Some(name) = reading.placeholder("ASSISTANT_SECRET_KEY") {
+        reading.refuse(format!("{name} must be changed in production"));
+    }
+    if reading.source("ASSISTANT_DATA") == Some("default") && reading.get("ASSISTANT_DATABASE").is_none() {
+        reading.refuse("DATABASE_URL is required in production");
+    }
+    if matches!(reading.get("LOG_LEVEL"), Some("debug" | "trace")) {
+        reading.refuse("LOG_LEVEL should not be debug in production");
+    }
+}
+
 /// Settings that make no sense without each other.
-fn pairs(reading: &mut Reading) {
-    for (one, other) in [
+fn pairs(reading: &mut Reading, has_preset: bool) {
+    let of_model: &[(&str, &str)] = if has_preset {
+        &[("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME")]
+    } else {
+        &[("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME"), ("ASSISTANT_MODEL_NAME", "ASSISTANT_MODEL_URL")]
+    };
+    let of_account = [
         ("ASSISTANT_FIRST_USER", "ASSISTANT_FIRST_PASSWORD"),
         ("ASSISTANT_FIRST_PASSWORD", "ASSISTANT_FIRST_USER"),
-        ("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME"),
-        ("ASSISTANT_MODEL_NAME", "ASSISTANT_MODEL_URL"),
-    ] {
+    ];
+    for (one, other) in of_account.iter().chain(of_model) {
         if reading.get(one).is_some() && reading.get(other).is_none() {
             reading.refuse(format!("{other} is required with {one}"));
         }
     }
 }
 
-fn model(values: &Values) -> Option<ModelSettings> {
-    let url = values.text("ASSISTANT_MODEL_URL")?.trim_end_matches('/').to_owned();
-    let kind = if values.text("ASSISTANT_MODEL_KIND") == Some("ollama") {
-        ModelKind::Ollama
-    } else {
-        ModelKind::OpenAi
+fn model(values: &Values, preset: Option<Preset>) -> Option<ModelSettings> {
+    let url = values.text("ASSISTANT_MODEL_URL").or(preset.map(|(url, _)| url))?;
+    let url = url.trim_end_matches('/').to_owned();
+    let kind = match (preset, values.text("ASSISTANT_MODEL_KIND")) {
+        (Some((_, kind)), _) => kind,
+        (None, Some("ollama")) => ModelKind::Ollama,
+        (None, _) => ModelKind::OpenAi,
     };
     Some(ModelSettings {
         url,

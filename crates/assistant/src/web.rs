@@ -5,11 +5,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{Router, middleware, routing::get};
 use governor::DefaultDirectRateLimiter;
 use kit::{
-    Drain, Private,
-    health::Health,
+    Drain, Kit, Private,
+    health::dialect::Reporter,
     live::Live,
     metrics::Metrics,
     sqlite::{Database, Durability},
@@ -32,7 +32,7 @@ pub(crate) mod json;
 pub(crate) mod openapi;
 mod pages;
 mod problem;
-pub(crate) mod reports;
+mod reports;
 mod request;
 mod routes;
 mod session;
@@ -51,7 +51,7 @@ struct Inner {
     db: Database,
     live: Live,
     drain: Drain,
-    health: Health,
+    reporter: Reporter,
     metrics: Metrics,
     accounts: Accounts,
     /// Poked when a job was stored, so that this process looks at once.
@@ -71,25 +71,26 @@ struct Inner {
 
 /// The parts that `cli::web` has started.
 pub(crate) struct Parts {
+    pub(crate) kit: Kit,
     pub(crate) db: Database,
     pub(crate) live: Live,
-    pub(crate) drain: Drain,
-    pub(crate) health: Health,
-    pub(crate) metrics: Metrics,
+    pub(crate) reporter: Reporter,
     pub(crate) accounts: Accounts,
     pub(crate) wake: Arc<Notify>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { db, live, drain, health, metrics, accounts, wake } = parts;
+        let Parts { kit, db, live, reporter, accounts, wake } = parts;
+        let help = "Reports of browsers that something on a page was blocked";
+        kit.metrics().counter(reports::REPORTS, help, &["directive"]);
         let uploads = Uploads::new(db.clone(), Store::new(&settings.data));
         let inner = Inner {
             db,
             live,
-            drain,
-            health,
-            metrics,
+            drain: kit.drain().clone(),
+            reporter,
+            metrics: kit.metrics().clone(),
             accounts,
             wake,
             release: settings.release,
@@ -108,10 +109,14 @@ impl App {
 
     /// Everything that this process answers.
     pub(crate) fn router(&self) -> Router {
-        let health = self.inner.health.routes();
+        let health = self.inner.reporter.probes();
         let routes = routes::TABLE
             .iter()
             .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+        let of_dialect = self.inner.reporter.dialect().paths().iter().map(|(path, _)| *path);
+        let routes = of_dialect
+            .filter(|path| routes::TABLE.iter().all(|route| route.path != *path))
+            .fold(routes, |router, path| router.route(path, get(api::meta::health)));
         routes
             .merge(pages::routes())
             .merge(health)

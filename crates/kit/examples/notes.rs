@@ -7,12 +7,10 @@ use std::{error::Error, path::Path, time::Duration};
 
 use axum::{Router, extract::State, routing::post};
 use kit::{
-    Drain,
-    config::{Field, Kind, Reading},
-    health::{Check, Health, Weight},
+    Kit,
+    config::{Field, Kind, Reading, Table},
     migrations::{Migration, Migrations},
-    serve::{Bound, Listen, serve},
-    sqlite::{Database, DbError, Durability, open_writer},
+    sqlite::{Database, DbError, Durability},
 };
 
 const FIELDS: &[Field] = &[
@@ -29,26 +27,13 @@ const NOTES: Migration = Migration {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let settings = Reading::of_environment(FIELDS, "NOTES_").finish()?;
-    kit::logs::start("notes", "info");
+    let settings = Reading::of_environment(Table::new("NOTES_", FIELDS)).finish()?;
+    let kit = Kit::start("notes", "info", Duration::from_secs(25))?;
     let path = Path::new(settings.text("NOTES_DB").unwrap_or_default());
-    Migrations { steps: &[NOTES], schema_min: 1 }.up(&mut open_writer(path)?)?;
-    let db = Database::open(path)?;
-    let drain = Drain::new(Duration::from_secs(25));
-    drain.watch_signals()?;
-    let health = Health::new(drain.clone());
-    let pinged = db.clone();
-    health.watch(Check::new("database", Weight::Ready, move || {
-        let db = pinged.clone();
-        async move {
-            db.read(|c| Ok::<_, DbError>(c.execute_batch("SELECT 1")?))
-                .await
-                .map_err(|error| error.to_string())
-        }
-    }));
-    let listen: Listen = settings.text("LISTEN").unwrap_or_default().parse()?;
-    let router = Router::new().route("/notes", post(add).get(all)).merge(health.routes()).with_state(db);
-    Ok(serve(Bound::bind(&listen).await?, router, &drain).await?)
+    let db = kit.database(path, Migrations { steps: &[NOTES], schema_min: 1 }, true).await?;
+    let router = Router::new().route("/notes", post(add).get(all)).with_state(db);
+    kit.serve(&settings.text("LISTEN").unwrap_or_default().parse()?, router).await?;
+    Ok(())
 }
 
 async fn add(State(db): State<Database>, text: String) -> Result<(), String> {

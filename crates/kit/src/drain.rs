@@ -71,23 +71,27 @@ impl Drain {
         });
     }
 
+    /// Whether to take no new long work.
     pub fn is_hinted(&self) -> bool {
         self.hinted.is_cancelled()
     }
 
+    /// Whether to accept nothing new.
     pub fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
     }
 
-    /// Cancel-safe, as are the two below.
+    /// Returns from SIGUSR1 or SIGTERM on. Cancel-safe, as are the two below.
     pub async fn hinted(&self) {
         self.hinted.cancelled().await;
     }
 
+    /// Returns from SIGTERM on.
     pub async fn stopping(&self) {
         self.stopping.cancelled().await;
     }
 
+    /// Returns a second before the limit: say the last words.
     pub async fn cut(&self) {
         self.cut.cancelled().await;
     }

@@ -3,6 +3,9 @@
 //! Three questions, three answers. *Live*: this process answers; nothing else is looked at, so that a database that is
 //! down restarts nobody. *Ready*: what this process owns and cannot work without. *Detail*: all checks, vendors too;
 //! the app decides who may read it. A check that hangs has failed, a result that is old is none.
+//!
+//! [`resources`] has checks of memory and disk; [`dialect`] tells one snapshot in the shapes that the monitoring of other
+//! apps reads.
 
 use std::{
     future::Future,
@@ -11,10 +14,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use serde::Serialize;
 
 use crate::Drain;
+
+pub mod dialect;
+pub mod resources;
+mod routes;
+
+#[cfg(test)]
+mod tests;
 
 /// A check that passed before and fails is asked again after this pause, before anybody is told: one slow moment of a
 /// busy machine takes no instance out of traffic.
@@ -89,13 +98,18 @@ pub struct Health {
 /// One check as it stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
+    /// The check's.
     pub name: &'static str,
     /// `ok`, `error` or `unknown` (not yet run, or its last result is too old to believe).
     pub status: &'static str,
+    /// Whether the instance gets no requests while it fails.
     pub decides_readiness: bool,
+    /// What the check said, also of a first failure that is not believed yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Since its last run ended.
     pub age_ms: Option<u64>,
+    /// How long its last run took.
     pub took_ms: Option<u64>,
 }
 
@@ -104,12 +118,16 @@ pub struct Finding {
 pub struct Snapshot {
     /// `ok`; `degraded` when only details fail; `error` when not ready.
     pub status: &'static str,
+    /// RFC 3339 in UTC.
     pub timestamp: String,
+    /// Since [`Health::new`].
     pub uptime_seconds: u64,
+    /// In the order in which they were added.
     pub checks: Vec<Finding>,
 }
 
 impl Health {
+    /// Without checks: ready until the drain stops.
     pub fn new(drain: Drain) -> Self {
         Self { kept: Arc::default(), drain, started: Instant::now() }
     }
@@ -138,6 +156,7 @@ impl Health {
         });
     }
 
+    /// All checks as they stand now; runs none.
     pub fn snapshot(&self) -> Snapshot {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let checks: Vec<Finding> = kept.iter().map(Kept::finding).collect();
@@ -153,6 +172,8 @@ impl Health {
         Snapshot { status, timestamp, uptime_seconds: self.started.elapsed().as_secs(), checks }
     }
 
+    /// Whether this process may get requests.
+    ///
     /// # Errors
     /// `draining`, or the names of the checks that fail.
     pub fn ready(&self) -> Result<(), String> {
@@ -167,14 +188,6 @@ impl Health {
             .map(|check| check.name)
             .collect();
         if failing.is_empty() { Ok(()) } else { Err(failing.join(", ")) }
-    }
-
-    /// `/health/live` and `/health/ready`.
-    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        Router::new()
-            .route("/health/live", get(live))
-            .route("/health/ready", get(ready))
-            .with_state(self.clone())
     }
 }
 
@@ -213,91 +226,5 @@ impl Kept {
         let age_ms = self.last.as_ref().map(|(at, _, _)| ms(at.elapsed()));
         let took_ms = self.last.as_ref().map(|(_, took, _)| ms(*took));
         Finding { name: self.name, status, decides_readiness, error, age_ms, took_ms }
-    }
-}
-
-async fn live() -> impl IntoResponse {
-    Json(serde_json::json!({"status": "live"}))
-}
-
-async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    match health.ready() {
-        Ok(()) => (StatusCode::OK, Json(serde_json::json!({"status": "ready"}))),
-        Err(reason) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(serde_json::json!({"status": "not ready", "reason": reason})),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health() -> Health {
-        Health::new(Drain::new(Duration::from_secs(1)))
-    }
-
-    async fn settled(health: &Health) -> Snapshot {
-        while health.snapshot().checks.iter().any(|check| check.age_ms.is_none()) {
-            tokio::task::yield_now().await;
-            tokio::time::advance(Duration::from_millis(10)).await;
-        }
-        health.snapshot()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_check_that_has_not_run_is_not_ready() {
-        let health = health();
-        health.watch(Check::new("database", Weight::Ready, std::future::pending));
-        assert_eq!(health.ready(), Err("database".to_owned()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hang_is_a_failure_and_says_so() {
-        let health = health();
-        health.watch(
-            Check::new("database", Weight::Ready, std::future::pending).within(Duration::from_millis(200)),
-        );
-        let snapshot = settled(&health).await;
-        assert_eq!(snapshot.status, "error");
-        assert_eq!(snapshot.checks[0].error.as_deref(), Some("no answer within 200 ms"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_failure_is_asked_again_before_it_is_believed() {
-        let health = health();
-        let runs = Arc::new(std::sync::atomic::AtomicU32::new(0));
-        let counted = Arc::clone(&runs);
-        health.watch(Check::new("database", Weight::Ready, move || {
-            let run = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            async move { if run == 0 { Ok(()) } else { Err("busy".to_owned()) } }
-        }));
-        let after = async |wanted: u32| {
-            while runs.load(std::sync::atomic::Ordering::SeqCst) < wanted {
-                tokio::time::advance(Duration::from_millis(10)).await;
-                tokio::task::yield_now().await;
-            }
-            tokio::task::yield_now().await;
-            health.ready()
-        };
-        assert_eq!(after(2).await, Ok(()));
-        assert_eq!(after(3).await, Err("database".to_owned()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_vendor_that_fails_degrades_and_never_unreadies() {
-        let health = health();
-        health.watch(Check::new("database", Weight::Ready, || async { Ok(()) }));
-        health.watch(Check::new("model", Weight::Detail, || async { Err("refused".to_owned()) }));
-        assert_eq!(settled(&health).await.status, "degraded");
-        assert_eq!(health.ready(), Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stopping_process_is_not_ready() {
-        let health = health();
-        health.drain.stop();
-        assert_eq!(health.ready(), Err("draining".to_owned()));
     }
 }

@@ -45,13 +45,17 @@ pub const BY_TIME: &str =
 /// A job that this process holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
+    /// As it was stored under.
     pub id: String,
+    /// Which kind of work.
     pub queue: String,
     /// What it is about: the app's own id.
     pub subject: String,
     /// From 1.
     pub attempt: u32,
+    /// More than that and it may only be ended ([`Job::is_exhausted`]).
     pub attempts_max: u32,
+    /// The process that holds it.
     pub owner: String,
 }
 

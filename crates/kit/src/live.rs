@@ -1,12 +1,13 @@
 //! Tells readers of this process what any process committed: one poller of `PRAGMA data_version`.
 //!
 //! SQLite has no notification between processes, but each connection can ask cheaply (about 2 µs) whether another one
-//! committed. One thread asks each [`FAST`] while a stream is open, each [`SLOW`] while only listeners are, and never
-//! when nobody is. On a change it looks up which streams grew and what changed for whom, and wakes only those.
+//! committed. One thread asks each 10 ms while a stream is open, each 100 ms while only listeners are, and never
+//! when nobody is. On a change it looks up which streams grew and what changed for whom, and wakes only those. An app
+//! has the table of changes ([`TABLE`]), that of streams (`stream::TABLE`), or both.
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,6 +16,9 @@ use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{broadcast, watch};
 
 use crate::sqlite::{self, DbError};
+
+#[cfg(test)]
+mod tests;
 
 /// While a stream is open.
 const FAST: Duration = Duration::from_millis(10);
@@ -34,9 +38,11 @@ pub const TABLE: &str = "CREATE TABLE changes (
 /// Something of an account changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
+    /// Whose it is: the app's own id.
     pub account: String,
     /// The app's word: `task`, `journal`.
     pub kind: String,
+    /// Which one: the app's own id.
     pub entity: String,
 }
 
@@ -59,7 +65,10 @@ pub struct Live {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<(i64, Change)>,
+    path: PathBuf,
+    /// Asked at each subscription which change was the last before it.
+    asked: Mutex<Option<Connection>>,
 }
 
 #[derive(Default)]
@@ -79,19 +88,24 @@ pub struct StreamWatch {
 /// Receives changes. Ends its part of the polling when dropped.
 pub struct ChangeWatch {
     shared: Arc<Shared>,
-    changes: broadcast::Receiver<Change>,
+    changes: broadcast::Receiver<(i64, Change)>,
+    after: i64,
 }
 
 impl Live {
-    /// Starts the poller's thread on a connection of its own.
+    /// Starts the poller's thread on a connection of its own. What is committed from now on is told to whoever listens then.
     ///
     /// # Errors
     /// The thread cannot start.
     pub fn start(path: PathBuf) -> std::io::Result<Self> {
         let (changes, _) = broadcast::channel(CHANGES_MAX);
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), changes });
+        let (state, wake, asked) = (Mutex::default(), Condvar::new(), Mutex::default());
+        let shared = Arc::new(Shared { state, wake, changes, path, asked });
         let polled = Arc::clone(&shared);
-        std::thread::Builder::new().name("sqlite-live".to_owned()).spawn(move || polled.run(&path))?;
+        // Before anybody can listen: a change between a subscription and the first look would be lost. What cannot be
+        // read yet is read later.
+        let open = open(&shared.path).ok();
+        std::thread::Builder::new().name("sqlite-live".to_owned()).spawn(move || polled.run(open))?;
         Ok(Self { shared })
     }
 
@@ -106,10 +120,12 @@ impl Live {
         StreamWatch { shared: Arc::clone(&self.shared), stream: stream.to_owned(), grown }
     }
 
+    /// Changes from now on, of everybody.
     pub fn changes(&self) -> ChangeWatch {
+        let after = self.shared.last_change();
         self.shared.lock().listeners += 1;
         self.shared.wake.notify_one();
-        ChangeWatch { shared: Arc::clone(&self.shared), changes: self.shared.changes.subscribe() }
+        ChangeWatch { shared: Arc::clone(&self.shared), changes: self.shared.changes.subscribe(), after }
     }
 
     /// Ends the thread.
@@ -120,7 +136,7 @@ impl Live {
 }
 
 impl StreamWatch {
-    /// Cancel-safe.
+    /// Returns when chunks were added since the last call, by any process. Cancel-safe.
     pub async fn grown(&mut self) {
         if self.grown.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -143,7 +159,13 @@ impl Drop for StreamWatch {
 impl ChangeWatch {
     /// The next change; `None` says that some were missed. Cancel-safe.
     pub async fn next(&mut self) -> Option<Change> {
-        self.changes.recv().await.ok()
+        loop {
+            match self.changes.recv().await {
+                Ok((id, _)) if id <= self.after => {}
+                Ok((_, change)) => return Some(change),
+                Err(_) => return None,
+            }
+        }
     }
 }
 
@@ -156,8 +178,9 @@ impl Drop for ChangeWatch {
 /// What the poller has seen.
 struct Seen {
     data_version: i64,
-    chunk: i64,
-    change: i64,
+    /// `None`: there is no such table.
+    chunk: Option<i64>,
+    change: Option<i64>,
 }
 
 impl Shared {
@@ -165,14 +188,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, path: &std::path::Path) {
-        let mut open: Option<(Connection, Seen)> = None;
+    /// 0 where it cannot be asked now: then older ones are told too.
+    fn last_change(&self) -> i64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.is_none() {
+            *asked = sqlite::open_reader(&self.path).ok();
+        }
+        asked.as_ref().and_then(|connection| newest(connection, CHANGES).ok().flatten()).unwrap_or_default()
+    }
+
+    fn run(&self, mut open: Option<(Connection, Seen)>) {
         while let Some(pause) = self.pause() {
             let polled = match open.take() {
                 Some((connection, seen)) => self.poll(&connection, seen).map(|seen| (connection, seen)),
-                None => sqlite::open_reader(path)
-                    .and_then(|connection| Seen::now(&connection).map(|seen| (connection, seen)))
-                    .inspect(|_| self.wake_all()),
+                None => self::open(&self.path).inspect(|_| self.wake_all()),
             };
             match polled {
                 Ok(kept) => open = Some(kept),
@@ -213,15 +242,17 @@ impl Shared {
             return Ok(seen);
         }
         seen.data_version = data_version;
-        let grown = grown_streams(connection, &mut seen.chunk)?;
-        let changes = new_changes(connection, &mut seen.change)?;
+        seen.look_for_tables(connection)?;
+        let grown = seen.chunk.as_mut().map(|last| grown_streams(connection, last)).transpose()?;
+        let changes = seen.change.as_mut().map(|last| new_changes(connection, last)).transpose()?;
         let state = self.lock();
         grown
             .iter()
+            .flatten()
             .filter_map(|stream| state.streams.get(stream))
             .for_each(|(grown, _)| grown.send_replace(()));
         drop(state);
-        for change in changes {
+        for change in changes.into_iter().flatten() {
             // Nobody listening is no error.
             let _ = self.changes.send(change);
         }
@@ -233,11 +264,39 @@ impl Seen {
     fn now(connection: &Connection) -> Result<Self, DbError> {
         // The version first: what is committed in between is seen twice, not never.
         let data_version = data_version(connection)?;
-        let last = |table: &str| {
-            connection.query_row(&format!("SELECT coalesce(max(id), 0) FROM {table}"), [], |row| row.get(0))
-        };
-        Ok(Self { data_version, chunk: last("stream_chunks")?, change: last("changes")? })
+        let (chunk, change) = (newest(connection, CHUNKS)?, newest(connection, CHANGES)?);
+        Ok(Self { data_version, chunk, change })
     }
+
+    /// Tables that a migration has made meanwhile: all that is in them is new.
+    fn look_for_tables(&mut self, connection: &Connection) -> Result<(), DbError> {
+        if self.chunk.is_none() {
+            self.chunk = newest(connection, CHUNKS)?.map(|_| 0);
+        }
+        if self.change.is_none() {
+            self.change = newest(connection, CHANGES)?.map(|_| 0);
+        }
+        Ok(())
+    }
+}
+
+const CHUNKS: &str = "stream_chunks";
+const CHANGES: &str = "changes";
+
+fn open(path: &Path) -> Result<(Connection, Seen), DbError> {
+    let connection = sqlite::open_reader(path)?;
+    let seen = Seen::now(&connection)?;
+    Ok((connection, seen))
+}
+
+/// The last id of a table; `None`: there is no such table.
+fn newest(connection: &Connection, table: &str) -> Result<Option<i64>, DbError> {
+    let known = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    if !connection.prepare_cached(known)?.query_row([table], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    let newest = format!("SELECT coalesce(max(id), 0) FROM {table}");
+    Ok(Some(connection.query_row(&newest, [], |row| row.get(0))?))
 }
 
 fn data_version(connection: &Connection) -> Result<i64, DbError> {
@@ -253,14 +312,14 @@ fn grown_streams(connection: &Connection, last: &mut i64) -> Result<Vec<String>,
     Ok(rows.into_iter().map(|(stream, _)| stream).collect())
 }
 
-fn new_changes(connection: &Connection, last: &mut i64) -> Result<Vec<Change>, DbError> {
+fn new_changes(connection: &Connection, last: &mut i64) -> Result<Vec<(i64, Change)>, DbError> {
     let mut query = connection.prepare_cached(
         "SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000",
     )?;
     let rows = query.query_map([*last], |row| {
-        Ok((row.get::<_, i64>(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? }))
+        Ok((row.get(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? }))
     })?;
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<(i64, Change)> = rows.collect::<Result<_, _>>()?;
     *last = rows.last().map_or(*last, |(id, _)| *id);
-    Ok(rows.into_iter().map(|(_, change)| change).collect())
+    Ok(rows)
 }

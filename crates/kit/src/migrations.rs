@@ -15,8 +15,11 @@ mod tests;
 /// One step. What was released is never edited: its checksum is in people's databases.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
+    /// From 1, each one more than the last.
     pub version: u64,
+    /// For people.
     pub name: &'static str,
+    /// SQL, each text any number of statements.
     pub up: &'static [&'static str],
     /// What goes back to the version before. Loses what only this version can hold.
     pub down: &'static [&'static str],
@@ -27,6 +30,7 @@ pub struct Migration {
 /// All steps that this code knows, from 1 without gaps.
 #[derive(Clone, Copy, Debug)]
 pub struct Migrations {
+    /// In the order of their versions.
     pub steps: &'static [Migration],
     /// Lowest version that this code runs on.
     pub schema_min: u64,
@@ -37,27 +41,58 @@ pub struct Migrations {
 pub struct State {
     /// 0: nothing was ever applied.
     pub version: u64,
+    /// The lowest schema that code may have which runs on it.
     pub floor: u64,
 }
 
+/// Why the database is not at the version that was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    /// The file or the table of versions cannot be used.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// Steps before it stay.
     #[error("migration {version} ({name}) failed, nothing of it remains: {cause}")]
-    Step { version: u64, name: &'static str, cause: rusqlite::Error },
+    Step {
+        /// Its version.
+        version: u64,
+        /// Its name.
+        name: &'static str,
+        /// SQLite's word.
+        cause: rusqlite::Error,
+    },
+    /// What was released is never edited.
     #[error("migration {0} was changed after it had been applied: its checksum is another")]
     Edited(u64),
+    /// Its steps are not known here.
     #[error(
         "the database is at version {found}, made by a later release; this one knows {known}: run its own `migrate down` with that release"
     )]
-    Future { found: u64, known: u64 },
+    Future {
+        /// The database's version.
+        found: u64,
+        /// The newest that this code knows.
+        known: u64,
+    },
+    /// Nothing was done.
     #[error("there is no version {0} to go to")]
     NoSuchVersion(u64),
+    /// Of [`Migrations::admit`]: the code is newer than it may be.
     #[error("the database is at version {found}, this program needs {needed}: run `migrate up`")]
-    TooOld { found: u64, needed: u64 },
+    TooOld {
+        /// The database's version.
+        found: u64,
+        /// [`Migrations::schema_min`].
+        needed: u64,
+    },
+    /// Of [`Migrations::admit`]: the code is older than it may be.
     #[error("the database refuses code below schema {floor}, this program is {schema}: use a later release")]
-    Refused { floor: u64, schema: u64 },
+    Refused {
+        /// [`State::floor`].
+        floor: u64,
+        /// [`Migrations::schema`].
+        schema: u64,
+    },
 }
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -8,14 +8,17 @@ use std::fmt;
 pub struct Private<T>(T);
 
 impl<T> Private<T> {
+    /// From now on hidden.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
+    /// The value, for the one place that needs it.
     pub fn reveal(&self) -> &T {
         &self.0
     }
 
+    /// The value, owned.
     pub fn into_revealed(self) -> T {
         self.0
     }

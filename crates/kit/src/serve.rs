@@ -24,24 +24,41 @@ use crate::Drain;
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    Tcp { host: String, port: u16 },
+    /// `tcp:host:port`.
+    Tcp {
+        /// A name or an address; `0.0.0.0` and `::` are all of this machine's.
+        host: String,
+        /// 0: any that is free.
+        port: u16,
+    },
+    /// `unix:/path`.
     Unix(PathBuf),
 }
 
 /// Where a request came from, as a connection's extension (`ConnectInfo<Peer>`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
+    /// From this address, which may be a proxy's.
     Tcp(SocketAddr),
     /// Through a unix socket: whoever may open the file.
     Local,
 }
 
+/// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
+    /// Of [`Listen::from_str`](std::str::FromStr::from_str).
     #[error("`{0}` is no place to listen: write unix:/path or tcp:host:port")]
     Syntax(String),
+    /// The kernel refused.
     #[error("cannot listen on {place}: {cause}")]
-    Bind { place: String, cause: io::Error },
+    Bind {
+        /// The path, or host and port.
+        place: String,
+        /// The kernel's word.
+        cause: io::Error,
+    },
+    /// The supervisor handed over something else.
     #[error("descriptor 3 was promised by LISTEN_FDS but is no listening socket: {0}")]
     Inherited(io::Error),
 }

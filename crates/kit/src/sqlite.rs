@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+/// The engine's own crate, in the version that is linked here: there can be only one of it in a program.
+pub use rusqlite;
 use rusqlite::{Connection, OpenFlags, Transaction};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -36,14 +38,19 @@ pub enum Durability {
     Process,
 }
 
+/// Why a read or a write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
+    /// SQLite's own word.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// Try again later: 503.
     #[error("the database has more waiting writes than it takes ({WRITES_MAX})")]
     Overloaded,
+    /// The writer thread or the runtime has ended.
     #[error("the database is closed")]
     Closed,
+    /// See [`Database::refuse_writes`].
     #[error("the database's schema is not one that this release works with; nothing is written")]
     SchemaRefused,
 }
@@ -81,6 +88,7 @@ impl Database {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Of the file.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
@@ -88,6 +96,22 @@ impl Database {
     /// From now on writes fail with [`DbError::SchemaRefused`], or are taken again.
     pub fn refuse_writes(&self, refuse: bool) {
         self.shared.refuses_writes.store(refuse, Ordering::Relaxed);
+    }
+
+    /// Reads from the file, for a health check.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no database any more.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.read(
+            |connection| Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?),
+        )
+        .await
+    }
+
+    /// Queries that run now, for a metric.
+    pub fn readers_at_work(&self) -> usize {
+        READERS_MAX - self.shared.permits.available_permits()
     }
 
     /// Runs `work` in one transaction on the writer thread; it commits when `work` returns `Ok`. Dropping the future

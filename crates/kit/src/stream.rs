@@ -35,7 +35,9 @@ const QUIET: Duration = Duration::from_secs(15);
 /// Where in a log. Ordered: later is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
+    /// From 1: which run of the job wrote it.
     pub attempt: u32,
+    /// From 0 in each attempt.
     pub seq: u32,
 }
 
@@ -65,8 +67,11 @@ impl FromStr for Position {
 /// One event of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
+    /// What a reader that comes back names.
     pub at: Position,
+    /// The app's word, such as `text`; or [`DONE`].
     pub kind: String,
+    /// Of the kind's own shape.
     pub data: Value,
 }
 
@@ -139,6 +144,7 @@ pub fn forget(tx: &Transaction<'_>, stream: &str) -> Result<(), DbError> {
 /// A reader's next step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// The next event.
     Chunk(Chunk),
     /// Nothing for a while; say that the line is alive.
     Quiet,
@@ -156,6 +162,7 @@ pub struct Follow {
 }
 
 impl Follow {
+    /// `from`: the last position that the reader has; `None`: all of it.
     pub fn new(db: Database, live: &Live, drain: Drain, stream: &str, from: Option<Position>) -> Self {
         // Watching before the first read: a chunk that comes in between wakes us for nothing, none is missed.
         let watch = live.stream(stream);

@@ -1,9 +1,9 @@
 //! `assistant audit`: whether the record of sign-ins, exports and erasures is whole.
 
 use clap::Subcommand;
-use kit::sqlite::open_reader;
+use kit::{app::database::OpenError, sqlite::open_reader};
 
-use super::{Failed, start};
+use super::Failed;
 use crate::{
     audit::{self, Head},
     settings::Settings,
@@ -25,7 +25,7 @@ pub(super) fn run(command: &Command, settings: &Settings) -> Result<(), Failed> 
     let Command::Verify { head } = command;
     let known = head.as_deref().map(parse).transpose()?;
     let path = settings.database();
-    let db = open_reader(&path).map_err(|error| start::unreadable(&path, error))?;
+    let db = open_reader(&path).map_err(|error| OpenError::unusable(&path, error))?;
     let read = audit::verify(&db, known.as_ref());
     let checked = read.map_err(|error| Failed::to("the audit cannot be read", error))?;
     let newest = checked.map_err(|broken| Failed::to("the audit is not whole", broken))?;

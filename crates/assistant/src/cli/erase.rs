@@ -36,7 +36,7 @@ pub(super) fn run(args: Args, settings: &Settings) -> Result<(), Failed> {
 async fn replay(list: Option<PathBuf>, settings: &Settings) -> Result<(), Failed> {
     let list = list.unwrap_or_else(|| settings.data.join(erase::list::FILE));
     let failed = |error| Failed::to("erasing again stopped; run it again", error);
-    let (db, store) = (start::database(settings).await?, Store::new(&settings.data));
+    let (db, store) = (start::opened(settings).await?, Store::new(&settings.data));
     let erased = erase::replay(&db, &store, &list).await.map_err(failed)?;
     if erased > 0 {
         erase::scrub::run(&db).await.map_err(failed)?;
@@ -47,7 +47,7 @@ async fn replay(list: Option<PathBuf>, settings: &Settings) -> Result<(), Failed
 
 async fn mark(name: &str, settings: &Settings) -> Result<(), Failed> {
     let failed = |error| Failed::to("nothing was marked", error);
-    let db = start::database(settings).await?;
+    let db = start::opened(settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
     let Some(who) = accounts.named(name).await.map_err(failed)? else {
         return Err(Failed::to("nothing was marked", format!("there is no account named {name}")));

@@ -26,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(Args { name, file }: Args, settings: &Settings) -> Result<(), Failed> {
     start::runtime()?.block_on(async {
         let failed = |error: &dyn std::fmt::Display| Failed::to("nothing was exported", error);
-        let db = start::database(settings).await?;
+        let db = start::opened(settings).await?;
         let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
         let Some(who) = accounts.named(&name).await.map_err(|error| failed(&error))? else {
             return Err(failed(&format!("there is no account named {name}")));

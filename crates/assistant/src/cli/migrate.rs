@@ -1,9 +1,12 @@
 //! `assistant migrate`: the database's versions, for people and for whoever deploys.
 
 use clap::Subcommand;
-use kit::sqlite::open_writer;
+use kit::{
+    app::database::{OpenError, make_folder_of},
+    sqlite::open_writer,
+};
 
-use super::{Failed, start};
+use super::Failed;
 use crate::{schema::MIGRATIONS, settings::Settings};
 
 /// Move the database between versions.
@@ -34,11 +37,9 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
         );
         return Ok(());
     }
-    std::fs::create_dir_all(&settings.data).map_err(|error| {
-        Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error)
-    })?;
-    let mut db = open_writer(&path).map_err(|error| start::unreadable(&path, error))?;
-    let state = MIGRATIONS.state(&db).map_err(|error| start::unreadable(&path, error))?;
+    make_folder_of(&path)?;
+    let mut db = open_writer(&path).map_err(|error| OpenError::unusable(&path, error))?;
+    let state = MIGRATIONS.state(&db).map_err(|error| OpenError::unusable(&path, error))?;
     match command {
         Command::Version => println!("{}", state.version),
         Command::Status => {

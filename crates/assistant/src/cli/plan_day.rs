@@ -13,7 +13,7 @@ pub(super) struct Args {}
 pub(super) fn run(Args {}: Args, settings: &Settings) -> Result<(), Failed> {
     kit::logs::start("assistant", &settings.log_level);
     start::runtime()?.block_on(async {
-        let db = start::database(settings).await?;
+        let db = start::opened(settings).await?;
         let planned = day::plan(&db).await.map_err(|error| {
             Failed::to("the day is not planned, what was planned before stays; run this again", error)
         })?;

@@ -1,16 +1,14 @@
-//! What every long command starts with: runtime, database, schema, health, the runner of answers.
+//! What every long command starts with: runtime, kit, database, model, the runner of answers.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use kit::{
-    Drain,
-    health::{Check, Health, Weight},
-    jobs::runner::Runner,
-    metrics::Metrics,
-    migrations::MigrateError,
-    sqlite::{Database, DbError, Durability, open_writer},
+    Kit,
+    app::database::{self, OpenError},
+    health::{Check, Weight, dialect::About, dialect::Reporter, resources},
+    sqlite::{Database, DbError, Durability},
 };
-use rusqlite::{ErrorCode, Transaction};
+use rusqlite::Transaction;
 use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
@@ -18,17 +16,21 @@ use crate::{
     answer::{Answers, CALLS},
     chat,
     day::{self, Days},
-    ids,
     model::Model,
     schema::MIGRATIONS,
     settings::Settings,
-    web::reports::REPORTS,
 };
 
 /// Bound: answers that one process writes at once.
 const ANSWERS_AT_ONCE: usize = 64;
 /// Bound: reminders and summaries; each is one short transaction.
 const DAYS_AT_ONCE: usize = 4;
+
+impl From<OpenError> for Failed {
+    fn from(error: OpenError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
 
 pub(super) fn runtime() -> Result<Runtime, Failed> {
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -39,124 +41,73 @@ pub(super) fn runtime() -> Result<Runtime, Failed> {
     built.map_err(|error| Failed::to("the runtime cannot start", error))
 }
 
-/// Opens the database, migrating it first where this process may.
-pub(super) async fn database(settings: &Settings) -> Result<Database, Failed> {
-    let path = settings.database();
-    std::fs::create_dir_all(&settings.data).map_err(|error| {
-        Failed::to(&format!("the folder {} cannot be made", settings.data.display()), error)
-    })?;
-    if settings.migrates {
-        let migrate = || -> Result<Vec<u64>, MigrateError> { MIGRATIONS.up(&mut open_writer(&path)?) };
-        match migrate() {
-            Ok(applied) if applied.is_empty() => {}
-            Ok(applied) => tracing::info!(?applied, "the database was migrated"),
-            // Rolled back to this release while the database is ahead: the contract below decides.
-            Err(MigrateError::Future { .. }) => {}
-            Err(MigrateError::Db(error)) => return Err(unreadable(&path, error)),
-            Err(error) => return Err(Failed::to("the database cannot be migrated", error)),
-        }
-    }
-    let db = Database::open(&path).map_err(|error| unreadable(&path, error))?;
-    // What is deleted is overwritten, in every table from here on.
+/// Logs, signals, health, metrics.
+pub(super) fn kit(settings: &Settings) -> Result<Kit, Failed> {
+    let kit = Kit::start("assistant", &settings.log_level, settings.drain_limit)
+        .map_err(|error| Failed::to("signals cannot be listened for", error))?;
+    Ok(kit.named(settings.instance.as_deref().unwrap_or("assistant")))
+}
+
+/// The database for a command that ends by itself.
+pub(super) async fn opened(settings: &Settings) -> Result<Database, Failed> {
+    let db = database::open(&settings.database(), MIGRATIONS, settings.migrates).await?;
+    overwrite_what_is_deleted(&db).await;
+    Ok(db)
+}
+
+/// Opens the database, migrating it first where this process may, and watches it.
+pub(super) async fn database(kit: &Kit, settings: &Settings) -> Result<Database, Failed> {
+    let db = kit.database(&settings.database(), MIGRATIONS, settings.migrates).await?;
+    overwrite_what_is_deleted(&db).await;
+    Ok(db)
+}
+
+/// In every table, from here on.
+async fn overwrite_what_is_deleted(db: &Database) {
     let overwrite = |tx: &Transaction<'_>| Ok::<_, DbError>(tx.pragma_update(None, "secure_delete", true)?);
     if let Err(error) = db.write(Durability::Process, overwrite).await {
         tracing::warn!(%error, "what is deleted until the next start is overwritten only when an account is erased");
     }
-    if let Err(error) = admitted(&db).await {
-        // Started all the same: it shows why it is not ready, and becomes so when the database is migrated.
-        tracing::error!(error, "this release does not fit the database");
-    }
-    Ok(db)
 }
 
-/// A file that is no database, or no whole one, is left as it is: a person decides what becomes of it.
-pub(super) fn unreadable(path: &Path, error: DbError) -> Failed {
-    let code = if let DbError::Sqlite(error) = &error { error.sqlite_error_code() } else { None };
-    let remedy = match code {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            "; it was left as it is. Put a backup in its place, or move it away with its -wal and -shm files to begin anew"
-        }
-        Some(ErrorCode::DiskFull) => "; make room on its disk, nothing that was written is lost",
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            "; it must be readable and writable, and its folder too, for the account that runs this"
-        }
-        _ => "",
+/// The model of the settings, watched beside what decides readiness.
+pub(super) fn model(kit: &Kit, settings: &Settings) -> Option<Model> {
+    kit.metrics().counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
+    let model = settings.model.clone().map(Model::new)?;
+    let asked = model.clone();
+    let check = Check::new("model", Weight::Detail, move || {
+        let model = asked.clone();
+        async move { model.ping().await }
+    });
+    kit.check(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
+    Some(model)
+}
+
+/// Tells health as the settings say.
+pub(super) fn reporter(kit: &Kit, settings: &Settings) -> Reporter {
+    kit.check(resources::memory());
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        environment: settings.environment.clone().unwrap_or_default(),
+        // S3's third, gmailService, is a vendor's: it decides no readiness.
+        services: &[("sessionService", "database"), ("authService", "database")],
+        vendors: &[("google", "google"), ("openai", "model")],
+        figures: None,
     };
-    Failed::to(&format!("{} cannot be used", path.display()), format!("{error}{remedy}"))
+    kit.reporter(settings.health, about)
 }
 
-/// Whether this code may run on the database as it is now. Writes are refused while it may not.
-async fn admitted(db: &Database) -> Result<(), String> {
-    let state = db
-        .read(|connection| MIGRATIONS.state(connection))
-        .await
-        .map_err(|error: DbError| error.to_string())?;
-    let admitted = MIGRATIONS.admit(state).map_err(|error| error.to_string());
-    db.refuse_writes(admitted.is_err());
-    admitted
-}
-
-/// Health of what this process owns, and of the model beside it.
-pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Health {
-    let health = Health::new(drain.clone());
-    let (reads, fits) = (db.clone(), db.clone());
-    health.watch(Check::new("database", Weight::Ready, move || {
-        let db = reads.clone();
-        async move {
-            db.read(|connection| {
-                Ok::<_, DbError>(connection.query_row(
-                    "SELECT count(*) FROM sqlite_schema",
-                    [],
-                    |_| Ok(()),
-                )?)
-            })
-            .await
-            .map_err(|error| error.to_string())
-        }
-    }));
-    health.watch(Check::new("schema", Weight::Ready, move || {
-        let db = fits.clone();
-        async move { admitted(&db).await }
-    }));
-    if let Some(model) = model.cloned() {
-        let check = Check::new("model", Weight::Detail, move || {
-            let model = model.clone();
-            async move { model.ping().await }
-        });
-        health.watch(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
-    }
-    health
-}
-
-/// The figures of this process.
-pub(super) fn metrics() -> Metrics {
-    let metrics = Metrics::for_http();
-    metrics.counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
-    metrics.counter(REPORTS, "Reports of browsers that something on a page was blocked", &["directive"]);
-    metrics
-}
-
-/// Runs answers in this process.
-pub(super) fn answers(
-    db: &Database,
-    settings: &Settings,
-    parts: (Option<Model>, Metrics),
-    wake: &Arc<Notify>,
-    drain: &Drain,
-) {
-    let (model, metrics) = parts;
+/// Runs answers in this process. Poke what it returns when one was asked for.
+pub(super) fn answers(kit: &Kit, db: &Database, settings: &Settings, model: Option<Model>) -> Arc<Notify> {
+    let metrics = kit.metrics().clone();
     let work = Answers { db: db.clone(), model, metrics, pace: settings.builtin_pace };
-    let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
-    Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }
-        .start(Arc::clone(wake), drain);
+    kit.jobs(db, chat::QUEUE, ANSWERS_AT_ONCE, work)
 }
 
 /// Tells reminders and makes summaries in this process, and plans once what is missing: where no schedule runs
 /// `plan-day`, a restart does.
-pub(super) fn days(db: &Database, settings: &Settings, drain: &Drain) {
-    let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
-    Runner { db: db.clone(), queue: day::QUEUE, owner, at_once: DAYS_AT_ONCE, work: Days { db: db.clone() } }
-        .start(Arc::default(), drain);
+pub(super) fn days(kit: &Kit, db: &Database) {
+    kit.jobs(db, day::QUEUE, DAYS_AT_ONCE, Days { db: db.clone() });
     let db = db.clone();
     tokio::spawn(async move {
         match day::plan(&db).await {
@@ -164,11 +115,4 @@ pub(super) fn days(db: &Database, settings: &Settings, drain: &Drain) {
             Err(error) => tracing::info!(%error, "the day could not be planned at start; `plan-day` does it"),
         }
     });
-}
-
-/// The drain of this process, listening for its signals.
-pub(super) fn drain(settings: &Settings) -> Result<Drain, Failed> {
-    let drain = Drain::new(settings.drain_limit);
-    drain.watch_signals().map_err(|error| Failed::to("signals cannot be listened for", error))?;
-    Ok(drain)
 }

@@ -35,7 +35,7 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
 
 fn link(settings: &Settings) -> Result<(), Failed> {
     start::runtime()?.block_on(async {
-        let accounts = Accounts::new(start::database(settings).await?, settings.secret_key.clone());
+        let accounts = Accounts::new(start::opened(settings).await?, settings.secret_key.clone());
         let link = accounts.new_link().await.map_err(|error| {
             Failed::to("no link was made, and any that was made before still works", error)
         })?;
@@ -54,7 +54,7 @@ fn add(name: &str, zone: Option<String>, settings: &Settings) -> Result<(), Fail
     }
     let password = typed_password()?;
     start::runtime()?.block_on(async {
-        let accounts = Accounts::new(start::database(settings).await?, settings.secret_key.clone());
+        let accounts = Accounts::new(start::opened(settings).await?, settings.secret_key.clone());
         let account = accounts
             .add(name, password, &zone)
             .await

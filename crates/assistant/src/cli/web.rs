@@ -1,18 +1,14 @@
 //! `assistant web`: pages and the interface for programs. Also runs answers, as every process does.
 
-use std::sync::Arc;
-
 use clap::Args as ClapArgs;
 use kit::{
     live::Live,
-    serve::{Bound, Listen, serve},
+    serve::{Bound, Listen},
 };
-use tokio::sync::Notify;
 
 use super::{Failed, first, start};
 use crate::{
     accounts::Accounts,
-    model::Model,
     settings::Settings,
     upkeep::Upkeep,
     web::{App, Parts},
@@ -28,35 +24,26 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, settings: Settings) -> Result<(), Failed> {
-    kit::logs::start("assistant", &settings.log_level);
     let listen = args.listen.unwrap_or_else(|| settings.listen.clone());
     start::runtime()?.block_on(serve_until_stopped(listen, settings))
 }
 
 async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), Failed> {
-    let drain = start::drain(&settings)?;
-    let db = start::database(&settings).await?;
+    let kit = start::kit(&settings)?;
+    let db = start::database(&kit, &settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
-    let model = settings.model.clone().map(Model::new);
-    let health = start::health(&db, model.as_ref(), &drain);
+    let model = start::model(&kit, &settings);
     let live = Live::start(settings.database())
         .map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
-    let wake = Arc::new(Notify::new());
     let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(error.to_string()))?;
     // Only now: a process that cannot listen must not print a link.
     first::account(&accounts, &settings).await?;
-    let place = bound.place();
-    let metrics = start::metrics();
-    start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);
-    start::days(&db, &settings, &drain);
-    tokio::spawn(Upkeep::new(db.clone(), &settings).run(drain.clone()));
-    let parts = Parts { db, live, drain: drain.clone(), health, metrics, accounts, wake };
-    let app = App::new(parts, &settings);
-    tracing::info!(place, release = settings.release, instance = settings.instance, "serving");
-    if let Err(error) = kit::notify::ready() {
-        tracing::warn!(%error, "the supervisor could not be told that this is ready");
-    }
-    serve(bound, app.router(), &drain).await.map_err(|error| Failed::to("serving", error))?;
-    tracing::info!("stopped");
-    Ok(())
+    let wake = start::answers(&kit, &db, &settings, model);
+    start::days(&kit, &db);
+    tokio::spawn(Upkeep::new(db.clone(), &settings).run(kit.drain().clone()));
+    let reporter = start::reporter(&kit, &settings);
+    let app = App::new(Parts { kit: kit.clone(), db, live, reporter, accounts, wake }, &settings);
+    tracing::info!(release = settings.release, instance = settings.instance, "starting to serve");
+    let served = kit.serve_as_it_is(bound, app.router()).await;
+    served.map_err(|error| Failed::to("serving", error))
 }

@@ -327,8 +327,7 @@ fn an_edit_of_what_has_changed_since_is_refused() {
 
 #[test]
 fn an_edit_moves_those_that_come_after_it_and_putting_off_does_not() {
-    let at =
-        |day, hour| Due { day: Date::constant(2030, 6, day), time: Some(jiff::civil::time(hour, 0, 0, 0)) };
+    let at = |day, hour| Due::new(Date::constant(2030, 6, day), Some(jiff::civil::time(hour, 0, 0, 0)));
     let next_of = |change: fn(String, Draft) -> Command| {
         let begun = Recurrence { start: at(3, 9), ..weekly().recurrence.expect("comes again") };
         let draft = Draft { due: Some(at(3, 9)), recurrence: Some(begun), ..weekly() };

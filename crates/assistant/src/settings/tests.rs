@@ -3,11 +3,7 @@
 use super::*;
 
 fn settings(vars: &[(&str, &str)]) -> Result<Settings, Refused> {
-    Settings::of(Reading::of(
-        FIELDS,
-        "ASSISTANT_",
-        vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
-    ))
+    Settings::of(Reading::of(TABLE, vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))))
 }
 
 #[test]
@@ -69,4 +65,75 @@ fn nothing_is_deleted_by_its_age_until_the_operator_says_after_how_many_days() {
         settings(&[("ASSISTANT_KEEP_TASKS_DAYS", "0")]).is_err(),
         "that would delete what was done just now"
     );
+}
+
+const KEY: &str = "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607";
+
+#[test]
+fn names_that_people_know_from_elsewhere_work() {
+    let read = settings(&[
+        ("HOSTNAME", "0.0.0.0"),
+        ("PORT", "8080"),
+        ("NODE_ENV", "production"),
+        ("LOG_LEVEL", "INFO"),
+        ("DATABASE_URL", "file:/data/production.db?connection_limit=1"),
+        ("JWT_SECRET", KEY),
+        ("OPENAI_API_KEY", "sk-0123456789"),
+        ("OPENAI_MODEL", "gpt-4o-mini"),
+    ])
+    .expect("valid");
+    assert_eq!(read.listen, Listen::Tcp { host: "0.0.0.0".to_owned(), port: 8080 });
+    assert_eq!(read.database(), PathBuf::from("/data/production.db"));
+    assert_eq!(read.log_level, "info");
+    assert_eq!(read.secret_key.as_ref().map(|key| key.reveal().as_str()), Some(KEY));
+    let model = read.model.expect("a model");
+    assert_eq!(
+        (model.url.as_str(), model.name.as_str(), model.kind),
+        (OPENAI_URL, "gpt-4o-mini", ModelKind::OpenAi)
+    );
+    let ollama = settings(&[("OLLAMA_MODEL", "llama2")]).expect("valid").model.expect("a model");
+    assert_eq!((ollama.url.as_str(), ollama.kind), (OLLAMA_URL, ModelKind::Ollama));
+    let ollama = settings(&[("OLLAMA_MODEL", "llama2"), ("OLLAMA_BASE_URL", "http://gpu:11434/")]);
+    assert_eq!(ollama.expect("valid").model.expect("a model").url, "http://gpu:11434");
+}
+
+#[test]
+fn a_key_alone_sends_nobodys_words_anywhere_and_the_name_of_a_machine_is_no_address() {
+    let read =
+        settings(&[("OPENAI_API_KEY", "sk-0123456789"), ("HOSTNAME", "web-7f9c"), ("NODE_ENV", "test")]);
+    let read = read.expect("valid");
+    assert!(read.model.is_none() && read.environment.is_none());
+    assert_eq!(read.listen, Listen::Tcp { host: "127.0.0.1".to_owned(), port: 3000 });
+    let own = settings(&[("ASSISTANT_MODEL_URL", "http://127.0.0.1:9/v1"), ("OPENAI_MODEL", "local")]);
+    assert_eq!(own.expect("valid").model.expect("a model").url, "http://127.0.0.1:9/v1");
+}
+
+#[test]
+fn the_guides_mistakes_are_told_in_their_words() {
+    let refused = settings(&[
+        ("NODE_ENV", "production"),
+        ("LOG_LEVEL", "debug"),
+        ("JWT_SECRET", "your_jwt_secret_key_here"),
+        ("OPENAI_API_KEY", "your_openai_api_key"),
+        ("OPENAI_MODEL", "gpt-4o-mini"),
+    ]);
+    assert_eq!(
+        refused.expect_err("five are wrong").0,
+        [
+            "JWT_SECRET should not use the default placeholder value",
+            "OPENAI_API_KEY should start with \"sk-\"",
+            "JWT_SECRET must be changed in production",
+            "DATABASE_URL is required in production",
+            "LOG_LEVEL should not be debug in production",
+        ]
+    );
+    let refused = settings(&[("OPENAI_MODEL", "gpt-4o-mini")]);
+    assert_eq!(
+        refused.expect_err("there is no key").0,
+        ["Required environment variable OPENAI_API_KEY is not set"]
+    );
+    let refused = settings(&[("DATABASE_URL", "postgresql://u:hunter2@db/x"), ("JWT_SECRET", "short")]);
+    let text = refused.expect_err("two are wrong").to_string();
+    assert!(text.contains("DATABASE_URL should be file:/path") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("JWT_SECRET should be at least 32 characters long"), "{text}");
 }

@@ -1,19 +1,17 @@
 //! Around every request: its id, the same-site check, the body's limit, headers that protect pages, metrics, one log
 //! line, and the wording of problems.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request, State},
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use kit::app::observe::Observed;
 
 use super::{App, api::tus, pages, problem::Problem, reports, request::body_bytes_max, session};
 use crate::ids;
@@ -27,12 +25,12 @@ pub(super) struct Nonce(pub(super) String);
 pub(super) struct RequestId(pub(super) String);
 
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let id = request_id(request.headers());
+    let seen = Observed::begin(&request);
+    let id = &seen.request_id;
     let nonce = Nonce(ids::new_token());
     request.extensions_mut().insert(nonce.clone());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let seen = Seen::of(&request);
+    let is_program = is_program(&request);
     let answered = match refuse(&request) {
         Some(problem) => problem.into_response(),
         None => AssertUnwindSafe(next.run(limit(request, &seen.route))).catch_unwind().await.unwrap_or_else(
@@ -43,65 +41,20 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             },
         ),
     };
-    let mut response = word_problem(answered, &seen, &id, &nonce);
-    protect(response.headers_mut(), &nonce, &id);
+    let mut response = word_problem(answered, is_program, id, &nonce);
+    protect(response.headers_mut(), &nonce, id);
     tus::speak(response.headers_mut(), &seen.route);
-    let took = began.elapsed();
-    app.inner.metrics.observe_request(&seen.method, &seen.route, response.status().as_u16(), took);
-    log(&seen, &id, response.status(), took);
+    seen.end(&app.inner.metrics, response.status());
     response
 }
 
-/// One line a request. Probes come each second and say nothing: they are told at `debug`.
-fn log(seen: &Seen, request_id: &str, status: StatusCode, took: Duration) {
-    let (method, route, status) = (&seen.method, &seen.route, status.as_u16());
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    if status == 200 && (route.starts_with("/health/") || route == "/metrics") {
-        tracing::debug!(request_id, method, route, status, took_ms, "answered");
-    } else {
-        tracing::info!(request_id, method, route, status, took_ms, "answered");
-    }
-}
-
-/// What of a request is needed after its handler took it.
-struct Seen {
-    method: String,
-    /// The pattern, never the path: paths hold ids of people's things.
-    route: String,
-    is_program: bool,
-}
-
-impl Seen {
-    fn of(request: &Request) -> Self {
-        let known = [
-            Method::GET,
-            Method::POST,
-            Method::DELETE,
-            Method::HEAD,
-            Method::OPTIONS,
-            Method::PUT,
-            Method::PATCH,
-        ];
-        let method =
-            if known.contains(request.method()) { request.method().to_string() } else { "OTHER".to_owned() };
-        let route =
-            request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-        let path = request.uri().path();
-        let wants_page = request
-            .headers()
-            .get(header::ACCEPT)
-            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-        Self { method, route, is_program: path.starts_with("/api/") || !wants_page }
-    }
-}
-
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    let fits = |id: &&str| {
-        (1..=64).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    given.filter(fits).map_or_else(ids::new_id, str::to_owned)
+/// Whether an answer is read by a program, which wants its problems as JSON.
+fn is_program(request: &Request) -> bool {
+    let wants_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+    request.uri().path().starts_with("/api/") || !wants_page
 }
 
 /// A change asked for by another site, which a browser would send with our cookie.
@@ -138,9 +91,9 @@ fn limit(request: Request, route: &str) -> Request {
     request.map(|body| Body::new(http_body_util::Limited::new(body, most)))
 }
 
-fn word_problem(response: Response, seen: &Seen, id: &str, nonce: &Nonce) -> Response {
+fn word_problem(response: Response, is_program: bool, id: &str, nonce: &Nonce) -> Response {
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
-    if seen.is_program {
+    if is_program {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         return (problem.status, kind, problem.json(id)).into_response();
     }

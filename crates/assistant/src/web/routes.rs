@@ -310,6 +310,11 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[open("Metrics for a scraper", "text/plain", &[404])],
     },
     Route {
+        path: "/api/metrics",
+        handler: || get(api::meta::metrics),
+        operations: &[open("The same, where other apps have it", "text/plain", &[404])],
+    },
+    Route {
         path: reports::PATH,
         handler: || post(reports::take),
         operations: &[Operation {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::*;
-use crate::{cli::testing, settings::FIELDS};
+use crate::{cli::testing, settings::TABLE};
 
 mod accounts;
 mod attachments;
@@ -52,6 +52,11 @@ async fn bench() -> Bench {
     bench_with(&[]).await
 }
 
+/// Telling its health in that dialect.
+async fn bench_in(dialect: &str) -> Bench {
+    bench_with(&[("ASSISTANT_HEALTH", dialect)]).await
+}
+
 /// The same with settings of its own.
 async fn bench_with(more: &[(&str, &str)]) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
@@ -61,7 +66,7 @@ async fn bench_with(more: &[(&str, &str)]) -> Bench {
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
     ];
     let vars = vars.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let settings = Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars)).expect("valid");
+    let settings = Settings::of(Reading::of(TABLE, vars)).expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
     Bench { folder, router: app.router() }
 }
@@ -330,7 +335,13 @@ async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
     let bench = bench().await;
     assert_eq!(bench.get("", "/metrics").await.status, StatusCode::OK);
     let street = [("x-forwarded-for", "203.0.113.9")];
-    assert_eq!(bench.ask("", "GET", "/metrics", None, &street).await.status, StatusCode::NOT_FOUND);
+    for path in ["/metrics", "/api/metrics"] {
+        assert_eq!(bench.ask("", "GET", path, None, &street).await.status, StatusCode::NOT_FOUND);
+    }
+    let text = bench.get("", "/api/metrics").await.body;
+    for family in ["http_requests_total", "event_streams_active", "jobs_running", "database_health_status"] {
+        assert!(text.contains(&format!("# TYPE {family} ")), "no {family} in\n{text}");
+    }
     assert_eq!(
         bench.ask("a-token-for-metrics", "GET", "/metrics", None, &street).await.status,
         StatusCode::OK
@@ -340,6 +351,30 @@ async fn metrics_are_not_for_the_street_and_health_is_short_for_strangers() {
         stranger.as_object().map(|body| body.keys().cloned().collect::<Vec<_>>()),
         Some(vec!["status".to_owned(), "timestamp".to_owned()])
     );
+}
+
+#[tokio::test]
+async fn health_is_told_in_the_dialect_of_the_settings() {
+    for (dialect, path, keys) in [
+        ("S0", "/api/health?metrics=true", &["checks", "metrics", "uptime", "version"][..]),
+        ("S1", "/api/health?detailed=true", &["errors", "metrics", "security"]),
+        ("S2", "/health/database/performance", &["response_time_ms"]),
+        ("S3", "/health", &["externalServices", "nodeVersion", "services", "responseTime"]),
+        ("S4", "/api/health", &["database", "memory"]),
+    ] {
+        let bench = bench_in(dialect).await;
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while bench.get("", "/health/ready").await.status != StatusCode::OK {
+            assert!(std::time::Instant::now() < until, "{dialect} does not become ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let told = bench.get("a-token-for-metrics", path).await;
+        assert_eq!(told.status, StatusCode::OK, "{dialect}: {}", told.body);
+        for key in keys {
+            assert!(told.json().get(*key).is_some(), "{dialect} lacks {key}: {}", told.body);
+            assert_eq!(bench.get("", path).await.json().get(*key), None, "{dialect} tells a stranger {key}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -125,8 +125,38 @@ fn the_description_and_the_schema_of_settings_are_json() {
     let schema: serde_json::Value =
         serde_json::from_str(&run(&bench, &[], &["config", "schema"]).1).expect("JSON");
     assert_eq!(schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"], json!(["openai", "ollama"]));
+    assert_eq!(schema["properties"]["ASSISTANT_DATABASE"]["x-aliases"], json!(["DATABASE_URL"]));
     let shown = run(&bench, &[("ASSISTANT_SECRET_KEY", "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607")], &["config"]).1;
     assert!(shown.contains("ASSISTANT_SECRET_KEY=[private]") && !shown.contains("9f2c"));
+}
+
+#[test]
+fn settings_come_from_other_names_and_from_files_and_say_so() {
+    let bench = Bench::new();
+    let key = "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607";
+    std::fs::write(bench.path("key"), format!("{key}\n")).expect("writes");
+    let file = bench.path("key");
+    let url = format!("file:{}", bench.path("deep/own.db").display());
+    let vars = [("ASSISTANT_SECRET_KEY_FILE", file.to_str().expect("UTF-8")), ("DATABASE_URL", url.as_str())];
+    let shown = run(&bench, &vars, &["config"]).1;
+    assert!(shown.contains("# from ASSISTANT_SECRET_KEY_FILE\nASSISTANT_SECRET_KEY=[private]"), "{shown}");
+    assert!(shown.contains("# from DATABASE_URL\nASSISTANT_DATABASE=") && !shown.contains(key), "{shown}");
+    assert_eq!(run(&bench, &vars, &["migrate", "up"]).0, Some(0));
+    assert!(bench.path("deep/own.db").exists());
+    // A pipe that a supervisor hands over is a file too.
+    let mut piped = bench.command(&[("ASSISTANT_SECRET_KEY_FILE", "/dev/fd/0")]);
+    piped.args(["config"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut piped = piped.spawn().expect("starts");
+    piped.stdin.take().expect("a pipe").write_all(key.as_bytes()).expect("writes");
+    assert!(text(&piped.wait_with_output().expect("ends")).1.contains("ASSISTANT_SECRET_KEY=[private]"));
+    let report = |vars: &[(&str, &str)]| {
+        let (code, out, _) = run(&bench, vars, &["config", "check", "--json"]);
+        (code, serde_json::from_str::<serde_json::Value>(&out).expect("JSON"))
+    };
+    assert_eq!(report(&vars), (Some(0), json!({"valid": true, "errors": []})));
+    let twice = [vars[0], ("JWT_SECRET", "another-secret-of-more-than-32-chars")];
+    let refusal = "ASSISTANT_SECRET_KEY_FILE and JWT_SECRET say different things; set one of them";
+    assert_eq!(report(&twice), (Some(1), json!({"valid": false, "errors": [refusal]})));
 }
 
 #[test]

@@ -23,18 +23,65 @@ pub trait Work: Send + Sync + 'static {
     fn run(&self, job: Job) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send>>;
 }
 
+/// How a run of a job ended here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The work returned; whether it did well is in the table.
+    Ended,
+    /// The work returned an error; another attempt will be made.
+    Failed,
+    /// Another process has it.
+    LeaseLost,
+    /// This process had to end first.
+    GivenBack,
+}
+
+impl Outcome {
+    /// For a label: `ended`, `failed`, `lease_lost`, `given_back`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+            Self::LeaseLost => "lease_lost",
+            Self::GivenBack => "given_back",
+        }
+    }
+}
+
+/// What a watcher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A job was taken and runs here.
+    Began,
+    /// It is not run here any more.
+    Ended(Outcome),
+}
+
+type Watcher = Box<dyn Fn(Moment) + Send + Sync>;
+
 /// One queue's runner in one process.
 pub struct Runner<W> {
-    pub db: Database,
-    pub queue: &'static str,
-    /// Names this process in the table: unique per start.
-    pub owner: String,
-    /// Bound: jobs that run here at once.
-    pub at_once: usize,
-    pub work: W,
+    db: Database,
+    queue: &'static str,
+    owner: String,
+    at_once: usize,
+    work: W,
+    watcher: Watcher,
 }
 
 impl<W: Work> Runner<W> {
+    /// `owner` names this process in the table: unique per start. `at_once` bounds the jobs that run here at once.
+    pub fn new(db: Database, queue: &'static str, owner: String, at_once: usize, work: W) -> Self {
+        Self { db, queue, owner, at_once, work, watcher: Box::new(|_| ()) }
+    }
+
+    /// Tells `watcher` of each begin and end, for metrics.
+    #[must_use]
+    pub fn watched(mut self, watcher: impl Fn(Moment) + Send + Sync + 'static) -> Self {
+        self.watcher = Box::new(watcher);
+        self
+    }
+
     /// Runs until the drain; `wake` is poked when this process stored a job.
     pub fn start(self, wake: Arc<Notify>, drain: &Drain) {
         let runner = Arc::new(self);
@@ -81,23 +128,36 @@ impl<W: Work> Runner<W> {
         self.db.write(Durability::Process, move |tx| super::take(tx, queue, &owner)).await
     }
 
-    /// Runs one job beside its renewal; whichever ends first decides.
     async fn hold(&self, job: Job, drain: &Drain) {
         let (id, attempt) = (job.id.clone(), job.attempt);
         tracing::debug!(job = id, attempt, queue = self.queue, "a job begins");
+        (self.watcher)(Moment::Began);
+        let outcome = self.run(job, drain).await;
+        tracing::debug!(job = id, attempt, outcome = outcome.word(), "a job is not run here any more");
+        (self.watcher)(Moment::Ended(outcome));
+    }
+
+    /// Runs one job beside its renewal; whichever ends first decides.
+    async fn run(&self, job: Job, drain: &Drain) -> Outcome {
+        let (id, attempt) = (job.id.clone(), job.attempt);
         tokio::select! {
             biased;
             result = self.work.run(job.clone()) => match result {
-                Ok(()) => tracing::debug!(job = id, attempt, "a job ended"),
+                Ok(()) => Outcome::Ended,
                 Err(error) => {
                     tracing::warn!(job = id, attempt, %error, "a job stopped; it will be tried again");
                     self.give_back(job, true).await;
+                    Outcome::Failed
                 }
             },
-            () = self.renew(&job) => tracing::warn!(job = id, attempt, "a lease was lost"),
+            () = self.renew(&job) => {
+                tracing::warn!(job = id, attempt, "a lease was lost");
+                Outcome::LeaseLost
+            }
             () = drain.cut() => {
                 tracing::info!(job = id, attempt, "a job is given back");
                 self.give_back(job, false).await;
+                Outcome::GivenBack
             }
         }
     }

@@ -39,3 +39,58 @@ fn labels_without_end_stay_bounded_and_escaped() {
     assert!(text.contains("things_total{name=\"other\"} 50"));
     assert!(text.contains("things_total{name=\"a\\\"7\"} 1"));
 }
+
+#[test]
+fn this_process_shows_its_memory_and_what_is_asked_is_asked_each_time() {
+    let metrics = Metrics::for_http();
+    let asked = Arc::new(std::sync::atomic::AtomicI64::new(1));
+    let answers = Arc::clone(&asked);
+    metrics.asked("things_waiting", "things", move || Some(answers.load(Ordering::Relaxed)));
+    let of = |name: &str| -> i64 {
+        let text = metrics.render();
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().expect("a number")
+    };
+    assert_eq!(of("things_waiting"), 1);
+    asked.store(7, Ordering::Relaxed);
+    assert_eq!(of("things_waiting"), 7);
+    assert!(of("process_resident_memory_bytes") > 1 << 20);
+    assert!(of("process_open_fds") >= 3);
+    assert!(of("process_start_time_seconds") > 1_700_000_000);
+}
+
+#[test]
+fn sums_tell_failures_and_refusals_apart() {
+    let metrics = Metrics::for_http();
+    for status in [200, 401, 404, 429, 500, 503] {
+        metrics.observe_request("GET", "/", status, Duration::from_millis(10));
+    }
+    let took = Duration::from_millis(60);
+    assert_eq!(metrics.sums(), Sums { answered: 6, failed: 2, refused: 2, took });
+}
+
+#[test]
+fn a_request_through_a_proxy_did_not_come_directly() {
+    assert!(came_directly(["host", "accept"]));
+    assert!(!came_directly(["host", "X-Forwarded-For"]));
+    assert!(!came_directly(["forwarded"]));
+}
+
+#[test]
+fn an_app_counts_many_at_once_and_times_what_it_wants() {
+    let metrics = Metrics::default();
+    metrics.counter("tokens_total", "tokens", &["direction"]);
+    metrics.histogram("first_token_seconds", "waiting", &["service"]);
+    metrics.add_many("tokens_total", &["input"], 900);
+    metrics.add_many("tokens_total", &["input"], 100);
+    metrics.observe("first_token_seconds", &["ollama"], Duration::from_millis(400));
+    let text = metrics.render();
+    for line in [
+        "tokens_total{direction=\"input\"} 1000",
+        "first_token_seconds_bucket{service=\"ollama\",le=\"0.3\"} 0",
+        "first_token_seconds_bucket{service=\"ollama\",le=\"0.5\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
+    }
+}

@@ -2,11 +2,14 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{MatchedPath, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
-use kit::metrics::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, Uri, header};
+use kit::{
+    health::dialect::{Asked, Question},
+    metrics::{CONTENT_TYPE, came_directly},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,29 +29,34 @@ pub(in crate::web) async fn version(State(app): State<App>) -> Json<Value> {
     )
 }
 
-/// Strangers get the status alone; checks and their errors are for whoever is signed in (W-H10).
-pub(in crate::web) async fn health(State(app): State<App>, who: Result<SignedIn, Problem>) -> Response {
-    let snapshot = app.inner.health.snapshot();
-    let status = if snapshot.status == "error" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let mut body = json!({"status": snapshot.status, "timestamp": snapshot.timestamp});
-    if who.is_ok() {
-        body["uptime_seconds"] = json!(snapshot.uptime_seconds);
-        body["version"] = json!(VERSION);
-        body["checks"] = json!(snapshot.checks);
-    }
-    (status, Json(body)).into_response()
+/// Strangers get the status alone; checks and their errors are for whoever is signed in or has the token (W-H10).
+pub(in crate::web) async fn health(
+    State(app): State<App>,
+    path: MatchedPath,
+    uri: Uri,
+    headers: HeaderMap,
+    who: Result<SignedIn, Problem>,
+) -> Response {
+    let reporter = &app.inner.reporter;
+    let question = reporter.dialect().paths().iter().find(|(known, _)| *known == path.as_str());
+    let question = question.map_or(Question::Overall, |(_, question)| *question);
+    let asked = Asked::new(uri.query().unwrap_or_default(), who.is_ok() || has_token(&app, &headers));
+    reporter.answer(question, asked).into_response()
 }
 
 /// Not for the street: what came through a proxy needs the token.
 pub(in crate::web) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let has_token = match (&app.inner.metrics_token, session::bearer(&headers)) {
-        (Some(token), Some(given)) => same(token.reveal(), given),
-        _ => false,
-    };
-    if headers.contains_key("x-forwarded-for") && !has_token {
+    if !came_directly(headers.keys().map(HeaderName::as_str)) && !has_token(&app, &headers) {
         return Err(problem::no_such_page().await);
     }
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], app.inner.metrics.render()).into_response())
+}
+
+fn has_token(app: &App, headers: &HeaderMap) -> bool {
+    match (&app.inner.metrics_token, session::bearer(headers)) {
+        (Some(token), Some(given)) => same(token.reveal(), given),
+        _ => false,
+    }
 }
 
 /// In a time that does not tell how much of it was right.

@@ -11,7 +11,10 @@ use axum::{
 };
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, StatusCode};
-use kit::stream::{Chunk, DONE, Follow, Position, Step, read_after};
+use kit::{
+    metrics::Held,
+    stream::{Chunk, DONE, Follow, Position, Step, read_after},
+};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -43,21 +46,16 @@ pub(in crate::web) async fn stream(
     let account = who.account.id;
     let message_id = id.clone();
     let begin = app.read(move |db| begin(db, &account, &message_id, from)).await?;
-    let rest = match begin {
+    let (first, follow) = match begin {
         Begin::Over => return Ok(StatusCode::NO_CONTENT.into_response()),
-        Begin::Forgotten(chunks) => Rest { first: chunks.into_iter(), follow: None, hello: true },
-        Begin::Log => Rest {
-            first: Vec::new().into_iter(),
-            follow: Some(Follow::new(
-                app.inner.db.clone(),
-                &app.inner.live,
-                app.inner.drain.clone(),
-                &id,
-                from,
-            )),
-            hello: true,
-        },
+        Begin::Forgotten(chunks) => (chunks, None),
+        Begin::Log => {
+            let (db, drain) = (app.inner.db.clone(), app.inner.drain.clone());
+            (Vec::new(), Some(Follow::new(db, &app.inner.live, drain, &id, from)))
+        }
     };
+    let open = app.inner.metrics.hold("event_streams_active");
+    let rest = Rest { first: first.into_iter(), follow, hello: true, _open: open };
     let events = stream::unfold(rest, |mut rest| async move {
         rest.next().await.map(|event| (Ok::<_, Infallible>(event), rest))
     });
@@ -128,6 +126,7 @@ struct Rest {
     first: std::vec::IntoIter<Chunk>,
     follow: Option<Follow>,
     hello: bool,
+    _open: Held,
 }
 
 impl Rest {
