@@ -77,16 +77,21 @@ impl Accounts {
             return Ok(false);
         }
         let _permit = self.at_once.acquire().await;
-        let work = move || match stored {
-            Some(stored) => PasswordHash::new(&stored)
-                .is_ok_and(|hash| argon2().verify_password(password.reveal().as_bytes(), &hash).is_ok()),
-            // The same work for a name that is not there, so that time tells nobody who has an account.
-            None => {
-                let _ = argon2().hash_password(password.reveal().as_bytes());
-                false
-            }
-        };
+        let work = move || is_right(password.reveal(), stored.as_deref());
         Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
+    }
+}
+
+/// `stored`: the hash of the right one; none where there is no such name.
+fn is_right(password: &str, stored: Option<&str>) -> bool {
+    match stored {
+        Some(stored) => PasswordHash::new(stored)
+            .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok()),
+        // The same work for a name that is not there, so that time tells nobody who has an account.
+        None => {
+            let _ = argon2().hash_password(password.as_bytes());
+            false
+        }
     }
 }
 
@@ -103,4 +108,33 @@ pub(super) fn check(password: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::*;
+
+    /// What the processor did for it, which other work on the machine does not change.
+    fn cost(password: &str, stored: Option<&str>) -> Duration {
+        let spent = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a time");
+        let once = || {
+            let began = spent();
+            assert!(!is_right(password, stored));
+            spent() - began
+        };
+        (0..5).map(|_| once()).min().expect("five")
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_costs_what_one_costs_that_somebody_has() {
+        let stored = argon2().hash_password(b"correct horse").expect("hashes").to_string();
+        assert!(is_right("correct horse", Some(&stored)));
+        let (known, unknown) = (cost("not this one", Some(&stored)), cost("not this one", None));
+        assert!(unknown * 2 > known && known * 2 > unknown, "{known:?} and {unknown:?} tell who is there");
+        assert!(known > Duration::from_millis(5), "{known:?} is no work: guessing would be cheap");
+    }
 }
