@@ -85,6 +85,20 @@ impl Metrics {
         self.change(name, &[], |_| ());
     }
 
+    /// A histogram of seconds, in the same buckets as requests.
+    pub fn histogram(&self, name: &'static str, help: &'static str, labels: &'static [&'static str]) {
+        self.declare(name, help, labels, Kind::Histogram);
+    }
+
+    pub fn observe(&self, name: &'static str, labels: &[&str], took: Duration) {
+        self.change(name, labels, |series| series.observe(took.as_secs_f64()));
+    }
+
+    pub fn add_many(&self, name: &'static str, labels: &[&str], count: u64) {
+        // Exact up to 2^53.
+        self.change(name, labels, |series| series.value += count as f64);
+    }
+
     pub fn add(&self, name: &'static str, labels: &[&str]) {
         self.change(name, labels, |series| series.value += 1.0);
     }
@@ -105,13 +119,7 @@ impl Metrics {
         let status = status.to_string();
         let labels = [method, route, &status];
         self.change("http_requests_total", &labels, |series| series.value += 1.0);
-        let seconds = took.as_secs_f64();
-        self.change("http_request_duration_seconds", &labels, |series| {
-            series.value += seconds;
-            series.count += 1;
-            let reached = series.buckets.iter_mut().zip(BUCKETS).filter(|(_, bound)| seconds <= *bound);
-            reached.for_each(|(bucket, _)| *bucket += 1);
-        });
+        self.observe("http_request_duration_seconds", &labels, took);
     }
 
     /// The text for `GET /metrics`, content type [`CONTENT_TYPE`].
@@ -175,6 +183,13 @@ impl Family {
 }
 
 impl Series {
+    fn observe(&mut self, seconds: f64) {
+        self.value += seconds;
+        self.count += 1;
+        let reached = self.buckets.iter_mut().zip(BUCKETS).filter(|(_, bound)| seconds <= *bound);
+        reached.for_each(|(bucket, _)| *bucket += 1);
+    }
+
     fn render_histogram(&self, name: &str, labels: &str, out: &mut String) {
         for (count, bound) in self.buckets.iter().zip(BUCKETS) {
             let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
