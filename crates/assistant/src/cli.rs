@@ -123,9 +123,9 @@ pub(crate) mod testing {
         }
         let live = Live::start(settings.database()).expect("starts");
         let wake = Arc::new(Notify::new());
-        let health = start::health(&db, None, &drain);
+        let health = start::health(&db, &[], &drain);
         let metrics = start::metrics();
-        start::answers(&db, settings, (None, metrics.clone()), &wake, &drain);
+        start::answers(&db, settings, (start::models(settings), metrics.clone()), &wake, &drain);
         App::new(Parts { db, live, drain, health, metrics, accounts, wake }, settings)
     }
 }

@@ -3,7 +3,7 @@
 use kit::migrations::{Migration, Migrations};
 
 pub(crate) const MIGRATIONS: Migrations =
-    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS], schema_min: 3 };
+    Migrations { steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, BRANCHES_AND_TOOLS], schema_min: 4 };
 
 const START: Migration = Migration {
     version: 1,
@@ -33,6 +33,15 @@ const SIGN_UP_LINKS: Migration = Migration {
     name: "sign_up_links",
     up: &[include_str!("../migrations/0003_sign_up_links.up.sql")],
     down: &[include_str!("../migrations/0003_sign_up_links.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code reads the new columns of nothing, and a trigger gives what it writes its place in the conversation.
+const BRANCHES_AND_TOOLS: Migration = Migration {
+    version: 4,
+    name: "branches_and_tools",
+    up: &[include_str!("../migrations/0004_branches_and_tools.up.sql")],
+    down: &[include_str!("../migrations/0004_branches_and_tools.down.sql")],
     compatible_with: 1,
 };
 
@@ -95,5 +104,36 @@ mod tests {
             })
             .expect("asks");
         assert_eq!(found, 1);
+    }
+
+    #[test]
+    fn conversations_of_before_and_of_older_code_are_one_line_of_messages() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        Migrations { steps: &MIGRATIONS.steps[..3], schema_min: 3 }.up(&mut db).expect("up to 3");
+        let say = |db: &rusqlite::Connection, id: &str, talk: &str| {
+            let sql = "INSERT INTO messages (id, conversation_id, account_id, role, text, status, created_at) VALUES (?1, ?2, 'a', 'user', '', 'done', 0)";
+            db.execute(sql, [id, talk]).expect("old code writes");
+        };
+        db.execute_batch(
+            "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO conversations (id, account_id, title, created_at, updated_at) VALUES ('x', 'a', '', 0, 0), ('y', 'a', '', 0, 0)",
+        )
+        .expect("old code writes");
+        for (id, talk) in [("x1", "x"), ("y1", "y"), ("x2", "x")] {
+            say(&db, id, talk);
+        }
+        MIGRATIONS.up(&mut db).expect("up to 4");
+        say(&db, "x3", "x");
+        say(&db, "y2", "y");
+        let mut query =
+            db.prepare("SELECT id || '<' || parent_id FROM messages ORDER BY n").expect("prepares");
+        let line: Vec<String> =
+            query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect();
+        assert_eq!(line, ["x1<", "y1<", "x2<x1", "x3<x2", "y2<y1"]);
+        let leaves: String = db
+            .query_row("SELECT group_concat(leaf_id) FROM conversations", [], |row| row.get(0))
+            .expect("asks");
+        assert_eq!(leaves, "x3,y2");
     }
 }

@@ -9,8 +9,12 @@ use kit::{
     serve::Listen,
 };
 
+pub(crate) mod models;
+
 #[cfg(test)]
 mod tests;
+
+pub(crate) use models::{Budget, ModelKind, ModelSettings};
 
 pub(crate) const FIELDS: &[Field] = &[
     Field {
@@ -68,29 +72,41 @@ pub(crate) const FIELDS: &[Field] = &[
         doc: "Time zone of new accounts, such as Europe/Madrid. Default: TZ, else UTC.",
     },
     Field { name: "TZ", kind: Kind::Text, default: None, doc: "Used when ASSISTANT_ZONE is not set." },
+    models::url(
+        "ASSISTANT_MODEL_URL",
+        "A model server, such as http://127.0.0.1:11434 or https://host/v1; asked first.",
+    ),
+    models::kind("ASSISTANT_MODEL_KIND"),
+    models::name("ASSISTANT_MODEL_NAME", None, "Name of the model; needed with ASSISTANT_MODEL_URL."),
+    models::key("ASSISTANT_MODEL_KEY", "Key for the model server."),
+    models::price("ASSISTANT_MODEL_PRICE"),
+    models::url("ASSISTANT_MODEL_2_URL", "Asked when the first does not answer."),
+    models::kind("ASSISTANT_MODEL_2_KIND"),
+    models::name("ASSISTANT_MODEL_2_NAME", None, "Needed with ASSISTANT_MODEL_2_URL."),
+    models::key("ASSISTANT_MODEL_2_KEY", "Key for the second model server."),
+    models::price("ASSISTANT_MODEL_2_PRICE"),
+    models::url("ASSISTANT_MODEL_3_URL", "Asked when the second does not answer either."),
+    models::kind("ASSISTANT_MODEL_3_KIND"),
+    models::name("ASSISTANT_MODEL_3_NAME", None, "Needed with ASSISTANT_MODEL_3_URL."),
+    models::key("ASSISTANT_MODEL_3_KEY", "Key for the third model server."),
+    models::price("ASSISTANT_MODEL_3_PRICE"),
+    models::key("OPENAI_API_KEY", "Key for OpenAI, which is then asked, after the servers above."),
+    models::name("OPENAI_MODEL", Some("gpt-4o-mini"), "Which model of OpenAI."),
+    models::key("ANTHROPIC_API_KEY", "Key for Anthropic, which is then asked, after OpenAI."),
+    models::name("ANTHROPIC_MODEL", Some("claude-sonnet-4-5"), "Which model of Anthropic."),
+    models::url("OLLAMA_BASE_URL", "An Ollama, such as http://localhost:11434; asked last."),
+    models::name("OLLAMA_MODEL", None, "Which model of Ollama; needed with OLLAMA_BASE_URL."),
     Field {
-        name: "ASSISTANT_MODEL_URL",
-        kind: Kind::Url,
+        name: "ASSISTANT_BUDGET_TOKENS",
+        kind: Kind::Number { min: 0, max: 1_000_000_000 },
         default: None,
-        doc: "A model server, such as http://127.0.0.1:11434 or https://host/v1.",
+        doc: "Tokens of models that one account may use in one of its days.",
     },
     Field {
-        name: "ASSISTANT_MODEL_KIND",
-        kind: Kind::OneOf(&["openai", "ollama"]),
-        default: Some("openai"),
-        doc: "What the model server speaks.",
-    },
-    Field {
-        name: "ASSISTANT_MODEL_NAME",
+        name: "ASSISTANT_BUDGET_MONEY",
         kind: Kind::Text,
         default: None,
-        doc: "Name of the model; needed with ASSISTANT_MODEL_URL.",
-    },
-    Field {
-        name: "ASSISTANT_MODEL_KEY",
-        kind: Kind::Secret { chars_min: 1 },
-        default: None,
-        doc: "Key for the model server.",
+        doc: "Money that one account may spend in one of its days, by the prices above, such as 2.50.",
     },
     Field {
         name: "ASSISTANT_BUILTIN_PACE",
@@ -146,7 +162,9 @@ pub(crate) struct Settings {
     pub(crate) secret_key: Option<Private<String>>,
     pub(crate) first_account: Option<(String, Private<String>)>,
     pub(crate) zone: String,
-    pub(crate) model: Option<ModelSettings>,
+    /// In the order in which they are asked.
+    pub(crate) models: Vec<ModelSettings>,
+    pub(crate) budget: Budget,
     pub(crate) builtin_pace: Duration,
     pub(crate) drain_limit: Duration,
     pub(crate) migrates: bool,
@@ -155,20 +173,6 @@ pub(crate) struct Settings {
     pub(crate) release: Option<u64>,
     pub(crate) instance: Option<String>,
     pub(crate) values: Values,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct ModelSettings {
-    pub(crate) url: String,
-    pub(crate) kind: ModelKind,
-    pub(crate) name: String,
-    pub(crate) key: Option<Private<String>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ModelKind {
-    OpenAi,
-    Ollama,
 }
 
 impl Settings {
@@ -181,6 +185,7 @@ impl Settings {
         let listen = listen(&mut reading);
         let zone = zone(&mut reading);
         pairs(&mut reading);
+        models::check(&mut reading);
         let values = reading.finish()?;
         let text = |name| values.text(name).map(str::to_owned);
         let release = values.number("MAINSTAY_RELEASE");
@@ -191,7 +196,8 @@ impl Settings {
             data: PathBuf::from(text("ASSISTANT_DATA").unwrap_or_default()),
             secret_key: values.secret("ASSISTANT_SECRET_KEY"),
             first_account: text("ASSISTANT_FIRST_USER").zip(values.secret("ASSISTANT_FIRST_PASSWORD")),
-            model: model(&values),
+            models: models::models(&values),
+            budget: models::budget(&values),
             builtin_pace: values.duration("ASSISTANT_BUILTIN_PACE").unwrap_or_default(),
             drain_limit: values.duration("ASSISTANT_DRAIN_LIMIT").unwrap_or_default(),
             migrates: values.text("ASSISTANT_MIGRATE").map_or(release.is_none(), |when| when == "auto"),
@@ -241,26 +247,9 @@ fn pairs(reading: &mut Reading) {
     for (one, other) in [
         ("ASSISTANT_FIRST_USER", "ASSISTANT_FIRST_PASSWORD"),
         ("ASSISTANT_FIRST_PASSWORD", "ASSISTANT_FIRST_USER"),
-        ("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME"),
-        ("ASSISTANT_MODEL_NAME", "ASSISTANT_MODEL_URL"),
     ] {
         if reading.get(one).is_some() && reading.get(other).is_none() {
             reading.refuse(format!("{other} is required with {one}"));
         }
     }
-}
-
-fn model(values: &Values) -> Option<ModelSettings> {
-    let url = values.text("ASSISTANT_MODEL_URL")?.trim_end_matches('/').to_owned();
-    let kind = if values.text("ASSISTANT_MODEL_KIND") == Some("ollama") {
-        ModelKind::Ollama
-    } else {
-        ModelKind::OpenAi
-    };
-    Some(ModelSettings {
-        url,
-        kind,
-        name: values.text("ASSISTANT_MODEL_NAME")?.to_owned(),
-        key: values.secret("ASSISTANT_MODEL_KEY"),
-    })
 }

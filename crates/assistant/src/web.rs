@@ -19,13 +19,14 @@ use crate::{
     accounts::{Account, Accounts},
     error,
     once::{self, Key, Reply},
-    settings::Settings,
+    settings::{Budget, ModelSettings, Settings},
 };
 
 mod api;
 mod assets;
 mod guard;
 pub(crate) mod json;
+mod markdown;
 pub(crate) mod openapi;
 mod pages;
 mod problem;
@@ -53,7 +54,9 @@ struct Inner {
     wake: Arc<Notify>,
     release: Option<u64>,
     instance: Option<String>,
-    model: Option<String>,
+    /// In the order in which they are asked.
+    models: Vec<ModelSettings>,
+    budget: Budget,
     metrics_token: Option<Private<String>>,
 }
 
@@ -81,7 +84,8 @@ impl App {
             wake,
             release: settings.release,
             instance: settings.instance.clone(),
-            model: settings.model.as_ref().map(|model| model.name.clone()),
+            models: settings.models.clone(),
+            budget: settings.budget,
             metrics_token: settings.metrics_token.clone(),
         };
         Self { inner: Arc::new(inner) }

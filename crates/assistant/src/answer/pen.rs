@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::{chat, error::Error, ids};
+use crate::{
+    chat::{self, End},
+    error::Error,
+    ids,
+};
 
 /// Text is gathered for so long before it is appended: twenty transactions a second, which no eye tells from more.
 const FLUSH: Duration = Duration::from_millis(50);
@@ -178,14 +182,14 @@ impl Pen {
     }
 
     /// The rest of the text, `done`, the message's row and the job's end: all of it or nothing.
-    pub(super) async fn end(&mut self, status: &'static str, by: &str) -> Result<(), Halt> {
+    pub(super) async fn end(&mut self, end: End) -> Result<(), Halt> {
         let rest =
             self.text.get(self.flushed..).filter(|rest| !rest.is_empty()).map(|rest| json!({"text": rest}));
         let (rest_at, done_at) = (self.next(), self.next());
         let digest = ids::hex(&Sha256::digest(self.text.as_bytes()));
-        let done = json!({"status": status, "chars": self.text.chars().count(), "sha256": digest});
-        let (job, message, account, by, text) =
-            (self.job.clone(), self.message.clone(), self.account.clone(), by.to_owned(), self.text.clone());
+        let done = json!({"status": end.status, "interrupted": end.interrupted, "chars": self.text.chars().count(), "sha256": digest});
+        let (job, message, account, text) =
+            (self.job.clone(), self.message.clone(), self.account.clone(), self.text.clone());
         let work = move |tx: &Transaction<'_>| {
             if job.fence(tx)? == Fence::Lost {
                 return Err(Halt::Lost);
@@ -194,8 +198,8 @@ impl Pen {
                 stream::append(tx, &message, rest_at, "text", &rest)?;
             }
             stream::append(tx, &message, done_at, stream::DONE, &done)?;
-            chat::end(tx, &account, &message, status, &text, &by)?;
-            job.finish(tx, status == "failed").map_err(Halt::from)
+            chat::end(tx, &account, &message, &text, &end)?;
+            job.finish(tx, end.status == "failed").map_err(Halt::from)
         };
         self.db.write(Durability::Full, work).await
     }

@@ -15,7 +15,7 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
 use crate::{
-    answer::{Answers, CALLS},
+    answer::{Answers, figures},
     chat, ids,
     model::Model,
     schema::MIGRATIONS,
@@ -24,6 +24,9 @@ use crate::{
 
 /// Bound: answers that one process writes at once.
 const ANSWERS_AT_ONCE: usize = 64;
+
+/// Of the checks of models, in the order in which they are asked.
+const NAMES: [&str; 6] = ["model", "model_2", "model_3", "model_4", "model_5", "model_6"];
 
 pub(super) fn runtime() -> Result<Runtime, Failed> {
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -86,8 +89,8 @@ async fn admitted(db: &Database) -> Result<(), String> {
     admitted
 }
 
-/// Health of what this process owns, and of the model beside it.
-pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Health {
+/// Health of what this process owns, and of the models beside it.
+pub(super) fn health(db: &Database, models: &[Model], drain: &Drain) -> Health {
     let health = Health::new(drain.clone());
     let (reads, fits) = (db.clone(), db.clone());
     health.watch(Check::new("database", Weight::Ready, move || {
@@ -108,8 +111,9 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
         let db = fits.clone();
         async move { admitted(&db).await }
     }));
-    if let Some(model) = model.cloned() {
-        let check = Check::new("model", Weight::Detail, move || {
+    for (name, model) in NAMES.into_iter().zip(models) {
+        let model = model.clone();
+        let check = Check::new(name, Weight::Detail, move || {
             let model = model.clone();
             async move { model.ping().await }
         });
@@ -121,20 +125,26 @@ pub(super) fn health(db: &Database, model: Option<&Model>, drain: &Drain) -> Hea
 /// The figures of this process.
 pub(super) fn metrics() -> Metrics {
     let metrics = Metrics::for_http();
-    metrics.counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
+    figures::declare(&metrics);
     metrics
+}
+
+/// The models that are set, in the order in which they are asked.
+pub(super) fn models(settings: &Settings) -> Vec<Model> {
+    settings.models.iter().cloned().map(Model::new).collect()
 }
 
 /// Runs answers in this process.
 pub(super) fn answers(
     db: &Database,
     settings: &Settings,
-    parts: (Option<Model>, Metrics),
+    parts: (Vec<Model>, Metrics),
     wake: &Arc<Notify>,
     drain: &Drain,
 ) {
-    let (model, metrics) = parts;
-    let work = Answers { db: db.clone(), model, metrics, pace: settings.builtin_pace };
+    let (models, metrics) = parts;
+    let (budget, pace) = (settings.budget, settings.builtin_pace);
+    let work = Answers { db: db.clone(), models, budget, metrics, pace };
     let owner = format!("{} {}", settings.instance.as_deref().unwrap_or("assistant"), ids::new_id());
     Runner { db: db.clone(), queue: chat::QUEUE, owner, at_once: ANSWERS_AT_ONCE, work }
         .start(Arc::clone(wake), drain);

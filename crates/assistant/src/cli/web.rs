@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use super::{Failed, first, start};
 use crate::{
     accounts::Accounts,
-    model::Model,
     settings::Settings,
     web::{App, Parts},
 };
@@ -36,8 +35,8 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let drain = start::drain(&settings)?;
     let db = start::database(&settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
-    let model = settings.model.clone().map(Model::new);
-    let health = start::health(&db, model.as_ref(), &drain);
+    let models = start::models(&settings);
+    let health = start::health(&db, &models, &drain);
     let live = Live::start(settings.database())
         .map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
     let wake = Arc::new(Notify::new());
@@ -46,7 +45,7 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     first::account(&accounts, &settings).await?;
     let place = bound.place();
     let metrics = start::metrics();
-    start::answers(&db, &settings, (model, metrics.clone()), &wake, &drain);
+    start::answers(&db, &settings, (models, metrics.clone()), &wake, &drain);
     let parts = Parts { db, live, drain: drain.clone(), health, metrics, accounts, wake };
     let app = App::new(parts, &settings);
     tracing::info!(place, release = settings.release, instance = settings.instance, "serving");

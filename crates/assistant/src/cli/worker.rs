@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use tokio::sync::Notify;
 
 use super::{Failed, housekeeping, start};
-use crate::{model::Model, settings::Settings};
+use crate::settings::Settings;
 
 /// Run answers and clear away what has had its time, until SIGTERM.
 #[derive(ClapArgs)]
@@ -20,10 +20,10 @@ pub(super) fn run(Args {}: Args, settings: Settings) -> Result<(), Failed> {
 async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     let drain = start::drain(&settings)?;
     let db = start::database(&settings).await?;
-    let model = settings.model.clone().map(Model::new);
+    let models = start::models(&settings);
     // Nobody asks this process for its health; the checks keep it from writing to a database that it does not fit.
-    let _health = start::health(&db, model.as_ref(), &drain);
-    start::answers(&db, &settings, (model, start::metrics()), &Arc::new(Notify::new()), &drain);
+    let _health = start::health(&db, &models, &drain);
+    start::answers(&db, &settings, (models, start::metrics()), &Arc::new(Notify::new()), &drain);
     tokio::spawn(housekeeping::run(db, drain.clone()));
     tracing::info!(release = settings.release, instance = settings.instance, "working");
     if let Err(error) = kit::notify::ready() {

@@ -43,10 +43,11 @@ impl Bench {
         self.within(|tx| undo::undo(tx, &account(who), id))
     }
 
-    /// All rows of tasks and journal but their revisions, which only ever go up.
+    /// All rows of tasks, journal and conversations but their revisions, which only ever go up.
     fn rows(&self) -> Vec<String> {
         let sql = "SELECT id || account_id || title || state || coalesce(due_day, '-') || coalesce(due_time, '-') || coalesce(due_at, 0) || coalesce(done_at, 0) AS r FROM tasks
-                   UNION ALL SELECT id || account_id || day || text FROM journal_entries ORDER BY r";
+                   UNION ALL SELECT id || account_id || day || text FROM journal_entries
+                   UNION ALL SELECT id || title || (deleted_at IS NULL) FROM conversations ORDER BY r";
         let mut query = self.db.prepare(sql).expect("prepares");
         query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect()
     }
@@ -71,6 +72,8 @@ fn commands() -> impl Strategy<Value = Command> {
         Just(Command::DeleteTask { id: id() }),
         "[a-zé\n ]{1,40}x".prop_map(|text| Command::AddEntry { text, day: None }),
         Just(Command::DeleteEntry { id: id() }),
+        "[a-z]{1,20}".prop_map(|title| Command::RenameConversation { id: String::new(), title }),
+        Just(Command::DeleteConversation { id: id() }),
     ]
 }
 
@@ -81,6 +84,9 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
         | Command::MoveTask { id, .. }
         | Command::DeleteTask { id } => task.clone_into(id),
         Command::DeleteEntry { id } => entry.clone_into(id),
+        Command::RenameConversation { id, .. } | Command::DeleteConversation { id } => {
+            "talk".clone_into(id);
+        }
         Command::AddTask { .. } | Command::AddEntry { .. } => {}
     }
     command
@@ -88,6 +94,8 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
 
 fn with_things() -> (Bench, String, String) {
     let mut bench = bench();
+    let talk = "INSERT INTO conversations (id, account_id, title, created_at, updated_at) VALUES ('talk', 'id-ana', 'A Title', 0, 0)";
+    bench.db.execute(talk, []).expect("inserts");
     let task = bench
         .run("ana", &Command::AddTask { title: "Pay rent".to_owned(), due: None })
         .expect("adds")

@@ -46,3 +46,60 @@ fn mistakes_that_need_two_fields_stand_beside_those_of_one() {
         ]
     );
 }
+
+#[test]
+fn servers_are_asked_in_the_order_of_our_names_and_then_of_the_guides() {
+    let settings = settings(&[
+        ("OPENAI_API_KEY", "sk-of-the-operator"),
+        ("OLLAMA_BASE_URL", "http://localhost:11434/"),
+        ("OLLAMA_MODEL", "llama2"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("ASSISTANT_MODEL_2_URL", "https://second.test/v1/"),
+        ("ASSISTANT_MODEL_2_KIND", "anthropic"),
+        ("ASSISTANT_MODEL_2_NAME", "two"),
+        ("ASSISTANT_MODEL_2_PRICE", "3/15"),
+        ("ASSISTANT_MODEL_URL", "http://127.0.0.1:9/v1"),
+        ("ASSISTANT_MODEL_NAME", "one"),
+        ("ASSISTANT_BUDGET_MONEY", "0.5"),
+    ])
+    .expect("valid");
+    let asked: Vec<(&str, &str, &str)> = settings
+        .models
+        .iter()
+        .map(|model| (model.kind.word(), model.name.as_str(), model.url.as_str()))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            ("openai", "one", "http://127.0.0.1:9/v1"),
+            ("anthropic", "two", "https://second.test"),
+            ("openai", "gpt-4o-mini", "https://api.openai.com/v1"),
+            ("anthropic", "claude-sonnet-4-5", "https://api.anthropic.com"),
+            ("ollama", "llama2", "http://localhost:11434"),
+        ]
+    );
+    assert_eq!(settings.models[1].price.of(1_000, 2_000), 33_000);
+    assert_eq!(settings.models[1].host(), "second.test");
+    assert_eq!(settings.budget, Budget { tokens: None, money_micros: Some(500_000) });
+}
+
+#[test]
+fn amounts_and_keys_that_are_none_are_refused_by_name() {
+    let refused = settings(&[
+        ("ASSISTANT_MODEL_PRICE", "cheap"),
+        ("OLLAMA_BASE_URL", "http://localhost:11434"),
+        ("OPENAI_API_KEY", "pk-1"),
+        ("ASSISTANT_BUDGET_MONEY", "2,50"),
+    ]);
+    assert_eq!(
+        refused.expect_err("four are wrong").0,
+        [
+            "ASSISTANT_MODEL_PRICE should be two amounts such as 0.15/0.60, not \"cheap\"",
+            "OLLAMA_MODEL is required with OLLAMA_BASE_URL",
+            "OPENAI_API_KEY should start with \"sk-\"",
+            "ASSISTANT_BUDGET_MONEY should be an amount such as 2.50, not \"2,50\"",
+        ]
+    );
+    assert_eq!(models::show_micros(2_500_000), "2.50");
+    assert_eq!(models::show_micros(1_234), "0.001234");
+}

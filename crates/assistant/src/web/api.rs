@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::problem::Problem;
 
 pub(super) mod account;
+pub(super) mod branch;
 pub(super) mod chat;
 pub(super) mod journal;
 pub(super) mod meta;

@@ -13,10 +13,13 @@ use tower_service::Service;
 use super::*;
 use crate::{cli::testing, settings::FIELDS};
 
+mod branches;
 mod chat;
+mod injection;
+mod models;
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    _folder: Arc<tempfile::TempDir>,
     router: Router,
 }
 
@@ -41,20 +44,30 @@ impl Answer {
 }
 
 async fn bench() -> Bench {
+    bench_with(&[]).await
+}
+
+async fn bench_with(more: &[(&str, &str)]) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let vars = [
         ("ASSISTANT_DATA", folder.path().to_str().expect("UTF-8")),
         ("ASSISTANT_METRICS_TOKEN", "a-token-for-metrics"),
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
     ];
+    let vars = vars.into_iter().chain(more.iter().copied());
     let settings =
         Settings::of(Reading::of(FIELDS, "ASSISTANT_", vars.map(|(k, v)| (k.to_owned(), v.to_owned()))))
             .expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
-    Bench { _folder: folder, router: app.router() }
+    Bench { _folder: folder.into(), router: app.router() }
 }
 
 impl Bench {
+    /// The same app, for another holder.
+    fn share(&self) -> Self {
+        Self { _folder: Arc::clone(&self._folder), router: self.router.clone() }
+    }
+
     async fn send(&self, request: Request) -> Answer {
         let response = self.router.clone().call(request).await.expect("never fails");
         let (parts, body) = response.into_parts();
@@ -162,13 +175,22 @@ async fn another_accounts_things_do_not_exist() {
         .post(&ana, &format!("/api/conversations/{conversation}/messages"), json!({"text": "help"}))
         .await
         .text("/message_id");
-    let ids = [("tasks", &task), ("conversations", &conversation), ("messages", &message), ("undo", &undo)];
+    let ids = [
+        ("tasks", &task),
+        ("conversations", &conversation),
+        ("messages", &message),
+        ("undo", &undo),
+        ("proposals", &message),
+    ];
     let mut tried = 0;
     for route in routes::TABLE.iter().filter(|route| route.path.contains("{id}")) {
         let (_, id) = ids.iter().find(|(word, _)| route.path.contains(word)).expect("an id for each route");
         let path = route.path.replace("{id}", id);
         for operation in route.operations {
-            let body = operation.body.map(|_| json!({"text": "mine now"}));
+            let body = operation.body.map(|body| match body {
+                "Title" => json!({"title": "mine now"}),
+                _ => json!({"text": "mine now"}),
+            });
             let answer = bench.ask(&ben, &operation.method.to_uppercase(), &path, body, &[]).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{} {path}: {}", operation.method, answer.body);
             tried += 1;

@@ -18,6 +18,8 @@ use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
     once::Reply,
+    settings::{Budget, models::show_micros},
+    spending::{self, Cost},
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
 };
 
@@ -27,7 +29,9 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
-    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let query =
+        move |db: &rusqlite::Connection| Ok((undo::history(db, &account)?, spending::today(db, &account)?));
+    let (history, spent) = app.read(query).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
@@ -44,7 +48,7 @@ pub(super) async fn page(
         }
         (past(&frame, &history))
         (password_form(&frame))
-        (about(&app))
+        (about(&app, spent))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
         }
@@ -104,18 +108,34 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
     }
 }
 
-fn about(app: &App) -> Markup {
-    let answers = app.inner.model.clone().unwrap_or_else(|| "the built-in brain".to_owned());
+fn about(app: &App, spent: Cost) -> Markup {
+    let inner = &app.inner;
     html! {
         section.part {
             header { h2 { "About" } }
             dl.sheet.pad {
-                dt { "Answers come from" } dd { (answers) }
-                dt { "Where text goes" } dd { @if app.inner.model.is_some() { "to the model server of this installation" } @else { "nowhere: all of it stays on this machine" } }
-                dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = app.inner.release { ", release " (release) } }
+                dt { "Answers come from" }
+                dd { @for model in &inner.models { (model.name) ", else " } "the built-in brain" }
+                dt { "Where text goes" }
+                dd {
+                    @if inner.models.is_empty() { "nowhere: all of it stays on this machine" }
+                    @for (n, model) in inner.models.iter().enumerate() { @if n > 0 { ", else " } (model.host()) }
+                }
+                @if !inner.models.is_empty() { dt { "Used today" } dd { (used(inner.budget, spent)) } }
+                dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = inner.release { ", release " (release) } }
             }
         }
     }
+}
+
+/// `1200 of 50000 tokens, 0.03 of 2.00`.
+fn used(budget: Budget, spent: Cost) -> String {
+    let of = |most: Option<String>| most.map_or_else(String::new, |most| format!(" of {most}"));
+    let tokens = format!("{}{} tokens", spent.tokens, of(budget.tokens.map(|most| most.to_string())));
+    if spent.money_micros == 0 && budget.money_micros.is_none() {
+        return tokens;
+    }
+    format!("{tokens}, {}{}", show_micros(spent.money_micros), of(budget.money_micros.map(show_micros)))
 }
 
 pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
