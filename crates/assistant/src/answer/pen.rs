@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
+    brain::say::BUILT_IN,
     chat::{self, End},
     error::Error,
     ids,
@@ -68,6 +69,8 @@ pub(super) struct Pen {
     account: String,
     seq: u32,
     text: String,
+    /// Who writes: also when the answer is stopped in the middle.
+    by: String,
     /// How much of `text` is in the log.
     flushed: usize,
     flushed_at: Instant,
@@ -83,6 +86,7 @@ impl Pen {
             account,
             seq: 0,
             text: String::new(),
+            by: BUILT_IN.to_owned(),
             flushed: 0,
             flushed_at: Instant::now(),
         }
@@ -90,6 +94,15 @@ impl Pen {
 
     pub(super) fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// From now on a model writes.
+    pub(super) fn passes_to(&mut self, model: &str) {
+        model.clone_into(&mut self.by);
+    }
+
+    pub(super) fn by(&self) -> &str {
+        &self.by
     }
 
     pub(super) fn is_blank(&self) -> bool {

@@ -159,6 +159,7 @@ impl Answers {
             }
         };
         figures::first_token(&self.metrics, model, began.elapsed());
+        pen.passes_to(model.name());
         let (said, failure) = hear(&mut tokens, pen).await?;
         let ended = tokens.end();
         // Who does not count is taken at its characters.

@@ -14,6 +14,7 @@ pub(super) fn body(model: &str, prompt: &Prompt, streams: bool) -> Value {
     let mut messages: Vec<Value> = Vec::new();
     for turn in &prompt.turns {
         let (role, blocks) = blocks(turn);
+        let is_first = messages.is_empty();
         // Two of one role in a row are one message.
         match messages.last_mut().filter(|last| last["role"] == role) {
             Some(last) => {
@@ -21,7 +22,8 @@ pub(super) fn body(model: &str, prompt: &Prompt, streams: bool) -> Value {
                     content.extend(blocks);
                 }
             }
-            None if blocks.is_empty() => {}
+            // The first message must be the person's, wherever a long conversation was cut.
+            None if blocks.is_empty() || (is_first && role == "assistant") => {}
             None => messages.push(json!({"role": role, "content": blocks})),
         }
     }

@@ -127,6 +127,34 @@ async fn each_kind_is_asked_in_its_own_dialect() {
     }
 }
 
+#[test]
+fn anthropic_is_told_turns_in_the_order_that_it_takes() {
+    let model = |text: &str| Turn::Model { text: text.to_owned(), calls: Vec::new() };
+    let call = Call { id: "t1".to_owned(), name: "list_tasks".to_owned(), arguments: json!({}) };
+    let called = Turn::Model { text: String::new(), calls: vec![call.clone()] };
+    let turns = vec![
+        model("the end of what was cut away"),
+        Turn::Person("one".to_owned()),
+        model("two, and "),
+        model("its rest"),
+        Turn::Person("three".to_owned()),
+        called,
+        Turn::Results(vec![(call, "nothing".to_owned())]),
+    ];
+    let body = dialect::body(ModelKind::Anthropic, "tiny", &Prompt { turns, ..prompt() }, true);
+    let roles: Vec<(&str, usize)> = body["messages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|message| {
+            let blocks = message["content"].as_array().map_or(0, Vec::len);
+            (message["role"].as_str().expect("a role"), blocks)
+        })
+        .collect();
+    assert_eq!(roles, [("user", 1), ("assistant", 2), ("user", 1), ("assistant", 1), ("user", 1)]);
+    assert_eq!(body["messages"][4]["content"][0]["tool_use_id"], "t1");
+}
+
 #[tokio::test]
 async fn a_busy_server_is_asked_twice_more_before_the_first_token() {
     let busy = Wire::plain("503 Busy", "");

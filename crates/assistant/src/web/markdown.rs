@@ -8,18 +8,19 @@ use std::{collections::HashSet, sync::OnceLock};
 
 use ammonia::{Builder, Url};
 use maud::{Markup, PreEscaped};
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 #[cfg(test)]
 mod tests;
 
-const TAGS: [&str; 23] = [
+const TAGS: [&str; 24] = [
     "a",
     "blockquote",
     "br",
     "code",
     "del",
     "em",
+    "h2",
     "h3",
     "h4",
     "h5",
@@ -68,9 +69,27 @@ struct Shown {
     /// Where each open link leads; `None`: it is none.
     links: Vec<Option<String>>,
     pictures: Vec<String>,
+    /// Of the last heading, counted from 0; the first of them is the page's own title.
+    level: usize,
 }
 
+const LEVELS: [HeadingLevel; 6] = [
+    HeadingLevel::H1,
+    HeadingLevel::H2,
+    HeadingLevel::H3,
+    HeadingLevel::H4,
+    HeadingLevel::H5,
+    HeadingLevel::H6,
+];
+
 impl Shown {
+    /// One below what was written, and never more than one below the heading before: who hears a page goes by levels.
+    fn below(&mut self, written: HeadingLevel) -> HeadingLevel {
+        let wanted = LEVELS.iter().position(|level| *level == written).map_or(1, |at| at + 1);
+        self.level = wanted.min(self.level + 1).clamp(1, LEVELS.len() - 1);
+        LEVELS[self.level]
+    }
+
     fn take<'a>(&mut self, event: Event<'a>) -> Vec<Event<'a>> {
         match event {
             // Text of a picture within a link within a picture: whatever it is, it is words.
@@ -96,12 +115,11 @@ impl Shown {
                 let from = self.pictures.pop().unwrap_or_default();
                 vec![text(format!("]{from}"))]
             }
-            // The page has its own first two.
             Event::Start(Tag::Heading { level, id, classes, attrs }) => {
-                let level = lower(level);
+                let level = self.below(level);
                 vec![Event::Start(Tag::Heading { level, id, classes, attrs })]
             }
-            Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(lower(level)))],
+            Event::End(TagEnd::Heading(_)) => vec![Event::End(TagEnd::Heading(LEVELS[self.level]))],
             other => vec![other],
         }
     }
@@ -109,16 +127,6 @@ impl Shown {
 
 fn text<'a>(words: String) -> Event<'a> {
     Event::Text(CowStr::from(words))
-}
-
-fn lower(level: pulldown_cmark::HeadingLevel) -> pulldown_cmark::HeadingLevel {
-    use pulldown_cmark::HeadingLevel::{H1, H2, H3, H4, H5, H6};
-    match level {
-        H1 => H3,
-        H2 => H4,
-        H3 => H5,
-        H4 | H5 | H6 => H6,
-    }
 }
 
 /// Where an address leads, as its reader must know it: in ASCII, without name, path or trick. `None`: nowhere outside.

@@ -12,7 +12,7 @@ fn the_forms_of_an_answer_are_shown() {
         "# Plan\n\n1. **Pay** the _rent_\n2. `cargo test`\n\n> said ~~once~~\n\n```rust\nfn main() {}\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
     );
     for part in [
-        "<h3>Plan</h3>",
+        "<h2>Plan</h2>",
         "<strong>Pay</strong> the <em>rent</em>",
         "<code>cargo test</code>",
         "<blockquote>",
@@ -20,6 +20,14 @@ fn the_forms_of_an_answer_are_shown() {
         "<pre><code>fn main() {}",
         "<td>1</td>",
     ] {
+        assert!(shown.contains(part), "no {part} in {shown}");
+    }
+}
+
+#[test]
+fn headings_go_down_step_by_step_below_the_pages_own() {
+    let shown = html("### a\n\n###### b\n\n# c\n\n## d\n");
+    for part in ["<h2>a</h2>", "<h3>b</h3>", "<h2>c</h2>", "<h3>d</h3>"] {
         assert!(shown.contains(part), "no {part} in {shown}");
     }
 }

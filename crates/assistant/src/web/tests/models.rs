@@ -202,7 +202,7 @@ async fn a_models_markdown_is_shown_as_such_and_the_brains_text_is_not() {
     let talk = with_one(&url, &[]).await;
     talk.say("what is a river").await;
     let page = talk.page().await;
-    assert!(page.contains("<h3>Rivers</h3>") && page.contains("<strong>long</strong>"), "{page}");
+    assert!(page.contains("<h2>Rivers</h2>") && page.contains("<strong>long</strong>"), "{page}");
     assert!(page.contains("[picture: x] (evil.test)") && !page.contains("<img"), "{page}");
     assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>alert"), "{page}");
     talk.say("add *buy* milk to my tasks").await;
