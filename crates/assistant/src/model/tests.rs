@@ -208,7 +208,12 @@ async fn silence_ends_before_and_after_the_first_token_and_comments_are_silence(
     for (begin, text) in [("", ""), ("data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n", "Hel")] {
         let url = streams::silent(begin).await;
         let slow = Model { limits, ..model(&url, ModelKind::OpenAi) };
+        let began = Clock::now();
         let (heard, end) = hear(&slow).await;
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it was waited for until the end of the answer's own time"
+        );
         assert_eq!(heard, text);
         assert!(matches!(end, Err(Failure::Slow(..))), "{end:?}");
     }
