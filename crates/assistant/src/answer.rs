@@ -83,7 +83,7 @@ impl Answers {
         };
         match halt {
             None | Some(Halt::Lost) => Ok(()),
-            Some(Halt::Stopped) => match pen.end(ended("stopped", &pen.by().to_owned())).await {
+            Some(Halt::Stopped) => match pen.end(ended("stopped", pen.by())).await {
                 Ok(()) | Err(Halt::Lost | Halt::Stopped) => Ok(()),
                 Err(Halt::Db(error)) => Err(error),
             },

@@ -219,6 +219,8 @@ await step("an answer is had again and a question said otherwise, by keyboard, a
   await tabTo("The question before this one");
   await press("Enter");
   await question("what can you do");
+  // The way leads to its end, not only to the question.
+  await page.locator(".msg.assistant", { hasText: "2 of 2" }).waitFor();
 
   await tabTo("Rename or delete");
   await press("Enter");
