@@ -39,3 +39,22 @@ fn labels_without_end_stay_bounded_and_escaped() {
     assert!(text.contains("things_total{name=\"other\"} 50"));
     assert!(text.contains("things_total{name=\"a\\\"7\"} 1"));
 }
+
+#[test]
+fn an_app_counts_seconds_and_amounts_of_its_own() {
+    let metrics = Metrics::default();
+    metrics.histogram("wait_seconds", "Waits", &["who"]);
+    metrics.counter("tokens_total", "Tokens", &["who"]);
+    metrics.observe("wait_seconds", &["a"], Duration::from_millis(400));
+    metrics.add_many("tokens_total", &["a"], 120);
+    metrics.add_many("tokens_total", &["a"], 1);
+    let text = metrics.render();
+    for line in [
+        "wait_seconds_bucket{who=\"a\",le=\"0.3\"} 0",
+        "wait_seconds_bucket{who=\"a\",le=\"0.5\"} 1",
+        "wait_seconds_count{who=\"a\"} 1",
+        "tokens_total{who=\"a\"} 121",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+}
