@@ -28,6 +28,7 @@
         const how = seen(event).status;
         message.removeAttribute("data-stream");
         one("footer", message).textContent = how === "done" ? "" : how === "stopped" ? "stopped" : "no answer came; ask again";
+        whole = message.id;
         const end = how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came";
         // What it did stands on the card; whoever does not see it hears it in the same breath.
         renew().then(() => {
@@ -50,9 +51,13 @@
     document.addEventListener("visibilitychange", () => document.hidden || open());
   };
   // What answers did, and what an answer undid of earlier ones, as the server tells it now; the texts stay.
+  // The text of the one that has just ended comes anew, as it is when it is whole: with its headings and lists.
+  let whole = "";
   const renew = async () => {
     const near = innerHeight + scrollY > document.body.scrollHeight - 160;
     const fresh = await page(location.pathname);
+    const rich = whole && fresh && one(`#${whole} > .rich`, fresh);
+    if (rich) one(`#${whole} > .text`)?.replaceWith(rich);
     for (const part of fresh ? all("article:not([data-stream]) > .after", fresh) : []) {
       const old = one(`#${part.parentNode.id}:not([data-stream]) > .after`);
       if (old && !old.contains(document.activeElement)) old.replaceWith(part);

@@ -1,8 +1,8 @@
 //! Writes answers: the job behind each message of the assistant.
 //!
-//! An answer belongs to no request. Whoever holds its lease asks the brain or the model and appends to the log; every
-//! append asks the fence, so a process that was left behind stores nothing. What a sentence changes, it changes once:
-//! the brain's word is stored under the message's id with its effect, and a later attempt reads it from there.
+//! An answer belongs to no request. Whoever holds its lease asks the brain or the models (`talk`) and appends to the
+//! log; every append asks the fence, so a process that was left behind stores nothing. What a sentence changes, it
+//! changes once: the brain's word is stored under the message's id with its effect, and a later attempt reads it there.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -15,61 +15,59 @@ use kit::{
 use crate::{
     accounts::Account,
     brain::say::{self, BUILT_IN, Outcome, Said, Spoken},
-    chat::{self, Message},
+    chat::{self, End, Message},
     error::{Error, Result},
-    model::{Asked, Failure, Model},
+    model::Model,
     once,
+    settings::Budget,
 };
 
+mod context;
+pub(crate) mod figures;
 mod pen;
+mod talk;
 
 pub(crate) use pen::Halt;
 use pen::Pen;
+use talk::Answered;
 
 /// What runs answers in this process.
+#[derive(Clone)]
 pub(crate) struct Answers {
     pub(crate) db: Database,
-    pub(crate) model: Option<Model>,
+    /// In the order in which they are asked.
+    pub(crate) models: Vec<Model>,
+    pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
     /// Between two words of the built-in brain.
     pub(crate) pace: Duration,
 }
 
-/// Calls to other people's services (METRIC-04).
-pub(crate) const CALLS: &str = "external_api_calls_total";
-
-/// Bound: messages of a conversation that a model is sent.
-const CONTEXT_MESSAGES: usize = 40;
-
 impl Work for Answers {
     fn run(&self, job: Job) -> Pin<Box<dyn Future<Output = std::result::Result<(), DbError>> + Send>> {
-        let answering = Answering {
-            db: self.db.clone(),
-            model: self.model.clone(),
-            metrics: self.metrics.clone(),
-            pace: self.pace,
-        };
-        Box::pin(async move { answering.run(job).await })
+        let answering = self.clone();
+        Box::pin(async move { answering.answer(job).await })
     }
 }
 
-struct Answering {
-    db: Database,
-    model: Option<Model>,
-    metrics: Metrics,
-    pace: Duration,
-}
-
 /// What the job is about.
+#[derive(Clone)]
 struct Matter {
     message: Message,
     who: Account,
-    /// The conversation up to the question, oldest first.
+    /// The way to the question, oldest first; also that of an answer that is gone on with.
     before: Vec<Message>,
 }
 
-impl Answering {
-    async fn run(self, job: Job) -> std::result::Result<(), DbError> {
+impl Matter {
+    /// The model's answer broke off, and this is to be its rest.
+    fn goes_on(&self) -> bool {
+        self.before.last().is_some_and(Message::is_answer)
+    }
+}
+
+impl Answers {
+    async fn answer(self, job: Job) -> std::result::Result<(), DbError> {
         let subject = job.subject.clone();
         let matter = match self.db.read(move |db| matter(db, &subject)).await {
             Ok(matter) => matter,
@@ -79,13 +77,13 @@ impl Answering {
         };
         let mut pen = Pen::new(self.db.clone(), job.clone(), &matter.message.id, &matter.who.id);
         let halt = match pen.begin().await {
-            Ok(()) if job.is_exhausted() => pen.end("failed", BUILT_IN).await.err(),
+            Ok(()) if job.is_exhausted() => pen.end(ended("failed", BUILT_IN)).await.err(),
             Ok(()) => self.write(&matter, &mut pen).await.err(),
             Err(halt) => Some(halt),
         };
         match halt {
             None | Some(Halt::Lost) => Ok(()),
-            Some(Halt::Stopped) => match pen.end("stopped", BUILT_IN).await {
+            Some(Halt::Stopped) => match pen.end(ended("stopped", pen.by())).await {
                 Ok(()) | Err(Halt::Lost | Halt::Stopped) => Ok(()),
                 Err(Halt::Db(error)) => Err(error),
             },
@@ -94,17 +92,27 @@ impl Answering {
     }
 
     async fn write(&self, matter: &Matter, pen: &mut Pen) -> std::result::Result<(), Halt> {
+        if matter.goes_on() {
+            return match self.talk(matter, pen).await? {
+                Answered::By { name, interrupted } => {
+                    pen.end(End { interrupted, ..ended("done", &name) }).await
+                }
+                Answered::Nobody { why } => pen.end(ended("failed", &format!("{BUILT_IN}; {why}"))).await,
+            };
+        }
         let said = self.ask_brain(matter, pen).await?;
         let mut by = BUILT_IN.to_owned();
-        if let (Outcome::NotUnderstood, Some(model)) = (said.outcome, &self.model) {
-            match self.ask_model(model, matter, pen).await? {
-                Some(by) => return pen.end("done", &by).await,
+        if said.outcome == Outcome::NotUnderstood && !self.models.is_empty() {
+            match self.talk(matter, pen).await? {
+                Answered::By { name, interrupted } => {
+                    return pen.end(End { interrupted, ..ended("done", &name) }).await;
+                }
                 // Stored with the answer: whoever reads it tomorrow must not think that the model is this dull.
-                None => by = format!("{BUILT_IN}; {} did not answer", model.name()),
+                Answered::Nobody { why } => by = format!("{BUILT_IN}; {why}"),
             }
         }
         self.dictate(&said, pen).await?;
-        pen.end("done", &by).await
+        pen.end(ended("done", &by)).await
     }
 
     /// The brain's word on the question: read and done in one fenced transaction, once for all attempts.
@@ -113,7 +121,7 @@ impl Answering {
             .before
             .iter()
             .rev()
-            .find(|message| message.role == "user")
+            .find(|message| !message.is_answer())
             .map(|message| message.text.clone())
             .unwrap_or_default();
         let (who, job, id) = (matter.who.clone(), pen.job().clone(), matter.message.id.clone());
@@ -150,58 +158,10 @@ impl Answering {
         }
         Ok(())
     }
+}
 
-    /// `None`: no model answered, and the reader was told so; the built-in brain goes on.
-    async fn ask_model(
-        &self,
-        model: &Model,
-        matter: &Matter,
-        pen: &mut Pen,
-    ) -> std::result::Result<Option<String>, Halt> {
-        let from = matter.before.len().saturating_sub(CONTEXT_MESSAGES);
-        let said = matter.before.iter().skip(from).filter(|message| !message.text.is_empty());
-        let asked =
-            said.map(|message| Asked { role: message.role.clone(), text: message.text.clone() }).collect();
-        let mut stream = match pen.unless_halted(model.ask(asked)).await? {
-            Ok(stream) => stream,
-            Err(failure) => return self.fall_back(model, &failure, pen).await,
-        };
-        loop {
-            match pen.unless_halted(stream.next()).await? {
-                Ok(Some(text)) => pen.write(&text).await?,
-                Ok(None) => {
-                    self.count("ok");
-                    return Ok(Some(model.name().to_owned()));
-                }
-                Err(failure) if pen.is_blank() => return self.fall_back(model, &failure, pen).await,
-                // After the first token nothing is asked again: two answers in one text help nobody.
-                Err(failure) => {
-                    tracing::warn!(%failure, "an answer of the model was cut");
-                    self.count("cut");
-                    pen.note(&format!("{} broke off: {failure}. What came before stands.", model.name()))
-                        .await?;
-                    return Ok(Some(format!("{}; it broke off", model.name())));
-                }
-            }
-        }
-    }
-
-    async fn fall_back(
-        &self,
-        model: &Model,
-        failure: &Failure,
-        pen: &mut Pen,
-    ) -> std::result::Result<Option<String>, Halt> {
-        tracing::warn!(%failure, "the model did not answer; the built-in brain does");
-        self.count("failed");
-        pen.note(&format!("{} did not answer ({failure}); this is the built-in brain.", model.name()))
-            .await?;
-        Ok(None)
-    }
-
-    fn count(&self, status: &str) {
-        self.metrics.add(CALLS, &["model", "chat", status]);
-    }
+fn ended(status: &'static str, by: &str) -> End {
+    End { status, by: by.to_owned(), interrupted: false }
 }
 
 fn matter(db: &rusqlite::Connection, id: &str) -> Result<Matter> {
@@ -210,9 +170,7 @@ fn matter(db: &rusqlite::Connection, id: &str) -> Result<Matter> {
     let who = db.query_row(sql, [&account], |row| {
         Ok(Account { id: row.get(0)?, name: row.get(1)?, zone: row.get(2)? })
     })?;
-    let mut before = chat::messages(db, &account, &message.conversation_id)?;
-    if let Some(here) = before.iter().position(|other| other.id == message.id) {
-        before.truncate(here);
-    }
+    let (conversation, question) = (&message.conversation_id, &message.parent_id);
+    let before = chat::branch::way(db, &account, conversation, question, chat::MESSAGES_MAX)?;
     Ok(Matter { message, who, before })
 }

@@ -1,4 +1,7 @@
 //! Conversations and their messages. An answer's text lives in its log while it is written and here when it is whole.
+//!
+//! Messages of a conversation are a tree: each knows what it follows. What is read is the way from the first to the
+//! conversation's leaf; `branch` makes other ways and changes between them.
 
 use kit::{clock, jobs, live};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -9,15 +12,20 @@ use crate::{
     ids,
 };
 
+pub(crate) mod branch;
 pub(crate) mod shown;
+pub(crate) mod sources;
+
+use sources::Source;
 
 /// Bound: one message of a person.
 pub(crate) const TEXT_CHARS_MAX: usize = 20_000;
+const TITLE_CHARS_MAX: usize = 80;
 /// The queue of answers.
 pub(crate) const QUEUE: &str = "answer";
 /// How often an answer is begun before it is given up.
 const ATTEMPTS_MAX: u32 = 5;
-/// Bound: messages that one page shows and one model is sent.
+/// Bound: messages that one page shows.
 pub(crate) const MESSAGES_MAX: u32 = 200;
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,17 +34,26 @@ pub(crate) struct Conversation {
     pub(crate) title: String,
     #[serde(serialize_with = "crate::web::json::time")]
     pub(crate) updated_at: i64,
+    /// The message that was said last on the way that is read; empty before the first.
+    #[serde(skip)]
+    pub(crate) leaf: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) conversation_id: String,
+    /// The message that it follows; empty for the first.
+    pub(crate) parent_id: String,
     /// `user` or `assistant`.
     pub(crate) role: String,
     pub(crate) text: String,
     /// `waiting`, `running`, `done`, `stopped`, `failed`.
     pub(crate) status: String,
+    /// The model broke off: what came stands, and it can be gone on with.
+    pub(crate) interrupted: bool,
+    /// Where text came from that is not the person's own and that this message rests on.
+    pub(crate) tainted_by: Option<String>,
     pub(crate) attempt: u32,
     /// `built-in`, or the model's name.
     pub(crate) by: Option<String>,
@@ -49,9 +66,12 @@ impl Message {
         Ok(Self {
             id: row.get("id")?,
             conversation_id: row.get("conversation_id")?,
+            parent_id: row.get::<_, Option<String>>("parent_id")?.unwrap_or_default(),
             role: row.get("role")?,
             text: row.get("text")?,
             status: row.get("status")?,
+            interrupted: row.get("interrupted")?,
+            tainted_by: row.get("tainted_by")?,
             attempt: row.get("attempt")?,
             by: row.get("answered_by")?,
             created_at: row.get("created_at")?,
@@ -61,35 +81,44 @@ impl Message {
     pub(crate) fn is_over(&self) -> bool {
         !matches!(self.status.as_str(), "waiting" | "running")
     }
+
+    pub(crate) fn is_answer(&self) -> bool {
+        self.role == "assistant"
+    }
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {
-    Ok(Conversation { id: row.get("id")?, title: row.get("title")?, updated_at: row.get("updated_at")? })
+    Ok(Conversation {
+        id: row.get("id")?,
+        title: row.get("title")?,
+        updated_at: row.get("updated_at")?,
+        leaf: row.get::<_, Option<String>>("leaf_id")?.unwrap_or_default(),
+    })
 }
 
 /// The last spoken in first.
 pub(crate) fn list(db: &Connection, account: &str, limit: u32, offset: u32) -> Result<Vec<Conversation>> {
-    let sql = "SELECT * FROM conversations WHERE account_id = ?1 ORDER BY updated_at DESC, id DESC LIMIT ?2 OFFSET ?3";
+    let sql = "SELECT * FROM conversations WHERE account_id = ?1 AND deleted_at IS NULL
+               ORDER BY updated_at DESC, id DESC LIMIT ?2 OFFSET ?3";
     let mut query = db.prepare_cached(sql)?;
     let rows = query.query_map(params![account, limit, offset], conversation)?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 
 pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Conversation> {
-    let sql = "SELECT * FROM conversations WHERE account_id = ?1 AND id = ?2";
+    let sql = "SELECT * FROM conversations WHERE account_id = ?1 AND id = ?2 AND deleted_at IS NULL";
     db.query_row(sql, [account, id], conversation).optional()?.ok_or(Error::NotFound("conversation"))
 }
 
-/// The last [`MESSAGES_MAX`], oldest first.
+/// The way to the conversation's leaf: its last [`MESSAGES_MAX`], oldest first.
 pub(crate) fn messages(db: &Connection, account: &str, conversation: &str) -> Result<Vec<Message>> {
-    let sql = "SELECT * FROM (SELECT * FROM messages WHERE account_id = ?1 AND conversation_id = ?2 ORDER BY n DESC LIMIT ?3) ORDER BY n";
-    let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![account, conversation, MESSAGES_MAX], Message::from_row)?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
+    let leaf = get(db, account, conversation)?.leaf;
+    branch::way(db, account, conversation, &leaf, MESSAGES_MAX)
 }
 
 pub(crate) fn message(db: &Connection, account: &str, id: &str) -> Result<Message> {
-    let sql = "SELECT * FROM messages WHERE account_id = ?1 AND id = ?2";
+    let sql = "SELECT messages.* FROM messages JOIN conversations ON conversations.id = conversation_id
+               WHERE messages.account_id = ?1 AND messages.id = ?2 AND deleted_at IS NULL";
     db.prepare_cached(sql)?
         .query_row([account, id], Message::from_row)
         .optional()?
@@ -104,47 +133,94 @@ pub(crate) fn answer(db: &Connection, id: &str) -> Result<(Message, String)> {
 }
 
 pub(crate) fn create(tx: &Transaction<'_>, account: &str, title: &str) -> Result<Conversation> {
-    let title: String = title.trim().chars().take(80).collect();
     let now = clock::now_ms();
-    let new = Conversation { id: ids::new_id(), title, updated_at: now };
+    let title: String = title.trim().chars().take(TITLE_CHARS_MAX).collect();
+    let new = Conversation { id: ids::new_id(), title, updated_at: now, leaf: String::new() };
     let sql = "INSERT INTO conversations (id, account_id, title, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)";
     tx.execute(sql, params![new.id, account, new.title, now])?;
     live::tell(tx, account, "conversation", &new.id)?;
     Ok(new)
 }
 
+/// As typed, without the blanks around it; refused when empty or too long.
+pub(crate) fn clean_title(title: &str) -> Result<String> {
+    let title: String = title.chars().filter(|c| !c.is_control()).collect();
+    let title = title.trim();
+    match title.chars().count() {
+        1..=TITLE_CHARS_MAX => Ok(title.to_owned()),
+        _ => Err(Error::Invalid(format!("a title has 1 to {TITLE_CHARS_MAX} characters"))),
+    }
+}
+
+/// What a person says: words of their own, and texts from elsewhere beside them.
+pub(crate) struct Spoken<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) sources: &'a [Source],
+}
+
 /// Stores what was said, the answer to come and its job. Returns the answer's id.
-pub(crate) fn say(tx: &Transaction<'_>, account: &str, conversation: &str, text: &str) -> Result<String> {
-    let text = text.trim();
+pub(crate) fn say(
+    tx: &Transaction<'_>,
+    account: &str,
+    conversation: &str,
+    spoken: &Spoken<'_>,
+) -> Result<String> {
+    let leaf = get(tx, account, conversation)?.leaf;
+    say_after(tx, account, conversation, &leaf, spoken)
+}
+
+/// The same behind the message `parent`.
+fn say_after(
+    tx: &Transaction<'_>,
+    account: &str,
+    conversation: &str,
+    parent: &str,
+    spoken: &Spoken<'_>,
+) -> Result<String> {
+    let text = spoken.text.trim();
     if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX {
         return Err(Error::Invalid(format!("a message has 1 to {TEXT_CHARS_MAX} characters")));
     }
-    let said_in = get(tx, account, conversation)?;
-    let now = clock::now_ms();
-    insert(tx, &ids::new_id(), conversation, account, ("user", text, "done"), now)?;
+    let said = ids::new_id();
+    insert(tx, account, conversation, &New { id: &said, parent, role: "user", text, status: "done" })?;
+    sources::attach(tx, account, &said, spoken.sources)?;
+    let title: String = text.chars().take(60).collect();
+    let sql = "UPDATE conversations SET title = CASE title WHEN '' THEN ?2 ELSE title END WHERE id = ?1";
+    tx.execute(sql, params![conversation, title])?;
+    answer_after(tx, account, conversation, &said)
+}
+
+/// An answer to come behind the message `parent`, and its job.
+fn answer_after(tx: &Transaction<'_>, account: &str, conversation: &str, parent: &str) -> Result<String> {
     let answer = ids::new_id();
-    insert(tx, &answer, conversation, account, ("assistant", "", "waiting"), now)?;
-    let title: String =
-        if said_in.title.is_empty() { text.chars().take(60).collect() } else { said_in.title };
-    tx.execute(
-        "UPDATE conversations SET updated_at = ?2, title = ?3 WHERE id = ?1",
-        params![conversation, now, title],
+    insert(
+        tx,
+        account,
+        conversation,
+        &New { id: &answer, parent, role: "assistant", text: "", status: "waiting" },
     )?;
+    let now = clock::now_ms();
+    tx.execute("UPDATE conversations SET updated_at = ?2 WHERE id = ?1", params![conversation, now])?;
     jobs::enqueue(tx, &ids::new_id(), QUEUE, &answer, ATTEMPTS_MAX)?;
     live::tell(tx, account, "conversation", conversation)?;
     Ok(answer)
 }
 
-fn insert(
-    tx: &Transaction<'_>,
-    id: &str,
-    conversation: &str,
-    account: &str,
-    (role, text, status): (&str, &str, &str),
-    now: i64,
-) -> Result<()> {
-    let sql = "INSERT INTO messages (id, conversation_id, account_id, role, text, status, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    tx.execute(sql, params![id, conversation, account, role, text, status, now])?;
+struct New<'a> {
+    id: &'a str,
+    parent: &'a str,
+    role: &'static str,
+    text: &'a str,
+    status: &'static str,
+}
+
+/// The conversation's leaf moves with it, by a trigger.
+fn insert(tx: &Transaction<'_>, account: &str, conversation: &str, new: &New<'_>) -> Result<()> {
+    let sql =
+        "INSERT INTO messages (id, conversation_id, account_id, parent_id, role, text, status, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let New { id, parent, role, text, status } = new;
+    tx.execute(sql, params![id, conversation, account, parent, role, text, status, clock::now_ms()])?;
     Ok(())
 }
 
@@ -154,18 +230,20 @@ pub(crate) fn begin(tx: &Transaction<'_>, id: &str, attempt: u32) -> Result<()> 
     Ok(())
 }
 
-/// The answer is whole, or ended otherwise: its text is stored with its status.
-pub(crate) fn end(
-    tx: &Transaction<'_>,
-    account: &str,
-    id: &str,
-    status: &str,
-    text: &str,
-    by: &str,
-) -> Result<()> {
+/// How an answer ends.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    /// `done`, `stopped`, `failed`.
+    pub(crate) status: &'static str,
+    pub(crate) by: String,
+    pub(crate) interrupted: bool,
+}
+
+/// The answer is whole, or ended otherwise: its text is stored with how it ended.
+pub(crate) fn end(tx: &Transaction<'_>, account: &str, id: &str, text: &str, end: &End) -> Result<()> {
     tx.execute(
-        "UPDATE messages SET status = ?2, text = ?3, answered_by = ?4 WHERE id = ?1",
-        params![id, status, text, by],
+        "UPDATE messages SET status = ?2, text = ?3, answered_by = ?4, interrupted = ?5 WHERE id = ?1",
+        params![id, end.status, text, end.by, end.interrupted],
     )?;
     live::tell(tx, account, "message", id)?;
     Ok(())

@@ -135,8 +135,7 @@ pub(crate) mod testing {
             accounts.add(user, Private::new(PASSWORD.to_owned()), "Europe/Madrid").await.expect("adds");
         }
         let live = Live::start(settings.database()).expect("starts");
-        let model = start::model(&kit, settings);
-        let wake = start::answers(&kit, &db, settings, model);
+        let wake = start::answers(&kit, &db, settings, start::models(&kit, settings));
         start::days(&kit, &db);
         let reporter = start::reporter(&kit, settings);
         App::new(Parts { kit, db, live, reporter, accounts, wake }, settings)

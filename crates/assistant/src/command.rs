@@ -16,6 +16,7 @@ use crate::{
     tasks::{self, Draft, Due, State, Task, tags},
 };
 
+mod conversations;
 pub(crate) mod undo;
 pub(crate) mod words;
 
@@ -55,6 +56,13 @@ pub(crate) enum Command {
     DeleteEntry {
         id: String,
     },
+    RenameConversation {
+        id: String,
+        title: String,
+    },
+    DeleteConversation {
+        id: String,
+    },
 }
 
 /// One row put back, guarded by the revision that the command left behind.
@@ -81,6 +89,16 @@ pub(crate) enum Inverse {
     },
     ReinsertEntry {
         entry: Entry,
+    },
+    /// `title`: the one before; it is put back as long as `now` stands there.
+    RetitleConversation {
+        id: String,
+        title: String,
+        now: String,
+    },
+    RestoreConversation {
+        id: String,
+        title: String,
     },
 }
 
@@ -156,6 +174,8 @@ fn apply(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Effec
         Command::DeleteTask { id } => delete_task(tx, who, id),
         Command::AddEntry { text, day } => add_entry(tx, who, text, *day),
         Command::DeleteEntry { id } => delete_entry(tx, who, id),
+        Command::RenameConversation { id, title } => conversations::rename(tx, who, id, title),
+        Command::DeleteConversation { id } => conversations::delete(tx, who, id),
     }
 }
 
@@ -305,13 +325,19 @@ impl Inverse {
             Self::RestoreTask { task, .. } | Self::ReinsertTask { task } => ("task", &task.id),
             Self::RemoveEntry { id, .. } => ("journal", id),
             Self::ReinsertEntry { entry } => ("journal", &entry.id),
+            Self::RetitleConversation { id, .. } | Self::RestoreConversation { id, .. } => {
+                ("conversation", id)
+            }
         }
     }
 
     /// The revision that a row had before the command, and the one at which it is the same again.
     fn restored(&self) -> Option<(i64, i64)> {
         match self {
-            Self::RemoveTask { .. } | Self::RemoveEntry { .. } => None,
+            Self::RemoveTask { .. }
+            | Self::RemoveEntry { .. }
+            | Self::RetitleConversation { .. }
+            | Self::RestoreConversation { .. } => None,
             Self::RestoreTask { task, rev, .. } => Some((task.rev, rev + 1)),
             Self::ReinsertTask { task } => Some((task.rev, task.rev + 1)),
             Self::ReinsertEntry { entry } => Some((entry.rev, entry.rev + 1)),

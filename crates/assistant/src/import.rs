@@ -17,6 +17,7 @@ use crate::{
     accounts::Account,
     attachments::store::{Store, StoreError},
     audit::{self, Action},
+    chat::sources::{self, IMPORT},
     error::{Error, Result},
     export::{calendar, markdown},
     ids,
@@ -99,7 +100,10 @@ pub(crate) fn store(tx: &Transaction<'_>, ready: &mut Ready, who: &Account) -> R
 
 fn calendar_tasks(tx: &Transaction<'_>, text: &str, who: &Account) -> Result<Imported> {
     let read = calendar::read(text, who)?;
-    read.iter().try_for_each(|task| tasks::insert(tx, &who.id, task))?;
+    for task in &read {
+        tasks::insert(tx, &who.id, task)?;
+        sources::mark(tx, &who.id, "task", &task.id, IMPORT)?;
+    }
     Ok(Imported { tasks: read.len() as u64, ..Imported::default() })
 }
 
@@ -110,7 +114,9 @@ fn entries(tx: &Transaction<'_>, text: &str, day: Option<Date>, who: &Account) -
             .map_err(|error| Error::Invalid(format!("entry {}: {error}", n + 1)))?;
         let day = one.day.or(day).unwrap_or_else(|| who.now().date());
         let created_at = markdown::written_at(one, day, who);
-        journal::insert(tx, &who.id, &Entry { id: ids::new_id(), day, text, created_at, rev: 1 })?;
+        let entry = Entry { id: ids::new_id(), day, text, created_at, rev: 1 };
+        journal::insert(tx, &who.id, &entry)?;
+        sources::mark(tx, &who.id, "journal", &entry.id, IMPORT)?;
     }
     if read.is_empty() {
         return Err(Error::Invalid("there is no text in this file".to_owned()));

@@ -3,8 +3,8 @@
 use kit::migrations::{Migration, Migrations};
 
 pub(crate) const MIGRATIONS: Migrations = Migrations {
-    steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS, PRIVACY],
-    schema_min: 6,
+    steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS, PRIVACY, BRANCHES_AND_TOOLS],
+    schema_min: 7,
 };
 
 const START: Migration = Migration {
@@ -63,6 +63,15 @@ const PRIVACY: Migration = Migration {
     name: "privacy",
     up: &[include_str!("../migrations/0006_privacy.up.sql")],
     down: &[include_str!("../migrations/0006_privacy.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code reads the new columns of nothing, and a trigger gives what it writes its place in the conversation.
+const BRANCHES_AND_TOOLS: Migration = Migration {
+    version: 7,
+    name: "branches_and_tools",
+    up: &[include_str!("../migrations/0007_branches_and_tools.up.sql")],
+    down: &[include_str!("../migrations/0007_branches_and_tools.down.sql")],
     compatible_with: 1,
 };
 
@@ -142,5 +151,36 @@ mod tests {
             })
             .expect("asks");
         assert_eq!(found, 1);
+    }
+
+    #[test]
+    fn conversations_of_before_and_of_older_code_are_one_line_of_messages() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = open_writer(&folder.path().join("t.db")).expect("opens");
+        Migrations { steps: &MIGRATIONS.steps[..3], schema_min: 3 }.up(&mut db).expect("up to 3");
+        let say = |db: &rusqlite::Connection, id: &str, talk: &str| {
+            let sql = "INSERT INTO messages (id, conversation_id, account_id, role, text, status, created_at) VALUES (?1, ?2, 'a', 'user', '', 'done', 0)";
+            db.execute(sql, [id, talk]).expect("old code writes");
+        };
+        db.execute_batch(
+            "INSERT INTO accounts VALUES ('a', 'ana', '', 'UTC', 0);
+             INSERT INTO conversations (id, account_id, title, created_at, updated_at) VALUES ('x', 'a', '', 0, 0), ('y', 'a', '', 0, 0)",
+        )
+        .expect("old code writes");
+        for (id, talk) in [("x1", "x"), ("y1", "y"), ("x2", "x")] {
+            say(&db, id, talk);
+        }
+        MIGRATIONS.up(&mut db).expect("up to 4");
+        say(&db, "x3", "x");
+        say(&db, "y2", "y");
+        let mut query =
+            db.prepare("SELECT id || '<' || parent_id FROM messages ORDER BY n").expect("prepares");
+        let line: Vec<String> =
+            query.query_map([], |row| row.get(0)).expect("runs").map(|row| row.expect("a row")).collect();
+        assert_eq!(line, ["x1<", "y1<", "x2<x1", "x3<x2", "y2<y1"]);
+        let leaves: String = db
+            .query_row("SELECT group_concat(leaf_id) FROM conversations", [], |row| row.get(0))
+            .expect("asks");
+        assert_eq!(leaves, "x3,y2");
     }
 }

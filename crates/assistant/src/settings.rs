@@ -15,6 +15,8 @@ use crate::retention::Retention;
 
 mod aliases;
 
+pub(crate) mod models;
+
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +26,8 @@ const KEEP_DAYS: Kind = Kind::Number { min: 1, max: 36_500 };
 pub(crate) const TABLE: Table = Table { aliases: aliases::ALIASES, ..Table::new("ASSISTANT_", FIELDS) };
 
 const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
-/// Where OPENAI_MODEL and OLLAMA_MODEL are, when nothing else is said.
-const OPENAI_URL: &str = "https://api.openai.com/v1";
-const OLLAMA_URL: &str = "http://localhost:11434";
+
+pub(crate) use models::{Budget, ModelKind, ModelSettings};
 
 pub(crate) const FIELDS: &[Field] = &[
     Field {
@@ -96,29 +97,41 @@ pub(crate) const FIELDS: &[Field] = &[
         doc: "Time zone of new accounts, such as Europe/Madrid. Default: TZ, else UTC.",
     },
     Field { name: "TZ", kind: Kind::Text, default: None, doc: "Used when ASSISTANT_ZONE is not set." },
+    models::url(
+        "ASSISTANT_MODEL_URL",
+        "A model server, such as http://127.0.0.1:11434 or https://host/v1; asked first.",
+    ),
+    models::kind("ASSISTANT_MODEL_KIND"),
+    models::name("ASSISTANT_MODEL_NAME", "Name of the model; needed with ASSISTANT_MODEL_URL."),
+    models::key("ASSISTANT_MODEL_KEY", "Key for the model server."),
+    models::price("ASSISTANT_MODEL_PRICE"),
+    models::url("ASSISTANT_MODEL_2_URL", "Asked when the first does not answer."),
+    models::kind("ASSISTANT_MODEL_2_KIND"),
+    models::name("ASSISTANT_MODEL_2_NAME", "Needed with ASSISTANT_MODEL_2_URL."),
+    models::key("ASSISTANT_MODEL_2_KEY", "Key for the second model server."),
+    models::price("ASSISTANT_MODEL_2_PRICE"),
+    models::url("ASSISTANT_MODEL_3_URL", "Asked when the second does not answer either."),
+    models::kind("ASSISTANT_MODEL_3_KIND"),
+    models::name("ASSISTANT_MODEL_3_NAME", "Needed with ASSISTANT_MODEL_3_URL."),
+    models::key("ASSISTANT_MODEL_3_KEY", "Key for the third model server."),
+    models::price("ASSISTANT_MODEL_3_PRICE"),
+    models::name("OPENAI_MODEL", "A model of OpenAI, such as gpt-4o-mini; asked after the servers above."),
+    models::key("OPENAI_API_KEY", "Key for it. A key alone asks nobody."),
+    models::name("ANTHROPIC_MODEL", "A model of Anthropic; asked after OpenAI."),
+    models::key("ANTHROPIC_API_KEY", "Key for it. A key alone asks nobody."),
+    models::name("OLLAMA_MODEL", "A model of an Ollama, such as llama3.2; asked last."),
+    models::url("OLLAMA_BASE_URL", "Where that is. Default: http://localhost:11434."),
     Field {
-        name: "ASSISTANT_MODEL_URL",
-        kind: Kind::Url,
+        name: "ASSISTANT_BUDGET_TOKENS",
+        kind: Kind::Number { min: 0, max: 1_000_000_000 },
         default: None,
-        doc: "A model server, such as http://127.0.0.1:11434 or https://host/v1.",
+        doc: "Tokens of models that one account may use in one of its days.",
     },
     Field {
-        name: "ASSISTANT_MODEL_KIND",
-        kind: Kind::OneOf(&["openai", "ollama"]),
-        default: Some("openai"),
-        doc: "What the model server speaks.",
-    },
-    Field {
-        name: "ASSISTANT_MODEL_NAME",
+        name: "ASSISTANT_BUDGET_MONEY",
         kind: Kind::Text,
         default: None,
-        doc: "Name of the model; needed with ASSISTANT_MODEL_URL.",
-    },
-    Field {
-        name: "ASSISTANT_MODEL_KEY",
-        kind: Kind::Secret { chars_min: 1 },
-        default: None,
-        doc: "Key for the model server.",
+        doc: "Money that one account may spend in one of its days, by the prices above, such as 2.50.",
     },
     Field {
         name: "ASSISTANT_BUILTIN_PACE",
@@ -208,7 +221,9 @@ pub(crate) struct Settings {
     pub(crate) secret_key: Option<Private<String>>,
     pub(crate) first_account: Option<(String, Private<String>)>,
     pub(crate) zone: String,
-    pub(crate) model: Option<ModelSettings>,
+    /// In the order in which they are asked.
+    pub(crate) models: Vec<ModelSettings>,
+    pub(crate) budget: Budget,
     pub(crate) builtin_pace: Duration,
     pub(crate) drain_limit: Duration,
     pub(crate) migrates: bool,
@@ -228,20 +243,6 @@ pub(crate) struct Vendor {
     pub(crate) gets: &'static str,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct ModelSettings {
-    pub(crate) url: String,
-    pub(crate) kind: ModelKind,
-    pub(crate) name: String,
-    pub(crate) key: Option<Private<String>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ModelKind {
-    OpenAi,
-    Ollama,
-}
-
 impl Settings {
     /// From this process's environment.
     pub(crate) fn of_environment() -> Result<Self, Refused> {
@@ -251,8 +252,8 @@ impl Settings {
     pub(crate) fn of(mut reading: Reading) -> Result<Self, Refused> {
         let listen = listen(&mut reading);
         let zone = zone(&mut reading);
-        let preset = preset(&mut reading);
-        pairs(&mut reading, preset.is_some());
+        pairs(&mut reading);
+        models::check(&mut reading);
         in_production(&mut reading);
         let values = reading.finish()?;
         let text = |name| values.text(name).map(str::to_owned);
@@ -267,7 +268,8 @@ impl Settings {
             health: values.text("ASSISTANT_HEALTH").and_then(Dialect::parse).unwrap_or_default(),
             secret_key: values.secret("ASSISTANT_SECRET_KEY"),
             first_account: text("ASSISTANT_FIRST_USER").zip(values.secret("ASSISTANT_FIRST_PASSWORD")),
-            model: model(&values, preset),
+            models: models::models(&values),
+            budget: models::budget(&values),
             builtin_pace: values.duration("ASSISTANT_BUILTIN_PACE").unwrap_or_default(),
             drain_limit: values.duration("ASSISTANT_DRAIN_LIMIT").unwrap_or_default(),
             migrates: values.text("ASSISTANT_MIGRATE").map_or(release.is_none(), |when| when == "auto"),
@@ -287,17 +289,12 @@ impl Settings {
 
     /// Who gets what people write. Nobody, unless a model is set.
     pub(crate) fn vendors(&self) -> Vec<Vendor> {
-        let host = |url: &str| {
-            url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default().to_owned()
+        let vendor = |model: &ModelSettings| Vendor {
+            name: model.name.clone(),
+            host: model.host().to_owned(),
+            gets: "what is said in the chat: the question and the last messages of its conversation, and what you have it look up",
         };
-        self.model
-            .iter()
-            .map(|model| Vendor {
-                name: model.name.clone(),
-                host: host(&model.url),
-                gets: "what is said in the chat: the question and the last messages of its conversation",
-            })
-            .collect()
+        self.models.iter().map(vendor).collect()
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -333,26 +330,6 @@ fn zone(reading: &mut Reading) -> String {
     "UTC".to_owned()
 }
 
-/// Address and kind that the name of a vendor's own variable stands for.
-type Preset = (&'static str, ModelKind);
-
-/// OPENAI_API_KEY alone is no wish to send anybody's words there; OPENAI_MODEL is.
-fn preset(reading: &mut Reading) -> Option<Preset> {
-    let source = reading.source("ASSISTANT_MODEL_NAME");
-    let is_elsewhere =
-        reading.source("ASSISTANT_MODEL_URL").is_some_and(|source| source != "OLLAMA_BASE_URL");
-    if reading.source("ASSISTANT_MODEL_URL") == Some("OLLAMA_BASE_URL") || source == Some("OLLAMA_MODEL") {
-        return (!is_elsewhere).then_some((OLLAMA_URL, ModelKind::Ollama));
-    }
-    if source != Some("OPENAI_MODEL") || is_elsewhere {
-        return None;
-    }
-    if reading.get("ASSISTANT_MODEL_KEY").is_none() && !reading.is_refused("ASSISTANT_MODEL_KEY") {
-        reading.refuse("Required environment variable OPENAI_API_KEY is not set");
-    }
-    Some((OPENAI_URL, ModelKind::OpenAi))
-}
-
 /// What the guides' validator finds only there (CFGV-05, -07).
 fn in_production(reading: &mut Reading) {
     if reading.get("ASSISTANT_ENVIRONMENT") != Some("production") {
@@ -370,35 +347,13 @@ fn in_production(reading: &mut Reading) {
 }
 
 /// Settings that make no sense without each other.
-fn pairs(reading: &mut Reading, has_preset: bool) {
-    let of_model: &[(&str, &str)] = if has_preset {
-        &[("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME")]
-    } else {
-        &[("ASSISTANT_MODEL_URL", "ASSISTANT_MODEL_NAME"), ("ASSISTANT_MODEL_NAME", "ASSISTANT_MODEL_URL")]
-    };
-    let of_account = [
+fn pairs(reading: &mut Reading) {
+    for (one, other) in [
         ("ASSISTANT_FIRST_USER", "ASSISTANT_FIRST_PASSWORD"),
         ("ASSISTANT_FIRST_PASSWORD", "ASSISTANT_FIRST_USER"),
-    ];
-    for (one, other) in of_account.iter().chain(of_model) {
+    ] {
         if reading.get(one).is_some() && reading.get(other).is_none() {
             reading.refuse(format!("{other} is required with {one}"));
         }
     }
-}
-
-fn model(values: &Values, preset: Option<Preset>) -> Option<ModelSettings> {
-    let url = values.text("ASSISTANT_MODEL_URL").or(preset.map(|(url, _)| url))?;
-    let url = url.trim_end_matches('/').to_owned();
-    let kind = match (preset, values.text("ASSISTANT_MODEL_KIND")) {
-        (Some((_, kind)), _) => kind,
-        (None, Some("ollama")) => ModelKind::Ollama,
-        (None, _) => ModelKind::OpenAi,
-    };
-    Some(ModelSettings {
-        url,
-        kind,
-        name: values.text("ASSISTANT_MODEL_NAME")?.to_owned(),
-        key: values.secret("ASSISTANT_MODEL_KEY"),
-    })
 }

@@ -22,13 +22,14 @@ use crate::{
     error,
     once::{self, Key, Reply},
     retention::Retention,
-    settings::{Settings, Vendor},
+    settings::{Budget, ModelSettings, Settings, Vendor},
 };
 
 mod api;
 mod assets;
 mod guard;
 pub(crate) mod json;
+mod markdown;
 pub(crate) mod openapi;
 mod pages;
 mod problem;
@@ -58,7 +59,9 @@ struct Inner {
     wake: Arc<Notify>,
     release: Option<u64>,
     instance: Option<String>,
-    model: Option<String>,
+    /// In the order in which they are asked.
+    models: Vec<ModelSettings>,
+    budget: Budget,
     metrics_token: Option<Private<String>>,
     reports: DefaultDirectRateLimiter,
     uploads: Uploads,
@@ -95,7 +98,8 @@ impl App {
             wake,
             release: settings.release,
             instance: settings.instance.clone(),
-            model: settings.model.as_ref().map(|model| model.name.clone()),
+            models: settings.models.clone(),
+            budget: settings.budget,
             metrics_token: settings.metrics_token.clone(),
             reports: reports::limiter(),
             uploads,

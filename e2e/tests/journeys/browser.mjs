@@ -267,6 +267,51 @@ await step("the card works without script, and the u key undoes the last thing s
   await plain.close();
 });
 
+await step("an answer is had again and a question said otherwise, by keyboard, and every way back is there", async () => {
+  const talk = page.url();
+  const question = (text) => page.locator(".msg.user .text", { hasText: text }).waitFor();
+  await page.goto(`${site}/chat`);
+  await press("/");
+  await type("what can you do");
+  await press("Enter");
+  await page.getByRole("button", { name: "Retry" }).waitFor();
+  await tabTo("Retry");
+  await press("Enter");
+  await page.getByText("2 of 2").waitFor();
+  await tabTo("The answer before this one");
+  await press("Enter");
+  await page.getByText("1 of 2").waitFor();
+  await tabTo("Edit");
+  await press("Enter", "Tab", "Control+A");
+  await type("what is on my plate today");
+  await tabTo("Ask this instead");
+  await press("Enter");
+  await question("what is on my plate today");
+  await page.getByRole("button", { name: "Retry" }).waitFor();
+  await tabTo("The question before this one");
+  await press("Enter");
+  await question("what can you do");
+  // The way leads to its end, not only to the question.
+  await page.locator(".msg.assistant", { hasText: "2 of 2" }).waitFor();
+
+  await tabTo("Rename or delete");
+  await press("Enter");
+  await tabTo("Title");
+  await press("Control+A");
+  await type("Plans");
+  await press("Enter");
+  await page.getByRole("heading", { name: "Plans" }).waitFor();
+  await tabTo("Rename or delete");
+  await press("Enter");
+  await tabTo("Delete this conversation");
+  await press("Enter");
+  await page.waitForURL("**/chat?said=*");
+  hold(await page.locator(".talks a", { hasText: "Plans" }).count() === 0, "the conversation is still there");
+  await press("u");
+  await page.locator(".talks a", { hasText: "Plans" }).waitFor();
+  await page.goto(talk);
+});
+
 const conversation = new URL(page.url()).pathname;
 const state = await desktop.storageState();
 await page.goto(`${site}/tasks`);

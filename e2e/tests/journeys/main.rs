@@ -25,6 +25,7 @@ mod listeners;
 mod load;
 mod lost_secrets;
 mod migrations;
+mod models;
 mod mutants;
 mod neighbours;
 mod recesses;

@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::{chat, error::Error, ids};
+use crate::{
+    brain::say::BUILT_IN,
+    chat::{self, End},
+    error::Error,
+    ids,
+};
 
 /// Text is gathered for so long before it is appended: twenty transactions a second, which no eye tells from more.
 const FLUSH: Duration = Duration::from_millis(50);
@@ -70,6 +75,8 @@ pub(super) struct Pen {
     account: String,
     seq: u32,
     text: String,
+    /// Who writes: also when the answer is stopped in the middle.
+    by: String,
     /// How much of `text` is in the log.
     flushed: usize,
     flushed_at: Instant,
@@ -85,6 +92,7 @@ impl Pen {
             account,
             seq: 0,
             text: String::new(),
+            by: BUILT_IN.to_owned(),
             flushed: 0,
             flushed_at: Instant::now(),
         }
@@ -92,6 +100,15 @@ impl Pen {
 
     pub(super) fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// From now on a model writes.
+    pub(super) fn passes_to(&mut self, model: &str) {
+        model.clone_into(&mut self.by);
+    }
+
+    pub(super) fn by(&self) -> &str {
+        &self.by
     }
 
     pub(super) fn is_blank(&self) -> bool {
@@ -184,14 +201,14 @@ impl Pen {
     }
 
     /// The rest of the text, `done`, the message's row and the job's end: all of it or nothing.
-    pub(super) async fn end(&mut self, status: &'static str, by: &str) -> Result<(), Halt> {
+    pub(super) async fn end(&mut self, end: End) -> Result<(), Halt> {
         let rest =
             self.text.get(self.flushed..).filter(|rest| !rest.is_empty()).map(|rest| json!({"text": rest}));
         let (rest_at, done_at) = (self.next(), self.next());
         let digest = ids::hex(&Sha256::digest(self.text.as_bytes()));
-        let done = json!({"status": status, "chars": self.text.chars().count(), "sha256": digest});
-        let (job, message, account, by, text) =
-            (self.job.clone(), self.message.clone(), self.account.clone(), by.to_owned(), self.text.clone());
+        let done = json!({"status": end.status, "interrupted": end.interrupted, "chars": self.text.chars().count(), "sha256": digest});
+        let (job, message, account, text) =
+            (self.job.clone(), self.message.clone(), self.account.clone(), self.text.clone());
         let work = move |tx: &Transaction<'_>| {
             if job.fence(tx)? == Fence::Lost {
                 return Err(Halt::Lost);
@@ -200,8 +217,8 @@ impl Pen {
                 stream::append(tx, &message, rest_at, "text", &rest)?;
             }
             stream::append(tx, &message, done_at, stream::DONE, &done)?;
-            chat::end(tx, &account, &message, status, &text, &by)?;
-            job.finish(tx, status == "failed").map_err(Halt::from)
+            chat::end(tx, &account, &message, &text, &end)?;
+            job.finish(tx, end.status == "failed").map_err(Halt::from)
         };
         self.db.write(Durability::Full, work).await
     }

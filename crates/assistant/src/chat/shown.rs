@@ -1,24 +1,52 @@
-//! Messages as people and programs see them: with what an answer did, and whether it can be undone.
+//! Messages as people and programs see them: with what an answer did, what it asks for, and which of several it is.
 
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::Message;
+use super::{
+    Message,
+    branch::{self, Place},
+    sources,
+};
 use crate::{
     accounts::Account,
     command::undo::{self, Past},
     error::Result,
+    tools::{self, calls::State},
 };
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Shown {
     #[serde(flatten)]
     pub(crate) message: Message,
-    /// What the answer did; `None` when it only told something.
+    /// What the built-in brain did with the sentence; `None` when it only told something.
     pub(crate) command: Option<Past>,
+    /// What a model did by its tools.
+    pub(crate) by_tools: Vec<Past>,
+    /// What a model wants to do and may not without a yes.
+    pub(crate) proposals: Vec<Proposal>,
+    /// `None`: it is the only one in its place.
+    pub(crate) branch: Option<Place>,
+    /// Texts from elsewhere that were said with it: their origins and names.
+    pub(crate) sources: Vec<Quoted>,
 }
 
-/// The last [`super::MESSAGES_MAX`], oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Quoted {
+    pub(crate) origin: &'static str,
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Proposal {
+    pub(crate) id: String,
+    /// What would be done, from its arguments and never in the model's words.
+    pub(crate) understood: String,
+    /// `asked`, `accepted`, `declined`.
+    pub(crate) state: &'static str,
+}
+
+/// The last [`super::MESSAGES_MAX`] of the way that is read, oldest first.
 ///
 /// # Errors
 /// The database's.
@@ -34,6 +62,27 @@ pub(crate) fn message(db: &Connection, who: &Account, id: &str) -> Result<Shown>
 }
 
 fn show(db: &Connection, who: &Account, message: Message) -> Result<Shown> {
-    let command = if message.role == "assistant" { undo::get(db, who, &message.id)? } else { None };
-    Ok(Shown { message, command })
+    let branch = branch::place(db, &message)?;
+    let mut shown = Shown {
+        message,
+        command: None,
+        by_tools: Vec::new(),
+        proposals: Vec::new(),
+        branch,
+        sources: Vec::new(),
+    };
+    if !shown.message.is_answer() {
+        let quoted = sources::of(db, &who.id, &shown.message.id)?.into_iter();
+        shown.sources = quoted.map(|one| Quoted { origin: one.origin.word(), name: one.name }).collect();
+        return Ok(shown);
+    }
+    shown.command = undo::get(db, who, &shown.message.id)?;
+    for call in tools::calls::of(db, &who.id, &shown.message.id)? {
+        if matches!(call.state, State::Asked | State::Accepted | State::Declined) {
+            let understood = tools::understood(db, who, &call.call)?;
+            shown.proposals.push(Proposal { id: call.id.clone(), understood, state: call.state.word() });
+        }
+        shown.by_tools.extend(undo::get(db, who, &call.id)?);
+    }
+    Ok(shown)
 }

@@ -13,7 +13,7 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::Failed;
 use crate::{
-    answer::{Answers, CALLS},
+    answer::{Answers, figures},
     chat,
     day::{self, Days},
     model::Model,
@@ -23,6 +23,8 @@ use crate::{
 
 /// Bound: answers that one process writes at once.
 const ANSWERS_AT_ONCE: usize = 64;
+/// Of the checks of models, in the order in which they are asked.
+const NAMES: [&str; 6] = ["model", "model_2", "model_3", "model_4", "model_5", "model_6"];
 /// Bound: reminders and summaries; each is one short transaction.
 const DAYS_AT_ONCE: usize = 4;
 
@@ -70,17 +72,22 @@ async fn overwrite_what_is_deleted(db: &Database) {
     }
 }
 
-/// The model of the settings, watched beside what decides readiness.
-pub(super) fn model(kit: &Kit, settings: &Settings) -> Option<Model> {
-    kit.metrics().counter(CALLS, "Calls to other people's services", &["service", "endpoint", "status"]);
-    let model = settings.model.clone().map(Model::new)?;
-    let asked = model.clone();
-    let check = Check::new("model", Weight::Detail, move || {
-        let model = asked.clone();
-        async move { model.ping().await }
-    });
-    kit.check(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
-    Some(model)
+/// The models of the settings in the order in which they are asked.
+pub(super) fn models(kit: &Kit, settings: &Settings) -> Vec<Model> {
+    figures::declare(kit.metrics());
+    settings.models.iter().cloned().map(Model::new).collect()
+}
+
+/// Beside what decides readiness.
+pub(super) fn watch(kit: &Kit, models: &[Model]) {
+    for (name, model) in NAMES.into_iter().zip(models) {
+        let model = model.clone();
+        let check = Check::new(name, Weight::Detail, move || {
+            let model = model.clone();
+            async move { model.ping().await }
+        });
+        kit.check(check.within(Duration::from_secs(6)).every(Duration::from_secs(30)));
+    }
 }
 
 /// Tells health as the settings say.
@@ -98,9 +105,10 @@ pub(super) fn reporter(kit: &Kit, settings: &Settings) -> Reporter {
 }
 
 /// Runs answers in this process. Poke what it returns when one was asked for.
-pub(super) fn answers(kit: &Kit, db: &Database, settings: &Settings, model: Option<Model>) -> Arc<Notify> {
+pub(super) fn answers(kit: &Kit, db: &Database, settings: &Settings, models: Vec<Model>) -> Arc<Notify> {
     let metrics = kit.metrics().clone();
-    let work = Answers { db: db.clone(), model, metrics, pace: settings.builtin_pace };
+    let (budget, pace) = (settings.budget, settings.builtin_pace);
+    let work = Answers { db: db.clone(), models, budget, metrics, pace };
     kit.jobs(db, chat::QUEUE, ANSWERS_AT_ONCE, work)
 }
 

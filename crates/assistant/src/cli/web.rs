@@ -32,13 +32,14 @@ async fn serve_until_stopped(listen: Listen, settings: Settings) -> Result<(), F
     let kit = start::kit(&settings)?;
     let db = start::database(&kit, &settings).await?;
     let accounts = Accounts::new(db.clone(), settings.secret_key.clone());
-    let model = start::model(&kit, &settings);
+    let models = start::models(&kit, &settings);
+    start::watch(&kit, &models);
     let live = Live::start(settings.database())
         .map_err(|error| Failed::to("the watcher of changes cannot start", error))?;
     let bound = Bound::bind(&listen).await.map_err(|error| Failed::Other(error.to_string()))?;
     // Only now: a process that cannot listen must not print a link.
     first::account(&accounts, &settings).await?;
-    let wake = start::answers(&kit, &db, &settings, model);
+    let wake = start::answers(&kit, &db, &settings, models);
     start::days(&kit, &db);
     tokio::spawn(Upkeep::new(db.clone(), &settings).run(kit.drain().clone()));
     let reporter = start::reporter(&kit, &settings);

@@ -17,8 +17,9 @@ async fn work_until_stopped(settings: Settings) -> Result<(), Failed> {
     let kit = start::kit(&settings)?;
     // Nobody asks this process for its health; the checks keep it from writing to a database that it does not fit.
     let db = start::database(&kit, &settings).await?;
-    let model = start::model(&kit, &settings);
-    start::answers(&kit, &db, &settings, model);
+    let models = start::models(&kit, &settings);
+    start::watch(&kit, &models);
+    start::answers(&kit, &db, &settings, models);
     start::days(&kit, &db);
     tokio::spawn(Upkeep::new(db.clone(), &settings).run(kit.drain().clone()));
     tokio::spawn(housekeeping::run(db, kit.drain().clone()));

@@ -47,7 +47,7 @@ impl Bench {
     /// Every column of all tasks and entries but their revisions, which only ever go up.
     fn rows(&self) -> Vec<String> {
         let mut rows = Vec::new();
-        for table in ["tasks", "journal_entries"] {
+        for table in ["tasks", "journal_entries", "conversations"] {
             let columns = self.texts(&format!(
                 "SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}') WHERE name NOT IN ('rev', 'n')"
             ));
@@ -107,6 +107,8 @@ fn commands() -> impl Strategy<Value = Command> {
         Just(Command::DeleteTask { id: id() }),
         "[a-zé\n ]{1,40}x".prop_map(|text| Command::AddEntry { text, day: None }),
         Just(Command::DeleteEntry { id: id() }),
+        "[a-z]{1,20}".prop_map(|title| Command::RenameConversation { id: String::new(), title }),
+        Just(Command::DeleteConversation { id: id() }),
     ]
 }
 
@@ -118,6 +120,9 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
         | Command::EditTask { id, .. }
         | Command::DeleteTask { id } => task.clone_into(id),
         Command::DeleteEntry { id } => entry.clone_into(id),
+        Command::RenameConversation { id, .. } | Command::DeleteConversation { id } => {
+            "talk".clone_into(id);
+        }
         Command::AddTask(_) | Command::AddEntry { .. } => {}
     }
     command
@@ -133,6 +138,8 @@ fn with_things() -> (Bench, String, String) {
 
 fn with_task(add: Command) -> (Bench, String, String) {
     let mut bench = bench();
+    let talk = "INSERT INTO conversations (id, account_id, title, created_at, updated_at) VALUES ('talk', 'id-ana', 'A Title', 0, 0)";
+    bench.db.execute(talk, []).expect("inserts");
     let task = bench.run("ana", &add).expect("adds").task.expect("a task");
     let entry = bench
         .run("ana", &Command::AddEntry { text: "Rain at the café".to_owned(), day: None })

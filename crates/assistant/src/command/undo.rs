@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::{
-    Command, Inverse,
+    Command, Inverse, conversations,
     words::{self, Told},
 };
 use crate::{
@@ -169,6 +169,8 @@ fn is_as_left(db: &Connection, who: &Account, inverse: &Inverse) -> Result<bool>
         Inverse::RemoveEntry { id, rev } => (journal::get(db, &who.id, id).map(|entry| entry.rev), *rev),
         // What was deleted cannot change.
         Inverse::ReinsertTask { .. } | Inverse::ReinsertEntry { .. } => return Ok(true),
+        Inverse::RetitleConversation { id, now, .. } => return conversations::is_called(db, who, id, now),
+        Inverse::RestoreConversation { id, .. } => return conversations::is_deleted(db, who, id),
     };
     match at {
         (Ok(rev), left) => Ok(rev == left),
@@ -198,5 +200,13 @@ fn put_back(tx: &Transaction<'_>, who: &Account, inverse: &Inverse) -> Result<bo
             entry.rev += 1;
             journal::insert(tx, &who.id, &entry).map(|()| true)
         }
+        Inverse::RetitleConversation { id, title, now } => {
+            let is_there = conversations::is_called(tx, who, id, now)?;
+            if is_there {
+                conversations::retitle(tx, id, title)?;
+            }
+            Ok(is_there)
+        }
+        Inverse::RestoreConversation { id, .. } => conversations::restore(tx, who, id),
     }
 }

@@ -43,6 +43,8 @@ pub(super) fn done(command: &Command, inverse: &Inverse, done_on: Date, today: D
         Command::DeleteTask { .. } => ("Task deleted", None),
         Command::AddEntry { day, .. } => ("Journal", Some(show_day(day.unwrap_or(done_on), today))),
         Command::DeleteEntry { .. } => ("Journal entry deleted", None),
+        Command::RenameConversation { .. } => ("Conversation renamed", None),
+        Command::DeleteConversation { .. } => ("Conversation deleted", None),
     };
     Told { kind, title: title(command, inverse), when }
 }
@@ -57,6 +59,9 @@ fn title(command: &Command, inverse: &Inverse) -> String {
         (_, Inverse::ReinsertEntry { entry }) => shorten(&entry.text),
         (Command::AddEntry { text, .. }, _) => {
             shorten(&journal::clean_text(text).unwrap_or_else(|_| text.clone()))
+        }
+        (_, Inverse::RetitleConversation { now: title, .. } | Inverse::RestoreConversation { title, .. }) => {
+            title.clone()
         }
         // A row that is removed again was added, so no other command stands beside these.
         (_, Inverse::RemoveTask { id, .. } | Inverse::RemoveEntry { id, .. }) => id.clone(),
@@ -107,6 +112,8 @@ pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String 
         Command::DeleteTask { id } => format!("Delete: {}", title(id)),
         Command::AddEntry { text, .. } => format!("Journal: {}", shorten(text)),
         Command::DeleteEntry { .. } => "Delete an entry".to_owned(),
+        Command::RenameConversation { title, .. } => format!("Rename a conversation: {title}"),
+        Command::DeleteConversation { .. } => "Delete a conversation".to_owned(),
     }
 }
 

@@ -19,12 +19,26 @@ pub(crate) struct Kind {
     without: &'static [&'static str],
 }
 
+const OF_CONVERSATIONS: &str = "conversation_id IN (SELECT id FROM conversations WHERE deleted_at IS NULL)";
+
 /// In this order, so that what is referred to comes first.
 pub(crate) const KINDS: &[Kind] = &[
     Kind { word: "task", table: "tasks", which: "true", without: &[] },
     Kind { word: "entry", table: "journal_entries", which: "true", without: &[] },
-    Kind { word: "conversation", table: "conversations", which: "true", without: &[] },
-    Kind { word: "message", table: "messages", which: "true", without: &[] },
+    // Which branch is read follows from the last message; what was deleted stays behind.
+    Kind {
+        word: "conversation",
+        table: "conversations",
+        which: "deleted_at IS NULL",
+        without: &["leaf_id", "deleted_at"],
+    },
+    Kind { word: "message", table: "messages", which: OF_CONVERSATIONS, without: &[] },
+    Kind {
+        word: "source",
+        table: "message_sources",
+        which: "message_id IN (SELECT id FROM messages m WHERE m.conversation_id IN (SELECT id FROM conversations WHERE deleted_at IS NULL))",
+        without: &[],
+    },
     // How to undo a command is only good for the rows that it touched, not for their copies.
     Kind { word: "command", table: "commands", which: "true", without: &["command", "inverse"] },
     Kind {
@@ -48,6 +62,9 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("mornings", "the hour of the morning summary here"),
     ("summaries", "told from tasks and entries, which come along"),
     ("reminders", "what was told here; tasks come along and are told when they are due"),
+    ("foreign_rows", "all that is imported counts as from elsewhere"),
+    ("tool_calls", "what a model did stands among the commands; what it only proposed is over"),
+    ("model_spending", "what was used of this account's budget here"),
     ("erasures", "when this account is to be erased here"),
 ];
 

@@ -10,6 +10,7 @@ use super::{Imported, archive::Held};
 use crate::{
     accounts::Account,
     attachments,
+    chat::sources::{self, IMPORT},
     error::{Error, Result},
     export::{
         VERSION,
@@ -69,14 +70,21 @@ impl<'a> Writer<'a> {
         let Some(row) = self.checked(kind, object)? else { return Ok(()) };
         let id = text(&row, "id").to_owned();
         self.insert(kind, row)?;
-        if kind.table == "tasks" {
-            reminders::plan(self.tx, &tasks::get(self.tx, &self.who.id, &id)?)?;
+        match kind.table {
+            "tasks" => {
+                reminders::plan(self.tx, &tasks::get(self.tx, &self.who.id, &id)?)?;
+                sources::mark(self.tx, &self.who.id, "task", &id, IMPORT)?;
+            }
+            "journal_entries" => sources::mark(self.tx, &self.who.id, "journal", &id, IMPORT)?,
+            _ => {}
         }
         let counted = match word {
             "task" => &mut self.imported.tasks,
             "entry" => &mut self.imported.entries,
             "conversation" => &mut self.imported.conversations,
             "message" => &mut self.imported.messages,
+            // Counted with its message.
+            "source" => return Ok(()),
             "attachment" => &mut self.imported.attachments,
             _ => &mut self.imported.commands,
         };
@@ -120,6 +128,8 @@ impl<'a> Writer<'a> {
                 let old = value.as_str().ok_or_else(|| invalid("its id is no text"))?;
                 let new = self.ids.entry(old.to_owned()).or_insert_with(ids::new_id);
                 *value = new.as_str().into();
+            } else if name == "parent_id" && value.as_str().is_some_and(str::is_empty) {
+                // The first of its conversation.
             } else if name.ends_with("_id") {
                 let old = value.as_str().unwrap_or_default();
                 let new = self.ids.get(old);

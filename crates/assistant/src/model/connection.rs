@@ -1,4 +1,4 @@
-//! One POST to a model server, and its answer line by line.
+//! One POST to a model server, and its answer record by record: a line of JSON, or the data of an event.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -6,11 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{HeaderMap, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use kit::Private;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -22,11 +21,25 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Bound: one line of a stream.
 const LINE_BYTES_MAX: usize = 256 * 1_024;
 
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    Stream,
+    /// One JSON text: an error under status 200, or a server that does not stream.
+    Whole,
+    /// HTML of somebody in between.
+    Page,
+}
+
 /// An open answer.
 pub(super) struct Connection {
     body: Incoming,
+    kind: Body,
     buffer: Vec<u8>,
     ended: bool,
+    /// Lines of an event's data that are not yet a record.
+    data: String,
+    is_events: Option<bool>,
 }
 
 trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
@@ -35,7 +48,7 @@ impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for 
 impl Connection {
     pub(super) async fn post(
         url: &str,
-        key: Option<&Private<String>>,
+        headers: &[(&'static str, String)],
         body: String,
     ) -> Result<Self, Failure> {
         let target = Target::of(url)?;
@@ -46,24 +59,71 @@ impl Connection {
         // Ends by itself when the answer is read or dropped.
         tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::post(target.path.as_str())
-            .header(http::header::HOST, &target.authority)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::ACCEPT, "text/event-stream, application/x-ndjson, application/json");
-        if let Some(key) = key {
-            request = request.header(http::header::AUTHORIZATION, format!("Bearer {}", key.reveal()));
+            .header(header::HOST, &target.authority)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream, application/x-ndjson, application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
         }
         let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(|_| Failure::Connect("the key or address cannot stand in a header".to_owned()))?;
         let answer = sender.send_request(request).await.map_err(|_| Failure::Cut)?;
         if !answer.status().is_success() {
-            return Err(Failure::Status(answer.status().as_u16()));
+            let retry_after = retry_after(answer.headers());
+            return Err(Failure::Status { status: answer.status().as_u16(), retry_after });
         }
-        Ok(Self { body: answer.into_body(), buffer: Vec::new(), ended: false })
+        let kind = kind(answer.headers());
+        let (buffer, data) = (Vec::new(), String::new());
+        Ok(Self { body: answer.into_body(), kind, buffer, ended: false, data, is_events: None })
     }
 
-    /// The next line without its end; `None` at the end of the answer. Cancel-safe: what was read stays in the buffer.
-    pub(super) async fn line(&mut self) -> Result<Option<String>, Failure> {
+    pub(super) fn body(&self) -> Body {
+        self.kind
+    }
+
+    /// The next record; `None` at the end of the answer. Cancel-safe: what was read stays here.
+    ///
+    /// Events are those of the HTML standard (9.2.6): `data` lines up to a blank one are one record. A line that begins
+    /// with `{` is a record by itself, as Ollama sends them.
+    pub(super) async fn record(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            let Some(line) = self.line().await? else {
+                return Ok(Some(std::mem::take(&mut self.data)).filter(|data| !data.is_empty()));
+            };
+            if line.is_empty() {
+                if !self.data.is_empty() {
+                    return Ok(Some(std::mem::take(&mut self.data)));
+                }
+                continue;
+            }
+            if !*self.is_events.get_or_insert(!line.starts_with('{')) {
+                return Ok(Some(line));
+            }
+            let Some(data) = line.strip_prefix("data:").map(str::trim) else { continue };
+            if self.data.len() + data.len() > LINE_BYTES_MAX {
+                return Err(Failure::Garbled("an event without end"));
+            }
+            if !self.data.is_empty() {
+                self.data.push('\n');
+            }
+            self.data.push_str(data);
+        }
+    }
+
+    /// The answer in one piece, of at most `bytes_max`.
+    pub(super) async fn whole(&mut self, bytes_max: usize) -> Result<String, Failure> {
+        while !self.ended {
+            self.fill().await?;
+            if self.buffer.len() > bytes_max {
+                return Err(Failure::Garbled("an answer without end"));
+            }
+        }
+        Ok(String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned())
+    }
+
+    /// The next line without its end; `None` at the end of the answer.
+    async fn line(&mut self) -> Result<Option<String>, Failure> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
@@ -74,19 +134,43 @@ impl Connection {
             }
             if self.ended {
                 let rest = std::mem::take(&mut self.buffer);
-                return Ok((!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned()));
+                return Ok((!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).trim_end().to_owned()));
             }
-            match self.body.frame().await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.buffer.extend_from_slice(&data);
-                    }
-                }
-                Some(Err(_)) => return Err(Failure::Cut),
-                None => self.ended = true,
-            }
+            self.fill().await?;
         }
     }
+
+    async fn fill(&mut self) -> Result<(), Failure> {
+        match self.body.frame().await {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    self.buffer.extend_from_slice(&data);
+                }
+            }
+            Some(Err(_)) => return Err(Failure::Cut),
+            None => self.ended = true,
+        }
+        Ok(())
+    }
+}
+
+fn kind(headers: &HeaderMap) -> Body {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    match media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/json" => Body::Whole,
+        "text/html" => Body::Page,
+        _ => Body::Stream,
+    }
+}
+
+/// Seconds or a date (RFC 9110 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
 /// Connects and hangs up.

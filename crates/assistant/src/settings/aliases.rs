@@ -13,10 +13,6 @@ pub(super) const ALIASES: &[Alias] = &[
     Alias::new("JWT_SECRET", "ASSISTANT_SECRET_KEY"),
     Alias::new("JWT_SECRET_KEY", "ASSISTANT_SECRET_KEY"),
     Alias::new("NEXTAUTH_SECRET", "ASSISTANT_SECRET_KEY"),
-    Alias { name: "OPENAI_API_KEY", of: "ASSISTANT_MODEL_KEY", translate: openai_key },
-    Alias::new("OPENAI_MODEL", "ASSISTANT_MODEL_NAME"),
-    Alias::new("OLLAMA_BASE_URL", "ASSISTANT_MODEL_URL"),
-    Alias::new("OLLAMA_MODEL", "ASSISTANT_MODEL_NAME"),
 ];
 
 /// A shell's or a container's HOSTNAME is its name, and no place to listen.
@@ -51,11 +47,4 @@ fn file(value: &str) -> Result<Option<String>, String> {
         // Never the value itself: it may hold a password.
         _ => Err("should be file:/path/to/assistant.db; this release keeps its data in SQLite".to_owned()),
     }
-}
-
-fn openai_key(value: &str) -> Result<Option<String>, String> {
-    if value.starts_with("sk-") {
-        return Ok(Some(value.to_owned()));
-    }
-    Err("should start with \"sk-\"".to_owned())
 }

@@ -86,15 +86,13 @@ fn names_that_people_know_from_elsewhere_work() {
     assert_eq!(read.database(), PathBuf::from("/data/production.db"));
     assert_eq!(read.log_level, "info");
     assert_eq!(read.secret_key.as_ref().map(|key| key.reveal().as_str()), Some(KEY));
-    let model = read.model.expect("a model");
-    assert_eq!(
-        (model.url.as_str(), model.name.as_str(), model.kind),
-        (OPENAI_URL, "gpt-4o-mini", ModelKind::OpenAi)
-    );
-    let ollama = settings(&[("OLLAMA_MODEL", "llama2")]).expect("valid").model.expect("a model");
-    assert_eq!((ollama.url.as_str(), ollama.kind), (OLLAMA_URL, ModelKind::Ollama));
-    let ollama = settings(&[("OLLAMA_MODEL", "llama2"), ("OLLAMA_BASE_URL", "http://gpu:11434/")]);
-    assert_eq!(ollama.expect("valid").model.expect("a model").url, "http://gpu:11434");
+    let asked = |settings: Settings| -> Vec<(ModelKind, String, String)> {
+        settings.models.into_iter().map(|model| (model.kind, model.name, model.url)).collect()
+    };
+    let openai = "https://api.openai.com/v1".to_owned();
+    assert_eq!(asked(read), [(ModelKind::OpenAi, "gpt-4o-mini".to_owned(), openai)]);
+    let here = (ModelKind::Ollama, "llama2".to_owned(), "http://localhost:11434".to_owned());
+    assert_eq!(asked(settings(&[("OLLAMA_MODEL", "llama2")]).expect("valid")), [here]);
 }
 
 #[test]
@@ -102,10 +100,8 @@ fn a_key_alone_sends_nobodys_words_anywhere_and_the_name_of_a_machine_is_no_addr
     let read =
         settings(&[("OPENAI_API_KEY", "sk-0123456789"), ("HOSTNAME", "web-7f9c"), ("NODE_ENV", "test")]);
     let read = read.expect("valid");
-    assert!(read.model.is_none() && read.environment.is_none());
+    assert!(read.models.is_empty() && read.environment.is_none());
     assert_eq!(read.listen, Listen::Tcp { host: "127.0.0.1".to_owned(), port: 3000 });
-    let own = settings(&[("ASSISTANT_MODEL_URL", "http://127.0.0.1:9/v1"), ("OPENAI_MODEL", "local")]);
-    assert_eq!(own.expect("valid").model.expect("a model").url, "http://127.0.0.1:9/v1");
 }
 
 #[test]
@@ -121,7 +117,7 @@ fn the_guides_mistakes_are_told_in_their_words() {
         refused.expect_err("five are wrong").0,
         [
             "JWT_SECRET should not use the default placeholder value",
-            "OPENAI_API_KEY should start with \"sk-\"",
+            "OPENAI_API_KEY should not use the default placeholder value",
             "JWT_SECRET must be changed in production",
             "DATABASE_URL is required in production",
             "LOG_LEVEL should not be debug in production",
@@ -136,4 +132,63 @@ fn the_guides_mistakes_are_told_in_their_words() {
     let text = refused.expect_err("two are wrong").to_string();
     assert!(text.contains("DATABASE_URL should be file:/path") && !text.contains("hunter2"), "{text}");
     assert!(text.contains("JWT_SECRET should be at least 32 characters long"), "{text}");
+}
+
+#[test]
+fn servers_are_asked_in_the_order_of_our_names_and_then_of_the_guides() {
+    let settings = settings(&[
+        ("OPENAI_API_KEY", "sk-of-the-operator"),
+        ("OPENAI_MODEL", "gpt-4o-mini"),
+        ("OLLAMA_BASE_URL", "http://localhost:11434/"),
+        ("OLLAMA_MODEL", "llama2"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("ANTHROPIC_MODEL", "claude-sonnet-4-5"),
+        ("ASSISTANT_MODEL_2_URL", "https://second.test/v1/"),
+        ("ASSISTANT_MODEL_2_KIND", "anthropic"),
+        ("ASSISTANT_MODEL_2_NAME", "two"),
+        ("ASSISTANT_MODEL_2_PRICE", "3/15"),
+        ("ASSISTANT_MODEL_URL", "http://127.0.0.1:9/v1"),
+        ("ASSISTANT_MODEL_NAME", "one"),
+        ("ASSISTANT_BUDGET_MONEY", "0.5"),
+    ])
+    .expect("valid");
+    let asked: Vec<(&str, &str, &str)> = settings
+        .models
+        .iter()
+        .map(|model| (model.kind.word(), model.name.as_str(), model.url.as_str()))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            ("openai", "one", "http://127.0.0.1:9/v1"),
+            ("anthropic", "two", "https://second.test"),
+            ("openai", "gpt-4o-mini", "https://api.openai.com/v1"),
+            ("anthropic", "claude-sonnet-4-5", "https://api.anthropic.com"),
+            ("ollama", "llama2", "http://localhost:11434"),
+        ]
+    );
+    assert_eq!(settings.models[1].price.of(1_000, 2_000), 33_000);
+    assert_eq!(settings.models[1].host(), "second.test");
+    assert_eq!(settings.budget, Budget { tokens: None, money_micros: Some(500_000) });
+}
+
+#[test]
+fn amounts_and_keys_that_are_none_are_refused_by_name() {
+    let refused = settings(&[
+        ("ASSISTANT_MODEL_PRICE", "cheap"),
+        ("OLLAMA_BASE_URL", "http://localhost:11434"),
+        ("OPENAI_API_KEY", "pk-1"),
+        ("ASSISTANT_BUDGET_MONEY", "2,50"),
+    ]);
+    assert_eq!(
+        refused.expect_err("four are wrong").0,
+        [
+            "ASSISTANT_MODEL_PRICE should be two amounts such as 0.15/0.60, not \"cheap\"",
+            "OLLAMA_MODEL is required with OLLAMA_BASE_URL",
+            "OPENAI_API_KEY should start with \"sk-\"",
+            "ASSISTANT_BUDGET_MONEY should be an amount such as 2.50, not \"2,50\"",
+        ]
+    );
+    assert_eq!(models::show_micros(2_500_000), "2.50");
+    assert_eq!(models::show_micros(1_234), "0.001234");
 }

@@ -7,6 +7,7 @@ use super::problem::Problem;
 
 pub(super) mod account;
 pub(super) mod attachments;
+pub(super) mod branch;
 pub(super) mod chat;
 pub(super) mod data;
 pub(super) mod days;

@@ -152,9 +152,12 @@ fn schemas() -> Map<String, Value> {
     let maybe = json!({"type": ["string", "null"]});
     let time = json!({"type": "string", "format": "date-time"});
     let message = object(
-        json!({"id": text, "conversation_id": text, "role": {"enum": ["user", "assistant"]}, "text": text,
-            "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "attempt": {"type": "integer"}, "by": maybe, "created_at": time,
-            "command": {"oneOf": [reference("Command"), {"type": "null"}]}}),
+        json!({"id": text, "conversation_id": text, "parent_id": text, "role": {"enum": ["user", "assistant"]}, "text": text,
+            "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "interrupted": {"type": "boolean"}, "tainted_by": maybe,
+            "attempt": {"type": "integer"}, "by": maybe, "created_at": time, "command": {"oneOf": [reference("Command"), {"type": "null"}]},
+            "by_tools": {"type": "array", "items": reference("Command")}, "proposals": {"type": "array", "items": reference("Proposal")},
+            "branch": {"oneOf": [reference("Branch"), {"type": "null"}]},
+            "sources": {"type": "array", "items": object(json!({"origin": text, "name": text}), &["origin", "name"])}}),
         &["id", "role", "text", "status"],
     );
     let said = object(
@@ -184,6 +187,14 @@ fn schemas() -> Map<String, Value> {
         "Message": message,
         "Text": object(json!({"text": text}), &["text"]),
         "Sentence": object(json!({"text": text, "dates": {"enum": ["read", "keep"]}, "teaches": maybe}), &["text"]),
+        "Words": object(json!({"text": text, "sources": {"type": "array", "items": reference("Source")}}), &["text"]),
+        "Source": object(json!({"origin": {"enum": ["file", "import", "mail", "page"]}, "name": text, "text": text}), &["origin", "text"]),
+        "Title": object(json!({"title": text}), &["title"]),
+        "Understood": object(json!({"undo_id": text, "understood": text}), &["undo_id", "understood"]),
+        "Proposal": object(json!({"id": text, "understood": text, "state": {"enum": ["asked", "accepted", "declined"]}}), &["id", "understood", "state"]),
+        "Branch": object(json!({"at": {"type": "integer"}, "of": {"type": "integer"}, "before": maybe, "after": maybe}), &["at", "of"]),
+        "Spending": object(json!({"day": text, "tokens": {"type": "integer"}, "tokens_max": maybe_number, "money": text, "money_max": maybe,
+            "models": {"type": "array", "items": object(json!({"name": text, "host": text}), &["name", "host"])}}), &["day", "tokens", "money", "models"]),
         "Answering": object(json!({"message_id": text, "stream": text}), &["message_id", "stream"]),
         "Said": said,
         "Read": object(json!({"understood": maybe, "dated": {"type": "boolean"}}), &["understood", "dated"]),

@@ -238,15 +238,26 @@ pub(super) static TABLE: &[Route] = &[
     },
     Route {
         path: "/api/conversations/{id}",
-        handler: || get(api::chat::get),
-        operations: &[read("A conversation with its messages", "WholeConversation", &[404])],
+        handler: || get(api::chat::get).delete(api::chat::remove),
+        operations: &[
+            read("A conversation with its messages", "WholeConversation", &[404]),
+            Operation {
+                method: "delete",
+                ..change("Delete a conversation", None, (200, "Understood"), &[404])
+            },
+        ],
+    },
+    Route {
+        path: "/api/conversations/{id}/rename",
+        handler: || post(api::chat::rename),
+        operations: &[change("Rename a conversation", Some("Title"), (200, "Understood"), &[404])],
     },
     Route {
         path: "/api/conversations/{id}/messages",
         handler: || post(api::chat::say),
         operations: &[change(
             "Say something; the answer is streamed",
-            Some("Text"),
+            Some("Words"),
             (202, "Answering"),
             &[404],
         )],
@@ -265,6 +276,46 @@ pub(super) static TABLE: &[Route] = &[
         path: "/api/messages/{id}/stop",
         handler: || post(api::chat::stop),
         operations: &[change("Stop an answer", None, (202, "Nothing"), &[404])],
+    },
+    Route {
+        path: "/api/messages/{id}/retry",
+        handler: || post(api::branch::retry),
+        operations: &[change("Another answer to the same question", None, (202, "Answering"), &[404])],
+    },
+    Route {
+        path: "/api/messages/{id}/edit",
+        handler: || post(api::branch::edit),
+        operations: &[change(
+            "The same question in other words, as a branch",
+            Some("Text"),
+            (202, "Answering"),
+            &[404],
+        )],
+    },
+    Route {
+        path: "/api/messages/{id}/continue",
+        handler: || post(api::branch::go_on),
+        operations: &[change("The rest of an answer that broke off", None, (202, "Answering"), &[404])],
+    },
+    Route {
+        path: "/api/messages/{id}/choose",
+        handler: || post(api::branch::choose),
+        operations: &[change("Read the branch of this message", None, (200, "Nothing"), &[404])],
+    },
+    Route {
+        path: "/api/proposals/{id}/accept",
+        handler: || post(api::branch::accept),
+        operations: &[change("Do what a model proposes", None, (200, "Understood"), &[404])],
+    },
+    Route {
+        path: "/api/proposals/{id}/decline",
+        handler: || post(api::branch::decline),
+        operations: &[change("Do not do what a model proposes", None, (200, "Nothing"), &[404])],
+    },
+    Route {
+        path: "/api/spending",
+        handler: || get(api::branch::spent),
+        operations: &[read("What models took today, and what they may take", "Spending", &[])],
     },
     Route {
         path: "/api/say",

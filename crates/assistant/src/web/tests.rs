@@ -16,15 +16,18 @@ use crate::{cli::testing, settings::TABLE};
 
 mod accounts;
 mod attachments;
+mod branches;
 mod chat;
 mod data;
 mod days;
 mod foreign;
 mod headers;
+mod injection;
+mod models;
 mod times;
 
 struct Bench {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     router: Router,
 }
 
@@ -68,10 +71,15 @@ async fn bench_with(more: &[(&str, &str)]) -> Bench {
     let vars = vars.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Settings::of(Reading::of(TABLE, vars)).expect("valid");
     let app = testing::app(&settings, &["ana", "ben"]).await;
-    Bench { folder, router: app.router() }
+    Bench { folder: folder.into(), router: app.router() }
 }
 
 impl Bench {
+    /// The same app, for another holder.
+    fn share(&self) -> Self {
+        Self { folder: Arc::clone(&self.folder), router: self.router.clone() }
+    }
+
     async fn send(&self, request: Request) -> Answer {
         let response = self.router.clone().call(request).await.expect("never fails");
         let (parts, body) = response.into_parts();

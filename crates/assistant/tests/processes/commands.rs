@@ -50,15 +50,18 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     let version = || run(&bench, &[], &["migrate", "version"]).1;
     assert_eq!(version(), "0\n");
     assert!(!bench.path("data").exists(), "asking makes no database");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "applied: 1, 2, 3, 4; the database is at version 4\n");
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 4\n");
-    assert_eq!(version(), "4\n");
-    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 4; the database is at version 3\n");
-    assert_eq!(version(), "3\n");
+    assert_eq!(
+        run(&bench, &[], &["migrate", "up"]).1,
+        "applied: 1, 2, 3, 4, 5, 6, 7; the database is at version 7\n"
+    );
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 7\n");
+    assert_eq!(version(), "7\n");
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 7; the database is at version 6\n");
+    assert_eq!(version(), "6\n");
     assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
     assert_eq!(
         run(&bench, &[], &["migrate", "down", "--to", "0"]).1,
-        "undone: 4, 3, 2, 1; the database is at version 0\n"
+        "undone: 7, 6, 5, 4, 3, 2, 1; the database is at version 0\n"
     );
 }
 
@@ -124,7 +127,10 @@ fn the_description_and_the_schema_of_settings_are_json() {
     assert_eq!(description["openapi"], json!("3.1.0"));
     let schema: serde_json::Value =
         serde_json::from_str(&run(&bench, &[], &["config", "schema"]).1).expect("JSON");
-    assert_eq!(schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"], json!(["openai", "ollama"]));
+    assert_eq!(
+        schema["properties"]["ASSISTANT_MODEL_KIND"]["enum"],
+        json!(["openai", "anthropic", "ollama"])
+    );
     assert_eq!(schema["properties"]["ASSISTANT_DATABASE"]["x-aliases"], json!(["DATABASE_URL"]));
     let shown = run(&bench, &[("ASSISTANT_SECRET_KEY", "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607")], &["config"]).1;
     assert!(shown.contains("ASSISTANT_SECRET_KEY=[private]") && !shown.contains("9f2c"));

@@ -11,16 +11,23 @@ use crate::{
 };
 
 const PLANTED: &str = "xylophonist";
+/// What a model says before it breaks off with words that repeat the question, as real servers do.
+const ANSWERED: &str = "bassoonist";
+const BROKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a bassoonist\"}}]}\n\ndata: {\"error\":{\"message\":\"too long: xylophonist\"}}\n\n";
 
 #[tokio::test]
 async fn words_of_people_and_secrets_are_in_no_log_even_at_trace() {
     let bench = Bench::new();
     let socket = bench.path("web.sock");
     let key = "9f2c7c1d0b7f4f6b8a4be2c3d4e5f607";
+    let (model, asked) = crate::models::model(BROKEN).await;
     let mut command = bench.command(&[
         ("LOG_LEVEL", "trace"),
         ("ASSISTANT_SECRET_KEY", key),
         ("ASSISTANT_BUILTIN_PACE", "0ms"),
+        ("ASSISTANT_MODEL_URL", &model),
+        ("ASSISTANT_MODEL_NAME", "tiny"),
+        ("ASSISTANT_MODEL_KEY", "key-of-the-model"),
     ]);
     let listen = format!("unix:{}", socket.display());
     let child = command
@@ -49,7 +56,9 @@ async fn words_of_people_and_secrets_are_in_no_log_even_at_trace() {
     let said = client
         .post(&token, &format!("/api/conversations/{conversation}/messages"), json!({"text": PLANTED}))
         .await;
-    client.follow(&token, &said.text("/message_id"), "").await.rest().await;
+    let told = client.follow(&token, &said.text("/message_id"), "").await.rest().await;
+    assert_eq!(crate::client::shown(&told), format!("a {ANSWERED}"));
+    assert!(asked.await.expect("was asked").contains(PLANTED));
     client.get("", &format!("/{PLANTED}")).await;
     let entry = client.post(&token, "/api/journal", json!({"text": PLANTED})).await.text("/entry/id");
     let file = client.upload(&token, &entry, &format!("{PLANTED}.txt"), PLANTED.as_bytes()).await;
@@ -92,7 +101,7 @@ async fn words_of_people_and_secrets_are_in_no_log_even_at_trace() {
         log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
         "every line is JSON: {log}"
     );
-    for secret in [PLANTED, PASSWORD, key, &token] {
+    for secret in [PLANTED, ANSWERED, PASSWORD, key, "key-of-the-model", &token] {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "a log line holds what is private");
     }

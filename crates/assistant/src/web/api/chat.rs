@@ -1,4 +1,4 @@
-//! Conversations for programs.
+//! Conversations for programs. Branches and proposals are in `branch`.
 
 use axum::{
     Json,
@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{Page, next_of};
 use crate::{
     accounts::Account,
-    chat::{self, shown},
-    error::Error,
+    chat::{self, Spoken, shown, sources::Source},
+    command::{self, Command},
+    error::{self, Error},
     once::{Key, Reply},
     web::{
         App,
@@ -70,17 +71,73 @@ pub(in crate::web) async fn get(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(in crate::web) struct Title {
+    title: String,
+}
+
+pub(in crate::web) async fn rename(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Title>,
+) -> Result<Response, Problem> {
+    let command = Command::RenameConversation { id, title: once.body.title };
+    Ok(done(&app, &who.account, command, once.key).await?.into_response())
+}
+
+pub(in crate::web) async fn remove(
+    State(app): State<App>,
+    who: SignedIn,
+    Path(id): Path<String>,
+    once: Once<Empty>,
+) -> Result<Response, Problem> {
+    let command = Command::DeleteConversation { id };
+    Ok(done(&app, &who.account, command, once.key).await?.into_response())
+}
+
+/// Does `command`; its answer bears the `undo_id`.
+pub(in crate::web) async fn done(
+    app: &App,
+    who: &Account,
+    command: Command,
+    key: Option<Key>,
+) -> Result<Reply, Problem> {
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        let done = command::execute(tx, who, &command)?;
+        Ok(Reply::new(200, json!({"undo_id": done.undo_id, "understood": done.understood})))
+    };
+    Ok(app.change(who, key, work).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::web) struct Text {
     pub(in crate::web) text: String,
+}
+
+/// What is said, and texts from elsewhere beside it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Words {
+    text: String,
+    #[serde(default)]
+    sources: Vec<Source>,
 }
 
 pub(in crate::web) async fn say(
     State(app): State<App>,
     who: SignedIn,
     Path(id): Path<String>,
-    once: Once<Text>,
+    once: Once<Words>,
 ) -> Result<Response, Problem> {
-    Ok(say_in(&app, &who.account, id, once.body.text, once.key).await?.into_response())
+    Ok(say_in(&app, &who.account, id, once.body, once.key).await?.into_response())
+}
+
+impl Words {
+    /// A person's words alone.
+    pub(in crate::web) fn own(text: &str) -> Self {
+        Self { text: text.to_owned(), sources: Vec::new() }
+    }
 }
 
 /// Stores question, answer to come and job, and wakes this process's runner.
@@ -88,12 +145,26 @@ pub(in crate::web) async fn say_in(
     app: &App,
     who: &Account,
     conversation: String,
-    text: String,
+    words: Words,
     key: Option<Key>,
 ) -> Result<Reply, Problem> {
+    answering(app, who, key, move |tx, who| {
+        chat::say(tx, &who.id, &conversation, &Spoken { text: &words.text, sources: &words.sources })
+    })
+    .await
+}
+
+/// `work` stores an answer to come and gives its id.
+pub(in crate::web) async fn answering(
+    app: &App,
+    who: &Account,
+    key: Option<Key>,
+    work: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> error::Result<String> + Send + 'static,
+) -> Result<Reply, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let answer = chat::say(tx, &who.id, &conversation, &text)?;
-        Ok(Reply::new(202, json!({"message_id": answer, "stream": format!("/api/messages/{answer}/stream")})))
+        let answer = work(tx, who)?;
+        let stream = format!("/api/messages/{answer}/stream");
+        Ok(Reply::new(202, json!({"message_id": answer, "stream": stream})))
     };
     let reply = app.change(who, key, work).await?;
     app.inner.wake.notify_one();

@@ -112,7 +112,7 @@ fn copy(message: &Message, seen_some: bool) -> Vec<Chunk> {
     let done = Chunk {
         at: at(2),
         kind: DONE.to_owned(),
-        data: json!({"status": message.status, "chars": message.text.chars().count(), "sha256": digest}),
+        data: json!({"status": message.status, "interrupted": message.interrupted, "chars": message.text.chars().count(), "sha256": digest}),
     };
     let reset = Chunk {
         at: at(0),

@@ -1,4 +1,4 @@
-//! Conversations. The page shows what is whole and follows what is being written; without script it loads itself again.
+//! The list of conversations, and what is done with them. `talk` is the page of one.
 
 use axum::{
     Extension,
@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::{
     form::Sent,
@@ -15,20 +14,26 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    chat::{
-        self, Conversation, Message,
-        shown::{self, Shown},
-    },
+    chat::{self, Conversation, Spoken, branch},
+    command::{Command, undo},
     once::Reply,
     web::{
         App,
-        api::chat::{say_in, stop_answer},
+        api::{
+            branch::{choose_way, decide},
+            chat::{Words, answering, done, say_in, stop_answer},
+        },
         guard::Nonce,
-        problem::Problem,
+        problem::{Problem, no_such_page},
         request::Params,
         session::Visitor,
     },
 };
+
+mod talk;
+
+use talk::From;
+pub(super) use talk::page;
 
 /// Bound: conversations of the list.
 const CONVERSATIONS_MAX: u32 = 100;
@@ -44,12 +49,18 @@ pub(super) async fn list(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
+    Params(from): Params<From>,
 ) -> Result<Response, Problem> {
-    let account = who.account.id.clone();
-    let conversations = app.read(move |db| chat::list(db, &account, CONVERSATIONS_MAX, 0)).await?;
+    let account = who.account.clone();
+    let query = move |db: &rusqlite::Connection| {
+        let said = from.said.map(|id| undo::get(db, &account, &id)).transpose()?.flatten();
+        Ok((chat::list(db, &account.id, CONVERSATIONS_MAX, 0)?, said))
+    };
+    let (conversations, said) = app.read(query).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: "Chat" };
     let content = html! {
         div.head { h1 { "Chat" } p { (answered_by(&app)) } }
+        (parts::chip(&frame, said.as_ref()))
         div #live {
             @if conversations.is_empty() {
                 div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame)) } }
@@ -62,10 +73,14 @@ pub(super) async fn list(
 }
 
 fn answered_by(app: &App) -> String {
-    app.inner.model.as_ref().map_or_else(
-        || "Answered by the built-in brain, on this machine.".to_owned(),
-        |model| format!("Answered by {model}; what the built-in brain knows, it does itself."),
-    )
+    let names: Vec<&str> = app.inner.models.iter().map(|model| model.name.as_str()).collect();
+    match names.as_slice() {
+        [] => "Answered by the built-in brain, on this machine.".to_owned(),
+        [first, rest @ ..] => {
+            let others: String = rest.iter().map(|name| format!(", else by {name}")).collect();
+            format!("Answered by {first}{others}; what the built-in brain knows, it does itself.")
+        }
+    }
 }
 
 fn starters(frame: &Frame<'_>) -> Markup {
@@ -103,80 +118,12 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct From {
-    /// The command that was just undone.
-    said: Option<String>,
-}
-
-pub(super) async fn page(
-    State(app): State<App>,
-    Visitor(who): Visitor,
-    Extension(nonce): Extension<Nonce>,
-    Path(id): Path<String>,
-    Params(from): Params<From>,
-) -> Result<Response, Problem> {
-    let (account, wanted) = (who.account.clone(), id.clone());
-    let query = move |db: &rusqlite::Connection| {
-        Ok((chat::get(db, &account.id, &wanted)?, shown::messages(db, &account, &wanted)?))
-    };
-    let (conversation, messages) = app.read(query).await?;
-    let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: &title };
-    let action = format!("/chat/{id}");
-    let answering = messages.iter().any(|one| !one.message.is_over());
-    let content = html! {
-        div.head { p { a href="/chat" { "All conversations" } } h1 { (title) } }
-        // Readers of the screen hear one line at the start and one at the end, never a token.
-        p.hidden #status role="status" { (undone(&messages, from.said.as_deref())) }
-        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action, from.said.as_deref())) } }
-        @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
-    };
-    Ok(layout::with_box(&frame, content, ask_form(&frame, &action, "Message…")).into_response())
-}
-
-/// What a screen reader is told after an undo.
-fn undone(messages: &[Shown], said: Option<&str>) -> String {
-    let commands = messages.iter().filter_map(|one| one.command.as_ref());
-    let past = commands.into_iter().find(|past| past.undone && Some(past.id.as_str()) == said);
-    past.map_or_else(String::new, |past| format!("Undone: {}", past.understood))
-}
-
-fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> Markup {
-    let Shown { message, command } = shown;
-    let stream = (!message.is_over()).then(|| format!("/api/messages/{}/stream", message.id));
-    html! {
-        article.msg.user[message.role == "user"].assistant[message.role == "assistant"] id={ "m-" (message.id) } data-stream=[stream] {
-            span.text { (message.text) }
-            @if message.role == "assistant" {
-                div.after {
-                    @if let Some(past) = command { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
-                    (ending(frame, message, back))
-                }
-            }
-        }
-    }
-}
-
-fn ending(frame: &Frame<'_>, message: &Message, back: &str) -> Markup {
-    html! {
-        footer {
-            @match message.status.as_str() {
-                "stopped" => "stopped",
-                "failed" => "no answer came; ask again",
-                "done" => (message.by.as_deref().unwrap_or_default()),
-                _ => form.stop method="post" action={ "/messages/" (message.id) "/stop" } { (parts::hidden(frame, back)) button.quiet type="submit" { "Stop" } },
-            }
-        }
-    }
-}
-
 /// A new conversation with its first message.
 pub(super) async fn begin(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
     let text = sent.text("text").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let new = chat::create(tx, &who.id, "")?;
-        chat::say(tx, &who.id, &new.id, &text)?;
+        chat::say(tx, &who.id, &new.id, &Spoken { text: &text, sources: &[] })?;
         Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{}", new.id)})))
     };
     let reply = app.change(&sent.who.account, sent.key.clone(), work).await?;
@@ -189,15 +136,60 @@ pub(super) async fn say(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    say_in(&app, &sent.who.account, id, sent.text("text").to_owned(), sent.key.clone()).await?;
+    say_in(&app, &sent.who.account, id, Words::own(sent.text("text")), sent.key.clone()).await?;
     Ok(sent.back(None).into_response())
 }
 
-pub(super) async fn stop(
+pub(super) async fn rename(
     State(app): State<App>,
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    stop_answer(&app, &sent.who.account, id, sent.key.clone()).await?;
+    let command = Command::RenameConversation { id, title: sent.text("title").to_owned() };
+    done(&app, &sent.who.account, command, sent.key.clone()).await?;
+    Ok(sent.back(None).into_response())
+}
+
+/// Back to the list, where it can be undone.
+pub(super) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let command = Command::DeleteConversation { id };
+    let reply = done(&app, &sent.who.account, command, sent.key.clone()).await?;
+    let undo_id = reply.body.get("undo_id").and_then(|id| id.as_str()).map(str::to_owned);
+    Ok(sent.back(undo_id.as_deref()).into_response())
+}
+
+/// Another answer, other words, the rest, another branch.
+pub(super) async fn act(
+    State(app): State<App>,
+    Path((id, act)): Path<(String, String)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let (who, key, text) = (sent.who.account.clone(), sent.key.clone(), sent.text("text").to_owned());
+    match act.as_str() {
+        "stop" => stop_answer(&app, &who, id, key).await?,
+        "retry" => answering(&app, &who, key, move |tx, who| branch::retry(tx, who, &id)).await?,
+        "edit" => answering(&app, &who, key, move |tx, who| branch::edit(tx, who, &id, &text)).await?,
+        "continue" => answering(&app, &who, key, move |tx, who| branch::go_on(tx, who, &id)).await?,
+        "choose" => choose_way(&app, &who, id, key).await?,
+        _ => return Err(no_such_page().await),
+    };
+    Ok(sent.back(None).into_response())
+}
+
+pub(super) async fn propose(
+    State(app): State<App>,
+    Path((id, answer)): Path<(String, String)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let yes = match answer.as_str() {
+        "accept" => true,
+        "decline" => false,
+        _ => return Err(no_such_page().await),
+    };
+    decide(&app, &sent.who.account, id, yes, sent.key.clone()).await?;
     Ok(sent.back(None).into_response())
 }

@@ -18,6 +18,8 @@ use crate::{
     command::undo::{self, Past},
     erase, habits,
     once::Reply,
+    settings::{Budget, models::show_micros},
+    spending::{self, Cost},
     summary,
     web::{App, guard::Nonce, problem::Problem, session::Visitor},
     when::Lesson,
@@ -35,9 +37,9 @@ pub(super) async fn page(
     let id = account.id.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
-        Ok((undo::history(db, &account)?, lessons, hour))
+        Ok((undo::history(db, &account)?, lessons, hour, spending::today(db, &account)?))
     };
-    let (history, lessons, hour) = app.read(query).await?;
+    let (history, lessons, hour, spent) = app.read(query).await?;
     let erase_at = app.read(move |db| erase::asked(db, &id)).await?;
     let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
@@ -61,7 +63,7 @@ pub(super) async fn page(
         (account::sessions(&frame, &sessions))
         (data::privacy(&app))
         (data::yours(&frame, erase_at))
-        (about(&app))
+        (about(&app, spent))
         section.part {
             form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
         }
@@ -130,17 +132,29 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
     }
 }
 
-fn about(app: &App) -> Markup {
-    let answers = app.inner.model.clone().unwrap_or_else(|| "the built-in brain".to_owned());
+fn about(app: &App, spent: Cost) -> Markup {
+    let inner = &app.inner;
     html! {
         section.part {
             header { h2 { "About" } }
             dl.sheet.pad {
-                dt { "Answers come from" } dd { (answers) }
-                dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = app.inner.release { ", release " (release) } }
+                dt { "Answers come from" }
+                dd { @for model in &inner.models { (model.name) ", else " } "the built-in brain" }
+                @if !inner.models.is_empty() { dt { "Used today" } dd { (used(inner.budget, spent)) } }
+                dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) @if let Some(release) = inner.release { ", release " (release) } }
             }
         }
     }
+}
+
+/// `1200 of 50000 tokens, 0.03 of 2.00`.
+fn used(budget: Budget, spent: Cost) -> String {
+    let of = |most: Option<String>| most.map_or_else(String::new, |most| format!(" of {most}"));
+    let tokens = format!("{}{} tokens", spent.tokens, of(budget.tokens.map(|most| most.to_string())));
+    if spent.money_micros == 0 && budget.money_micros.is_none() {
+        return tokens;
+    }
+    format!("{tokens}, {}{}", show_micros(spent.money_micros), of(budget.money_micros.map(show_micros)))
 }
 
 pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {

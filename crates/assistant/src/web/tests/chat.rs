@@ -3,14 +3,19 @@
 use super::*;
 
 /// Ana's conversation, as its page and as JSON.
-struct Talk {
-    bench: Bench,
-    ana: String,
-    path: String,
+pub(super) struct Talk {
+    pub(super) bench: Bench,
+    pub(super) ana: String,
+    pub(super) path: String,
 }
 
 async fn talk() -> Talk {
-    let bench = bench().await;
+    talk_with(&[]).await
+}
+
+/// With these settings more.
+pub(super) async fn talk_with(more: &[(&str, &str)]) -> Talk {
+    let bench = bench_with(more).await;
     let ana = bench.sign_in("ana").await;
     let conversation = bench.post(&ana, "/api/conversations", json!({})).await.text("/id");
     Talk { bench, ana, path: format!("/chat/{conversation}") }
@@ -18,25 +23,48 @@ async fn talk() -> Talk {
 
 impl Talk {
     /// Says `text` and waits for the whole answer; its message.
-    async fn say(&self, text: &str) -> Value {
+    pub(super) async fn say(&self, text: &str) -> Value {
+        self.say_with(json!({"text": text})).await
+    }
+
+    pub(super) async fn say_with(&self, words: Value) -> Value {
         let path = format!("{}/messages", self.path.replace("/chat", "/api/conversations"));
-        let said = self.bench.post(&self.ana, &path, json!({"text": text})).await;
+        let said = self.bench.post(&self.ana, &path, words).await;
+        self.whole(&said).await
+    }
+
+    /// Waits for the whole answer that was begun by `said`.
+    pub(super) async fn whole(&self, said: &Answer) -> Value {
+        assert_eq!(said.status, StatusCode::ACCEPTED, "{}", said.body);
         let stream = self.bench.get(&self.ana, &said.text("/stream")).await.body;
         assert!(stream.contains("event: done"), "{stream}");
         self.message(&said.text("/message_id")).await
     }
 
-    async fn message(&self, id: &str) -> Value {
+    pub(super) async fn message(&self, id: &str) -> Value {
         self.bench.get(&self.ana, &format!("/api/messages/{id}")).await.json()
     }
 
-    async fn page(&self) -> String {
+    pub(super) async fn page(&self) -> String {
         self.bench.get(&self.ana, &self.path).await.body
     }
 
-    async fn tasks(&self) -> Vec<Value> {
+    pub(super) async fn tasks(&self) -> Vec<Value> {
         let tasks = self.bench.get(&self.ana, "/api/tasks?state=all").await.json();
         tasks["tasks"].as_array().expect("a list").clone()
+    }
+
+    /// Posts to `/api/…` without a body.
+    pub(super) async fn post(&self, path: &str) -> Answer {
+        self.bench.post(&self.ana, path, json!({})).await
+    }
+
+    /// The texts of the way that is read.
+    pub(super) async fn way(&self) -> Vec<String> {
+        let path = self.path.replace("/chat", "/api/conversations");
+        let whole = self.bench.get(&self.ana, &path).await.json();
+        let messages = whole["messages"].as_array().expect("a list");
+        messages.iter().map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Presses Undo as a browser without script does.
@@ -49,7 +77,7 @@ impl Talk {
     }
 }
 
-fn csrf(page: &str) -> &str {
+pub(super) fn csrf(page: &str) -> &str {
     page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token")
 }
 

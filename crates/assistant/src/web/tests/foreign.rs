@@ -39,14 +39,19 @@ impl Things {
         let file = bench.upload(token, &entry, "river.txt", b"secret words").await;
         let session = bench.get(token, "/api/sessions").await.text("/sessions/0/id");
         let reminder = days::tell(bench, &task.text("/task/id"));
+        let message = said.text("/message_id");
+        let proposed = "INSERT INTO tool_calls (id, message_id, account_id, round, call, said, call_id, name, arguments, state)
+                        SELECT 'proposed', id, account_id, 0, 0, '', 'c', 'add_task', '{\"title\":\"x\"}', 'asked' FROM messages WHERE id = ?1";
+        bench.stored().execute(proposed, [&message]).expect("inserts");
         Self(vec![
+            ("proposals", "proposed".to_owned()),
             ("reminders", reminder),
             ("sessions", session),
             ("/attachments/", file),
             ("journal", entry),
             ("tasks", task.text("/task/id")),
             ("undo", task.text("/undo_id")),
-            ("messages/", said.text("/message_id")),
+            ("messages/", message),
             ("conversations", conversation.clone()),
             ("chat", conversation),
         ])
@@ -79,6 +84,7 @@ async fn another_accounts_things_do_not_exist_and_stay_as_they_are() {
         for operation in route.operations.iter().filter(|one| one.access == routes::Access::SignedIn) {
             let body = operation.body.map(|body| match body {
                 "TaskPatch" => json!({"title": "mine now"}),
+                "Title" => json!({"title": "mine now"}),
                 "Until" => json!({"until": "tomorrow"}),
                 _ => json!({"text": "mine now"}),
             });
@@ -88,8 +94,8 @@ async fn another_accounts_things_do_not_exist_and_stay_as_they_are() {
         }
     }
     for (pattern, _) in pages::TABLE.iter().filter(|(path, _)| path.contains("{id}")) {
-        for act in ["done", "reopen", "delete"] {
-            let path = things.path(pattern).replace("{act}", act);
+        for act in ["done", "reopen", "delete", "retry", "stop", "accept"] {
+            let path = things.path(pattern).replace("{act}", act).replace("{answer}", act);
             let answer = bench.form(&ben, &path, "text=mine+now&title=mine+now&rev=1&back=/tasks").await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {}", answer.body);
             let page = bench.get(&ben, &path).await.status;

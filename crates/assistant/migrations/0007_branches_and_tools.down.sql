@@ -1,0 +1,11 @@
+DROP TABLE model_spending;
+DROP TABLE tool_calls;
+DROP TABLE foreign_rows;
+DROP TABLE message_sources;
+DROP TRIGGER messages_follow;
+DROP INDEX messages_parent;
+ALTER TABLE conversations DROP COLUMN deleted_at;
+ALTER TABLE conversations DROP COLUMN leaf_id;
+ALTER TABLE messages DROP COLUMN tainted_by;
+ALTER TABLE messages DROP COLUMN interrupted;
+ALTER TABLE messages DROP COLUMN parent_id;
