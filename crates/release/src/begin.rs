@@ -96,9 +96,14 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
         if let Some(held) = state.held.as_ref().filter(|held| held.migration) {
+            let ways = if held.contract {
+                "`mainstay migrate retry` moves"
+            } else {
+                "`mainstay migrate retry` or `down` moves"
+            };
             let explain = Explain::new("held", format!("a migration of {} needs a person", self.at.site))
                 .caused_by(held.explain.message.clone())
-                .help("`mainstay migrate status` shows it; `mainstay migrate retry` or `down` moves it on");
+                .help(format!("`mainstay migrate status` shows it; {ways} it on"));
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
         Ok(())

@@ -132,6 +132,17 @@ impl Worlds {
         }
     }
 
+    /// Tells these, which once broke a promise.
+    ///
+    /// # Panics
+    /// One does again.
+    pub fn tell_again(&self, seeds: &[u64]) {
+        for seed in seeds {
+            let told = (self.tell)(*seed);
+            assert!(told.wrong.is_none(), "{}", self.shown(*seed, &told));
+        }
+    }
+
     /// Tells each of these seeds twice.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use model::{
     schema::DataSchema,
 };
 
-use super::{job, let_go_of_hold, old_side_survives, read_version, with_output};
+use super::{job, let_go_of_hold, old_side, read_version, with_output};
 use crate::{
     deploy::End,
     journal::Kind,
@@ -122,7 +122,18 @@ async fn conclude<W: World>(run: &mut Run<W>, migrate: &Migrate, end: &JobEnd) -
         data
     })?;
     run.log.append(Kind::MigrateDone { data })?;
-    old_side_survives(run, data).await?;
+    if let Err(error) = old_side(run).await {
+        let message = format!(
+            "the contract step is done, and the serving release fails its smoke requests on schema {version}"
+        );
+        let explain =
+            Explain::new("contract-broke-old", message).caused_by(error.to_string()).now(run.now_serving());
+        let explain = explain.help(
+            "deploy a release that answers them on that schema; there is no way down from a contract step",
+        );
+        // The database is whole: the cure is a release, which nothing may keep out.
+        return Err(Halt::Hold { explain, migration: false });
+    }
     run.report.push(format!("only code of schema {} and above runs on the database from now on", data.floor));
     Ok(let_go_of_hold(run))
 }

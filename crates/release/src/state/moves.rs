@@ -8,6 +8,13 @@ use super::{Group, Leaving, LeavingStage, Recess, State};
 use crate::world::PoolId;
 
 impl State {
+    /// What serves is asked by this label from now on, and nothing else ever bears it: a return on a full disk takes one
+    /// that could not be written down before.
+    fn label(&mut self, label: u64) {
+        self.generation = label;
+        self.next_generation = self.next_generation.max(label + 1);
+    }
+
     /// Traffic goes to the candidates; live groups that `replaced` names leave, warm; the others stay live.
     pub(crate) fn switch(
         &mut self,
@@ -26,7 +33,7 @@ impl State {
         let stage = LeavingStage::Warm;
         self.leaving.extend(ran.into_iter().map(|group| Leaving::whole(group, stage, deploy)));
         self.recess = self.recess.take().filter(|r| self.live.iter().any(|g| g.generation == r.generation));
-        self.generation = generation;
+        self.label(generation);
         self.serving = Some(release);
     }
 
@@ -67,7 +74,7 @@ impl State {
         self.live.extend(warm.into_iter().map(|l| l.group));
         self.live.sort_by(|a, b| a.service.cmp(&b.service));
         self.serving = serving;
-        self.generation = label;
+        self.label(label);
     }
 
     /// [`State::switch_back`] to what was stopped: it starts, as `resting`, when what this deploy brought is gone.
@@ -162,7 +169,7 @@ impl State {
         let brought = self.candidate.iter().flat_map(|group| group.members.clone()).collect::<Vec<_>>();
         self.candidate.clear();
         self.canary = None;
-        self.generation = label;
+        self.label(label);
         let Some(live) = self.live.iter_mut().find(|group| group.service == old.service) else { return };
         let (gone, kept) =
             std::mem::take(&mut live.members).into_iter().partition::<Vec<_>, _>(|m| m.name == *old);
@@ -182,6 +189,6 @@ impl State {
                 None => self.live.push(group),
             }
         }
-        self.generation = label;
+        self.label(label);
     }
 }

@@ -87,6 +87,8 @@ pub(super) struct Inner {
     /// From the order to stop an instance to its end.
     pub stops_take: Duration,
     pub down: bool,
+    /// Releases that ask that what serves is stopped before they start.
+    recreate: BTreeSet<(Site, model::ReleaseNumber)>,
     pub broken_promises: Vec<String>,
     pub switches: Vec<(Site, u64)>,
     pub hints: Vec<InstanceName>,
@@ -183,13 +185,16 @@ impl Inner {
             };
         }
         if order.manifest.recreates() {
-            let there = self.instances.keys().filter(|(site, _)| *site == order.site);
-            let (own, others): (Vec<_>, Vec<_>) =
-                there.partition(|(_, name)| name.release == order.name.release);
-            // One that stayed beside its successor, whose manifest is what counted, may be made whole again.
-            if let Some((_, other)) = others.first().filter(|_| own.is_empty()) {
-                self.broken_promises.push(format!("{} was started beside {other}", order.name));
-            }
+            self.recreate.insert((order.site.clone(), order.name.release));
+        }
+        let there = self.instances.keys().filter(|(site, _)| *site == order.site);
+        let (own, others): (Vec<_>, Vec<_>) = there.partition(|(_, name)| name.release == order.name.release);
+        let newest = others.iter().max_by_key(|(_, name)| name.release);
+        // Of two releases the newer one's manifest counts; one that stayed beside it may be made whole again.
+        if let Some((site, other)) = newest.filter(|_| own.is_empty())
+            && self.recreate.contains(&(site.clone(), other.release.max(order.name.release)))
+        {
+            self.broken_promises.push(format!("{} was started beside {other}", order.name));
         }
         self.next_port += 1;
         let service = &order.manifest.services[&order.name.service];

@@ -33,6 +33,13 @@ fn every_seeded_world_keeps_every_promise_and_comes_to_rest() {
     WORLDS.tell_all();
 }
 
+/// Found by the long form: a label that a return took on a full disk was taken once more, and what came after it served
+/// nobody; after a contract step a release in a crash loop could not be replaced by its cure.
+#[test]
+fn worlds_that_broke_a_promise_once_keep_it() {
+    WORLDS.tell_again(&[13_633, 17_629, 17_901]);
+}
+
 #[test]
 fn the_same_seed_is_the_same_story() {
     WORLDS.tell_twice(&[3, 11, 42, 77, 1234]);

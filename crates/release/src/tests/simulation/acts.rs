@@ -183,7 +183,13 @@ impl Story {
         {
             trace::tell(|| "operator: takes the migration back".to_owned());
             let asked = self.ask(handle.migrate(MigrateVerb::Down, caller())).await?;
+            let has_no_way_down = matches!(asked, Some(Err(_)));
             self.migrated(asked)?;
+            if has_no_way_down {
+                trace::tell(|| "operator: has it tried again".to_owned());
+                let asked = self.ask(handle.migrate(MigrateVerb::Retry, caller())).await?;
+                self.migrated(asked)?;
+            }
         }
         self.ask(handle.resume(caller())).await?;
         self.promises.somebody_acted();
