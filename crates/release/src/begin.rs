@@ -16,7 +16,7 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::{look, whole_release};
+pub(crate) use self::look::{look, unsent, whole_release};
 use crate::{
     deploy,
     events::EventLog,
@@ -83,6 +83,12 @@ impl<W: World> Actor<W> {
             }
         };
         Err(Refused::new(RefusedKind::Locked, explain))
+    }
+
+    /// Why no deploy may begin now, whatever it is of.
+    pub(crate) fn closed(&self) -> Option<Explain> {
+        let checked = self.check_lock().and_then(|()| self.check_allowed());
+        checked.err().map(|refused| refused.explain)
     }
 
     /// # Errors

@@ -250,8 +250,10 @@ impl<W: World> Actor<W> {
         match command {
             Command::Plan(wanted, reply) => {
                 let at = Arc::clone(&self.at);
+                let closed = self.closed();
                 self.answer(reply, async move {
-                    crate::begin::look(&at, &wanted).await.map(|looked| looked.plan)
+                    let looked = crate::begin::look(&at, &wanted).await?;
+                    Ok(api::deploy::Plan { closed, ..looked.plan })
                 });
             }
             Command::Deploy(wanted, caller, reply) => self.deploy_or_queue(wanted, caller, reply).await,

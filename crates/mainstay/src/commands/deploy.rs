@@ -1,7 +1,8 @@
 //! `mainstay deploy`: puts a release into production.
 //!
-//! Reads the manifest, packs what it names, sends the bytes, asks for the plan or the deploy, and watches it to its end.
+//! Reads the manifest, packs what it names, asks for the plan, sends the bytes, asks for the deploy, and watches it to its end.
 
+mod first;
 mod pack;
 mod plan;
 pub(super) mod send;
@@ -15,6 +16,7 @@ use api::{
 use clap::Args;
 use model::{Explain, ReleaseNumber, Site, Span};
 
+use self::pack::Packed;
 use super::watch;
 use crate::session::{ManifestFile, Session, block_on};
 
@@ -67,20 +69,26 @@ impl Deploy {
         }
         // Without a keeper nothing of what follows has a use; packing a large folder first would only tell it late.
         session.client.machine().await.map_err(Failure::explain)?;
-        let (site, what) = match self.release {
-            Some(release) => (session.site().await?, What::Existing { release }),
-            None => self.new_release(session).await?,
+        let (site, what, packed) = match self.release {
+            Some(release) => (session.site().await?, What::Existing { release }, None),
+            None => self.new_release(session)?,
         };
         let request = Request { what, wait: self.wait, drain_now: self.drain_now };
         if self.dry_run {
-            let plan = session.client.plan(&site, &request).await.map_err(Failure::explain)?;
+            let plan = first::plan(session, &site, &request, packed.as_ref()).await?;
             return Ok(plan::show(session, &plan));
+        }
+        if let Some(packed) = &packed {
+            if let Some(code) = first::refusal(session, &site, &request, packed).await? {
+                return Ok(code);
+            }
+            send::send(session, packed).await?;
         }
         let asked = start(session, &site, &request).await;
         watch::started(session, &site, asked, "Deploying", &self.watch).await
     }
 
-    async fn new_release(&self, session: &Session) -> Result<(Site, What), Explain> {
+    fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
         let file = ManifestFile::needed()?;
         let manifest = super::config::read(session, &file)?;
         if let Some(app) = session.globals.app.as_ref().filter(|app| **app != manifest.app) {
@@ -93,8 +101,8 @@ impl Deploy {
         let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
         // The keeper looks too: here it is told before a long upload.
         manifest.release.check_digest(&packed.artifact.digest)?;
-        send::send(session, &packed).await?;
-        Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
+        let what = What::New { manifest: file.text, artifact: packed.artifact.clone() };
+        Ok((manifest.site(), what, Some(packed)))
     }
 }
 

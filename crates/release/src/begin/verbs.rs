@@ -12,7 +12,7 @@ use model::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{all_of, look, no_service, whole_release};
+use super::{all_of, look, no_service, unsent, whole_release};
 use crate::{
     environment,
     journal::Course,
@@ -60,7 +60,8 @@ impl<W: World> Actor<W> {
     pub(crate) async fn deploy(&mut self, wanted: Wanted, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         self.check_allowed()?;
-        let looked = look(&self.at, &wanted).await?;
+        let mut looked = look(&self.at, &wanted).await?;
+        looked.plan.errors.splice(0..0, unsent(&self.at, &wanted));
         if !looked.plan.errors.is_empty() {
             return Err(Refused::new(RefusedKind::Plan, all_of(looked.plan.errors)));
         }
