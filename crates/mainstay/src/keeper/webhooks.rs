@@ -9,7 +9,7 @@ pub(super) mod usable;
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,8 @@ use model::Explain;
 use tokio::sync::{Notify, oneshot};
 use ulid::Ulid;
 
+use crate::config::folders::Folders;
+
 use self::{dead::DeadLog, feed::Feed, usable::Usable};
 
 /// How often the journals are looked at while the station waits for news.
@@ -32,7 +34,8 @@ const TESTS_MAX: usize = 16;
 const TEST_LIMIT: Duration = TEST_WITHIN.saturating_sub(Duration::from_secs(5));
 
 pub(crate) struct Webhooks {
-    hooks: Vec<Usable>,
+    /// Swapped as a whole when their file of secrets has changed.
+    hooks: RwLock<Arc<[Usable]>>,
     feed: Arc<Mutex<Feed>>,
     tests: Mutex<Tests>,
     test_asked: Notify,
@@ -57,7 +60,7 @@ impl Webhooks {
     pub(crate) fn open(data: &Path, hooks: Vec<Usable>) -> Self {
         Self {
             feed: Arc::new(Mutex::new(Feed::open(data, !hooks.is_empty()))),
-            hooks,
+            hooks: RwLock::new(hooks.into()),
             tests: Mutex::default(),
             test_asked: Notify::new(),
             states: Mutex::default(),
@@ -66,8 +69,22 @@ impl Webhooks {
         }
     }
 
-    pub(crate) fn hooks(&self) -> &[Usable] {
-        &self.hooks
+    pub(crate) fn hooks(&self) -> Arc<[Usable]> {
+        Arc::clone(&self.hooks.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads their secrets again; whether one of them signs with another now.
+    pub(crate) fn read_again(&self, folders: &Folders) -> bool {
+        let before = self.hooks();
+        let now = usable::read_again(folders, &before);
+        for (hook, before) in now.iter().zip(&*before) {
+            if let Some(error) = hook.unread.as_ref().filter(|_| hook.unread != before.unread) {
+                tracing::error!(url = %hook.place, %error, "A webhook's secret is no longer in its file. The one before is used, until that is mended.");
+            }
+        }
+        let is_another = now.iter().zip(&*before).any(|(now, before)| now.secret != before.secret);
+        *self.hooks.write().unwrap_or_else(PoisonError::into_inner) = now.into();
+        is_another
     }
 
     /// How long the station has said nothing.
@@ -83,9 +100,10 @@ impl Webhooks {
             events: hook.said.events.clone(),
             apps: hook.said.apps.iter().map(ToString::to_string).collect(),
             problem: hook.secret.as_ref().err().cloned(),
+            unread: hook.unread.clone(),
             state: states.get(&hook.place.key()).cloned(),
         };
-        Told { hooks: self.hooks.iter().enumerate().map(hook).collect(), dead: self.dead.read() }
+        Told { hooks: self.hooks().iter().enumerate().map(hook).collect(), dead: self.dead.read() }
     }
 
     /// Waits for the answer of the receiver.
@@ -94,7 +112,7 @@ impl Webhooks {
         if let Err(problem) = &hook.secret {
             return Err(Refusal::new(Why::Conflict, problem.clone()));
         }
-        let (id, answer) = self.ask(hook)?;
+        let (id, answer) = self.ask(&hook)?;
         let answered = tokio::time::timeout(TEST_LIMIT, answer).await;
         lock(&self.tests).waiting.remove(&id);
         answered.ok().and_then(Result::ok).ok_or_else(|| {
@@ -119,11 +137,11 @@ impl Webhooks {
         Ok((id, answer))
     }
 
-    fn find(&self, wanted: &str) -> Reply<&Usable> {
-        let by_number = || self.hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
-        let by_url =
-            self.hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
-        by_url.or_else(by_number).ok_or_else(|| {
+    fn find(&self, wanted: &str) -> Reply<Usable> {
+        let hooks = self.hooks();
+        let by_number = || hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
+        let by_url = hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
+        by_url.or_else(by_number).cloned().ok_or_else(|| {
             let explain = Explain::new("no-such-webhook", format!("machine.toml has no webhook {wanted}"))
                 .help("`mainstay webhook list` shows them; a change of machine.toml is taken up by the next keeper");
             Refusal::new(Why::Unknown, explain)
@@ -142,7 +160,8 @@ impl Webhooks {
         let looked = tokio::task::spawn_blocking(move || lock(&feed).page(&cursor)).await;
         let looked = looked.map_err(std::io::Error::other).flatten();
         looked.map_err(|error| {
-            let explain = Explain::new("data-unreadable", "what has happened cannot be read");
+            let explain = Explain::new("data-unreadable", "what has happened cannot be read")
+                .help("the journals lie below `apps` of the data folder: see their owner and the disk");
             Refusal::new(Why::Failed, explain.because(&error))
         })
     }
@@ -166,7 +185,8 @@ impl StationOperations for Webhooks {
     async fn report(&self, report: Report) -> Reply<()> {
         *lock(&self.states) = report.hooks;
         self.dead.add(report.dead).map_err(|error| {
-            let explain = Explain::new("data-unwritable", "what was given up cannot be written down");
+            let explain = Explain::new("data-unwritable", "what was given up cannot be written down")
+                .help("make room on the disk of the data folder; the station says it again");
             Refusal::new(Why::Failed, explain.because(&error))
         })
     }
