@@ -63,12 +63,28 @@ pub fn has_processes(run_dir: &Path) -> bool {
 /// How many processes below the run folder have a shim that answers. For a client that finds no keeper; touches nothing.
 /// Blocking.
 pub fn living(run_dir: &Path) -> usize {
+    living_dirs(run_dir).count()
+}
+
+/// The same by name, `web.42.1 of shop/production`, sorted. Blocking.
+pub fn living_names(run_dir: &Path) -> Vec<String> {
+    let name = |dir: PathBuf| match read_spec(&dir) {
+        Some((Spec { name, site: Some(site), .. }, _)) => format!("{name} of {site}"),
+        Some((Spec { name, .. }, _)) => name,
+        None => dir.display().to_string(),
+    };
+    let mut names: Vec<String> = living_dirs(run_dir).map(name).collect();
+    names.sort();
+    names
+}
+
+fn living_dirs(run_dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(dirs::all(run_dir)).into_iter().flatten().flatten();
     let answers = |dir: PathBuf| {
         let folder = fs::File::open(dir)?;
         UnixStream::connect(crate::shim::through(&folder).join("ctl"))
     };
-    entries.filter(|entry| answers(entry.path()).is_ok()).count()
+    entries.map(|entry| entry.path()).filter(move |dir| answers(dir.clone()).is_ok())
 }
 
 impl Supervisor {

@@ -93,7 +93,11 @@ impl Keeper {
         let written = tokio::task::spawn_blocking(move || supervisor::logs::writers(&folder)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         let unread = |error: std::io::Error| {
-            failed(Explain::new("logs-unreadable", format!("cannot read the logs of {site}")).because(&error))
+            failed(
+                Explain::new("logs-unreadable", format!("cannot read the logs of {site}"))
+                    .because(&error)
+                    .help("they belong to the user that runs Mainstay: see their owner and the disk"),
+            )
         };
         let services = services.into_keys().map(|service| service.to_string());
         Ok(Names::of(&status, &releases, services, written.map_err(unread)?))
@@ -210,7 +214,11 @@ impl Operations for Keeper {
         let stored = tokio::task::spawn_blocking(move || store.append(&digest, total, offset, &chunk)).await;
         stored
             .map_err(|error| {
-                failed(Explain::new("upload-failed", "the chunk was not stored").because(&error))
+                failed(
+                    Explain::new("upload-failed", "the chunk was not stored")
+                        .because(&error)
+                        .help("send it again: what came before is kept; the keeper's log says more"),
+                )
             })?
             .map_err(refusal)
     }
