@@ -85,8 +85,11 @@ impl<W: World> Actor<W> {
         Err(Refused::new(RefusedKind::Locked, explain))
     }
 
-    /// Why no deploy may begin now, whatever it is of.
+    /// Why no deploy may begin now, whatever it is of. One that is asked for while the site is taken over waits for that.
     pub(crate) fn closed(&self) -> Option<Explain> {
+        if matches!(self.lock, Lock::Starting) {
+            return None;
+        }
         let checked = self.check_lock().and_then(|()| self.check_allowed());
         checked.err().map(|refused| refused.explain)
     }

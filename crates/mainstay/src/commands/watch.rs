@@ -165,8 +165,8 @@ async fn end(session: &Session, site: &Site, code: u8, shown: &Shown<'_>) -> Exi
         None => None,
     };
     match shown.serving {
-        Some(release) if status.as_ref().is_some_and(|status| is_unready(status, release)) => {
-            line(format!("Requests for {site} go to release {release}, and no instance of it is ready"))
+        Some(release) if status.as_ref().is_some_and(|status| is_down(status, release)) => {
+            line(format!("Requests for {site} go to release {release}, and no instance of it is up"))
         }
         Some(release) if shown.unchanged => {
             line(format!("Nothing had to change: release {release} serves {site}"))
@@ -180,12 +180,13 @@ async fn end(session: &Session, site: &Site, code: u8, shown: &Shown<'_>) -> Exi
     ExitCode::from(code)
 }
 
-/// Whether a release has instances that requests lead to, of which not one is ready.
-fn is_unready(status: &SiteStatus, release: ReleaseNumber) -> bool {
+/// Whether a release has instances that requests lead to, of which not one is up. What is ready only the edge knows, and an
+/// edge that says nothing says nothing of them.
+fn is_down(status: &SiteStatus, release: ReleaseNumber) -> bool {
     let live = status.services.iter().filter(|service| service.state == "live" && service.release == release);
-    let mut ready =
-        live.flat_map(|service| &service.instances).filter_map(|instance| instance.ready).peekable();
-    ready.peek().is_some() && !ready.any(|ready| ready)
+    let routed = live.flat_map(|service| &service.instances).filter(|instance| instance.ready.is_some());
+    let mut up = routed.map(|instance| instance.state == "up").peekable();
+    up.peek().is_some() && !up.any(|up| up)
 }
 
 /// What was shown so far.

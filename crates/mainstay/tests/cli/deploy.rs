@@ -61,7 +61,7 @@ fn a_failed_gate_says_why_and_what_still_serves() {
 #[test]
 fn what_was_killed_meanwhile_is_not_said_to_serve() {
     let place = Place::with_app();
-    let status = STATUS.replace(r#""ready":true"#, r#""ready":false"#);
+    let status = STATUS.replace(r#""state":"up""#, r#""state":"backing off""#);
     place.keeper(&[
         ("GET /v1/artifacts/", 200, r#"{"offset":9,"complete":true}"#),
         ("POST /v1/apps/assistant/production/deploys", 200, &started()),

@@ -117,3 +117,25 @@ fn kill_all_of_the_first(inner: &mut Inner) {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_says_why_nothing_may_begin_and_needs_no_bytes() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let unsent = |manifest: &Manifest| {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let artifact = api::artifact::Artifact { digest, bytes: 9 };
+        let what = crate::What::New { manifest: Box::new(manifest.clone()), artifact };
+        crate::Wanted { what, wait: Duration::ZERO, drain_now: false }
+    };
+    let good = manifest(&shop, "good");
+    let plan = rig.handle(&shop).plan(unsent(&good)).await.unwrap();
+    assert!(plan.closed.is_none() && plan.errors.is_empty(), "a site that begins is open: {plan:?}");
+    let started = rig.begin(&good, "one").await.unwrap();
+    let plan = rig.handle(&shop).plan(unsent(&good)).await.unwrap();
+    assert_eq!(plan.closed.map(|why| why.code).as_deref(), Some("locked"));
+    rig.follow(&shop, &started).await;
+    let plan = rig.handle(&shop).plan(unsent(&good)).await.unwrap();
+    assert!(plan.closed.is_none() && !plan.changes.is_empty(), "{plan:?}");
+    let refused = rig.handle(&shop).deploy(unsent(&good), super::rig::caller()).await.unwrap_err();
+    assert_eq!(refused.explain.code, "artifact-missing");
+}

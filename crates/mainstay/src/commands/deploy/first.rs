@@ -16,7 +16,7 @@ const ASK_FROM_BYTES: u64 = 4 << 20;
 /// A keeper of an earlier version plans only what it has.
 const UNSENT: &str = "artifact-missing";
 /// What `--wait` waits for.
-const PASSES: [&str; 2] = ["locked", "site-starting"];
+const LOCKED: &str = "locked";
 
 /// The plan, by the digest alone.
 ///
@@ -63,10 +63,9 @@ pub(super) async fn refusal(
         Err(Failure::Lost { .. }) => return Ok(None),
         Err(failure) => return Err(failure.explain()),
     };
-    let passes = |why: &Explain| PASSES.contains(&why.code.as_str());
-    if let Some(why) = plan.closed.filter(|why| request.wait.is_none() || !passes(why)) {
+    if let Some(why) = plan.closed.filter(|why| request.wait.is_none() || why.code != LOCKED) {
         session.report.error(&why);
-        return Ok(Some(ExitCode::from(if passes(&why) { EXIT_LOCKED } else { EXIT_USAGE })));
+        return Ok(Some(ExitCode::from(if why.code == LOCKED { EXIT_LOCKED } else { EXIT_USAGE })));
     }
     let errors: Vec<&Explain> = plan.errors.iter().filter(|error| error.code != UNSENT).collect();
     errors.iter().for_each(|error| session.report.error(error));
