@@ -21,7 +21,8 @@ use model::{
 use sha2::{Digest as _, Sha256};
 use station::{Settings, settings};
 use supervisor::{
-    Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotState, StopPlan, User, slot::SlotSettings,
+    Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotEvent, SlotState, StopPlan, User,
+    slot::{SlotSettings, Witness},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -203,6 +204,8 @@ async fn start(
     outside: &Outside,
     living: &mut Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
+    // Whichever there was has ended, or is one that this keeper has asked nothing yet.
+    webhooks.station_ended();
     let places = Places {
         run: ground.folders.run.join("station"),
         state: ground.folders.data.join("station"),
@@ -235,9 +238,20 @@ async fn start(
             .write(&places.settings_file(), owner)
             .map_err(|error| Explain::new("station-settings", "the station's settings").because(&error))?;
     }
-    let witness = past::witness(Kept::of_the_station(&ground.folders.run));
+    let witness = witness(ground, webhooks);
     let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted, witness);
     Ok((Arc::new(slot), api))
+}
+
+/// One that has ended is counted, and has forgotten what it was asked.
+fn witness(ground: &Ground, webhooks: &Arc<Webhooks>) -> Witness {
+    let (count, webhooks) = (past::witness(Kept::of_the_station(&ground.folders.run)), Arc::clone(webhooks));
+    Box::new(move |event| {
+        count(event);
+        if matches!(event, SlotEvent::Started { .. }) {
+            webhooks.station_ended();
+        }
+    })
 }
 
 /// One that was started by another build, or with other webhooks or secrets, is replaced.

@@ -47,8 +47,27 @@ pub(crate) struct Webhooks {
 
 #[derive(Default)]
 struct Tests {
+    /// Those that no station has heard of.
     asked: Vec<TestAsked>,
-    waiting: HashMap<String, oneshot::Sender<Tested>>,
+    waiting: HashMap<String, (TestAsked, oneshot::Sender<Tested>)>,
+    /// Stations that have ended. A question of one of them may still be open, and its answer would reach nobody.
+    ended: u64,
+}
+
+impl Tests {
+    /// Those whose operators still wait, for a station before which so many have ended.
+    fn take(&mut self, ended: u64) -> Vec<TestAsked> {
+        if ended != self.ended {
+            return Vec::new();
+        }
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().filter(|test| self.waiting.contains_key(&test.id)).collect()
+    }
+
+    fn station_ended(&mut self) {
+        self.ended += 1;
+        self.asked = self.waiting.values().map(|(asked, _)| asked.clone()).collect();
+    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,8 +150,9 @@ impl Webhooks {
                 Explain::new("too-many-tests", format!("{TESTS_MAX} tests of webhooks are under way"));
             return Err(Refusal::new(Why::Unavailable, explain.help("ask again in a moment")));
         }
-        tests.asked.push(TestAsked { id: id.clone(), hook: hook.place.key() });
-        tests.waiting.insert(id.clone(), end);
+        let asked = TestAsked { id: id.clone(), hook: hook.place.key() };
+        tests.asked.push(asked.clone());
+        tests.waiting.insert(id.clone(), (asked, end));
         self.test_asked.notify_one();
         Ok((id, answer))
     }
@@ -148,11 +168,10 @@ impl Webhooks {
         })
     }
 
-    /// Tests whose operators still wait.
-    fn take_tests(&self) -> Vec<TestAsked> {
-        let mut tests = lock(&self.tests);
-        let asked = std::mem::take(&mut tests.asked);
-        asked.into_iter().filter(|test| tests.waiting.contains_key(&test.id)).collect()
+    /// The next one is asked for the tests that the one before was asked for and has not ended.
+    pub(crate) fn station_ended(&self) {
+        lock(&self.tests).station_ended();
+        self.test_asked.notify_one();
     }
 
     async fn look(&self, cursor: &Cursor) -> Reply<feed::Page> {
@@ -170,12 +189,15 @@ impl Webhooks {
 impl StationOperations for Webhooks {
     async fn news(&self, cursor: Cursor) -> Reply<News> {
         let until = Instant::now() + WAIT_MAX;
+        let ended = lock(&self.tests).ended;
         loop {
             *lock(&self.heard) = Instant::now();
             let page = self.look(&cursor).await?;
-            let tests = self.take_tests();
+            let tests = lock(&self.tests).take(ended);
             let is_news = !page.events.is_empty() || !tests.is_empty() || page.cursor.keeper != cursor.keeper;
-            if is_news || Instant::now() >= until {
+            // Who asks may be the next station already, which then asks once more.
+            let is_over = Instant::now() >= until || lock(&self.tests).ended != ended;
+            if is_news || is_over {
                 return Ok(News { cursor: page.cursor, complete: page.complete, events: page.events, tests });
             }
             let _ = tokio::time::timeout(LOOK_EVERY, self.test_asked.notified()).await;
@@ -192,10 +214,41 @@ impl StationOperations for Webhooks {
     }
 
     async fn tested(&self, ended: TestEnded) -> Reply<()> {
-        if let Some(waiting) = lock(&self.tests).waiting.remove(&ended.id) {
+        if let Some((_, end)) = lock(&self.tests).waiting.remove(&ended.id) {
             // Whoever asked may have gone.
-            let _ = waiting.send(ended.tested);
+            let _ = end.send(ended.tested);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(asked: Vec<TestAsked>) -> Vec<String> {
+        asked.into_iter().map(|test| test.id).collect()
+    }
+
+    fn ask(tests: &mut Tests, id: &str) -> oneshot::Receiver<Tested> {
+        let (end, answer) = oneshot::channel();
+        let asked = TestAsked { id: id.to_owned(), hook: "a hook".to_owned() };
+        tests.asked.push(asked.clone());
+        tests.waiting.insert(id.to_owned(), (asked, end));
+        answer
+    }
+
+    #[test]
+    fn a_test_that_a_station_took_with_it_is_asked_of_the_next_one() {
+        let mut tests = Tests::default();
+        let _waits = ask(&mut tests, "a");
+        assert_eq!(ids(tests.take(0)), ["a"]);
+        assert!(tests.take(0).is_empty(), "once of each station");
+        tests.station_ended();
+        assert!(tests.take(0).is_empty(), "nobody hears the answer to a question of the one that has ended");
+        assert_eq!(ids(tests.take(1)), ["a"]);
+        tests.waiting.remove("a");
+        tests.station_ended();
+        assert!(tests.take(2).is_empty(), "what has ended is not asked again");
     }
 }
