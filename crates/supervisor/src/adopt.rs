@@ -52,7 +52,7 @@ pub enum ObserveError {
 /// A shim younger than this may not have its `ctl` yet.
 const BIRTH: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// What cannot be read as a process is removed when it is older than this: a spawn in progress is much younger.
+/// What cannot be read as a process, and may have been one, is removed when it is older than this.
 const JUNK_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a process, or what is left of one, has its folder below the run folder.
@@ -183,9 +183,12 @@ fn read_spec(dir: &Path) -> Option<(Spec, String)> {
     Some((serde_json::from_slice(&bytes).ok()?, protocol::digest(&bytes)))
 }
 
-/// A folder without a readable spec: a spawn that died at its first step, or not ours.
+/// A folder without a readable spec: a spawn whose keeper died at its first steps, or not ours. Without a spec there was no
+/// shim yet, and the keeper that was to start one is dead: at most one lives.
 fn remove_junk(dir: &Path) {
-    if age(dir) >= JUNK_AFTER {
+    let is_unborn =
+        [dirs::spec(dir), dirs::lock(dir)].iter().all(|path| matches!(path.try_exists(), Ok(false)));
+    if is_unborn || age(dir) >= JUNK_AFTER {
         let _ = fs::remove_dir_all(dir);
     }
 }
