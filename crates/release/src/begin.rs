@@ -16,7 +16,10 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::{look, unsent, whole_release};
+pub(crate) use self::{
+    look::{look, unsent, whole_release},
+    verbs::answer,
+};
 use crate::{
     deploy,
     events::EventLog,
@@ -163,6 +166,7 @@ impl<W: World> Actor<W> {
             generation: task.generation,
             drain_now: task.drain_now,
             secrets_of: task.secrets_of,
+            request_key: caller.key.clone(),
         };
         for kind in [began, Kind::Entered { phase: Phase::Plan }, Kind::Entered { phase: Phase::Lock }] {
             log.append(kind).map_err(Refused::failed)?;

@@ -12,6 +12,7 @@ mod figures;
 mod hooks;
 mod instance;
 mod machine;
+mod once;
 mod pieces;
 mod recesses;
 mod recorded;

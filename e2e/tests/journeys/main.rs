@@ -25,6 +25,7 @@ mod lost_secrets;
 mod migrations;
 mod mutants;
 mod neighbours;
+mod once;
 mod recesses;
 mod recycles;
 mod replays;

@@ -7,11 +7,11 @@ mod pack;
 mod plan;
 pub(super) mod send;
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
 use api::{
     client::Failure,
-    deploy::{Request, Started, What},
+    deploy::{Request, What},
 };
 use clap::Args;
 use model::{Explain, ReleaseNumber, Site, Span};
@@ -20,8 +20,8 @@ use self::pack::Packed;
 use super::watch;
 use crate::session::{ManifestFile, Session, block_on};
 
-/// Bound: how long one waits for the keeper that died while it was asked to deploy.
-const KEEPER_BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+/// Bound: how long one waits for a keeper that is to answer first.
+const KEEPER_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Put a release into production
 ///
@@ -84,8 +84,8 @@ impl Deploy {
             }
             send::send(session, packed).await?;
         }
-        let asked = start(session, &site, &request).await;
-        watch::started(session, &site, asked, "Deploying", &self.watch).await
+        let ask = async |key: &_| session.client.deploy(&site, key, &request).await;
+        watch::start(session, &site, ask, "Deploying", &self.watch).await
     }
 
     fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
@@ -109,7 +109,7 @@ impl Deploy {
 /// Waits until there is a keeper, then asks it whether the app of this folder serves.
 async fn serves_already(session: &Session) -> Result<bool, Explain> {
     let site = session.site().await?;
-    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
+    let until = tokio::time::Instant::now() + KEEPER_WITHIN;
     loop {
         match session.client.status(&site).await {
             Ok(status) => return Ok(status.serving.is_some() || status.recess.is_some()),
@@ -118,45 +118,6 @@ async fn serves_already(session: &Session) -> Result<bool, Explain> {
                 return Err(failure.explain());
             }
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
-        }
-    }
-}
-
-/// Asks for the deploy. If the keeper dies over the question, the next one knows whether it began: then it is followed;
-/// if it did not, it is asked for again.
-async fn start(session: &Session, site: &Site, request: &Request) -> Result<Started, Failure> {
-    let asked_at = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    match session.client.deploy(site, request).await {
-        Err(Failure::Lost { what, cause }) => match begun_since(session, site, asked_at).await? {
-            Some(started) => Ok(started),
-            None => session.client.deploy(site, request).await.map_err(|again| match again {
-                Failure::Lost { .. } => Failure::Lost { what, cause },
-                other => other,
-            }),
-        },
-        answer => answer,
-    }
-}
-
-/// The deploy of this site that began after `asked_at`, if there is one.
-async fn begun_since(
-    session: &Session,
-    site: &Site,
-    asked_at: jiff::Timestamp,
-) -> Result<Option<Started>, Failure> {
-    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
-    loop {
-        match session.client.records(site, 1).await {
-            Ok(records) => {
-                let newest = records.into_iter().next().filter(|record| record.verb == "deploy");
-                return Ok(newest.and_then(|record| {
-                    let started: jiff::Timestamp = record.started.parse().ok()?;
-                    (started >= asked_at).then_some(Started { deploy: record.deploy, release: record.to? })
-                }));
-            }
-            Err(failure) if failure.is_unknown() => return Ok(None),
-            Err(failure) if !failure.is_gone() || tokio::time::Instant::now() > until => return Err(failure),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
         }
     }
 }

@@ -198,9 +198,10 @@ impl Rotate {
 }
 
 async fn restart(session: &Session, site: &Site, service: &ServiceName) -> Result<ExitCode, Explain> {
-    let asked = session.client.restart(site, &Restart { service: Some(service.clone()) }).await;
+    let request = Restart { service: Some(service.clone()) };
+    let ask = async |key: &_| session.client.restart(site, key, &request).await;
     let doing = format!("Restarting {service} of");
-    watch::started(session, site, asked, &doing, &watch::Options::default()).await
+    watch::start(session, site, ask, &doing, &watch::Options::default()).await
 }
 
 fn say(session: &Session, text: &str) {

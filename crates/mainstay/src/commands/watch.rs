@@ -6,8 +6,13 @@ use std::{
 };
 
 use api::{
-    client::{Client, Failure, follow::Seen},
+    client::{
+        Client, Failure,
+        follow::Seen,
+        once::{Unanswered, once},
+    },
     deploy::{EXIT_DETACHED, Event, EventKind, Outcome, Phase, Started},
+    request_key::RequestKey,
     status::SiteStatus,
 };
 use clap::Args;
@@ -41,15 +46,31 @@ pub struct Options {
     pub detach: bool,
 }
 
-/// Goes on from the keeper's answer to a start: refused, detached, or watched to the end.
-pub(super) async fn started(
+/// Said where no keeper is there to watch by.
+const KEEPER_AWAY: &str = "Mainstay's keeper went away; the apps serve on. Waiting for the next one.";
+const KEEPER_BACK: &str = "The keeper is back.";
+
+/// Asks for a start, once whichever keeper dies over it, and goes on from the answer: refused, detached, or watched to the end.
+pub(super) async fn start(
     session: &Session,
     site: &Site,
-    asked: Result<Started, Failure>,
+    ask: impl AsyncFn(&RequestKey) -> Result<Started, Failure>,
     doing: &str,
     options: &Options,
 ) -> Result<ExitCode, Explain> {
-    let started = match asked {
+    let asked = once(ask, |seen| {
+        note(
+            session,
+            match seen {
+                Unanswered::Begins(Failure::Silent { .. }) => {
+                    "Mainstay does not answer; the apps serve on. It is asked again."
+                }
+                Unanswered::Begins(_) => KEEPER_AWAY,
+                Unanswered::Over => KEEPER_BACK,
+            },
+        );
+    });
+    let started = match asked.await {
         Ok(started) => started,
         Err(failure) => return Ok(refused(session, failure)),
     };
@@ -63,6 +84,14 @@ pub(super) async fn started(
         return Ok(ExitCode::from(EXIT_DETACHED));
     }
     watch(session, site, &started).await
+}
+
+fn note(session: &Session, text: &str) {
+    if session.json() {
+        json(&serde_json::json!({ "client": text }));
+    } else {
+        line(text);
+    }
 }
 
 fn detached(session: &Session, site: &Site) {
@@ -216,7 +245,7 @@ impl<'a> Shown<'a> {
 
     fn note(&mut self, text: &str) {
         if self.session.json() {
-            json(&serde_json::json!({ "client": text }));
+            note(self.session, text);
         } else {
             self.progress.line(text);
         }
@@ -224,12 +253,12 @@ impl<'a> Shown<'a> {
 
     fn keeper_away(&mut self) {
         self.away_since = Some(Instant::now());
-        self.note("Mainstay's keeper went away; the apps serve on. Waiting for the next one.");
+        self.note(KEEPER_AWAY);
     }
 
     fn keeper_back(&mut self) {
         self.away_for += self.away_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-        self.note("The keeper is back.");
+        self.note(KEEPER_BACK);
     }
 
     /// Shows one event; the exit code if it was the end.
