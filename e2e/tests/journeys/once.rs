@@ -47,10 +47,14 @@ fn a_client_whose_keeper_dies_before_it_answers_learns_the_end_of_the_run() {
         let had_begun = phases.len() > 2;
         let code = if had_begun { 4 } else { 1 };
         assert_eq!((said.code, &run["outcome"]), (code, &"aborted".into()), "died at {place}:\n{said}");
-        assert_eq!(said.out.matches("keeper went away").count(), 1, "died at {place}:\n{said}");
         assert_eq!(mainstay.serving(&app.site()), 1);
+        let told = said.out.matches("keeper went away").count();
         if place == "deploy-preflight" {
+            // The answer may have come before: then a keeper that is back within seconds is waited for without a word.
+            assert!(told <= 1, "{said}");
             assert_eq!(phases, ["plan", "lock", "preflight"], "{said}");
+        } else {
+            assert_eq!(told, 1, "died at {place}:\n{said}");
         }
     }
     // One that has ended before the answer is a run all the same.
