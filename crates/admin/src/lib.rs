@@ -12,5 +12,5 @@ mod station;
 mod upgrade;
 
 pub use operations::{Operations, Refusal, Reply, StationOperations, Why};
-pub use operator::Operator;
+pub use operator::{Asker, Operator};
 pub use server::{Peers, ServeError, Server};

@@ -10,7 +10,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
 use model::{DeployId, Explain, ReleaseNumber, Site};
 
-use crate::operator::Operator;
+use crate::operator::{Asker, Operator};
 
 /// An answer, or why there is none.
 pub type Reply<T> = Result<T, Refusal>;
@@ -56,7 +56,8 @@ impl Refusal {
     }
 }
 
-/// Every verb of the API. Methods that change something take the operator: it stands in every record.
+/// Every verb of the API. Methods that change something take the operator: it stands in every record. Those that begin a run
+/// take the key of the request with it: under a key that is known they begin nothing.
 pub trait Operations: Send + Sync + 'static {
     fn machine(&self) -> impl Future<Output = Reply<machine::Machine>> + Send;
     fn down(
@@ -96,13 +97,13 @@ pub trait Operations: Send + Sync + 'static {
     ) -> impl Future<Output = Reply<deploy::Plan>> + Send;
     fn deploy(
         &self,
-        by: Operator,
+        by: Asker,
         site: Site,
         request: deploy::Request,
     ) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn rollback(
         &self,
-        by: Operator,
+        by: Asker,
         site: Site,
         request: deploy::Rollback,
     ) -> impl Future<Output = Reply<deploy::Started>> + Send;
@@ -130,13 +131,13 @@ pub trait Operations: Send + Sync + 'static {
 
     fn restart(
         &self,
-        by: Operator,
+        by: Asker,
         site: Site,
         request: jobs::Restart,
     ) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn scale(
         &self,
-        by: Operator,
+        by: Asker,
         site: Site,
         request: jobs::Scale,
     ) -> impl Future<Output = Reply<deploy::Started>> + Send;
@@ -154,13 +155,9 @@ pub trait Operations: Send + Sync + 'static {
     ) -> impl Future<Output = Reply<Conversation>> + Send;
 
     fn migrate_status(&self, site: Site) -> impl Future<Output = Reply<migrate::MigrateStatus>> + Send;
-    fn migrate_retry(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
-    fn migrate_contract(
-        &self,
-        by: Operator,
-        site: Site,
-    ) -> impl Future<Output = Reply<deploy::Started>> + Send;
-    fn migrate_down(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_retry(&self, by: Asker, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_contract(&self, by: Asker, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
+    fn migrate_down(&self, by: Asker, site: Site) -> impl Future<Output = Reply<deploy::Started>> + Send;
     fn secrets(&self, site: Site) -> impl Future<Output = Reply<secrets::Secrets>> + Send;
     fn change_secret(
         &self,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::{
     answer::ndjson,
     operations::{Operations, Refusal, Reply, Why},
-    operator::Operator,
+    operator::{Asker, Operator},
     upgrade::Upgrade,
 };
 
@@ -189,19 +189,14 @@ async fn plan<O: Operations>(
     Ok(Json(plan).into_response())
 }
 
-async fn deploy<O: Operations>(
-    State(ops): Ops<O>,
-    Extension(by): Who,
-    At(site): At,
-    bytes: Bytes,
-) -> Reply<Response> {
+async fn deploy<O: Operations>(State(ops): Ops<O>, by: Asker, At(site): At, bytes: Bytes) -> Reply<Response> {
     let started = ops.deploy(by, site, required(&bytes)?).await?;
     Ok(Json(started).into_response())
 }
 
 async fn rollback<O: Operations>(
     State(ops): Ops<O>,
-    Extension(by): Who,
+    by: Asker,
     At(site): At,
     bytes: Bytes,
 ) -> Reply<Response> {
@@ -286,7 +281,7 @@ async fn checks<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {
 
 async fn restart<O: Operations>(
     State(ops): Ops<O>,
-    Extension(by): Who,
+    by: Asker,
     At(site): At,
     bytes: Bytes,
 ) -> Reply<Response> {
@@ -294,12 +289,7 @@ async fn restart<O: Operations>(
     Ok(Json(started).into_response())
 }
 
-async fn scale<O: Operations>(
-    State(ops): Ops<O>,
-    Extension(by): Who,
-    At(site): At,
-    bytes: Bytes,
-) -> Reply<Response> {
+async fn scale<O: Operations>(State(ops): Ops<O>, by: Asker, At(site): At, bytes: Bytes) -> Reply<Response> {
     let started = ops.scale(by, site, required(&bytes)?).await?;
     Ok(Json(started).into_response())
 }
@@ -328,15 +318,15 @@ async fn migrate_status<O: Operations>(State(ops): Ops<O>, At(site): At) -> Resp
     ops.migrate_status(site).await.map(Json).into_response()
 }
 
-async fn migrate_retry<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
+async fn migrate_retry<O: Operations>(State(ops): Ops<O>, by: Asker, At(site): At) -> Response {
     ops.migrate_retry(by, site).await.map(Json).into_response()
 }
 
-async fn migrate_contract<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
+async fn migrate_contract<O: Operations>(State(ops): Ops<O>, by: Asker, At(site): At) -> Response {
     ops.migrate_contract(by, site).await.map(Json).into_response()
 }
 
-async fn migrate_down<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
+async fn migrate_down<O: Operations>(State(ops): Ops<O>, by: Asker, At(site): At) -> Response {
     ops.migrate_down(by, site).await.map(Json).into_response()
 }
 

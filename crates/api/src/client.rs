@@ -1,12 +1,13 @@
 //! The client of the admin API: one method per endpoint of [`crate::paths`].
 //!
 //! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call. [`lines::Lines`] are answers that
-//! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`upload`] sends an
-//! artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
+//! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`once`] begins
+//! one run across it, [`upload`] sends an artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
 
 pub mod console;
 pub mod follow;
 pub mod lines;
+pub mod once;
 #[cfg(test)]
 mod tests;
 pub mod upload;
@@ -20,7 +21,10 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines};
-use crate::{apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, secrets, status, upgrade};
+use crate::{
+    apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, request_key::RequestKey, secrets,
+    status, upgrade,
+};
 
 /// Answers that are computed from what the keeper has.
 const QUICK: Duration = Duration::from_secs(30);
@@ -129,6 +133,18 @@ impl Client {
         wire::json(&self.socket, "POST", path, encode(body)?, within).await
     }
 
+    /// Begins a run, or is answered with the one that a request with this key began.
+    async fn start(
+        &self,
+        site: &Site,
+        verb: &str,
+        key: &RequestKey,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<deploy::Started, Failure> {
+        wire::keyed(&self.socket, &paths::site(site, verb), key, body, within).await
+    }
+
     async fn post_for_nothing(&self, path: &str, body: Bytes, within: Duration) -> Result<(), Failure> {
         wire::nothing(&self.socket, "POST", path, body, within).await
     }
@@ -188,17 +204,23 @@ impl Client {
     }
 
     /// Waits for the lock as long as the request says.
-    pub async fn deploy(&self, site: &Site, request: &deploy::Request) -> Result<deploy::Started, Failure> {
+    pub async fn deploy(
+        &self,
+        site: &Site,
+        key: &RequestKey,
+        request: &deploy::Request,
+    ) -> Result<deploy::Started, Failure> {
         let wait = request.wait.map_or(Duration::ZERO, Duration::from);
-        self.post(&paths::site(site, "deploys"), request, SLOW.saturating_add(wait)).await
+        self.start(site, "deploys", key, encode(request)?, SLOW.saturating_add(wait)).await
     }
 
     pub async fn rollback(
         &self,
         site: &Site,
+        key: &RequestKey,
         request: &deploy::Rollback,
     ) -> Result<deploy::Started, Failure> {
-        self.post(&paths::site(site, "rollback"), request, SLOW).await
+        self.start(site, "rollback", key, encode(request)?, SLOW).await
     }
 
     /// The events of a deploy from `from` on, over this one connection.
@@ -254,12 +276,22 @@ impl Client {
         self.get(&paths::site(site, "checks")).await
     }
 
-    pub async fn restart(&self, site: &Site, request: &jobs::Restart) -> Result<deploy::Started, Failure> {
-        self.post(&paths::site(site, "restart"), request, SLOW).await
+    pub async fn restart(
+        &self,
+        site: &Site,
+        key: &RequestKey,
+        request: &jobs::Restart,
+    ) -> Result<deploy::Started, Failure> {
+        self.start(site, "restart", key, encode(request)?, SLOW).await
     }
 
-    pub async fn scale(&self, site: &Site, request: &jobs::Scale) -> Result<deploy::Started, Failure> {
-        self.post(&paths::site(site, "scale"), request, SLOW).await
+    pub async fn scale(
+        &self,
+        site: &Site,
+        key: &RequestKey,
+        request: &jobs::Scale,
+    ) -> Result<deploy::Started, Failure> {
+        self.start(site, "scale", key, encode(request)?, SLOW).await
     }
 
     pub async fn run(
@@ -282,16 +314,16 @@ impl Client {
         self.get(&paths::site(site, "migrate")).await
     }
 
-    pub async fn migrate_retry(&self, site: &Site) -> Result<deploy::Started, Failure> {
-        wire::json(&self.socket, "POST", &paths::site(site, "migrate/retry"), Bytes::new(), SLOW).await
+    pub async fn migrate_retry(&self, site: &Site, key: &RequestKey) -> Result<deploy::Started, Failure> {
+        self.start(site, "migrate/retry", key, Bytes::new(), SLOW).await
     }
 
-    pub async fn migrate_contract(&self, site: &Site) -> Result<deploy::Started, Failure> {
-        wire::json(&self.socket, "POST", &paths::site(site, "migrate/contract"), Bytes::new(), SLOW).await
+    pub async fn migrate_contract(&self, site: &Site, key: &RequestKey) -> Result<deploy::Started, Failure> {
+        self.start(site, "migrate/contract", key, Bytes::new(), SLOW).await
     }
 
-    pub async fn migrate_down(&self, site: &Site) -> Result<deploy::Started, Failure> {
-        wire::json(&self.socket, "POST", &paths::site(site, "migrate/down"), Bytes::new(), SLOW).await
+    pub async fn migrate_down(&self, site: &Site, key: &RequestKey) -> Result<deploy::Started, Failure> {
+        self.start(site, "migrate/down", key, Bytes::new(), SLOW).await
     }
 
     pub async fn secrets(&self, site: &Site) -> Result<secrets::Secrets, Failure> {

@@ -54,6 +54,9 @@ pub struct Plan {
     pub warnings: Vec<Explain>,
     /// Not empty: the deploy would be refused.
     pub errors: Vec<Explain>,
+    /// Why nothing may begin here now, whatever it is: the lock is held, deploys are paused, a migration is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Explain>,
 }
 
 /// One difference, as `subject: before -> after`.

@@ -17,6 +17,7 @@ pub mod machine;
 pub mod migrate;
 pub mod not_starting;
 pub mod paths;
+pub mod request_key;
 pub mod schedule;
 pub mod secrets;
 pub mod station;

@@ -42,7 +42,7 @@ pub struct Machine {
     /// System calls that its sandbox refused, by name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub station_refused: std::collections::BTreeMap<String, u64>,
-    /// Webhooks that are told nothing, and why, in words.
+    /// Webhooks that are told nothing, or by a secret that stands in its file no more, and why, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhooks_unusable: Vec<String>,
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).

@@ -33,6 +33,8 @@
 //! | POST `/v1/apps/{app}/{env}/secrets/{name}` | [`crate::secrets::Change`] → [`crate::secrets::Changed`] |
 //! | POST `/v1/apps/{app}/{env}/destroy` | [`crate::apps::Destroy`] → 204 |
 //!
+//! Those that answer with [`crate::deploy::Started`] take a [`crate::request_key`].
+//!
 //! An error answers with its status and a [`model::Explain`] as JSON.
 
 use model::{DeployId, Site};

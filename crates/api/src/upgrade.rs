@@ -1,6 +1,6 @@
 //! Replacing the binary of this machine's Mainstay.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use model::Explain;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,17 @@ pub struct Build {
     pub version: String,
     /// `sha256:<64 hex>` of its file.
     pub digest: String,
+}
+
+/// `0.1.0 (sha256:3f9a12b4)`: two builds may have one version.
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.strip_prefix("sha256:").unwrap_or(&self.digest);
+        match digest.get(..8).unwrap_or(digest) {
+            "" => f.write_str(&self.version),
+            short => write!(f, "{} (sha256:{short})", self.version),
+        }
+    }
 }
 
 /// Which binary is to be taken up.
@@ -140,6 +151,13 @@ pub struct Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_of_one_version_are_told_apart() {
+        let of = |digest: &str| Build { version: "0.1.0".to_owned(), digest: digest.to_owned() }.to_string();
+        assert_eq!(of("sha256:ab12cd34ef"), "0.1.0 (sha256:ab12cd34)");
+        assert_eq!(of(""), "0.1.0");
+    }
 
     fn formats(all: &[(&str, Format)]) -> Formats {
         all.iter().map(|(name, format)| ((*name).to_owned(), *format)).collect()

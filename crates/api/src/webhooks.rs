@@ -19,6 +19,9 @@ pub struct Webhook {
     /// Why nothing is sent to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Explain>,
+    /// Why its file no longer gives the secret that it signs with; it is told all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Explain>,
     /// `None`: the station has not said anything yet.
     pub state: Option<State>,
 }

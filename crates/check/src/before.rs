@@ -116,10 +116,15 @@ impl Context<'_> {
     /// The folder that becomes the release, if it is one.
     fn release_dir(&self) -> Option<PathBuf> {
         match &self.manifest.release.source {
-            Source::Dir(dir) => Some(self.folder.join(dir)),
+            Source::Dir(dir) => Some(below(self.folder, dir)),
             Source::Artifact(_) => None,
         }
     }
+}
+
+/// As people write it: a folder that is `.` is this one.
+pub(crate) fn below(folder: &Path, dir: &str) -> PathBuf {
+    folder.join(dir).components().collect()
 }
 
 const CHECKS: [&Check<Before>; 22] = [
@@ -154,6 +159,13 @@ impl Looks for Before {
     type At<'a> = Context<'a>;
 }
 
+/// Of the findings of the manifest itself.
+pub(crate) const MANIFEST: &str = "manifest";
+
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.id)
+}
+
 /// All checks that need nothing running.
 pub fn before(context: &Context<'_>) -> Vec<Finding> {
     CHECKS.iter().map(|check| check.find(context)).collect()
@@ -162,7 +174,7 @@ pub fn before(context: &Context<'_>) -> Vec<Finding> {
 /// The manifest's own findings: one per mistake or warning, or that it has none.
 pub fn manifest(mistakes: Vec<Explain>, warnings: Vec<Explain>) -> Vec<Finding> {
     let finding = |severity, state| Finding {
-        id: "manifest".to_owned(),
+        id: MANIFEST.to_owned(),
         title: "the manifest is understood, all of it".to_owned(),
         severity,
         sources: ["CFGV-01", "CFGV-09", "W-F3", "W-F5", "W-D17"].map(str::to_owned).to_vec(),

@@ -14,6 +14,11 @@ mod live;
 mod people;
 pub mod programs;
 
+/// The ids of all findings: what an attestation can name.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    [before::MANIFEST].into_iter().chain(before::ids()).chain(live::ids()).chain(people::ids())
+}
+
 pub use attest::Attestation;
 pub use before::{Context, Secrets, before, manifest};
 pub use live::{Live, live};

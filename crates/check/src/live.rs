@@ -68,6 +68,10 @@ impl Looks for Running {
     type At<'a> = Live<'a>;
 }
 
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.id)
+}
+
 /// All checks of what runs.
 pub fn live(context: &Live<'_>) -> Vec<Finding> {
     CHECKS.iter().map(|check| check.find(context)).collect()

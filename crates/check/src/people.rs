@@ -35,6 +35,10 @@ const ITEMS: [(&str, &str, &[&str]); 14] = [
 /// Why such a finding is not run.
 pub const ONLY_PEOPLE: &str = "only a person can see it";
 
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    ITEMS.iter().map(|(id, ..)| *id)
+}
+
 pub(crate) fn findings() -> impl Iterator<Item = Finding> {
     ITEMS.iter().map(|(id, title, sources)| Finding {
         id: (*id).to_owned(),

@@ -208,6 +208,9 @@ pub struct PoolStatus {
     /// The same of the last ten minutes, to the minute.
     #[serde(default)]
     pub recent: Traffic,
+    /// Answers in neither of the two: the app marked them as another service's fault (`X-Mainstay-Cause: upstream`).
+    #[serde(default)]
+    pub foreign: u64,
     pub upstreams: Vec<UpstreamStatus>,
     /// Instances that the table no longer names and that still hold requests.
     #[serde(default)]

@@ -108,8 +108,9 @@ impl Flight {
 
     /// Counts the instance's answer for the pool, once its head is known.
     pub(crate) fn count(&self, is_foreign: bool, is_stream: bool) {
-        let Some(traffic) = self.traffic().filter(|_| !is_foreign) else { return };
+        let Some(traffic) = self.traffic() else { return };
         match self.status {
+            _ if is_foreign => traffic.marked(),
             500.. => traffic.failed(self.client),
             _ => traffic.answered(self.ttfb.filter(|_| !is_stream)),
         }

@@ -28,6 +28,7 @@ const TURN_MS: u64 = 60_000;
 pub(crate) struct Counted {
     answers: AtomicU64,
     errors: AtomicU64,
+    foreign: AtomicU64,
     bins: [AtomicU64; FIRST_BYTE_BINS],
     clients: Mutex<HashSet<u128>>,
     past: Mutex<Past>,
@@ -45,6 +46,7 @@ impl Default for Counted {
         Self {
             answers: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            foreign: AtomicU64::new(0),
             bins: [const { AtomicU64::new(0) }; FIRST_BYTE_BINS],
             clients: Mutex::default(),
             past: Mutex::default(),
@@ -75,6 +77,16 @@ impl Counted {
         if clients.len() < CLIENTS_MAX {
             clients.insert(client_key(client));
         }
+    }
+
+    /// An answer that the app has marked as another service's fault.
+    pub(crate) fn marked(&self) {
+        self.foreign.fetch_add(1, Relaxed);
+    }
+
+    /// Marked answers since the pool is known; no others count them.
+    pub(crate) fn foreign(&self) -> u64 {
+        self.foreign.load(Relaxed)
     }
 
     /// All since the pool is known.
@@ -127,8 +139,10 @@ mod tests {
         counted.failed(ip(1));
         counted.failed(ip(1));
         counted.broke(ip(2));
+        counted.marked();
         let all = counted.all();
         assert_eq!((all.answers, all.errors, all.clients), (4, 3, 2));
+        assert_eq!(counted.foreign(), 1, "beside them");
         assert_eq!(all.first_bytes.count(), 1, "streams and errors have no first byte to compare");
         (0..=255).for_each(|n| counted.broke(ip(n)));
         counted.broke("2001:db8::1".parse().unwrap());

@@ -15,5 +15,6 @@ pub mod secret_age;
 pub mod secret_file;
 pub mod secret_lines;
 pub mod sheet;
+mod syntax;
 
 pub use problem::{ConfigErrors, Warning};

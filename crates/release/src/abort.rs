@@ -20,7 +20,7 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     keep_claims(run);
     let error = match recess::bring_back(run).await {
         Back::NoRecess => error,
-        Back::Serves => error.now(run.now_serving()),
+        Back::Serves(how) => error.now(how),
         Back::Stopped(why) => return hold(run, stays_stopped(run, error, &why), true).await,
     };
     let state = run.at.books.read();
@@ -32,6 +32,7 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
         run.report.push(format!("the database stays at schema {}", data.version));
     }
     let error = if error.now.is_some() { error } else { error.now(run.now_serving()) };
+    let error = run.seen(error).await;
     if run.had_canary {
         run.report
             .push(format!("release {} was taken back from the clients that had it, and drains", run.task.to));
@@ -51,8 +52,8 @@ fn stays_stopped<W: World>(run: &Run<W>, error: Explain, why: &Explain) -> Expla
 /// A migration needs a person; what was stopped for it serves again where it bears what the migration left.
 pub(crate) async fn hold_migration<W: World>(run: &mut Run<W>, explain: Explain) -> End {
     let explain = match recess::bring_back_held(run).await {
-        Back::NoRecess => explain,
-        Back::Serves => explain.now(run.now_serving()),
+        Back::NoRecess => run.seen(explain).await,
+        Back::Serves(how) => explain.now(how),
         Back::Stopped(why) => explain.caused_by(why.to_string()).now(run.now_serving()),
     };
     hold(run, explain, true).await

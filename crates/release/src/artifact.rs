@@ -92,15 +92,11 @@ impl ArtifactStore {
     /// Not a digest, too long, the digest of the whole does not match (what was received is then forgotten), disk.
     pub fn append(&self, digest: &str, total: u64, offset: u64, chunk: &[u8]) -> Result<Received, Refused> {
         let hex = Hex::parse(digest)?;
-        let too_long = total > self.bytes_max
+        let is_too_long = total > self.bytes_max
             || chunk.len() as u64 > CHUNK_BYTES_MAX
             || offset.saturating_add(chunk.len() as u64) > total;
-        if too_long {
-            let explain =
-                Explain::new("artifact-too-long", "the artifact or this chunk of it is too long").caused_by(
-                    format!("an artifact may have {} bytes, a chunk {CHUNK_BYTES_MAX}", self.bytes_max),
-                ).help("leave out what the app does not need, by .mainstayignore: caches, tests, sources of what was built");
-            return Err(Refused::new(RefusedKind::Plan, explain));
+        if is_too_long {
+            return Err(Refused::new(RefusedKind::Plan, self.too_long()));
         }
         let lock = self.lock_of(&hex)?;
         let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +113,19 @@ impl ArtifactStore {
         }
         self.finish(&hex, &path)?;
         Ok(Received { offset: reached, complete: true })
+    }
+
+    /// Whether an artifact of this length would be taken.
+    /// # Errors
+    /// It is too long.
+    pub(crate) fn check_length(&self, artifact: &Artifact) -> Result<(), Explain> {
+        if artifact.bytes > self.bytes_max { Err(self.too_long()) } else { Ok(()) }
+    }
+
+    fn too_long(&self) -> Explain {
+        Explain::new("artifact-too-long", "the artifact or a chunk of it is too long")
+            .caused_by(format!("an artifact may have {} bytes, a chunk {CHUNK_BYTES_MAX}", self.bytes_max))
+            .help("leave out what the app does not need, by .mainstayignore: caches, tests, sources of what was built")
     }
 
     fn lock_of(&self, hex: &Hex) -> Result<Arc<Mutex<()>>, Refused> {

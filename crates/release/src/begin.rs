@@ -16,7 +16,10 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::look::{look, whole_release};
+pub(crate) use self::{
+    look::{look, unsent, whole_release},
+    verbs::answer,
+};
 use crate::{
     deploy,
     events::EventLog,
@@ -83,6 +86,15 @@ impl<W: World> Actor<W> {
             }
         };
         Err(Refused::new(RefusedKind::Locked, explain))
+    }
+
+    /// Why no deploy may begin now, whatever it is of. One that is asked for while the site is taken over waits for that.
+    pub(crate) fn closed(&self) -> Option<Explain> {
+        if matches!(self.lock, Lock::Starting) {
+            return None;
+        }
+        let checked = self.check_lock().and_then(|()| self.check_allowed());
+        checked.err().map(|refused| refused.explain)
     }
 
     /// # Errors
@@ -159,6 +171,7 @@ impl<W: World> Actor<W> {
             generation: task.generation,
             drain_now: task.drain_now,
             secrets_of: task.secrets_of,
+            request_key: caller.key.clone(),
         };
         for kind in [began, Kind::Entered { phase: Phase::Plan }, Kind::Entered { phase: Phase::Lock }] {
             log.append(kind).map_err(Refused::failed)?;

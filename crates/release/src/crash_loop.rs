@@ -114,7 +114,7 @@ impl<W: World> Actor<W> {
             self.at.world.tail_log(&self.at.site, &looping.instance, self.at.settings.log_lines).await;
         let why = why(looping, ago, lines);
         tracing::warn!(site = %self.at.site, release = %looping.release, to = %other, error = %why, "Returning from a crash loop.");
-        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
         match self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await {
             Ok(_) => {
                 if let Lock::Held(held) = &self.lock {

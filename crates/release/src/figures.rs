@@ -147,10 +147,30 @@ fn mann_whitney(new: &BTreeMap<u8, u64>, old: &BTreeMap<u8, u64>) -> f64 {
     if variance <= 0.0 { 0.0 } else { standard.cdf((wins - n * m / 2.0) / variance.sqrt()) }
 }
 
+/// A time that was measured: `2.8 s`, `1 min 12 s`.
+pub(crate) fn measured(took: Duration) -> String {
+    // Rounded first: 59.96 s are a minute.
+    let tenths = (took.as_secs_f64() * 10.0).round();
+    let s = (tenths / 10.0).round();
+    match tenths {
+        ..600.0 => format!("{:.1} s", tenths / 10.0),
+        _ => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+    }
+}
+
 /// `23 of 150 requests failed (15.3 %)`.
 pub(crate) fn words(traffic: &Traffic) -> String {
     let share = 100.0 * traffic.errors as f64 / traffic.answers.max(1) as f64;
     format!("{} of {} requests failed ({share:.1} %)", traffic.errors, traffic.answers)
+}
+
+/// `, and 3 more were marked as another service's fault`; nothing where there are none.
+pub(crate) fn foreign_words(marked: u64) -> String {
+    match marked {
+        0 => String::new(),
+        1 => ", and one more was marked as another service's fault".to_owned(),
+        _ => format!(", and {marked} more were marked as another service's fault"),
+    }
 }
 
 /// `half of 431 answers began within 12 ms`.
@@ -159,5 +179,26 @@ pub(crate) fn first_byte_words(traffic: &Traffic) -> String {
     match traffic.first_bytes.median() {
         Some(median) => format!("half of {count} answers began within {:.0} ms", median.as_secs_f64() * 1e3),
         None => "no answers".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod words {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_is_told_in_seconds() {
+        let of = |ms| measured(Duration::from_millis(ms));
+        assert_eq!(
+            [of(2_824), of(59_940), of(59_960), of(72_400)],
+            ["2.8 s", "59.9 s", "1 min 0 s", "1 min 12 s"]
+        );
+    }
+
+    #[test]
+    fn answers_that_were_marked_are_told_where_there_are_any() {
+        assert_eq!(foreign_words(0), "");
+        assert_eq!(foreign_words(1), ", and one more was marked as another service's fault");
+        assert_eq!(foreign_words(3), ", and 3 more were marked as another service's fault");
     }
 }

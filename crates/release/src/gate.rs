@@ -67,6 +67,7 @@ async fn hold_ready<W: World>(
     let began = Instant::now();
     let mut ready_since: Option<(Instant, u64)> = None;
     let mut told: Vec<InstanceName> = Vec::new();
+    let mut silence: Option<(Instant, Explain)> = None;
     loop {
         run.check_going().map_err(|error| error.now(run.now_serving()))?;
         let observed = run.at.observed().await.unwrap_or_default();
@@ -75,7 +76,10 @@ async fn hold_ready<W: World>(
         if now_at != published && run.at.publish().await.is_ok() {
             published = now_at;
         }
-        let pools = run.at.pools().await.unwrap_or_default();
+        let pools = run.at.pools().await.unwrap_or_else(|error| {
+            silence = Some((Instant::now(), error));
+            Vec::new()
+        });
         let unready = first_unready(run, groups, &observed, &pools);
         for name in groups.iter().flat_map(|g| &g.members).map(|m| &m.name) {
             if !told.contains(name) && is_ready(run, name, groups, &observed, &pools) {
@@ -96,7 +100,12 @@ async fn hold_ready<W: World>(
             return Ok(());
         }
         if Instant::now() >= until {
-            return Err(not_ready(run, groups, unready.cloned(), &observed, &pools).await);
+            // One that answers again had too little time to find them ready.
+            let silence = silence.filter(|(at, _)| at.elapsed() <= run.manifest.deploy.min_healthy_time.0);
+            return Err(match silence {
+                Some((_, error)) if are_up(groups, &observed) => edge_silent(run, error),
+                _ => not_ready(run, groups, unready.cloned(), &observed, &pools).await,
+            });
         }
         run.pause().await;
     }
@@ -112,6 +121,27 @@ fn warn_once<W: World>(run: &Run<W>, groups: &[Group], observed: &[Observed]) {
             run.log.warn(warning.clone());
         }
     }
+}
+
+fn are_up(groups: &[Group], observed: &[Observed]) -> bool {
+    let is_up = |name: &InstanceName| {
+        observed.iter().any(|seen| seen.name == *name && seen.state == InstanceState::Up)
+    };
+    groups.iter().flat_map(|group| &group.members).all(|member| is_up(&member.name))
+}
+
+/// The gate asks by way of the edge: where that says nothing, the app is not what failed.
+fn edge_silent<W: World>(run: &Run<W>, error: Explain) -> Halt {
+    let release = run.task.to;
+    let message = format!("the edge did not say whether release {release} can serve");
+    let explain = Explain::new("edge-silent", message)
+        .caused_by(error.to_string())
+        .caused_by(format!("the instances of release {release} are up; nothing is known against them"))
+        .help(
+            "deploy again once the edge answers: `mainstay status --machine` says how it is, logs/edge/edge.log in the data \
+             folder why",
+        );
+    Halt::Abort(explain.now(run.now_serving()))
 }
 
 pub(crate) fn exits(groups: &[Group], observed: &[Observed]) -> u64 {
@@ -202,6 +232,9 @@ async fn smoke_all<W: World>(run: &mut Run<W>, groups: &[Group], until: Instant)
             };
             tries += 1;
             if tries >= SMOKE_TRIES || Instant::now() >= until {
+                if let Err(silence) = run.at.pools().await {
+                    return Err(edge_silent(run, silence));
+                }
                 let first = groups.iter().find(|g| has_pool(&run.manifest, &g.service));
                 let error = match first.and_then(|g| g.members.first()) {
                     Some(member) => run.with_evidence(error, &member.name, &[], &[]).await,

@@ -1,7 +1,8 @@
 //! A site's handle: everything that the admin API asks of one app in one environment.
 //!
 //! The site itself is a task of its own ([`crate::site`]); this is the sending end of its bounded queue. Handles are
-//! cheap to clone. Every method is cancel-safe: a dropped call may still be carried out.
+//! cheap to clone. Every method is cancel-safe: a dropped call may still be carried out. One that begins a run may be called
+//! again with the same caller, if that has a key: the run is begun once.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     events::EventStream,
-    request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Wanted},
+    request::{Caller, MigrateVerb, Refused, RefusedKind, Runnable, Start, Wanted},
 };
 
 // Bound: commands waiting for a site; more callers wait for a place.
@@ -26,11 +27,7 @@ type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
 pub(crate) enum Command {
     Plan(Wanted, Reply<Plan>),
-    Deploy(Wanted, Caller, Reply<Started>),
-    Rollback(Rollback, Caller, Reply<Started>),
-    Restart(Restart, Caller, Reply<Started>),
-    Scale(Scale, Caller, Reply<Started>),
-    Migrate(MigrateVerb, Caller, Reply<Started>),
+    Start(Start, Caller, Reply<Started>),
     Cancel(Caller, Reply<Cancelled>),
     Resume(Caller, Reply<()>),
     Status(Reply<SiteStatus>),
@@ -49,23 +46,13 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it begins a run.
     pub(crate) fn begins(&self) -> bool {
-        matches!(
-            self,
-            Self::Deploy(..) | Self::Rollback(..) | Self::Restart(..) | Self::Scale(..) | Self::Migrate(..)
-        )
+        matches!(self, Self::Start(..))
     }
 
     /// Whether it asks for the lock or for what holds it.
     pub(crate) fn needs_lock(&self) -> bool {
         match self {
-            Self::Deploy(..)
-            | Self::Rollback(..)
-            | Self::Restart(..)
-            | Self::Scale(..)
-            | Self::Migrate(..)
-            | Self::Cancel(..)
-            | Self::Resume(..)
-            | Self::Events(..) => true,
+            Self::Start(..) | Self::Cancel(..) | Self::Resume(..) | Self::Events(..) => true,
             Self::Plan(..)
             | Self::Status(..)
             | Self::Releases(..)
@@ -106,6 +93,12 @@ impl SiteHandle {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Where the caller's key is that of a run which one of the newest journals tells of, that run is the answer, and nothing
+    /// is begun: whatever became of it, and whatever holds now.
+    async fn start(&self, start: Start, caller: Caller) -> Result<Started, Refused> {
+        self.ask(|reply| Command::Start(start, caller, reply)).await
+    }
+
     /// What a deploy would do; the same planner that [`SiteHandle::deploy`] runs. Never locks.
     pub async fn plan(&self, wanted: Wanted) -> Result<Plan, Refused> {
         self.ask(|reply| Command::Plan(wanted, reply)).await
@@ -115,27 +108,27 @@ impl SiteHandle {
     /// # Errors
     /// [`RefusedKind::Plan`] with all reasons, [`RefusedKind::Locked`], [`RefusedKind::Conflict`] when paused or held.
     pub async fn deploy(&self, wanted: Wanted, caller: Caller) -> Result<Started, Refused> {
-        self.ask(|reply| Command::Deploy(wanted, caller, reply)).await
+        self.start(Start::Deploy(wanted), caller).await
     }
 
     /// Back to a release: by the pointer alone if its instances still run warm, else by a deploy of it.
     pub async fn rollback(&self, to: Rollback, caller: Caller) -> Result<Started, Refused> {
-        self.ask(|reply| Command::Rollback(to, caller, reply)).await
+        self.start(Start::Rollback(to), caller).await
     }
 
     /// New instances of the release that serves, gated, switched to; then the old ones drain.
     pub async fn restart(&self, which: Restart, caller: Caller) -> Result<Started, Refused> {
-        self.ask(|reply| Command::Restart(which, caller, reply)).await
+        self.start(Start::Restart(which), caller).await
     }
 
     /// Another number of instances, until a deploy changes the manifest's own number.
     pub async fn scale(&self, scale: Scale, caller: Caller) -> Result<Started, Refused> {
-        self.ask(|reply| Command::Scale(scale, caller, reply)).await
+        self.start(Start::Scale(scale), caller).await
     }
 
     /// Moves a held migration on: `retry` runs it again, `down` runs the release's `down_command`.
     pub async fn migrate(&self, verb: MigrateVerb, caller: Caller) -> Result<Started, Refused> {
-        self.ask(|reply| Command::Migrate(verb, caller, reply)).await
+        self.start(Start::Migrate(verb), caller).await
     }
 
     /// Asks the deploy in flight to end: before SWITCH it aborts, in SWITCH and BAKE it returns to the old release.

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use api::{
     deploy::{Phase, Record},
+    request_key::RequestKey,
     status::Underway,
 };
 use model::{DeployId, Site};
@@ -120,9 +121,21 @@ pub(crate) fn underway(record: &Record) -> Option<Underway> {
     })
 }
 
+/// Bound: journals in which the key of a request is looked for, the newest. It comes again within minutes, or never.
+const BEGUN_LOOKED_AT: usize = 64;
+
+/// The run that a request with this key began.
+pub(crate) fn begun_by(layout: &SiteLayout, key: &RequestKey) -> Option<Task> {
+    deploys(layout).into_iter().take(BEGUN_LOOKED_AT).find_map(|(deploy, path)| {
+        let (records, _) = journal::read(&path).ok()?;
+        let Kind::Began { request_key: Some(known), .. } = records.first()?.kind()? else { return None };
+        (known == key).then(|| task(deploy, &records))?
+    })
+}
+
 /// What the first record says that the run is about.
 pub(crate) fn task(deploy: DeployId, records: &[journal::Record]) -> Option<Task> {
-    let Kind::Began { verb, course, from, to, release, generation, drain_now, secrets_of } =
+    let Kind::Began { verb, course, from, to, release, generation, drain_now, secrets_of, .. } =
         records.first()?.kind()?
     else {
         return None;

@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use api::deploy::{Outcome, Phase};
+use api::{
+    deploy::{Outcome, Phase},
+    request_key::RequestKey,
+};
 use jiff::Timestamp;
 use model::{Explain, InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, schema::DataSchema};
 use serde::{Deserialize, Serialize};
@@ -91,6 +94,9 @@ pub(crate) enum Kind {
         /// The generation whose kept values of secrets its processes are given; `None`: today's values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secrets_of: Option<u64>,
+        /// Of the request that began it: the same one that comes again begins nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_key: Option<RequestKey>,
     },
     Entered {
         phase: Phase,

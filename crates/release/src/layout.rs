@@ -171,7 +171,12 @@ pub(crate) fn told(code: &str, what: &str, path: &Path, error: &io::Error) -> Ex
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             explain.help("free disk space on this file system, then try again")
         }
-        io::ErrorKind::PermissionDenied => explain.help("check who owns the data folder"),
-        _ => explain,
+        io::ErrorKind::PermissionDenied => {
+            explain.help("it belongs to the user that runs Mainstay: see who owns it, and the folders above it")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            explain.help("its file system was mounted read-only, often after an error of the disk: the kernel's log says why")
+        }
+        _ => explain.help("look at the disk and the mount of the data folder; the kernel's log says more"),
     }
 }

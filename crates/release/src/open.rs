@@ -117,7 +117,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Result<Option<Unfinished<W>
     let phase = reached.phase.map_or("plan", Phase::name);
     tracing::warn!(site = %at.site, %deploy, phase, next = recovery.words(), "Taking up what another keeper began.");
     let Some(first) = records.first() else { return Ok(None) };
-    let caller = Caller { operator: first.operator.clone(), host: first.host.clone() };
+    let caller = Caller { operator: first.operator.clone(), host: first.host.clone(), key: None };
     let since = first.at.clone();
     let manifest = match at.manifest(task.to) {
         Ok(manifest) => manifest,

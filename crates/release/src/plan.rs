@@ -46,6 +46,7 @@ pub(crate) fn plan(seen: Seen<'_>) -> Plan {
         changes,
         warnings: warnings(&seen),
         errors: seen.errors,
+        closed: None,
     }
 }
 

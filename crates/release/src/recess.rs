@@ -18,7 +18,7 @@ use model::{
 };
 
 use crate::{
-    figures,
+    figures::{self, measured},
     journal::Course,
     open,
     preflight::schema_after,
@@ -135,8 +135,8 @@ async fn stop_leaving_soon<W: World>(at: &Scene<W>) {
 pub(crate) enum Back {
     /// There was none.
     NoRecess,
-    /// It was started again, or takes requests again.
-    Serves,
+    /// It was started again, or takes requests again: how it serves, as a sentence.
+    Serves(String),
     /// It stays stopped.
     Stopped(Explain),
 }
@@ -162,18 +162,20 @@ pub(crate) async fn bring_back<W: World>(run: &mut Run<W>) -> Back {
         return Back::Stopped(error);
     }
     let Some(release) = state.serving else { return Back::NoRecess };
-    match end(&at).await {
-        true => run.log.note(format!("release {release} serves again")),
+    let is_ready = end(&at).await;
+    let how = match is_ready {
+        true => format!("release {release} serves again"),
+        false => format!("release {release} was started again and is not ready"),
+    };
+    match is_ready {
+        true => run.log.note(how.clone()),
         false => run.log.warn(
-            Explain::new(
-                "release-not-ready",
-                format!("release {release} was started again and is not ready"),
-            )
-            .help(format!("read `mainstay logs --release {release}`")),
+            Explain::new("release-not-ready", how.clone())
+                .help(format!("read `mainstay logs --release {release}`")),
         ),
     }
     ended(run, &state);
-    Back::Serves
+    Back::Serves(how)
 }
 
 /// Whether the code of a release that was stopped bears this database.
@@ -272,7 +274,7 @@ pub(crate) fn ended<W: World>(run: &mut Run<W>, before: &State) {
     if let Err(error) = run.at.books.change(|state| state.last_recess = Some(took)) {
         run.log.warn(error);
     }
-    let line = format!("nobody was served for {took} (`deploy.strategy` is \"recreate\")");
+    let line = format!("nobody was served for {} (`deploy.strategy` is \"recreate\")", measured(took.0));
     run.log.note(line.clone());
     run.report.push(line);
 }
@@ -286,7 +288,7 @@ pub(crate) fn foretold(
 ) -> Explain {
     let message = format!("nobody is served from the stop of release {from} until release {to} is ready");
     let known = match last {
-        Some(took) => format!("the last time that took {took}"),
+        Some(took) => format!("the last time that took {}", measured(took.0)),
         None => "how long that takes here is not known yet".to_owned(),
     };
     let drain = Span(longest(&old.drain));

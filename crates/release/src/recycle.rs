@@ -158,7 +158,7 @@ impl<W: World> Actor<W> {
             false => Course::Recycle { instance: instance.clone() },
         };
         let task = self.task(VERB, course, serving, false)?;
-        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
         self.begin(task, manifest, &caller, Default::default()).map(drop)
     }
 

@@ -3,7 +3,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use api::artifact::Artifact;
+use api::{
+    artifact::Artifact,
+    deploy::Rollback,
+    jobs::{Restart, Scale},
+    request_key::RequestKey,
+};
 use model::{Explain, ReleaseNumber, ServiceName, manifest::Manifest};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +19,9 @@ pub struct Caller {
     pub operator: String,
     /// Where the request came from.
     pub host: String,
+    /// Under which the same request may come again; `None`: it comes once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RequestKey>,
 }
 
 /// What to deploy.
@@ -32,6 +40,29 @@ pub enum What {
     New { manifest: Box<Manifest>, artifact: Artifact },
     /// A release that is on the machine.
     Existing { release: ReleaseNumber },
+}
+
+/// What begins a run.
+#[derive(Clone, Debug)]
+pub(crate) enum Start {
+    Deploy(Wanted),
+    Rollback(Rollback),
+    Restart(Restart),
+    Scale(Scale),
+    Migrate(MigrateVerb),
+}
+
+impl Start {
+    /// As the run's first record names it.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::Deploy(_) => "deploy",
+            Self::Rollback(_) => "rollback",
+            Self::Restart(_) => "restart",
+            Self::Scale(_) => "scale",
+            Self::Migrate(_) => "migrate",
+        }
+    }
 }
 
 /// Why nothing was begun.

@@ -28,6 +28,7 @@ use crate::{
     scene::Scene,
     state::{Group, State},
     symptoms,
+    table::has_pool,
     unwritten::Unwritten,
     world::{InstanceState, JobKind, JobOrder, Observed, PoolStatus, ProbeSeen, World},
 };
@@ -343,6 +344,34 @@ impl<W: World> Run<W> {
             Some(release) => format!("release {release} still serves all traffic"),
             None => "nothing was deployed before, so nothing is served".into(),
         }
+    }
+
+    /// `error` with a look whether what it says to serve does: everything may have been killed meanwhile.
+    pub(crate) async fn seen(&self, error: Explain) -> Explain {
+        let said = self.now_serving();
+        let Some(now) = error.now.as_ref().filter(|now| now.contains(&said)) else { return error };
+        match self.unserved().await {
+            Some(truth) => Explain { now: Some(now.replace(&said, &truth)), ..error },
+            None => error,
+        }
+    }
+
+    /// What is true where requests lead to a service of which nothing is up.
+    async fn unserved(&self) -> Option<String> {
+        let state = self.at.books.read();
+        let release = state.serving.filter(|_| state.recess.is_none() && !self.site_ends())?;
+        let observed = self.at.observed().await.ok()?;
+        let is_up = |name: &InstanceName| {
+            observed.iter().any(|seen| seen.name == *name && seen.state == InstanceState::Up)
+        };
+        let is_down = |group: &&Group| {
+            let routed = self.at.manifest(group.release).is_ok_and(|m| has_pool(&m, &group.service));
+            routed && !group.members.iter().any(|member| is_up(&member.name))
+        };
+        let down: Vec<&str> = state.live.iter().filter(is_down).map(|group| group.service.as_str()).collect();
+        (!down.is_empty()).then(|| {
+            format!("requests go to release {release}, of which no instance of {} is up", down.join(", "))
+        })
     }
 
     /// Adds what a person needs to see of an instance: the last answer to a probe, the last lines of its log.

@@ -26,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     artifact::ArtifactStore,
+    begin,
     claims::Claims,
     crash_loop::{self, Looping, OURSELVES},
     deploy::{End, Finish},
@@ -250,15 +251,13 @@ impl<W: World> Actor<W> {
         match command {
             Command::Plan(wanted, reply) => {
                 let at = Arc::clone(&self.at);
+                let closed = self.closed();
                 self.answer(reply, async move {
-                    crate::begin::look(&at, &wanted).await.map(|looked| looked.plan)
+                    let looked = begin::look(&at, &wanted).await?;
+                    Ok(api::deploy::Plan { closed, ..looked.plan })
                 });
             }
-            Command::Deploy(wanted, caller, reply) => self.deploy_or_queue(wanted, caller, reply).await,
-            Command::Rollback(to, caller, reply) => drop(reply.send(self.rollback(to, &caller).await)),
-            Command::Restart(which, caller, reply) => drop(reply.send(self.restart(which.service, &caller))),
-            Command::Scale(scale, caller, reply) => drop(reply.send(self.scale(scale, &caller))),
-            Command::Migrate(verb, caller, reply) => drop(reply.send(self.migrate(verb, &caller))),
+            Command::Start(start, caller, reply) => self.start(start, caller, reply).await,
             Command::Cancel(caller, reply) => drop(reply.send(self.cancel(&caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
             Command::Status(reply) => {
@@ -422,7 +421,7 @@ impl<W: World> Actor<W> {
         }
         if let Some(queued) = self.queued.take() {
             let begun = self.deploy(queued.wanted, &queued.caller).await;
-            let _ = queued.reply.send(begun);
+            begin::answer(queued.reply, begun);
         }
         self.carry_out_parked().await;
         self.prune();
@@ -436,7 +435,7 @@ impl<W: World> Actor<W> {
             return;
         }
         let Some(other) = state.other_stable() else { return };
-        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host() };
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
         if let Err(error) =
             self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await
         {
@@ -561,7 +560,7 @@ impl<W: World> Actor<W> {
 
     fn config(&self, release: Option<ReleaseNumber>) -> Result<model::manifest::Manifest, Refused> {
         let Some(release) = release else { return self.serving_manifest().map(|(_, m)| (*m).clone()) };
-        crate::begin::whole_release(&self.at, release)?;
+        begin::whole_release(&self.at, release)?;
         Ok((*self.at.manifest(release).map_err(Refused::failed)?).clone())
     }
 
@@ -570,7 +569,7 @@ impl<W: World> Actor<W> {
         let known = |name: &model::ServiceName| manifest.programs().any(|program| program.service == name);
         let first = manifest.programs().next().map(|program| program.service.clone());
         let Some(service) = service.clone().filter(known).or(first.filter(|_| service.is_none())) else {
-            return Err(crate::begin::no_service(manifest.programs().map(|program| program.service)));
+            return Err(begin::no_service(manifest.programs().map(|program| program.service)));
         };
         let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
         let kept_secrets = self.at.kept_secrets(release);

@@ -1,11 +1,12 @@
 //! Smoke requests: the manifest's own, and the proof of which release answers.
 
 use model::{
-    Explain, Span,
+    Explain,
     manifest::{Manifest, Smoke},
 };
 
 use crate::{
+    figures::measured,
     run::Run,
     state::Group,
     table::pool_for,
@@ -109,7 +110,7 @@ fn judge(
         match answer.first_event_after {
             Some(after) if after <= within.0 => {}
             Some(after) => {
-                return wrong(format!("its first event came after {}, wanted {within}", Span(after)));
+                return wrong(format!("its first event came after {}, wanted {within}", measured(after)));
             }
             None => return wrong(format!("no event came within {within}")),
         }

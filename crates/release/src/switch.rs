@@ -60,6 +60,7 @@ async fn look_before<W: World>(run: &Run<W>) -> Result<Before, Halt> {
 fn other_table(found: u64, wanted: u64) -> Explain {
     Explain::new("edge-other-table", "the edge acknowledged another table than it was given")
         .caused_by(format!("generation {found}, wanted {wanted}"))
+        .help("deploy again; where it comes back, two keepers may write one routing table: `mainstay status --machine` says which runs")
 }
 
 /// The books after this run's switch; the same again if it was done.

@@ -1,5 +1,6 @@
 //! Whole deploys in a seeded world without processes: time is paused, faults are planned, keepers die.
 
+mod blame;
 mod canaries;
 mod crash_loops;
 mod crashes;
@@ -11,6 +12,7 @@ mod figures;
 mod hooks;
 mod instance;
 mod machine;
+mod once;
 mod pieces;
 mod recesses;
 mod recorded;

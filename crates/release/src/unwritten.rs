@@ -29,9 +29,8 @@ impl Unwritten {
 
 /// Whoever reads it has nothing to try again: the run does.
 fn explain(error: &Explain) -> Explain {
-    let explain = Explain::new("not-written-down", "what it has done is not written down yet");
+    let explain = Explain::new("not-written-down", "what it has done is not written down yet")
+        .help("make room on the disk, or mend what is named; it is tried again, and then ends by itself");
     let causes = std::iter::once(&error.message).chain(&error.causes);
-    causes
-        .fold(explain, |explain, cause| explain.caused_by(cause.clone()))
-        .help("make room on the disk, or mend what is named; it is tried again, and then ends by itself")
+    causes.fold(explain, |explain, cause| explain.caused_by(cause.clone()))
 }

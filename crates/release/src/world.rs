@@ -459,6 +459,8 @@ pub struct PoolStatus {
     pub traffic: Traffic,
     /// The same of the last ten minutes.
     pub recent: Traffic,
+    /// Answers in neither of the two: the app marked them as another service's fault.
+    pub foreign: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -52,7 +52,7 @@ pub enum ObserveError {
 /// A shim younger than this may not have its `ctl` yet.
 const BIRTH: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// What cannot be read as a process is removed when it is older than this: a spawn in progress is much younger.
+/// What cannot be read as a process, and may have been one, is removed when it is older than this.
 const JUNK_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a process, or what is left of one, has its folder below the run folder.
@@ -63,12 +63,28 @@ pub fn has_processes(run_dir: &Path) -> bool {
 /// How many processes below the run folder have a shim that answers. For a client that finds no keeper; touches nothing.
 /// Blocking.
 pub fn living(run_dir: &Path) -> usize {
+    living_dirs(run_dir).count()
+}
+
+/// The same by name, `web.42.1 of shop/production`, sorted. Blocking.
+pub fn living_names(run_dir: &Path) -> Vec<String> {
+    let name = |dir: PathBuf| match read_spec(&dir) {
+        Some((Spec { name, site: Some(site), .. }, _)) => format!("{name} of {site}"),
+        Some((Spec { name, .. }, _)) => name,
+        None => dir.display().to_string(),
+    };
+    let mut names: Vec<String> = living_dirs(run_dir).map(name).collect();
+    names.sort();
+    names
+}
+
+fn living_dirs(run_dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(dirs::all(run_dir)).into_iter().flatten().flatten();
     let answers = |dir: PathBuf| {
         let folder = fs::File::open(dir)?;
         UnixStream::connect(crate::shim::through(&folder).join("ctl"))
     };
-    entries.filter(|entry| answers(entry.path()).is_ok()).count()
+    entries.map(|entry| entry.path()).filter(move |dir| answers(dir.clone()).is_ok())
 }
 
 impl Supervisor {
@@ -167,9 +183,12 @@ fn read_spec(dir: &Path) -> Option<(Spec, String)> {
     Some((serde_json::from_slice(&bytes).ok()?, protocol::digest(&bytes)))
 }
 
-/// A folder without a readable spec: a spawn that died at its first step, or not ours.
+/// A folder without a readable spec: a spawn whose keeper died at its first steps, or not ours. Without a spec there was no
+/// shim yet, and the keeper that was to start one is dead: at most one lives.
 fn remove_junk(dir: &Path) {
-    if age(dir) >= JUNK_AFTER {
+    let is_unborn =
+        [dirs::spec(dir), dirs::lock(dir)].iter().all(|path| matches!(path.try_exists(), Ok(false)));
+    if is_unborn || age(dir) >= JUNK_AFTER {
         let _ = fs::remove_dir_all(dir);
     }
 }

@@ -30,7 +30,7 @@ pub mod store;
 mod strays;
 pub mod up;
 
-pub use adopt::{Found, ObserveError, has_processes, living};
+pub use adopt::{Found, ObserveError, has_processes, living, living_names};
 pub use console::Console;
 pub use exit::{Cause, Exit, Usage};
 pub use order::{Inherited, LogTo, Order, Program, StopPlan, User};

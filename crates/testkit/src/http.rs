@@ -66,9 +66,23 @@ pub fn ask(
 /// # Errors
 /// As [`ask`].
 pub fn ask_unix(socket: &Path, method: &str, path: &str, body: &[u8]) -> Result<Answer, Error> {
+    ask_unix_with(socket, method, path, &["content-type: application/json"], body)
+}
+
+/// The same with further header lines.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_unix_with(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    head: &[&str],
+    body: &[u8],
+) -> Result<Answer, Error> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(SILENCE_MAX))?;
-    exchange(stream, "localhost", method, path, &["content-type: application/json"], body)
+    exchange(stream, "localhost", method, path, head, body)
 }
 
 /// A GET whose answer is read line by line as it comes, until `each` has had enough or it ends.

@@ -335,7 +335,8 @@ impl Mainstay {
         });
         self.up = None;
         wait::until("no process is left after `down`", STOP_LIMIT, || self.processes().is_empty());
-        assert!(!self.run.exists(), "{} stays after `down`:\n{}", self.run.display(), self.log_text());
+        let (run, log) = (self.run.display(), self.log_text());
+        assert!(!self.run.exists(), "{run} stays after `down`, with {:?}:\n{log}", left_in(&self.run));
     }
 }
 
@@ -346,6 +347,16 @@ impl Drop for Mainstay {
         }
         self.lose_power();
     }
+}
+
+/// Folders of processes, each with its files.
+fn left_in(run: &Path) -> Vec<(String, Vec<String>)> {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let all = run.join("i");
+    names(&all).into_iter().map(|name| (name.clone(), names(&all.join(name)))).collect()
 }
 
 /// A temporary folder, and the place of the data folder in it.

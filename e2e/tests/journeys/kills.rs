@@ -257,9 +257,11 @@ fn a_keeper_killed_in_every_phase_of_a_deploy_fails_nothing_and_the_client_learn
 }
 
 /// Places too short to be met from outside, where the keeper kills itself, and how such a deploy may end.
-const PLACES: [(&str, &[i32]); 4] = [
+const PLACES: [(&str, &[i32]); 5] = [
     ("deploy-plan", &[1]),
     ("deploy-lock", &[1]),
+    // The run has gone on by then, to preflight or not.
+    ("deploy-begun", &[1, 4]),
     // All that is left is to be said: the release serves.
     ("deploy-commit", &[0]),
     ("deploy-stop", &[0]),

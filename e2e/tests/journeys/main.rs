@@ -28,6 +28,7 @@ mod migrations;
 mod models;
 mod mutants;
 mod neighbours;
+mod once;
 mod recesses;
 mod recycles;
 mod replays;

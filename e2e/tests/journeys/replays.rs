@@ -1,6 +1,7 @@
 //! Traces of the simulated deploy machine, told again by real processes: the same acts, the same faults at the same places,
 //! and after each step the same exit code, the same release that serves, the same phases. What the model says stands in
-//! `replays.json`, which the room `release` writes and checks (its test `replays`). The short form replays three.
+//! `replays.json`, which the room `release` writes and checks (its test `replays`). The short form replays three,
+//! `MAINSTAY_TEST_SEED=N` the one of that seed.
 
 use std::{fs, time::Duration};
 
@@ -22,11 +23,16 @@ fn real_processes_do_what_the_simulated_ones_did() {
     }
     let kept: Value = serde_json::from_str(TRACES).expect("it is written by a test");
     let traces = kept["traces"].as_array().expect("it is written by a test");
-    let is_long = std::env::var_os("MAINSTAY_TEST_LONG").is_some();
-    let count = if is_long { traces.len() } else { SHORT };
-    let apart: Vec<String> = traces.iter().take(count).flat_map(replay).collect();
+    let seed = std::env::var("MAINSTAY_TEST_SEED").ok();
+    let is_long = std::env::var_os("MAINSTAY_TEST_LONG").is_some() || seed.is_some();
+    let is_wanted = |trace: &&Value| seed.as_ref().is_none_or(|seed| trace["seed"].to_string() == *seed);
+    let wanted: Vec<&Value> =
+        traces.iter().filter(is_wanted).take(if is_long { traces.len() } else { SHORT }).collect();
+    assert!(!wanted.is_empty(), "no trace that was chosen has the seed {seed:?}");
+    let apart: Vec<String> = wanted.iter().flat_map(|trace| replay(trace)).collect();
     println!(
-        "{count} traces replayed, of {} that were chosen from {} seeds: the others have a fault that no real process can be given, or too few",
+        "{} traces replayed, of {} that were chosen from {} seeds: the others have a fault that no real process can be given, or too few",
+        wanted.len(),
         traces.len(),
         kept["considered"],
     );

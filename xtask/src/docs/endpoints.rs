@@ -1,5 +1,5 @@
 //! `docs/reference/api.md`: the table of endpoints that stands above `crates/api/src/paths.rs`, and what stands above
-//! `crates/api/src/console.rs`.
+//! `crates/api/src/request_key.rs` and `crates/api/src/console.rs`.
 
 use std::fmt::Write;
 
@@ -7,11 +7,15 @@ use super::product;
 use crate::lint::Sources;
 
 const TABLE: &str = "crates/api/src/paths.rs";
-const CONSOLE: &str = "crates/api/src/console.rs";
+/// What has a section of its own, by its heading.
+const CHARTERS: [(&str, &str); 2] = [
+    ("A request that comes again", "crates/api/src/request_key.rs"),
+    ("An attached command", "crates/api/src/console.rs"),
+];
 
 pub(super) fn page(sources: &Sources) -> String {
     let mut page = String::from(
-        "# The local API\n\nMade by `cargo xtask docs` from `crates/api/src/paths.rs` and `console.rs`; do not edit. HTTP/1.1 and JSON \
+        "# The local API\n\nMade by `cargo xtask docs` from `crates/api/src/paths.rs`, `request_key.rs` and `console.rs`; do not edit. HTTP/1.1 and JSON \
          over the unix socket `api.sock` in the run folder;\nwho may open it is an operator. Times are RFC 3339 in UTC. \
          NDJSON: one JSON value a line. The types are those of the crate `api`.\n\n",
     );
@@ -20,9 +24,11 @@ pub(super) fn page(sources: &Sources) -> String {
         let _ = writeln!(page, "|{}", plain(line));
     }
     page.push_str("\nAn error answers with its status and an [error](errors.md) as JSON: `code`, `message`, `causes`, `now`, `help`, `details`, `place`.\n");
-    page.push_str("\n## An attached command\n\n");
-    for line in text(CONSOLE).lines().map_while(|line| line.strip_prefix("//!")) {
-        let _ = writeln!(page, "{}", line.trim());
+    for (heading, source) in CHARTERS {
+        let _ = writeln!(page, "\n## {heading}\n");
+        for line in text(source).lines().map_while(|line| line.strip_prefix("//!")) {
+            let _ = writeln!(page, "{}", line.trim());
+        }
     }
     page
 }

@@ -13,8 +13,8 @@ use crate::deploy::{Event, EventKind};
 
 /// Bound: how long one waits for a keeper to come back.
 pub const WITHOUT_KEEPER_MAX: Duration = Duration::from_secs(60);
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(1);
+pub(super) const RETRY_FIRST: Duration = Duration::from_millis(50);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// What is seen of a deploy.
 #[derive(Debug)]
@@ -106,7 +106,11 @@ impl Follow {
                 let back = std::mem::take(&mut self.told_away);
                 Ok(back.then_some(Seen::KeeperBack))
             }
-            Err(failure) if self.may_wait(&failure) => Ok(None),
+            Err(failure) if self.may_wait(&failure) => {
+                let is_news = failure.is_gone() && !self.told_away;
+                self.told_away |= is_news;
+                Ok(is_news.then_some(Seen::KeeperAway))
+            }
             Err(failure) => Err(failure),
         }
     }

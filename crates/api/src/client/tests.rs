@@ -8,16 +8,24 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::{Client, Failure, follow::Seen, upload};
+use super::{
+    Client, Failure,
+    follow::Seen,
+    once::{Unanswered, once},
+    upload,
+};
 use crate::{
     artifact::Artifact,
-    deploy::{EventKind, Outcome},
+    deploy::{EventKind, Outcome, Rollback, Started},
+    request_key::RequestKey,
 };
 
 struct Served {
     client: Client,
     /// The first line of each request.
     asked: Arc<Mutex<Vec<String>>>,
+    /// What each request is known again by.
+    keys: Arc<Mutex<Vec<Option<String>>>>,
     _dir: tempfile::TempDir,
 }
 
@@ -27,17 +35,20 @@ fn serving(answers: Vec<String>) -> Served {
     let socket = dir.path().join("api.sock");
     let listener = UnixListener::bind(&socket).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let heard = asked.clone();
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let (heard, known_by) = (asked.clone(), keys.clone());
     tokio::spawn(async move {
         for answer in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_request(&mut stream).await;
-            heard.lock().await.push(head);
+            heard.lock().await.push(head.lines().next().unwrap_or_default().to_owned());
+            let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+            known_by.lock().await.push(key.map(str::to_owned));
             // A client that hangs up early is a case of its own, no failure of the test.
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    Served { client: Client::new(socket), asked, _dir: dir }
+    Served { client: Client::new(socket), asked, keys, _dir: dir }
 }
 
 async fn read_request(stream: &mut tokio::net::UnixStream) -> String {
@@ -52,7 +63,7 @@ async fn read_request(stream: &mut tokio::net::UnixStream) -> String {
             .lines()
             .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if read == 0 || body.len() >= length.unwrap_or(0) {
-            return head.lines().next().unwrap_or_default().to_owned();
+            return head.to_owned();
         }
     }
 }
@@ -145,10 +156,60 @@ async fn nobody_is_waited_for_longer_than_a_minute() {
     let client = Client::new(dir.path().join("api.sock"));
     let before = tokio::time::Instant::now();
     let mut follow = client.follow(&site(), model::DeployId("01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap()));
+    assert!(matches!(follow.next().await, Ok(Some(Seen::KeeperAway))), "it is told that one waits");
     let failure = follow.next().await.unwrap_err();
     assert!(matches!(failure, Failure::NoKeeper { .. }));
     let waited = before.elapsed().as_secs();
     assert!((60..63).contains(&waited), "{waited} s");
+}
+
+#[tokio::test]
+async fn a_start_without_an_answer_is_sent_again_under_its_key_until_it_is_answered() {
+    let started = r#"{"deploy":"01ARZ3NDEKTSV4RRFFQ69G5FAV","release":7}"#;
+    let served = serving(vec![
+        String::new(),
+        answer("503 Service Unavailable", r#"{"code":"starting","message":"not yet"}"#),
+        answer("200 OK", started),
+        answer("200 OK", started),
+    ]);
+    let (site, request) = (site(), Rollback::default());
+    let ask = async |key: &RequestKey| served.client.rollback(&site, key, &request).await;
+    let mut told = Vec::new();
+    let answered =
+        once(ask, |seen| told.push(matches!(seen, Unanswered::Begins(Failure::Lost { .. })))).await;
+    assert_eq!(answered.unwrap().release.0, 7);
+    assert_eq!(told, [true, false], "each is told once");
+    once(ask, |_| panic!("it is answered at once")).await.unwrap();
+    let keys = served.keys.lock().await;
+    assert!(keys[0].is_some() && keys[..3].iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert_ne!(keys[3], keys[0], "another request has another key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_asked_or_was_refused_is_told_at_once_and_nobody_is_asked_for_ever() {
+    let lost = || Failure::Lost { what: "POST".to_owned(), cause: "it broke".to_owned() };
+    let gone = || Failure::NoKeeper {
+        socket: "/run/api.sock".into(),
+        source: std::io::ErrorKind::ConnectionRefused.into(),
+    };
+    let explain = || Box::new(model::Explain::new("locked", "alice deploys"));
+    for failure in [gone(), Failure::Refused { status: 423, explain: explain() }] {
+        let failure = std::cell::RefCell::new(Some(failure));
+        let ask = async |_: &RequestKey| -> Result<Started, Failure> {
+            Err(failure.borrow_mut().take().expect("it is asked once"))
+        };
+        once(ask, |_| panic!("nothing is waited for")).await.unwrap_err();
+    }
+    let before = tokio::time::Instant::now();
+    let asked = std::cell::Cell::new(0);
+    let ask = async |_: &RequestKey| -> Result<Started, Failure> {
+        asked.set(asked.get() + 1);
+        Err(if asked.get() == 1 { lost() } else { gone() })
+    };
+    let failure = once(ask, |seen| assert!(matches!(seen, Unanswered::Begins(_)))).await.unwrap_err();
+    assert!(matches!(failure, Failure::Lost { .. }), "it may have been done: {failure}");
+    let waited = before.elapsed().as_secs();
+    assert!((60..63).contains(&waited) && asked.get() > 10, "{waited} s, {} times", asked.get());
 }
 
 fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf, Artifact) {

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     console::PROTOCOL,
     not_starting::{NotStarting, beside},
+    request_key::{self, RequestKey},
 };
 
 /// Bound: the longest answer that is read whole.
@@ -34,9 +35,26 @@ pub(super) async fn json<T: DeserializeOwned>(
     body: Bytes,
     limit: Duration,
 ) -> Result<T, Failure> {
-    let bytes = whole(socket, method, path, body, limit).await?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::Garbled { what: said(method, path), cause: error.to_string() })
+    let what = said(method, path);
+    understood(&what, &whole(socket, &what, request(method, path), body, limit).await?)
+}
+
+/// A POST that is known again by its key.
+pub(super) async fn keyed<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    key: &RequestKey,
+    body: Bytes,
+    limit: Duration,
+) -> Result<T, Failure> {
+    let what = said("POST", path);
+    let request = request("POST", path).header(request_key::HEADER, key.as_str());
+    understood(&what, &whole(socket, &what, request, body, limit).await?)
+}
+
+fn understood<T: DeserializeOwned>(what: &str, bytes: &Bytes) -> Result<T, Failure> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failure::Garbled { what: what.to_owned(), cause: error.to_string() })
 }
 
 pub(super) async fn nothing(
@@ -46,7 +64,7 @@ pub(super) async fn nothing(
     body: Bytes,
     limit: Duration,
 ) -> Result<(), Failure> {
-    whole(socket, method, path, body, limit).await.map(drop)
+    whole(socket, &said(method, path), request(method, path), body, limit).await.map(drop)
 }
 
 /// `limit` holds for the head alone; lines come as long as they come.
@@ -58,7 +76,7 @@ pub(super) async fn lines<T: DeserializeOwned>(
     limit: Duration,
 ) -> Result<Lines<T>, Failure> {
     let what = said(method, path);
-    let answer = within(limit, &what, head(socket, method, path, body)).await?;
+    let answer = within(limit, &what, sent(socket, &what, request(method, path), body)).await?;
     if answer.status().is_success() {
         return Ok(Lines::new(what, answer.into_body()));
     }
@@ -91,19 +109,18 @@ pub(super) async fn attach(
 
 async fn whole(
     socket: &Path,
-    method: &str,
-    path: &str,
+    what: &str,
+    request: http::request::Builder,
     body: Bytes,
     limit: Duration,
 ) -> Result<Bytes, Failure> {
-    let what = said(method, path);
     let asked = async {
-        let answer = head(socket, method, path, body).await?;
+        let answer = sent(socket, what, request, body).await?;
         let status = answer.status();
-        let bytes = collect(&what, answer).await?;
-        if status.is_success() { Ok(bytes) } else { Err(refused(status, &what, &bytes)) }
+        let bytes = collect(what, answer).await?;
+        if status.is_success() { Ok(bytes) } else { Err(refused(status, what, &bytes)) }
     };
-    within(limit, &what, asked).await
+    within(limit, what, asked).await
 }
 
 async fn within<T>(
@@ -113,10 +130,6 @@ async fn within<T>(
 ) -> Result<T, Failure> {
     let silent = || Failure::Silent { what: what.to_owned(), within: limit };
     tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(silent()))
-}
-
-async fn head(socket: &Path, method: &str, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
-    sent(socket, &said(method, path), request(method, path), body).await
 }
 
 fn request(method: &str, path: &str) -> http::request::Builder {

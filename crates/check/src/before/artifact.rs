@@ -3,7 +3,7 @@
 use api::checks::{Severity, State};
 use model::{Explain, manifest::Source};
 
-use super::{Before, Context};
+use super::{Before, Context, below};
 use crate::finding::{Check, found, passed};
 
 pub(super) const CHECK: Check<Before> = Check {
@@ -22,7 +22,7 @@ fn run(context: &Context<'_>) -> State {
 }
 
 fn folder(context: &Context<'_>, dir: &str) -> State {
-    let path = context.folder.join(dir);
+    let path = below(context.folder, dir);
     match std::fs::read_dir(&path).map(|mut entries| entries.next().is_some()) {
         Ok(true) => passed(format!("{} has files", path.display())),
         Ok(false) => found(

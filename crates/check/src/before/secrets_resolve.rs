@@ -28,6 +28,6 @@ fn run(context: &Context<'_>) -> State {
     let missing: Vec<String> =
         names.iter().filter(|name| empty(name)).map(|name| format!("{name} is not set")).collect();
     let explain = Explain::new("secret-missing", "secrets that the manifest names have no value")
-        .help(format!("add them as NAME=value to {from}"));
+        .help(format!("`mainstay secrets set NAME` puts each in, or a line NAME=value in {from} does"));
     found_if(missing, explain, format!("{} from {from}", count(names.len(), "secret")))
 }

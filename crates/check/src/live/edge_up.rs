@@ -15,21 +15,22 @@ pub(super) const CHECK: Check<Running> = Check {
 };
 
 fn run(context: &Live<'_>) -> State {
-    let wrong = |explain: Explain| {
-        found(explain.help(
-            "`mainstay status --machine` and the keeper's log tell more; it is started again by itself",
-        ))
-    };
     match (&context.machine.edge, context.machine.listeners.as_slice()) {
         (None, _) => {
             let explain =
-                Explain::new("no-edge", "the edge does not run: connections wait in the listen queue");
-            wrong(match &context.machine.edge_said[..] {
+                Explain::new("no-edge", "the edge does not run: connections wait in the listen queue").help(
+                    "it is started again by itself; logs/edge/edge.log in the data folder says why it ends",
+                );
+            found(match &context.machine.edge_said[..] {
                 [] => explain,
                 said => explain.detail("what it said last", said.to_vec()),
             })
         }
-        (Some(_), []) => wrong(Explain::new("no-listener", "the edge runs and listens nowhere")),
+        (Some(_), []) => {
+            found(Explain::new("no-listener", "the edge runs and listens nowhere").help(
+                "name addresses under [listen] in machine.toml, then `mainstay down` and `mainstay up`",
+            ))
+        }
         (Some(edge), listeners) => {
             let urls: Vec<&str> = listeners.iter().map(|listener| listener.url.as_str()).collect();
             passed(format!("pid {}, at {}", edge.pid, urls.join(" ")))

@@ -25,8 +25,8 @@ fn run(context: &Live<'_>) -> State {
         let refused = machine.station_refused.iter().map(|(call, times)| format!("{call} {times} times"));
         wrong.push(format!("the sandbox refused the station: {}", refused.collect::<Vec<_>>().join(", ")));
     }
-    let explain = Explain::new("webhooks", "not every webhook is told what happens")
-        .now("deliveries wait in the queue")
-        .help("`mainstay webhook list` says what waits; a secret that was mended is taken up by the next keeper");
+    let explain = Explain::new("webhooks", "not every webhook is told what happens as it is asked for")
+        .now("what is told to nobody waits in the queue")
+        .help("`mainstay webhook list` says what waits, and names the remedy of each");
     found_if(wrong, explain, if machine.station_wanted { "the station runs" } else { "there is none" })
 }

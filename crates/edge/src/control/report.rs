@@ -55,6 +55,7 @@ fn pool(state: &Arc<PoolState>, leaving: &[(crate::table::PoolId, Arc<UpstreamSt
         cut: state.cut.read(),
         traffic: state.traffic.all(),
         recent: state.traffic.recent(),
+        foreign: state.traffic.foreign(),
         upstreams: state.config.load().upstreams.iter().map(|state| upstream(state)).collect(),
         leaving: gone.map(|(_, state)| upstream(state)).collect(),
     }

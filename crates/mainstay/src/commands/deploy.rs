@@ -1,25 +1,27 @@
 //! `mainstay deploy`: puts a release into production.
 //!
-//! Reads the manifest, packs what it names, sends the bytes, asks for the plan or the deploy, and watches it to its end.
+//! Reads the manifest, packs what it names, asks for the plan, sends the bytes, asks for the deploy, and watches it to its end.
 
+mod first;
 mod pack;
 mod plan;
 pub(super) mod send;
 
-use std::{process::ExitCode, time::SystemTime};
+use std::process::ExitCode;
 
 use api::{
     client::Failure,
-    deploy::{Request, Started, What},
+    deploy::{Request, What},
 };
 use clap::Args;
 use model::{Explain, ReleaseNumber, Site, Span};
 
+use self::pack::Packed;
 use super::watch;
 use crate::session::{ManifestFile, Session, block_on};
 
-/// Bound: how long one waits for the keeper that died while it was asked to deploy.
-const KEEPER_BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+/// Bound: how long one waits for a keeper that is to answer first.
+const KEEPER_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Put a release into production
 ///
@@ -67,20 +69,26 @@ impl Deploy {
         }
         // Without a keeper nothing of what follows has a use; packing a large folder first would only tell it late.
         session.client.machine().await.map_err(Failure::explain)?;
-        let (site, what) = match self.release {
-            Some(release) => (session.site().await?, What::Existing { release }),
-            None => self.new_release(session).await?,
+        let (site, what, packed) = match self.release {
+            Some(release) => (session.site().await?, What::Existing { release }, None),
+            None => self.new_release(session)?,
         };
         let request = Request { what, wait: self.wait, drain_now: self.drain_now };
         if self.dry_run {
-            let plan = session.client.plan(&site, &request).await.map_err(Failure::explain)?;
+            let plan = first::plan(session, &site, &request, packed.as_ref()).await?;
             return Ok(plan::show(session, &plan));
         }
-        let asked = start(session, &site, &request).await;
-        watch::started(session, &site, asked, "Deploying", &self.watch).await
+        if let Some(packed) = &packed {
+            if let Some(code) = first::refusal(session, &site, &request, packed).await? {
+                return Ok(code);
+            }
+            send::send(session, packed).await?;
+        }
+        let ask = async |key: &_| session.client.deploy(&site, key, &request).await;
+        watch::start(session, &site, ask, "Deploying", &self.watch).await
     }
 
-    async fn new_release(&self, session: &Session) -> Result<(Site, What), Explain> {
+    fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
         let file = ManifestFile::needed()?;
         let manifest = super::config::read(session, &file)?;
         if let Some(app) = session.globals.app.as_ref().filter(|app| **app != manifest.app) {
@@ -93,15 +101,15 @@ impl Deploy {
         let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
         // The keeper looks too: here it is told before a long upload.
         manifest.release.check_digest(&packed.artifact.digest)?;
-        send::send(session, &packed).await?;
-        Ok((manifest.site(), What::New { manifest: file.text, artifact: packed.artifact }))
+        let what = What::New { manifest: file.text, artifact: packed.artifact.clone() };
+        Ok((manifest.site(), what, Some(packed)))
     }
 }
 
 /// Waits until there is a keeper, then asks it whether the app of this folder serves.
 async fn serves_already(session: &Session) -> Result<bool, Explain> {
     let site = session.site().await?;
-    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
+    let until = tokio::time::Instant::now() + KEEPER_WITHIN;
     loop {
         match session.client.status(&site).await {
             Ok(status) => return Ok(status.serving.is_some() || status.recess.is_some()),
@@ -110,45 +118,6 @@ async fn serves_already(session: &Session) -> Result<bool, Explain> {
                 return Err(failure.explain());
             }
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
-        }
-    }
-}
-
-/// Asks for the deploy. If the keeper dies over the question, the next one knows whether it began: then it is followed;
-/// if it did not, it is asked for again.
-async fn start(session: &Session, site: &Site, request: &Request) -> Result<Started, Failure> {
-    let asked_at = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    match session.client.deploy(site, request).await {
-        Err(Failure::Lost { what, cause }) => match begun_since(session, site, asked_at).await? {
-            Some(started) => Ok(started),
-            None => session.client.deploy(site, request).await.map_err(|again| match again {
-                Failure::Lost { .. } => Failure::Lost { what, cause },
-                other => other,
-            }),
-        },
-        answer => answer,
-    }
-}
-
-/// The deploy of this site that began after `asked_at`, if there is one.
-async fn begun_since(
-    session: &Session,
-    site: &Site,
-    asked_at: jiff::Timestamp,
-) -> Result<Option<Started>, Failure> {
-    let until = tokio::time::Instant::now() + KEEPER_BACK_WITHIN;
-    loop {
-        match session.client.records(site, 1).await {
-            Ok(records) => {
-                let newest = records.into_iter().next().filter(|record| record.verb == "deploy");
-                return Ok(newest.and_then(|record| {
-                    let started: jiff::Timestamp = record.started.parse().ok()?;
-                    (started >= asked_at).then_some(Started { deploy: record.deploy, release: record.to? })
-                }));
-            }
-            Err(failure) if failure.is_unknown() => return Ok(None),
-            Err(failure) if !failure.is_gone() || tokio::time::Instant::now() > until => return Err(failure),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(300)).await,
         }
     }
 }

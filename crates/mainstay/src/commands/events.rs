@@ -13,7 +13,6 @@ use clap::Args;
 use model::{Explain, ServiceName};
 use serde::Serialize;
 
-use super::upgrade::build;
 use crate::{
     output::{json, line, moment, or_dash, table},
     session::{Session, block_on},
@@ -46,6 +45,9 @@ enum Happened {
         scheduled: ServiceName,
         #[serde(flatten)]
         run: Box<Run>,
+        /// Those before it that ended alike, in words for people: how many, and when the first was.
+        #[serde(skip)]
+        before: Option<(u64, String)>,
     },
     Upgraded(Box<Upgraded>),
     /// As JSON `{"untold": {…}}`.
@@ -59,7 +61,7 @@ impl Happened {
         match self {
             Self::Done(record) => &record.started,
             Self::Upgraded(record) => &record.started,
-            Self::Scheduled { run, .. } => run.began.as_deref().unwrap_or(&run.due),
+            Self::Scheduled { run, .. } => run_at(run),
             Self::Untold { untold } => &untold.at,
         }
     }
@@ -67,7 +69,7 @@ impl Happened {
     fn row(&self) -> Vec<String> {
         match self {
             Self::Done(record) => record_row(record),
-            Self::Scheduled { scheduled, run } => run_row(scheduled, run),
+            Self::Scheduled { scheduled, run, before } => run_row(scheduled, run, before.as_ref()),
             Self::Upgraded(record) => upgrade_row(record),
             Self::Untold { untold } => dead_row(untold),
         }
@@ -81,7 +83,7 @@ impl Events {
             if self.machine {
                 let upgrades = session.client.upgrades().await.map_err(Failure::explain)?;
                 let all = upgrades.into_iter().take(limit);
-                return Ok(all.map(|record| Happened::Upgraded(Box::new(record))).collect());
+                return Ok(all.map(|record| Happened::Upgraded(Box::new(record))).collect::<Vec<_>>());
             }
             let site = session.site().await?;
             let records = session.client.records(&site, limit).await.map_err(Failure::explain)?;
@@ -94,7 +96,10 @@ impl Events {
                 Err(failure) => return Err(failure.explain()),
             };
             dead.retain(|one| one.site.as_ref() == Some(&site));
-            Ok::<_, Explain>(newest(records, status.schedules, dead, limit))
+            let all = newest(records, status.schedules, dead);
+            // As JSON each run is a line of its own.
+            let all = if session.json() { all } else { folded(all) };
+            Ok::<_, Explain>(all.into_iter().take(limit).collect())
         })?;
         if session.json() {
             happened.iter().for_each(json);
@@ -108,17 +113,48 @@ impl Events {
     }
 }
 
-fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, dead: Vec<Dead>, limit: usize) -> Vec<Happened> {
+fn run_at(run: &Run) -> &str {
+    run.began.as_deref().unwrap_or(&run.due)
+}
+
+/// Runs of one job that ended alike become one, whatever else happened meanwhile: one that fails every few seconds would
+/// leave no room for anything else. `all` has the newest first.
+fn folded(all: Vec<Happened>) -> Vec<Happened> {
+    let mut kept: Vec<Happened> = Vec::new();
+    for one in all {
+        let Happened::Scheduled { scheduled, run, .. } = &one else {
+            kept.push(one);
+            continue;
+        };
+        let newer = kept.iter_mut().rev().find_map(|kept| match kept {
+            Happened::Scheduled { scheduled: of, run, before } if of == scheduled => Some((run, before)),
+            _ => None,
+        });
+        match newer {
+            Some((newer, before)) if newer.outcome == run.outcome && why(newer) == why(run) => {
+                let count = before.as_ref().map_or(0, |(count, _)| *count) + 1;
+                *before = Some((count, run_at(run).to_owned()));
+            }
+            _ => kept.push(one),
+        }
+    }
+    kept
+}
+
+fn newest(records: Vec<Record>, schedules: Vec<Scheduled>, dead: Vec<Dead>) -> Vec<Happened> {
     let runs = schedules.into_iter().flat_map(|job| {
         let bad = job.past.into_iter().filter(|run| run.outcome != "succeeded");
-        bad.map(move |run| Happened::Scheduled { scheduled: job.service.clone(), run: Box::new(run) })
+        bad.map(move |run| Happened::Scheduled {
+            scheduled: job.service.clone(),
+            run: Box::new(run),
+            before: None,
+        })
     });
     let untold = dead.into_iter().map(|one| Happened::Untold { untold: Box::new(one) });
     let done = records.into_iter().map(|record| Happened::Done(Box::new(record)));
     let mut all: Vec<Happened> = done.chain(runs).chain(untold).collect();
     // RFC 3339 in UTC sorts as text.
     all.sort_by(|a, b| b.at().cmp(a.at()));
-    all.truncate(limit);
     all
 }
 
@@ -142,28 +178,31 @@ fn upgrade_row(record: &Upgraded) -> Vec<String> {
     vec![
         moment(&record.started),
         if record.back { "upgrade --back" } else { "upgrade" }.to_owned(),
-        format!("{} -> {}", build(&record.from), build(&record.to)),
+        format!("{} -> {}", record.from, record.to),
         record.outcome.map_or("at work", api::upgrade::Outcome::name).to_owned(),
         format!("{}@{}", record.operator, record.host),
         record.why.as_ref().map(ToString::to_string).unwrap_or_default(),
     ]
 }
 
-fn run_row(service: &ServiceName, run: &Run) -> Vec<String> {
-    let why = match (run.outcome.as_str(), &run.why) {
+fn why(run: &Run) -> String {
+    match (run.outcome.as_str(), &run.why) {
         (_, Some(why)) => why.causes.first().cloned().unwrap_or_else(|| why.message.clone()),
         ("missed", None) => format!("nobody was there at {}", times(run.missed)),
         ("skipped", None) => "the run before it went on".to_owned(),
         (_, None) => String::new(),
+    }
+}
+
+fn run_row(service: &ServiceName, run: &Run, before: Option<&(u64, String)>) -> Vec<String> {
+    let (began, end) = match before {
+        None => (run_at(run), run.outcome.clone()),
+        Some((count, first)) => {
+            let last = moment(run_at(run));
+            (first.as_str(), format!("{} ×{}, last {last}", run.outcome, count + 1))
+        }
     };
-    vec![
-        moment(run.began.as_deref().unwrap_or(&run.due)),
-        format!("run {service}"),
-        or_dash(run.release),
-        run.outcome.clone(),
-        "schedule".to_owned(),
-        why,
-    ]
+    vec![moment(began), format!("run {service}"), or_dash(run.release), end, "schedule".to_owned(), why(run)]
 }
 
 fn dead_row(dead: &Dead) -> Vec<String> {
@@ -196,6 +235,34 @@ mod tests {
             missed: 3,
             why: None,
         }
+    }
+
+    #[test]
+    fn runs_that_end_alike_are_one_line_until_one_ends_otherwise() {
+        let of = |service: &str, due: &str, outcome: &str| Happened::Scheduled {
+            scheduled: service.parse().expect("a name"),
+            run: Box::new(run(due, outcome)),
+            before: None,
+        };
+        let all = folded(vec![
+            of("a", "2026-11-29T00:00:50Z", "failed"),
+            of("b", "2026-11-29T00:00:45Z", "failed"),
+            of("a", "2026-11-29T00:00:40Z", "failed"),
+            of("a", "2026-11-29T00:00:30Z", "failed"),
+            of("a", "2026-11-29T00:00:20Z", "lost"),
+            of("a", "2026-11-29T00:00:10Z", "failed"),
+        ]);
+        let told: Vec<(String, String)> =
+            all.iter().map(|one| (one.row()[1].clone(), one.row()[3].clone())).collect();
+        let last = moment("2026-11-29T00:00:50Z");
+        let expected = [
+            ("run a", format!("failed ×3, last {last}")),
+            ("run b", "failed".to_owned()),
+            ("run a", "lost".to_owned()),
+            ("run a", "failed".to_owned()),
+        ];
+        assert_eq!(told, expected.map(|(what, end)| (what.to_owned(), end)));
+        assert_eq!(all[0].row()[0], moment("2026-11-29T00:00:30Z"), "since the first of them");
     }
 
     #[test]
@@ -239,7 +306,7 @@ mod tests {
             at: "2026-11-29T01:15:00.000Z".to_owned(),
             why: "it answered 500, at the last of 36 tries".to_owned(),
         };
-        let all = newest(vec![record], vec![job], vec![dead], 3);
+        let all = newest(vec![record], vec![job], vec![dead]);
         let told: Vec<(String, String)> =
             all.iter().map(|one| (one.row()[1].clone(), one.row()[3].clone())).collect();
         assert_eq!(told[0], ("run digest".to_owned(), "missed".to_owned()));

@@ -82,12 +82,16 @@ impl Install {
 
 /// The units have one data folder, the machine's.
 fn only_the_service(globals: &Globals) -> Result<(), Explain> {
-    match &globals.data {
-        None => Ok(()),
-        Some(_) => Err(Explain::new("not-the-service", "`mainstay install` takes no `--data`").help(
-            "the service keeps its data in /var/lib/mainstay; `data` in /etc/mainstay/machine.toml moves it",
-        )),
-    }
+    let Some(data) = &globals.data else { return Ok(()) };
+    let explain = Explain::new("not-the-service", "`mainstay install` takes no data folder");
+    let (cause, remedy) = match std::env::var_os("MAINSTAY_DATA").is_some_and(|said| said == data.as_os_str())
+    {
+        true => (format!("MAINSTAY_DATA says {}", data.display()), "`unset MAINSTAY_DATA`"),
+        false => (format!("`--data` says {}", data.display()), "leave `--data` out"),
+    };
+    Err(explain.caused_by(cause).help(format!(
+        "{remedy}: the service keeps its data in /var/lib/mainstay, and `data` in /etc/mainstay/machine.toml moves it"
+    )))
 }
 
 /// Whether systemd is process 1 (sd_booted(3)).

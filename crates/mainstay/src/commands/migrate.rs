@@ -50,16 +50,16 @@ impl Migrate {
                     Ok(ExitCode::SUCCESS)
                 }
                 What::Retry(options) => {
-                    let asked = session.client.migrate_retry(&site).await;
-                    watch::started(session, &site, asked, "Migrating again", &options).await
+                    let ask = async |key: &_| session.client.migrate_retry(&site, key).await;
+                    watch::start(session, &site, ask, "Migrating again", &options).await
                 }
                 What::Contract(options) => {
-                    let asked = session.client.migrate_contract(&site).await;
-                    watch::started(session, &site, asked, "Contracting", &options).await
+                    let ask = async |key: &_| session.client.migrate_contract(&site, key).await;
+                    watch::start(session, &site, ask, "Contracting", &options).await
                 }
                 What::Down(options) => {
-                    let asked = session.client.migrate_down(&site).await;
-                    watch::started(session, &site, asked, "Migrating down", &options).await
+                    let ask = async |key: &_| session.client.migrate_down(&site, key).await;
+                    watch::start(session, &site, ask, "Migrating down", &options).await
                 }
             }
         })

@@ -29,8 +29,9 @@ impl Restart {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         block_on(async {
             let site = session.site().await?;
-            let asked = session.client.restart(&site, &Request { service: self.service.clone() }).await;
-            watch::started(session, &site, asked, "Restarting", &self.watch).await
+            let request = Request { service: self.service.clone() };
+            let ask = async |key: &_| session.client.restart(&site, key, &request).await;
+            watch::start(session, &site, ask, "Restarting", &self.watch).await
         })
     }
 }

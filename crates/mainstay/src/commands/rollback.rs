@@ -36,9 +36,9 @@ impl Rollback {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         block_on(async {
             let site = session.site().await?;
-            let asked = Request { release: self.release, with_secrets: self.with_secrets };
-            let asked = session.client.rollback(&site, &asked).await;
-            watch::started(session, &site, asked, "Rolling back", &self.watch).await
+            let request = Request { release: self.release, with_secrets: self.with_secrets };
+            let ask = async |key: &_| session.client.rollback(&site, key, &request).await;
+            watch::start(session, &site, ask, "Rolling back", &self.watch).await
         })
     }
 }

@@ -41,8 +41,9 @@ impl Scale {
         block_on(async {
             let site = session.site().await?;
             let (service, instances) = self.what.clone();
-            let asked = session.client.scale(&site, &Request { service, instances }).await;
-            watch::started(session, &site, asked, "Scaling", &self.watch).await
+            let request = Request { service, instances };
+            let ask = async |key: &_| session.client.scale(&site, key, &request).await;
+            watch::start(session, &site, ask, "Scaling", &self.watch).await
         })
     }
 }

@@ -14,6 +14,7 @@ use model::{Explain, ServiceName, Site};
 
 use super::watch;
 use crate::{
+    config::decode::nearest,
     output::{json, line, moment, or_dash, table},
     session::{Session, block_on},
 };
@@ -97,6 +98,24 @@ fn check_name(name: &str) -> Result<(), Explain> {
     ))
 }
 
+/// # Errors
+/// Neither the source has it nor does anything ask for it: there is nothing to change.
+fn known(told: &Told, name: &str) -> Result<(), Explain> {
+    if told.secrets.iter().any(|secret| secret.name == name) {
+        return Ok(());
+    }
+    // Likeness is that of small letters.
+    let names: Vec<String> = told.secrets.iter().map(|secret| secret.name.to_ascii_lowercase()).collect();
+    let near = nearest(name, names.iter().map(String::as_str));
+    let near = told.secrets.iter().find(|secret| near == Some(secret.name.to_ascii_lowercase().as_str()));
+    let near = near.map(|near| format!("did you mean `{}`? ", near.name)).unwrap_or_default();
+    let message =
+        format!("no secret is called {name}: it is not in {}, and nothing asks for it", told.source);
+    Err(Explain::new("no-such-secret", message).now("nothing was changed").help(format!(
+        "{near}`mainstay secrets list` shows them; `mainstay secrets set {name}` puts in a new one"
+    )))
+}
+
 impl Set {
     fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         check_name(&self.name)?;
@@ -121,13 +140,18 @@ impl Set {
 impl Rotate {
     fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         check_name(&self.name)?;
+        let site = block_on(async {
+            let site = session.site().await?;
+            let told = session.client.secrets(&site).await.map_err(Failure::explain)?;
+            known(&told, &self.name).map(|()| site)
+        })?;
         let wanted = if self.undo { Change::Undo } else { Change::Set { value: value::read(&self.name)? } };
         block_on(async {
-            let site = session.site().await?;
             let changed = change(session, &site, &self.name, &wanted).await?;
             if changed.used_by.is_empty() {
                 let nobody = "nothing that runs uses it, so nothing is restarted";
-                say(session, &format!("{} has another value; {nobody}.", self.name));
+                let value = if self.undo { "its value from before again" } else { "another value" };
+                say(session, &format!("{} has {value}; {nobody}.", self.name));
                 return Ok(ExitCode::SUCCESS);
             }
             for (n, service) in changed.used_by.iter().enumerate() {
@@ -138,7 +162,8 @@ impl Rotate {
                     return Ok(code);
                 }
             }
-            say(session, &format!("{} has the new value of {}.", names(&changed.used_by), self.name));
+            let value = if self.undo { "again the value from before" } else { "the new value" };
+            say(session, &format!("{} has {value} of {}.", names(&changed.used_by), self.name));
             Ok(ExitCode::SUCCESS)
         })
     }
@@ -173,9 +198,10 @@ impl Rotate {
 }
 
 async fn restart(session: &Session, site: &Site, service: &ServiceName) -> Result<ExitCode, Explain> {
-    let asked = session.client.restart(site, &Restart { service: Some(service.clone()) }).await;
+    let request = Restart { service: Some(service.clone()) };
+    let ask = async |key: &_| session.client.restart(site, key, &request).await;
     let doing = format!("Restarting {service} of");
-    watch::started(session, site, asked, &doing, &watch::Options::default()).await
+    watch::start(session, site, ask, &doing, &watch::Options::default()).await
 }
 
 fn say(session: &Session, text: &str) {
@@ -227,4 +253,30 @@ fn render(told: &Told) -> String {
     let rows: Vec<_> = told.secrets.iter().map(row).collect();
     let head = ["NAME", "STATE", "USED BY", "CHANGED", "BY", "FORMER"];
     format!("from {}\n{}", told.source, table(&head, &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_has_is_refused_with_the_nearest() {
+        let secret = |name: &str| Secret {
+            name: name.to_owned(),
+            is_set: true,
+            used_by: Vec::new(),
+            waits_for_restart: false,
+            changed: None,
+            changed_by: None,
+            has_former: false,
+        };
+        let told =
+            Told { source: "secrets.env".to_owned(), secrets: vec![secret("API_KEY"), secret("OTHER")] };
+        assert!(known(&told, "API_KEY").is_ok());
+        let why = known(&told, "API_KEI").expect_err("unknown");
+        assert_eq!(why.code, "no-such-secret");
+        assert!(why.help.is_some_and(|help| help.starts_with("did you mean `API_KEY`? ")));
+        let why = known(&told, "ZZZ").expect_err("unknown");
+        assert!(why.help.is_some_and(|help| help.starts_with("`mainstay secrets list`")));
+    }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use api::{
     client::Failure,
-    deploy::Outcome,
+    deploy::{Outcome, Phase},
     machine::{Certificate, Machine},
     schedule::Scheduled,
     status::{Instance, Job, ServiceStatus, SiteStatus, Unwritten},
@@ -13,7 +13,6 @@ use api::{
 use clap::Args;
 use model::Explain;
 
-use super::upgrade::build;
 use crate::{
     output::{bytes, count, json, line, moment, or_dash, table},
     report::clean,
@@ -22,6 +21,8 @@ use crate::{
 
 /// Bound: what a table shows of a command; `--json` has all of it.
 const COMMAND_CHARS_MAX: usize = 60;
+/// The kinds of jobs that are hooks of a deploy.
+const HOOKS: [&str; 3] = ["pre-deploy", "post-deploy", "on-rollback"];
 
 /// Show what is true now: what is served, what runs, what drains
 ///
@@ -106,7 +107,7 @@ fn site_words(status: &SiteStatus) -> String {
             "A {} of release {} is at work: {}, begun by {} at {}.",
             if deploy.verb.is_empty() { "deploy" } else { &deploy.verb },
             deploy.to,
-            deploy.phase.name(),
+            phase_words(deploy.phase, &status.jobs),
             deploy.operator,
             moment(&deploy.since)
         ));
@@ -136,6 +137,15 @@ fn site_words(status: &SiteStatus) -> String {
         lines.extend(last.why().map(|why| format!("  why: {why}")));
     }
     lines.join("\n")
+}
+
+/// A hook is begun in the phase beside it, which it may hold up for long.
+fn phase_words(phase: Phase, jobs: &[Job]) -> String {
+    let hook = jobs.iter().map(|job| job.kind.as_str()).find(|kind| HOOKS.contains(kind));
+    match hook {
+        Some(hook) => format!("{}, in its hook {}", phase.name(), hook.replace('-', "_")),
+        None => phase.name().to_owned(),
+    }
 }
 
 /// Since when, why, and the remedy, below the line of the deploy.
@@ -245,14 +255,10 @@ fn placed(why: &Explain) -> String {
 
 fn machine_words(machine: &Machine) -> String {
     let own = Build { version: machine.version.clone(), digest: machine.digest.clone() };
-    let mut lines = vec![format!("Mainstay {} on {}, data in {}", build(&own), machine.host, machine.data)];
+    let mut lines = vec![format!("Mainstay {} on {}, data in {}", own, machine.host, machine.data)];
     if let Some(record) = &machine.returned {
         let why = record.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        lines.push(format!(
-            "upgrade: {} was returned from at {}{why}",
-            build(&record.to),
-            moment(&record.started)
-        ));
+        lines.push(format!("upgrade: {} was returned from at {}{why}", record.to, moment(&record.started)));
     }
     let process = |name: &str, process: &api::machine::Process| {
         format!(
@@ -280,7 +286,7 @@ fn machine_words(machine: &Machine) -> String {
         None => {}
     }
     lines.extend(machine.station_said.iter().map(|said| format!("    {said}")));
-    lines.extend(machine.webhooks_unusable.iter().map(|why| format!("webhook not used: {why}")));
+    lines.extend(machine.webhooks_unusable.iter().map(|why| format!("webhook: {why}")));
     if machine.edge_hung > 0 {
         lines.push(format!("edge: hung and was replaced {}", count(machine.edge_hung, "time")));
     }
@@ -304,4 +310,29 @@ fn machine_words(machine: &Machine) -> String {
     }
     lines.extend(machine.pending.iter().map(|pending| format!("not yet: {pending}")));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deploy_that_waits_for_a_hook_says_so() {
+        let job = |kind: &str| Job {
+            kind: kind.to_owned(),
+            process: model::ProcessId(ulid::Ulid::nil()),
+            pid: 1,
+            release: None,
+            service: None,
+            instance: None,
+            operator: None,
+            since: String::new(),
+            command: Vec::new(),
+        };
+        assert_eq!(phase_words(Phase::Migrate, &[job("migrate")]), "migrate");
+        assert_eq!(
+            phase_words(Phase::Migrate, &[job("run"), job("pre-deploy")]),
+            "migrate, in its hook pre_deploy"
+        );
+    }
 }

@@ -10,9 +10,9 @@ use std::{
 use api::{
     artifact::Artifact,
     client::Failure,
-    upgrade::{Build, EXIT_RETURNED, Outcome, Planned, Record, Request, What},
+    upgrade::{EXIT_RETURNED, Outcome, Planned, Record, Request, What},
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use model::Explain;
 use ulid::Ulid;
 
@@ -39,11 +39,11 @@ const SIGNATURE_BYTES_MAX: usize = 4096;
 #[command(
     after_help = "Examples:\n  mainstay upgrade ./mainstay --dry-run\n  mainstay upgrade ./mainstay\n  \
     mainstay upgrade --back\n\nExit codes:\n  0 the new binary runs, or it did already    2 it would be replaced (--dry-run)\n  \
-    1 refused, nothing was changed              3 returned to the one before"
+    1 refused, nothing was changed              3 returned to the one before",
+    group(ArgGroup::new("what").required(true).args(["file", "back"]))
 )]
 pub struct Upgrade {
     /// The new binary
-    #[arg(required_unless_present = "back")]
     pub file: Option<PathBuf>,
 
     /// Its signature, instead of FILE.minisig
@@ -51,7 +51,7 @@ pub struct Upgrade {
     pub signature: Option<PathBuf>,
 
     /// Take up again the binary that was there before the last upgrade
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long)]
     pub back: bool,
 
     /// Say what would happen, and change nothing (exit 2 if anything would)
@@ -98,6 +98,12 @@ impl Upgrade {
             name.push(".minisig");
             name.into()
         });
+        let unread = |error: &dyn std::fmt::Display| {
+            Explain::new("unreadable-file", format!("cannot read {}", file.display()))
+                .caused_by(error.to_string())
+                .help("it must be a mainstay binary that you may read")
+        };
+        let opened = machine::fs::open_regular(file).map_err(|error| unread(&error))?;
         let text =
             machine::fs::read_text(&signature, SIGNATURE_BYTES_MAX).map_err(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => {
@@ -107,12 +113,6 @@ impl Upgrade {
                 }
                 _ => unreadable(&signature, &error),
             })?;
-        let unread = |error: &dyn std::fmt::Display| {
-            Explain::new("unreadable-file", format!("cannot read {}", file.display()))
-                .caused_by(error.to_string())
-                .help("it must be a mainstay binary that you may read")
-        };
-        let opened = machine::fs::open_regular(file).map_err(|error| unread(&error))?;
         let artifact = artifact(opened).map_err(|error| unread(&error))?;
         send::bytes_of(session, &artifact, file).await?;
         Ok(What::New { artifact, signature: text })
@@ -158,15 +158,6 @@ fn unknown() -> Explain {
         .help("`mainstay status --machine` says which binary it runs")
 }
 
-/// `0.1.0 (3f9a12b4)`
-pub(super) fn build(build: &Build) -> String {
-    if build.digest.is_empty() {
-        return build.version.clone();
-    }
-    let digest = build.digest.strip_prefix("sha256:").unwrap_or(&build.digest);
-    format!("{} ({})", build.version, digest.get(..8).unwrap_or(digest))
-}
-
 fn show(session: &Session, planned: &Planned, dry_run: bool) {
     if session.json() {
         return json(planned);
@@ -174,7 +165,7 @@ fn show(session: &Session, planned: &Planned, dry_run: bool) {
     if let Some(comment) = &planned.signed {
         line(format!("Signed: {comment}"));
     }
-    let (from, to) = (build(&planned.from), build(&planned.to));
+    let (from, to) = (&planned.from, &planned.to);
     line(match (planned.same, dry_run) {
         (true, _) => format!("{} is {to} already: nothing to do.", planned.path),
         (false, true) => format!("Would replace {}: {from} -> {to}.", planned.path),
@@ -197,7 +188,7 @@ fn tell(session: &Session, record: &Record) -> ExitCode {
     match record.outcome {
         Some(Outcome::Done) => {
             if !session.json() {
-                line(format!("Mainstay {} runs; what was served is served on.", build(&record.to)));
+                line(format!("Mainstay {} runs; what was served is served on.", record.to));
                 match record.pending.is_empty() {
                     true => line("Its edge serves; the one before ends when what it holds has ended."),
                     false => session.report.warning(&pending(record)),

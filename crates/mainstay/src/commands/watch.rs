@@ -1,10 +1,19 @@
 //! Watching work to its end: a deploy, a rollback, a restart. A line per phase with its time, what serves at the end.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use api::{
-    client::{Client, Failure, follow::Seen},
+    client::{
+        Client, Failure,
+        follow::Seen,
+        once::{Unanswered, once},
+    },
     deploy::{EXIT_DETACHED, Event, EventKind, Outcome, Phase, Started},
+    request_key::RequestKey,
+    status::SiteStatus,
 };
 use clap::Args;
 use model::{Explain, ReleaseNumber, Site};
@@ -37,15 +46,31 @@ pub struct Options {
     pub detach: bool,
 }
 
-/// Goes on from the keeper's answer to a start: refused, detached, or watched to the end.
-pub(super) async fn started(
+/// Said where no keeper is there to watch by.
+const KEEPER_AWAY: &str = "Mainstay's keeper went away; the apps serve on. Waiting for the next one.";
+const KEEPER_BACK: &str = "The keeper is back.";
+
+/// Asks for a start, once whichever keeper dies over it, and goes on from the answer: refused, detached, or watched to the end.
+pub(super) async fn start(
     session: &Session,
     site: &Site,
-    asked: Result<Started, Failure>,
+    ask: impl AsyncFn(&RequestKey) -> Result<Started, Failure>,
     doing: &str,
     options: &Options,
 ) -> Result<ExitCode, Explain> {
-    let started = match asked {
+    let asked = once(ask, |seen| {
+        note(
+            session,
+            match seen {
+                Unanswered::Begins(Failure::Silent { .. }) => {
+                    "Mainstay does not answer; the apps serve on. It is asked again."
+                }
+                Unanswered::Begins(_) => KEEPER_AWAY,
+                Unanswered::Over => KEEPER_BACK,
+            },
+        );
+    });
+    let started = match asked.await {
         Ok(started) => started,
         Err(failure) => return Ok(refused(session, failure)),
     };
@@ -59,6 +84,14 @@ pub(super) async fn started(
         return Ok(ExitCode::from(EXIT_DETACHED));
     }
     watch(session, site, &started).await
+}
+
+fn note(session: &Session, text: &str) {
+    if session.json() {
+        json(&serde_json::json!({ "client": text }));
+    } else {
+        line(text);
+    }
 }
 
 fn detached(session: &Session, site: &Site) {
@@ -85,8 +118,8 @@ pub(super) async fn watch(session: &Session, site: &Site, started: &Started) -> 
                         return Ok(end(session, site, code, &shown).await);
                     }
                 }
-                Ok(Some(Seen::KeeperAway)) => shown.note("Mainstay's keeper went away; the apps serve on. Waiting for the next one."),
-                Ok(Some(Seen::KeeperBack)) => shown.note("The keeper is back."),
+                Ok(Some(Seen::KeeperAway)) => shown.keeper_away(),
+                Ok(Some(Seen::KeeperBack)) => shown.keeper_back(),
                 Ok(None) => return Err(Explain::new("no-end", "the deploy's events ended without its end")
                     .help("`mainstay status` shows what is true")),
                 Err(failure) => {
@@ -156,19 +189,33 @@ async fn end(session: &Session, site: &Site, code: u8, shown: &Shown<'_>) -> Exi
     if session.json() {
         return ExitCode::from(code);
     }
+    let status = match shown.serving {
+        Some(_) => session.client.status(site).await.ok(),
+        None => None,
+    };
     match shown.serving {
+        Some(release) if status.as_ref().is_some_and(|status| is_down(status, release)) => {
+            line(format!("Requests for {site} go to release {release}, and no instance of it is up"))
+        }
         Some(release) if shown.unchanged => {
             line(format!("Nothing had to change: release {release} serves {site}"))
         }
         Some(release) => line(format!("Release {release} serves {site}")),
         None => line(format!("Nothing serves {site}")),
     }
-    if shown.serving.is_some()
-        && let Ok(status) = session.client.status(site).await
-    {
+    if let Some(status) = status {
         status.urls.iter().for_each(|url| line(format!("  {url}")));
     }
     ExitCode::from(code)
+}
+
+/// Whether a release has instances that requests lead to, of which not one is up. What is ready only the edge knows, and an
+/// edge that says nothing says nothing of them.
+fn is_down(status: &SiteStatus, release: ReleaseNumber) -> bool {
+    let live = status.services.iter().filter(|service| service.state == "live" && service.release == release);
+    let routed = live.flat_map(|service| &service.instances).filter(|instance| instance.ready.is_some());
+    let mut up = routed.map(|instance| instance.state == "up").peekable();
+    up.peek().is_some() && !up.any(|up| up)
 }
 
 /// What was shown so far.
@@ -176,6 +223,9 @@ struct Shown<'a> {
     session: &'a Session,
     progress: Progress,
     phase: Option<(Phase, Option<jiff::Timestamp>)>,
+    /// Since when no keeper answers, and how long none did in this phase before.
+    away_since: Option<Instant>,
+    away_for: Duration,
     serving: Option<ReleaseNumber>,
     unchanged: bool,
 }
@@ -186,6 +236,8 @@ impl<'a> Shown<'a> {
             session,
             progress: Progress::spinner(session.json()),
             phase: None,
+            away_since: None,
+            away_for: Duration::ZERO,
             serving: None,
             unchanged: false,
         }
@@ -193,10 +245,20 @@ impl<'a> Shown<'a> {
 
     fn note(&mut self, text: &str) {
         if self.session.json() {
-            json(&serde_json::json!({ "client": text }));
+            note(self.session, text);
         } else {
             self.progress.line(text);
         }
+    }
+
+    fn keeper_away(&mut self) {
+        self.away_since = Some(Instant::now());
+        self.note(KEEPER_AWAY);
+    }
+
+    fn keeper_back(&mut self) {
+        self.away_for += self.away_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.note(KEEPER_BACK);
     }
 
     /// Shows one event; the exit code if it was the end.
@@ -235,6 +297,7 @@ impl<'a> Shown<'a> {
     fn enter(&mut self, phase: Phase, at: Option<jiff::Timestamp>) {
         self.leave(at);
         self.phase = Some((phase, at));
+        self.away_for = Duration::ZERO;
         self.progress.doing(phase.name());
     }
 
@@ -246,13 +309,21 @@ impl<'a> Shown<'a> {
         }
         let took = since.zip(at).and_then(|(since, at)| Duration::try_from(at.duration_since(since)).ok());
         let took = took.map_or_else(|| "     -".to_owned(), |took| format!("{:>6.1}", took.as_secs_f64()));
-        self.progress.line(&format!("  {:<10}{took} s", phase.name()));
+        self.progress.line(&format!("  {:<10}{took} s{}", phase.name(), without_keeper(self.away_for)));
     }
 
     fn phase_note(&mut self, phase: Phase, message: &str) {
         if !self.session.json() {
             self.progress.line(&format!("    {}: {}", phase.name(), clean(message)));
         }
+    }
+}
+
+/// Behind the time of a phase, which goes on while nobody watches; its own limits count from the next keeper.
+fn without_keeper(away_for: Duration) -> String {
+    match away_for.is_zero() {
+        true => String::new(),
+        false => format!("  (for {:.1} s of them there was no keeper)", away_for.as_secs_f64()),
     }
 }
 
@@ -268,10 +339,13 @@ fn exit_code(outcome: Outcome, error: Option<&Explain>, last: Option<Phase>) -> 
 
 #[cfg(test)]
 mod tests {
-    use api::deploy::{Outcome, Phase};
-    use model::Explain;
+    use super::*;
 
-    use super::exit_code;
+    #[test]
+    fn the_time_of_a_phase_says_how_much_of_it_nobody_watched() {
+        assert_eq!(without_keeper(Duration::ZERO), "");
+        assert_eq!(without_keeper(Duration::from_millis(4_060)), "  (for 4.1 s of them there was no keeper)");
+    }
 
     #[test]
     fn exit_codes_are_those_of_the_release_page() {

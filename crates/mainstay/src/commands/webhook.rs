@@ -63,7 +63,12 @@ fn render(told: &Webhooks) -> String {
     for hook in &told.hooks {
         let failed = hook.state.as_ref().and_then(|state| state.last_error.as_ref());
         lines.extend(failed.map(|why| format!("{}: last failed {why}", hook.number)));
-        lines.extend(hook.problem.as_ref().map(|why| format!("{}: not used: {why}", hook.number)));
+        let old = "signs with the secret that was there before";
+        let problems = [("not used", &hook.problem), (old, &hook.unread)];
+        for (how, why) in problems.into_iter().filter_map(|(how, why)| Some((how, why.as_ref()?))) {
+            lines.push(format!("{}: {how}: {why}", hook.number));
+            lines.extend(why.help.as_ref().map(|help| format!("   help: {help}")));
+        }
     }
     lines.join("\n")
 }

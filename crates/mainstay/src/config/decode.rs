@@ -10,7 +10,10 @@ use model::{ByteSize, Span};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{PROBLEMS_MAX, Problem};
+use super::{
+    problem::{PROBLEMS_MAX, Problem},
+    syntax,
+};
 
 /// Names more alike than this are offered as what was meant.
 const NEAR: f64 = 0.78;
@@ -574,16 +577,13 @@ fn said_type(value: &DeValue<'_>) -> &'static str {
 
 /// Parses `text`. Several syntax errors are collected; a broken file gives no tree.
 pub fn parse<'i>(text: &'i str, problems: &mut Problems) -> Option<Spanned<DeTable<'i>>> {
-    let (tree, errors) = DeTable::parse_recoverable(text);
-    let broken = !errors.is_empty();
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
+    for error in syntax::mistakes(text) {
         problems.push(
-            Problem::new("bad-syntax", span, "this is not TOML")
+            Problem::new("bad-syntax", error.span().unwrap_or(0..0), "this is not TOML")
                 .label(error.message())
                 .help("texts stand in quotes, tables in [brackets]; https://toml.io shows the language"),
         );
     }
-    // A recovered tree lacks what was broken: reading it would tell of keys that are missing only because of that.
-    (!broken).then_some(tree)
+    // One that lacks what was broken would tell of keys that are missing only because of that.
+    DeTable::parse(text).ok()
 }

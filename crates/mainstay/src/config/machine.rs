@@ -283,7 +283,10 @@ fn addresses(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec
     for text in texts.value {
         match text.value.parse() {
             Ok(address) if all.contains(&address) => {
-                section.problem(Problem::new("address-twice", text.span, format!("{address} is named twice")))
+                section.problem(
+                    Problem::new("address-twice", text.span, format!("{address} is named twice"))
+                        .help("leave one of them out"),
+                );
             }
             Ok(address) => all.push(address),
             Err(_) => section.problem(
@@ -329,7 +332,8 @@ fn upgrade_keys(top: &mut Section<'_, '_, '_>) -> Vec<String> {
                 "upgrade-key-twice",
                 text.span,
                 format!("the key `{}` is named twice", text.value),
-            ),
+            )
+            .help("leave one of them out"),
             Ok(_) => {
                 all.push(text.value);
                 continue;

@@ -69,7 +69,10 @@ fn unread(path: &Path, kind: std::io::ErrorKind, error: &dyn std::fmt::Display) 
     let shown = path.display();
     let explain = match kind {
         std::io::ErrorKind::NotFound => Explain::new("secrets-missing", format!("there is no {shown}"))
-            .help("make it with mode 600 and lines NAME=value, or name another source in machine.toml"),
+            .help(
+                "`mainstay secrets set NAME` makes it; or make it with mode 600 and lines NAME=value, or name another source \
+                 in machine.toml",
+            ),
         std::io::ErrorKind::InvalidData => {
             Explain::new("secrets-unreadable", format!("{shown} cannot be read"))
                 .caused_by(error.to_string())

@@ -78,6 +78,7 @@ pub(crate) fn pools(
                 requests: 0,
                 traffic: Default::default(),
                 recent: Default::default(),
+                foreign: 0,
                 ..old
             }),
         }
@@ -101,6 +102,7 @@ fn serving(site: &Site, pools: &[edge::control::PoolStatus]) -> Vec<world::PoolS
             requests: pool.upstreams.iter().map(|upstream| upstream.requests_total).sum(),
             traffic: pool.traffic.clone(),
             recent: pool.recent.clone(),
+            foreign: pool.foreign,
         })
         .collect()
 }

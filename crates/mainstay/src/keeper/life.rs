@@ -3,7 +3,7 @@
 //! SIGTERM ends the keeper and nothing else: the site lives, the next keeper adopts it. SIGINT drains and stops the
 //! whole site, a second one at once; `mainstay down` asks the same by the API.
 
-use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use release::{Refused, SiteHandle};
 use supervisor::{Slot, StopPlan, store::Store};
@@ -19,6 +19,8 @@ use super::{args::KeeperArgs, handover::Handing, last_good, operations::Keeper, 
 const SETTLE_AT_LEAST: Duration = Duration::from_secs(10);
 /// Enough for the last NDJSON line to reach its client before the socket closes.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Bound: how long a shim may take to end after what it held has.
+const LAST_LOOKS: Duration = Duration::from_secs(2);
 
 /// The signals that a keeper hears.
 pub(crate) struct Signals {
@@ -176,9 +178,35 @@ async fn everything_ends(
     keeper.standing.station.stop().await;
     close(keeper, api).await;
     let again = keeper.world.ground.starts_again();
-    keeper.ending.last_step(format!("everything has stopped; `{again}` starts it again"));
+    let living = still_living(&keeper.world.ground.folders.run).await;
+    keeper.ending.last_step(closing_words(&living, again));
     tokio::time::sleep(LAST_WORDS).await;
     ExitCode::from(supervisor::up::EXIT_DOWN)
+}
+
+/// What has outlived its stop. A shim that has just been told of its end is given the time to end.
+async fn still_living(run: &Path) -> Vec<String> {
+    let until = Instant::now() + LAST_LOOKS;
+    loop {
+        let run = run.to_owned();
+        let living = tokio::task::spawn_blocking(move || supervisor::living_names(&run)).await;
+        let living = living.unwrap_or_default();
+        if living.is_empty() || Instant::now() >= until {
+            return living;
+        }
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+}
+
+fn closing_words(living: &[String], again: &str) -> String {
+    if living.is_empty() {
+        return format!("everything has stopped; `{again}` starts it again");
+    }
+    tracing::error!(?living, "What Mainstay has started has outlived its stop.");
+    let (names, lives) = (living.join(", "), if living.len() == 1 { "lives" } else { "live" });
+    format!(
+        "not everything has stopped: {names} still {lives}; `{again}` takes over what lives, then `mainstay down` once more"
+    )
 }
 
 /// Who asks from now on is not waited for by anybody, and the next `mainstay up` sees that this one is at its end. What

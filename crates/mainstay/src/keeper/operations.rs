@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use admin::{
-    Operations, Operator, Refusal, Reply, Why,
+    Asker, Operations, Operator, Refusal, Reply, Why,
     operations::{Conversation, Lines},
 };
 use api::{
@@ -51,7 +51,11 @@ impl Keeper {
     }
 
     fn caller(&self, by: Operator) -> Caller {
-        Caller { operator: by.name, host: self.world.ground.host.clone() }
+        Caller { operator: by.name, host: self.world.ground.host.clone(), key: None }
+    }
+
+    fn starter(&self, Asker { by, key }: Asker) -> Caller {
+        Caller { key, ..self.caller(by) }
     }
 
     /// The manifest is read here, for the site's environment and by this machine's rules, never by the caller's.
@@ -93,7 +97,11 @@ impl Keeper {
         let written = tokio::task::spawn_blocking(move || supervisor::logs::writers(&folder)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         let unread = |error: std::io::Error| {
-            failed(Explain::new("logs-unreadable", format!("cannot read the logs of {site}")).because(&error))
+            failed(
+                Explain::new("logs-unreadable", format!("cannot read the logs of {site}"))
+                    .because(&error)
+                    .help("they belong to the user that runs Mainstay: see their owner and the disk"),
+            )
         };
         let services = services.into_keys().map(|service| service.to_string());
         Ok(Names::of(&status, &releases, services, written.map_err(unread)?))
@@ -210,7 +218,11 @@ impl Operations for Keeper {
         let stored = tokio::task::spawn_blocking(move || store.append(&digest, total, offset, &chunk)).await;
         stored
             .map_err(|error| {
-                failed(Explain::new("upload-failed", "the chunk was not stored").because(&error))
+                failed(
+                    Explain::new("upload-failed", "the chunk was not stored")
+                        .because(&error)
+                        .help("send it again: what came before is kept; the keeper's log says more"),
+                )
             })?
             .map_err(refusal)
     }
@@ -220,14 +232,14 @@ impl Operations for Keeper {
         self.obtain(&site)?.plan(wanted).await.map_err(refusal)
     }
 
-    async fn deploy(&self, by: Operator, site: Site, request: deploy::Request) -> Reply<deploy::Started> {
+    async fn deploy(&self, by: Asker, site: Site, request: deploy::Request) -> Reply<deploy::Started> {
         let wanted = Self::wanted(&site, request)?;
-        self.obtain(&site)?.deploy(wanted, self.caller(by)).await.map_err(refusal)
+        self.obtain(&site)?.deploy(wanted, self.starter(by)).await.map_err(refusal)
     }
 
-    async fn rollback(&self, by: Operator, site: Site, request: deploy::Rollback) -> Reply<deploy::Started> {
+    async fn rollback(&self, by: Asker, site: Site, request: deploy::Rollback) -> Reply<deploy::Started> {
         self.ending.refuse_new_work()?;
-        self.site(&site)?.rollback(request, self.caller(by)).await.map_err(refusal)
+        self.site(&site)?.rollback(request, self.starter(by)).await.map_err(refusal)
     }
 
     async fn deploy_events(&self, site: Site, deploy: DeployId, from: u64) -> Reply<Lines<deploy::Event>> {
@@ -279,14 +291,14 @@ impl Operations for Keeper {
         Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
     }
 
-    async fn restart(&self, by: Operator, site: Site, request: jobs::Restart) -> Reply<deploy::Started> {
+    async fn restart(&self, by: Asker, site: Site, request: jobs::Restart) -> Reply<deploy::Started> {
         self.ending.refuse_new_work()?;
-        self.site(&site)?.restart(request, self.caller(by)).await.map_err(refusal)
+        self.site(&site)?.restart(request, self.starter(by)).await.map_err(refusal)
     }
 
-    async fn scale(&self, by: Operator, site: Site, request: jobs::Scale) -> Reply<deploy::Started> {
+    async fn scale(&self, by: Asker, site: Site, request: jobs::Scale) -> Reply<deploy::Started> {
         self.ending.refuse_new_work()?;
-        self.site(&site)?.scale(request, self.caller(by)).await.map_err(refusal)
+        self.site(&site)?.scale(request, self.starter(by)).await.map_err(refusal)
     }
 
     async fn run(&self, by: Operator, site: Site, request: jobs::Run) -> Reply<Conversation> {
@@ -311,16 +323,16 @@ impl Operations for Keeper {
         self.site(&site)?.migrate_status().await.map_err(refusal)
     }
 
-    async fn migrate_retry(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
-        self.site(&site)?.migrate(MigrateVerb::Retry, self.caller(by)).await.map_err(refusal)
+    async fn migrate_retry(&self, by: Asker, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Retry, self.starter(by)).await.map_err(refusal)
     }
 
-    async fn migrate_contract(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
-        self.site(&site)?.migrate(MigrateVerb::Contract, self.caller(by)).await.map_err(refusal)
+    async fn migrate_contract(&self, by: Asker, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Contract, self.starter(by)).await.map_err(refusal)
     }
 
-    async fn migrate_down(&self, by: Operator, site: Site) -> Reply<deploy::Started> {
-        self.site(&site)?.migrate(MigrateVerb::Down, self.caller(by)).await.map_err(refusal)
+    async fn migrate_down(&self, by: Asker, site: Site) -> Reply<deploy::Started> {
+        self.site(&site)?.migrate(MigrateVerb::Down, self.starter(by)).await.map_err(refusal)
     }
 
     async fn secrets(&self, site: Site) -> Reply<wire_secrets::Secrets> {

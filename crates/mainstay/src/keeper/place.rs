@@ -124,7 +124,9 @@ fn name_of(uid: u32) -> String {
 /// It was, or others may write there.
 pub(crate) fn owned(path: &Path) -> Result<(), Explain> {
     let found = fs::symlink_metadata(path).map_err(|error| {
-        Explain::new("run-folder", format!("cannot look at {}", path.display())).because(&error)
+        Explain::new("run-folder", format!("cannot look at {}", path.display()))
+            .because(&error)
+            .help("see who owns the folders above it, or set XDG_RUNTIME_DIR to one that only you can write")
     })?;
     let mine = found.uid() == rustix::process::geteuid().as_raw();
     if mine && found.is_dir() && found.permissions().mode() & 0o022 == 0 {
@@ -168,7 +170,9 @@ pub(crate) fn keeper_lock(folders: &Folders) -> Result<ProcessLock, Explain> {
 }
 
 fn no_lock(path: &Path, error: &io::Error) -> Explain {
-    Explain::new("no-lock", format!("cannot lock {}", path.display())).because(error)
+    Explain::new("no-lock", format!("cannot lock {}", path.display()))
+        .because(error)
+        .help("the data folder must be the user's that runs Mainstay, and on a disk that knows locks: not every network share does")
 }
 
 pub(crate) fn already_up(folders: &Folders) -> Explain {

@@ -50,11 +50,9 @@ pub(crate) async fn resolve<'a>(
         .caused_by(format!("looked for in {}", described(&source)))
         .help(match &source {
             SecretSource::File(path) => {
-                format!("add a line `{}=…` to {}", missing.join("=…`, `"), path.display())
+                format!("{}, or add lines NAME=value to {}", set(&missing), path.display())
             }
-            SecretSource::Age { .. } => {
-                format!("`mainstay secrets set {}` puts it there", missing.join("`, `mainstay secrets set "))
-            }
+            SecretSource::Age { .. } => set(&missing),
             SecretSource::Command(_) => "let the command print them as NAME=value lines".into(),
             SecretSource::Env => {
                 format!("start Mainstay with {ENV_PREFIX}{} set", missing.join(&format!(", {ENV_PREFIX}")))
@@ -63,6 +61,11 @@ pub(crate) async fn resolve<'a>(
     }
     all.retain(|name, _| wanted.contains(name));
     Ok(all)
+}
+
+/// The command that puts each of them in.
+fn set(missing: &[&str]) -> String {
+    format!("`mainstay secrets set {}` puts it there", missing.join("`, `mainstay secrets set "))
 }
 
 /// Everything that the source holds.

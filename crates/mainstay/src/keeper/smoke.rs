@@ -27,6 +27,7 @@ impl Smoker {
         let failed = |cause: String| {
             Explain::new("smoke-unanswered", format!("GET {} of {pool} was not answered", smoke.get))
                 .caused_by(cause)
+                .help("`mainstay status --machine` says how the edge is, `mainstay logs` what the app did meanwhile")
         };
         let host = smoke.host.as_deref().unwrap_or("localhost");
         let value = |text: &str| HeaderValue::from_str(text).map_err(|error| failed(error.to_string()));

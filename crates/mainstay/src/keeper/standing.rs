@@ -25,7 +25,7 @@ pub(crate) struct Standing {
     pub listeners: Vec<Listener>,
     /// What the living edge does not do yet.
     pub pending: Vec<String>,
-    /// Why what stands in machine.toml now is not what holds.
+    /// Why what stood in machine.toml when it was read is not what holds.
     pub unread: Option<model::Explain>,
     /// What `mainstay up` was told over machine.toml.
     pub given: Vec<String>,
@@ -83,11 +83,20 @@ impl Standing {
             unheld: supervisor::sandbox::lost(),
             missing_controllers: controllers.into_iter().map(str::to_owned).collect(),
             pending: self.pending.clone(),
-            unread: self.unread.clone(),
+            unread: self.unread_now(world).await,
             given: self.given.clone(),
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
         }
+    }
+
+    /// What is wrong with the file as it stands now; it may have other mistakes than when this keeper read it.
+    async fn unread_now(&self, world: &Outside) -> Option<model::Explain> {
+        let then = self.unread.clone()?;
+        let folders = world.ground.folders.clone();
+        let read = tokio::task::spawn_blocking(move || crate::config::machine::load(&folders)).await;
+        // One that was mended is about to be taken up.
+        Some(read.ok().and_then(Result::err).unwrap_or(then))
     }
 
     /// Whether whoever started this keeper would start the next one.
@@ -132,11 +141,15 @@ pub(crate) async fn tell_unserved_certificates(edge: &edge::control::Client) {
     }
 }
 
-/// Why a webhook is told nothing, in words.
+/// Why a webhook is told nothing, or by an old secret, in words.
 fn unusable(hook: &Usable) -> Option<String> {
-    let why = hook.secret.as_ref().err()?;
+    let (how, why) = match (&hook.secret, &hook.unread) {
+        (Err(why), _) => ("is told nothing", why),
+        (Ok(_), Some(why)) => ("is told with the secret that was there before", why),
+        (Ok(_), None) => return None,
+    };
     let help = why.help.as_ref().map(|help| format!(" ({help})"));
-    Some(format!("{}: {why}{}", hook.place, help.unwrap_or_default()))
+    Some(format!("{} {how}: {why}{}", hook.place, help.unwrap_or_default()))
 }
 
 /// What the edge says of them; an edge that does not answer is a finding of its own.

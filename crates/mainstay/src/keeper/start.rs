@@ -45,6 +45,9 @@ use crate::{
     formats,
 };
 
+const RUN_FOLDER: &str =
+    "it lies below /run, $XDG_RUNTIME_DIR or /tmp: the keeper's user must own it, and there must be room";
+
 /// From nothing to serving, then until the end.
 /// # Errors
 /// What no restart would mend, in words.
@@ -129,7 +132,11 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks });
     let server =
         admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
-            .map_err(|error| Explain::new("api-not-bound", "the keeper's API").because(&error))?;
+            .map_err(|error| {
+                Explain::new("api-not-bound", "the keeper's API cannot be offered")
+                    .because(&error)
+                    .help("its socket lies in the run folder: the keeper's user must own that, and the path be short enough")
+            })?;
     let api = tokio::spawn(server.serve(Arc::clone(&keeper)));
     let renewing = tokio::spawn(ticket_seeds::renew_daily(ticket_seeds));
     let sweeping = tokio::spawn(log_sweep::run(Arc::clone(&keeper)));
@@ -151,7 +158,9 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
     let users = Users::new(&machine);
     let edge_gid = users.edge()?.map(|user| user.ids.gid);
     let exe = machine::child::Executable::own().map_err(|error| {
-        Explain::new("no-executable", "the keeper cannot open its own executable").because(&error)
+        Explain::new("no-executable", "the keeper cannot open its own executable")
+            .because(&error)
+            .help("was the file removed, or its folder unmounted? Put it back, and start Mainstay again")
     })?;
     let supervisor = Supervisor::open(supervisor::Settings {
         run_dir: folders.run.clone(),
@@ -161,7 +170,9 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
         tmp_dir: Some(folders.data.join("tmp")),
         edge_gid,
     })
-    .map_err(|error| Explain::new("run-folder", "the run folder cannot be used").because(&error))?;
+    .map_err(|error| {
+        Explain::new("run-folder", "the run folder cannot be used").because(&error).help(RUN_FOLDER)
+    })?;
     if let Some(group) = workload.as_deref().filter(|_| !supervisor.has_groups()) {
         return Err(workload::unusable(group));
     }
@@ -182,7 +193,9 @@ fn ground(folders: Folders, machine: Machine, workload: Option<PathBuf>) -> Resu
 fn open_listeners(ground: &Ground, store: Option<&Store>, kept: found::Named) -> Result<Listeners, Explain> {
     let state = ground.folders.data.join("edge");
     std::fs::create_dir_all(&state).map_err(|error| {
-        Explain::new("folder-not-made", format!("cannot make {}", state.display())).because(&error)
+        Explain::new("folder-not-made", format!("cannot make {}", state.display()))
+            .because(&error)
+            .help("the data folder is the keeper's to write: see its owner, its mount and its free space")
     })?;
     listeners::open(&ground.machine.listen, &state, store, kept)
 }

@@ -2,6 +2,7 @@
 //! here is told, and the keeper goes on.
 
 mod outside;
+mod secrets_file;
 
 use std::{
     collections::BTreeMap,
@@ -20,11 +21,12 @@ use model::{
 use sha2::{Digest as _, Sha256};
 use station::{Settings, settings};
 use supervisor::{
-    Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotState, StopPlan, User, slot::SlotSettings,
+    Enclosure, Kind, LogTo, Order, Process, Program, Slot, SlotEvent, SlotState, StopPlan, User,
+    slot::{SlotSettings, Witness},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::outside::Outside;
+use self::{outside::Outside, secrets_file::SecretsFile};
 use super::{
     data_plane::{self, SYSTEM},
     ground::Ground,
@@ -42,6 +44,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// It asks for news all the time. One that has not for so long hangs.
 const SILENT_MAX: Duration = Duration::from_secs(60);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// Between the tries of a start, doubled from the first to the longest.
+const AGAIN_FIRST: Duration = Duration::from_secs(1);
+const AGAIN_LONGEST: Duration = Duration::from_secs(60);
 /// Of which it uses a fifth, with a thousand deliveries that wait.
 const MEMORY_MAX: ByteSize = ByteSize::mib(64);
 const LOG_BYTES_MAX: ByteSize = ByteSize::mib(10);
@@ -49,6 +54,8 @@ const LOG_BYTES_MAX: ByteSize = ByteSize::mib(10);
 const STARTED_WITH: &str = "started-with";
 
 type Held = Arc<Mutex<Option<Arc<Slot>>>>;
+/// Why the last try to start it failed.
+type NotStarted = Arc<Mutex<Option<Explain>>>;
 
 /// The station, if machine.toml gives it something to do.
 pub(crate) struct Station {
@@ -58,6 +65,7 @@ pub(crate) struct Station {
     kept: Kept,
     data: PathBuf,
     wanted: bool,
+    not_started: NotStarted,
 }
 
 struct Places {
@@ -71,7 +79,7 @@ struct Places {
 /// Takes care of the station from now on, in tasks of its own: the first of those that live as it is if it was started with
 /// what holds now, else a new one; none where there is no webhook. Others that live are from a start that was cut: they end.
 pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<Process>) -> Station {
-    let slot = Held::default();
+    let (slot, not_started) = (Held::default(), NotStarted::default());
     let wanted = !webhooks.hooks().is_empty();
     let kept = Kept::of_the_station(&ground.folders.run);
     let data = ground.folders.data.clone();
@@ -79,9 +87,9 @@ pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<
     let mut living = living.into_iter();
     if wanted {
         let living = living.next();
-        let (held, ends) = (Arc::clone(&slot), ends.clone());
+        let (held, why, ends) = (Arc::clone(&slot), Arc::clone(&not_started), ends.clone());
         let (ground, webhooks) = (Arc::clone(ground), Arc::clone(webhooks));
-        care.spawn(async move { take_care(&ground, &webhooks, living, &held, ends).await });
+        care.spawn(async move { take_care(&ground, &webhooks, living, (&held, &why), ends).await });
     } else {
         kept.forget();
     }
@@ -89,7 +97,7 @@ pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<
         care.spawn(async move { jobs::end(&process).await });
     }
     care.close();
-    Station { slot, care, ends, kept, data, wanted }
+    Station { slot, care, ends, kept, data, wanted, not_started }
 }
 
 impl Station {
@@ -126,6 +134,14 @@ impl Station {
         if is_up || !self.wanted {
             return Vec::new();
         }
+        let not_started = self.not_started.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(why) = not_started {
+            let help = why.help.as_ref().map(|help| format!("help: {help}"));
+            return [format!("its start failed, and is tried again: {why}")]
+                .into_iter()
+                .chain(help)
+                .collect();
+        }
         let said = data_plane::last_words(&self.data, "station").await;
         let exit = self.kept.read().last_exit;
         said.into_iter().chain(exit.map(|exit| format!("its last end: {exit}"))).collect()
@@ -141,27 +157,40 @@ async fn take_care(
     ground: &Ground,
     webhooks: &Arc<Webhooks>,
     mut living: Option<Process>,
-    held: &Held,
+    (held, not_started): (&Held, &NotStarted),
     ends: CancellationToken,
 ) {
+    let mut secrets = SecretsFile::new(ground.folders.webhook_secrets());
+    let mut again_in = AGAIN_FIRST;
     while !ends.is_cancelled() {
         let outside = Outside::look();
-        let (slot, api) = match start(ground, webhooks, &outside, &mut living).await {
+        let started = start(ground, webhooks, &outside, &mut living).await;
+        let why = started.as_ref().err().cloned();
+        let is_told =
+            std::mem::replace(&mut *not_started.lock().unwrap_or_else(PoisonError::into_inner), why.clone())
+                == why;
+        let (slot, api) = match started {
             Ok(started) => started,
             Err(error) => {
-                tracing::error!(%error, "There is no station: webhooks are told later.");
+                if !is_told {
+                    tracing::error!(%error, "There is no station: webhooks are told later. It is tried again.");
+                }
                 // It cannot ask this keeper, and nobody else would end it.
-                if let Some(process) = living {
+                if let Some(process) = living.take() {
                     jobs::end(&process).await;
                 }
-                return;
+                let _ = tokio::time::timeout(again_in, ends.cancelled()).await;
+                again_in = (again_in * 2).min(AGAIN_LONGEST);
+                continue;
             }
         };
+        again_in = AGAIN_FIRST;
         *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&slot));
         tokio::select! {
             () = watch(&slot, webhooks) => {}
             () = api => {}
             () = replaced(&outside) => tracing::info!("A file that the station reads was replaced: it is started anew."),
+            () = secrets.changed(webhooks, &ground.folders) => tracing::info!("A webhook has another secret: the station is started anew."),
             () = ends.cancelled() => {}
         }
         slot.stop(None).await;
@@ -175,6 +204,8 @@ async fn start(
     outside: &Outside,
     living: &mut Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
+    // Whichever there was has ended, or is one that this keeper has asked nothing yet.
+    webhooks.station_ended();
     let places = Places {
         run: ground.folders.run.join("station"),
         state: ground.folders.data.join("station"),
@@ -184,11 +215,15 @@ async fn start(
     places.make(user.as_ref())?;
     let socket = places.run.join("keeper.sock");
     let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.ids.uid);
-    let server = Server::bind(&socket, Peers::Only(uid))
-        .map_err(|error| Explain::new("api-not-bound", "the station's socket").because(&error))?;
+    let server = Server::bind(&socket, Peers::Only(uid)).map_err(|error| {
+        Explain::new("api-not-bound", "the station's socket cannot be offered")
+            .because(&error)
+            .help("it lies in the run folder: the keeper's user must own that, and there must be room")
+    })?;
     let api = server.serve_station(Arc::clone(webhooks));
-    let asked = places.settings(socket, webhooks.hooks());
-    let order = places.order(ground, &asked, webhooks.hooks(), outside, user);
+    let hooks = webhooks.hooks();
+    let asked = places.settings(socket, &hooks);
+    let order = places.order(ground, &asked, &hooks, outside, user);
     let adopted = match living.take() {
         Some(process) if is_current(&process, &order) => Some(process),
         Some(process) => {
@@ -203,9 +238,20 @@ async fn start(
             .write(&places.settings_file(), owner)
             .map_err(|error| Explain::new("station-settings", "the station's settings").because(&error))?;
     }
-    let witness = past::witness(Kept::of_the_station(&ground.folders.run));
+    let witness = witness(ground, webhooks);
     let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted, witness);
     Ok((Arc::new(slot), api))
+}
+
+/// One that has ended is counted, and has forgotten what it was asked.
+fn witness(ground: &Ground, webhooks: &Arc<Webhooks>) -> Witness {
+    let (count, webhooks) = (past::witness(Kept::of_the_station(&ground.folders.run)), Arc::clone(webhooks));
+    Box::new(move |event| {
+        count(event);
+        if matches!(event, SlotEvent::Started { .. }) {
+            webhooks.station_ended();
+        }
+    })
 }
 
 /// One that was started by another build, or with other webhooks or secrets, is replaced.
@@ -255,7 +301,9 @@ impl Places {
                 })
             });
         made.map_err(|error| {
-            Explain::new("folder-not-made", "cannot make the station's folders").because(&error)
+            Explain::new("folder-not-made", "cannot make the station's folders")
+                .because(&error)
+                .help("data and run folder are the keeper's to write: see their owner, mount and free space")
         })
     }
 

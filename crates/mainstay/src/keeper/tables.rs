@@ -51,6 +51,8 @@ impl Tables {
         next.write(&self.file).map_err(|error| {
             Explain::new("table-not-written", "the routing table cannot be handed to the edge")
                 .because(&error)
+                .now("the edge serves what it served before")
+                .help("it is written below the run folder: make room there, or mend who owns it")
         })?;
         // The file holds this epoch from here on, acknowledged or not: the next one must be above it.
         *table = next;
@@ -86,6 +88,7 @@ fn refused(site: &Site, error: &table::TableError) -> Explain {
     Explain::new("route-refused", format!("the routes of {site} cannot be served"))
         .because(error)
         .now("the edge serves what it served before")
+        .help("change the routes that are named in mainstay.toml, and deploy again")
 }
 
 /// One that a newer version wrote was refused before this keeper did anything.

@@ -69,7 +69,9 @@ impl Upgrades {
     /// This executable cannot be found.
     pub(crate) fn open(ground: &Ground) -> Result<Self, Explain> {
         let failed = |error: io::Error| {
-            Explain::new("no-executable", "the keeper cannot open its own executable").because(&error)
+            Explain::new("no-executable", "the keeper cannot open its own executable")
+                .because(&error)
+                .help("was the file removed, or its folder unmounted? Put it back, and start Mainstay again")
         };
         Ok(Self {
             exe: Executable::own().map_err(failed)?,
@@ -145,8 +147,8 @@ impl Upgrades {
         }
         let new = self.stage(self.path.clone(), source).await?;
         let about = probe::probe(ground, new.temp()).await.map_err(refused)?;
-        refuse_unreadable(&about).map_err(refused)?;
-        let planned = planned(about.version, false);
+        let planned = planned(about.version.clone(), false);
+        refuse_unreadable(&about, &planned).map_err(refused)?;
         if request.dry_run {
             return Ok(planned);
         }
@@ -191,7 +193,11 @@ impl Upgrades {
         what: &What,
     ) -> Reply<(File, String, Option<String>)> {
         let unread = |error: io::Error| {
-            refused(unchanged("upgrade-unreadable", "the binary cannot be read").because(&error))
+            refused(
+                unchanged("upgrade-unreadable", "the binary cannot be read")
+                    .because(&error)
+                    .help("look at the disk of the data folder, then send it again"),
+            )
         };
         let (path, signature) = match what {
             What::Previous => (previous(&self.path), None),
@@ -199,7 +205,8 @@ impl Upgrades {
                 let keys = signature::trusted(&ground.machine.upgrade_keys).map_err(refused)?;
                 if signature.len() > SIGNATURE_BYTES_MAX {
                     let explain =
-                        unchanged("signature-unreadable", "the signature is longer than one of minisign's");
+                        unchanged("signature-unreadable", "the signature is longer than one of minisign's")
+                            .help("sign it by `minisign -S -m FILE`, which writes FILE.minisig");
                     return Err(refused(explain));
                 }
                 let path = artifacts.find(artifact).map_err(|error| refused(error.explain))?;
@@ -268,15 +275,15 @@ fn rewind(mut file: &File) -> io::Result<()> {
     io::Seek::rewind(&mut file)
 }
 
-fn refuse_unreadable(about: &About) -> Result<(), Explain> {
+fn refuse_unreadable(about: &About, planned: &Planned) -> Result<(), Explain> {
     let own = formats::about();
     let unread = unread(&own.formats, &about.formats);
     if unread.is_empty() {
         return Ok(());
     }
-    let told = |about: &About| format!("{} of API {}", about.version, about.api);
+    let told = |build: &Build, about: &About| format!("{build} of API {}", about.api);
     Err(unchanged("upgrade-formats", "that binary cannot read what this one has written")
-        .caused_by(format!("{} does not read what {} writes: {}", told(about), told(&own), unread.join(", ")))
+        .caused_by(format!("{} does not read what {} writes: {}", told(&planned.to, about), told(&planned.from, &own), unread.join(", ")))
         .help("go by the versions between, one after the other; a reader knows its own format and the one before"))
 }
 

@@ -9,7 +9,7 @@ pub(super) mod usable;
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,8 @@ use model::Explain;
 use tokio::sync::{Notify, oneshot};
 use ulid::Ulid;
 
+use crate::config::folders::Folders;
+
 use self::{dead::DeadLog, feed::Feed, usable::Usable};
 
 /// How often the journals are looked at while the station waits for news.
@@ -32,7 +34,8 @@ const TESTS_MAX: usize = 16;
 const TEST_LIMIT: Duration = TEST_WITHIN.saturating_sub(Duration::from_secs(5));
 
 pub(crate) struct Webhooks {
-    hooks: Vec<Usable>,
+    /// Swapped as a whole when their file of secrets has changed.
+    hooks: RwLock<Arc<[Usable]>>,
     feed: Arc<Mutex<Feed>>,
     tests: Mutex<Tests>,
     test_asked: Notify,
@@ -44,8 +47,27 @@ pub(crate) struct Webhooks {
 
 #[derive(Default)]
 struct Tests {
+    /// Those that no station has heard of.
     asked: Vec<TestAsked>,
-    waiting: HashMap<String, oneshot::Sender<Tested>>,
+    waiting: HashMap<String, (TestAsked, oneshot::Sender<Tested>)>,
+    /// Stations that have ended. A question of one of them may still be open, and its answer would reach nobody.
+    ended: u64,
+}
+
+impl Tests {
+    /// Those whose operators still wait, for a station before which so many have ended.
+    fn take(&mut self, ended: u64) -> Vec<TestAsked> {
+        if ended != self.ended {
+            return Vec::new();
+        }
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().filter(|test| self.waiting.contains_key(&test.id)).collect()
+    }
+
+    fn station_ended(&mut self) {
+        self.ended += 1;
+        self.asked = self.waiting.values().map(|(asked, _)| asked.clone()).collect();
+    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,7 +79,7 @@ impl Webhooks {
     pub(crate) fn open(data: &Path, hooks: Vec<Usable>) -> Self {
         Self {
             feed: Arc::new(Mutex::new(Feed::open(data, !hooks.is_empty()))),
-            hooks,
+            hooks: RwLock::new(hooks.into()),
             tests: Mutex::default(),
             test_asked: Notify::new(),
             states: Mutex::default(),
@@ -66,8 +88,22 @@ impl Webhooks {
         }
     }
 
-    pub(crate) fn hooks(&self) -> &[Usable] {
-        &self.hooks
+    pub(crate) fn hooks(&self) -> Arc<[Usable]> {
+        Arc::clone(&self.hooks.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads their secrets again; whether one of them signs with another now.
+    pub(crate) fn read_again(&self, folders: &Folders) -> bool {
+        let before = self.hooks();
+        let now = usable::read_again(folders, &before);
+        for (hook, before) in now.iter().zip(&*before) {
+            if let Some(error) = hook.unread.as_ref().filter(|_| hook.unread != before.unread) {
+                tracing::error!(url = %hook.place, %error, "A webhook's secret is no longer in its file. The one before is used, until that is mended.");
+            }
+        }
+        let is_another = now.iter().zip(&*before).any(|(now, before)| now.secret != before.secret);
+        *self.hooks.write().unwrap_or_else(PoisonError::into_inner) = now.into();
+        is_another
     }
 
     /// How long the station has said nothing.
@@ -83,9 +119,10 @@ impl Webhooks {
             events: hook.said.events.clone(),
             apps: hook.said.apps.iter().map(ToString::to_string).collect(),
             problem: hook.secret.as_ref().err().cloned(),
+            unread: hook.unread.clone(),
             state: states.get(&hook.place.key()).cloned(),
         };
-        Told { hooks: self.hooks.iter().enumerate().map(hook).collect(), dead: self.dead.read() }
+        Told { hooks: self.hooks().iter().enumerate().map(hook).collect(), dead: self.dead.read() }
     }
 
     /// Waits for the answer of the receiver.
@@ -94,7 +131,7 @@ impl Webhooks {
         if let Err(problem) = &hook.secret {
             return Err(Refusal::new(Why::Conflict, problem.clone()));
         }
-        let (id, answer) = self.ask(hook)?;
+        let (id, answer) = self.ask(&hook)?;
         let answered = tokio::time::timeout(TEST_LIMIT, answer).await;
         lock(&self.tests).waiting.remove(&id);
         answered.ok().and_then(Result::ok).ok_or_else(|| {
@@ -113,28 +150,28 @@ impl Webhooks {
                 Explain::new("too-many-tests", format!("{TESTS_MAX} tests of webhooks are under way"));
             return Err(Refusal::new(Why::Unavailable, explain.help("ask again in a moment")));
         }
-        tests.asked.push(TestAsked { id: id.clone(), hook: hook.place.key() });
-        tests.waiting.insert(id.clone(), end);
+        let asked = TestAsked { id: id.clone(), hook: hook.place.key() };
+        tests.asked.push(asked.clone());
+        tests.waiting.insert(id.clone(), (asked, end));
         self.test_asked.notify_one();
         Ok((id, answer))
     }
 
-    fn find(&self, wanted: &str) -> Reply<&Usable> {
-        let by_number = || self.hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
-        let by_url =
-            self.hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
-        by_url.or_else(by_number).ok_or_else(|| {
+    fn find(&self, wanted: &str) -> Reply<Usable> {
+        let hooks = self.hooks();
+        let by_number = || hooks.get(wanted.parse::<usize>().ok()?.checked_sub(1)?);
+        let by_url = hooks.iter().find(|hook| hook.place.url() == wanted || hook.place.to_string() == wanted);
+        by_url.or_else(by_number).cloned().ok_or_else(|| {
             let explain = Explain::new("no-such-webhook", format!("machine.toml has no webhook {wanted}"))
                 .help("`mainstay webhook list` shows them; a change of machine.toml is taken up by the next keeper");
             Refusal::new(Why::Unknown, explain)
         })
     }
 
-    /// Tests whose operators still wait.
-    fn take_tests(&self) -> Vec<TestAsked> {
-        let mut tests = lock(&self.tests);
-        let asked = std::mem::take(&mut tests.asked);
-        asked.into_iter().filter(|test| tests.waiting.contains_key(&test.id)).collect()
+    /// The next one is asked for the tests that the one before was asked for and has not ended.
+    pub(crate) fn station_ended(&self) {
+        lock(&self.tests).station_ended();
+        self.test_asked.notify_one();
     }
 
     async fn look(&self, cursor: &Cursor) -> Reply<feed::Page> {
@@ -142,7 +179,8 @@ impl Webhooks {
         let looked = tokio::task::spawn_blocking(move || lock(&feed).page(&cursor)).await;
         let looked = looked.map_err(std::io::Error::other).flatten();
         looked.map_err(|error| {
-            let explain = Explain::new("data-unreadable", "what has happened cannot be read");
+            let explain = Explain::new("data-unreadable", "what has happened cannot be read")
+                .help("the journals lie below `apps` of the data folder: see their owner and the disk");
             Refusal::new(Why::Failed, explain.because(&error))
         })
     }
@@ -151,12 +189,15 @@ impl Webhooks {
 impl StationOperations for Webhooks {
     async fn news(&self, cursor: Cursor) -> Reply<News> {
         let until = Instant::now() + WAIT_MAX;
+        let ended = lock(&self.tests).ended;
         loop {
             *lock(&self.heard) = Instant::now();
             let page = self.look(&cursor).await?;
-            let tests = self.take_tests();
+            let tests = lock(&self.tests).take(ended);
             let is_news = !page.events.is_empty() || !tests.is_empty() || page.cursor.keeper != cursor.keeper;
-            if is_news || Instant::now() >= until {
+            // Who asks may be the next station already, which then asks once more.
+            let is_over = Instant::now() >= until || lock(&self.tests).ended != ended;
+            if is_news || is_over {
                 return Ok(News { cursor: page.cursor, complete: page.complete, events: page.events, tests });
             }
             let _ = tokio::time::timeout(LOOK_EVERY, self.test_asked.notified()).await;
@@ -166,16 +207,48 @@ impl StationOperations for Webhooks {
     async fn report(&self, report: Report) -> Reply<()> {
         *lock(&self.states) = report.hooks;
         self.dead.add(report.dead).map_err(|error| {
-            let explain = Explain::new("data-unwritable", "what was given up cannot be written down");
+            let explain = Explain::new("data-unwritable", "what was given up cannot be written down")
+                .help("make room on the disk of the data folder; the station says it again");
             Refusal::new(Why::Failed, explain.because(&error))
         })
     }
 
     async fn tested(&self, ended: TestEnded) -> Reply<()> {
-        if let Some(waiting) = lock(&self.tests).waiting.remove(&ended.id) {
+        if let Some((_, end)) = lock(&self.tests).waiting.remove(&ended.id) {
             // Whoever asked may have gone.
-            let _ = waiting.send(ended.tested);
+            let _ = end.send(ended.tested);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(asked: Vec<TestAsked>) -> Vec<String> {
+        asked.into_iter().map(|test| test.id).collect()
+    }
+
+    fn ask(tests: &mut Tests, id: &str) -> oneshot::Receiver<Tested> {
+        let (end, answer) = oneshot::channel();
+        let asked = TestAsked { id: id.to_owned(), hook: "a hook".to_owned() };
+        tests.asked.push(asked.clone());
+        tests.waiting.insert(id.to_owned(), (asked, end));
+        answer
+    }
+
+    #[test]
+    fn a_test_that_a_station_took_with_it_is_asked_of_the_next_one() {
+        let mut tests = Tests::default();
+        let _waits = ask(&mut tests, "a");
+        assert_eq!(ids(tests.take(0)), ["a"]);
+        assert!(tests.take(0).is_empty(), "once of each station");
+        tests.station_ended();
+        assert!(tests.take(0).is_empty(), "nobody hears the answer to a question of the one that has ended");
+        assert_eq!(ids(tests.take(1)), ["a"]);
+        tests.waiting.remove("a");
+        tests.station_ended();
+        assert!(tests.take(2).is_empty(), "what has ended is not asked again");
     }
 }

@@ -59,6 +59,21 @@ fn a_failed_gate_says_why_and_what_still_serves() {
 }
 
 #[test]
+fn what_was_killed_meanwhile_is_not_said_to_serve() {
+    let place = Place::with_app();
+    let status = STATUS.replace(r#""state":"up""#, r#""state":"backing off""#);
+    place.keeper(&[
+        ("GET /v1/artifacts/", 200, r#"{"offset":9,"complete":true}"#),
+        ("POST /v1/apps/assistant/production/deploys", 200, &started()),
+        ("GET /v1/apps/assistant/production/deploys/", 200, &events(&ALL, SERVED)),
+        ("GET /v1/apps/assistant/production/status", 200, &status),
+    ]);
+    let said = place.run(&["deploy"]);
+    assert!(said.contains("Requests for assistant/production go to release 43, and no instance"), "{said}");
+    assert!(!said.contains("serves assistant"), "{said}");
+}
+
+#[test]
 fn every_end_has_its_exit_code() {
     for (phases, end, code) in [
         (&ALL[..], SERVED, 0),
@@ -123,19 +138,93 @@ fn a_dry_run_shows_the_plan_and_ends_with_2() {
 
 #[test]
 fn a_plan_without_changes_is_0_and_one_that_would_be_refused_is_1() {
-    let plan = |errors: &str| {
-        format!(
-            r#"{{"site":{{"app":"assistant","env":"production"}},"from":42,"to":42,"changes":[],"warnings":[],"errors":[{errors}]}}"#
-        )
-    };
     for (errors, code) in [("", 0), (r#"{"code":"route-taken","message":"another app has this route"}"#, 1)] {
         let place = Place::with_app();
         place.keeper(&[
             ("GET /v1/artifacts/", 200, r#"{"offset":9,"complete":true}"#),
-            ("POST /v1/apps/assistant/production/plan", 200, &plan(errors)),
+            ("POST /v1/apps/assistant/production/plan", 200, &plan(errors, "")),
         ]);
         assert_eq!(place.code(&["deploy", "--dry-run"]), code);
     }
+}
+
+#[test]
+fn a_dry_run_sends_nothing() {
+    let place = Place::with_app();
+    place.keeper(&[("POST /v1/apps/assistant/production/plan", 200, &plan("", ""))]);
+    assert_eq!(place.code(&["deploy", "--dry-run"]), 0);
+    assert!(!place.asked().iter().any(|line| line.contains("/v1/artifacts/")), "{:?}", place.asked());
+}
+
+#[test]
+fn a_keeper_that_plans_only_what_it_has_is_sent_the_artifact() {
+    let place = Place::with_app();
+    place.keeper(&[
+        ("GET /v1/artifacts/", 404, ""),
+        ("PUT /v1/artifacts/", 200, r#"{"offset":0,"complete":true}"#),
+        (
+            "POST /v1/apps/assistant/production/plan",
+            200,
+            &plan(r#"{"code":"artifact-missing","message":"x"}"#, ""),
+        ),
+    ]);
+    let said = place.run(&["deploy", "--dry-run"]);
+    assert!(said.contains("-> 1\n") && said.contains("of an earlier version"), "{said}");
+    let asked: Vec<String> = place.asked().iter().map(|line| line[..5].to_owned()).collect();
+    assert_eq!(asked, ["GET /", "POST ", "GET /", "PUT /", "POST "]);
+}
+
+#[test]
+fn what_would_be_refused_is_refused_before_a_large_artifact_is_sent() {
+    let locked = r#","closed":{"code":"locked","message":"a deploy is under way"}"#;
+    let paused = r#","closed":{"code":"paused","message":"deploys are paused"}"#;
+    let taken = r#"{"code":"route-taken","message":"another app has this route"}"#;
+    for (errors, closed, words, code) in [
+        ("", locked, &["deploy"][..], 75),
+        ("", paused, &["deploy"], 1),
+        ("", paused, &["deploy", "--wait", "1s"], 1),
+        (taken, "", &["deploy"], 1),
+    ] {
+        let place = large(&plan(errors, closed));
+        let said = place.run(words);
+        assert!(said.contains(&format!("-> {code}\n")), "{said}");
+        let asked = place.asked();
+        assert!(!asked.iter().any(|line| line.starts_with("PUT") || line.contains("/deploys")), "{asked:?}");
+    }
+    // A lock is waited for, and an artifact is sent meanwhile; what may begin is sent.
+    for (closed, words) in [(locked, &["deploy", "--wait", "1s"][..]), ("", &["deploy"])] {
+        let place = large(&plan("", closed));
+        assert_eq!(place.code(words), 0);
+        assert!(place.asked().iter().any(|line| line.starts_with("PUT")), "{:?}", place.asked());
+    }
+}
+
+/// An app of some MiB that no packing makes small, and a keeper that has this plan for it.
+fn large(plan: &str) -> Place {
+    let place = Place::with_app();
+    let mut noise = 1_u64;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (noise >> 56) as u8
+    })
+    .take(5 << 20)
+    .collect();
+    std::fs::write(place.path().join("app/noise"), bytes).unwrap();
+    place.keeper(&[
+        ("POST /v1/apps/assistant/production/plan", 200, plan),
+        ("GET /v1/artifacts/", 404, ""),
+        ("PUT /v1/artifacts/", 200, r#"{"offset":0,"complete":true}"#),
+        ("POST /v1/apps/assistant/production/deploys", 200, &started()),
+        ("GET /v1/apps/assistant/production/deploys/", 200, &events(&ALL, SERVED)),
+        ("GET /v1/apps/assistant/production/status", 200, STATUS),
+    ]);
+    place
+}
+
+fn plan(errors: &str, closed: &str) -> String {
+    format!(
+        r#"{{"site":{{"app":"assistant","env":"production"}},"from":42,"to":42,"changes":[],"warnings":[],"errors":[{errors}]{closed}}}"#
+    )
 }
 
 #[test]

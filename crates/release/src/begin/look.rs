@@ -24,7 +24,8 @@ pub(crate) struct Looked {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// Looks at everything that PLAN depends on, and plans. Changes nothing.
+/// Looks at everything that PLAN depends on, and plans. Changes nothing, and needs none of the artifact's bytes: whoever
+/// begins a deploy looks whether they are here ([`unsent`]).
 pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Looked, Refused> {
     let state = at.books.read();
     let mut errors = Vec::new();
@@ -37,9 +38,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
                 return Err(Refused::new(RefusedKind::Plan, explain));
             }
             errors.extend(manifest.release.check_digest(&artifact.digest).err());
-            if let Err(refused) = at.artifacts.find(artifact) {
-                errors.push(refused.explain);
-            }
+            errors.extend(at.artifacts.check_length(artifact).err());
             let course = Course::New { digest: artifact.digest.clone(), bytes: artifact.bytes };
             let to = ReleaseNumber(state.next_release);
             (Arc::new((**manifest).clone()), course, to, artifact.digest.clone())
@@ -74,6 +73,12 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
         plan.warnings.extend(foresee(at, &manifest, &course, to));
     }
     Ok(Looked { plan, manifest, course, secrets })
+}
+
+/// Why the bytes of a new release cannot be taken.
+pub(crate) fn unsent<W: World>(at: &Scene<W>, wanted: &Wanted) -> Option<Explain> {
+    let What::New { artifact, .. } = &wanted.what else { return None };
+    at.artifacts.find(artifact).err().map(|refused| refused.explain)
 }
 
 pub(crate) fn whole_release<W: World>(

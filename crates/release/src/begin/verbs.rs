@@ -12,13 +12,13 @@ use model::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{all_of, look, no_service, whole_release};
+use super::{all_of, look, no_service, unsent, whole_release};
 use crate::{
-    environment,
+    environment, history,
     journal::Course,
     migrate, plan,
     relieve::is_never_two,
-    request::{Caller, MigrateVerb, Refused, RefusedKind, Wanted},
+    request::{Caller, MigrateVerb, Refused, RefusedKind, Start, Wanted},
     run::Task,
     site::{Actor, Queued},
     state::LeavingStage,
@@ -32,8 +32,44 @@ fn down_from_contract(held: &crate::state::Held, verb: MigrateVerb) -> bool {
 
 type Reply = oneshot::Sender<Result<Started, Refused>>;
 
+/// Tells whoever asked what became of it.
+pub(crate) fn answer(reply: Reply, begun: Result<Started, Refused>) {
+    if begun.is_ok() {
+        // Crash: who asked learns nothing, and finds the run by the key of the request.
+        machine::failpoint::hit("deploy-begun");
+    }
+    let _ = reply.send(begun);
+}
+
 impl<W: World> Actor<W> {
-    pub(crate) async fn deploy_or_queue(&mut self, wanted: Wanted, caller: Caller, reply: Reply) {
+    pub(crate) async fn start(&mut self, start: Start, caller: Caller, reply: Reply) {
+        if let Some(begun) = self.begun_before(&start, &caller) {
+            return drop(reply.send(begun));
+        }
+        let begun = match start {
+            Start::Deploy(wanted) => return self.deploy_or_queue(wanted, caller, reply).await,
+            Start::Rollback(to) => self.rollback(to, &caller).await,
+            Start::Restart(which) => self.restart(which.service, &caller),
+            Start::Scale(scale) => self.scale(scale, &caller),
+            Start::Migrate(verb) => self.migrate(verb, &caller),
+        };
+        answer(reply, begun);
+    }
+
+    /// The run that this request began when it came before; `None`: it comes for the first time.
+    fn begun_before(&self, start: &Start, caller: &Caller) -> Option<Result<Started, Refused>> {
+        let task = history::begun_by(&self.at.layout, caller.key.as_ref()?)?;
+        if task.verb == start.verb() {
+            return Some(Ok(Started { deploy: task.deploy, release: task.to }));
+        }
+        let message = format!("this Idempotency-Key is that of a {}, not of a {}", task.verb, start.verb());
+        let explain = Explain::new("request-key-used", message)
+            .now("nothing was begun")
+            .help("give each request a key of its own; the same key means the same request");
+        Some(Err(Refused::new(RefusedKind::Plan, explain)))
+    }
+
+    async fn deploy_or_queue(&mut self, wanted: Wanted, caller: Caller, reply: Reply) {
         match self.check_lock() {
             Err(refused) if refused.kind == RefusedKind::Locked && !wanted.wait.is_zero() => {
                 let until = Instant::now() + wanted.wait;
@@ -43,7 +79,7 @@ impl<W: World> Actor<W> {
                     let _ = older.reply.send(Err(Refused::new(RefusedKind::Locked, explain)));
                 }
             }
-            _ => drop(reply.send(self.deploy(wanted, &caller).await)),
+            _ => answer(reply, self.deploy(wanted, &caller).await),
         }
     }
 
@@ -60,7 +96,8 @@ impl<W: World> Actor<W> {
     pub(crate) async fn deploy(&mut self, wanted: Wanted, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         self.check_allowed()?;
-        let looked = look(&self.at, &wanted).await?;
+        let mut looked = look(&self.at, &wanted).await?;
+        looked.plan.errors.splice(0..0, unsent(&self.at, &wanted));
         if !looked.plan.errors.is_empty() {
             return Err(Refused::new(RefusedKind::Plan, all_of(looked.plan.errors)));
         }
@@ -129,11 +166,7 @@ impl<W: World> Actor<W> {
         })
     }
 
-    pub(crate) fn restart(
-        &mut self,
-        service: Option<ServiceName>,
-        caller: &Caller,
-    ) -> Result<Started, Refused> {
+    fn restart(&mut self, service: Option<ServiceName>, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let (serving, manifest) = self.serving_manifest()?;
         if service.as_ref().is_some_and(|service| !manifest.services.contains_key(service)) {
@@ -143,7 +176,7 @@ impl<W: World> Actor<W> {
         self.begin(task, manifest, caller, BTreeMap::new())
     }
 
-    pub(crate) fn scale(&mut self, scale: Scale, caller: &Caller) -> Result<Started, Refused> {
+    fn scale(&mut self, scale: Scale, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let (serving, manifest) = self.serving_manifest()?;
         if !manifest.services.contains_key(&scale.service) {
@@ -182,7 +215,7 @@ impl<W: World> Actor<W> {
         self.begin(task, manifest, caller, BTreeMap::new())
     }
 
-    pub(crate) fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
+    fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
         let held = state.held.as_ref().filter(|held| held.migration);

@@ -70,6 +70,10 @@ pub(super) struct Inner {
     pub lose_answers: u32,
     /// The edge says nothing of its pools, so many times.
     pub silent_pools: u32,
+    /// Answers of every pool that were marked as another service's fault.
+    pub foreign: u64,
+    /// Requests that were smoked through the edge.
+    pub smokes: u32,
     /// Epochs that a keeper has heard of. A first switch of which nobody heard may be taken back: to nothing.
     pub told: BTreeSet<u64>,
     /// Streams that an instance holds until then, wherever it is.

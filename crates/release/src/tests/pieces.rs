@@ -32,6 +32,7 @@ fn kinds() -> Vec<Kind> {
             generation: 9,
             drain_now: false,
             secrets_of: Some(4),
+            request_key: Some("01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap()),
         },
         Kind::Entered { phase: Phase::Gate },
         Kind::Note { phase: Phase::Gate, message: "web.2.1 is ready".into() },
@@ -101,6 +102,7 @@ fn every_course_is_read_back_from_its_first_record() {
             generation: 9,
             drain_now: false,
             secrets_of: None,
+            request_key: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.journal");

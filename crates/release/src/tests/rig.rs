@@ -46,7 +46,7 @@ pub(super) fn site(name: &str) -> Site {
 }
 
 pub(super) fn caller() -> Caller {
-    Caller { operator: "anna".into(), host: "desk".into() }
+    Caller { operator: "anna".into(), host: "desk".into(), key: None }
 }
 
 /// `web` (routed, two instances) and `worker`, both behaving as said.

@@ -207,6 +207,7 @@ impl World for SimWorld {
                 left: inner.left(site, &pool.id),
                 traffic: inner.traffic(site, &pool.id),
                 recent: inner.traffic(site, &pool.id),
+                foreign: inner.foreign,
             }
         });
         Ok(pools.collect())
@@ -214,7 +215,8 @@ impl World for SimWorld {
 
     async fn smoke(&self, order: SmokeOrder) -> Result<SmokeAnswer, Explain> {
         self.call().await;
-        let inner = self.machine.lock();
+        let mut inner = self.machine.lock();
+        inner.smokes += 1;
         inner.edge()?;
         let table = inner.tables.get(&order.site).map(|(_, table)| table);
         let pool =

@@ -184,6 +184,7 @@ async fn death_at(place: &'static str, then: &'static str) {
         next.forget(found.spec()).await;
         until("no shim is left", || pids_of(&dir).is_empty()).await;
     }
+    assert_eq!(house.folders(), 0, "a folder that stays keeps the run folder");
 }
 
 /// The shim dies while it ends: the exit is lost before it is written, known after.

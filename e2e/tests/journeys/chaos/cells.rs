@@ -1,12 +1,13 @@
-//! Where a process can die: each phase of a deploy, each step of a spawn, each step of a shim. What is not killed in is not
+//! Where a process can die: each phase of a deploy, and before it is answered that it has begun, each step of a spawn, each step of a shim. What is not killed in is not
 //! shown, so the table has a cell for each of them and an empty one fails the run.
 
 use std::{collections::BTreeMap, fmt};
 
 /// The places of `machine::failpoint` at which a keeper or a shim dies.
-pub(super) const CELLS: [&str; 25] = [
+pub(super) const CELLS: [&str; 26] = [
     "deploy-plan",
     "deploy-lock",
+    "deploy-begun",
     "deploy-preflight",
     "deploy-stage",
     "deploy-migrate",

@@ -171,3 +171,47 @@ fn what_a_receiver_refuses_for_good_is_given_up_and_stands_among_the_events() {
     assert_eq!(receiver.taken().len(), 1, "and never sent again");
     mainstay.down();
 }
+
+/// Whoever mends the file of the secrets has not to think of a keeper.
+#[test]
+fn a_secret_that_is_mended_is_taken_up_and_one_that_breaks_costs_no_delivery() {
+    let receiver = Receiver::start(KEY);
+    let mut mainstay = machine(&receiver);
+    let file = mainstay.data().join("webhooks.env");
+    let list = || mainstay.cli(&["webhook", "list"]).expect_code(0).out;
+    let (keeper, first) = (mainstay.keeper_pid(), mainstay.station_pid());
+    fs::write(&file, "HOOK\n").expect("written");
+    wait::until("the mistake is told", SOON, || list().contains("is not of the form NAME=value"));
+    assert!(list().contains("within seconds"), "{}", list());
+    mainstay.cli(&["webhook", "test"]).expect_code(0);
+    assert_eq!(mainstay.station_pid(), first, "nothing that works was touched");
+    let other = Receiver::start(b"another key, after the first");
+    super::keep_secret(mainstay.data(), &other.secret());
+    wait::until("it is mended", SOON, || !list().contains("help:"));
+    wait::until("another station signs, by what the receiver does not know", SILENT, || {
+        mainstay.cli(&["webhook", "test"]);
+        !receiver.wrong().is_empty()
+    });
+    assert_eq!(mainstay.keeper_pid(), keeper, "no other keeper was needed");
+    mainstay.down();
+}
+
+/// A webhook without its secret from the start on.
+#[test]
+fn a_secret_that_was_missing_is_taken_up_by_the_keeper_that_runs() {
+    let receiver = Receiver::start(KEY);
+    let mut mainstay = machine(&receiver);
+    let file = mainstay.data().join("webhooks.env");
+    fs::remove_file(&file).expect("there");
+    mainstay.kill_keeper();
+    let keeper = mainstay.keeper_pid();
+    let said = mainstay.cli(&["webhook", "test"]).expect_code(1).err;
+    assert!(said.contains("HOOK=") && said.contains("within seconds"), "{said}");
+    super::keep_secret(mainstay.data(), &receiver.secret());
+    let list = || mainstay.cli(&["webhook", "list"]).expect_code(0).out;
+    wait::until("it is taken up", SOON, || !list().contains("help:"));
+    // Also one that is asked for while the station is replaced arrives.
+    mainstay.cli(&["webhook", "test"]).expect_code(0);
+    assert_eq!((receiver.wrong(), mainstay.keeper_pid()), (Vec::new(), keeper));
+    mainstay.down();
+}

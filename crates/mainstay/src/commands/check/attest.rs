@@ -6,7 +6,7 @@ use check::{Attestation, attest::is_date};
 use model::Explain;
 
 use crate::{
-    config::attest as file,
+    config::{attest as file, decode::nearest},
     output::{json, line},
     session::{ManifestFile, Session, unreadable},
 };
@@ -31,11 +31,8 @@ pub(super) fn write(
     until: &str,
     note: &str,
 ) -> Result<ExitCode, Explain> {
-    if !is_date(until) {
-        return Err(
-            Explain::new("bad-date", format!("`{until}` is no date")).help("write it like 2026-12-31")
-        );
-    }
+    check_id(id)?;
+    check_date(until, &today())?;
     let mut all = read(manifest)?;
     let new = Attestation { id: id.to_owned(), by: me(), until: until.to_owned(), note: note.to_owned() };
     match all.iter_mut().find(|known| known.id == id) {
@@ -57,6 +54,39 @@ pub(super) fn write(
     Ok(ExitCode::SUCCESS)
 }
 
+/// # Errors
+/// No finding is called so: nobody would ever see this word.
+fn check_id(id: &str) -> Result<(), Explain> {
+    if check::ids().any(|known| known == id) {
+        return Ok(());
+    }
+    let help = match nearest(id, check::ids()) {
+        Some(near) => {
+            format!("did you mean `{near}`? `mainstay check` lists all, `mainstay check --live` more")
+        }
+        None => "`mainstay check` lists all, `mainstay check --live` more".to_owned(),
+    };
+    Err(Explain::new("no-such-finding", format!("no finding is called `{id}`"))
+        .now("nothing is attested")
+        .help(help))
+}
+
+/// # Errors
+/// It is no day, or one that has been.
+fn check_date(until: &str, today: &str) -> Result<(), Explain> {
+    if !is_date(until) || until.parse::<jiff::civil::Date>().is_err() {
+        return Err(
+            Explain::new("bad-date", format!("`{until}` is no date")).help("write it like 2026-12-31")
+        );
+    }
+    if until < today {
+        return Err(Explain::new("date-past", format!("{until} has been: today is {today}"))
+            .now("nothing is attested")
+            .help("`--until` is the last day that your word holds"));
+    }
+    Ok(())
+}
+
 fn me() -> String {
     let uid = machine::users::own_uid();
     let account = machine::users::by_uid(uid).ok().flatten();
@@ -66,4 +96,26 @@ fn me() -> String {
 /// `2026-12-31`, here.
 pub(super) fn today() -> String {
     jiff::Zoned::now().date().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_finding_that_there_is_can_be_vouched_for() {
+        assert!(check_id("firewall").is_ok() && check_id("manifest").is_ok() && check_id("webhooks").is_ok());
+        let why = check_id("firewal").expect_err("unknown");
+        assert_eq!(why.code, "no-such-finding");
+        assert!(why.help.is_some_and(|help| help.contains("`firewall`")));
+    }
+
+    #[test]
+    fn a_word_holds_until_a_day_to_come() {
+        let code = |until| check_date(until, "2026-06-30").err().map(|why| why.code);
+        assert_eq!(code("2026-06-30"), None);
+        assert_eq!(code("2026-06-29").as_deref(), Some("date-past"));
+        assert_eq!(code("2027-02-31").as_deref(), Some("bad-date"));
+        assert_eq!(code("soon").as_deref(), Some("bad-date"));
+    }
 }

@@ -62,7 +62,8 @@ impl Packed {
 /// It is missing or unreadable, a link leaves the folder, a file is neither file, folder nor link, or changed.
 pub(super) fn pack(folder: &Path, source: &Source, session: &Session) -> Result<Packed, Explain> {
     match source {
-        Source::Dir(dir) => pack_dir(&folder.join(dir), session),
+        // Without the `.` that stands for the folder itself: people read this path.
+        Source::Dir(dir) => pack_dir(&folder.join(dir).components().collect::<PathBuf>(), session),
         Source::Artifact(file) => measure(&folder.join(file), session.json()),
     }
 }
@@ -118,7 +119,9 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     }
     for entry in walk(dir, &session.folders.data, refused.clone()) {
         let entry = entry.map_err(|error| {
-            Explain::new("cannot-pack", format!("cannot read all of {}", dir.display())).because(&error)
+            Explain::new("cannot-pack", format!("cannot read all of {}", dir.display()))
+                .because(&error)
+                .help("let this user read it, or leave it out by .mainstayignore")
         })?;
         append(&mut tar, dir, &entry)?;
         if session.globals.verbose {

@@ -17,6 +17,7 @@ pub(super) fn show(session: &Session, plan: &Plan) -> ExitCode {
     } else {
         line(words(plan));
         plan.warnings.iter().for_each(|warning| session.report.warning(warning));
+        plan.closed.iter().for_each(|why| session.report.warning(why));
         plan.errors.iter().for_each(|error| session.report.error(error));
     }
     match (plan.errors.is_empty(), plan.changes.is_empty()) {

@@ -49,9 +49,9 @@ pub(in crate::commands) async fn bytes_of(
 fn explain(error: UploadError) -> Explain {
     match error {
         UploadError::Api(failure) => failure.explain(),
-        UploadError::Read { .. } => {
-            Explain::new("unreadable-artifact", "the artifact cannot be read").because(&error)
-        }
+        UploadError::Read { .. } => Explain::new("unreadable-artifact", "the artifact cannot be read")
+            .because(&error)
+            .help("is it still there, and may this user read it? Build it again, then send it again"),
         UploadError::Changed { .. } => {
             Explain::new("artifact-changed", "the artifact changed while it was sent")
                 .because(&error)

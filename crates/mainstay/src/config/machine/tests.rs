@@ -26,6 +26,20 @@ fn refused(text: &str, folders: &Folders) -> String {
 }
 
 #[test]
+fn a_bracket_that_is_missing_is_one_mistake() {
+    let tables = [
+        "[listen\nhttp = [\"127.0.0.1:8080\"]\n\n",
+        "[listen]\nhttp = [\"127.0.0.1:8080\"\nhttps = [\"127.0.0.1:8443\"]\n\n",
+    ];
+    for table in tables {
+        let text = format!("{table}[edge]\nworkers = 2\n");
+        let problems = parse(&text, "machine.toml", &own()).expect_err("it was taken").problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].code == "bad-syntax" && problems[0].span.start < table.len(), "{problems:?}");
+    }
+}
+
+#[test]
 fn an_empty_file_is_all_defaults() {
     assert_eq!(parse("", "machine.toml", &own()).unwrap(), Machine::default_in(&own()));
     insta::assert_snapshot!(serde_json::to_string_pretty(&Machine::default_in(&own())).unwrap());

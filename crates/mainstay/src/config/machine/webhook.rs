@@ -119,7 +119,7 @@ fn events_of(section: &mut Section<'_, '_, '_>) -> Option<Vec<String>> {
             all.push(text.value);
             continue;
         }
-        let near = nearest(&text.value, names.iter().map(String::as_str));
+        let near = meant(&text.value, &names);
         let help = match near {
             Some(near) => format!("did you mean `{near}`? the reference of machine.toml lists all"),
             None => "like `\"deploy.*\"`, `\"*.aborted\"` or `\"run.failed\"`; the reference of machine.toml lists all".to_owned(),
@@ -128,6 +128,16 @@ fn events_of(section: &mut Section<'_, '_, '_>) -> Option<Vec<String>> {
         section.problem(Problem::new("unknown-event", text.span, message).help(help));
     }
     Some(all)
+}
+
+/// The name, or the pattern of all of one kind, that was probably meant.
+fn meant(written: &str, names: &[String]) -> Option<String> {
+    let kinds = || names.iter().filter_map(|name| name.split_once('.'));
+    match (written.strip_suffix(".*"), written.strip_prefix("*.")) {
+        (Some(kind), _) => nearest(kind, kinds().map(|(kind, _)| kind)).map(|kind| format!("{kind}.*")),
+        (_, Some(end)) => nearest(end, kinds().map(|(_, end)| end)).map(|end| format!("*.{end}")),
+        _ => nearest(written, names.iter().map(String::as_str)).map(str::to_owned),
+    }
 }
 
 fn apps(section: &mut Section<'_, '_, '_>) -> Vec<AppName> {
@@ -143,4 +153,19 @@ fn apps(section: &mut Section<'_, '_, '_>) -> Vec<AppName> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_with_a_slip_is_guessed_as_a_pattern() {
+        let names = events::names();
+        let of = |written| meant(written, &names);
+        assert_eq!(of("deplo.*").as_deref(), Some("deploy.*"));
+        assert_eq!(of("*.aborte").as_deref(), Some("*.aborted"));
+        assert_eq!(of("deploy.servd").as_deref(), Some("deploy.served"));
+        assert_eq!(of("zebra.*"), None);
+    }
 }

@@ -71,8 +71,8 @@ fn why(ground: &Ground, open: &Record, failed: Option<&io::Error>) -> Explain {
         (None, Ok(told)) => told,
         (None, Err(_)) => "the keeper ended before the new one was tried".to_owned(),
     };
-    Explain::new("upgrade-returned", format!("Mainstay {} was not taken up", open.to.version))
+    Explain::new("upgrade-returned", format!("Mainstay {} was not taken up", open.to))
         .caused_by(cause)
-        .now(format!("Mainstay {} goes on, and what was served is served on", open.from.version))
+        .now(format!("Mainstay {} goes on, and what was served is served on", open.from))
         .help("the keeper's log says more: that of `mainstay up`, or `journalctl -u mainstay-keeper`")
 }

@@ -51,7 +51,9 @@ pub(super) fn check(keys: &[PublicKey], text: &str, file: &mut impl Read) -> Res
             }
         };
         each_chunk(file, |chunk| verifier.update(chunk)).map_err(|error| {
-            Explain::new("upgrade-unreadable", "the binary that was sent cannot be read").because(&error)
+            Explain::new("upgrade-unreadable", "the binary that was sent cannot be read")
+                .because(&error)
+                .help("look at the disk of the data folder, then send it again")
         })?;
         return match verifier.finalize() {
             Ok(()) => Ok(signature.trusted_comment().to_owned()),
