@@ -13,7 +13,7 @@ use testkit::{Mainstay, ModelServer, mainstay::processes::kill, model_server::Gi
 
 use crate::{
     assistant::{MANIFEST, SITE, serving_assistant_by},
-    time,
+    is_long, time,
 };
 
 /// The assistant's manifest with a model.
@@ -71,13 +71,13 @@ fn hold(told: &[(String, Told)], given: &[Given]) {
 #[test]
 fn answers_outlive_deploys_a_rollback_and_the_death_of_whatever_serves_them() {
     let lasts = time(Duration::from_secs(20), Duration::from_secs(60));
-    let count = if lasts.as_secs() < 60 { 10 } else { 50 };
+    let count = if is_long() { 50 } else { 10 };
     let model = ModelServer::start(lasts);
     let (mainstay, folder, person) = serving_assistant_by(&with_model(&model));
     let told = told_while("deploys", &person, count, lasts * 4, || {
         deploy(&mainstay, &folder, "2");
         kill(mainstay.edge_pid());
-        if count == 50 {
+        if is_long() {
             deploy(&mainstay, &folder, "3");
             deploy(&mainstay, &folder, "4");
             mainstay.cli_in(&folder, &["rollback"]).expect_code(0);

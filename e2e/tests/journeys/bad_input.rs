@@ -181,7 +181,7 @@ env = { STATE = "{shared_dir}/state" }
 #[test]
 fn of_two_deploys_at_once_one_is_told_who_holds_the_lock() {
     let (mainstay, app) = serving_fake();
-    let slow = app.clone().next().env("FAKE_READY_AFTER_MS", "3000");
+    let slow = app.clone().next().env("FAKE_READY_AFTER_MS", "8000");
     let mut first = slow.start_deploy(&mainstay, &["--json"]);
     first.wait_for_phase("gate");
     let second = mainstay.cli_in(app.folder(), &["deploy"]).expect_code(75);

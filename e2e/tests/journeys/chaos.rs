@@ -42,7 +42,7 @@ fn whatever_dies_fails_only_what_it_held() {
         println!("a release build dies nowhere by itself");
         return;
     }
-    let long = std::env::var_os("MAINSTAY_TEST_LONG").is_some();
+    let long = crate::is_long();
     let form = if long { LONG } else { SHORT };
     let seed = seed();
     println!("the same faults again: MAINSTAY_TEST_SEED={seed}");

@@ -46,9 +46,13 @@ use std::time::Duration;
 
 use testkit::{FakeApp, Judge, Load, Mainstay};
 
+fn is_long() -> bool {
+    std::env::var_os("MAINSTAY_TEST_LONG").is_some()
+}
+
 /// `short` in the everyday run, `long` before a release.
 fn time(short: Duration, long: Duration) -> Duration {
-    if std::env::var_os("MAINSTAY_TEST_LONG").is_some() { long } else { short }
+    if is_long() { long } else { short }
 }
 
 /// A machine with the first release of the fake app serving.

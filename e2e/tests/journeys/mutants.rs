@@ -125,7 +125,7 @@ fn mutants_are_caught() {
         println!("a release build has no planted defects: nothing to catch");
         return;
     }
-    let long = std::env::var_os("MAINSTAY_TEST_LONG").is_some();
+    let long = crate::is_long();
     let wanted = PLANTED.iter().filter(|planted| long || matches!(planted.caught_by, Journey(_)));
     let survived: Vec<_> =
         wanted.filter(|planted| !is_caught(planted)).map(|planted| planted.defect).collect();

@@ -24,7 +24,7 @@ fn real_processes_do_what_the_simulated_ones_did() {
     let kept: Value = serde_json::from_str(TRACES).expect("it is written by a test");
     let traces = kept["traces"].as_array().expect("it is written by a test");
     let seed = std::env::var("MAINSTAY_TEST_SEED").ok();
-    let is_long = std::env::var_os("MAINSTAY_TEST_LONG").is_some() || seed.is_some();
+    let is_long = crate::is_long() || seed.is_some();
     let is_wanted = |trace: &&Value| seed.as_ref().is_none_or(|seed| trace["seed"].to_string() == *seed);
     let wanted: Vec<&Value> =
         traces.iter().filter(is_wanted).take(if is_long { traces.len() } else { SHORT }).collect();
