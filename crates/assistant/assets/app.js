@@ -80,11 +80,13 @@
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
   let wait = 250;
   const refresh = async () => {
-    const old = one("#live");
-    if (!old || old.querySelector("details[open]")) return;
-    if (old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
-    const fresh = (await page(location.href))?.querySelector("#live");
-    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
+    const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName));
+    const parts = all("#live, #aside").filter((part) => !busy(part));
+    const anew = parts.length ? await page(location.href) : null;
+    for (const old of parts) {
+      const fresh = anew && one(`#${old.id}`, anew);
+      if (fresh && fresh.innerHTML !== old.innerHTML && !busy(old)) old.replaceWith(fresh);
+    }
   };
   const listen = () => {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
@@ -195,15 +197,18 @@
     list[at].scrollIntoView({ block: "nearest" });
   };
   const later = (row) => {
-    const menu = row && one(".snooze", row);
-    if (menu) menu.open = !menu.open;
-    if (row && (!menu || menu.open)) one(".snooze button, [data-later]", row)?.focus();
+    const menu = row && one(".menu", row);
+    if (!menu) return;
+    menu.open = !menu.open;
+    if (menu.open) one("button", menu)?.focus();
   };
   const press = (selector, from) => from && one(selector, from)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
     if (event.key === "Escape" && event.target === box() && keep && !keep.hidden) return keep.click();
     if (event.key === "Escape" && typing) return event.target.blur();
+    const menu = event.key === "Escape" && one(".menu[open]");
+    if (menu) { menu.open = false; return one("summary", menu).focus(); }
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.matches(".say textarea")) {
       event.preventDefault();
       return event.target.form.requestSubmit();
@@ -222,6 +227,7 @@
     if (act) { event.preventDefault(); act(); }
   });
   document.addEventListener("click", (event) => {
+    all(".menu[open]").filter((menu) => !menu.contains(event.target)).forEach((menu) => { menu.open = false; });
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     if (event.target.closest("[data-keys]")) one("#keys")?.showModal();
   });

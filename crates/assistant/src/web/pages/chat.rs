@@ -65,7 +65,7 @@ pub(super) async fn list(
             @if conversations.is_empty() {
                 div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame)) } }
             } @else {
-                ul.talks.sheet { @for one in &conversations { li data-row { (line(one, &who.account)) } } }
+                (talks(&frame, &conversations))
             }
         }
     };
@@ -89,6 +89,22 @@ fn starters(frame: &Frame<'_>) -> Markup {
             @for sentence in STARTERS {
                 form method="post" action="/chat" { (parts::hidden(frame, "/chat")) button type="submit" name="text" value=(sentence) { (sentence) } }
             }
+        }
+    }
+}
+
+/// Conversations by name, the last one first.
+pub(super) fn talks(frame: &Frame<'_>, conversations: &[Conversation]) -> Markup {
+    html! { ul.talks.sheet { @for one in conversations { li data-row { (line(one, &frame.who.account)) } } } }
+}
+
+/// The beginning of a conversation, on another page.
+pub(super) fn ask_here(frame: &Frame<'_>) -> Markup {
+    html! {
+        form.ask method="post" action="/chat" {
+            (parts::hidden(frame, "/chat"))
+            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" maxlength="20000" autocomplete="off" required;
+            button.send type="submit" aria-label="Send" { (icon("enter")) }
         }
     }
 }
