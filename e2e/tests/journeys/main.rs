@@ -21,6 +21,7 @@ mod held;
 mod hooks;
 mod hostile_apps;
 mod kills;
+mod lighthouse;
 mod listeners;
 mod load;
 mod lost_secrets;
