@@ -29,6 +29,7 @@ mod migrations;
 mod models;
 mod mutants;
 mod neighbours;
+mod pages;
 mod recesses;
 mod recycles;
 mod replays;

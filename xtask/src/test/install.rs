@@ -28,7 +28,7 @@ pub(crate) const PICTURES: [Need; 5] = [
     (&["chromium", "--version"], "chromium"),
     // Of the fonts that pages ask for, those that Debian has: the same pictures on every machine.
     (&["sh", "-c", "fc-list : family | grep -qx Inter"], "fonts-inter"),
-    (&["sh", "-c", "fc-list : family | grep -qx P052"], "fonts-urw-base35"),
+    (&["sh", "-c", "fc-list : family | grep -qx Caladea"], "fonts-crosextra-caladea"),
 ];
 /// Of the journeys in guests.
 pub(crate) const GUESTS: [Need; 5] = [

@@ -125,9 +125,11 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     html! {
         form.say method="post" action=(action) aria-label="Message" {
             (parts::hidden(frame, action))
+            output.heard for="say" {}
             div {
                 label.hidden for="say" { "Message" }
                 textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required data-draft=(action) {}
+                (parts::voice())
                 button.send type="submit" aria-label="Send" { (icon("enter")) }
             }
         }

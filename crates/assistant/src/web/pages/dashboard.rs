@@ -197,7 +197,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
             }
             div.row {
                 form method="post" action={ "/tasks/" (task.id) "/done" } { (parts::hidden(frame, frame.here)) button type="submit" data-do="done" { (parts::icon("tick")) "Done" } }
-                (parts::menu(frame, task, html! { (parts::icon("later")) "Later" }))
+                (parts::menu(frame, task, html! { (parts::icon("later")) "Later" span.hidden { ": " (task.title) } }))
             }
         }
     }

@@ -79,9 +79,11 @@ fn box_form(frame: &Frame<'_>) -> Markup {
                 button.quiet.keep type="button" hidden aria-label="No date: keep the words" { "No date" }
             }
             input type="hidden" name="dates" value="read";
+            output.heard for="say" {}
             div {
                 label.hidden for="say" { "Say anything" }
                 input #say name="text" placeholder="Say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;
+                (parts::voice())
                 button.send type="submit" aria-label="Say it" { (icon("enter")) }
             }
         }

@@ -58,7 +58,7 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
                 a.title.over[over] href={ "/tasks/" (task.id) } { (task.title) }
                 (about(task, today))
             }
-            (menu(frame, task, html! { (icon("more")) }))
+            (menu(frame, task, html! { (icon("more")) span.hidden { @if over { "Delete: " } @else { "Put off or delete: " } (task.title) } }))
         }
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn menu(frame: &Frame<'_>, task: &Task, label: Markup) -> Markup {
     };
     html! {
         details.menu {
-            summary aria-label={ @if over { "Delete: " } @else { "Put off or delete: " } (task.title) } { (label) }
+            summary { (label) }
             div.sheet {
                 @if !over { @for (act, label) in put_off(frame) { (button(act, label, "later")) } }
                 (button("delete", "Delete", "bin"))
@@ -163,6 +163,11 @@ fn take_back(frame: &Frame<'_>, past: &Past, back: &str) -> Markup {
             }
         }
     }
+}
+
+/// Speaking in place of typing, by the browser; the script shows it where the browser can, and says where the voice goes.
+pub(super) fn voice() -> Markup {
+    html! { button.icon type="button" hidden data-voice aria-pressed="false" aria-label="Speak" { (icon("voice")) } }
 }
 
 /// Sentences that work, as buttons that say them.
