@@ -7,6 +7,7 @@ mod build;
 mod docs;
 mod lint;
 mod run;
+mod screenshots;
 mod shell;
 mod test;
 mod vm;
@@ -25,6 +26,7 @@ enum Command {
     Lint(lint::Args),
     Bench(bench::Args),
     Docs(docs::Args),
+    Screenshots(screenshots::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),
+        Command::Screenshots(args) => screenshots::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

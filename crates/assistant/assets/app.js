@@ -80,11 +80,13 @@
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
   let wait = 250;
   const refresh = async () => {
-    const old = one("#live");
-    if (!old || old.querySelector("details[open]")) return;
-    if (old.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName)) return;
-    const fresh = (await page(location.href))?.querySelector("#live");
-    if (fresh && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
+    const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName));
+    const parts = all("#live, #aside").filter((part) => !busy(part));
+    const anew = parts.length ? await page(location.href) : null;
+    for (const old of parts) {
+      const fresh = anew && one(`#${old.id}`, anew);
+      if (fresh && fresh.innerHTML !== old.innerHTML && !busy(old)) old.replaceWith(fresh);
+    }
   };
   const listen = () => {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
@@ -107,7 +109,7 @@
   };
   const offline = (is) => {
     const banner = one(".banner");
-    if (is && !banner) document.body.insertAdjacentHTML("beforeend", '<p class="banner" role="status">No connection. What you type is kept.</p>');
+    if (is && !banner) document.body.insertAdjacentHTML("beforeend", '<p class="banner" role="status">No connection. What you type is kept, what you send goes out when it is back.</p>');
     if (!is) banner?.remove();
   };
   if (one(".say")) listen();
@@ -132,7 +134,11 @@
     ok.textContent = "OK";
     ok.className = "quiet";
     ok.type = "button";
-    ok.onclick = () => { post(`/api/reminders/${reminder.id}/seen`); chip.remove(); };
+    ok.onclick = async () => {
+      const answer = await post(`/api/reminders/${reminder.id}/seen`);
+      if (answer?.ok) return chip.remove();
+      text.textContent = answer ? `That could not be kept. Request ${answer.headers.get("x-request-id")}` : "No connection. Try again.";
+    };
     chip.append(text, ok);
     document.body.append(chip);
   };
@@ -156,6 +162,29 @@
     } catch { /* storage is off: then there are no drafts */ }
   }
 
+  // Words are sent only to somebody who is there: else they wait in their form, and go with its key when he is back.
+  let waiting = null;
+  const send = async (form, button) => {
+    const there = await fetch("/api/version", { cache: "no-store" }).catch(() => null);
+    if (there?.ok) {
+      waiting = null;
+      form.dataset.there = "";
+      form.requestSubmit(button);
+      delete form.dataset.there;
+      return;
+    }
+    waiting = [form, button];
+    offline(true);
+    setTimeout(() => waiting?.[0] === form && send(form, button), 2000);
+  };
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || "there" in form.dataset || !one("[data-draft]", form) && !form.matches(".say, .ask")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!waiting) send(form, event.submitter);
+  }, true);
+
   // The chip while one types: how the sentence is read, before it is said. One key has its date stay in the words.
   const reading = one(".reading"), keep = one(".keep"), dates = one(".say [name=dates]");
   if (reading) {
@@ -177,10 +206,54 @@
     keep.addEventListener("click", () => { dates.value = "keep"; keep.hidden = true; box().focus(); look(); });
   }
 
+  // Voice, by the browser and after a tap. Where it may leave the device that is said first, and a second tap begins.
+  const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
+  const speak = one("[data-voice]"), heard = one(".heard");
+  if (Recognition && speak) {
+    const language = document.documentElement.lang;
+    let listening = null, told = false;
+    const local = async () => {
+      try { return await Recognition.available({ langs: [language], processLocally: true }) === "available"; } catch { return false; }
+    };
+    const failed = {
+      "not-allowed": "The microphone is not allowed here; the browser's settings change that. Typing works.",
+      "no-speech": "Nothing was heard.",
+      "network": "The browser's speech service cannot be reached. Typing works.",
+    };
+    speak.hidden = false;
+    speak.addEventListener("click", async () => {
+      if (listening) return listening.stop();
+      const stays = await local();
+      if (!stays && !told) {
+        told = true;
+        heard.textContent = "Your browser writes down what you say, and mostly sends the sound to its maker for that. Tap again to speak.";
+        return;
+      }
+      listening = new Recognition();
+      Object.assign(listening, { lang: language, interimResults: true });
+      if (stays) listening.processLocally = true;
+      let wrong = "";
+      listening.onresult = (event) => {
+        box().value = [...event.results].map((result) => result[0].transcript).join("");
+        box().dispatchEvent(new Event("input", { bubbles: true }));
+      };
+      listening.onerror = (event) => { wrong = failed[event.error] ?? `That did not work (${event.error}). Typing works.`; };
+      listening.onend = () => {
+        listening = null;
+        speak.setAttribute("aria-pressed", "false");
+        heard.textContent = wrong;
+        box().focus();
+      };
+      speak.setAttribute("aria-pressed", "true");
+      heard.textContent = stays ? "Listening. The sound stays on this device." : "Listening. The sound goes where your browser sends it.";
+      listening.start();
+    });
+  }
+
   for (const field of all("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
   // A form is sent once; its key would make a second time harmless anyway.
-  document.addEventListener("submit", (event) => setTimeout(() => all("button", event.target).forEach((button) => { button.disabled = true; })));
+  document.addEventListener("submit", (event) => setTimeout(() => event.defaultPrevented || all("button", event.target).forEach((button) => { button.disabled = true; })));
   addEventListener("pageshow", () => all("button").forEach((button) => { button.disabled = false; }));
 
   // Keys.
@@ -195,15 +268,18 @@
     list[at].scrollIntoView({ block: "nearest" });
   };
   const later = (row) => {
-    const menu = row && one(".snooze", row);
-    if (menu) menu.open = !menu.open;
-    if (row && (!menu || menu.open)) one(".snooze button, [data-later]", row)?.focus();
+    const menu = row && one(".menu", row);
+    if (!menu) return;
+    menu.open = !menu.open;
+    if (menu.open) one("button", menu)?.focus();
   };
   const press = (selector, from) => from && one(selector, from)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
     if (event.key === "Escape" && event.target === box() && keep && !keep.hidden) return keep.click();
     if (event.key === "Escape" && typing) return event.target.blur();
+    const menu = event.key === "Escape" && one(".menu[open]");
+    if (menu) { menu.open = false; return one("summary", menu).focus(); }
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.matches(".say textarea")) {
       event.preventDefault();
       return event.target.form.requestSubmit();
@@ -222,6 +298,7 @@
     if (act) { event.preventDefault(); act(); }
   });
   document.addEventListener("click", (event) => {
+    all(".menu[open]").filter((menu) => !menu.contains(event.target)).forEach((menu) => { menu.open = false; });
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     if (event.target.closest("[data-keys]")) one("#keys")?.showModal();
   });

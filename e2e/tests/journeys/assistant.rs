@@ -10,7 +10,7 @@ pub(crate) const SITE: &str = "assistant/production";
 pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
 
 /// A machine that serves the assistant, and somebody who is signed in.
-fn serving_assistant() -> (Mainstay, PathBuf, Person) {
+pub(crate) fn serving_assistant() -> (Mainstay, PathBuf, Person) {
     serving_assistant_by(MANIFEST)
 }
 

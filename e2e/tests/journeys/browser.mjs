@@ -143,7 +143,7 @@ await step("a task that comes again is put off by its key", async () => {
   await page.locator(".chip", { hasText: "09:00, every Monday #health" }).waitFor();
   await page.goto(`${site}/tasks?tag=health`);
   await press("j", "s");
-  await page.locator(".snooze button:focus").waitFor();
+  await page.locator(".menu button:focus").waitFor();
   await press("Enter");
   await page.locator(".chip", { hasText: "Moved: stretch" }).waitFor();
 });

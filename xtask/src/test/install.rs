@@ -21,6 +21,15 @@ pub(crate) const TESTS: [Need; 9] = [
     (&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"], "postgresql"),
     (&["openssl", "version"], "openssl"),
 ];
+/// Of the pictures of the pages.
+pub(crate) const PICTURES: [Need; 5] = [
+    (&["node", "--version"], "nodejs"),
+    (&["npm", "--version"], "npm"),
+    (&["chromium", "--version"], "chromium"),
+    // Of the fonts that pages ask for, those that Debian has: the same pictures on every machine.
+    (&["sh", "-c", "fc-list : family | grep -qx Inter"], "fonts-inter"),
+    (&["sh", "-c", "fc-list : family | grep -qx Caladea"], "fonts-crosextra-caladea"),
+];
 /// Of the journeys in guests.
 pub(crate) const GUESTS: [Need; 5] = [
     (&["linux.uml", "--version"], "user-mode-linux"),

@@ -139,14 +139,19 @@ pub(crate) fn reading(db: &Connection, who: &Account, spoken: &Spoken) -> Result
     let today = now.date();
     let habits = habits::of(db, &who.id)?;
     let knowledge = Knowledge { now, open: &open, done: &done, habits: &habits, dates: spoken.dates };
-    let read = understand(&spoken.text, &knowledge);
-    let dated = match &read {
+    let understood = understand(&spoken.text, &knowledge);
+    Ok(read_as(understood, &[open, done].concat(), today))
+}
+
+/// In the words of the chip; `tasks` are those that the sentence may name.
+pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Read {
+    let dated = match &understood {
         Understood::Do(Command::AddTask(draft)) => draft.due.is_some(),
         Understood::Choose { choices, .. } => choices.iter().any(|choice| choice.meaning.is_some()),
         Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => false,
     };
-    let understood = match read {
-        Understood::Do(command) => Some(words::reading(&command, &[open, done].concat(), today)),
+    let understood = match understood {
+        Understood::Do(command) => Some(words::reading(&command, tasks, today)),
         Understood::Tell(Question::Plan { from, to }) => {
             Some(format!("Plan: {}", show_days(from, to, today)))
         }
@@ -157,7 +162,7 @@ pub(crate) fn reading(db: &Connection, who: &Account, spoken: &Spoken) -> Result
         }
         Understood::Nothing { .. } => None,
     };
-    Ok(Read { understood, dated })
+    Read { understood, dated }
 }
 
 fn told(understood: String, reply: String) -> Said {

@@ -95,6 +95,18 @@ pub(super) fn matches(sentence: &str) -> Vec<Match> {
     found
 }
 
+/// Templates that are none of `sentences`.
+#[cfg(test)]
+pub(super) fn unsaid(sentences: &[&str]) -> Vec<&'static str> {
+    let is_said = |template: &Template, sentence: &str| {
+        let mut ways = Vec::new();
+        divide(&template.elements, &tokens(sentence), 0, &mut Vec::new(), 0, &mut ways);
+        !ways.is_empty()
+    };
+    let unsaid = |template: &&Template| !sentences.iter().any(|sentence| is_said(template, sentence));
+    TEMPLATES.iter().filter(unsaid).map(|template| template.written).collect()
+}
+
 type Way = (Vec<(Slot, Range<usize>)>, usize);
 
 /// Tries every division of the tokens from `at` among the elements, the shortest slots first.

@@ -5,6 +5,8 @@ use jiff::civil::{Time, date, datetime};
 use super::*;
 use crate::tasks::{Draft, State};
 
+mod guide;
+
 fn task(id: &str, title: &str, state: State) -> Task {
     Task {
         id: id.to_owned(),
@@ -21,8 +23,8 @@ fn task(id: &str, title: &str, state: State) -> Task {
     }
 }
 
-fn understood(sentence: &str) -> Understood {
-    let open = [
+fn open() -> [Task; 4] {
+    [
         Task {
             due: Some(Due::new(date(2026, 11, 22), Some(Time::constant(17, 0, 0, 0)))),
             ..task("t1", "Call Anna", State::Open)
@@ -30,8 +32,15 @@ fn understood(sentence: &str) -> Understood {
         task("t2", "Buy coffee", State::Open),
         task("t3", "Buy bread", State::Open),
         task("t4", "Watch \"Friday\"", State::Open),
-    ];
-    let done = [task("t9", "Pay rent", State::Done)];
+    ]
+}
+
+fn done() -> [Task; 1] {
+    [task("t9", "Pay rent", State::Done)]
+}
+
+fn understood(sentence: &str) -> Understood {
+    let (open, done) = (open(), done());
     let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
     understand(
         sentence,

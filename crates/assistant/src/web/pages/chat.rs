@@ -65,7 +65,7 @@ pub(super) async fn list(
             @if conversations.is_empty() {
                 div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame)) } }
             } @else {
-                ul.talks.sheet { @for one in &conversations { li data-row { (line(one, &who.account)) } } }
+                (talks(&frame, &conversations))
             }
         }
     };
@@ -93,6 +93,22 @@ fn starters(frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// Conversations by name, the last one first.
+pub(super) fn talks(frame: &Frame<'_>, conversations: &[Conversation]) -> Markup {
+    html! { ul.talks.sheet { @for one in conversations { li data-row { (line(one, &frame.who.account)) } } } }
+}
+
+/// The beginning of a conversation, on another page.
+pub(super) fn ask_here(frame: &Frame<'_>) -> Markup {
+    html! {
+        form.ask method="post" action="/chat" {
+            (parts::hidden(frame, "/chat"))
+            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" maxlength="20000" autocomplete="off" required;
+            button.send type="submit" aria-label="Send" { (icon("enter")) }
+        }
+    }
+}
+
 fn line(conversation: &Conversation, who: &Account) -> Markup {
     let at =
         jiff::Timestamp::from_millisecond(conversation.updated_at).map(|at| at.to_zoned(who.time_zone()));
@@ -109,9 +125,11 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     html! {
         form.say method="post" action=(action) aria-label="Message" {
             (parts::hidden(frame, action))
+            output.heard for="say" {}
             div {
                 label.hidden for="say" { "Message" }
                 textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required data-draft=(action) {}
+                (parts::voice())
                 button.send type="submit" aria-label="Send" { (icon("enter")) }
             }
         }

@@ -12,12 +12,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    days,
+    chat, days,
     layout::{self, Frame},
     parts,
 };
 use crate::{
     accounts::Account,
+    chat::Conversation,
     command::{
         undo::{self, Past},
         words,
@@ -34,6 +35,9 @@ use crate::{
         session::Visitor,
     },
 };
+
+/// Bound: conversations of the card.
+const TALKS_MAX: u32 = 4;
 
 #[derive(Deserialize)]
 pub(super) struct Shown {
@@ -57,7 +61,13 @@ pub(super) async fn page(
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
         div.head { h1 { (greeting(&now)) ", " (frame.who.account.name) } p { (now.strftime("%A, %-d %B")) } }
-        div #live { (cards.show(&frame, &request_id.0, today)) }
+        div.columns {
+            div #live { (cards.show(&frame, &request_id.0, today)) }
+            aside aria-label="Journal and chat" {
+                div #aside { (cards.show_beside(&frame, &request_id.0, today)) }
+                (chat::ask_here(&frame))
+            }
+        }
     };
     layout::page(&frame, content).into_response()
 }
@@ -71,6 +81,7 @@ struct Cards {
     carried: Result<Vec<Task>>,
     week: Result<Vec<Task>>,
     entries: Result<Vec<Entry>>,
+    talks: Result<Vec<Conversation>>,
 }
 
 /// The one thing for now, else what comes first after today.
@@ -85,8 +96,8 @@ impl Cards {
         let (yesterday, week_end) = (today.saturating_sub(1.day()), today.saturating_add(6.days()));
         let time = now.time();
         let id = || who.id.clone();
-        let (a, b, c, d, e, f, g) = (id(), id(), id(), id(), id(), id(), id());
-        let (away, morning, now, of_today, carried, week, entries) = tokio::join!(
+        let (a, b, c, d, e, f, g, h) = (id(), id(), id(), id(), id(), id(), id(), id());
+        let (away, morning, now, of_today, carried, week, entries, talks) = tokio::join!(
             app.read(move |db| reminders::unseen(db, &a)),
             app.read(move |db| summary::get(db, &b, today)),
             app.read(move |db| next(db, &c, today, time)),
@@ -94,8 +105,9 @@ impl Cards {
             app.read(move |db| tasks::due_until(db, &e, yesterday)),
             app.read(move |db| tasks::due_between(db, &f, today, week_end)),
             app.read(move |db| journal::list(db, &g, &Filter::default(), 1, 0)),
+            app.read(move |db| crate::chat::list(db, &h, TALKS_MAX, 0)),
         );
-        Self { away, morning, now, of_today, carried, week, entries }
+        Self { away, morning, now, of_today, carried, week, entries, talks }
     }
 
     fn show(&self, frame: &Frame<'_>, request_id: &str, today: Date) -> Markup {
@@ -112,7 +124,13 @@ impl Cards {
             @match &self.of_today { Ok(tasks) => (parts::task_list(frame, "Today", &rest(tasks), today)), Err(error) => (broken("Today", error)) }
             @match &self.carried { Ok(tasks) => (parts::task_list(frame, "Carried over", &rest(tasks), today)), Err(error) => (broken("What was carried over", error)) }
             @match &self.week { Ok(tasks) => (week(tasks, today)), Err(error) => (broken("Your week", error)) }
-            @match &self.entries { Ok(entries) => (journal_card(frame, entries.first(), today)), Err(error) => (broken("Your journal", error)) }
+        }
+    }
+
+    fn show_beside(&self, frame: &Frame<'_>, request_id: &str, today: Date) -> Markup {
+        html! {
+            @match &self.entries { Ok(entries) => (journal_card(frame, entries.first(), today)), Err(error) => (broken("Your journal", error, request_id)) }
+            @match &self.talks { Ok(talks) => (chat_card(frame, talks)), Err(error) => (broken("Your conversations", error, request_id)) }
         }
     }
 }
@@ -166,7 +184,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
                     strong { "Nothing is due today." }
                     @if let Some(task) = upcoming { p { "Next: " (task.title) @if let Some(due) = task.due { ", " (words::show_due(due, today)) } } }
                 }
-                @if upcoming.is_none() { (parts::examples(frame, &["remind me to call Anna tomorrow at 5pm", "what can you do"])) }
+                @if upcoming.is_none() { (parts::examples(frame, &["remind me to call Anna tomorrow at 5pm", "task: water the plants every Monday", "what can you do"])) }
             }
         };
     };
@@ -179,9 +197,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
             }
             div.row {
                 form method="post" action={ "/tasks/" (task.id) "/done" } { (parts::hidden(frame, frame.here)) button type="submit" data-do="done" { (parts::icon("tick")) "Done" } }
-                @for (act, label) in parts::put_off(frame) {
-                    form method="post" action={ "/tasks/" (task.id) "/" (act) } { (parts::hidden(frame, frame.here)) button.quiet type="submit" data-later { (label) } }
-                }
+                (parts::menu(frame, task, html! { (parts::icon("later")) "Later" span.hidden { ": " (task.title) } }))
             }
         }
     }
@@ -217,6 +233,16 @@ fn journal_card(frame: &Frame<'_>, last: Option<&Entry>, today: Date) -> Markup 
                     None => div.pad { (parts::examples(frame, &["journal: slept well, long walk by the river"])) },
                 }
             }
+        }
+    }
+}
+
+fn chat_card(frame: &Frame<'_>, talks: &[Conversation]) -> Markup {
+    html! {
+        section.part {
+            header { h2 { "Chat" } a href="/chat" { "all conversations" } }
+            @if talks.is_empty() { div.sheet.pad { p { "Ask for anything the box takes, or talk." } } }
+            @else { (chat::talks(frame, talks)) }
         }
     }
 }

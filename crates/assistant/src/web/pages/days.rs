@@ -63,7 +63,7 @@ pub(super) fn settings(frame: &Frame<'_>, hour: Time) -> Markup {
                     button type="submit" { "Save" }
                 }
             }
-            p.rule hidden data-notify { button.quiet type="button" { "Show reminders as notifications" } }
+            p.offers hidden data-notify { button.quiet type="button" { "Show reminders as notifications" } }
         }
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn bare(nonce: &Nonce, title: &str, body: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
                 meta name="color-scheme" content="light dark";
+                meta name="description" content="Tasks, a journal and a chat, with one box for all of it.";
                 title { (title) " · Assistant" }
                 link rel="stylesheet" href=(assets::address("style.css"));
                 link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
@@ -78,9 +79,11 @@ fn box_form(frame: &Frame<'_>) -> Markup {
                 button.quiet.keep type="button" hidden aria-label="No date: keep the words" { "No date" }
             }
             input type="hidden" name="dates" value="read";
+            output.heard for="say" {}
             div {
                 label.hidden for="say" { "Say anything" }
-                input #say name="text" placeholder="say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;
+                input #say name="text" placeholder="Say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;
+                (parts::voice())
                 button.send type="submit" aria-label="Say it" { (icon("enter")) }
             }
         }
@@ -89,19 +92,20 @@ fn box_form(frame: &Frame<'_>) -> Markup {
 
 fn keys() -> Markup {
     let keys = [
-        ("/", "to the box"),
-        ("j k", "down and up a list"),
-        ("x", "done"),
-        ("s", "put off"),
-        ("u", "undo"),
-        ("t", "today"),
-        ("Esc", "no date, keep the words; leave a field"),
-        ("?", "this"),
+        ("/", "to the box: say anything"),
+        ("j k", "down and up the list"),
+        ("x", "the marked task is done"),
+        ("s", "put the marked task off"),
+        ("u", "undo what was done last"),
+        ("t", "to Today"),
+        ("Esc", "no date: keep the words; else leave the field, close what is open"),
+        ("?", "this help"),
     ];
     html! {
         dialog #keys aria-labelledby="keys-title" {
-            div.head { h1 #keys-title { "Keys" } }
-            dl { @for (key, what) in keys { dt { kbd { (key) } } dd { (what) } } }
+            div.head { h1 #keys-title { "Keys" } p { "Each is also a button, a link or a field of the page." } }
+            dl.keys { @for (key, what) in keys { dt { kbd { (key) } } dd { (what) } } }
+            p { "And in the box: " q { "what can you do" } " tells what can be said." }
             div.offers { button.quiet type="button" data-close { "Close" } }
         }
     }

@@ -25,6 +25,10 @@ pub(super) fn icon(name: &str) -> Markup {
         "enter" => "M12 19V5M6 11l6-6 6 6",
         "tick" => "M5 13l4.5 4.5L19 7",
         "bin" => "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7",
+        "more" => "M5.5 12h.01M12 12h.01M18.5 12h.01",
+        "again" => "M4 11a7 7 0 0 1 12-4l3 3M19 5v5h-5M20 13a7 7 0 0 1-12 4l-3-3M5 19v-5h5",
+        "plus" => "M12 5v14M5 12h14",
+        "voice" => "M12 4a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V7a3 3 0 0 0-3-3M6 11.5a6 6 0 0 0 12 0M12 17.5V21",
         "later" => "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 8v4.5l3 2",
         _ => "",
     };
@@ -50,43 +54,55 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
                 (hidden(frame, frame.here))
                 button.tick.on[over] type="submit" data-do="done" aria-label={ (label) ": " (task.title) } { i { (icon("tick")) } }
             }
-            a.title.over[over] href={ "/tasks/" (task.id) } { (task.title) }
-            @for tag in &task.tags { a.tag href={ "/tasks?tag=" (tag) } { "#" (tag) } }
-            @if let Some(recurrence) = &task.recurrence { span.due { (recurring::show(recurrence)) } }
+            div.what {
+                a.title.over[over] href={ "/tasks/" (task.id) } { (task.title) }
+                (about(task, today))
+            }
+            (menu(frame, task, html! { (icon("more")) span.hidden { @if over { "Delete: " } @else { "Put off or delete: " } (task.title) } }))
+        }
+    }
+}
+
+/// When, how often and under which tags, in small letters.
+fn about(task: &Task, today: Date) -> Markup {
+    let over = task.state == State::Done;
+    html! {
+        p.about {
             @match task.due {
                 // Under the heading "Today" the hour alone says it.
                 Some(due) if due.day == today => @if let Some(time) = due.time { span.due { (words::show_time(time)) } },
                 Some(due) => span.due.late[!over && due.day < today] { (words::show_due(due, today)) },
                 None => {},
             }
-            div.acts {
-                @if !over { (snooze(frame, task)) }
-                form method="post" action={ "/tasks/" (task.id) "/delete" } {
-                    (hidden(frame, frame.here))
-                    button.icon type="submit" aria-label={ "Delete: " (task.title) } { (icon("bin")) }
-                }
-            }
+            @if let Some(recurrence) = &task.recurrence { span { (icon("again")) (recurring::show(recurrence)) } }
+            @for tag in &task.tags { span { "#" (tag) } }
         }
     }
 }
 
 /// How long a task can be put off, in the words of its buttons.
-pub(super) fn put_off(frame: &Frame<'_>) -> Vec<(&'static str, &'static str)> {
+fn put_off(frame: &Frame<'_>) -> Vec<(&'static str, &'static str)> {
     let later = later_today(frame.who.account.now().datetime()).map(|_| ("later", "Later today"));
     later.into_iter().chain([("tomorrow", "Tomorrow"), ("next-week", "Next week")]).collect()
 }
 
-fn snooze(frame: &Frame<'_>, task: &Task) -> Markup {
+/// What else can be done with a task; it opens without script.
+pub(super) fn menu(frame: &Frame<'_>, task: &Task, label: Markup) -> Markup {
+    let over = task.state == State::Done;
+    let button = |act: &str, label: &str, picture: &str| {
+        html! {
+            form method="post" action={ "/tasks/" (task.id) "/" (act) } {
+                (hidden(frame, frame.here))
+                button type="submit" { (icon(picture)) (label) }
+            }
+        }
+    };
     html! {
-        details.snooze {
-            summary aria-label={ "Put off: " (task.title) } { (icon("later")) }
+        details.menu {
+            summary { (label) }
             div.sheet {
-                @for (act, label) in put_off(frame) {
-                    form method="post" action={ "/tasks/" (task.id) "/" (act) } {
-                        (hidden(frame, frame.here))
-                        button.quiet type="submit" { (label) }
-                    }
-                }
+                @if !over { @for (act, label) in put_off(frame) { (button(act, label, "later")) } }
+                (button("delete", "Delete", "bin"))
             }
         }
     }
@@ -97,7 +113,7 @@ pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: D
     html! {
         @if !tasks.is_empty() {
             section.part {
-                header { h2 { (title) " · " (tasks.len()) } }
+                header { h2 { (title) " " span.count { (tasks.len()) } } }
                 ul.list.sheet { @for one in tasks { (task(frame, one, today)) } }
             }
         }
@@ -147,6 +163,11 @@ fn take_back(frame: &Frame<'_>, past: &Past, back: &str) -> Markup {
             }
         }
     }
+}
+
+/// Speaking in place of typing, by the browser; the script shows it where the browser can, and says where the voice goes.
+pub(super) fn voice() -> Markup {
+    html! { button.icon type="button" hidden data-voice aria-pressed="false" aria-label="Speak" { (icon("voice")) } }
 }
 
 /// Sentences that work, as buttons that say them.

@@ -65,7 +65,10 @@ pub(super) async fn page(
         (data::yours(&frame, erase_at))
         (about(&app, spent))
         section.part {
-            form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
+            div.offers {
+                form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
+                button.quiet type="button" data-keys { "Keys" }
+            }
         }
     };
     Ok(layout::page(&frame, content).into_response())

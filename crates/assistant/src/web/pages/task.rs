@@ -153,7 +153,7 @@ pub(super) async fn page(
     let typed = Typed::of(&task);
     let frame = frame(&app, &who, &nonce, "Task");
     let content = html! {
-        div.head { h1 { (task.title) } }
+        div.head { p { a href="/tasks" { "All tasks" } } h1 { (task.title) } }
         (form(&frame, &task, &typed, "Save"))
     };
     Ok(layout::page(&frame, content).into_response())

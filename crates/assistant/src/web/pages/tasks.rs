@@ -57,7 +57,7 @@ pub(super) async fn page(
         div.head { h1 { "Tasks" @if let Some(tag) = &tag { " · #" (tag) } } }
         form.sheet.pad method="post" action="/tasks" {
             (parts::hidden(&frame, "/tasks"))
-            div.fields {
+            div.fields.adding {
                 input name="title" placeholder="What is to be done?" aria-label="Title" maxlength="500" required autocomplete="off" data-draft="task";
                 input type="date" name="day" aria-label="Day";
                 input type="time" name="time" aria-label="Time";
@@ -71,7 +71,7 @@ pub(super) async fn page(
             } @else if open.is_empty() {
                 section.part.sheet.pad {
                     p { "Nothing is open. Add something above, or say it in the box:" }
-                    div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks"])) }
+                    div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks", "task: stretch every day at 8am #health"])) }
                 }
             }
             @for (title, tasks) in groups(open, today) { (parts::task_list(&frame, title, &tasks, today)) }

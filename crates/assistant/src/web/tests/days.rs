@@ -299,6 +299,7 @@ async fn a_card_that_fails_shows_its_own_error_and_the_rest_stands() {
         ("journal_entries", vec!["Your journal"]),
         ("summaries", vec!["Your morning summary"]),
         ("reminders", vec!["Your reminders"]),
+        ("conversations", vec!["Your conversations"]),
         ("tasks", vec!["Your reminders", "What is now", "Today", "What was carried over", "Your week"]),
     ] {
         let bench = bench().await;

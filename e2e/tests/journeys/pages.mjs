@@ -1,0 +1,229 @@
+// Uses the pages as people do who see, hear, move or connect otherwise: node pages.mjs TOOLS SITE NAME PASSWORD CHROMIUM
+// TOOLS holds node_modules. Prints a line for each step that held; the first that does not ends it with its reason.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { live } from "../../../xtask/src/screenshots/day.mjs";
+
+const [tools, site, name, password, chromium] = process.argv.slice(2);
+const require = createRequire(`${tools}/`);
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const complaints = [];
+// As root chromium starts only without its own sandbox; it sees nothing but this site.
+const args = process.getuid() === 0 ? ["--no-sandbox"] : [];
+const browser = await require("playwright-core").chromium.launch({ executablePath: chromium, args });
+
+function hold(truth, words) {
+  if (!truth) throw new Error(words);
+}
+// The console is clean but for what the browser itself says of a lost connection or a page that is not there.
+function watched(page) {
+  page.setDefaultTimeout(20000);
+  page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
+  page.on("console", (line) => {
+    const lost = /Failed to load resource|WebSocket connection/.test(line.text());
+    if (["error", "warning"].includes(line.type()) && !lost) complaints.push(`console: ${line.text()}`);
+  });
+  page.on("request", (request) => request.url().includes("csp-reports") && complaints.push(`policy: ${request.postData()}`));
+  return page;
+}
+async function step(name, work) {
+  try {
+    await work();
+    hold(!complaints.length, complaints.join("; "));
+    console.log(`ok ${name}`);
+  } catch (error) {
+    console.error(`${name}: ${error.message}`);
+    process.exitCode = 1;
+    await browser.close();
+    process.exit();
+  }
+}
+async function signIn(context) {
+  const page = watched(await context.newPage());
+  await page.goto(`${site}/login`);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("**/dashboard");
+  return page;
+}
+
+const first = await browser.newContext();
+await signIn(first);
+const state = await first.storageState();
+const token = state.cookies.find((cookie) => cookie.name.endsWith("session")).value;
+const { task, trip } = await live(site, token, "UTC");
+const PAGES = ["/dashboard", "/tasks", `/tasks/${task}`, "/journal", "/chat", `/chat/${trip}`, "/settings", "/nowhere"];
+async function visit(look, work, paths = PAGES) {
+  const context = await browser.newContext({ ...look, storageState: state });
+  const page = watched(await context.newPage());
+  for (const path of paths) {
+    await page.goto(site + path);
+    await work(page, path);
+  }
+  await context.close();
+}
+
+await step("at 400 % of 1280 px nothing has to be scrolled sideways, and nothing is covered for good", () =>
+  visit({ viewport: { width: 320, height: 256 } }, async (page, path) => {
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    hold(wide <= 320, `${path} is ${wide} px wide`);
+    // What stands last can be scrolled to above the box and the navigation.
+    const hidden = await page.evaluate(() => {
+      scrollTo(0, document.body.scrollHeight);
+      const last = [...document.querySelectorAll("main :is(a, button, p)")].filter((one) => one.checkVisibility() && !one.closest("details:not([open]) > :not(summary)")).at(-1).getBoundingClientRect();
+      const box = document.querySelector(".say")?.getBoundingClientRect().top ?? innerHeight;
+      return last.bottom > box + 8 ? `${last.bottom} below ${box}` : "";
+    });
+    hold(!hidden, `${path} ends under the box: ${hidden}`);
+  }));
+
+await step("in forced colours what is chosen, marked or done shows without its colour", () =>
+  visit({ forcedColors: "active", viewport: { width: 1440, height: 900 } }, async (page, path) => {
+    const flat = await page.evaluate(() => {
+      const bare = (one) => ["borderTopStyle", "outlineStyle"].every((name) => getComputedStyle(one)[name] === "none");
+      return [...document.querySelectorAll(".nav a[aria-current], .now, .chip, .msg.user > .text, .tick > i, .sheet, .say > div")].filter(bare).map((one) => one.className || one.tagName);
+    });
+    hold(!flat.length, `${path}: without an edge ${flat.join(", ")}`);
+  }));
+
+await step("with reduced motion nothing moves", () =>
+  visit({ reducedMotion: "reduce" }, async (page, path) => {
+    const moving = await page.evaluate(() => {
+      document.querySelector(".log article:last-child")?.setAttribute("data-stream", "");
+      return document.getAnimations().map((one) => one.animationName ?? one.transitionProperty);
+    });
+    hold(!moving.length, `${path}: ${moving.join(", ")}`);
+  }));
+
+for (const colorScheme of ["light", "dark"]) {
+  await step(`axe finds nothing with every menu open, ${colorScheme}`, () =>
+    visit({ colorScheme, reducedMotion: "reduce", bypassCSP: true, viewport: { width: 1440, height: 900 } }, async (page, path) => {
+      await page.evaluate(() => document.querySelectorAll("details:not(.menu), .menu:first-of-type").forEach((one) => { one.open = true; }));
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      hold(!violations.length, `${path}: ${violations.map((one) => `${one.id} (${one.nodes[0].html.slice(0, 120)})`).join("; ")}`);
+    }));
+}
+
+await step("a screen reader hears of an answer when it begins and when it is whole, and of no word between", async () => {
+  const context = await browser.newContext({ storageState: state });
+  const page = watched(await context.newPage());
+  await page.addInitScript(() => {
+    window.heard = [];
+    new MutationObserver((changes) => {
+      for (const { target } of changes) {
+        const live = (target.nodeType === 1 ? target : target.parentElement)?.closest("[role=status], [role=alert], [aria-live], [role=log]");
+        if (live && live.getAttribute("aria-live") !== "off" && live.textContent) window.heard.push(live.textContent);
+      }
+    }).observe(document, { childList: true, characterData: true, subtree: true });
+  });
+  await page.goto(`${site}/chat`);
+  await page.locator("#say").fill("count to 3 slowly");
+  await page.keyboard.press("Enter");
+  await page.locator(".msg.assistant .text", { hasText: "1 2 3" }).waitFor();
+  await page.locator("#status", { hasText: "Answer ready" }).waitFor({ state: "attached" });
+  const heard = await page.evaluate(() => window.heard.join(", "));
+  hold(heard === "Answering, Answer ready", `it hears "${heard}"`);
+  const tree = await page.locator("main").ariaSnapshot();
+  hold(/- log:/.test(tree) && /status: Answer ready/.test(tree), `the tree is ${tree}`);
+  await context.close();
+});
+
+await step("without script every form does what it says", async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await signIn(context);
+  const button = (name) => page.getByRole("button", { name, exact: true });
+  const chip = (text) => page.locator(".chip", { hasText: text }).first().waitFor();
+  await page.locator("#say").fill("remind me to fetch the keys tomorrow at 5pm");
+  await button("Say it").click();
+  await chip("fetch the keys");
+  await button("Undo: Task: fetch the keys · tomorrow, 17:00").click();
+  await chip("undone");
+  await page.getByLabel("Begin a conversation").fill("count to 2");
+  await button("Send").click();
+  await page.waitForURL("**/chat/*");
+  const load = page.locator("noscript a");
+  for (let tries = 0; tries < 50 && await load.count(); tries += 1) await load.click();
+  const text = await page.locator(".msg.assistant .text").textContent();
+  hold(text === "1 2", `the answer is "${text}"`);
+  await page.goto(`${site}/tasks`);
+  await page.getByLabel("Title").fill("paint the door");
+  await button("Add").click();
+  await chip("paint the door");
+  await page.locator("summary", { hasText: "Put off or delete: paint the door" }).click();
+  const menu = page.locator("li", { hasText: "paint the door" });
+  await menu.getByRole("button", { name: "Tomorrow" }).click();
+  await chip("Moved: paint the door");
+  await page.getByRole("link", { name: "paint the door" }).click();
+  await page.getByLabel("Tags").fill("#home");
+  await button("Save").click();
+  await chip("Changed: paint the door");
+  await button("Done: paint the door").click();
+  await chip("Done: paint the door");
+  await page.locator("summary", { hasText: "Delete: paint the door" }).click();
+  await page.locator("li", { hasText: "paint the door" }).getByRole("button", { name: "Delete" }).click();
+  await chip("Task deleted: paint the door");
+  await page.goto(`${site}/journal`);
+  await page.getByLabel("Entry").fill("written without script");
+  await button("Keep").click();
+  await chip("written without script");
+  await page.goto(`${site}/settings`);
+  await page.getByLabel("Time zone").fill("Europe/Lisbon");
+  await button("Save").first().click();
+  hold(await page.getByLabel("Time zone").inputValue() === "Europe/Lisbon", "the zone was not kept");
+  hold(await button("Speak").count() === 0 && await page.getByText("Show reminders").isHidden(), "buttons are shown that need script");
+  await button("Sign out").click();
+  await page.waitForURL("**/login");
+  await context.close();
+});
+
+await step("what is sent without a connection waits in its form, and goes out once", async () => {
+  const context = await browser.newContext({ storageState: state });
+  const page = watched(await context.newPage());
+  await page.goto(`${site}/journal`);
+  await page.getByLabel("Entry").fill("written in a tunnel");
+  await context.setOffline(true);
+  await page.getByRole("button", { name: "Keep", exact: true }).click();
+  await page.locator(".banner", { hasText: "No connection" }).waitFor();
+  hold(await page.getByLabel("Entry").inputValue() === "written in a tunnel", "the words are gone");
+  await context.setOffline(false);
+  await page.waitForURL("**/journal?said=*");
+  await page.goto(`${site}/journal`);
+  hold(await page.locator("article.entry", { hasText: "written in a tunnel" }).count() === 1, "it is not there once");
+  hold(await page.getByLabel("Entry").inputValue() === "", "the draft came back");
+  await context.close();
+});
+
+await step("voice begins at the second tap, after it was said where it goes; without it there is no button", async () => {
+  const without = await browser.newContext({ storageState: state });
+  await without.addInitScript(() => { delete window.SpeechRecognition; delete window.webkitSpeechRecognition; });
+  const silent = watched(await without.newPage());
+  await silent.goto(`${site}/dashboard`);
+  hold(await silent.locator("[data-voice]").isHidden(), "a button for what the browser cannot");
+  await without.close();
+  // There is no microphone here: the browser's part is played, by the interface it has.
+  const context = await browser.newContext({ storageState: state });
+  await context.addInitScript(() => {
+    window.started = 0;
+    delete window.webkitSpeechRecognition;
+    window.SpeechRecognition = class {
+      start() {
+        window.started += 1;
+        setTimeout(() => { this.onresult({ results: [[{ transcript: "remind me to call Ben " }], [{ transcript: "tomorrow at 5pm" }]] }); this.onend(); }, 50);
+      }
+    };
+  });
+  const page = watched(await context.newPage());
+  await page.goto(`${site}/dashboard`);
+  const speak = page.getByRole("button", { name: "Speak" });
+  await speak.click();
+  await page.locator(".heard", { hasText: "sends the sound to its maker" }).waitFor();
+  hold(await page.evaluate(() => window.started) === 0, "it listened before it said where the sound goes");
+  await speak.click();
+  await page.locator(".reading", { hasText: "Task: call Ben · tomorrow, 17:00" }).waitFor();
+  hold(await page.evaluate(() => window.started) === 1, "it did not listen once");
+  await context.close();
+});
+
+await browser.close();
