@@ -79,13 +79,32 @@ impl Seen {
     }
 }
 
-/// Lets `people` loose on the assistant; `pids` are the processes whose memory is measured.
+/// Processes whose memory is measured.
+#[derive(Debug)]
+pub struct Watched {
+    pids: Vec<u32>,
+    at_rest: u64,
+}
+
+impl Watched {
+    /// As they are before anybody comes.
+    pub fn at_rest(pids: Vec<u32>) -> Self {
+        let mut watched = Self { pids, at_rest: 0 };
+        watched.at_rest = watched.resident();
+        watched
+    }
+
+    fn resident(&self) -> u64 {
+        self.pids.iter().filter_map(|pid| resident_bytes(*pid)).sum()
+    }
+}
+
+/// Lets `people` loose on the assistant, whose processes are `watched`.
 ///
 /// # Panics
 /// When the answers do not begin in three minutes.
-pub fn run(people: &[Person], busy: Busy, pids: &[u32]) -> Report {
+pub fn run(people: &[Person], busy: Busy, watched: &Watched) -> Report {
     let seen = Seen::default();
-    let at_rest = resident(pids);
     let (most, written) = thread::scope(|scope| {
         // Longer than people take to come, so that every answer is open all the while.
         let words = busy.lasts.as_secs() + 30;
@@ -96,7 +115,7 @@ pub fn run(people: &[Person], busy: Busy, pids: &[u32]) -> Report {
         wait::until("every answer is read by all its readers", BEGIN_LIMIT, || {
             seen.has_failed() || seen.open.load(Ordering::SeqCst) >= busy.answers * busy.readers
         });
-        live(people, busy.lasts, pids, &seen)
+        live(people, busy.lasts, watched, &seen)
     });
     let kept = written.into_iter().map(|written| written.check(&seen)).sum();
     Report {
@@ -105,7 +124,7 @@ pub fn run(people: &[Person], busy: Busy, pids: &[u32]) -> Report {
         failures: seen.failures.into_inner().expect("nobody panicked"),
         figures: seen.figures.into_inner().expect("nobody panicked"),
         kept,
-        resident: (at_rest, most.max(at_rest)),
+        resident: (watched.at_rest, most),
     }
 }
 
@@ -142,7 +161,12 @@ fn read<'scope>(
 }
 
 /// People at work for so long: the most memory meanwhile, and what they wrote.
-fn live<'a>(people: &'a [Person], lasts: Duration, pids: &[u32], seen: &Seen) -> (u64, Vec<Written<'a>>) {
+fn live<'a>(
+    people: &'a [Person],
+    lasts: Duration,
+    watched: &Watched,
+    seen: &Seen,
+) -> (u64, Vec<Written<'a>>) {
     let until = Instant::now() + lasts;
     thread::scope(|scope| {
         let working: Vec<_> = people
@@ -150,18 +174,14 @@ fn live<'a>(people: &'a [Person], lasts: Duration, pids: &[u32], seen: &Seen) ->
             .enumerate()
             .map(|(n, person)| scope.spawn(move || people::work(n, person, seen)))
             .collect();
-        let mut most = resident(pids);
+        let mut most = watched.resident();
         while Instant::now() < until {
             thread::sleep(LOOK);
-            most = most.max(resident(pids));
+            most = most.max(watched.resident());
         }
         seen.ends.store(true, Ordering::SeqCst);
         (most, working.into_iter().map(|one| one.join().expect("nobody panicked")).collect())
     })
-}
-
-fn resident(pids: &[u32]) -> u64 {
-    pids.iter().filter_map(|pid| resident_bytes(*pid)).sum()
 }
 
 impl Report {

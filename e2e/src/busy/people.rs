@@ -82,7 +82,7 @@ impl Written<'_> {
                     answer if answer["outcome"] == "done" => Ok(()),
                     answer => Err(answer.to_string()),
                 }) {
-                    self.tasks.push("Call Anna".to_owned());
+                    self.tasks.push("call Anna".to_owned());
                 }
             }
         }

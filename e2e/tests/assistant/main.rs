@@ -2,6 +2,7 @@
 //! edge's.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Stdio},
@@ -45,7 +46,14 @@ impl App {
     /// The same with the process that works in the background.
     fn start_with_worker() -> Self {
         let mut app = Self::start();
-        app.worker = Some(command(app.folder.path(), "worker").spawn().expect("it was built"));
+        let worker = command(app.folder.path(), "worker").spawn().expect("it was built");
+        let files = format!("/proc/{}/fd", worker.id());
+        let database = app.folder.path().join("assistant.db");
+        app.worker = Some(worker);
+        wait::until("the worker has its database", Duration::from_secs(20), || {
+            let open = fs::read_dir(&files).into_iter().flatten().flatten();
+            open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file == database)
+        });
         app
     }
 
