@@ -148,7 +148,9 @@ fn read<'scope>(
                 seen.open_most.fetch_max(open, Ordering::SeqCst);
             };
             match following.to_the_end(started) {
-                Ok((told, 0)) if told.resets == 0 => drop(seen.whole.fetch_add(1, Ordering::SeqCst)),
+                Ok((told, 0)) if told.resets == 0 => {
+                    seen.whole.fetch_add(1, Ordering::SeqCst);
+                }
                 Ok((told, reconnects)) => seen.fails(format!(
                     "reader {reader} of answer {n}: {reconnects} connections broke, {} attempts were lost",
                     told.resets

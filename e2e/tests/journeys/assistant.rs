@@ -11,13 +11,17 @@ pub(crate) const SECRET_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
 
 /// A machine that serves the assistant, and somebody who is signed in.
-pub(crate) fn serving_assistant() -> (Mainstay, PathBuf, Person) {
+fn serving_assistant() -> (Mainstay, PathBuf, Person) {
     serving_assistant_by(MANIFEST)
 }
 
 /// The same by another manifest.
 pub(crate) fn serving_assistant_by(manifest: &str) -> (Mainstay, PathBuf, Person) {
-    let mainstay = Mainstay::start();
+    serving_assistant_on(Mainstay::start(), manifest)
+}
+
+/// The same on a machine of one's own.
+pub(crate) fn serving_assistant_on(mainstay: Mainstay, manifest: &str) -> (Mainstay, PathBuf, Person) {
     let folder = mainstay.folder().join("assistant");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("mainstay.toml"), manifest).expect("the manifest");
