@@ -1,8 +1,9 @@
 //! Measurements beside the peers that a user would pick instead, in one run, interleaved, as ratios.
 //!
 //! Owns figures, not pass or fail of features; a bar that is missed ends the run with 1. Begin with [`edge`], [`deploy`],
-//! [`memory`]: each starts its peers itself. See `bench/README.md`.
+//! [`memory`], [`assistant`]: each starts its peers itself. See `bench/README.md`.
 
+mod assistant;
 mod cpu;
 mod deploy;
 mod edge;
@@ -23,8 +24,11 @@ fn main() -> ExitCode {
         Some("edge") => edge::run(quick, after(&arguments, "--cell")),
         Some("deploy") => deploy::run(quick, after(&arguments, "--case")),
         Some("memory") => memory::run(quick),
+        Some("assistant") => assistant::run(quick),
         _ => {
-            eprintln!("cargo xtask bench edge | deploy | memory [--quick] [--cell TEXT] [--case TEXT]");
+            eprintln!(
+                "cargo xtask bench edge | deploy | memory | assistant [--quick] [--cell TEXT] [--case TEXT]"
+            );
             return ExitCode::FAILURE;
         }
     };

@@ -109,8 +109,8 @@ impl Person {
     }
 }
 
-/// An answer at work, followed across broken connections as a browser does it.
-#[derive(Debug)]
+/// An answer at work, followed across broken connections as a browser does it. A clone is another reader.
+#[derive(Clone, Debug)]
 pub struct Following {
     person: Person,
     stream: String,

@@ -4,3 +4,4 @@
 //! (`cargo xtask run --check`) and the journeys share.
 
 pub mod assistant;
+pub mod busy;

@@ -7,10 +7,10 @@ use crate::{
     shell::{self, Result},
 };
 
-/// Measure the edge, deploys or memory against peers, and print ratios
+/// Measure the edge, deploys, memory or the assistant, the first two against peers, and print ratios
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// `edge` (nginx, HAProxy, Caddy), `deploy` (PM2) or `memory`
+    /// `edge` (nginx, HAProxy, Caddy), `deploy` (PM2), `memory` or `assistant`
     what: String,
     /// Passed on, as `--quick`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let folder = build::binaries(&["mainstay", "testkit", "bench"], Profile::Release)?;
+    let folder = build::binaries(&["mainstay", "testkit", "assistant", "bench"], Profile::Release)?;
     let mut bench = Command::new(folder.join("bench"));
     bench.arg(&args.what).args(&args.rest).current_dir(shell::root()).env("MAINSTAY_TEST_BINARIES", folder);
     shell::run(&mut bench).map(|()| ExitCode::SUCCESS)

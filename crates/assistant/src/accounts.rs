@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod guesses;
+mod hasher;
 pub(crate) mod link;
 mod password;
 pub(crate) mod session;

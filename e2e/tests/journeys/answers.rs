@@ -41,7 +41,9 @@ fn told_while(
             scope.spawn(move || {
                 let question = format!("what is the story of {round} {n}?");
                 let following = person.say(&format!("{round}-{n}"), &question).expect("accepted");
-                let started = || drop(begun.fetch_add(1, Ordering::SeqCst));
+                let started = || {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                };
                 let (told, _) = following.within(patience).to_the_end(started).expect("the whole answer");
                 (question, told)
             })

@@ -7,6 +7,7 @@ use serde_json::json;
 use testkit::{Mainstay, binaries, http::Answer, mainstay::processes::kill, wait};
 
 pub(crate) const SITE: &str = "assistant/production";
+pub(crate) const SECRET_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 pub(crate) const MANIFEST: &str = include_str!("../../../examples/assistant/mainstay.toml");
 
 /// A machine that serves the assistant, and somebody who is signed in.
@@ -16,7 +17,11 @@ pub(crate) fn serving_assistant() -> (Mainstay, PathBuf, Person) {
 
 /// The same by another manifest.
 pub(crate) fn serving_assistant_by(manifest: &str) -> (Mainstay, PathBuf, Person) {
-    let mainstay = Mainstay::start();
+    serving_assistant_on(Mainstay::start(), manifest)
+}
+
+/// The same on a machine of one's own.
+pub(crate) fn serving_assistant_on(mainstay: Mainstay, manifest: &str) -> (Mainstay, PathBuf, Person) {
     let folder = mainstay.folder().join("assistant");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("mainstay.toml"), manifest).expect("the manifest");
@@ -32,7 +37,7 @@ pub(crate) fn place_secrets(mainstay: &Mainstay, more: &str) {
     let site = mainstay.data().join("apps").join(SITE);
     fs::create_dir_all(&site).expect("the site's folder");
     let secrets = site.join("secrets.env");
-    fs::write(&secrets, format!("ASSISTANT_SECRET_KEY={}\n{more}", "k".repeat(40))).expect("the secrets");
+    fs::write(&secrets, format!("ASSISTANT_SECRET_KEY={SECRET_KEY}\n{more}")).expect("the secrets");
     fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).expect("own file");
 }
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod bakes;
 mod broken_releases;
 mod browser;
+mod busy;
 mod canary;
 mod chaos;
 mod corpora;

@@ -1,13 +1,10 @@
 //! Passwords: how they are hashed, looked at and changed.
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use kit::{Private, sqlite::Durability};
 use rusqlite::{Transaction, params};
 
-use super::{Account, Accounts, find_by_name, session};
+use super::{Account, Accounts, find_by_name, hasher::Hasher, session};
 use crate::{
     audit::{self, Action},
     error::{Error, Result},
@@ -65,7 +62,8 @@ impl Accounts {
 
     pub(super) async fn hash(&self, password: Private<String>) -> Result<String> {
         let _permit = self.at_once.acquire().await;
-        let work = move || argon2().hash_password(password.reveal().as_bytes()).map(|hash| hash.to_string());
+        let work =
+            move || Hasher::new().hash_password(password.reveal().as_bytes()).map(|hash| hash.to_string());
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(hash)) => Ok(hash),
             _ => Err(Error::Invalid("the password could not be hashed".to_owned())),
@@ -86,19 +84,13 @@ impl Accounts {
 fn is_right(password: &str, stored: Option<&str>) -> bool {
     match stored {
         Some(stored) => PasswordHash::new(stored)
-            .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok()),
+            .is_ok_and(|hash| Hasher::new().verify_password(password.as_bytes(), &hash).is_ok()),
         // The same work for a name that is not there, so that time tells nobody who has an account.
         None => {
-            let _ = argon2().hash_password(password.as_bytes());
+            let _ = Hasher::new().hash_password(password.as_bytes());
             false
         }
     }
-}
-
-fn argon2() -> Argon2<'static> {
-    // OWASP's second choice: 19 MiB, t = 2, p = 1. The numbers are valid, so the default is never taken.
-    let params = Params::new(19 * 1_024, 2, 1, None).unwrap_or_default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 pub(super) fn check(password: &str) -> Result<()> {
@@ -131,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_has_costs_what_one_costs_that_somebody_has() {
-        let stored = argon2().hash_password(b"correct horse").expect("hashes").to_string();
+        let stored = Hasher::new().hash_password(b"correct horse").expect("hashes").to_string();
         assert!(is_right("correct horse", Some(&stored)));
         let (known, unknown) = (cost("not this one", Some(&stored)), cost("not this one", None));
         assert!(unknown * 2 > known && known * 2 > unknown, "{known:?} and {unknown:?} tell who is there");

@@ -92,7 +92,8 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         parameters.extend([number("limit"), number("after")]);
     }
     if takes_key(path, operation) {
-        parameters.push(text("Idempotency-Key", "header", false));
+        let key = json!({"type": "string", "pattern": "^[!-~]{1,128}$"});
+        parameters.push(json!({"name": "Idempotency-Key", "in": "header", "required": false, "schema": key}));
     }
     parameters
 }

@@ -152,6 +152,13 @@ fn stat_field(pid: u32, n: usize) -> Option<String> {
     after_name.split_whitespace().nth(n).map(str::to_owned)
 }
 
+/// The resident set of one process, in bytes; pages that it shares with others count whole. `None`: it is gone.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
 fn memory(pid: u32) -> Option<Memory> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let bytes = |name: &str| {

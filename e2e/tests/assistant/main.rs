@@ -2,7 +2,9 @@
 //! edge's.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,10 +13,14 @@ use e2e::assistant::{Crowd, Person};
 use serde_json::json;
 use testkit::{binaries, mainstay::free_port, registry, wait};
 
+mod described;
+mod load;
+
 struct App {
-    child: Child,
+    web: Child,
+    worker: Option<Child>,
     at: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl App {
@@ -25,18 +31,34 @@ impl App {
     fn start_with(vars: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let mut web = Command::new(binaries::path("assistant"));
-        web.arg("web").current_dir(folder.path()).env_clear().env("PORT", port.to_string());
-        web.env("ASSISTANT_DATA", folder.path()).env("ASSISTANT_SECRET_KEY", "a".repeat(40));
+        let mut web = command(folder.path(), "web");
+        web.env("PORT", port.to_string());
         web.env("ASSISTANT_FIRST_USER", "ana").env("ASSISTANT_FIRST_PASSWORD", "correct horse");
-        web.envs(vars.iter().copied());
-        let child = web.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was built");
+        let web = web.envs(vars.iter().copied()).spawn().expect("it was built");
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         wait::until("the assistant is ready", Duration::from_secs(20), || {
             testkit::http::ask(at, "localhost", "GET", "/health/ready", &[], &[])
                 .is_ok_and(|answer| answer.status == 200)
         });
-        Self { child, at, _folder: folder }
+        Self { web, worker: None, at, folder }
+    }
+
+    /// The same with the process that works in the background.
+    fn start_with_worker() -> Self {
+        let mut app = Self::start();
+        let worker = command(app.folder.path(), "worker").spawn().expect("it was built");
+        let files = format!("/proc/{}/fd", worker.id());
+        let database = app.folder.path().join("assistant.db");
+        app.worker = Some(worker);
+        wait::until("the worker has its database", Duration::from_secs(20), || {
+            let open = fs::read_dir(&files).into_iter().flatten().flatten();
+            open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file == database)
+        });
+        app
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        [Some(&self.web), self.worker.as_ref()].into_iter().flatten().map(Child::id).collect()
     }
 
     fn person(&self) -> Person {
@@ -46,9 +68,21 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in [Some(&mut self.web), self.worker.as_mut()].into_iter().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
+}
+
+const SECRET_KEY: &str = "a key that nobody but these tests has ever had";
+
+/// The binary with its data in `folder`.
+fn command(folder: &Path, what: &str) -> Command {
+    let mut command = Command::new(binaries::path("assistant"));
+    command.arg(what).current_dir(folder).env_clear().stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("ASSISTANT_DATA", folder).env("ASSISTANT_SECRET_KEY", SECRET_KEY);
+    command
 }
 
 #[test]
@@ -143,33 +177,4 @@ fn a_model_server_of_either_kind_answers_and_when_it_does_not_the_brain_does() {
         let done = person.chat("k3", "remind me to call Anna tomorrow at 5pm").expect("an answer");
         assert!(done.text.starts_with("Noted:"), "{kind}: what the brain knows it does itself: {done:?}");
     }
-}
-
-#[test]
-fn no_request_that_the_description_allows_or_forbids_gets_an_answer_that_it_does_not_know() {
-    let tools = registry::python("schemathesis", &["schemathesis==4.32.5"]);
-    let app = App::start();
-    let token = app.person().token().to_owned();
-    let site = format!("http://{}/openapi.json", app.at);
-    let mut python = Command::new("/usr/bin/python3");
-    python.env("PYTHONPATH", &tools).args([
-        "-m",
-        "schemathesis.cli",
-        "run",
-        &site,
-        "--no-color",
-        "--seed",
-        "7",
-    ]);
-    python.args(["--max-examples", "25", "--generation-deterministic", "--header"]);
-    python.arg(format!("Authorization: Bearer {token}"));
-    // An answer that is written is read elsewhere, a WebSocket is no request, and this one ends the session of all others.
-    for path in ["/api/messages/{id}/stream", "/api/ws", "/api/logout"] {
-        python.args(["--exclude-path", path]);
-    }
-    let checks =
-        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
-    let seen = python.args(["--checks", checks]).output().expect("Python is there");
-    let said = String::from_utf8_lossy(&seen.stdout);
-    assert!(seen.status.success(), "{said}\n{}", String::from_utf8_lossy(&seen.stderr));
 }
