@@ -4,7 +4,10 @@ use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    search::{self, Kind},
+};
 
 pub(crate) const TEXT_CHARS_MAX: usize = 50_000;
 
@@ -64,12 +67,15 @@ pub(crate) fn list(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<Entry>> {
-    let words = filter.query.as_deref().map(search_words);
-    if words.as_ref().is_some_and(String::is_empty) {
-        return Ok(Vec::new());
-    }
+    let words = match filter.query.as_deref() {
+        Some(query) => match search::expression(account, Some(Kind::Entry), query) {
+            Some(words) => Some(words),
+            None => return Ok(Vec::new()),
+        },
+        None => None,
+    };
     let matching = if words.is_some() {
-        "AND n IN (SELECT rowid FROM journal_search WHERE journal_search MATCH ?6)"
+        "AND id IN (SELECT r.id FROM search CROSS JOIN search_rows r ON r.n = search.rowid WHERE search MATCH ?6)"
     } else {
         "AND ?6 IS NULL"
     };
@@ -82,14 +88,6 @@ pub(crate) fn list(
     let mut query = db.prepare_cached(&sql)?;
     let rows = query.query_map(params![account, limit, offset, from, to, words], Entry::from_row)?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
-}
-
-/// Each word quoted (so nothing a person types is an operator), the last one as the beginning of a word.
-fn search_words(query: &str) -> String {
-    let words: Vec<&str> =
-        query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(20).collect();
-    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    if quoted.is_empty() { String::new() } else { format!("{}*", quoted.join(" ")) }
 }
 
 pub(crate) fn insert(tx: &Transaction<'_>, account: &str, entry: &Entry) -> Result<()> {

@@ -15,6 +15,7 @@ pub(super) mod erase;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;
+pub(super) mod search;
 pub(super) mod sessions;
 pub(super) mod socket;
 pub(super) mod stream;

@@ -6,6 +6,7 @@ use super::routes::{Access, Operation, TABLE};
 
 mod account;
 mod days;
+mod search;
 
 pub(crate) fn description() -> Value {
     let mut paths = Map::new();
@@ -22,7 +23,7 @@ pub(crate) fn description() -> Value {
         "info": {"title": "Assistant", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "paths": paths,
         "components": {
-            "schemas": schemas().into_iter().chain(account::schemas()).chain(days::schemas()).collect::<Map<_, _>>(),
+            "schemas": schemas().into_iter().chain(account::schemas()).chain(days::schemas()).chain(search::schemas()).collect::<Map<_, _>>(),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "cookie": {"type": "apiKey", "in": "cookie", "name": "session"}},
         },
     })
@@ -70,6 +71,7 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(text("q", "query", false));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
+        ("get", "/api/search") => parameters.extend(search::parameters()),
         ("get", "/api/read") => {
             parameters.push(text("text", "query", true));
             parameters.push(json!({"name": "dates", "in": "query", "required": false, "schema": {"enum": ["read", "keep"]}}));
@@ -88,7 +90,9 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         }
         _ => {}
     }
-    if operation.method == "get" && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations") {
+    if operation.method == "get"
+        && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations" | "/api/search")
+    {
         parameters.extend([number("limit"), number("after")]);
     }
     if takes_key(path, operation) {

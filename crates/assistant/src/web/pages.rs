@@ -15,11 +15,13 @@ pub(super) mod chat;
 mod dashboard;
 mod days;
 mod form;
+mod history;
 mod journal;
 mod layout;
 mod login;
 mod parts;
 mod say;
+mod search;
 mod settings;
 mod task;
 mod tasks;
@@ -50,6 +52,8 @@ pub(super) static TABLE: &[Page] = &[
     ("/proposals/{id}/{answer}", || post(chat::propose)),
     ("/say", || get(say::nothing_said).post(say::submit)),
     ("/undo/{id}", || post(say::undo)),
+    ("/search", || get(search::page)),
+    ("/history", || get(history::page)),
     ("/settings", || get(settings::page)),
     ("/settings/zone", || post(settings::zone)),
     ("/settings/forget", || post(settings::forget)),

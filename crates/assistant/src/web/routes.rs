@@ -328,6 +328,11 @@ pub(super) static TABLE: &[Route] = &[
         operations: &[read("How a sentence would be read", "Read", &[])],
     },
     Route {
+        path: "/api/search",
+        handler: || get(api::search::find),
+        operations: &[read("What has these words, the best first", "Hits", &[])],
+    },
+    Route {
         path: "/api/undo/{id}",
         handler: || post(api::say::undo),
         operations: &[change("Undo a command", None, (200, "Undone"), &[404, 409])],

@@ -79,7 +79,7 @@ pub(super) async fn page(
     Ok(layout::page(&frame, content).into_response())
 }
 
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     text.bytes()
         .map(
             |byte| {

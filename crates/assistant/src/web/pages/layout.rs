@@ -15,11 +15,12 @@ pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
 }
 
-const NAVIGATION: [(&str, &str, &str); 5] = [
+const NAVIGATION: [(&str, &str, &str); 6] = [
     ("/dashboard", "Today", "sun"),
     ("/tasks", "Tasks", "check"),
     ("/journal", "Journal", "book"),
     ("/chat", "Chat", "chat"),
+    ("/search", "Search", "find"),
     ("/settings", "Settings", "gear"),
 ];
 
