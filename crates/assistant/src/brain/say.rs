@@ -310,10 +310,12 @@ fn entries(db: &Connection, who: &Account, filter: &Filter, understood: &str, to
     Ok(told(understood.to_owned(), reply))
 }
 
-/// What has all words of `query`. `sentence` asked for it, and is a message itself where it was said in the chat.
+/// What has all words of `query`. `sentence` asked for it, and where it was said in the chat it is a message itself, and the
+/// title of what it began.
 fn searched(db: &Connection, who: &Account, query: &str, sentence: &str) -> Result<Said> {
     let mut hits = search::find(db, &who.id, query, None, (LINES_MAX + 1, 0))?;
-    hits.retain(|hit| hit.kind != Kind::Message || hit.text() != sentence.trim());
+    let is_chat = |kind| matches!(kind, Kind::Message | Kind::Conversation);
+    hits.retain(|hit| !is_chat(hit.kind) || hit.text() != sentence.trim());
     let more = hits.len() > LINES_MAX as usize;
     hits.truncate(LINES_MAX as usize);
     let mut reply = match hits.len() {

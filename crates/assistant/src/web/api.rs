@@ -12,6 +12,7 @@ pub(super) mod chat;
 pub(super) mod data;
 pub(super) mod days;
 pub(super) mod erase;
+mod etag;
 pub(super) mod journal;
 pub(super) mod meta;
 pub(super) mod say;

@@ -66,9 +66,11 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(json!({"name": "state", "in": "query", "required": false, "schema": {"enum": ["open", "done", "all"]}}));
             parameters.push(text("tag", "query", false));
         }
-        ("patch", "/api/tasks/{id}") => parameters.push(text("If-Match", "header", false)),
+        ("patch", "/api/tasks/{id}" | "/api/journal/{id}") => {
+            parameters.push(text("If-Match", "header", false))
+        }
         ("get", "/api/journal") => {
-            parameters.push(text("q", "query", false));
+            parameters.extend(["q", "tag"].map(|name| text(name, "query", false)));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
         ("get", "/api/search") => parameters.extend(search::parameters()),
@@ -180,7 +182,8 @@ fn schemas() -> Map<String, Value> {
         "Session": object(json!({"token": text, "user": text, "expires_at": time}), &["token", "user"]),
         "Me": object(json!({"user": text, "zone": text}), &["user", "zone"]),
         "Undoable": object(json!({"undo_id": text}), &["undo_id"]),
-        "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}}), &["id", "day", "text"]),
+        "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}, "tags": {"type": "array", "items": text}}), &["id", "day", "text"]),
+        "EntryPatch": object(json!({"text": text, "day": {"type": "string", "format": "date"}}), &[]),
         "Entries": list("Entry", "entries"),
         "NewEntry": object(json!({"text": text, "day": {"type": ["string", "null"], "format": "date"}}), &["text"]),
         "EntryDone": object(json!({"entry": reference("Entry"), "undo_id": text}), &["entry", "undo_id"]),

@@ -14,6 +14,7 @@ mod attachments;
 pub(super) mod chat;
 mod dashboard;
 mod days;
+mod entry;
 mod form;
 mod history;
 mod journal;
@@ -25,6 +26,7 @@ mod search;
 mod settings;
 mod task;
 mod tasks;
+mod versions;
 mod welcome;
 
 /// A path, and what makes its handler.
@@ -42,6 +44,9 @@ pub(super) static TABLE: &[Page] = &[
     ("/tasks/{id}/{act}", || post(tasks::act)),
     ("/reminders/{id}/seen", || post(days::seen)),
     ("/journal", || get(journal::page).post(journal::add)),
+    ("/journal/{day}", || get(journal::day)),
+    ("/entries/{id}", || get(entry::page).post(entry::save)),
+    ("/entries/{id}/delete", || post(entry::remove)),
     ("/journal/{id}/attachments", || post(attachments::add).layer(DefaultBodyLimit::disable())),
     ("/attachments/{id}/delete", || post(attachments::delete)),
     ("/chat", || get(chat::list).post(chat::begin)),

@@ -107,7 +107,7 @@ fn line(conversation: &Conversation, who: &Account) -> Markup {
 
 fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     html! {
-        form.say method="post" action=(action) aria-label="Message" {
+        form.say method="post" action=(action) aria-label="Message" data-queue {
             (parts::hidden(frame, action))
             div {
                 label.hidden for="say" { "Message" }

@@ -105,6 +105,20 @@ pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: D
     }
 }
 
+/// The tags of a list, and how many bear each. `all` leads to the list without one.
+pub(super) fn tag_links(list: &str, all: &str, tags: &[(String, u32)], here: Option<&str>) -> Markup {
+    html! {
+        @if !tags.is_empty() || here.is_some() {
+            nav.tags aria-label="Tags" {
+                @if here.is_some() { a.tag href=(list) { (all) } }
+                @for (tag, count) in tags {
+                    a.tag href={ (list) "?tag=" (tag) } aria-current=[(here == Some(tag.as_str())).then_some("true")] { "#" (tag) " · " (count) }
+                }
+            }
+        }
+    }
+}
+
 /// What was just understood and done, with its undo.
 pub(super) fn chip(frame: &Frame<'_>, said: Option<&Past>) -> Markup {
     html! {
