@@ -12,10 +12,11 @@ const ASKED: usize = 300;
 /// Twenty times what it should be: a machine that does other work is no failure, a search that reads everything is one.
 const MOST: Duration = Duration::from_millis(600);
 
-/// A word of a language of 20,000, the first of them said most often; by the generator of Lehmer (Park, Miller, 1988).
+/// A word of a language of 32,768, the nth of them said with a share of about 1/n, as Zipf found; by the generator of Lehmer (Park, Miller, 1988).
 fn word(seed: &mut u64) -> String {
     *seed = *seed * 48_271 % 2_147_483_647;
-    let nth = 20_000 / (1 + *seed % 20_000);
+    let magnitude = 1 << (*seed % 15);
+    let nth = magnitude + *seed / 15 % magnitude;
     let letters =
         (0..5).map(|at| char::from(b'a' + u8::try_from((nth * 7_919) / 26_u64.pow(at) % 26).unwrap_or(0)));
     letters.collect()
