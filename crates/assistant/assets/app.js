@@ -1,4 +1,4 @@
-// What pages can do beyond forms: follow answers, follow changes, keys, drafts. Everything works without it.
+// What pages can do beyond forms: follow answers, follow changes, keys. Everything works without it.
 "use strict";
 (() => {
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -92,7 +92,7 @@
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
     const beat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 25000);
     let soon = 0;
-    socket.onopen = () => { if (wait > 250) refresh(); wait = 250; offline(false); missed(); };
+    socket.onopen = () => { if (wait > 250) refresh(); wait = 250; line(true); missed(); };
     socket.onmessage = (event) => {
       const told = JSON.parse(event.data);
       if (told.type === "reminder") remind(told);
@@ -104,14 +104,15 @@
       clearInterval(beat);
       wait = Math.min(wait * 2, 15000);
       setTimeout(listen, wait * (0.75 + Math.random() / 2));
-      if (wait > 2000) offline(true);
+      if (wait > 2000) line(false);
     };
   };
-  const offline = (is) => {
-    const banner = one(".banner");
-    if (is && !banner) document.body.insertAdjacentHTML("beforeend", '<p class="banner" role="status">No connection. What you type is kept, what you send goes out when it is back.</p>');
-    if (!is) banner?.remove();
-  };
+  const line = (up) => document.dispatchEvent(new CustomEvent("line", { detail: up }));
+  // What had waited for a connection was sent: a conversation shows the answer, other pages their rows.
+  document.addEventListener("sent", (event) => {
+    if (event.detail === location.pathname && one(".log")) location.reload();
+    else refresh();
+  });
   if (one(".say")) listen();
 
   // Reminders: the page that claims one first shows it; until it is seen it stands on the dashboard too.
@@ -151,39 +152,6 @@
     offer.hidden = !("Notification" in window) || Notification.permission !== "default";
     one("button", offer).onclick = () => Notification.requestPermission().then(() => { offer.hidden = true; });
   }
-
-  // Drafts: what was typed and not sent is there again.
-  for (const field of all("[data-draft]")) {
-    const key = `draft ${field.dataset.draft}`;
-    try {
-      if (!field.value) field.value = localStorage.getItem(key) ?? "";
-      field.addEventListener("input", () => localStorage.setItem(key, field.value));
-      field.form.addEventListener("submit", () => localStorage.removeItem(key));
-    } catch { /* storage is off: then there are no drafts */ }
-  }
-
-  // Words are sent only to somebody who is there: else they wait in their form, and go with its key when he is back.
-  let waiting = null;
-  const send = async (form, button) => {
-    const there = await fetch("/api/version", { cache: "no-store" }).catch(() => null);
-    if (there?.ok) {
-      waiting = null;
-      form.dataset.there = "";
-      form.requestSubmit(button);
-      delete form.dataset.there;
-      return;
-    }
-    waiting = [form, button];
-    offline(true);
-    setTimeout(() => waiting?.[0] === form && send(form, button), 2000);
-  };
-  addEventListener("submit", (event) => {
-    const form = event.target;
-    if (form.method !== "post" || "there" in form.dataset || !one("[data-draft]", form) && !form.matches(".say, .ask")) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!waiting) send(form, event.submitter);
-  }, true);
 
   // The chip while one types: how the sentence is read, before it is said. One key has its date stay in the words.
   const reading = one(".reading"), keep = one(".keep"), dates = one(".say [name=dates]");

@@ -63,6 +63,10 @@ pub(crate) enum Question {
     Find {
         query: String,
     },
+    /// Over everything.
+    Search {
+        query: String,
+    },
     Entries {
         from: Date,
         to: Date,

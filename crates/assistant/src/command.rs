@@ -53,6 +53,13 @@ pub(crate) enum Command {
         text: String,
         day: Option<Date>,
     },
+    /// Its day and text anew. `rev`: only if it is at this revision.
+    EditEntry {
+        id: String,
+        rev: Option<i64>,
+        day: Date,
+        text: String,
+    },
     DeleteEntry {
         id: String,
     },
@@ -85,6 +92,10 @@ pub(crate) enum Inverse {
     },
     RemoveEntry {
         id: String,
+        rev: i64,
+    },
+    RestoreEntry {
+        entry: Entry,
         rev: i64,
     },
     ReinsertEntry {
@@ -173,6 +184,7 @@ fn apply(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Effec
         Command::MoveTask { id, due } => change_task(tx, who, id, |task| set_due(task, who, *due)),
         Command::DeleteTask { id } => delete_task(tx, who, id),
         Command::AddEntry { text, day } => add_entry(tx, who, text, *day),
+        Command::EditEntry { id, rev, day, text } => edit_entry(tx, who, id, *rev, (*day, text)),
         Command::DeleteEntry { id } => delete_entry(tx, who, id),
         Command::RenameConversation { id, title } => conversations::rename(tx, who, id, title),
         Command::DeleteConversation { id } => conversations::delete(tx, who, id),
@@ -300,6 +312,28 @@ fn add_entry(tx: &Transaction<'_>, who: &Account, text: &str, day: Option<Date>)
     Ok(Effect { inverse, reply, task: None, entry: Some(entry) })
 }
 
+fn edit_entry(
+    tx: &Transaction<'_>,
+    who: &Account,
+    id: &str,
+    rev: Option<i64>,
+    (day, text): (Date, &str),
+) -> Result<Effect> {
+    let before = journal::get(tx, &who.id, id)?;
+    if rev.is_some_and(|rev| rev != before.rev) {
+        return Err(Error::Stale("entry"));
+    }
+    let mut after = Entry { day, text: journal::clean_text(text)?, ..before.clone() };
+    if !journal::replace(tx, &who.id, &after, before.rev)? {
+        // Inside one transaction nobody else can have moved it.
+        return Err(Error::Conflict("the entry changed meanwhile".to_owned()));
+    }
+    after.rev += 1;
+    let reply = words::entry_changed(&after, who);
+    let inverse = Inverse::RestoreEntry { entry: before, rev: after.rev };
+    Ok(Effect { inverse, reply, task: None, entry: Some(after) })
+}
+
 fn delete_entry(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let entry = journal::get(tx, &who.id, id)?;
     journal::delete(tx, &who.id, id, entry.rev)?;
@@ -324,7 +358,7 @@ impl Inverse {
             Self::RemoveTask { id, .. } => ("task", id),
             Self::RestoreTask { task, .. } | Self::ReinsertTask { task } => ("task", &task.id),
             Self::RemoveEntry { id, .. } => ("journal", id),
-            Self::ReinsertEntry { entry } => ("journal", &entry.id),
+            Self::RestoreEntry { entry, .. } | Self::ReinsertEntry { entry } => ("journal", &entry.id),
             Self::RetitleConversation { id, .. } | Self::RestoreConversation { id, .. } => {
                 ("conversation", id)
             }
@@ -340,6 +374,7 @@ impl Inverse {
             | Self::RestoreConversation { .. } => None,
             Self::RestoreTask { task, rev, .. } => Some((task.rev, rev + 1)),
             Self::ReinsertTask { task } => Some((task.rev, task.rev + 1)),
+            Self::RestoreEntry { entry, rev } => Some((entry.rev, rev + 1)),
             Self::ReinsertEntry { entry } => Some((entry.rev, entry.rev + 1)),
         }
     }

@@ -116,7 +116,7 @@ fn journals(archive: &mut Builder<File>, db: &Connection, who: &Account) -> Resu
     for day in days.iter().filter_map(|day| day.parse().ok()) {
         add(archive, &format!("journal/{day}.md"), |out| {
             writeln!(out, "# {day}").map_err(StoreError::from)?;
-            let filter = journal::Filter { from: Some(day), to: Some(day), query: None };
+            let filter = journal::Filter { from: Some(day), to: Some(day), ..journal::Filter::default() };
             // Bound: entries of one day; the oldest of them first.
             let mut entries: Vec<Entry> = journal::list(db, &who.id, &filter, u32::MAX, 0)?;
             entries.reverse();

@@ -1,12 +1,22 @@
 //! The journal: entries of a day, and the search over them.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    search::{self, Kind},
+    tasks::tags,
+};
 
 pub(crate) const TEXT_CHARS_MAX: usize = 50_000;
+/// Bound: entries that are looked at for the tags in use.
+const TAGGED_MAX: u32 = 1_000;
+/// Bound: tags that are offered.
+const TAGS_MAX: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -35,8 +45,21 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     pub(crate) query: Option<String>,
+    /// Without its `#`, in small letters.
+    pub(crate) tag: Option<String>,
     pub(crate) from: Option<Date>,
     pub(crate) to: Option<Date>,
+}
+
+impl Filter {
+    /// The index leads to the words of a tag; the text says whether they are one. The tag stands first, since the last
+    /// word may be only begun.
+    fn words(&self) -> Option<String> {
+        match (&self.tag, &self.query) {
+            (Some(tag), Some(query)) => Some(format!("{tag} {query}")),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        }
+    }
 }
 
 pub(crate) fn clean_text(text: &str) -> Result<String> {
@@ -64,12 +87,15 @@ pub(crate) fn list(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<Entry>> {
-    let words = filter.query.as_deref().map(search_words);
-    if words.as_ref().is_some_and(String::is_empty) {
-        return Ok(Vec::new());
-    }
+    let words = match filter.words() {
+        Some(words) => match search::expression(account, Some(Kind::Entry), &words) {
+            Some(words) => Some(words),
+            None => return Ok(Vec::new()),
+        },
+        None => None,
+    };
     let matching = if words.is_some() {
-        "AND n IN (SELECT rowid FROM journal_search WHERE journal_search MATCH ?6)"
+        "AND id IN (SELECT r.id FROM search CROSS JOIN search_rows r ON r.n = search.rowid WHERE search MATCH ?6)"
     } else {
         "AND ?6 IS NULL"
     };
@@ -80,16 +106,29 @@ pub(crate) fn list(
     let from = if filter.from.is_none() { String::new() } else { from };
     let to = filter.to.map_or_else(|| "9999-12-31".to_owned(), |to| to.to_string());
     let mut query = db.prepare_cached(&sql)?;
-    let rows = query.query_map(params![account, limit, offset, from, to, words], Entry::from_row)?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
+    let Some(tag) = &filter.tag else {
+        let rows = query.query_map(params![account, limit, offset, from, to, words], Entry::from_row)?;
+        return Ok(rows.collect::<std::result::Result<_, _>>()?);
+    };
+    let rows = query.query_map(params![account, -1, 0, from, to, words], Entry::from_row)?;
+    let tagged =
+        rows.filter(|row| row.as_ref().map_or(true, |entry| tags::in_text(&entry.text).contains(tag)));
+    Ok(tagged.skip(offset as usize).take(limit as usize).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Each word quoted (so nothing a person types is an operator), the last one as the beginning of a word.
-fn search_words(query: &str) -> String {
-    let words: Vec<&str> =
-        query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(20).collect();
-    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    if quoted.is_empty() { String::new() } else { format!("{}*", quoted.join(" ")) }
+/// The tags of the last [`TAGGED_MAX`] entries, and how many bear each.
+pub(crate) fn tags_in_use(db: &Connection, account: &str) -> Result<Vec<(String, u32)>> {
+    let sql = "SELECT text FROM (SELECT text FROM journal_entries WHERE account_id = ?1 ORDER BY day DESC, n DESC LIMIT ?2)
+               WHERE instr(text, '#') > 0";
+    let mut query = db.prepare_cached(sql)?;
+    let mut rows = query.query(params![account, TAGGED_MAX])?;
+    let mut counts = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        for tag in tags::in_text(row.get_ref(0)?.as_str().unwrap_or_default()) {
+            *counts.entry(tag).or_insert(0) += 1;
+        }
+    }
+    Ok(counts.into_iter().take(TAGS_MAX).collect())
 }
 
 pub(crate) fn insert(tx: &Transaction<'_>, account: &str, entry: &Entry) -> Result<()> {
@@ -99,6 +138,12 @@ pub(crate) fn insert(tx: &Transaction<'_>, account: &str, entry: &Entry) -> Resu
         params![entry.id, account, entry.day.to_string(), entry.text, entry.created_at, entry.rev],
     )?;
     Ok(())
+}
+
+/// Stores `entry` over the row that is at `rev`; the row's revision goes up by one. False: it is at another.
+pub(crate) fn replace(tx: &Transaction<'_>, account: &str, entry: &Entry, rev: i64) -> Result<bool> {
+    let sql = "UPDATE journal_entries SET day = ?3, text = ?4, rev = rev + 1 WHERE account_id = ?1 AND id = ?2 AND rev = ?5";
+    Ok(tx.execute(sql, params![account, entry.id, entry.day.to_string(), entry.text, rev])? == 1)
 }
 
 /// False: it is at another revision, or gone.

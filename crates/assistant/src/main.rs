@@ -28,6 +28,7 @@ mod recurrence;
 mod reminders;
 mod retention;
 mod schema;
+mod search;
 mod settings;
 mod spending;
 mod summary;

@@ -197,6 +197,106 @@ await step("the journal is written, and a draft outlives the page", async () => 
   await page.locator("article.entry", { hasText: "a long walk by the river" }).waitFor();
 });
 
+await step("an entry is changed in two tabs, and both versions are brought together", async () => {
+  const other = watched(await desktop.newPage());
+  await tabTo("Edit: a long walk by the river");
+  await press("Enter");
+  await page.waitForURL("**/entries/*");
+  await other.goto(page.url());
+  await other.getByLabel("Text").fill("a long walk by the river #walks");
+  await other.getByRole("button", { name: "Save" }).click();
+  await other.waitForURL("**/journal/*");
+  await page.getByLabel("Text").focus();
+  await press("Control+End");
+  await type(", and **home**");
+  await tabTo("Save");
+  await press("Enter");
+  await page.getByRole("heading", { name: "This entry was changed meanwhile" }).waitFor();
+  hold(await page.locator("td", { hasText: "#walks" }).count() === 1, "the other tab's version is not shown");
+  await page.getByLabel("Text").fill("a long walk by the river, and **home** #walks");
+  await tabTo("Save this");
+  await press("Enter");
+  await page.waitForURL("**/journal/*");
+  await page.locator("article.entry strong", { hasText: "home" }).waitFor();
+  await page.locator("article.entry a.tag", { hasText: "#walks" }).click();
+  await page.waitForURL("**/journal?tag=walks");
+  hold(await page.locator("article.entry").count() === 1, "the tag leads to other entries");
+  await other.close();
+});
+
+await step("what was written offline is sent once, in its order, when the line is back", async () => {
+  const banner = page.locator(".banner");
+  await page.goto(`${site}/journal`);
+  await desktop.setOffline(true);
+  await banner.filter({ hasText: "No connection" }).waitFor();
+  for (const text of ["offline one", "offline two"]) {
+    await page.getByLabel("Entry", { exact: true }).fill(text);
+    await tabTo("Keep");
+    await press("Enter");
+    await banner.filter({ hasText: text }).waitFor();
+  }
+  await page.locator("#say").fill("task: offline three");
+  await press("Enter");
+  await banner.filter({ hasText: "offline three" }).waitFor();
+  await page.getByLabel("Entry", { exact: true }).fill("a draft that stays");
+  await desktop.setOffline(false);
+  await banner.waitFor({ state: "detached" });
+  await page.locator("article.entry", { hasText: "offline two" }).waitFor();
+  await page.reload();
+  hold(await page.getByLabel("Entry", { exact: true }).inputValue() === "a draft that stays", "the draft is gone");
+  await page.getByLabel("Entry", { exact: true }).fill("");
+  const stored = (path) => page.evaluate(async (path) => (await fetch(path)).json(), path);
+  const entries = (await stored("/api/journal")).entries.map((entry) => entry.text).filter((text) => /^offline/.test(text));
+  hold(entries.join() === "offline two,offline one", `the journal has ${entries.join()}`);
+  const tasks = (await stored("/api/tasks")).tasks.filter((task) => task.title === "offline three");
+  hold(tasks.length === 1, `the task is there ${tasks.length} times`);
+
+  // A message of the chat, and one that the network swallows while the browser thinks it is there.
+  await page.goto(`${site}/chat`);
+  await page.locator("#say").fill("what can you do");
+  await press("Enter");
+  await page.waitForURL("**/chat/*");
+  await page.getByRole("button", { name: "Retry" }).waitFor();
+  await desktop.setOffline(true);
+  await banner.filter({ hasText: "No connection" }).waitFor();
+  await page.locator("#say").fill("count to 3");
+  await press("Enter");
+  await banner.filter({ hasText: "count to 3" }).waitFor();
+  await desktop.setOffline(false);
+  await page.locator(".msg.assistant .text", { hasText: /^1 2 3$/ }).waitFor();
+  hold(await page.locator(".msg.user .text", { hasText: "count to 3" }).count() === 1, "it was said twice");
+  await page.goto(`${site}/journal`);
+  await page.route("**/journal", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.getByLabel("Entry", { exact: true }).fill("swallowed");
+  await page.getByRole("button", { name: "Keep" }).click();
+  await page.waitForURL("chrome-error://**");
+  await page.unroute("**/journal");
+  const sent = page.waitForResponse((answer) => answer.request().method() === "POST" && answer.url() === `${site}/journal`);
+  await page.goto(`${site}/journal`);
+  await sent;
+  await page.reload();
+  await page.waitForLoadState("networkidle");
+  const swallowed = (await stored("/api/journal")).entries.filter((entry) => entry.text === "swallowed");
+  hold(swallowed.length === 1, `the entry is there ${swallowed.length} times`);
+});
+
+await step("everything is searched, and done things are taken back from the history", async () => {
+  await press("/");
+  await type("search for river");
+  await press("Enter");
+  await page.locator(".told", { hasText: "a long walk by the river" }).waitFor();
+  await tabTo("Open in the search");
+  await press("Enter");
+  await page.waitForURL("**/search?q=river");
+  await page.locator('.hits a[href^="/journal/"]').first().click();
+  await page.waitForURL("**/journal/*#e-*");
+  await page.goto(`${site}/history`);
+  await tabTo("Undo: Task: offline three");
+  await press("Enter");
+  await page.waitForURL("**/history?said=*");
+  await page.locator("li", { hasText: "Task: offline three" }).filter({ hasText: "undone" }).waitFor();
+});
+
 await step("an answer is streamed, and goes on after a reload, whole and once", async () => {
   await page.goto(`${site}/chat`);
   await press("/");
@@ -317,6 +417,9 @@ const state = await desktop.storageState();
 await page.goto(`${site}/tasks`);
 const task = await page.locator("a.title").first().getAttribute("href");
 
+await page.goto(`${site}/journal`);
+const entry = await page.locator("a.tag", { hasText: "Edit" }).first().getAttribute("href");
+
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);
   const seen = await page.evaluate(() => {
@@ -346,7 +449,7 @@ for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
     const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
     const inside = await browser.newContext({ ...look, storageState: state });
     const signedIn = watched(await inside.newPage());
-    for (const path of ["/dashboard", "/tasks", task, "/journal", "/journal?q=river", "/chat", conversation, "/settings", "/nowhere"]) {
+    for (const path of ["/dashboard", "/tasks", task, "/journal", "/journal?q=river", "/journal/2026-02-28", entry, "/search?q=river", "/history", "/chat", conversation, "/settings", "/nowhere"]) {
       await inspect(signedIn, path, width, scheme);
     }
     const outside = await browser.newContext(look);

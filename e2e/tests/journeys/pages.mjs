@@ -178,23 +178,6 @@ await step("without script every form does what it says", async () => {
   await context.close();
 });
 
-await step("what is sent without a connection waits in its form, and goes out once", async () => {
-  const context = await browser.newContext({ storageState: state });
-  const page = watched(await context.newPage());
-  await page.goto(`${site}/journal`);
-  await page.getByLabel("Entry").fill("written in a tunnel");
-  await context.setOffline(true);
-  await page.getByRole("button", { name: "Keep", exact: true }).click();
-  await page.locator(".banner", { hasText: "No connection" }).waitFor();
-  hold(await page.getByLabel("Entry").inputValue() === "written in a tunnel", "the words are gone");
-  await context.setOffline(false);
-  await page.waitForURL("**/journal?said=*");
-  await page.goto(`${site}/journal`);
-  hold(await page.locator("article.entry", { hasText: "written in a tunnel" }).count() === 1, "it is not there once");
-  hold(await page.getByLabel("Entry").inputValue() === "", "the draft came back");
-  await context.close();
-});
-
 await step("voice begins at the second tap, after it was said where it goes; without it there is no button", async () => {
   const without = await browser.newContext({ storageState: state });
   await without.addInitScript(() => { delete window.SpeechRecognition; delete window.webkitSpeechRecognition; });

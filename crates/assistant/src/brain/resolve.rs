@@ -32,6 +32,7 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
         Intent::Move => move_task(sentence, slot(Slot::Task)?, slot(Slot::When)?, knowledge),
         Intent::Journal => journal(text(Slot::Text)?, text(Slot::Past), knowledge),
         Intent::Find => Some(tell(Question::Find { query: unquote(text(Slot::Query)?) })),
+        Intent::Search => Some(tell(Question::Search { query: unquote(text(Slot::Query)?) })),
         Intent::Entries => {
             let (from, to) = days_back(text(Slot::Past)?, knowledge)?;
             Some(tell(Question::Entries { from, to }))

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     habits,
     journal::{self, Filter},
+    search::{self, Kind},
     tasks::{self, State, Task},
     when::Lesson,
 };
@@ -69,6 +70,9 @@ pub(crate) struct Said {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) examples: Vec<String>,
     pub(crate) by: String,
+    /// What was looked for over everything: the search has all that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) searched: Option<String>,
     /// One word a second, as "count to 60 slowly" asks.
     #[serde(default)]
     pub(crate) slowly: bool,
@@ -103,6 +107,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
             Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply + &learned) })
         }
         Understood::Tell(Question::Undo) => undo_last(tx, who),
+        Understood::Tell(Question::Search { query }) => searched(tx, who, &query, sentence),
         Understood::Tell(question) => tell(tx, who, &question, &knowledge),
         Understood::Choose { prompt, choices } => {
             let choices = choices
@@ -156,6 +161,7 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
             Some(format!("Plan: {}", show_days(from, to, today)))
         }
         Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
+        Understood::Tell(Question::Search { query }) => Some(format!("Find “{query}”")),
         Understood::Tell(_) => Some("A question".to_owned()),
         Understood::Choose { choices, .. } => {
             Some(choices.iter().map(|choice| choice.label.as_str()).collect::<Vec<_>>().join(" or ") + "?")
@@ -175,6 +181,7 @@ fn told(understood: String, reply: String) -> Said {
         choices,
         examples,
         by: BUILT_IN.to_owned(),
+        searched: None,
         slowly: false,
     }
 }
@@ -249,8 +256,8 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             "The time".to_owned(),
             format!("It is {}.", knowledge.now.strftime("%H:%M on %A, %-d %B %Y")),
         ),
-        // Undone in `say`, which holds the transaction.
-        Question::Undo => not_understood(Vec::new()),
+        // Done in `say`, which has the transaction and the sentence.
+        Question::Undo | Question::Search { .. } => not_understood(Vec::new()),
     })
 }
 
@@ -306,6 +313,29 @@ fn entries(db: &Connection, who: &Account, filter: &Filter, understood: &str, to
         let _ = write!(reply, "\n• {}: {}", words::show_day(entry.day, today), words::shorten(&entry.text));
     }
     Ok(told(understood.to_owned(), reply))
+}
+
+/// What has all words of `query`. `sentence` asked for it, and where it was said in the chat it is a message itself, and the
+/// title of what it began.
+fn searched(db: &Connection, who: &Account, query: &str, sentence: &str) -> Result<Said> {
+    let mut hits = search::find(db, &who.id, query, None, (LINES_MAX + 1, 0))?;
+    let is_chat = |kind| matches!(kind, Kind::Message | Kind::Conversation);
+    hits.retain(|hit| !is_chat(hit.kind) || hit.text() != sentence.trim());
+    let more = hits.len() > LINES_MAX as usize;
+    hits.truncate(LINES_MAX as usize);
+    let mut reply = match hits.len() {
+        0 => format!("Nothing has “{query}” in it."),
+        1 => "One thing:".to_owned(),
+        _ if more => format!("The best {LINES_MAX}:"),
+        things => format!("{things} things:"),
+    };
+    let today = who.now().date();
+    for hit in &hits {
+        let day = words::show_day(hit.day.unwrap_or_else(|| who.local(hit.at).date()), today);
+        let _ = write!(reply, "\n• {}, {day}: {}", hit.kind.label(), words::shorten(&hit.text()));
+    }
+    let searched = Some(query.to_owned()).filter(|_| !hits.is_empty());
+    Ok(Said { searched, ..told(format!("Find “{query}”"), reply) })
 }
 
 fn done_between(db: &Connection, who: &Account, from: Date, to: Date) -> Result<Vec<Task>> {

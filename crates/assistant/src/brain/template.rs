@@ -17,6 +17,8 @@ pub(super) enum Intent {
     Move,
     Journal,
     Find,
+    /// As `Find`, over everything.
+    Search,
     Entries,
     Plan,
     Tasks,
@@ -234,6 +236,7 @@ impl Intent {
             "move" => Self::Move,
             "journal" => Self::Journal,
             "find" => Self::Find,
+            "search" => Self::Search,
             "entries" => Self::Entries,
             "plan" => Self::Plan,
             "tasks" => Self::Tasks,

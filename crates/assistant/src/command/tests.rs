@@ -106,6 +106,10 @@ fn commands() -> impl Strategy<Value = Command> {
         due().prop_map(move |due| Command::MoveTask { id: String::new(), due: due.unwrap_or(far) }),
         Just(Command::DeleteTask { id: id() }),
         "[a-zé\n ]{1,40}x".prop_map(|text| Command::AddEntry { text, day: None }),
+        ("[a-zé\n ]{1,40}y", 1_i8..28).prop_map(|(text, day)| {
+            let day = Date::constant(2027, 2, 1).saturating_add(jiff::Span::new().days(day));
+            Command::EditEntry { id: String::new(), rev: None, day, text }
+        }),
         Just(Command::DeleteEntry { id: id() }),
         "[a-z]{1,20}".prop_map(|title| Command::RenameConversation { id: String::new(), title }),
         Just(Command::DeleteConversation { id: id() }),
@@ -119,7 +123,7 @@ fn aim(mut command: Command, task: &str, entry: &str) -> Command {
         | Command::MoveTask { id, .. }
         | Command::EditTask { id, .. }
         | Command::DeleteTask { id } => task.clone_into(id),
-        Command::DeleteEntry { id } => entry.clone_into(id),
+        Command::EditEntry { id, .. } | Command::DeleteEntry { id } => entry.clone_into(id),
         Command::RenameConversation { id, .. } | Command::DeleteConversation { id } => {
             "talk".clone_into(id);
         }
@@ -190,6 +194,12 @@ fn another_account_neither_touches_nor_undoes() {
     for command in [
         Command::DeleteTask { id: task.clone() },
         Command::ReopenTask { id: task },
+        Command::EditEntry {
+            id: entry.clone(),
+            rev: None,
+            day: Date::constant(2027, 1, 1),
+            text: "x".to_owned(),
+        },
         Command::DeleteEntry { id: entry },
     ] {
         assert!(matches!(bench.run("ben", &command), Err(Error::NotFound(_))), "{command:?}");

@@ -75,7 +75,7 @@ fn follow(
     let sql = "UPDATE commands SET inverse = json_set(inverse, '$.rev', ?5)
                WHERE n IN (SELECT n FROM commands WHERE account_id = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?6)
                AND undone_at IS NULL AND inverse ->> '$.rev' = ?4
-               AND coalesce(inverse ->> '$.id', inverse ->> '$.task.id') = ?3";
+               AND coalesce(inverse ->> '$.id', inverse ->> '$.task.id', inverse ->> '$.entry.id') = ?3";
     tx.execute(sql, params![who.id, undone.n, entity, was, is, FOLLOW_MAX])?;
     let sql = "UPDATE commands SET inverse = json_set(inverse, '$.next.rev', ?5)
                WHERE n IN (SELECT n FROM commands WHERE account_id = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?6)
@@ -167,6 +167,9 @@ fn is_as_left(db: &Connection, who: &Account, inverse: &Inverse) -> Result<bool>
         Inverse::RemoveTask { id, rev } => (task_at(id), *rev),
         Inverse::RestoreTask { task, rev, .. } => (task_at(&task.id), *rev),
         Inverse::RemoveEntry { id, rev } => (journal::get(db, &who.id, id).map(|entry| entry.rev), *rev),
+        Inverse::RestoreEntry { entry, rev } => {
+            (journal::get(db, &who.id, &entry.id).map(|entry| entry.rev), *rev)
+        }
         // What was deleted cannot change.
         Inverse::ReinsertTask { .. } | Inverse::ReinsertEntry { .. } => return Ok(true),
         Inverse::RetitleConversation { id, now, .. } => return conversations::is_called(db, who, id, now),
@@ -195,6 +198,7 @@ fn put_back(tx: &Transaction<'_>, who: &Account, inverse: &Inverse) -> Result<bo
             tasks::insert(tx, &who.id, &task).map(|()| true)
         }
         Inverse::RemoveEntry { id, rev } => journal::delete(tx, &who.id, id, *rev),
+        Inverse::RestoreEntry { entry, rev } => journal::replace(tx, &who.id, entry, *rev),
         Inverse::ReinsertEntry { entry } => {
             let mut entry = entry.clone();
             entry.rev += 1;

@@ -42,6 +42,7 @@ pub(super) fn done(command: &Command, inverse: &Inverse, done_on: Date, today: D
         Command::MoveTask { due, .. } => ("Moved", Some(show_due(*due, today))),
         Command::DeleteTask { .. } => ("Task deleted", None),
         Command::AddEntry { day, .. } => ("Journal", Some(show_day(day.unwrap_or(done_on), today))),
+        Command::EditEntry { day, .. } => ("Journal changed", Some(show_day(*day, today))),
         Command::DeleteEntry { .. } => ("Journal entry deleted", None),
         Command::RenameConversation { .. } => ("Conversation renamed", None),
         Command::DeleteConversation { .. } => ("Conversation deleted", None),
@@ -57,12 +58,13 @@ fn title(command: &Command, inverse: &Inverse) -> String {
         }
         (_, Inverse::RestoreTask { task, .. } | Inverse::ReinsertTask { task }) => task.title.clone(),
         (_, Inverse::ReinsertEntry { entry }) => shorten(&entry.text),
-        (Command::AddEntry { text, .. }, _) => {
+        (Command::AddEntry { text, .. } | Command::EditEntry { text, .. }, _) => {
             shorten(&journal::clean_text(text).unwrap_or_else(|_| text.clone()))
         }
         (_, Inverse::RetitleConversation { now: title, .. } | Inverse::RestoreConversation { title, .. }) => {
             title.clone()
         }
+        (_, Inverse::RestoreEntry { entry, .. }) => shorten(&entry.text),
         // A row that is removed again was added, so no other command stands beside these.
         (_, Inverse::RemoveTask { id, .. } | Inverse::RemoveEntry { id, .. }) => id.clone(),
     }
@@ -111,6 +113,7 @@ pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String 
         Command::MoveTask { id, due } => task_line("Move", title(id), Some(show_due(*due, today))),
         Command::DeleteTask { id } => format!("Delete: {}", title(id)),
         Command::AddEntry { text, .. } => format!("Journal: {}", shorten(text)),
+        Command::EditEntry { text, .. } => format!("Change the journal: {}", shorten(text)),
         Command::DeleteEntry { .. } => "Delete an entry".to_owned(),
         Command::RenameConversation { title, .. } => format!("Rename a conversation: {title}"),
         Command::DeleteConversation { .. } => "Delete a conversation".to_owned(),
@@ -131,6 +134,10 @@ pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> String
 
 pub(super) fn entry_added(entry: &Entry, who: &Account) -> String {
     format!("Written in your journal for {}.", show_day(entry.day, who.now().date()))
+}
+
+pub(super) fn entry_changed(entry: &Entry, who: &Account) -> String {
+    format!("Your entry for {} was changed.", show_day(entry.day, who.now().date()))
 }
 
 pub(super) fn deleted(what: &str) -> String {

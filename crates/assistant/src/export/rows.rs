@@ -65,6 +65,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("foreign_rows", "all that is imported counts as from elsewhere"),
     ("tool_calls", "what a model did stands among the commands; what it only proposed is over"),
     ("model_spending", "what was used of this account's budget here"),
+    ("search_rows", "the words of entries, tasks and conversations once more, to find them by"),
     ("erasures", "when this account is to be erased here"),
 ];
 

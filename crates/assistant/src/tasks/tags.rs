@@ -36,8 +36,7 @@ pub(crate) fn take(text: &str) -> (String, Vec<String>) {
     let mut tags = Vec::new();
     let mut rest = Vec::new();
     for word in text.split(' ') {
-        let name = word.strip_prefix('#').map(|name| name.trim_end_matches([',', '.', '!', '?', ';']));
-        match name.map(str::to_lowercase).filter(|name| !quoted && is_name(name)) {
+        match name_in(word).filter(|_| !quoted) {
             Some(name) => tags.push(name),
             None => rest.push(word),
         }
@@ -46,6 +45,20 @@ pub(crate) fn take(text: &str) -> (String, Vec<String>) {
     tags.sort();
     tags.dedup();
     if tags.is_empty() { (text.to_owned(), tags) } else { (rest.join(" ").trim().to_owned(), tags) }
+}
+
+/// The tags in a text that keeps them, each once, in order.
+pub(crate) fn in_text(text: &str) -> Vec<String> {
+    let mut tags: Vec<String> = text.split_whitespace().filter_map(name_in).collect();
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// Of `#Home,` it is `home`.
+fn name_in(word: &str) -> Option<String> {
+    let name = word.strip_prefix('#')?.trim_end_matches([',', '.', '!', '?', ';', ':']);
+    Some(name.to_lowercase()).filter(|name| is_name(name))
 }
 
 /// ` #home #garden`, to be said again behind a sentence.
@@ -74,6 +87,12 @@ mod tests {
         for text in ["fix issue #12", "learn C#", "read \"the #metoo story\"", "# nothing", "two  blanks"] {
             assert_eq!(took(text), (text.to_owned(), vec![]), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_keeps_its_tags_and_tells_them() {
+        let text = "# Heading\n#Garden: dug it over, #home.\nissue #12, C#, a#b\n- #garden";
+        assert_eq!(in_text(text), ["garden", "home"]);
     }
 
     #[test]

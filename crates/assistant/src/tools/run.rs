@@ -56,7 +56,7 @@ pub(crate) fn run(
             (State::Done, or_nothing(lines))
         }
         (Ok(Wanted::Entries { query, day }), _) => {
-            let filter = Filter { query, from: day, to: day };
+            let filter = Filter { query, from: day, to: day, ..Filter::default() };
             let mut lines = String::new();
             for entry in journal::list(tx, &who.id, &filter, ROWS_MAX, 0)? {
                 let _ = writeln!(lines, "{} ({}): {}", entry.id, entry.day, entry.text);

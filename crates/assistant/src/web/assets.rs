@@ -14,12 +14,13 @@ use crate::ids;
 
 const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/app.js");
+const OUTBOX: &str = include_str!("../../assets/outbox.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
 static VERSION: LazyLock<String> =
-    LazyLock::new(|| ids::hex(&Sha256::digest([STYLE, SCRIPT, ICON].concat()))[..12].to_owned());
+    LazyLock::new(|| ids::hex(&Sha256::digest([STYLE, SCRIPT, OUTBOX, ICON].concat()))[..12].to_owned());
 
-/// Address of `style.css`, `app.js` or `icon.svg`.
+/// Address of `style.css`, `app.js`, `outbox.js` or `icon.svg`.
 pub(super) fn address(file: &str) -> String {
     format!("/assets/{}/{file}", *VERSION)
 }
@@ -28,6 +29,7 @@ pub(super) async fn asset(Path((version, file)): Path<(String, String)>) -> Resu
     let (kind, text) = match file.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "app.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "outbox.js" => ("text/javascript; charset=utf-8", OUTBOX),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return Err(problem::no_such_page().await),
     };

@@ -5,7 +5,11 @@ use serde::Serializer;
 use serde_json::{Value, json};
 
 use crate::{
-    journal::Entry, recurrence::words as recurring, reminders::Reminder, summary::Summary, tasks::Task,
+    journal::Entry,
+    recurrence::words as recurring,
+    reminders::Reminder,
+    summary::Summary,
+    tasks::{Task, tags},
 };
 
 /// Milliseconds since the epoch as RFC 3339.
@@ -34,7 +38,7 @@ pub(crate) fn task(task: &Task) -> Value {
 }
 
 pub(crate) fn entry(entry: &Entry) -> Value {
-    json!({"id": entry.id, "day": entry.day, "text": entry.text, "created_at": clock::rfc3339(entry.created_at), "rev": entry.rev})
+    json!({"id": entry.id, "day": entry.day, "text": entry.text, "created_at": clock::rfc3339(entry.created_at), "rev": entry.rev, "tags": tags::in_text(&entry.text)})
 }
 
 pub(crate) fn reminder(reminder: &Reminder) -> Value {

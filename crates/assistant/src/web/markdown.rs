@@ -1,4 +1,4 @@
-//! Markdown of a model as HTML. What a model writes is hostile: it may repeat what somebody has written to make it do so.
+//! Markdown of a model or a person as HTML. What a model writes is hostile: it may repeat what somebody has written to make it do so.
 //!
 //! `pulldown-cmark` reads, `ammonia` lets through what is on its list. HTML in the text is shown as text; a picture is
 //! shown as its words, never fetched, since its address can carry what was said to whoever holds it; a link says which
@@ -42,9 +42,19 @@ const TAGS: [&str; 24] = [
 
 /// Rendered and clean.
 pub(super) fn render(text: &str) -> Markup {
+    render_events(text, |event| event)
+}
+
+/// The same of what a person writes: a line that ends, ends there.
+pub(super) fn render_lines(text: &str) -> Markup {
+    render_events(text, |event| if event == Event::SoftBreak { Event::HardBreak } else { event })
+}
+
+fn render_events(text: &str, change: impl for<'a> Fn(Event<'a>) -> Event<'a>) -> Markup {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut shown = Shown::default();
-    let events: Vec<Event<'_>> = Parser::new_ext(text, options).flat_map(|event| shown.take(event)).collect();
+    let events: Vec<Event<'_>> =
+        Parser::new_ext(text, options).flat_map(|event| shown.take(change(event))).collect();
     let mut html = String::with_capacity(text.len() * 2);
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
     PreEscaped(cleaner().clean(&html).to_string())

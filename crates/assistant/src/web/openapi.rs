@@ -6,6 +6,7 @@ use super::routes::{Access, Operation, TABLE};
 
 mod account;
 mod days;
+mod search;
 
 pub(crate) fn description() -> Value {
     let mut paths = Map::new();
@@ -22,7 +23,7 @@ pub(crate) fn description() -> Value {
         "info": {"title": "Assistant", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "paths": paths,
         "components": {
-            "schemas": schemas().into_iter().chain(account::schemas()).chain(days::schemas()).collect::<Map<_, _>>(),
+            "schemas": schemas().into_iter().chain(account::schemas()).chain(days::schemas()).chain(search::schemas()).collect::<Map<_, _>>(),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "cookie": {"type": "apiKey", "in": "cookie", "name": "session"}},
         },
     })
@@ -65,11 +66,14 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
             parameters.push(json!({"name": "state", "in": "query", "required": false, "schema": {"enum": ["open", "done", "all"]}}));
             parameters.push(text("tag", "query", false));
         }
-        ("patch", "/api/tasks/{id}") => parameters.push(text("If-Match", "header", false)),
+        ("patch", "/api/tasks/{id}" | "/api/journal/{id}") => {
+            parameters.push(text("If-Match", "header", false))
+        }
         ("get", "/api/journal") => {
-            parameters.push(text("q", "query", false));
+            parameters.extend(["q", "tag"].map(|name| text(name, "query", false)));
             parameters.push(json!({"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"}}));
         }
+        ("get", "/api/search") => parameters.extend(search::parameters()),
         ("get", "/api/read") => {
             parameters.push(text("text", "query", true));
             parameters.push(json!({"name": "dates", "in": "query", "required": false, "schema": {"enum": ["read", "keep"]}}));
@@ -88,7 +92,9 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         }
         _ => {}
     }
-    if operation.method == "get" && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations") {
+    if operation.method == "get"
+        && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations" | "/api/search")
+    {
         parameters.extend([number("limit"), number("after")]);
     }
     if takes_key(path, operation) {
@@ -177,7 +183,8 @@ fn schemas() -> Map<String, Value> {
         "Session": object(json!({"token": text, "user": text, "expires_at": time}), &["token", "user"]),
         "Me": object(json!({"user": text, "zone": text}), &["user", "zone"]),
         "Undoable": object(json!({"undo_id": text}), &["undo_id"]),
-        "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}}), &["id", "day", "text"]),
+        "Entry": object(json!({"id": text, "day": text, "text": text, "created_at": time, "rev": {"type": "integer"}, "tags": {"type": "array", "items": text}}), &["id", "day", "text"]),
+        "EntryPatch": object(json!({"text": text, "day": {"type": "string", "format": "date"}}), &[]),
         "Entries": list("Entry", "entries"),
         "NewEntry": object(json!({"text": text, "day": {"type": ["string", "null"], "format": "date"}}), &["text"]),
         "EntryDone": object(json!({"entry": reference("Entry"), "undo_id": text}), &["entry", "undo_id"]),

@@ -14,15 +14,19 @@ mod attachments;
 pub(super) mod chat;
 mod dashboard;
 mod days;
+mod entry;
 mod form;
+mod history;
 mod journal;
 mod layout;
 mod login;
 mod parts;
 mod say;
+mod search;
 mod settings;
 mod task;
 mod tasks;
+mod versions;
 mod welcome;
 
 /// A path, and what makes its handler.
@@ -40,6 +44,9 @@ pub(super) static TABLE: &[Page] = &[
     ("/tasks/{id}/{act}", || post(tasks::act)),
     ("/reminders/{id}/seen", || post(days::seen)),
     ("/journal", || get(journal::page).post(journal::add)),
+    ("/journal/{day}", || get(journal::day)),
+    ("/entries/{id}", || get(entry::page).post(entry::save)),
+    ("/entries/{id}/delete", || post(entry::remove)),
     ("/journal/{id}/attachments", || post(attachments::add).layer(DefaultBodyLimit::disable())),
     ("/attachments/{id}/delete", || post(attachments::delete)),
     ("/chat", || get(chat::list).post(chat::begin)),
@@ -50,6 +57,8 @@ pub(super) static TABLE: &[Page] = &[
     ("/proposals/{id}/{answer}", || post(chat::propose)),
     ("/say", || get(say::nothing_said).post(say::submit)),
     ("/undo/{id}", || post(say::undo)),
+    ("/search", || get(search::page)),
+    ("/history", || get(history::page)),
     ("/settings", || get(settings::page)),
     ("/settings/zone", || post(settings::zone)),
     ("/settings/forget", || post(settings::forget)),

@@ -196,6 +196,18 @@ pub(super) static TABLE: &[Route] = &[
         ],
     },
     Route {
+        path: "/api/journal/{id}",
+        handler: || get(api::journal::get).patch(api::journal::edit).delete(api::journal::remove),
+        operations: &[
+            read("One entry", "Entry", &[404]),
+            Operation {
+                method: "patch",
+                ..change("Change an entry", Some("EntryPatch"), (200, "EntryDone"), &[404, 412])
+            },
+            Operation { method: "delete", ..change("Delete an entry", None, (200, "Undoable"), &[404]) },
+        ],
+    },
+    Route {
         path: "/api/journal/{id}/attachments",
         handler: || get(api::attachments::list).post(api::attachments::create).options(api::tus::abilities),
         operations: &[
@@ -326,6 +338,11 @@ pub(super) static TABLE: &[Route] = &[
         path: "/api/read",
         handler: || get(api::say::read),
         operations: &[read("How a sentence would be read", "Read", &[])],
+    },
+    Route {
+        path: "/api/search",
+        handler: || get(api::search::find),
+        operations: &[read("What has these words, the best first", "Hits", &[])],
     },
     Route {
         path: "/api/undo/{id}",

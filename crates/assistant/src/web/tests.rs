@@ -23,7 +23,9 @@ mod days;
 mod foreign;
 mod headers;
 mod injection;
+mod journal;
 mod models;
+mod search;
 mod times;
 
 struct Bench {

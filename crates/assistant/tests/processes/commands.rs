@@ -52,16 +52,16 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     assert!(!bench.path("data").exists(), "asking makes no database");
     assert_eq!(
         run(&bench, &[], &["migrate", "up"]).1,
-        "applied: 1, 2, 3, 4, 5, 6, 7; the database is at version 7\n"
+        "applied: 1, 2, 3, 4, 5, 6, 7, 8; the database is at version 8\n"
     );
-    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 7\n");
+    assert_eq!(run(&bench, &[], &["migrate", "up"]).1, "nothing to do, the database is at version 8\n");
+    assert_eq!(version(), "8\n");
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 8; the database is at version 7\n");
     assert_eq!(version(), "7\n");
-    assert_eq!(run(&bench, &[], &["migrate", "down"]).1, "undone: 7; the database is at version 6\n");
-    assert_eq!(version(), "6\n");
     assert_eq!(run(&bench, &[], &["migrate", "up"]).0, Some(0));
     assert_eq!(
         run(&bench, &[], &["migrate", "down", "--to", "0"]).1,
-        "undone: 7, 6, 5, 4, 3, 2, 1; the database is at version 0\n"
+        "undone: 8, 7, 6, 5, 4, 3, 2, 1; the database is at version 0\n"
     );
 }
 

@@ -5,12 +5,12 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Page, bad_query, next_of};
+use super::{Page, bad_query, etag, next_of};
 use crate::{
     accounts::Account,
     command::{self, Command, Done},
@@ -150,7 +150,7 @@ pub(in crate::web) async fn edit(
 ) -> Result<Response, Problem> {
     let (account, wanted) = (who.account.id.clone(), id.clone());
     let task = app.read(move |db| tasks::get(db, &account, &wanted)).await?;
-    if headers.contains_key(header::IF_MATCH) && !matches(&headers, &task) {
+    if !etag::holds(&headers, task.rev) {
         return Err(Error::Stale("task").into());
     }
     let draft = patched(&task, once.body, &who).await?;
@@ -184,25 +184,6 @@ async fn patched(task: &Task, patch: Patch, who: &SignedIn) -> Result<Draft, Err
     Ok(draft)
 }
 
-/// RFC 9110, section 13.1.1: `*`, or one of several tags.
-fn matches(headers: &HeaderMap, task: &Task) -> bool {
-    let current = tag_of(task.rev);
-    let values = headers.get_all(header::IF_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|tag| matches!(tag.trim(), "*") || tag.trim() == current)
-}
-
-/// The entity tag of a revision.
-fn tag_of(rev: i64) -> String {
-    format!("\"{rev}\"")
-}
-
-fn with_tag(mut response: Response, rev: Option<i64>) -> Response {
-    if let Some(tag) = rev.and_then(|rev| HeaderValue::from_str(&tag_of(rev)).ok()) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Until {
@@ -225,7 +206,7 @@ pub(in crate::web) async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let task = app.read(move |db| tasks::get(db, &who.account.id, &id)).await?;
-    Ok(with_tag(Json(shapes::task(&task)).into_response(), Some(task.rev)))
+    Ok(etag::with_tag(Json(shapes::task(&task)).into_response(), Some(task.rev)))
 }
 
 pub(in crate::web) async fn done(
@@ -280,8 +261,8 @@ async fn run_with(
         Ok(Reply::new(status, shape(&done)))
     };
     let reply = app.change(&who.account, key, work).await?;
-    let rev = reply.body.pointer("/task/rev").and_then(Value::as_i64);
-    Ok(with_tag(reply.into_response(), rev))
+    let rev = ["/task/rev", "/entry/rev"].iter().find_map(|rev| reply.body.pointer(rev)?.as_i64());
+    Ok(etag::with_tag(reply.into_response(), rev))
 }
 
 fn shape(done: &Done) -> Value {

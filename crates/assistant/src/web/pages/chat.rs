@@ -123,7 +123,7 @@ fn line(conversation: &Conversation, who: &Account) -> Markup {
 
 fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
     html! {
-        form.say method="post" action=(action) aria-label="Message" {
+        form.say method="post" action=(action) aria-label="Message" data-queue {
             (parts::hidden(frame, action))
             output.heard for="say" {}
             div {

@@ -1,17 +1,18 @@
-//! The journal: today's page to write on, what was written before, and the search.
+//! The journal: a page to write on for each day, the newest entries, those of a tag, and those that have some words.
 
 use axum::{
     Extension,
-    extract::State,
-    response::{IntoResponse, Response},
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
 };
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
     attachments::below as files_below,
     dashboard::said,
+    entry::of_day,
     form::Sent,
     layout::{self, Frame},
     parts, tasks,
@@ -19,17 +20,31 @@ use super::{
 use crate::{
     attachments::{self, Attachment},
     command::{Command, words},
+    error::Error,
     journal::{self, Entry, Filter},
-    web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
+    tasks::tags,
+    web::{
+        App,
+        guard::Nonce,
+        markdown,
+        problem::{Problem, no_such_page},
+        request::Params,
+        session::Visitor,
+    },
 };
 
 /// Bound: entries of one page.
 const ENTRIES_MAX: u32 = 50;
+/// Bound: entries that the page of a day shows.
+const OF_DAY_MAX: u32 = 500;
 
 #[derive(Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
     q: Option<String>,
+    tag: Option<String>,
+    /// To go to its page.
+    day: Option<String>,
     after: Option<u32>,
 }
 
@@ -39,16 +54,19 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
     Params(shown): Params<Shown>,
 ) -> Result<Response, Problem> {
+    if let Some(day) = shown.day.as_deref().and_then(|day| day.parse().ok()) {
+        return Ok(Redirect::to(&of_day(day)).into_response());
+    }
     let account = who.account.id.clone();
     let query = shown.q.as_deref().map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned);
-    let filter = Filter { query: query.clone(), ..Filter::default() };
+    let tag = shown.tag.map(|tag| tag.trim_start_matches('#').to_lowercase()).filter(|tag| !tag.is_empty());
+    let filter = Filter { query: query.clone(), tag: tag.clone(), ..Filter::default() };
     let after = shown.after.unwrap_or(0);
-    let (mut entries, files) = app
+    let (mut entries, files, tags) = app
         .read(move |db| {
             let entries = journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)?;
-            let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-            let files = attachments::of_entries(db, &account, &ids)?;
-            Ok((entries, files))
+            let files = files_of(db, &account, &entries)?;
+            Ok((entries, files, journal::tags_in_use(db, &account)?))
         })
         .await?;
     let more = entries.len() > ENTRIES_MAX as usize;
@@ -56,30 +74,110 @@ pub(super) async fn page(
     let said = said(&app, &who.account, shown.said).await;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/journal", title: "Journal" };
     let today = who.account.now().date();
+    let is_part = query.is_some() || tag.is_some();
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
-        div.head { h1 { "Journal" } p { (who.account.now().strftime("%A, %-d %B %Y")) } }
-        form.write method="post" action="/journal" {
-            (parts::hidden(&frame, "/journal"))
-            textarea name="text" placeholder="How was today?" aria-label="Entry" maxlength="50000" required data-draft="journal" {}
-            button type="submit" { "Keep" }
-        }
+        div.head { h1 { "Journal" @if let Some(tag) = &tag { " · #" (tag) } } p { (who.account.now().strftime("%A, %-d %B %Y")) } }
+        (write(&frame, None))
+        (days_nav(today, today))
         section.part {
             form.fields method="get" action="/journal" role="search" {
                 input type="search" name="q" value=(query.as_deref().unwrap_or_default()) placeholder="Find in your journal" aria-label="Find";
+                @if let Some(tag) = &tag { input type="hidden" name="tag" value=(tag); }
                 button.quiet type="submit" { "Find" }
             }
         }
+        (parts::tag_links("/journal", "all entries", &tags, tag.as_deref()))
         div #live {
             (days(&frame, &entries, &files, today))
-            @if entries.is_empty() { p.empty { @if query.is_some() { "Nothing has these words." } @else { "Nothing is written yet. A line is enough." } } }
-            @if more { p.part { a.button.quiet href={ "/journal?after=" (after + ENTRIES_MAX) @if let Some(query) = &query { "&q=" (encode(query)) } } { "Older" } } }
+            @if entries.is_empty() { p.empty { @if is_part { "No entry is like that." } @else { "Nothing is written yet. A line is enough." } } }
+            @if more { p.part { a.button.quiet href=(older(after + ENTRIES_MAX, query.as_deref(), tag.as_deref())) { "Older" } } }
         }
     };
     Ok(layout::page(&frame, content).into_response())
 }
 
-fn encode(text: &str) -> String {
+fn older(after: u32, query: Option<&str>, tag: Option<&str>) -> String {
+    let part = |name: &str, value: Option<&str>| {
+        value.map_or_else(String::new, |value| format!("&{name}={}", encode(value)))
+    };
+    format!("/journal?after={after}{}{}", part("q", query), part("tag", tag))
+}
+
+#[derive(Deserialize)]
+pub(super) struct OfDay {
+    said: Option<String>,
+}
+
+/// The page of one day, to read and to write on.
+pub(super) async fn day(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Path(day): Path<String>,
+    Params(shown): Params<OfDay>,
+) -> Result<Response, Problem> {
+    let Ok(day) = day.parse::<Date>() else { return Err(no_such_page().await) };
+    let account = who.account.id.clone();
+    let filter = Filter { from: Some(day), to: Some(day), ..Filter::default() };
+    let (entries, files) = app
+        .read(move |db| {
+            let entries = journal::list(db, &account, &filter, OF_DAY_MAX, 0)?;
+            let files = files_of(db, &account, &entries)?;
+            Ok((entries, files))
+        })
+        .await?;
+    let said = said(&app, &who.account, shown.said).await;
+    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/journal", title: "Journal" };
+    let today = who.account.now().date();
+    let content = html! {
+        (parts::chip(&frame, said.as_ref()))
+        div.head { h1 { (day.strftime("%A, %-d %B %Y")) } p { a href="/journal" { "All of the journal" } } }
+        (days_nav(day, today))
+        (write(&frame, Some(day)))
+        div #live {
+            @if entries.is_empty() { p.empty { "Nothing is written on this day." } }
+            @else { div.part.sheet { @for entry in &entries { (article(&frame, entry, &files)) } } }
+        }
+    };
+    Ok(layout::page(&frame, content).into_response())
+}
+
+fn files_of(db: &rusqlite::Connection, account: &str, entries: &[Entry]) -> Result<Vec<Attachment>, Error> {
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    attachments::of_entries(db, account, &ids)
+}
+
+/// `day`: the page that it stands on; without one it is today's, and stays so over midnight.
+fn write(frame: &Frame<'_>, day: Option<Date>) -> Markup {
+    let back = day.map_or_else(|| "/journal".to_owned(), of_day);
+    html! {
+        form.write method="post" action="/journal" data-queue {
+            (parts::hidden(frame, &back))
+            @if let Some(day) = day { input type="hidden" name="day" value=(day); }
+            textarea name="text" placeholder="How was the day?" aria-label="Entry" maxlength="50000" required data-draft={ "journal" @if let Some(day) = day { " " (day) } } {}
+            button type="submit" { "Keep" }
+        }
+    }
+}
+
+/// The days around `day`, and the way to any.
+fn days_nav(day: Date, today: Date) -> Markup {
+    let link = |to: Date| html! { a.tag href=(of_day(to)) { (words::show_day(to, today)) } };
+    html! {
+        nav.tags.days aria-label="Days" {
+            (link(day.saturating_sub(1.day())))
+            @if day != today { (link(today)) }
+            (link(day.saturating_add(1.day())))
+            form method="get" action="/journal" {
+                input type="date" name="day" value=(day) aria-label="Another day" required;
+                button.quiet type="submit" { "Go" }
+            }
+        }
+    }
+}
+
+pub(super) fn encode(text: &str) -> String {
     text.bytes()
         .map(
             |byte| {
@@ -94,24 +192,43 @@ fn encode(text: &str) -> String {
 }
 
 fn days(frame: &Frame<'_>, entries: &[Entry], files: &[Attachment], today: Date) -> Markup {
-    let at = |entry: &Entry| {
-        jiff::Timestamp::from_millisecond(entry.created_at)
-            .map(|at| at.to_zoned(frame.who.account.time_zone()).strftime("%H:%M").to_string())
-            .unwrap_or_default()
-    };
     html! {
-        @for day in entries.chunk_by(|one, next| one.day == next.day) {
-            section.part {
-                header { h2 { (day.first().map(|entry| words::show_day(entry.day, today)).unwrap_or_default()) } }
-                div.sheet {
-                    @for entry in day { article.entry data-row { p { (entry.text) } time { (at(entry)) } (files_below(frame, entry, files)) } }
+        @for of_day in entries.chunk_by(|one, next| one.day == next.day) {
+            @if let Some(first) = of_day.first() {
+                section.part {
+                    header { h2 { (words::show_day(first.day, today)) } a href=(self::of_day(first.day)) { "Open this day" span.hidden { ", " (first.day) } } }
+                    div.sheet { @for entry in of_day { (article(frame, entry, files)) } }
                 }
             }
         }
     }
 }
 
+fn article(frame: &Frame<'_>, entry: &Entry, files: &[Attachment]) -> Markup {
+    let at = frame.who.account.local(entry.created_at).strftime("%H:%M").to_string();
+    let title = words::shorten(&entry.text);
+    html! {
+        article.entry id={ "e-" (entry.id) } data-row {
+            div.rich { (markdown::render_lines(&entry.text)) }
+            footer {
+                time { (at) }
+                @for tag in tags::in_text(&entry.text) { a.tag href={ "/journal?tag=" (encode(&tag)) } { "#" (tag) } }
+                a.tag href={ "/entries/" (entry.id) } aria-label={ "Edit: " (title) } { "Edit" }
+                form method="post" action={ "/entries/" (entry.id) "/delete" } {
+                    (parts::hidden(frame, &of_day(entry.day)))
+                    button.icon type="submit" aria-label={ "Delete: " (title) } { (parts::icon("bin")) }
+                }
+            }
+            (files_below(frame, entry, files))
+        }
+    }
+}
+
 pub(super) async fn add(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
     let text = sent.text("text").to_owned();
-    tasks::run(&app, sent, move |_, _| Ok(Command::AddEntry { text, day: None })).await
+    let day = match sent.text("day") {
+        "" => None,
+        day => Some(day.parse().map_err(|_| Error::Invalid(format!("\"{day}\" is no day")))?),
+    };
+    tasks::run(&app, sent, move |_, _| Ok(Command::AddEntry { text, day })).await
 }

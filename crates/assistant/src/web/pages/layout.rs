@@ -15,11 +15,12 @@ pub(super) struct Frame<'a> {
     pub(super) title: &'a str,
 }
 
-const NAVIGATION: [(&str, &str, &str); 5] = [
+const NAVIGATION: [(&str, &str, &str); 6] = [
     ("/dashboard", "Today", "sun"),
     ("/tasks", "Tasks", "check"),
     ("/journal", "Journal", "book"),
     ("/chat", "Chat", "chat"),
+    ("/search", "Search", "find"),
     ("/settings", "Settings", "gear"),
 ];
 
@@ -40,7 +41,7 @@ pub(super) fn with_box(frame: &Frame<'_>, content: Markup, say: Markup) -> Marku
                 @for (path, name, picture) in NAVIGATION {
                     a href=(path) aria-current=[(path == frame.here).then_some("page")] { (icon(picture)) (name) }
                 }
-                p.who { (frame.who.account.name) button.quiet type="button" data-keys { kbd { "?" } " keys" } }
+                p.who data-account=(frame.who.account.id) { (frame.who.account.name) button.quiet type="button" data-keys { kbd { "?" } " keys" } }
             }
             main #main { (content) }
             (say)
@@ -62,6 +63,7 @@ pub(super) fn bare(nonce: &Nonce, title: &str, body: Markup) -> Markup {
                 title { (title) " · Assistant" }
                 link rel="stylesheet" href=(assets::address("style.css"));
                 link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
+                script src=(assets::address("outbox.js")) nonce=(nonce.0) defer {}
                 script src=(assets::address("app.js")) nonce=(nonce.0) defer {}
             }
             body { (body) }
@@ -71,7 +73,7 @@ pub(super) fn bare(nonce: &Nonce, title: &str, body: Markup) -> Markup {
 
 fn box_form(frame: &Frame<'_>) -> Markup {
     html! {
-        form.say method="post" action="/say" aria-label="Say anything" {
+        form.say method="post" action="/say" aria-label="Say anything" data-queue {
             (parts::hidden(frame, frame.here))
             span.read {
                 output.reading for="say" {}

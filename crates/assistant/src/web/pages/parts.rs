@@ -22,6 +22,7 @@ pub(super) fn icon(name: &str) -> Markup {
         "book" => "M5 4h11a3 3 0 0 1 3 3v13H8a3 3 0 0 1-3-3zM5 17a3 3 0 0 1 3-3h11M9 8h6",
         "chat" => "M20 12a7.5 7.5 0 0 1-11 6.6L4 20l1.4-4.6A7.5 7.5 0 1 1 20 12z",
         "gear" => "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.8v4.4M9 14.8v4.4",
+        "find" => "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.5 15.5L20 20",
         "enter" => "M12 19V5M6 11l6-6 6 6",
         "tick" => "M5 13l4.5 4.5L19 7",
         "bin" => "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7",
@@ -115,6 +116,20 @@ pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: D
             section.part {
                 header { h2 { (title) " " span.count { (tasks.len()) } } }
                 ul.list.sheet { @for one in tasks { (task(frame, one, today)) } }
+            }
+        }
+    }
+}
+
+/// The tags of a list, and how many bear each. `all` leads to the list without one.
+pub(super) fn tag_links(list: &str, all: &str, tags: &[(String, u32)], here: Option<&str>) -> Markup {
+    html! {
+        @if !tags.is_empty() || here.is_some() {
+            nav.tags aria-label="Tags" {
+                @if here.is_some() { a.tag href=(list) { (all) } }
+                @for (tag, count) in tags {
+                    a.tag href={ (list) "?tag=" (tag) } aria-current=[(here == Some(tag.as_str())).then_some("true")] { "#" (tag) " · " (count) }
+                }
             }
         }
     }

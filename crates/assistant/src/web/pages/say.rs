@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use super::{
     form::Sent,
+    journal::encode,
     layout::{self, Frame},
     parts, sentence,
 };
@@ -51,7 +52,10 @@ fn answer(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
             @match said.outcome {
                 Outcome::NotUnderstood => (not_understood(frame, sentence, said)),
                 Outcome::Ask => (ask(frame, said)),
-                Outcome::Done => p.told { (said.reply) },
+                Outcome::Done => {
+                    p.told { (said.reply) }
+                    @if let Some(query) = &said.searched { div.offers { a.button.quiet href={ "/search?q=" (encode(query)) } { "Open in the search" } } }
+                },
             }
         }
     }
@@ -114,7 +118,7 @@ pub(super) async fn undo(
                 Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
             let content = html! {
                 div.head role="status" { h1 { "Not undone" } p { (sentence(&problem.detail)) } }
-                div.offers { a.button href=(sent.origin()) { "Back" } a.button.quiet href="/settings" { "What was done lately" } }
+                div.offers { a.button href=(sent.origin()) { "Back" } a.button.quiet href="/history" { "What was done lately" } }
             };
             Ok((StatusCode::CONFLICT, layout::page(&frame, content)).into_response())
         }

@@ -119,7 +119,7 @@ fn zones() -> Vec<String> {
 fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
     html! {
         section.part {
-            header { h2 { "Done lately" } }
+            header { h2 { "Done lately" } a href="/history" { "All of it" } }
             ul.list.plain.sheet {
                 @for past in history.iter().take(20) {
                     li data-row {

@@ -1,18 +1,18 @@
-//! One task: its form, and the page that brings two versions together when two tabs changed it.
+//! One task: its form, and what is meant by what was typed into it.
 
 use axum::{
     Extension,
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::StatusCode;
 use jiff::civil::{Date, Time};
-use maud::{Markup, html};
+use maud::html;
 
 use super::{
     form::Sent,
     layout::{self, Frame},
-    parts, sentence, tasks as list,
+    tasks as list,
+    versions::{self, Field, Kind, Now, Sort, Typed},
 };
 use crate::{
     accounts::Account,
@@ -32,83 +32,82 @@ use crate::{
     },
 };
 
-/// Name, label and kind of each field.
-const FIELDS: [(&str, &str, &str); 5] = [
-    ("title", "Title", "text"),
-    ("day", "Day", "date"),
-    ("time", "Time", "time"),
-    ("tags", "Tags", "text"),
-    ("repeats", "Comes again", "text"),
-];
+/// In the order in which [`typed`] has them.
+pub(super) static TASK: Sort = Sort {
+    word: "task",
+    fields: &[
+        Field { name: "title", label: "Title", kind: Kind::Text, required: true },
+        Field { name: "day", label: "Day", kind: Kind::Date, required: false },
+        Field { name: "time", label: "Time", kind: Kind::Time, required: false },
+        Field { name: "tags", label: "Tags", kind: Kind::Text, required: false },
+        Field { name: "repeats", label: "Comes again", kind: Kind::Text, required: false },
+    ],
+    list: "/tasks",
+    hint: "Comes again: “every Monday”, “every 2 weeks on Friday”, “monthly on the last day”, “3 days after I finish”.",
+};
 
-/// A task as its form holds it, in the order of [`FIELDS`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Typed([String; 5]);
+fn typed(task: &Task) -> Typed {
+    let due = task.due;
+    Typed(vec![
+        task.title.clone(),
+        due.map_or_else(String::new, |due| due.day.to_string()),
+        due.and_then(|due| due.time).map_or_else(String::new, show_time),
+        tags::said(&task.tags).trim().to_owned(),
+        task.recurrence.as_ref().map_or_else(String::new, words::show),
+    ])
+}
 
-impl Typed {
-    fn of(task: &Task) -> Self {
-        let due = task.due;
-        Self([
-            task.title.clone(),
-            due.map_or_else(String::new, |due| due.day.to_string()),
-            due.and_then(|due| due.time).map_or_else(String::new, show_time),
-            tags::said(&task.tags).trim().to_owned(),
-            task.recurrence.as_ref().map_or_else(String::new, words::show),
-        ])
+fn now(task: &Task) -> Now<'_> {
+    Now {
+        sort: &TASK,
+        title: &task.title,
+        action: format!("/tasks/{}", task.id),
+        back: "/tasks".to_owned(),
+        rev: task.rev,
+        typed: typed(task),
     }
+}
 
-    /// The fields of a form whose names begin with `prefix`.
-    pub(super) fn sent(sent: &Sent, prefix: &str) -> Self {
-        Self(FIELDS.map(|(name, ..)| sent.text(&format!("{prefix}{name}")).to_owned()))
-    }
+/// What `typed` says.
+fn get<'a>(typed: &'a Typed, wanted: &str) -> &'a str {
+    let values = TASK.fields.iter().zip(&typed.0);
+    values
+        .filter(|(field, _)| field.name == wanted)
+        .map(|(_, value)| value.as_str())
+        .next()
+        .unwrap_or_default()
+}
 
-    fn get(&self, wanted: &str) -> &str {
-        FIELDS.iter().position(|(name, ..)| *name == wanted).map_or("", |at| self.0[at].as_str())
-    }
-
-    /// What `self` changed against `before`, over what is there now: a field that only one side changed has that
-    /// side's words, one that both changed has these.
-    fn merged(&self, before: &Self, now: &Self) -> Self {
-        let mut merged = self.clone();
-        for (at, field) in merged.0.iter_mut().enumerate() {
-            if *field == before.0[at] {
-                field.clone_from(&now.0[at]);
-            }
+/// What is meant; `old`: the task that is changed.
+pub(super) async fn draft(typed: &Typed, who: &Account, old: Option<&Task>) -> Result<Draft> {
+    let day = parse::<Date>(get(typed, "day"), "day")?;
+    let time = parse::<Time>(get(typed, "time"), "time")?;
+    let (title, mut found) = match old {
+        Some(_) => (get(typed, "title").to_owned(), Vec::new()),
+        None => tags::take(get(typed, "title")),
+    };
+    found.extend(tags::clean(&get(typed, "tags").split_whitespace().collect::<Vec<_>>())?);
+    let mut draft = Draft { title, tags: tags::clean(&found)?, ..Draft::default() };
+    let same = old.filter(|task| get(&self::typed(task), "repeats") == get(typed, "repeats"));
+    match (same.and_then(|task| task.recurrence.clone()), get(typed, "repeats")) {
+        (None, "") => {
+            // A time without a day is today's, as people mean it.
+            let day = day.or_else(|| time.map(|_| who.now().date()));
+            draft.due = day.map(|day| Due::new(day, time));
         }
-        merged
-    }
-
-    /// What is meant; `old`: the task that is changed.
-    pub(super) async fn draft(&self, who: &Account, old: Option<&Task>) -> Result<Draft> {
-        let day = parse::<Date>(self.get("day"), "day")?;
-        let time = parse::<Time>(self.get("time"), "time")?;
-        let (title, mut found) = match old {
-            Some(_) => (self.get("title").to_owned(), Vec::new()),
-            None => tags::take(self.get("title")),
-        };
-        found.extend(tags::clean(&self.get("tags").split_whitespace().collect::<Vec<_>>())?);
-        let mut draft = Draft { title, tags: tags::clean(&found)?, ..Draft::default() };
-        let same = old.filter(|task| Self::of(task).get("repeats") == self.get("repeats"));
-        match (same.and_then(|task| task.recurrence.clone()), self.get("repeats")) {
-            (None, "") => {
-                // A time without a day is today's, as people mean it.
-                let day = day.or_else(|| time.map(|_| who.now().date()));
-                draft.due = day.map(|day| Due::new(day, time));
-            }
-            (Some(recurrence), _) => {
-                draft.due = Some(Due::new(day.unwrap_or_else(|| who.now().date()), time));
-                draft.recurrence = Some(recurrence);
-            }
-            (None, said) => {
-                let repeats = heard(said, who).await?;
-                let begun = repeats.starting(day, time, who.now().datetime());
-                let (recurrence, due) = begun
-                    .ok_or_else(|| Error::Invalid(format!("\"{said}\" does not come after that day")))?;
-                (draft.due, draft.recurrence) = (Some(due), Some(recurrence));
-            }
+        (Some(recurrence), _) => {
+            draft.due = Some(Due::new(day.unwrap_or_else(|| who.now().date()), time));
+            draft.recurrence = Some(recurrence);
         }
-        Ok(draft)
+        (None, said) => {
+            let repeats = heard(said, who).await?;
+            let begun = repeats.starting(day, time, who.now().datetime());
+            let (recurrence, due) =
+                begun.ok_or_else(|| Error::Invalid(format!("\"{said}\" does not come after that day")))?;
+            (draft.due, draft.recurrence) = (Some(due), Some(recurrence));
+        }
     }
+    Ok(draft)
 }
 
 /// As a field of a form takes it.
@@ -150,11 +149,11 @@ pub(super) async fn page(
 ) -> std::result::Result<Response, Problem> {
     let account = who.account.id.clone();
     let task = app.read(move |db| tasks::get(db, &account, &id)).await?;
-    let typed = Typed::of(&task);
     let frame = frame(&app, &who, &nonce, "Task");
+    let now = now(&task);
     let content = html! {
         div.head { p { a href="/tasks" { "All tasks" } } h1 { (task.title) } }
-        (form(&frame, &task, &typed, "Save"))
+        (versions::form(&frame, &now, &now.typed, "Save"))
     };
     Ok(layout::page(&frame, content).into_response())
 }
@@ -163,110 +162,35 @@ fn frame<'a>(app: &'a App, who: &'a SignedIn, nonce: &'a Nonce, title: &'a str) 
     Frame { app, who, nonce, here: "/tasks", title }
 }
 
-/// `task` is what the form was made from: only if it still is that, it is changed.
-fn form(frame: &Frame<'_>, task: &Task, typed: &Typed, save: &str) -> Markup {
-    html! {
-        form.sheet.pad.edit method="post" action={ "/tasks/" (task.id) } {
-            (parts::hidden(frame, "/tasks"))
-            input type="hidden" name="rev" value=(task.rev);
-            @for ((name, ..), value) in FIELDS.iter().zip(&Typed::of(task).0) {
-                input type="hidden" name={ "was_" (name) } value=(value);
-            }
-            @for ((name, label, kind), value) in FIELDS.iter().zip(&typed.0) {
-                label { (label) input type=(kind) name=(name) value=(value) step=[(*kind == "time").then_some("any")] required[*name == "title"] autocomplete="off"; }
-            }
-            p.rule { "Comes again: “every Monday”, “every 2 weeks on Friday”, “monthly on the last day”, “3 days after I finish”." }
-            div.offers { button type="submit" { (save) } a.button.quiet href="/tasks" { "Leave it as it is" } }
-        }
-    }
-}
-
 pub(super) async fn save(
     State(app): State<App>,
     Extension(nonce): Extension<Nonce>,
     Path(id): Path<String>,
     sent: Sent,
 ) -> std::result::Result<Response, Problem> {
-    let typed = Typed::sent(&sent, "");
-    let account = sent.who.account.id.clone();
-    let wanted = id.clone();
-    let now = match app.read(move |db| tasks::get(db, &account, &wanted)).await {
+    let typed = Typed::sent(&TASK, &sent, "");
+    let (account, wanted) = (sent.who.account.id.clone(), id.clone());
+    let frame = frame(&app, &sent.who, &nonce, "Task");
+    let task = match app.read(move |db| tasks::get(db, &account, &wanted)).await {
         Ok(task) => task,
-        Err(Error::NotFound(_)) => return Ok(gone(&frame(&app, &sent.who, &nonce, "Task"), &typed)),
+        Err(Error::NotFound(_)) => return Ok(versions::gone(&frame, &TASK, &typed)),
         Err(error) => return Err(error.into()),
     };
-    let read_at = sent.text("rev").parse::<i64>().ok();
-    if read_at != Some(now.rev) {
-        return Ok(merge(
-            &frame(&app, &sent.who, &nonce, "Two versions"),
-            &now,
-            &typed,
-            &Typed::sent(&sent, "was_"),
-        ));
+    let now = now(&task);
+    if !now.is_what_was_read(&sent) {
+        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&TASK, &sent, "was_")));
     }
-    let draft = match typed.draft(&sent.who.account, Some(&now)).await {
+    let draft = match draft(&typed, &sent.who.account, Some(&task)).await {
         Ok(draft) => draft,
-        Err(Error::Invalid(why)) => {
-            return Ok(refused(&frame(&app, &sent.who, &nonce, "Task"), &now, &typed, &why));
-        }
+        Err(Error::Invalid(why)) => return Ok(versions::refused(&frame, &now, &typed, &why)),
         Err(error) => return Err(error.into()),
     };
-    let (command, key) = (Command::EditTask { id, rev: read_at, draft }, sent.key.clone());
+    let (command, key) = (Command::EditTask { id, rev: Some(task.rev), draft }, sent.key.clone());
     match list::execute(&app, &sent.who.account, key, move |_, _| Ok(command)).await {
         Ok(said) => Ok(sent.back(said.as_deref()).into_response()),
         // Between the look above and the change somebody else was faster: the second look shows it.
-        Err(Error::Stale(_)) => Ok(Redirect::to(&format!("/tasks/{}", now.id)).into_response()),
-        Err(Error::Invalid(why)) => Ok(refused(&frame(&app, &sent.who, &nonce, "Task"), &now, &typed, &why)),
+        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
+        Err(Error::Invalid(why)) => Ok(versions::refused(&frame, &now, &typed, &why)),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The form again, as it was typed, with what is wrong.
-fn refused(frame: &Frame<'_>, task: &Task, typed: &Typed, why: &str) -> Response {
-    let content = html! {
-        div.head { h1 { (task.title) } p.error role="alert" { (sentence(why)) " Nothing was changed." } }
-        (form(frame, task, typed, "Save"))
-    };
-    (StatusCode::UNPROCESSABLE_ENTITY, layout::page(frame, content)).into_response()
-}
-
-/// Both versions side by side, and a form that holds what becomes of them.
-fn merge(frame: &Frame<'_>, now: &Task, yours: &Typed, before: &Typed) -> Response {
-    let theirs = Typed::of(now);
-    let merged = yours.merged(before, &theirs);
-    let content = html! {
-        div.head role="status" {
-            h1 { "This task was changed meanwhile" }
-            p { "Nothing is lost: here are both versions. The form below holds them together; what both changed stands there as you wrote it." }
-        }
-        table.sheet.versions {
-            thead { tr { td {} th scope="col" { "As it is now" } th scope="col" { "As you wrote it" } } }
-            tbody {
-                @for (at, (_, label, _)) in FIELDS.iter().enumerate() {
-                    tr.differs[theirs.0[at] != yours.0[at]] {
-                        th scope="row" { (label) }
-                        td { (theirs.0[at]) }
-                        td { (yours.0[at]) }
-                    }
-                }
-            }
-        }
-        section.part { (form(frame, now, &merged, "Save this")) }
-    };
-    (StatusCode::PRECONDITION_FAILED, layout::page(frame, content)).into_response()
-}
-
-/// Deleted in another tab: what was typed can be added again.
-fn gone(frame: &Frame<'_>, typed: &Typed) -> Response {
-    let content = html! {
-        div.head role="status" { h1 { "This task was deleted meanwhile" } p { "What you wrote is still here." } }
-        form.sheet.pad.edit method="post" action="/tasks" {
-            (parts::hidden(frame, "/tasks"))
-            @for ((name, label, kind), value) in FIELDS.iter().zip(&typed.0) {
-                label { (label) input type=(kind) name=(name) value=(value) step=[(*kind == "time").then_some("any")] autocomplete="off"; }
-            }
-            div.offers { button type="submit" { "Add it again" } a.button.quiet href="/tasks" { "Leave it deleted" } }
-        }
-    };
-    (StatusCode::NOT_FOUND, layout::page(frame, content)).into_response()
 }

@@ -6,15 +6,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{ToSpan, civil::Date};
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 
 use super::{
     dashboard::said,
     form::Sent,
     layout::{self, Frame},
-    parts,
-    task::Typed,
+    parts, task,
+    versions::Typed,
 };
 use crate::{
     accounts::Account,
@@ -64,7 +64,7 @@ pub(super) async fn page(
                 button type="submit" { "Add" }
             }
         }
-        (tag_links(&tags, tag.as_deref()))
+        (parts::tag_links("/tasks", "all tasks", &tags, tag.as_deref()))
         div #live {
             @if open.is_empty() && tag.is_some() {
                 section.part.sheet.pad { p { "Nothing open has this tag." } }
@@ -79,19 +79,6 @@ pub(super) async fn page(
         }
     };
     Ok(layout::page(&frame, content).into_response())
-}
-
-fn tag_links(tags: &[(String, u32)], here: Option<&str>) -> Markup {
-    html! {
-        @if !tags.is_empty() || here.is_some() {
-            nav.tags aria-label="Tags" {
-                @if here.is_some() { a.tag href="/tasks" { "all tasks" } }
-                @for (tag, count) in tags {
-                    a.tag href={ "/tasks?tag=" (tag) } aria-current=[(here == Some(tag.as_str())).then_some("true")] { "#" (tag) " · " (count) }
-                }
-            }
-        }
-    }
 }
 
 fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
@@ -117,7 +104,7 @@ fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
 }
 
 pub(super) async fn add(State(app): State<App>, sent: Sent) -> std::result::Result<Response, Problem> {
-    let draft = Typed::sent(&sent, "").draft(&sent.who.account, None).await?;
+    let draft = task::draft(&Typed::sent(&task::TASK, &sent, ""), &sent.who.account, None).await?;
     run(&app, sent, move |_, _| Ok(Command::AddTask(draft))).await
 }
 

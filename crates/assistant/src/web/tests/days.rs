@@ -18,7 +18,7 @@ fn database(bench: &Bench) -> rusqlite::Connection {
     db
 }
 
-async fn submit(bench: &Bench, token: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn submit(bench: &Bench, token: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
     let page = bench.get(token, "/settings").await.body;
     let csrf = field(&page, "csrf");
     let mut form = format!("csrf={csrf}");
@@ -34,7 +34,7 @@ async fn submit(bench: &Bench, token: &str, path: &str, fields: &[(&str, &str)])
 }
 
 /// The value of a field on a page.
-fn field(page: &str, name: &str) -> String {
+pub(super) fn field(page: &str, name: &str) -> String {
     let mark = format!("name=\"{name}\" value=\"");
     let rest = page.split(&mark).nth(1).unwrap_or_else(|| panic!("no field {name} in {page}"));
     rest.split('"').next().unwrap_or_default().to_owned()

@@ -48,6 +48,7 @@ impl Things {
             ("reminders", reminder),
             ("sessions", session),
             ("/attachments/", file),
+            ("entries", entry.clone()),
             ("journal", entry),
             ("tasks", task.text("/task/id")),
             ("undo", task.text("/undo_id")),

@@ -1,0 +1,123 @@
+// What is typed and sent without a connection. Drafts are kept; forms wait in their order and are sent, once, when it is back.
+// A form that leads to another page waits too until a page has come: if that failed, it is sent again under the same key.
+"use strict";
+(() => {
+  const account = document.querySelector("[data-account]")?.dataset.account;
+  if (!account) return;
+  const one = (selector, from = document) => from.querySelector(selector);
+  const QUEUE = `outbox ${account}`;
+  // The server forgets keys after a day: what may have been sent before that is not sent again.
+  const KEY_KEPT_MS = 23 * 3600 * 1000;
+  const load = () => {
+    try { return JSON.parse(localStorage.getItem(QUEUE)) ?? []; } catch { return []; }
+  };
+  const store = (items) => localStorage.setItem(QUEUE, JSON.stringify(items));
+  const drop = (item) => store(load().filter((other) => other.key !== item.key));
+  const waiting = () => load().filter((item) => !item.going);
+  let up = navigator.onLine, busy = false, notes = [];
+
+  const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const show = () => {
+    const words = up ? [] : ["No connection. What you type is kept."];
+    const items = waiting();
+    if (items.length) words.push(`Waiting to be sent: ${items.map((item) => short(item.text)).join(" · ")}`);
+    words.push(...notes);
+    let banner = one(".banner");
+    if (!words.length) return banner?.remove();
+    if (!banner) {
+      banner = document.createElement("div");
+      banner.className = "banner";
+      banner.setAttribute("role", "status");
+      document.body.append(banner);
+    }
+    const text = words.join(" ");
+    if (banner.dataset.text === text) return;
+    banner.dataset.text = banner.textContent = text;
+    if (!notes.length) return;
+    const ok = document.createElement("button");
+    ok.type = "button";
+    ok.className = "quiet";
+    ok.textContent = "OK";
+    ok.onclick = () => { notes = []; show(); };
+    banner.append(ok);
+  };
+
+  // Drafts: what was typed and not sent is there again.
+  const draft = (field) => `draft ${account} ${field.dataset.draft}`;
+  for (const field of document.querySelectorAll("[data-draft]")) {
+    try {
+      if (!field.value) field.value = localStorage.getItem(draft(field)) ?? "";
+      field.addEventListener("input", () => localStorage.setItem(draft(field), field.value));
+      field.form.addEventListener("submit", () => localStorage.removeItem(draft(field)));
+    } catch { /* storage is off: then there are no drafts */ }
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target, field = one("[name=text]", form);
+    if (!form.matches("[data-queue]")) return;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.delete("csrf");
+    const item = { key: fields.get("key"), action: form.getAttribute("action"), body: fields.toString(), text: field.value, at: Date.now() };
+    item.going = up && navigator.onLine && !waiting().length;
+    try { store([...load(), item]); } catch { return; /* storage is off or full: then it is sent as any form */ }
+    if (item.going) return;
+    event.preventDefault();
+    field.value = "";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    one("[name=key]", form).value = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    show();
+    flush();
+  });
+
+  // The answer to a sentence that waited stands on a page that nobody has asked for: its words are told.
+  const tell = async (item, answer) => {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const told = one(".told", page), said = told ?? one(".error, main p, h1", page);
+    notes.push(`“${short(item.text)}”: ${said?.textContent.trim() ?? answer.status}`);
+    const box = one("[data-queue] [name=text]");
+    if (!told && box && !box.value) box.value = item.text;
+  };
+  // False: not now.
+  const send = async (item) => {
+    const body = new URLSearchParams(item.body);
+    body.set("csrf", one("[name=csrf]").value);
+    const answer = await fetch(item.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer) { up = false; return false; }
+    up = true;
+    if (answer.status >= 500 || answer.status === 429) { setTimeout(flush, 5000); return false; }
+    // Signed out, or in anew since this page came: the next page sends it.
+    if (answer.status === 401 || answer.status === 403 || new URL(answer.url).pathname === "/login") return false;
+    drop(item);
+    if (item.again) return true;
+    if (!answer.ok || !answer.redirected) await tell(item, answer);
+    document.dispatchEvent(new CustomEvent("sent", { detail: item.action }));
+    return true;
+  };
+  const flush = async () => {
+    if (busy || !navigator.onLine) return;
+    busy = true;
+    try {
+      for (let item = load().find((item) => !item.going); item; item = load().find((item) => !item.going)) {
+        if (!await send(item)) break;
+        show();
+      }
+    } finally { busy = false; }
+    show();
+  };
+
+  // What led to this page, or to none.
+  const arrive = () => {
+    const late = (item) => item.going && Date.now() - item.at > KEY_KEPT_MS;
+    for (const item of load().filter(late)) notes.push(`“${short(item.text)}” may not have been sent. Look for it, and say it again if it is missing.`);
+    try { store(load().filter((item) => !late(item)).map((item) => (item.going ? { ...item, going: false, again: true } : item))); } catch { /* storage is off */ }
+    if (!up || notes.length || waiting().some((item) => !item.again)) show();
+    flush();
+  };
+  addEventListener("offline", () => { up = false; show(); });
+  addEventListener("online", () => { up = true; show(); flush(); });
+  addEventListener("storage", show);
+  // The socket knows better than the browser whether anybody answers.
+  document.addEventListener("line", (event) => { up = event.detail; show(); if (up) flush(); });
+  addEventListener("pageshow", (event) => event.persisted && arrive());
+  arrive();
+})();

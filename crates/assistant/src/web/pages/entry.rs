@@ -1,0 +1,118 @@
+//! One entry of the journal: its form, and its end.
+
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use jiff::civil::Date;
+use maud::html;
+
+use super::{
+    form::Sent,
+    layout::{self, Frame},
+    tasks as list,
+    versions::{self, Field, Kind, Now, Sort, Typed},
+};
+use crate::{
+    command::Command,
+    error::Error,
+    journal::{self, Entry},
+    web::{
+        App,
+        guard::Nonce,
+        problem::Problem,
+        session::{SignedIn, Visitor},
+    },
+};
+
+static ENTRY: Sort = Sort {
+    word: "entry",
+    fields: &[
+        Field { name: "day", label: "Day", kind: Kind::Date, required: true },
+        Field { name: "text", label: "Text", kind: Kind::Lines, required: true },
+    ],
+    list: "/journal",
+    hint: "Markdown is shown as such; a word like #garden is a tag.",
+};
+
+/// The page of a day.
+pub(super) fn of_day(day: Date) -> String {
+    format!("/journal/{day}")
+}
+
+fn now(entry: &Entry) -> Now<'static> {
+    Now {
+        sort: &ENTRY,
+        title: "Entry",
+        action: format!("/entries/{}", entry.id),
+        back: of_day(entry.day),
+        rev: entry.rev,
+        typed: Typed(vec![entry.day.to_string(), entry.text.clone()]),
+    }
+}
+
+fn frame<'a>(app: &'a App, who: &'a SignedIn, nonce: &'a Nonce, title: &'a str) -> Frame<'a> {
+    Frame { app, who, nonce, here: "/journal", title }
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let account = who.account.id.clone();
+    let entry = app.read(move |db| journal::get(db, &account, &id)).await?;
+    let frame = frame(&app, &who, &nonce, "Entry");
+    let now = now(&entry);
+    let content = html! {
+        div.head { h1 { "Entry" } }
+        (versions::form(&frame, &now, &now.typed, "Save"))
+    };
+    Ok(layout::page(&frame, content).into_response())
+}
+
+pub(super) async fn save(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let typed = Typed::sent(&ENTRY, &sent, "");
+    let (account, wanted) = (sent.who.account.id.clone(), id.clone());
+    let frame = frame(&app, &sent.who, &nonce, "Entry");
+    let entry = match app.read(move |db| journal::get(db, &account, &wanted)).await {
+        Ok(entry) => entry,
+        Err(Error::NotFound(_)) => return Ok(versions::gone(&frame, &ENTRY, &typed)),
+        Err(error) => return Err(error.into()),
+    };
+    let now = now(&entry);
+    if !now.is_what_was_read(&sent) {
+        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&ENTRY, &sent, "was_")));
+    }
+    let Ok(day) = sent.text("day").parse::<Date>() else {
+        let why = format!("\"{}\" is no day", sent.text("day"));
+        return Ok(versions::refused(&frame, &now, &typed, &why));
+    };
+    let text = sent.text("text").to_owned();
+    let command = Command::EditEntry { id, rev: Some(entry.rev), day, text };
+    match list::execute(&app, &sent.who.account, sent.key.clone(), move |_, _| Ok(command)).await {
+        Ok(said) => {
+            let said = said.map_or_else(String::new, |said| format!("?said={said}#said"));
+            Ok(Redirect::to(&format!("{}{said}", of_day(day))).into_response())
+        }
+        // Between the look above and the change somebody else was faster: the second look shows it.
+        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
+        Err(Error::Invalid(why)) => Ok(versions::refused(&frame, &now, &typed, &why)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    list::run(&app, sent, move |_, _| Ok(Command::DeleteEntry { id })).await
+}

@@ -1,0 +1,70 @@
+//! What was done lately, and the way back.
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use jiff::Zoned;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    dashboard::said,
+    layout::{self, Frame},
+    parts,
+};
+use crate::{
+    command::{
+        undo::{self, HISTORY, Past},
+        words,
+    },
+    web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
+};
+
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    said: Option<String>,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
+    Params(shown): Params<Shown>,
+) -> Result<Response, Problem> {
+    let account = who.account.clone();
+    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let said = said(&app, &who.account, shown.said).await;
+    let now = who.account.now();
+    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/history", title: "History" };
+    let content = html! {
+        (parts::chip(&frame, said.as_ref()))
+        div.head { h1 { "Done lately" } p { "The last " (HISTORY) " things that were done, the newest first." } }
+        div #live {
+            ul.list.plain.sheet {
+                @for past in &history { (line(&frame, past, &now)) }
+                @if history.is_empty() { li { span.empty { "Nothing yet. Say something in the box below." } } }
+            }
+        }
+    };
+    Ok(layout::page(&frame, content).into_response())
+}
+
+fn line(frame: &Frame<'_>, past: &Past, now: &Zoned) -> Markup {
+    let at = frame.who.account.local(past.at);
+    html! {
+        li data-row {
+            span.title {
+                span.over[past.undone] { (past.understood) }
+                small.note { (words::show_day(at.date(), now.date())) ", " (words::show_time(at.time())) @if past.undone { " · undone" } @if let Some(stays) = past.stays { " · " (stays) } }
+            }
+            @if !past.undone && past.stays.is_none() {
+                form method="post" action={ "/undo/" (past.id) } {
+                    (parts::hidden(frame, "/history"))
+                    button.quiet type="submit" data-do="undo" aria-label={ "Undo: " (past.understood) } { "Undo" }
+                }
+            }
+        }
+    }
+}
