@@ -78,7 +78,7 @@
   if (one(".log") && !one("#said")) scrollTo(0, document.body.scrollHeight);
 
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
-  let wait = 250;
+  let wait = 250, line = null;
   const refresh = async () => {
     const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName));
     const parts = all("#live, #aside").filter((part) => !busy(part));
@@ -90,6 +90,7 @@
   };
   const listen = () => {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
+    line = socket;
     const beat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 25000);
     let soon = 0;
     socket.onopen = () => { if (wait > 250) refresh(); wait = 250; offline(false); missed(); };
@@ -180,6 +181,7 @@
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || "there" in form.dataset || !one("[data-draft]", form) && !form.matches(".say, .ask")) return;
+    if (navigator.onLine && line?.readyState === WebSocket.OPEN) return;
     event.preventDefault();
     event.stopPropagation();
     if (!waiting) send(form, event.submitter);
