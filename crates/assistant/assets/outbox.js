@@ -116,8 +116,8 @@
   addEventListener("offline", () => { up = false; show(); });
   addEventListener("online", () => { up = true; show(); flush(); });
   addEventListener("storage", show);
-  // The socket knows better than the browser whether anybody answers.
-  document.addEventListener("line", (event) => { up = event.detail; show(); if (up) flush(); });
+  // The socket knows better than the browser whether anybody answers, but may open after the browser has lost its line.
+  document.addEventListener("line", (event) => { up = event.detail && navigator.onLine; show(); if (up) flush(); });
   addEventListener("pageshow", (event) => event.persisted && arrive());
   arrive();
 })();
