@@ -19,7 +19,8 @@
   const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
   const show = () => {
     const words = up ? [] : ["No connection. What you type is kept."];
-    const items = waiting();
+    // What is only asked again, to be sure, waits for nobody while somebody answers.
+    const items = waiting().filter((item) => !(up && item.again));
     if (items.length) words.push(`Waiting to be sent: ${items.map((item) => short(item.text)).join(" · ")}`);
     words.push(...notes);
     let banner = one(".banner");
