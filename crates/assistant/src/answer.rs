@@ -15,7 +15,7 @@ use kit::{
 use crate::{
     accounts::Account,
     brain::say::{self, BUILT_IN, Outcome, Said, Spoken},
-    chat::{self, End, Message},
+    chat::{self, End, Message, sources},
     error::{Error, Result},
     model::Model,
     once,
@@ -129,13 +129,16 @@ impl Answers {
         let work = move |tx: &rusqlite::Transaction<'_>| {
             pen::check(&job, tx)?;
             let reply = once::once(tx, &who.id, Some(&key), || {
-                let said = match say::say(tx, &who, &Spoken::of(question.as_str()), id) {
+                let said = match say::say(tx, &who, &Spoken::of(question.as_str()), id.clone()) {
                     // A refusal is an answer too.
                     Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
                         say::refused(&error.to_string())
                     }
                     said => said?,
                 };
+                if said.quotes {
+                    sources::taint_by_rows(tx, &who.id, &id)?;
+                }
                 Ok(once::Reply::new(
                     200,
                     serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?,

@@ -76,6 +76,9 @@ pub(crate) struct Said {
     /// One word a second, as "count to 60 slowly" asks.
     #[serde(default)]
     pub(crate) slowly: bool,
+    /// The reply has words out of tasks, journal or chat in it.
+    #[serde(skip)]
+    pub(crate) quotes: bool,
 }
 
 /// Reads what was spoken for `who` and does what it says, as the command `id`.
@@ -108,7 +111,13 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
         }
         Understood::Tell(Question::Undo) => undo_last(tx, who),
         Understood::Tell(Question::Search { query }) => searched(tx, who, &query, sentence),
-        Understood::Tell(question) => tell(tx, who, &question, &knowledge),
+        Understood::Tell(question) => {
+            let quotes = matches!(
+                question,
+                Question::Plan { .. } | Question::Tasks | Question::Find { .. } | Question::Entries { .. }
+            );
+            Ok(Said { quotes, ..tell(tx, who, &question, &knowledge)? })
+        }
         Understood::Choose { prompt, choices } => {
             let choices = choices
                 .into_iter()
@@ -183,6 +192,7 @@ fn told(understood: String, reply: String) -> Said {
         by: BUILT_IN.to_owned(),
         searched: None,
         slowly: false,
+        quotes: false,
     }
 }
 
@@ -335,7 +345,7 @@ fn searched(db: &Connection, who: &Account, query: &str, sentence: &str) -> Resu
         let _ = write!(reply, "\n• {}, {day}: {}", hit.kind.label(), words::shorten(&hit.text()));
     }
     let searched = Some(query.to_owned()).filter(|_| !hits.is_empty());
-    Ok(Said { searched, ..told(format!("Find “{query}”"), reply) })
+    Ok(Said { quotes: searched.is_some(), searched, ..told(format!("Find “{query}”"), reply) })
 }
 
 fn done_between(db: &Connection, who: &Account, from: Date, to: Date) -> Result<Vec<Task>> {

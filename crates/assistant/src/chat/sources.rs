@@ -90,6 +90,14 @@ pub(crate) fn taint(tx: &Transaction<'_>, message: &str, origin: &str) -> Result
     Ok(())
 }
 
+/// The message tells of the account's rows: where any of them is from elsewhere, its words may be.
+pub(crate) fn taint_by_rows(tx: &Transaction<'_>, account: &str, message: &str) -> Result<()> {
+    let sql = "UPDATE messages SET tainted_by = coalesce(tainted_by, (SELECT origin FROM foreign_rows WHERE account_id = ?2 LIMIT 1))
+               WHERE id = ?1";
+    tx.execute(sql, [message, account])?;
+    Ok(())
+}
+
 /// The origin that anything on the whole way to `tip` bears, however far back.
 pub(crate) fn taint_of_way(db: &Connection, message: &Message) -> Result<Option<String>> {
     let sql = format!(
