@@ -56,6 +56,15 @@ impl Work for Days {
     }
 }
 
+/// Removes the jobs whose subjects name the account, or one of its tasks.
+pub(crate) fn forget(tx: &Transaction<'_>, account: &str) -> Result<()> {
+    let named = "DELETE FROM jobs WHERE queue = ?1 AND substr(subject, 1, length(?2)) = ?2
+                 AND substr(subject, length(?2) + 1, instr(substr(subject, length(?2) + 1), ' ') - 1) IN";
+    tx.execute(&format!("{named} (?3)"), [QUEUE, SUMMARY, account])?;
+    tx.execute(&format!("{named} (SELECT id FROM tasks WHERE account_id = ?3)"), [QUEUE, TASK, account])?;
+    Ok(())
+}
+
 fn run(tx: &Transaction<'_>, job: &Job) -> Result<()> {
     if job.fence(tx)? == Fence::Lost {
         return Ok(());
@@ -97,4 +106,42 @@ pub(crate) async fn plan(db: &Database) -> Result<Planned> {
         after = page.1;
     }
     Ok(planned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_of_an_account_and_of_its_tasks_are_forgotten_and_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = kit::sqlite::open_writer(&folder.path().join("t.db")).expect("opens");
+        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        let jobs = [
+            (QUEUE, "task t1 5"),
+            (QUEUE, "task t11 5"),
+            (QUEUE, "summary a 2026-11-21"),
+            (QUEUE, "summary ab 2026-11-21"),
+            ("answer", "task t1 5"),
+        ];
+        db.execute_batch(
+            "INSERT INTO accounts (id, name, password, zone, created_at) VALUES ('a', 'ana', '', 'UTC', 0), ('ab', 'ben', '', 'UTC', 0);
+             INSERT INTO tasks (id, account_id, title, state, created_at, rev) VALUES ('t1', 'a', 'x', 'open', 0, 1), ('t11', 'ab', 'x', 'open', 0, 1)",
+        )
+        .expect("fills");
+        let tx = db.transaction().expect("begins");
+        for (queue, subject) in jobs {
+            kit::jobs::enqueue_at(&tx, &crate::ids::new_id(), queue, subject, ATTEMPTS_MAX, 0)
+                .expect("stores");
+        }
+        forget(&tx, "a").expect("forgets");
+        let left: String = tx
+            .query_row(
+                "SELECT group_concat(queue || ' ' || subject, ', ' ORDER BY queue, subject) FROM jobs",
+                [],
+                |row| row.get(0),
+            )
+            .expect("asks");
+        assert_eq!(left, "answer task t1 5, day summary ab 2026-11-21, day task t11 5");
+    }
 }

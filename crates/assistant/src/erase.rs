@@ -16,6 +16,7 @@ use crate::{
     accounts::Account,
     attachments::store::{Store, StoreError},
     audit::{self, Action},
+    day,
     error::{Error, Result},
 };
 
@@ -110,10 +111,7 @@ fn rows(tx: &Transaction<'_>, account: &str) -> Result<()> {
     let of_messages = "(SELECT id FROM messages WHERE account_id = ?1)";
     tx.execute(&format!("DELETE FROM stream_chunks WHERE stream IN {of_messages}"), [account])?;
     tx.execute(&format!("DELETE FROM jobs WHERE subject IN {of_messages}"), [account])?;
-    // The plan of a morning names its account, that of a reminder its task.
-    tx.execute("DELETE FROM jobs WHERE instr(subject, ?1) > 0", [account])?;
-    let of_tasks = "SELECT 1 FROM tasks WHERE account_id = ?1 AND instr(subject, id) > 0";
-    tx.execute(&format!("DELETE FROM jobs WHERE EXISTS ({of_tasks})"), [account])?;
+    day::forget(tx, account)?;
     for table in tables(tx)? {
         tx.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), [account])?;
     }
