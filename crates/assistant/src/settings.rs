@@ -9,7 +9,6 @@ use kit::{
     health::dialect::Dialect,
     serve::Listen,
 };
-use serde::Serialize;
 
 use crate::retention::Retention;
 
@@ -235,14 +234,6 @@ pub(crate) struct Settings {
     pub(crate) values: Values,
 }
 
-/// A service of others that gets what people write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Vendor {
-    pub(crate) name: String,
-    pub(crate) host: String,
-    pub(crate) gets: &'static str,
-}
-
 impl Settings {
     /// From this process's environment.
     pub(crate) fn of_environment() -> Result<Self, Refused> {
@@ -285,16 +276,6 @@ impl Settings {
             instance: text("MAINSTAY_INSTANCE"),
             values,
         })
-    }
-
-    /// Who gets what people write. Nobody, unless a model is set.
-    pub(crate) fn vendors(&self) -> Vec<Vendor> {
-        let vendor = |model: &ModelSettings| Vendor {
-            name: model.name.clone(),
-            host: model.host().to_owned(),
-            gets: "what is said in the chat: the question and the last messages of its conversation, and what you have it look up",
-        };
-        self.models.iter().map(vendor).collect()
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use kit::{
     Private,
     config::{Field, Kind, Reading, Values},
 };
+use serde::Serialize;
 
 /// A model server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +106,24 @@ impl ModelSettings {
     }
 }
 
+/// A service of others that gets what people write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Vendor {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) gets: &'static str,
+}
+
+/// Who gets what people write. Nobody, unless a model is set.
+pub(crate) fn vendors(models: &[ModelSettings]) -> Vec<Vendor> {
+    let vendor = |model: &ModelSettings| Vendor {
+        name: model.name.clone(),
+        host: model.host().to_owned(),
+        gets: "what is said in the chat: the question and the last messages of its conversation, and what you have it look up",
+    };
+    models.iter().map(vendor).collect()
+}
+
 const fn field(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Field {
     Field { name, kind, default, doc }
 }
@@ -179,11 +198,11 @@ pub(super) fn models(values: &Values) -> Vec<ModelSettings> {
             price: values.text(price).and_then(parse_price).unwrap_or_default(),
         })
     });
-    own.chain(vendors(values)).collect()
+    own.chain(by_their_names(values)).collect()
 }
 
 /// A key alone is no wish to send anybody's words there: such variables stand in many shells. The name of a model is.
-fn vendors(values: &Values) -> impl Iterator<Item = ModelSettings> {
+fn by_their_names(values: &Values) -> impl Iterator<Item = ModelSettings> {
     let vendor = |url: &str, kind: ModelKind, name: &str, key: Option<&str>| {
         Some(ModelSettings {
             url: clean(url, kind),

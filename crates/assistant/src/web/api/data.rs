@@ -22,6 +22,7 @@ use crate::{
     export,
     import::{self, ARCHIVE_BYTES_MAX, Form},
     once::{Key, Reply},
+    settings::models,
     web::{
         App,
         problem::Problem,
@@ -130,7 +131,7 @@ pub(in crate::web) async fn privacy(
     let account = who.account.id.clone();
     let erase_at = app.read(move |db| crate::erase::asked(db, &account)).await?;
     Ok(Json(json!({
-        "vendors": app.inner.vendors,
+        "vendors": models::vendors(&app.inner.models),
         "kept_days": app.inner.retention,
         "erase_at": erase_at.map(kit::clock::rfc3339),
     })))

@@ -1,14 +1,18 @@
 //! Files below an entry of the journal, and the form that adds one. Works without script: the browser sends it whole.
 
 use axum::{
-    extract::{FromRequest, Multipart, Path, Request, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
 use maud::{Markup, html};
 use rusqlite::Transaction;
 
-use super::{form::Sent, layout::Frame, parts};
+use super::{
+    form::{self, Sent},
+    layout::Frame,
+    parts,
+};
 use crate::{
     accounts::Account,
     attachments::{self, Attachment, FILE_BYTES_MAX},
@@ -48,7 +52,6 @@ pub(super) fn below(frame: &Frame<'_>, entry: &Entry, files: &[Attachment]) -> M
     }
 }
 
-/// The file comes after the hidden fields, so nothing of it is read before the form is known to be ours.
 pub(super) async fn add(
     State(app): State<App>,
     Visitor(who): Visitor,
@@ -58,38 +61,19 @@ pub(super) async fn add(
     let account = who.account.id.clone();
     let wanted = entry.clone();
     app.read(move |db| crate::journal::get(db, &account, &wanted)).await?;
-    let broken = || Problem::new(StatusCode::BAD_REQUEST, "The form could not be read. Nothing was kept.");
-    let mut form = Multipart::from_request(request, &app).await.map_err(|_| broken())?;
-    let mut is_ours = false;
-    while let Some(mut field) = form.next_field().await.map_err(|_| broken())? {
-        match field.name() {
-            Some("csrf") => {
-                let token = field.text().await.map_err(|_| broken())?;
-                is_ours = token == app.inner.accounts.csrf_token(&who.token);
+    form::file(&app, &who, request, "Nothing was kept.", async |mut field| {
+        let name = field.file_name().unwrap_or_default().to_owned();
+        let (mut bytes, most) = (Vec::new(), usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX));
+        while let Some(piece) = field.chunk().await.map_err(|_| too_large())? {
+            if bytes.len() + piece.len() > most {
+                return Err(too_large());
             }
-            Some("file") if is_ours => {
-                let name = field.file_name().unwrap_or_default().to_owned();
-                let (mut bytes, most) = (Vec::new(), usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX));
-                while let Some(piece) = field.chunk().await.map_err(|_| too_large())? {
-                    if bytes.len() + piece.len() > most {
-                        return Err(too_large());
-                    }
-                    bytes.extend_from_slice(&piece);
-                }
-                keep(&app, &who.account, &entry, &name, bytes).await?;
-                return Ok(Redirect::to("/journal").into_response());
-            }
-            Some("file") => break,
-            _ => {}
+            bytes.extend_from_slice(&piece);
         }
-    }
-    if is_ours {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No file was chosen."));
-    }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "This form is from another session. Go back, load the page again and send it again.",
-    ))
+        keep(&app, &who.account, &entry, &name, bytes).await
+    })
+    .await?;
+    Ok(Redirect::to("/journal").into_response())
 }
 
 fn too_large() -> Problem {

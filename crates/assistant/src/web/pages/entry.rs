@@ -97,16 +97,11 @@ pub(super) async fn save(
     };
     let text = sent.text("text").to_owned();
     let command = Command::EditEntry { id, rev: Some(entry.rev), day, text };
-    match list::execute(&app, &sent.who.account, sent.key.clone(), move |_, _| Ok(command)).await {
-        Ok(said) => {
-            let said = said.map_or_else(String::new, |said| format!("?said={said}#said"));
-            Ok(Redirect::to(&format!("{}{said}", of_day(day))).into_response())
-        }
-        // Between the look above and the change somebody else was faster: the second look shows it.
-        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
-        Err(Error::Invalid(why)) => Ok(versions::refused(&frame, &now, &typed, &why)),
-        Err(error) => Err(error.into()),
-    }
+    let done = |said: Option<&str>| {
+        let said = said.map_or_else(String::new, |said| format!("?said={said}#said"));
+        Redirect::to(&format!("{}{said}", of_day(day)))
+    };
+    versions::save(&frame, &sent, (&now, &typed), command, done).await
 }
 
 pub(super) async fn remove(

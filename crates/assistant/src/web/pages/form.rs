@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Multipart, Request, multipart::Field},
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
@@ -25,6 +25,44 @@ pub(super) struct Sent {
     fields: BTreeMap<String, String>,
 }
 
+/// Whether the word that our pages put into their forms came back.
+fn is_ours(app: &App, who: &SignedIn, csrf: &str) -> bool {
+    csrf == app.inner.accounts.csrf_token(&who.token)
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "This form is from another session. Go back, load the page again and send it again.",
+    )
+}
+
+/// The file of a form of ours, given to `take` as it comes. It stands after the hidden fields, so nothing of it is read
+/// before the form is known to be ours. `undone`: what is said of a form that cannot be read.
+///
+/// # Errors
+/// The form is not ours, cannot be read or holds no file; those of `take`.
+pub(super) async fn file<T>(
+    app: &App,
+    who: &SignedIn,
+    request: Request,
+    undone: &str,
+    take: impl AsyncFnOnce(Field<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let broken = || Problem::new(StatusCode::BAD_REQUEST, format!("The form could not be read. {undone}"));
+    let mut form = Multipart::from_request(request, app).await.map_err(|_| broken())?;
+    let mut ours = false;
+    while let Some(field) = form.next_field().await.map_err(|_| broken())? {
+        match field.name() {
+            Some("csrf") => ours = is_ours(app, who, &field.text().await.map_err(|_| broken())?),
+            Some("file") if ours => return take(field).await,
+            Some("file") => break,
+            _ => {}
+        }
+    }
+    Err(if ours { Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No file was chosen.") } else { foreign() })
+}
+
 impl FromRequest<App> for Sent {
     type Rejection = Response;
 
@@ -36,12 +74,8 @@ impl FromRequest<App> for Sent {
         let Fields(mut fields) =
             Fields::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         let csrf = fields.remove("csrf").unwrap_or_default();
-        if csrf != app.inner.accounts.csrf_token(&who.token) {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "This form is from another session. Go back, load the page again and send it again.",
-            )
-            .into_response());
+        if !is_ours(app, &who, &csrf) {
+            return Err(foreign().into_response());
         }
         let key = fields.remove("key").filter(|key| (1..=64).contains(&key.len()));
         let about: Vec<&[u8]> = [path.as_bytes()]

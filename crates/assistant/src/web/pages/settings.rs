@@ -34,13 +34,12 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
-    let id = account.id.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
-        Ok((undo::history(db, &account)?, lessons, hour, spending::today(db, &account)?))
+        let (spent, erase_at) = (spending::today(db, &account)?, erase::asked(db, &account.id)?);
+        Ok((undo::history(db, &account)?, lessons, hour, spent, erase_at))
     };
-    let (history, lessons, hour, spent) = app.read(query).await?;
-    let erase_at = app.read(move |db| erase::asked(db, &id)).await?;
+    let (history, lessons, hour, spent, erase_at) = app.read(query).await?;
     let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
     let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
     let content = html! {

@@ -3,7 +3,7 @@
 use axum::{
     Extension,
     extract::{Path, State},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use jiff::civil::{Date, Time};
 use maud::html;
@@ -11,7 +11,6 @@ use maud::html;
 use super::{
     form::Sent,
     layout::{self, Frame},
-    tasks as list,
     versions::{self, Field, Kind, Now, Sort, Typed},
 };
 use crate::{
@@ -185,12 +184,6 @@ pub(super) async fn save(
         Err(Error::Invalid(why)) => return Ok(versions::refused(&frame, &now, &typed, &why)),
         Err(error) => return Err(error.into()),
     };
-    let (command, key) = (Command::EditTask { id, rev: Some(task.rev), draft }, sent.key.clone());
-    match list::execute(&app, &sent.who.account, key, move |_, _| Ok(command)).await {
-        Ok(said) => Ok(sent.back(said.as_deref()).into_response()),
-        // Between the look above and the change somebody else was faster: the second look shows it.
-        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
-        Err(Error::Invalid(why)) => Ok(versions::refused(&frame, &now, &typed, &why)),
-        Err(error) => Err(error.into()),
-    }
+    let command = Command::EditTask { id, rev: Some(task.rev), draft };
+    versions::save(&frame, &sent, (&now, &typed), command, |said| sent.back(said)).await
 }

@@ -1,15 +1,16 @@
 //! Forms of things that two tabs may change at once: what was read, what was typed, and the page that brings two versions
 //! together, so that nothing is lost. Tasks and entries share it.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 
 use super::{
     form::Sent,
     layout::{self, Frame},
-    parts, sentence,
+    parts, sentence, tasks,
 };
+use crate::{command::Command, error::Error, web::problem::Problem};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -77,6 +78,25 @@ impl Now<'_> {
     /// Whether it still is what the form was made from.
     pub(super) fn is_what_was_read(&self, sent: &Sent) -> bool {
         sent.text("rev").parse() == Ok(self.rev)
+    }
+}
+
+/// Carries out what was typed over `now`, and goes on where `done` leads; the command that it was is there to be shown.
+pub(super) async fn save(
+    frame: &Frame<'_>,
+    sent: &Sent,
+    (now, typed): (&Now<'_>, &Typed),
+    command: Command,
+    done: impl FnOnce(Option<&str>) -> Redirect,
+) -> Result<Response, Problem> {
+    let executed =
+        tasks::execute(frame.app, &sent.who.account, sent.key.clone(), move |_, _| Ok(command)).await;
+    match executed {
+        Ok(said) => Ok(done(said.as_deref()).into_response()),
+        // Between the look before this and the change somebody else was faster: the second look shows it.
+        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
+        Err(Error::Invalid(why)) => Ok(refused(frame, now, typed, &why)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of people's data: who gets it, how long it is kept, out and in, and its end.
 
 use axum::{
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -10,12 +10,17 @@ use maud::{Markup, html};
 use rusqlite::Transaction;
 use serde_json::Value;
 
-use super::super::{form::Sent, layout::Frame, parts};
+use super::super::{
+    form::{self, Sent},
+    layout::Frame,
+    parts,
+};
 use crate::{
     accounts::Account,
     erase,
     import::{ARCHIVE_BYTES_MAX, Form},
     once::Reply,
+    settings::models,
     web::{
         App,
         api::{
@@ -29,17 +34,17 @@ use crate::{
 };
 
 pub(super) fn privacy(app: &App) -> Markup {
-    let kept = app.inner.retention;
+    let (kept, vendors) = (app.inner.retention, models::vendors(&app.inner.models));
     let days =
         |days: Option<u64>| days.map_or("until you delete it".to_owned(), |days| format!("{days} days"));
     html! {
         section.part {
             header { h2 { "Where text goes" } }
             dl.sheet.pad {
-                @for vendor in &app.inner.vendors {
+                @for vendor in &vendors {
                     dt { (vendor.host) } dd { (vendor.name) ", a service outside this program, gets " (vendor.gets) "." }
                 }
-                @if app.inner.vendors.is_empty() { dt { "Outside" } dd { "nowhere: all of it stays on this machine" } }
+                @if vendors.is_empty() { dt { "Outside" } dd { "nowhere: all of it stays on this machine" } }
                 dt { "Journal" } dd { "kept " (days(kept.journal)) }
                 dt { "Tasks that are done" } dd { "kept " (days(kept.tasks)) }
                 dt { "Conversations" } dd { "kept " (days(kept.conversations)) }
@@ -119,39 +124,20 @@ pub(in crate::web::pages) async fn import(
     Visitor(who): Visitor,
     request: Request,
 ) -> Result<Response, Problem> {
-    let broken = || Problem::new(StatusCode::BAD_REQUEST, "The form could not be read. Nothing was changed.");
-    let mut form = Multipart::from_request(request, &app).await.map_err(|_| broken())?;
-    let mut is_ours = false;
-    while let Some(field) = form.next_field().await.map_err(|_| broken())? {
-        match field.name() {
-            Some("csrf") => {
-                let token = field.text().await.map_err(|_| broken())?;
-                is_ours = token == app.inner.accounts.csrf_token(&who.token);
+    form::file(&app, &who, request, "Nothing was changed.", async |field| {
+        let kind = field.file_name().and_then(|name| name.rsplit_once('.')).map(|(_, kind)| kind);
+        let form = match kind.map(str::to_ascii_lowercase).as_deref() {
+            Some("tar") => Form::Archive,
+            Some("ics") => Form::Calendar,
+            Some("md" | "markdown" | "txt") => Form::Markdown(None),
+            _ => {
+                let wrong = "An import is a file ending in .tar, .ics or .md. Nothing was changed.";
+                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
             }
-            Some("file") if is_ours => {
-                let kind = field.file_name().and_then(|name| name.rsplit_once('.')).map(|(_, kind)| kind);
-                let form = match kind.map(str::to_ascii_lowercase).as_deref() {
-                    Some("tar") => Form::Archive,
-                    Some("ics") => Form::Calendar,
-                    Some("md" | "markdown" | "txt") => Form::Markdown(None),
-                    _ => {
-                        let wrong = "An import is a file ending in .tar, .ics or .md. Nothing was changed.";
-                        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
-                    }
-                };
-                let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
-                api::data::take(&app, &who.account, None, spooled, form).await?;
-                return Ok(Redirect::to("/settings").into_response());
-            }
-            Some("file") => break,
-            _ => {}
-        }
-    }
-    if is_ours {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No file was chosen."));
-    }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "This form is from another session. Go back, load the page again and send it again.",
-    ))
+        };
+        let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
+        api::data::take(&app, &who.account, None, spooled, form).await
+    })
+    .await?;
+    Ok(Redirect::to("/settings").into_response())
 }
