@@ -147,12 +147,25 @@ mod tests {
         file.set_modified(SystemTime::now() - age).expect("ages");
     }
 
+    fn migrated() -> (tempfile::TempDir, rusqlite::Connection) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut db = kit::sqlite::open_writer(&folder.path().join("assistant.db")).expect("opens");
+        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        (folder, db)
+    }
+
+    fn upkeep(folder: &Path, retention: Retention) -> Upkeep {
+        Upkeep {
+            db: Database::open(&folder.join("assistant.db")).expect("opens"),
+            store: Store::new(folder),
+            list: folder.join(erase::list::FILE),
+            retention,
+        }
+    }
+
     #[tokio::test]
     async fn files_that_no_row_names_go_after_a_day_and_those_of_nobody_at_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("assistant.db");
-        let mut db = kit::sqlite::open_writer(&path).expect("opens");
-        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        let (folder, db) = migrated();
         db.execute_batch(
             "INSERT INTO accounts (id, name, password, zone, created_at) VALUES ('a', 'ana', '', 'UTC', 0);
              INSERT INTO journal_entries (id, account_id, day, text, created_at, rev) VALUES ('e', 'a', '2026-11-21', 'x', 0, 1);
@@ -172,12 +185,7 @@ mod tests {
         ] {
             lay(&files.join(name), age);
         }
-        let upkeep = Upkeep {
-            db: Database::open(&path).expect("opens"),
-            store: Store::new(folder.path()),
-            list: folder.path().join(erase::list::FILE),
-            retention: Retention::default(),
-        };
+        let upkeep = upkeep(folder.path(), Retention::default());
         upkeep.once().await.expect("runs");
         let there = |name: &str| files.join(name).exists();
         assert!(there("a/needed") && there("a/just placed") && there("a/incoming/comes"));
@@ -186,10 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_cannot_be_read_erases_nobody_and_the_rest_goes_on() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("assistant.db");
-        let mut db = kit::sqlite::open_writer(&path).expect("opens");
-        crate::schema::MIGRATIONS.up(&mut db).expect("migrates");
+        let (folder, db) = migrated();
         db.execute_batch(
             "INSERT INTO accounts (id, name, password, zone, created_at) VALUES ('a', 'ana', '', 'UTC', 0);
              INSERT INTO erasures VALUES ('a', 0, 1);
@@ -198,12 +203,7 @@ mod tests {
         .expect("fills");
         let list = folder.path().join(erase::list::FILE);
         fs::write(&list, "edited by hand\n").expect("writes");
-        let upkeep = Upkeep {
-            db: Database::open(&path).expect("opens"),
-            store: Store::new(folder.path()),
-            list: list.clone(),
-            retention: Retention { tasks: Some(1), ..Retention::default() },
-        };
+        let upkeep = upkeep(folder.path(), Retention { tasks: Some(1), ..Retention::default() });
         assert!(upkeep.once().await.is_err_and(|error| error.to_string().contains("line 1")));
         let left = |db: &rusqlite::Connection, table: &str| -> i64 {
             db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("asks")
