@@ -22,7 +22,7 @@ use crate::{
     error,
     once::{self, Key, Reply},
     retention::Retention,
-    settings::{Budget, ModelSettings, Settings, Vendor},
+    settings::{Budget, ModelSettings, Settings},
 };
 
 mod api;
@@ -69,7 +69,6 @@ struct Inner {
     /// The data folder.
     data: PathBuf,
     retention: Retention,
-    vendors: Vec<Vendor>,
 }
 
 /// The parts that `cli::web` has started.
@@ -106,7 +105,6 @@ impl App {
             exports: Semaphore::new(api::data::EXPORTS_AT_ONCE),
             data: settings.data.clone(),
             retention: settings.retention,
-            vendors: settings.vendors(),
         };
         Self { inner: Arc::new(inner) }
     }

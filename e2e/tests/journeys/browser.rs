@@ -1,13 +1,14 @@
 //! The assistant as a person meets it: chromium behind the edge, a keyboard, a phone's width, light and dark.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use testkit::{Mainstay, binaries, registry};
 
-use crate::assistant::{MANIFEST, place_secrets};
+use crate::{
+    assistant::{MANIFEST, place_secrets},
+    script,
+};
 
-const CHROMIUM: &str = "/usr/bin/chromium";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journeys/browser.mjs");
 /// Steps that the script prints; fewer means that it ended early.
 const STEPS: usize = 20;
 
@@ -37,13 +38,7 @@ fn a_person_with_a_browser_and_a_keyboard_gets_in_and_gets_things_done() {
 
     let site = format!("http://{}", mainstay.http());
     let first = link(&mainstay.cli_in(&folder, &["logs", "web"]).expect_code(0).out);
-    let mut node = Command::new("node");
-    let node = node.arg(SCRIPT).arg(&tools).args([&site, &first, CHROMIUM]);
-    let seen = node.output().expect("node was installed");
-    let said = String::from_utf8_lossy(&seen.stdout);
-    println!("{said}");
-    assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
-    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), STEPS);
+    script::run("browser.mjs", &tools, &[&site, &first], STEPS);
 
     let data = mainstay.data().display().to_string();
     // `--data` is put last for every command, where it would be the assistant's: the shell drops it.

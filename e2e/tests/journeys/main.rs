@@ -37,6 +37,7 @@ mod recycles;
 mod replays;
 mod sandbox;
 mod schedules;
+mod script;
 mod secrets;
 mod singletons;
 mod slow;
