@@ -117,6 +117,9 @@ pub struct Down {
 pub struct DownStep {
     /// A sentence for a person: "draining 3 streams, 1 WebSocket".
     pub message: String,
-    /// The last step: nothing is left.
+    /// The last step: the keeper ends after it.
     pub done: bool,
+    /// Of the last step: names of what has outlived its stop. An older server does not say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }

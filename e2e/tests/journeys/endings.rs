@@ -1,6 +1,6 @@
 //! Ends on purpose: `down` drains for as long as it may, leaves nothing, and has nothing to complain of.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, os::unix::net::UnixListener, process::Stdio, time::Duration};
 
 use rustix::process::Signal;
 use testkit::{
@@ -54,6 +54,20 @@ fn mainstay_up_starts_directly_after_a_down() {
         mainstay.up();
         assert_ne!(mainstay.keeper_pid(), old);
     }
+    mainstay.down();
+}
+
+/// A shim that hangs is killed; what even that does not end still answers at its socket.
+#[test]
+fn a_down_that_something_outlives_names_it_and_ends_with_1() {
+    let mut mainstay = Mainstay::start();
+    let folder = mainstay.run_folder().join("i/survivor");
+    fs::create_dir(&folder).expect("the folder of the instances is there");
+    let survivor = UnixListener::bind(folder.join("ctl")).expect("a socket");
+    let said = mainstay.cli(&["down", "--within", "0s"]).expect_code(1);
+    assert!(said.out.contains(&format!("{} still lives", folder.display())), "{}", said.words);
+    drop(survivor);
+    mainstay.up();
     mainstay.down();
 }
 

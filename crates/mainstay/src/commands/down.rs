@@ -15,7 +15,7 @@ use crate::{
 ///
 /// No new request is taken; open ones end by their class (requests, streams, WebSockets) within the limit, then every
 /// instance gets its stop signal. The next `mainstay up`, or `systemctl restart mainstay`, starts the last served release
-/// of each app.
+/// of each app. Ends with 1 where something has outlived its stop; it is named.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay down\n  mainstay down --within 5m     streams get five minutes to end\n  mainstay down --within 0s     at once"
@@ -31,21 +31,25 @@ impl Down {
         block_on(async {
             let mut steps =
                 session.client.down(&Request { within: self.within }).await.map_err(Failure::explain)?;
-            let mut done = false;
+            let mut last = None;
             loop {
                 match steps.next().await {
                     Ok(Some(step)) => {
-                        done = step.done;
-                        if session.json() { json(&step) } else { line(&step.message) }
+                        if session.json() {
+                            json(&step)
+                        } else {
+                            line(&step.message)
+                        }
+                        last = Some(step).filter(|step| step.done);
                     }
                     Ok(None) => break,
                     // The keeper's own end is the end that was asked for.
-                    Err(Failure::Lost { .. }) if done => break,
+                    Err(Failure::Lost { .. }) if last.is_some() => break,
                     Err(failure) => return Err(failure.explain()),
                 }
             }
-            if done {
-                return Ok(ExitCode::SUCCESS);
+            if let Some(last) = last {
+                return Ok(if last.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Err(Explain::new("not-down", "Mainstay went away before it said that nothing is left")
                 .help("`mainstay status` shows whether something still runs"))

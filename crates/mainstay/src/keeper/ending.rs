@@ -67,15 +67,16 @@ impl Ending {
     }
 
     pub(crate) fn step(&self, message: impl Into<String>) {
-        self.say(message.into(), false);
+        self.say(DownStep { message: message.into(), done: false, left: Vec::new() });
     }
 
-    pub(crate) fn last_step(&self, message: impl Into<String>) {
-        self.say(message.into(), true);
+    /// `left`: names of what has outlived its stop.
+    pub(crate) fn last_step(&self, message: impl Into<String>, left: Vec<String>) {
+        self.say(DownStep { message: message.into(), done: true, left });
     }
 
-    fn say(&self, message: String, done: bool) {
-        tracing::info!("{message}");
-        self.steps.send_modify(|steps| steps.push(DownStep { message, done }));
+    fn say(&self, step: DownStep) {
+        tracing::info!("{}", step.message);
+        self.steps.send_modify(|steps| steps.push(step));
     }
 }

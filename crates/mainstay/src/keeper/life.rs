@@ -179,7 +179,7 @@ async fn everything_ends(
     close(keeper, api).await;
     let again = keeper.world.ground.starts_again();
     let living = still_living(&keeper.world.ground.folders.run).await;
-    keeper.ending.last_step(closing_words(&living, again));
+    keeper.ending.last_step(closing_words(&living, again), living);
     tokio::time::sleep(LAST_WORDS).await;
     ExitCode::from(supervisor::up::EXIT_DOWN)
 }
