@@ -1,5 +1,7 @@
 //! The assistant by itself: how long pages and writes take, what they cost in CPU, what memory is taken; with twenty
-//! people, and with a hundred beside a thousand open answers.
+//! people, with a hundred beside a thousand open answers, and with one who has written for years.
+
+mod years;
 
 use std::{
     fs,
@@ -59,7 +61,8 @@ pub(crate) fn run(quick: bool) -> bool {
     let lasts = Duration::from_secs(if quick { 5 } else { 20 });
     let few = measure("20 people", 20, Busy { answers: 0, readers: 0, lasts });
     let many = measure("100 people, 1,000 open answers", 100, Busy { answers: 50, readers: 20, lasts });
-    few && many
+    let years = years::measure();
+    few && many && years
 }
 
 fn measure(name: &str, people: usize, busy: Busy) -> bool {

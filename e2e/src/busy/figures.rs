@@ -9,8 +9,15 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub(super) fn add(&mut self, kind: &'static str, took: Duration) {
+    pub fn add(&mut self, kind: &'static str, took: Duration) {
         self.by_kind.entry(kind).or_default().push(took);
+    }
+
+    /// The nearest rank of what `kind` took; nothing where it was never answered.
+    pub fn percentile(&self, kind: &str, percent: usize) -> Duration {
+        let mut took = self.by_kind.get(kind).cloned().unwrap_or_default();
+        took.sort_unstable();
+        percentile(&took, percent)
     }
 
     /// Answered requests of all kinds.

@@ -109,15 +109,6 @@ impl Process {
         kill_process(pid, signal).expect("a signal");
     }
 
-    /// Time on a processor so far, by `/proc/<pid>/stat` (proc(5)) in hundredths of a second.
-    pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let ticks =
-            after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
-        Duration::from_millis(ticks.sum::<u64>() * 10)
-    }
-
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("kills");
         self.child.wait().expect("is gone");

@@ -10,5 +10,4 @@ mod links;
 mod models;
 mod privacy;
 mod reminders;
-mod speed;
 mod stopping;
