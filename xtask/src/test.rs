@@ -37,6 +37,11 @@ type Part = (&'static str, fn() -> Result<Count>);
 /// fewer packages would ask for fewer of its features.
 const JOURNEYS: [&str; 2] = ["--test", "journeys"];
 
+/// Journeys that measure, or that load the machine to its limits: each has it for itself.
+const ALONE: [&str; 6] = ["answers::", "browser::", "busy::", "chaos::", "lighthouse::", "load::"];
+/// The others wait most of the time.
+const BESIDE: &str = "--test-threads=3";
+
 const PARTS: [Part; 7] = [
     ("format", format),
     ("clippy", clippy),
@@ -141,11 +146,16 @@ fn units() -> Result<Count> {
     count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast"]))
 }
 
-/// One after the other: each has the machine for itself, and its figures mean something.
+/// First those that can run beside each other, then one after the other those that have the machine for themselves.
 fn journeys() -> Result<Count> {
-    let mut cargo = cargo_test()?;
-    cargo.arg("--workspace").args(JOURNEYS);
-    count::tests(cargo.args(["--", "--test-threads=1", "--nocapture"]))
+    let run = |rest: &[&str]| -> Result<Count> {
+        let mut cargo = cargo_test()?;
+        cargo.arg("--workspace").args(JOURNEYS);
+        count::tests(cargo.arg("--").args(rest))
+    };
+    let but: Vec<_> = ALONE.iter().flat_map(|name| ["--skip", name]).collect();
+    let beside = run(&[&[BESIDE], but.as_slice()].concat())?;
+    Ok(beside + run(&[&["--test-threads=1", "--nocapture"], ALONE.as_slice()].concat())?)
 }
 
 /// A `cargo test` whose tests find the binaries that they start.
