@@ -86,12 +86,9 @@ mod tests {
         let said = std::fs::read_to_string(&file).expect("there");
         assert_eq!(said, "set _acme-challenge.example.com proof\nclear _acme-challenge.example.com proof\n");
 
-        let why = Record::set(
-            &hook("head -c 100000 /dev/zero; echo no such zone >&2; exit 3"),
-            "example.com",
-            "proof".to_owned(),
-        );
-        let why = why.await.expect_err("it fails").why;
+        let fails = hook("head -c 100000 /dev/zero; echo no such zone >&2; exit 3");
+        let failed = Record::set(&fails, "example.com", "proof".to_owned()).await;
+        let why = failed.expect_err("it fails").why;
         assert!(why.contains("exit status: 3") && why.contains("no such zone"), "{why}");
         let none = Record::set(&["/nowhere/hook".to_owned()], "example.com", "proof".to_owned()).await;
         assert!(none.is_err_and(|failed| failed.why.contains("/nowhere/hook")));

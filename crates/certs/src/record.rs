@@ -120,9 +120,14 @@ impl Record {
         self.last_error = Some(LastError { at_s: seconds(now), why });
     }
 
-    /// Notes what was issued, which ends whatever was asked or failed.
+    /// Notes what was issued, which ends whatever was asked or failed. What the CA suggested was of the one before.
     pub(crate) fn issued(&mut self, issued: Issued) {
-        *self = Self { issued: Some(issued), asked: self.asked.take(), ..Self::new(&self.name) };
+        *self = Self {
+            issued: Some(issued),
+            asked: self.asked.take(),
+            is_rehearsed: self.is_rehearsed,
+            ..Self::new(&self.name)
+        };
     }
 }
 
@@ -215,6 +220,31 @@ mod tests {
         assert_eq!(again.all().collect::<Vec<_>>(), [&wild]);
         records.forget("*.example.com").expect("forgotten");
         assert_eq!(Records::open(folder.path()).expect("opened").all().count(), 0);
+    }
+
+    #[test]
+    fn what_is_issued_ends_the_order_and_the_failures_but_is_no_reason_to_rehearse_again() {
+        let mut record = Record::new("a.example");
+        record.failed("no".to_owned(), Duration::from_secs(5), SystemTime::now());
+        assert!(!record.is_rehearsed, "a failure is one");
+        record.asked = Some("id".to_owned());
+        (record.is_due, record.is_rehearsed) = (true, true);
+        record.order = Some(Pending { url: "u".to_owned(), key: None });
+        let issued = Issued {
+            serial: "1".to_owned(),
+            issuer: "a CA".to_owned(),
+            begins_s: 0,
+            expires_s: 9,
+            renew_at_s: 6,
+        };
+        record.issued(issued.clone());
+        let wanted = Record {
+            issued: Some(issued),
+            asked: Some("id".to_owned()),
+            is_rehearsed: true,
+            ..Record::new("a.example")
+        };
+        assert_eq!(record, wanted);
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Pebble {
         )
     }
 
+    /// The same CA by another name, which is another directory to who asks: `rehearsal` of `[acme]`.
+    pub fn rehearsal(&self) -> String {
+        format!("rehearsal = \"https://127.0.0.1:{}/dir\"\n", self.port)
+    }
+
     /// Runs it, looking for names where `mainstay` listens. A second time: as a CA that has lost all that it knew.
     ///
     /// # Panics
@@ -150,11 +155,16 @@ impl Pebble {
     /// # Panics
     /// When its DNS does not answer.
     pub fn lead(&self, name: &str, to: Ipv4Addr) {
-        let body = json!({ "host": format!("{name}."), "addresses": [to.to_string()] }).to_string();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.dns_management));
-        let said =
-            http::ask(address, "localhost", "POST", "/add-a", &[], body.as_bytes()).expect("its DNS answers");
-        assert_eq!(said.status, 200, "{}", said.text());
+        let host = format!("{name}.");
+        // What it is told comes to what it was told before.
+        let forgets = json!({ "host": host });
+        let knows = json!({ "host": host, "addresses": [to.to_string()] });
+        for (path, body) in [("/clear-a", forgets), ("/add-a", knows)] {
+            let body = body.to_string();
+            let said = http::ask(self.dns_at(), "localhost", "POST", path, &[], body.as_bytes());
+            let said = said.expect("its DNS answers");
+            assert_eq!(said.status, 200, "{}", said.text());
+        }
     }
 
     /// Where its DNS is told what to answer: `/set-txt`, `/clear-txt`.

@@ -204,8 +204,6 @@ fn a_station_that_dies_at_any_step_of_an_order_loses_none_and_nobody_is_shown_ha
     for (step, costs) in STEPS {
         let before = pebble.orders();
         mainstay.die_at(step);
-        // Also the station's account removes the file at which it dies.
-        fs::set_permissions(mainstay.folder().join("fail"), fs::Permissions::from_mode(0o777)).expect("open");
         mainstay.cli(&["certs", "renew", name]).expect_code(0);
         wait::until(&format!("it dies at {step}"), SOON, || !mainstay.is_deadly(step));
         // The next one is begun at once, and not after the pauses of one that dies again and again.
@@ -216,6 +214,31 @@ fn a_station_that_dies_at_any_step_of_an_order_loses_none_and_nobody_is_shown_ha
     let (looks, refused) = watch.finish();
     println!("{looks} handshakes while the station died {} times", STEPS.len());
     assert!(looks > 100 && refused.is_empty(), "{looks} handshakes, refused: {refused:?}");
+    mainstay.down();
+}
+
+/// Where a CA's limits are low, another directory is asked first, and again after a failure.
+#[test]
+fn an_order_is_rehearsed_before_the_first_and_after_a_failure_and_never_else() {
+    let mut pebble = Pebble::new();
+    let rehearsal = pebble.rehearsal();
+    let mut mainstay = machine(&mut pebble, &rehearsal, Manner { reused: 0, ..Manner::default() });
+    pebble.lead("shop.test", Ipv4Addr::new(127, 0, 0, 77));
+    let app = FakeApp::new(&mainstay, "shop");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let error = || told(&mainstay, "shop.test")["state"]["last_error"].as_str().map(str::to_owned);
+    let why = wait::value("it fails at the rehearsal", SOON, error);
+    assert!(why.contains("at the rehearsal https://127.0.0.1:"), "{why}");
+    assert_eq!(pebble.orders(), 1, "nothing was asked for in earnest");
+
+    pebble.lead("shop.test", Ipv4Addr::LOCALHOST);
+    mainstay.cli(&["certs", "renew", "shop.test"]).expect_code(0);
+    let first = served(&pebble, &mainstay, "shop.test", None);
+    assert_eq!(pebble.orders(), 3, "once more there, and then in earnest");
+    mainstay.cli(&["certs", "renew", "shop.test"]).expect_code(0);
+    served(&pebble, &mainstay, "shop.test", Some(&first));
+    wait::until("it is noted", SOON, || told(&mainstay, "shop.test")["state"]["is_ordering"] == false);
+    assert_eq!(pebble.orders(), 4, "a renewal is no reason to rehearse");
     mainstay.down();
 }
 

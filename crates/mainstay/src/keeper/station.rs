@@ -392,10 +392,10 @@ impl Places {
             cwd: self.run.clone(),
             shared_dir: None,
             user,
-            env: own_variables().chain(outside.trust.clone()).collect(),
+            env: machine::planted::handed_on().into_iter().chain(outside.trust.clone()).collect(),
             redact: Vec::new(),
             secrets: values,
-            told: machine::formats::handed_on().into_iter().collect(),
+            told: machine::formats::handed_on().into_iter().chain(machine::failpoint::handed_on()).collect(),
             listen: None,
             notify: true,
             fds: Vec::new(),
@@ -412,11 +412,6 @@ impl Places {
 
 fn variable(hook: &Usable) -> String {
     format!("WEBHOOK_SECRET_{}", hook.said.secret)
-}
-
-/// Of this process's variables those that are Mainstay's own.
-fn own_variables() -> impl Iterator<Item = (String, String)> {
-    machine::planted::handed_on().into_iter().chain(machine::failpoint::handed_on())
 }
 
 /// Of the build, the settings, the secrets and the system's files; of these nothing can be read off.
