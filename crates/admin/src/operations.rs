@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use api::{
-    apps, artifact, checks, deploy, jobs, logs, machine, migrate, secrets, station, status, upgrade, webhooks,
+    apps, artifact, certificates, checks, deploy, jobs, logs, machine, migrate, secrets, station, status,
+    upgrade, webhooks,
 };
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
@@ -79,6 +80,13 @@ pub trait Operations: Send + Sync + 'static {
         by: Operator,
         request: webhooks::Test,
     ) -> impl Future<Output = Reply<webhooks::Tested>> + Send;
+    fn certificates(&self) -> impl Future<Output = Reply<certificates::Certificates>> + Send;
+    /// Returns once the station has it on its disk.
+    fn certificate_renew(
+        &self,
+        by: Operator,
+        request: certificates::Renew,
+    ) -> impl Future<Output = Reply<()>> + Send;
 
     fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
     fn receive(
@@ -180,4 +188,10 @@ pub trait StationOperations: Send + Sync + 'static {
     fn news(&self, cursor: station::Cursor) -> impl Future<Output = Reply<station::News>> + Send;
     fn report(&self, report: station::Report) -> impl Future<Output = Reply<()>> + Send;
     fn tested(&self, ended: station::TestEnded) -> impl Future<Output = Reply<()>> + Send;
+    /// At once where it is another than what was seen, else when it is, within [`station::WAIT_MAX`].
+    fn certificates_wanted(
+        &self,
+        seen: station::Seen,
+    ) -> impl Future<Output = Reply<certificates::Wanted>> + Send;
+    fn certificates_report(&self, report: certificates::Report) -> impl Future<Output = Reply<()>> + Send;
 }

@@ -34,6 +34,8 @@ pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
         .route("/v1/apps", get(apps::<O>))
         .route("/v1/webhooks", get(webhooks::<O>))
         .route("/v1/webhooks/test", post(webhook_test::<O>))
+        .route("/v1/certificates", get(certificates::<O>))
+        .route("/v1/certificates/renew", post(certificate_renew::<O>))
         .route("/v1/apps/{app}/{env}/plan", post(plan::<O>))
         .route("/v1/apps/{app}/{env}/deploys", post(deploy::<O>))
         .route("/v1/apps/{app}/{env}/rollback", post(rollback::<O>))
@@ -147,6 +149,19 @@ async fn apps<O: Operations>(State(ops): Ops<O>) -> Response {
 
 async fn webhooks<O: Operations>(State(ops): Ops<O>) -> Response {
     ops.webhooks().await.map(Json).into_response()
+}
+
+async fn certificates<O: Operations>(State(ops): Ops<O>) -> Response {
+    ops.certificates().await.map(Json).into_response()
+}
+
+async fn certificate_renew<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    bytes: Bytes,
+) -> Reply<StatusCode> {
+    ops.certificate_renew(by, required(&bytes)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn webhook_test<O: Operations>(

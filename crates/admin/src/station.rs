@@ -21,6 +21,7 @@ pub(crate) fn router<O: StationOperations>(operations: Arc<O>) -> Router {
         .route(api::station::NEWS, get(news::<O>))
         .route(api::station::REPORT, post(report::<O>))
         .route(api::station::TESTED, post(tested::<O>))
+        .route(api::station::CERTIFICATES, get(certificates_wanted::<O>).post(certificates_report::<O>))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .fallback(no_such_endpoint)
         .with_state(operations)
@@ -40,5 +41,20 @@ async fn report<O: StationOperations>(State(ops): State<Arc<O>>, bytes: Bytes) -
 
 async fn tested<O: StationOperations>(State(ops): State<Arc<O>>, bytes: Bytes) -> Reply<StatusCode> {
     ops.tested(required(&bytes)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn certificates_wanted<O: StationOperations>(
+    State(ops): State<Arc<O>>,
+    Query(seen): Query<api::station::Seen>,
+) -> Response {
+    ops.certificates_wanted(seen).await.map(Json).into_response()
+}
+
+async fn certificates_report<O: StationOperations>(
+    State(ops): State<Arc<O>>,
+    bytes: Bytes,
+) -> Reply<StatusCode> {
+    ops.certificates_report(required(&bytes)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

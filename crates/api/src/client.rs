@@ -4,6 +4,7 @@
 //! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`once`] begins
 //! one run across it, [`upload`] sends an artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
 
+mod certificates;
 pub mod console;
 pub mod follow;
 pub mod lines;

@@ -7,6 +7,7 @@
 
 pub mod apps;
 pub mod artifact;
+pub mod certificates;
 pub mod checks;
 pub mod client;
 pub mod console;

@@ -95,6 +95,9 @@ pub struct Listener {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Certificate {
     pub names: Vec<String>,
+    /// `acme`, or `file` for a `[[certificate]]`.
+    #[serde(default)]
+    pub source: String,
     /// The PEM file.
     pub file: String,
     /// `false`: its names are answered with another certificate.

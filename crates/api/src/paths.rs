@@ -8,6 +8,8 @@
 //! | POST `/v1/machine/upgrades` | [`crate::upgrade::Request`] → [`crate::upgrade::Planned`] |
 //! | GET `/v1/webhooks` | → [`crate::webhooks::Webhooks`] |
 //! | POST `/v1/webhooks/test` | [`crate::webhooks::Test`] → [`crate::webhooks::Tested`] |
+//! | GET `/v1/certificates` | → [`crate::certificates::Certificates`] |
+//! | POST `/v1/certificates/renew` | [`crate::certificates::Renew`] → 204, once it is on the station's disk |
 //! | GET `/v1/apps` | → `Vec<`[`crate::apps::App`]`>` |
 //! | GET `/v1/artifacts/{digest}` | → [`crate::artifact::Received`] (404: nothing yet) |
 //! | PUT `/v1/artifacts/{digest}?offset=N&total=M` | bytes → [`crate::artifact::Received`] |
@@ -45,6 +47,8 @@ pub const UPGRADES: &str = "/v1/machine/upgrades";
 pub const APPS: &str = "/v1/apps";
 pub const WEBHOOKS: &str = "/v1/webhooks";
 pub const WEBHOOK_TEST: &str = "/v1/webhooks/test";
+pub const CERTIFICATES: &str = "/v1/certificates";
+pub const CERTIFICATES_RENEW: &str = "/v1/certificates/renew";
 
 pub fn site(site: &Site, what: &str) -> String {
     format!("/v1/apps/{}/{}/{what}", site.app, site.env)

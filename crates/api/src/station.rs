@@ -1,10 +1,12 @@
-//! What the station and the keeper say to each other, on a socket that has these three endpoints and no other.
+//! What the station and the keeper say to each other, on a socket that has these endpoints and no other.
 //!
 //! | method, path | body → answer |
 //! |---|---|
 //! | GET `/v1/station/news?keeper=ULID&after=N` | → [`News`], at once or when there are some, within [`WAIT_MAX`] |
 //! | POST `/v1/station/report` | [`Report`] → 204 |
 //! | POST `/v1/station/tested` | [`TestEnded`] → 204 |
+//! | GET `/v1/station/certificates?seen=TEXT` | → [`crate::certificates::Wanted`], at once where it is another, within [`WAIT_MAX`] |
+//! | POST `/v1/station/certificates` | [`crate::certificates::Report`] → 204 |
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +18,7 @@ use crate::webhooks::{Dead, State, Tested};
 pub const NEWS: &str = "/v1/station/news";
 pub const REPORT: &str = "/v1/station/report";
 pub const TESTED: &str = "/v1/station/tested";
+pub const CERTIFICATES: &str = "/v1/station/certificates";
 
 /// The keeper answers after so long even if nothing has happened.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -29,6 +32,13 @@ pub struct Cursor {
     /// Everything up to here is kept by who asks, and can be forgotten by who is asked.
     #[serde(default)]
     pub after: u64,
+}
+
+/// What the station knows already, in the keeper's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    #[serde(default)]
+    pub seen: String,
 }
 
 /// What has happened since.

@@ -1,14 +1,16 @@
-//! The certificates of the settings, followed while the edge runs: a pair of files that changed is served from the next
+//! The certificates of the settings and of the station's folder, followed while the edge runs: a pair of files that changed is served from the next
 //! handshake on, and no connection notices.
 //!
 //! A pair is taken when both files have kept still from one look to the next and the key belongs to the certificate.
 //! What is broken, half-written or already expired is kept out and told; the pair of before is served on. A look costs two
-//! `stat` a pair; files are read when they changed.
+//! `stat` a pair; files are read when they changed. What the station puts there is whole before it has its name, and is taken at
+//! the first look.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::MetadataExt as _,
-    path::Path,
+    path::{Component, Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -26,6 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Follower {
     pairs: Vec<Pair>,
+    placed: Option<Placed>,
     development: Option<Arc<CertifiedKey>>,
     resolver: Arc<Resolver>,
     told: Told,
@@ -33,6 +36,15 @@ pub(crate) struct Follower {
 
 /// What the control socket says of certificates.
 pub(crate) type Told = Arc<ArcSwap<Vec<CertificateStatus>>>;
+
+/// What the station has put into its folder, by name.
+#[derive(Debug)]
+struct Placed {
+    folder: PathBuf,
+    pairs: BTreeMap<String, Pair>,
+    /// Why the folder could not be looked at.
+    problem: Option<String>,
+}
 
 #[derive(Debug)]
 struct Pair {
@@ -78,8 +90,9 @@ impl Follower {
     pub(crate) fn begin(settings: &Tls, development: Option<CertifiedKey>) -> Self {
         let pairs = settings.certificates.iter().map(Pair::begin).collect();
         let resolver = Arc::new(Resolver::default());
-        let mut follower =
-            Self { pairs, development: development.map(Arc::new), resolver, told: Told::default() };
+        let development = development.map(Arc::new);
+        let placed = settings.acme.as_deref().map(Placed::begin);
+        let mut follower = Self { pairs, placed, development, resolver, told: Told::default() };
         follower.publish();
         follower
     }
@@ -94,12 +107,12 @@ impl Follower {
 
     /// Whether there is one that can be shown.
     pub(crate) fn has_any(&self) -> bool {
-        self.development.is_some() || self.pairs.iter().any(|pair| pair.served.is_some())
+        self.development.is_some() || self.all().any(|(pair, _)| pair.served.is_some())
     }
 
     /// Looks for ever; ends by being dropped.
     pub(crate) async fn follow(mut self, every: Duration) {
-        if self.pairs.is_empty() {
+        if self.pairs.is_empty() && self.placed.is_none() {
             return;
         }
         loop {
@@ -121,23 +134,99 @@ impl Follower {
 
     fn look(&mut self) {
         let changed = self.pairs.iter_mut().map(Pair::look).fold(false, |any, changed| any | changed);
-        if changed {
+        let placed = self.placed.as_mut().is_some_and(Placed::look);
+        if changed || placed {
             self.publish();
         }
     }
 
     fn publish(&mut self) {
         let mut certificates = Certificates::default();
-        for pair in &self.pairs {
+        // A name that waits for a certificate is shown one that says what it is, and not that of another name.
+        if let Some(development) = self.development.as_ref().filter(|_| self.placed.is_some()) {
+            certificates.fall_back_to(development);
+        }
+        for (pair, is_placed) in self.all() {
             let Some(served) = &pair.served else { continue };
-            pair.files.names.iter().for_each(|name| certificates.add(&name.to_ascii_lowercase(), served));
+            let is_signed = !net::tls::is_self_signed(served);
+            for name in pair.files.names.iter().map(|name| name.to_ascii_lowercase()) {
+                if is_signed {
+                    certificates.note_signed(&name);
+                }
+                match is_placed {
+                    true => certificates.add_if_free(&name, served),
+                    false => certificates.add(&name, served),
+                }
+            }
         }
         if let Some(development) = &self.development {
             ["localhost", "*.localhost"].iter().for_each(|name| certificates.add_if_free(name, development));
         }
         self.resolver.0.store(Arc::new(certificates));
-        self.told.store(Arc::new(self.pairs.iter().map(Pair::status).collect()));
+        self.told.store(Arc::new(self.all().map(|(pair, is_placed)| pair.status(is_placed)).collect()));
     }
+
+    /// Those of the settings first: they hold over those of the station, of which the second says whether it is one.
+    fn all(&self) -> impl Iterator<Item = (&Pair, bool)> {
+        let placed = self.placed.iter().flat_map(|placed| placed.pairs.values());
+        self.pairs.iter().map(|pair| (pair, false)).chain(placed.map(|pair| (pair, true)))
+    }
+}
+
+impl Placed {
+    fn begin(folder: &Path) -> Self {
+        let mut placed = Self { folder: folder.to_owned(), pairs: BTreeMap::new(), problem: None };
+        placed.look();
+        placed
+    }
+
+    /// Gives whether there is something to tell. A folder that cannot be looked at takes no certificate away.
+    fn look(&mut self) -> bool {
+        let found = match placed_in(&self.folder) {
+            Ok(found) => found,
+            Err(error) => {
+                let problem = Some(error.to_string());
+                if self.problem != problem {
+                    tracing::error!(folder = %self.folder.display(), %error, "the folder of certificates cannot be looked at; those of before are served on");
+                    self.problem = problem;
+                }
+                return false;
+            }
+        };
+        self.problem = None;
+        let before = self.pairs.len();
+        self.pairs.retain(|name, _| found.contains_key(name));
+        let mut changed = self.pairs.len() != before;
+        for (name, files) in found {
+            match self.pairs.get_mut(&name) {
+                Some(pair) => changed |= pair.look_at(files),
+                None => {
+                    self.pairs.insert(name, Pair::begin(&files));
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// By name, the files that its link names now.
+fn placed_in(folder: &Path) -> io::Result<BTreeMap<String, Certificate>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Ok(link) = fs::read_link(path.join("now")) else { continue };
+        // A name in the same folder, wherever it says that it leads.
+        let mut parts = link.components();
+        let (Some(Component::Normal(serial)), None) = (parts.next(), parts.next()) else { continue };
+        let name = name.strip_prefix("_.").map_or_else(|| name.to_owned(), |rest| format!("*.{rest}"));
+        let own = path.join(serial);
+        let files =
+            Certificate { names: vec![name.clone()], cert: own.join("chain.pem"), key: own.join("key.pem") };
+        found.insert(name, files);
+    }
+    Ok(found)
 }
 
 impl Pair {
@@ -149,6 +238,18 @@ impl Pair {
             Err(error) => pair.cannot_look(&error),
         };
         pair
+    }
+
+    /// The same of files that were whole before they had their names: others are taken at once.
+    fn look_at(&mut self, files: Certificate) -> bool {
+        if self.files == files {
+            return self.look();
+        }
+        self.files = files;
+        match self.stamps() {
+            Ok(stamps) => self.judge(stamps),
+            Err(error) => self.cannot_look(&error),
+        }
     }
 
     /// Gives whether there is something to tell.
@@ -229,10 +330,11 @@ impl Pair {
         Ok([Stamp::of(&self.files.cert)?, Stamp::of(&self.files.key)?])
     }
 
-    fn status(&self) -> CertificateStatus {
+    fn status(&self, acme: bool) -> CertificateStatus {
         let unix_s = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         CertificateStatus {
             names: self.files.names.clone(),
+            acme,
             cert: self.files.cert.clone(),
             served: self.served.is_some(),
             expires_unix_s: self.expires.map(unix_s),

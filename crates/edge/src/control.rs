@@ -283,10 +283,13 @@ pub struct ListenerStatus {
     pub worker: usize,
 }
 
-/// One certificate of the settings.
+/// One certificate of the settings, or of the station's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateStatus {
     pub names: Vec<String>,
+    /// The station put it there.
+    #[serde(default)]
+    pub acme: bool,
     pub cert: PathBuf,
     /// `false`: its names are answered with another certificate.
     pub served: bool,

@@ -4,14 +4,18 @@
 use std::{
     io,
     net::IpAddr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use rustls::{Error as TlsError, PeerMisbehaved};
+use rustls::{Error as TlsError, PeerMisbehaved, server::Acceptor};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::{
+    challenge,
     clock::now_ms,
     conn::{ConnState, Entrance, Stream},
     listeners::Socket,
@@ -183,15 +187,15 @@ pub(crate) async fn enter(
             announce(&mut stream, state, permit).await?;
         }
         match tls {
-            Some(tls) => handshake(stream, tls).await,
-            None => Ok(Stream::Tcp(stream)),
+            Some(tls) => handshake(worker, stream, tls).await,
+            None => Ok(Some(Stream::Tcp(stream))),
         }
     };
     let limit = worker.shared.settings.limits.header_timeout.0;
     // Boxed, so that a connection does not hold the room of its handshake for ever.
     let entered = within(&worker.timers, limit, Box::pin(coming)).await.unwrap_or(Err(EntryError::Timeout));
     let told = |error: &EntryError| worker.shared.turned_away.note(error.reason(), state.peer_ip(), error);
-    entered.inspect_err(told).ok()
+    entered.inspect_err(told).ok().flatten()
 }
 
 async fn announce(
@@ -206,7 +210,23 @@ async fn announce(
     if permit.count(client.address.ip()) { Ok(()) } else { Err(EntryError::ClientCap) }
 }
 
-async fn handshake(stream: TcpStream, tls: &TlsAcceptor) -> Result<Stream, EntryError> {
-    let stream = tls.accept(stream).await.map_err(EntryError::Handshake)?;
-    Ok(Stream::Tls(Box::new(stream)))
+/// `None`: it was a CA's look, which has ended.
+async fn handshake(
+    worker: &Worker,
+    stream: TcpStream,
+    tls: &TlsAcceptor,
+) -> Result<Option<Stream>, EntryError> {
+    let shaken = if worker.shared.settings.tls.acme.is_none() {
+        tls.accept(stream).await
+    } else {
+        // The same in two halves: what the client asks for says who answers it.
+        let start =
+            LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(EntryError::Handshake)?;
+        if let Some(name) = challenge::name_asked(&start.client_hello()) {
+            challenge::show(&worker.shared, &name, start).await;
+            return Ok(None);
+        }
+        start.into_stream(Arc::clone(tls.config())).await
+    };
+    Ok(Some(Stream::Tls(Box::new(shaken.map_err(EntryError::Handshake)?))))
 }

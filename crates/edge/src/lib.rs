@@ -12,6 +12,7 @@ mod access_log;
 mod balance;
 mod body;
 mod certificates;
+mod challenge;
 mod clock;
 mod conn;
 pub mod control;

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use crate::{
     body::{EdgeBody, UpstreamBody},
+    challenge,
     conn::{ConnState, Entrance},
     flight::Flight,
     forward, headers,
@@ -148,6 +149,7 @@ pub(crate) async fn answer(
     let id = flight.id.clone();
     let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
+    let hsts = hsts(&ctx, flight.host.as_ref());
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
@@ -165,11 +167,21 @@ pub(crate) async fn answer(
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
+    if let Some(hsts) = hsts {
+        // An app's own word is not replaced.
+        answer.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert(hsts);
+    }
     if ends_connection(&ctx, &answer, is_unread) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     ctx.state.is_answering.set(true);
     Ok(answer)
+}
+
+/// RFC 6797, 7.2: over TLS alone, and over ours: who else speaks it in front says it itself.
+fn hsts(ctx: &Ctx, host: Option<&HeaderValue>) -> Option<HeaderValue> {
+    let is_ours = ctx.state.entrance == Entrance::Https;
+    host.filter(|_| is_ours).and_then(|host| ctx.worker.shared.hsts(host)).cloned()
 }
 
 /// HTTP/1.1 connections end after the answer when the edge shuts down, and after a request that the edge could not make
@@ -213,6 +225,12 @@ async fn serve(
     let Target { host, uri } = request::target(&flight.asked)?;
     flight.asked.uri = uri;
     flight.host = Some(host.clone());
+    if challenge::may_be_asked(ctx, &flight.asked)
+        // Rare: boxed, so that other requests do not carry its room.
+        && let Some(answer) = Box::pin(challenge::answer(ctx, &flight.asked)).await
+    {
+        return Ok(Outcome::Own(answer));
+    }
     let origin = Origin { host, proto: ctx.proto(&flight.asked.headers) };
     let (route, lease) = match find(ctx, flight, &origin.host) {
         // Rare and large: boxed, so that other requests do not carry its room.

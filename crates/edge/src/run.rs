@@ -86,7 +86,9 @@ fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), R
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
     let (log, log_thread) = Log::start(settings.access_log.as_ref())?;
-    let shared = Arc::new(Shared::new(settings, https_port, inherited.pulse.take(), log));
+    let certificates = tls.as_ref().map(|(_, follower)| follower.resolver());
+    let shared = Shared::new(settings, https_port, inherited.pulse.take(), log);
+    let shared = Arc::new(shared.with_certificates(certificates));
     let runtime: LocalRuntime = Builder::new_current_thread()
         .enable_all()
         .build_local(Default::default())

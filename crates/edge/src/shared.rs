@@ -14,17 +14,23 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use machine::pulse::Pulse;
-use tokio::sync::Notify;
+use net::tls::Resolver;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     access_log::Log,
     clock::{NEVER, ms, now_ms},
     entry::TurnedAway,
+    matcher::normal_host,
     metrics::Shard,
     route::Snapshot,
     settings::Settings,
 };
+
+/// Bound: answers to CAs' challenges that are read from the disk at once.
+const CHALLENGE_READS_MAX: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -35,6 +41,12 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) turned_away: TurnedAway,
     pub(crate) caps: Caps,
+    /// Places of those that read an answer to a CA's challenge.
+    pub(crate) challenge_reads: Semaphore,
+    /// `None`: there is no TLS.
+    certificates: Option<Arc<Resolver>>,
+    /// What browsers are told by a name that a CA's certificate is for; `None`: nothing.
+    hsts: Option<HeaderValue>,
     pub(crate) log: Log,
     /// One per worker.
     pub(crate) shards: Vec<Shard>,
@@ -74,6 +86,9 @@ impl Shared {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
+            challenge_reads: Semaphore::new(CHALLENGE_READS_MAX),
+            certificates: None,
+            hsts: settings.tls.hsts.and_then(|span| format!("max-age={}", span.0.as_secs()).try_into().ok()),
             readiness: Notify::new(),
             awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
             sites_awaited: AtomicUsize::new(0),
@@ -90,6 +105,18 @@ impl Shared {
             stopping: AtomicBool::new(false),
             stop_at: AtomicU64::new(NEVER),
         }
+    }
+
+    /// With what handshakes are answered from.
+    pub(crate) fn with_certificates(self, certificates: Option<Arc<Resolver>>) -> Self {
+        Self { certificates, ..self }
+    }
+
+    /// What an answer over TLS says of `host`.
+    pub(crate) fn hsts(&self, host: &HeaderValue) -> Option<&HeaderValue> {
+        let hsts = self.hsts.as_ref()?;
+        let host = normal_host(host.to_str().ok()?);
+        self.certificates.as_ref()?.0.load().is_signed(&host).then_some(hsts)
     }
 
     /// For how much longer what has never been ready may be about to be, because everything starts; `None`: not any more.

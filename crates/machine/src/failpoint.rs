@@ -24,6 +24,12 @@ fn is_wanted(name: &str) -> bool {
     if folder.is_absolute() { std::fs::remove_file(folder.join(name)).is_ok() } else { wanted == name }
 }
 
+/// The folder in which places are named, which a process that is held must reach to die there.
+pub fn folder() -> Option<std::path::PathBuf> {
+    let (_, wanted) = handed_on()?;
+    Some(wanted.into()).filter(|folder: &std::path::PathBuf| folder.is_absolute())
+}
+
 /// For the environment of a child of our own, which starts with an empty one.
 pub fn handed_on() -> Option<(String, String)> {
     let places = std::env::var(VARIABLE).ok().filter(|_| cfg!(debug_assertions))?;

@@ -115,6 +115,7 @@ pub enum Command {
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
     Webhook(commands::webhook::Webhook),
+    Certs(commands::certs::Certs),
     Version(commands::version::Version),
 }
 
@@ -199,6 +200,7 @@ fn run(cli: Cli) -> Result<ExitCode, Explain> {
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
         Command::Webhook(args) => args.run(&session()),
+        Command::Certs(args) => args.run(&session()),
         Command::Version(args) => args.run(globals),
     }
 }

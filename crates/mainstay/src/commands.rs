@@ -4,6 +4,7 @@ pub mod apps;
 pub mod attach;
 mod attached;
 pub mod cancel;
+pub mod certs;
 pub mod check;
 pub mod completions;
 pub mod config;

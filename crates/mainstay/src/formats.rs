@@ -19,6 +19,7 @@ pub(crate) fn about() -> About {
 /// All that one keeper, edge or station may leave for another: in the data folder, and in the run folder while a site serves.
 fn own() -> Formats {
     let single = [
+        ("certs-record", certs::RECORD_FORMAT),
         ("edge-settings", edge::settings::FORMAT),
         ("exits", past::FORMAT),
         ("manifest", model::manifest::FORMAT),
@@ -84,7 +85,8 @@ mod tests {
     use super::*;
 
     /// Where what each version wrote is recorded, for the test of its reader.
-    const RECORDED: [(&str, &str, &str); 15] = [
+    const RECORDED: [(&str, &str, &str); 16] = [
+        ("certs-record", "certs", "record.json"),
         ("edge-settings", "edge", "settings.json"),
         ("exits", "mainstay", "past.json"),
         ("journal", "release", "deploy.journal"),

@@ -37,7 +37,7 @@ pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
         Verb::Keeper => crate::run::keeper(args),
         Verb::Shim => supervisor::shim::main(rest()),
         Verb::Edge => crate::run::with_settings(args, edge::main),
-        Verb::Station => crate::run::with_settings(args, station::main),
+        Verb::Station => crate::run::station(args),
         Verb::Migrator => migrator::main(rest()),
         Verb::Unpack => release::unpack::unpack_main(rest()),
         Verb::Start => crate::start::main(),

@@ -5,6 +5,7 @@
 //! what the deploy machine asks.
 
 mod args;
+mod certificates;
 mod counted;
 mod data_plane;
 mod edge_words;

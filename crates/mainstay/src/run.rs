@@ -37,24 +37,41 @@ pub(crate) fn keeper(args: &[OsString]) -> ExitCode {
     keeper::main(args)
 }
 
-/// `mainstay edge --settings FILE`, `mainstay station --settings FILE`.
+/// `mainstay edge --settings FILE`.
 pub(crate) fn with_settings(args: &[OsString], main: fn(&Path) -> Result<(), Explain>) -> ExitCode {
     match args.get(2..) {
+        Some([flag, file]) if flag == "--settings" => to_its_end(|| main(Path::new(file))),
+        _ => not_understood("--settings FILE"),
+    }
+}
+
+/// `mainstay station --settings FILE [--certs FILE]`: webhooks, and certificates where there is a file of theirs.
+pub(crate) fn station(args: &[OsString]) -> ExitCode {
+    match args.get(2..) {
         Some([flag, file]) if flag == "--settings" => {
-            logging::begin();
-            match main(Path::new(file)) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(explain) => {
-                    Report::new(Colour::Auto, false).error(&explain);
-                    ExitCode::FAILURE
-                }
-            }
+            to_its_end(|| station::main(Path::new(file), std::future::pending()))
         }
-        _ => {
-            eprintln!("error: this part of Mainstay takes --settings FILE   [usage]");
+        Some([flag, file, certs, other]) if flag == "--settings" && certs == "--certs" => {
+            to_its_end(|| station::main(Path::new(file), certs::run(Path::new(other))?))
+        }
+        _ => not_understood("--settings FILE [--certs FILE]"),
+    }
+}
+
+fn to_its_end(main: impl FnOnce() -> Result<(), Explain>) -> ExitCode {
+    logging::begin();
+    match main() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(explain) => {
+            Report::new(Colour::Auto, false).error(&explain);
             ExitCode::FAILURE
         }
     }
+}
+
+fn not_understood(takes: &str) -> ExitCode {
+    eprintln!("error: this part of Mainstay takes {takes}   [usage]");
+    ExitCode::FAILURE
 }
 
 /// `mainstay up`: becomes the keeper's parent, with nothing but a poll loop.

@@ -1,7 +1,7 @@
 //! How we encrypt: rustls with aws-lc-rs; a server's certificates by name, swapped while it runs, and whom a client trusts.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -28,8 +28,16 @@ pub enum CertificateError {
     Certificate { path: PathBuf, reason: String },
     #[error("cannot read the private key {path}: {reason}")]
     Key { path: PathBuf, reason: String },
-    #[error("{path} holds no certificate")]
+    #[error("{path} holds no certificate: it is to be PEM, with a block `CERTIFICATE` for each")]
     Empty { path: PathBuf },
+    #[error(
+        "the private key {path} is encrypted, and nobody is there to type its passphrase: `openssl pkey -in {path} -out FILE` writes it without one"
+    )]
+    Encrypted { path: PathBuf },
+    #[error(
+        "the key {key} belongs to certificate {place} of {certificate}, not to the first: the server's own comes first, then who has signed it"
+    )]
+    NotFirst { certificate: PathBuf, key: PathBuf, place: usize },
     #[error("the key {key} does not belong to the certificate {certificate}, or is of an unknown kind")]
     Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
     #[error("cannot make a configuration for TLS")]
@@ -56,12 +64,24 @@ pub fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, 
     }
     let unreadable = |reason: String| CertificateError::Key { path: key.to_owned(), reason };
     let text = read_bounded(key).map_err(|error| unreadable(error.to_string()))?;
+    if is_encrypted(&text) {
+        return Err(CertificateError::Encrypted { path: key.to_owned() });
+    }
     let private = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unreadable(error.to_string()))?;
-    CertifiedKey::from_der(chain, private, &provider()).map_err(|source| CertificateError::Mismatch {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
-        source,
+    let belongs = |chain| CertifiedKey::from_der(chain, private.clone_key(), &provider());
+    belongs(chain.clone()).map_err(|source| {
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        match chain.into_iter().position(|one| belongs(vec![one]).is_ok()) {
+            Some(before) => CertificateError::NotFirst { certificate, key, place: before + 1 },
+            None => CertificateError::Mismatch { certificate, key, source },
+        }
     })
+}
+
+/// By a passphrase: as PKCS #8 (RFC 5958, 3) or in OpenSSL's older form.
+fn is_encrypted(key: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(key);
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 /// A pipe would be waited for, so only what is a file is opened.
@@ -83,11 +103,19 @@ pub fn expiry(certificate: &CertifiedKey) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + since_1970)
 }
 
+/// Whether the leaf names itself as who has signed it, or does not say who in a way that can be read.
+pub fn is_self_signed(certificate: &CertifiedKey) -> bool {
+    let leaf =
+        certificate.end_entity_cert().ok().and_then(|leaf| x509_cert::Certificate::from_der(leaf).ok());
+    leaf.is_none_or(|leaf| leaf.tbs_certificate().issuer() == leaf.tbs_certificate().subject())
+}
+
 /// Certificates by the names they are for.
 #[derive(Debug, Default)]
 pub struct Certificates {
     names: HashMap<String, Arc<CertifiedKey>>,
     fallback: Option<Arc<CertifiedKey>>,
+    signed: HashSet<String>,
 }
 
 impl Certificates {
@@ -97,11 +125,30 @@ impl Certificates {
         self.names.insert(name.to_owned(), Arc::clone(certificate));
     }
 
+    /// Answers names that none covers, whatever is added.
+    pub fn fall_back_to(&mut self, certificate: &Arc<CertifiedKey>) {
+        self.fallback = Some(Arc::clone(certificate));
+    }
+
     /// As [`Certificates::add`], unless another certificate is for this very name.
     pub fn add_if_free(&mut self, name: &str, certificate: &Arc<CertifiedKey>) {
         if !self.names.contains_key(name) {
             self.add(name, certificate);
         }
+    }
+
+    /// `name`, as it was added, has a certificate that somebody else has signed.
+    pub fn note_signed(&mut self, name: &str) {
+        self.signed.insert(name.to_owned());
+    }
+
+    /// Whether `name`, in lower case, is shown a certificate for it that somebody else has signed.
+    pub fn is_signed(&self, name: &str) -> bool {
+        // A name of its own is shown before one that covers it.
+        if self.names.contains_key(name) {
+            return self.signed.contains(name);
+        }
+        name.split_once('.').is_some_and(|(_, rest)| self.signed.contains(&format!("*.{rest}")))
     }
 
     /// For a name of a ClientHello; `None`: it named none.
@@ -141,6 +188,27 @@ pub fn server_config(
     Ok(config)
 }
 
+/// For a CA's look at a certificate that proves that a name leads here (RFC 8737): `text` is its PEM with its key, `protocol`
+/// all that is spoken.
+/// # Errors
+/// The text holds no certificate, or no key that can be used.
+pub fn challenge_config(text: &[u8], protocol: &[u8]) -> Result<ServerConfig, CertificateError> {
+    let path = || PathBuf::from("the answer to a challenge");
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| CertificateError::Certificate { path: path(), reason: error.to_string() })?;
+    let private = PrivateKeyDer::from_pem_slice(text)
+        .map_err(|error| CertificateError::Key { path: path(), reason: error.to_string() })?;
+    let provider = provider();
+    let key = provider.key_provider.load_private_key(private).map_err(CertificateError::Config)?;
+    // Not compared with the key: its extension is critical, and no library that reads certificates for trust knows it.
+    let mut certificates = Certificates::default();
+    certificates.fall_back_to(&Arc::new(CertifiedKey::new(chain, key)));
+    let mut config = server_config(Arc::new(Resolver(ArcSwap::from_pointee(certificates))), None)?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(config)
+}
+
 /// For calls to others: TLS 1.2 and 1.3, HTTP/1.1, and whom this system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR`
 /// hold here too). Reads some hundred KiB. Blocking.
 /// # Errors
@@ -168,3 +236,6 @@ pub fn client_config_with(roots: RootCertStore) -> Result<ClientConfig, rustls::
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests;

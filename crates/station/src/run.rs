@@ -41,10 +41,11 @@ pub(crate) struct Station {
     pub changed: Notify,
 }
 
-/// The whole life of the process: `mainstay station --settings FILE`. `Ok`: it was asked to end.
+/// The whole life of the process: `mainstay station --settings FILE`. `Ok`: it was asked to end. `beside`: what else speaks
+/// to others, and never ends by itself.
 /// # Errors
 /// Why it cannot run, for its operator.
-pub fn main(settings: &Path) -> Result<(), Explain> {
+pub fn main(settings: &Path, beside: impl Future<Output = ()>) -> Result<(), Explain> {
     let failed = |what: &str, error: &dyn std::error::Error| {
         Explain::new("station-not-started", format!("the station cannot start: {what}"))
             .caused_by(error.to_string())
@@ -77,21 +78,28 @@ pub fn main(settings: &Path) -> Result<(), Explain> {
         .enable_all()
         .build_local(Default::default())
         .map_err(|error| failed("its runtime", &error))?;
-    runtime.block_on(live(&station)).map_err(|error| failed("its signals", &error))
+    runtime.block_on(live(&station, beside)).map_err(|error| failed("its signals", &error))
 }
 
-async fn live(station: &Rc<Station>) -> std::io::Result<()> {
+async fn live(station: &Rc<Station>, beside: impl Future<Output = ()>) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     machine::notify::ready()?;
     tracing::info!(webhooks = station.hooks.len(), "The station runs.");
-    let workers = join_all(station.hooks.iter().map(|hook| deliver(station, hook)));
+    let workers = deliver_all(station);
     tokio::select! {
         _ = term.recv() => {}
         () = keeper::follow(station) => {}
         () = keeper::report(station) => {}
-        _ = workers => {}
+        () = workers => {}
+        () = beside => {}
     }
     Ok(())
+}
+
+/// For ever, also where there is no webhook.
+async fn deliver_all(station: &Station) {
+    join_all(station.hooks.iter().map(|hook| deliver(station, hook))).await;
+    std::future::pending().await
 }
 
 /// Delivers to one webhook, for ever.

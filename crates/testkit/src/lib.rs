@@ -10,6 +10,7 @@ pub mod http;
 pub mod judge;
 pub mod mainstay;
 pub mod model_server;
+pub mod pebble;
 pub mod receiver;
 pub mod registry;
 pub mod wait;

@@ -26,6 +26,8 @@ use crate::{
     wait,
 };
 
+/// Below the folder of a test: where processes are told to die.
+const FAIL: &str = "fail";
 /// How long a start may take on a machine with other work.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long `down` may take; longer than its own drain.
@@ -102,6 +104,10 @@ impl Mainstay {
             "disk_reserve = \"1MiB\"\n{machine_toml}\n[listen]\nhttp = [\"127.0.0.1:{http_port}\"]\nhttps = [\"127.0.0.1:{https_port}\"]\n"
         );
         fs::write(data.join("machine.toml"), text).expect("machine.toml");
+        // Processes that are held reach it only if it is there when they start, and whoever dies there takes its file away.
+        let fail = folder.path().join(FAIL);
+        fs::create_dir_all(&fail).expect("own folder");
+        fs::set_permissions(&fail, fs::Permissions::from_mode(0o777)).expect("own folder");
         let run = run_folder(&data);
         let mut mainstay = Self {
             folder,
@@ -290,7 +296,6 @@ impl Mainstay {
     /// # Panics
     /// When its file cannot be written.
     pub fn die_at(&self, place: &str) {
-        fs::create_dir_all(self.fail_folder()).expect("a folder");
         fs::write(self.fail_folder().join(place), "").expect("a file");
     }
 
@@ -305,7 +310,7 @@ impl Mainstay {
     }
 
     fn fail_folder(&self) -> PathBuf {
-        self.folder.path().join("fail")
+        self.folder.path().join(FAIL)
     }
 
     /// Everything dies at once and the run folder is gone, as after a power cut. [`Mainstay::up`] is the next boot.

@@ -11,6 +11,7 @@ mod broken_releases;
 mod browser;
 mod busy;
 mod canary;
+mod certs;
 mod chaos;
 mod corpora;
 mod counts;

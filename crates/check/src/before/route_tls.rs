@@ -25,13 +25,17 @@ fn run(context: &Context<'_>) -> State {
             wrong.push(format!("{what} is also served in the clear"));
         }
         let bare = route.hosts.iter().filter(|host| !covered(host, &context.certified));
-        wrong.extend(bare.map(|host| format!("no [[certificate]] of machine.toml is for {host}")));
+        wrong.extend(
+            bare.map(|host| {
+                format!("no [[certificate]] of machine.toml is for {host}, and no [acme] gets one")
+            }),
+        );
     }
     let explain = Explain::new(
         "route-tls",
         "users would be served in the clear, or with a certificate that no browser trusts",
     )
-    .help("say `tls = \"required\"` in the route, and name certificate and key in machine.toml");
+    .help("say `tls = \"required\"` in the route, and let an [acme] of machine.toml get a certificate, or name certificate and key there");
     found_if(wrong, explain, "every route requires TLS and has a certificate")
 }
 

@@ -96,6 +96,7 @@ fn a_scheduled_job_that_did_not_go_well_last_is_found_until_it_does() {
 
 fn certificate(days_left: i64) -> Certificate {
     Certificate {
+        source: "file".to_owned(),
         names: vec!["chat.example.com".to_owned()],
         file: "/chat.pem".to_owned(),
         served: true,

@@ -5,6 +5,7 @@
 
 mod canary;
 mod certificates;
+mod challenges;
 mod h2_bytes;
 mod headers;
 mod http2;

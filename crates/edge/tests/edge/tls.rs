@@ -289,3 +289,60 @@ async fn a_websocket_over_http2_reaches_the_app() {
     assert_eq!(back, frame);
     edge.until(|status| status.pools[0].active.websocket == 1).await;
 }
+
+/// W-E19, RFC 6797.
+#[tokio::test]
+async fn hsts_is_said_over_tls_of_names_with_a_certificate_of_a_ca_and_never_else() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let folder = tempfile::tempdir().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "a CA");
+    let authority = Issuer::new(params, KeyPair::generate().unwrap());
+    let write = |file: &str, cert: rcgen::Certificate, key: &KeyPair| {
+        std::fs::write(folder.path().join(format!("{file}.pem")), cert.pem()).unwrap();
+        std::fs::write(folder.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
+        edge::settings::Certificate {
+            names: vec![file.to_owned()],
+            cert: folder.path().join(format!("{file}.pem")),
+            key: folder.path().join(format!("{file}.key")),
+        }
+    };
+    let of = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
+    let (one, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let signed = write("signed.example", of("signed.example").signed_by(&one, &authority).unwrap(), &one);
+    let own = write("own.example", of("own.example").self_signed(&other).unwrap(), &other);
+
+    let app = App::start(|request| async move {
+        let mut answer = Response::new(full("ok"));
+        if request.uri().path() == "/own" {
+            answer.headers_mut().insert("strict-transport-security", "max-age=1; preload".parse().unwrap());
+        }
+        answer
+    })
+    .await;
+    let edge = Edge::start_with(&live(&[&app]), |settings| {
+        settings.tls.certificates = vec![signed, own];
+        settings.tls.hsts = Some(model::Span::secs(60));
+    })
+    .await;
+    let said = async |host: &'static str, path: &str| {
+        let mut stream = connect_to(&edge, host, &config(&["http/1.1"])).await;
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let line = |line: &str| line.strip_prefix("strict-transport-security: ").map(str::to_owned);
+        answer.lines().find_map(line)
+    };
+    assert_eq!(said("signed.example", "/").await.as_deref(), Some("max-age=60"));
+    assert_eq!(
+        said("signed.example", "/own").await.as_deref(),
+        Some("max-age=1; preload"),
+        "the app's own word"
+    );
+    assert_eq!(said("own.example", "/").await, None, "nobody trusts it");
+    assert_eq!(said("localhost", "/").await, None);
+    let plain = edge.raw("GET / HTTP/1.1\r\nHost: signed.example\r\nConnection: close\r\n\r\n").await;
+    assert!(status(&plain) == 200 && !plain.contains("strict-transport-security"), "{plain}");
+}

@@ -2,11 +2,13 @@
 //!
 //! What an app may not say of itself stands here: its user, the source of its secrets, certificates, addresses.
 
+mod acme;
 mod apps;
 mod edge;
 mod render;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod webhook;
 
 use std::{
@@ -20,7 +22,9 @@ use ipnet::IpNet;
 use model::{AppName, ByteSize, Explain, Span};
 use serde::Serialize;
 
+pub(crate) use self::wanted::wanted_names;
 pub use self::{
+    acme::Acme,
     apps::{App, SecretSource, Site},
     edge::{Certificate, ClientIp, Edge, Tls},
     render::{origins, render},
@@ -46,6 +50,8 @@ pub struct Machine {
     pub trusted_proxies: Vec<IpNet>,
     pub client_ip: ClientIp,
     pub certificates: Vec<Certificate>,
+    /// From whom certificates are got; `None`: from nobody.
+    pub acme: Option<Acme>,
     pub tls: Tls,
     /// `down` and Ctrl-C drain for at most this long.
     pub shutdown_timeout: Span,
@@ -69,13 +75,9 @@ pub struct Listen {
 
 /// For the question where a key belongs; the names stand for the user's own.
 const EVERY_TABLE: &str =
-    "[listen]\n[edge]\n[tls]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
+    "[listen]\n[edge]\n[tls]\n[acme]\n[[certificate]]\n[[webhook]]\n[app.my-app.production.secrets]\n";
 
 const LATER: &[Later] = &[
-    Later {
-        key: "acme",
-        instead: "name certificate files in [[certificate]]; without one a development certificate is made",
-    },
     Later { key: "alert", instead: "alerts come in a later version" },
     Later {
         key: "operator",
@@ -94,6 +96,7 @@ impl Machine {
             trusted_proxies: Vec::new(),
             client_ip: ClientIp::Peer,
             certificates: Vec::new(),
+            acme: None,
             tls: Tls::default(),
             shutdown_timeout: Span::secs(90),
             disk_reserve: ByteSize::gib(1),
@@ -219,6 +222,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         trusted_proxies: trusted_proxies(top),
         client_ip: edge::client_ip(top).unwrap_or(ClientIp::Peer),
         certificates: edge::certificates(top, base),
+        acme: top.table("acme", |section| acme::acme(section, base)),
         tls: top.table("tls", |section| Some(edge::tls(section))).unwrap_or_default(),
         shutdown_timeout: top.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),

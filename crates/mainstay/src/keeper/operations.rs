@@ -7,8 +7,8 @@ use admin::{
     operations::{Conversation, Lines},
 };
 use api::{
-    apps, artifact, checks, deploy, jobs, logs, machine as wire, migrate, secrets as wire_secrets, status,
-    upgrade, webhooks as wire_webhooks,
+    apps, artifact, certificates as wire_certificates, checks, deploy, jobs, logs, machine as wire, migrate,
+    secrets as wire_secrets, status, upgrade, webhooks as wire_webhooks,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -16,8 +16,16 @@ use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{
-    ending::Ending, log_lines, log_names::Names, oneoff, secrets::store, standing::Standing,
-    upgrade::Upgrades, webhooks::Webhooks, world::Outside,
+    certificates::Certificates,
+    ending::Ending,
+    log_lines,
+    log_names::Names,
+    oneoff,
+    secrets::store,
+    standing::{self, Standing},
+    upgrade::Upgrades,
+    webhooks::Webhooks,
+    world::Outside,
 };
 use crate::config;
 
@@ -28,6 +36,7 @@ pub(crate) struct Keeper {
     pub ending: Ending,
     pub upgrades: Upgrades,
     pub webhooks: Arc<Webhooks>,
+    pub certificates: Arc<Certificates>,
 }
 
 fn refusal(refused: Refused) -> Refusal {
@@ -194,6 +203,15 @@ impl Operations for Keeper {
 
     async fn webhooks(&self) -> Reply<wire_webhooks::Webhooks> {
         Ok(self.webhooks.told())
+    }
+
+    async fn certificates(&self) -> Reply<wire_certificates::Certificates> {
+        Ok(self.certificates.told(standing::certificates(&self.world).await).await)
+    }
+
+    async fn certificate_renew(&self, by: Operator, request: wire_certificates::Renew) -> Reply<()> {
+        tracing::info!(operator = by.name, name = request.name, "Asked to renew a certificate.");
+        self.certificates.renew(request).await
     }
 
     async fn webhook_test(&self, by: Operator, request: wire_webhooks::Test) -> Reply<wire_webhooks::Tested> {

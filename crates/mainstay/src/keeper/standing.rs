@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use api::machine::{Certificate, Listener, Machine, Process};
+use api::{
+    certificates::{ACME, FILE},
+    machine::{Certificate, Listener, Machine, Process},
+};
 use edge::control::CertificateStatus;
 use supervisor::{Slot, SlotState, store::Store};
 
@@ -153,7 +156,7 @@ fn unusable(hook: &Usable) -> Option<String> {
 }
 
 /// What the edge says of them; an edge that does not answer is a finding of its own.
-async fn certificates(world: &Outside) -> Vec<Certificate> {
+pub(crate) async fn certificates(world: &Outside) -> Vec<Certificate> {
     let status = world.edge.status().await;
     status.map(|status| status.certificates.into_iter().map(certificate).collect()).unwrap_or_default()
 }
@@ -162,6 +165,7 @@ fn certificate(known: CertificateStatus) -> Certificate {
     let expires = known.expires_unix_s.map(|at| UNIX_EPOCH + Duration::from_secs(at));
     Certificate {
         names: known.names,
+        source: if known.acme { ACME } else { FILE }.to_owned(),
         file: known.cert.display().to_string(),
         served: known.served,
         expires: expires.map(rfc3339),

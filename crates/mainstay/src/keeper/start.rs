@@ -10,6 +10,7 @@ use supervisor::{Kind, Supervisor, store::Store};
 
 use super::{
     args::KeeperArgs,
+    certificates::Certificates,
     counted::Counted,
     data_plane,
     ending::Ending,
@@ -28,7 +29,7 @@ use super::{
     place,
     smoke::Smoker,
     standing::{self, Standing},
-    station,
+    station::{self, Desk},
     tables::Tables,
     ticket_seeds,
     upgrade::{self, Upgrades},
@@ -112,7 +113,9 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
     // Before a site can begin anything: what happens from here on is told.
     let hooks = usable::read(&ground.folders, &ground.machine.webhooks);
     let webhooks = Arc::new(Webhooks::open(&ground.folders.data, hooks));
-    let station = station::begin(&ground, &webhooks, living_stations);
+    let certificates = Arc::new(Certificates::new(&world));
+    let desk = Desk { webhooks: Arc::clone(&webhooks), certificates: Arc::clone(&certificates) };
+    let station = station::begin(&ground, &desk, living_stations);
     let sites = Sites::open(Arc::clone(&world), release_settings(&ground)).await?;
     let ending = Ending::new();
     let standing = Standing {
@@ -129,7 +132,7 @@ pub(crate) async fn keeper(args: KeeperArgs) -> Result<ExitCode, Explain> {
         station,
     };
     let upgrades = Upgrades::open(&ground)?;
-    let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks });
+    let keeper = Arc::new(Keeper { world, sites, standing, ending, upgrades, webhooks, certificates });
     let server =
         admin::Server::bind(&ground.folders.api_socket(), Peers::Group(not_starting::group(&ground.folders)))
             .map_err(|error| {

@@ -1,6 +1,7 @@
 //! The station as a process: when there is one, its folders, its order, its slot. Nothing waits for it: what goes wrong
 //! here is told, and the keeper goes on.
 
+mod desk;
 mod outside;
 mod secrets_file;
 
@@ -26,6 +27,7 @@ use supervisor::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::desk::Desk;
 use self::{outside::Outside, secrets_file::SecretsFile};
 use super::{
     data_plane::{self, SYSTEM},
@@ -68,6 +70,15 @@ pub(crate) struct Station {
     not_started: NotStarted,
 }
 
+/// What it is started with.
+struct Asked {
+    hooks: Settings,
+    /// `None`: it gets no certificates.
+    certs: Option<certs::Settings>,
+    /// The hook that writes to a DNS, and what that reads.
+    hook_files: Vec<PathBuf>,
+}
+
 struct Places {
     /// `<run>/station`: the keeper's, with the settings and the socket.
     run: PathBuf,
@@ -77,10 +88,10 @@ struct Places {
 }
 
 /// Takes care of the station from now on, in tasks of its own: the first of those that live as it is if it was started with
-/// what holds now, else a new one; none where there is no webhook. Others that live are from a start that was cut: they end.
-pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<Process>) -> Station {
+/// what holds now, else a new one; none where it has nothing to do. Others that live are from a start that was cut: they end.
+pub(crate) fn begin(ground: &Arc<Ground>, desk: &Desk, living: Vec<Process>) -> Station {
     let (slot, not_started) = (Held::default(), NotStarted::default());
-    let wanted = !webhooks.hooks().is_empty();
+    let wanted = !desk.webhooks.hooks().is_empty() || desk.certificates.is_wanted();
     let kept = Kept::of_the_station(&ground.folders.run);
     let data = ground.folders.data.clone();
     let (care, ends) = (TaskTracker::new(), CancellationToken::new());
@@ -88,8 +99,8 @@ pub(crate) fn begin(ground: &Arc<Ground>, webhooks: &Arc<Webhooks>, living: Vec<
     if wanted {
         let living = living.next();
         let (held, why, ends) = (Arc::clone(&slot), Arc::clone(&not_started), ends.clone());
-        let (ground, webhooks) = (Arc::clone(ground), Arc::clone(webhooks));
-        care.spawn(async move { take_care(&ground, &webhooks, living, (&held, &why), ends).await });
+        let (ground, desk) = (Arc::clone(ground), desk.clone());
+        care.spawn(async move { take_care(&ground, &desk, living, (&held, &why), ends).await });
     } else {
         kept.forget();
     }
@@ -155,7 +166,7 @@ impl Station {
 /// One station after the other, until it is told to end.
 async fn take_care(
     ground: &Ground,
-    webhooks: &Arc<Webhooks>,
+    desk: &Desk,
     mut living: Option<Process>,
     (held, not_started): (&Held, &NotStarted),
     ends: CancellationToken,
@@ -164,7 +175,7 @@ async fn take_care(
     let mut again_in = AGAIN_FIRST;
     while !ends.is_cancelled() {
         let outside = Outside::look();
-        let started = start(ground, webhooks, &outside, &mut living).await;
+        let started = start(ground, desk, &outside, &mut living).await;
         let why = started.as_ref().err().cloned();
         let is_told =
             std::mem::replace(&mut *not_started.lock().unwrap_or_else(PoisonError::into_inner), why.clone())
@@ -173,7 +184,7 @@ async fn take_care(
             Ok(started) => started,
             Err(error) => {
                 if !is_told {
-                    tracing::error!(%error, "There is no station: webhooks are told later. It is tried again.");
+                    tracing::error!(%error, "There is no station: webhooks are told and certificates are renewed later. It is tried again.");
                 }
                 // It cannot ask this keeper, and nobody else would end it.
                 if let Some(process) = living.take() {
@@ -187,10 +198,10 @@ async fn take_care(
         again_in = AGAIN_FIRST;
         *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&slot));
         tokio::select! {
-            () = watch(&slot, webhooks) => {}
+            () = watch(&slot, &desk.webhooks) => {}
             () = api => {}
             () = replaced(&outside) => tracing::info!("A file that the station reads was replaced: it is started anew."),
-            () = secrets.changed(webhooks, &ground.folders) => tracing::info!("A webhook has another secret: the station is started anew."),
+            () = secrets.changed(&desk.webhooks, &ground.folders) => tracing::info!("A webhook has another secret: the station is started anew."),
             () = ends.cancelled() => {}
         }
         slot.stop(None).await;
@@ -200,12 +211,12 @@ async fn take_care(
 /// Takes `living` unless it fails before it comes to it.
 async fn start(
     ground: &Ground,
-    webhooks: &Arc<Webhooks>,
+    desk: &Desk,
     outside: &Outside,
     living: &mut Option<Process>,
 ) -> Result<(Arc<Slot>, impl Future<Output = ()> + use<>), Explain> {
     // Whichever there was has ended, or is one that this keeper has asked nothing yet.
-    webhooks.station_ended();
+    desk.webhooks.station_ended();
     let places = Places {
         run: ground.folders.run.join("station"),
         state: ground.folders.data.join("station"),
@@ -220,9 +231,13 @@ async fn start(
             .because(&error)
             .help("it lies in the run folder: the keeper's user must own that, and there must be room")
     })?;
-    let api = server.serve_station(Arc::clone(webhooks));
-    let hooks = webhooks.hooks();
-    let asked = places.settings(socket, &hooks);
+    let api = server.serve_station(Arc::new(desk.clone()));
+    let hooks = desk.webhooks.hooks();
+    let asked = Asked {
+        certs: desk.certificates.settings(socket.clone())?,
+        hook_files: desk.certificates.hook_files(),
+        hooks: places.settings(socket, &hooks),
+    };
     let order = places.order(ground, &asked, &hooks, outside, user);
     let adopted = match living.take() {
         Some(process) if is_current(&process, &order) => Some(process),
@@ -234,11 +249,9 @@ async fn start(
     };
     if adopted.is_none() {
         let owner = order.user.as_ref().map(|user| (user.ids.uid, user.ids.gid));
-        asked
-            .write(&places.settings_file(), owner)
-            .map_err(|error| Explain::new("station-settings", "the station's settings").because(&error))?;
+        places.write(&asked, owner)?;
     }
-    let witness = witness(ground, webhooks);
+    let witness = witness(ground, &desk.webhooks);
     let slot = Slot::start(ground.supervisor.clone(), slot_settings(order), adopted, witness);
     Ok((Arc::new(slot), api))
 }
@@ -262,7 +275,9 @@ fn is_current(process: &Process, order: &Order) -> bool {
 /// Replaces a station that lives and asks for nothing.
 async fn watch(slot: &Slot, webhooks: &Webhooks) {
     if !tokio::time::timeout(READY_LIMIT, slot.up()).await.unwrap_or(false) {
-        tracing::error!("The station did not say that it is ready; webhooks are told when it is.");
+        tracing::error!(
+            "The station did not say that it is ready; what it does for others is done when it is."
+        );
     }
     let mut up_since = tokio::time::Instant::now();
     loop {
@@ -287,6 +302,28 @@ async fn replaced(outside: &Outside) {
 impl Places {
     fn settings_file(&self) -> PathBuf {
         self.run.join("settings.json")
+    }
+
+    fn certs_file(&self) -> PathBuf {
+        self.run.join("certs.json")
+    }
+
+    fn write(&self, asked: &Asked, owner: Option<(u32, u32)>) -> Result<(), Explain> {
+        let failed = || Explain::new("station-settings", "the station's settings");
+        asked.hooks.write(&self.settings_file(), owner).map_err(|error| failed().because(&error))?;
+        match &asked.certs {
+            Some(certs) => certs.write(&self.certs_file(), owner).map_err(|error| failed().because(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn program(&self, asked: &Asked) -> Program {
+        let path = |path: PathBuf| path.display().to_string();
+        let mut words = vec!["station".to_owned(), "--settings".to_owned(), path(self.settings_file())];
+        if asked.certs.is_some() {
+            words.extend(["--certs".to_owned(), path(self.certs_file())]);
+        }
+        Program::Own(words)
     }
 
     fn make(&self, user: Option<&User>) -> Result<(), Explain> {
@@ -325,7 +362,7 @@ impl Places {
     fn order(
         &self,
         ground: &Ground,
-        asked: &Settings,
+        asked: &Asked,
         hooks: &[Usable],
         outside: &Outside,
         user: Option<User>,
@@ -333,35 +370,37 @@ impl Places {
         let usable = hooks.iter().filter_map(|hook| Some((variable(hook), hook.secret.clone().ok()?)));
         let values: BTreeMap<_, _> = usable.collect();
         let started_with = started_with(ground, asked, &values, outside);
-        let read =
-            SYSTEM.iter().map(PathBuf::from).chain([self.run.clone()]).chain(outside.paths()).collect();
+        let read = SYSTEM
+            .iter()
+            .map(PathBuf::from)
+            .chain([self.run.clone()])
+            .chain(outside.paths())
+            .chain(asked.hook_files.clone())
+            .collect();
+        let certs = asked.certs.as_ref().map(|certs| certs.folder.clone());
+        // A program of the operator's expects at least this of any machine.
+        let device = asked.hook_files.first().map(|_| PathBuf::from("/dev/null"));
+        let own = [self.state.clone()].into_iter().chain(certs).chain(device);
+        let write = own.chain(machine::failpoint::folder()).collect();
         Order {
             site: None,
             name: "station".to_owned(),
             kind: Kind::Station,
             release: None,
             labels: BTreeMap::from([(STARTED_WITH.to_owned(), started_with)]),
-            program: Program::Own(vec![
-                "station".into(),
-                "--settings".into(),
-                self.settings_file().display().to_string(),
-            ]),
+            program: self.program(asked),
             cwd: self.run.clone(),
             shared_dir: None,
             user,
             env: machine::planted::handed_on().into_iter().chain(outside.trust.clone()).collect(),
             redact: Vec::new(),
             secrets: values,
-            told: machine::formats::handed_on().into_iter().collect(),
+            told: machine::formats::handed_on().into_iter().chain(machine::failpoint::handed_on()).collect(),
             listen: None,
             notify: true,
             fds: Vec::new(),
             limits: Limits { memory_max: Some(MEMORY_MAX), ..Limits::default() },
-            sandbox: Some(Enclosure {
-                sandbox: Sandbox::default(),
-                read: Some(read),
-                write: vec![self.state.clone()],
-            }),
+            sandbox: Some(Enclosure { sandbox: Sandbox::default(), read: Some(read), write }),
             stop: StopPlan { signal: 15, grace: GRACE },
             log: LogTo {
                 path: self.log.clone(),
@@ -378,12 +417,20 @@ fn variable(hook: &Usable) -> String {
 /// Of the build, the settings, the secrets and the system's files; of these nothing can be read off.
 fn started_with(
     ground: &Ground,
-    asked: &Settings,
+    asked: &Asked,
     values: &BTreeMap<String, model::Secret>,
     outside: &Outside,
 ) -> String {
     let secrets = secrets::digests(&ground.salt, values);
-    let said = serde_json::json!([ground.supervisor.build(), asked, secrets, outside.trust, outside.files()]);
+    let said = serde_json::json!([
+        ground.supervisor.build(),
+        asked.hooks,
+        asked.certs,
+        asked.hook_files,
+        secrets,
+        outside.trust,
+        outside.files()
+    ]);
     Sha256::digest(said.to_string().as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -9,7 +9,7 @@ use edge::{
     control::CallError,
     table::{self, Table},
 };
-use model::{Explain, Site};
+use model::{Explain, Site, manifest::Route};
 use release::world::{Served, SiteTable};
 use tokio::sync::Mutex;
 
@@ -60,6 +60,12 @@ impl Tables {
         let epoch = table.epoch;
         self.edge.load_table(epoch).await.map_err(not_taken)?;
         Ok(Served { epoch, generation: part.generation, release: part.release })
+    }
+
+    /// All routes of what is in the table.
+    pub(crate) async fn routes(&self) -> Vec<Route> {
+        let table = self.table.lock().await;
+        table.sites.iter().flat_map(|site| &site.routes).map(|entry| entry.route.clone()).collect()
     }
 
     /// What the edge serves for the site: asked, else as it was persisted.

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use admin::{Refusal, Reply, StationOperations, Why};
+use admin::{Refusal, Reply, Why};
 use api::{
     station::{Cursor, News, Report, TestAsked, TestEnded, WAIT_MAX},
     webhooks::{State, TEST_WITHIN, Tested, Webhook, Webhooks as Told},
@@ -186,8 +186,9 @@ impl Webhooks {
     }
 }
 
-impl StationOperations for Webhooks {
-    async fn news(&self, cursor: Cursor) -> Reply<News> {
+/// What the station asks.
+impl Webhooks {
+    pub(crate) async fn news(&self, cursor: Cursor) -> Reply<News> {
         let until = Instant::now() + WAIT_MAX;
         let ended = lock(&self.tests).ended;
         loop {
@@ -204,7 +205,7 @@ impl StationOperations for Webhooks {
         }
     }
 
-    async fn report(&self, report: Report) -> Reply<()> {
+    pub(crate) async fn report(&self, report: Report) -> Reply<()> {
         *lock(&self.states) = report.hooks;
         self.dead.add(report.dead).map_err(|error| {
             let explain = Explain::new("data-unwritable", "what was given up cannot be written down")
@@ -213,12 +214,11 @@ impl StationOperations for Webhooks {
         })
     }
 
-    async fn tested(&self, ended: TestEnded) -> Reply<()> {
+    pub(crate) fn tested(&self, ended: TestEnded) {
         if let Some((_, end)) = lock(&self.tests).waiting.remove(&ended.id) {
             // Whoever asked may have gone.
             let _ = end.send(ended.tested);
         }
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ pub struct FakeApp {
     host: String,
     instances: u32,
     listen: &'static str,
+    tls: &'static str,
     arguments: Vec<String>,
     env: BTreeMap<String, String>,
     deploy: BTreeMap<&'static str, String>,
@@ -49,6 +50,7 @@ impl FakeApp {
             host: format!("{name}.test"),
             instances: 2,
             listen: "tcp",
+            tls: "optional",
             arguments: Vec::new(),
             env: env.into(),
             deploy: values.map(|(key, value)| (key, value.to_owned())).into(),
@@ -78,6 +80,13 @@ impl FakeApp {
         if listen == "unix" {
             self.env.insert("SOCKET".into(), "{socket}".into());
         }
+        self
+    }
+
+    /// Of its route: `required`, `optional` or `off`.
+    #[must_use]
+    pub fn tls(mut self, tls: &'static str) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -176,7 +185,7 @@ impl FakeApp {
     }
 
     fn manifest(&self) -> String {
-        let Self { name, host, instances, listen, service, tables, .. } = self;
+        let Self { name, host, instances, listen, tls, service, tables, .. } = self;
         let mut arguments = String::new();
         self.arguments.iter().for_each(|argument| write!(arguments, ", {argument:?}").expect("memory"));
         let pairs: Vec<_> = self.env.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
@@ -203,7 +212,7 @@ readiness = {{ http = "/ready", period = "200ms", timeout = "1s", success_thresh
 {hosts}
 path_prefix = "/"
 service = "web"
-tls = "optional"
+tls = "{tls}"
 [deploy]
 {deploy}
 [drain]

@@ -10,7 +10,7 @@ use model::{Secret, accounts::of_app, manifest::Manifest};
 use crate::{
     config::{
         folders::{Folders, Kind},
-        machine::{self, Machine, SecretSource},
+        machine::{self, Machine, SecretSource, wanted_names},
         secret_age,
         secret_file::{self, Unread},
     },
@@ -55,7 +55,7 @@ fn context<'a>(
         listen: machine.listen.http.iter().chain(&machine.listen.https).copied().collect(),
         running,
         account: account(manifest, machine, folders, running),
-        certified: machine.certificates.iter().flat_map(|certificate| certificate.names.clone()).collect(),
+        certified: certified(machine, manifest),
         accounts: accounts.collect(),
         secrets: match machine.secrets_of(&manifest.site(), folders) {
             SecretSource::File(path) => from(secret_file::read(&path), &path),
@@ -68,6 +68,14 @@ fn context<'a>(
             }
         },
     }
+}
+
+/// Names with a certificate in files, and those of the manifest that get one by ACME once they are served.
+fn certified(machine: &Machine, manifest: &Manifest) -> Vec<String> {
+    let files = machine.certificates.iter().flat_map(|certificate| certificate.names.clone());
+    let acme =
+        machine.acme.iter().flat_map(|acme| wanted_names(acme, &manifest.routes, &machine.certificates));
+    files.chain(acme).collect()
 }
 
 /// Whom the app will run as: one account an app where the keeper is root, else the keeper's own.

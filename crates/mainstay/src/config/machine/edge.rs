@@ -71,11 +71,13 @@ pub enum ClientIp {
 pub struct Tls {
     /// Clients resume a session by a ticket, without a full handshake.
     pub session_tickets: bool,
+    /// How long browsers are told to come by HTTPS alone (RFC 6797); `None`: nothing is said.
+    pub hsts: Option<Span>,
 }
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { session_tickets: true }
+        Self { session_tickets: true, hsts: None }
     }
 }
 
@@ -118,7 +120,10 @@ pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
 
 pub(super) fn tls(section: &mut Section<'_, '_, '_>) -> Tls {
     let default = Tls::default();
-    Tls { session_tickets: section.boolean("session_tickets").unwrap_or(default.session_tickets) }
+    Tls {
+        session_tickets: section.boolean("session_tickets").unwrap_or(default.session_tickets),
+        hsts: section.duration("hsts"),
+    }
 }
 
 pub(super) const CLIENT_IPS: [(&str, ClientIp); 4] = [

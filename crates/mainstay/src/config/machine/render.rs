@@ -5,7 +5,11 @@ mod tests;
 
 use std::path::Path;
 
-use super::{App, Edge, Machine, SecretSource, edge::CLIENT_IPS};
+use super::{
+    Acme, App, Edge, Machine, SecretSource,
+    acme::{CHALLENGES, KEYS, NO_REHEARSAL},
+    edge::CLIENT_IPS,
+};
 use crate::config::{
     folders::{Folders, Kind},
     sheet::{Origins, Sheet, number, word_of},
@@ -33,6 +37,9 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     if machine.certificates.is_empty() {
         sheet.absent("certificate", "no table of this name: a development certificate is made");
     }
+    if machine.acme.is_none() {
+        sheet.absent("acme", "no table of this name: no certificate is got from anybody");
+    }
     if machine.webhooks.is_empty() {
         sheet.absent("webhook", "no table of this name: nobody is told what happens here");
     }
@@ -46,6 +53,8 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     edge(&mut sheet, &machine.edge);
     sheet.table(&["tls"]);
     sheet.set("session_tickets", machine.tls.session_tickets);
+    sheet.set_or("hsts", machine.tls.hsts.map(|span| span.to_string()), "nothing is said of it");
+    machine.acme.iter().for_each(|said| acme(&mut sheet, said));
     for (n, certificate) in machine.certificates.iter().enumerate() {
         sheet.item(&["certificate"], n);
         sheet.set("names", certificate.names.clone());
@@ -78,6 +87,27 @@ fn edge(sheet: &mut Sheet<'_>, edge: &Edge) {
     sheet.set("connect_timeout", edge.connect_timeout.to_string());
     sheet.set("upstream_idle_timeout", edge.upstream_idle_timeout.to_string());
     sheet.set("access_log", edge.access_log);
+}
+
+fn acme(sheet: &mut Sheet<'_>, acme: &Acme) {
+    sheet.table(&["acme"]);
+    sheet.set("directory", acme.directory.clone());
+    sheet.set("rehearsal", acme.rehearsal.clone().unwrap_or_else(|| NO_REHEARSAL.to_owned()));
+    // Without it there would be no such table.
+    sheet.set("terms_agreed", true);
+    sheet.set("contact", acme.contact.clone());
+    sheet.set_or("ca_file", acme.ca_file.as_deref().map(shown), "whom the system trusts");
+    sheet.set("key", word_of(&KEYS, &acme.key));
+    sheet.set_or("profile", acme.profile.as_deref(), "the CA's own choice");
+    sheet.set("challenge", word_of(&CHALLENGES, &acme.challenge));
+    if acme.dns_hook.is_empty() {
+        sheet.absent("dns_hook", "for `dns-01` alone");
+    } else {
+        sheet.set("dns_hook", acme.dns_hook.clone());
+    }
+    sheet.set("dns_hook_reads", acme.dns_hook_reads.iter().map(|path| shown(path)).collect::<Vec<_>>());
+    sheet.set("routes", acme.routes);
+    sheet.set("names", acme.names.clone());
 }
 
 fn app(sheet: &mut Sheet<'_>, name: &str, app: &App) {

@@ -200,3 +200,38 @@ fn a_webhook_is_read_and_every_slip_in_one_is_told() {
     assert!(parse(&plain, "machine.toml", &own()).expect("wanted").webhooks[0].allow_plain);
     assert!(refused(&[WEBHOOK, WEBHOOK].concat(), &own()).contains("url-twice"));
 }
+
+const ACME: &str = "[acme]\nterms_agreed = true\n";
+
+/// TLS-07.
+#[test]
+fn from_whom_certificates_come_is_read_and_every_slip_is_told() {
+    let read =
+        |more: &str| parse(&format!("{ACME}{more}"), "machine.toml", &own()).expect("good").acme.unwrap();
+    let plain = read("");
+    assert!(plain.directory.contains("acme-v02.api.letsencrypt.org") && plain.routes, "{plain:?}");
+    assert!(plain.rehearsal.is_some_and(|first| first.contains("staging")), "staging is tried first");
+    assert_eq!(read("directory = \"https://ca.example/dir\"\n").rehearsal, None);
+    assert_eq!(read("rehearsal = \"none\"\n").rehearsal, None);
+    assert_eq!(read("ca_file = \"root.pem\"\n").ca_file.as_deref(), Some(Path::new("/srv/try/root.pem")));
+    let by_dns = "challenge = \"dns-01\"\ndns_hook = [\"/hook\"]\nnames = [\"*.A.example\"]\n";
+    assert_eq!(read(by_dns).names, ["*.a.example"]);
+    for (more, code, words) in [
+        ("terms_agreed = false", "terms-not-agreed", "terms_agreed = true"),
+        ("directory = \"http://ca.example/\"", "bad-directory", "letsencrypt-staging"),
+        ("contact = [\"mailto:ops\"]", "bad-contact", "ops@example.com"),
+        ("names = [\"*.a.example\"]", "acme-wildcard", "dns-01"),
+        ("names = [\"localhost\"]", "bad-name", "chat.example.com"),
+        ("names = [\"a.example\", \"A.example\"]", "name-twice", "leave one"),
+        ("challenge = \"dns-01\"", "missing-key", "dns_hook"),
+        ("dns_hook = [\"/hook\"]", "unused-hook", "dns-01"),
+        ("challenge = \"dns-01\"\ndns_hook = [\"hook\"]", "bad-hook", "absolute"),
+        ("key = \"rsa\"", "unknown-value", "rsa-2048"),
+        ("keys = 1", "unknown-key", "key"),
+    ] {
+        let text = format!("{}{more}\n", if more.starts_with("terms") { "[acme]\n" } else { ACME });
+        let said = refused(&text, &own());
+        assert!(said.contains(code) && said.contains(words), "{code}: {said}");
+    }
+    assert!(refused("[acme]\n", &own()).contains("terms-not-agreed"));
+}

@@ -18,7 +18,7 @@ use supervisor::Enclosure;
 use super::Leaving;
 use crate::{
     config::machine::{ClientIp, Machine},
-    keeper::{ground::Ground, listeners::PAGE, world::Doors},
+    keeper::{certificates::folders, ground::Ground, listeners::PAGE, world::Doors},
 };
 
 /// The link, and the table in each folder.
@@ -188,7 +188,9 @@ impl Places {
                 key: own.key.clone(),
             })
             .collect();
+        settings.tls.acme = machine.acme.is_some().then(|| folders(&machine.data).certs);
         settings.tls.session_tickets = machine.tls.session_tickets;
+        settings.tls.hsts = machine.tls.hsts;
         settings.https_port = doors.https;
         settings.shutdown_within = machine.shutdown_timeout;
         settings
@@ -216,6 +218,7 @@ impl Places {
         let mut read: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
         read.push(ground.folders.run.join("i"));
         read.extend(certificates.flat_map(|file| folders_of(file)));
+        read.extend(settings.tls.acme.clone());
         let logs = [&self.log, &self.access_log].into_iter().filter_map(|path| path.parent());
         let write = [&self.run, &self.state].map(PathBuf::as_path).into_iter().chain(logs);
         Enclosure {
@@ -233,6 +236,9 @@ impl Places {
     /// # Errors
     /// The system's.
     pub(super) fn make(&self, ground: &Ground) -> Result<(), Explain> {
+        if ground.machine.acme.is_some() {
+            folders(&ground.folders.data).make(ground)?;
+        }
         let user = ground.users.edge()?;
         let logs = [&self.log, &self.access_log].map(|path| path.parent().map(Path::to_owned));
         for dir in [Some(self.run.clone()), Some(self.state.clone())].into_iter().chain(logs).flatten() {

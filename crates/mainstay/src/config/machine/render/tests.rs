@@ -9,8 +9,10 @@ use super::{origins, render};
 use crate::config::{
     folders::{Folders, Kind},
     machine::{
-        App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook,
-        edge::CLIENT_IPS, parse,
+        Acme, App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook,
+        acme::{CHALLENGES, KEYS},
+        edge::CLIENT_IPS,
+        parse,
     },
 };
 
@@ -71,6 +73,29 @@ fn app() -> impl Strategy<Value = App> {
     })
 }
 
+fn acme() -> impl Strategy<Value = Acme> {
+    let kinds = (select(KEYS.to_vec()), select(CHALLENGES.to_vec()));
+    let names = collection::btree_set("[a-z]{1,5}\\.org", 0..3);
+    (kinds, names, option::of("/[a-z \"]{1,6}"), option::of("[a-z]{1,6}"), any::<bool>(), any::<bool>())
+        .prop_map(|((key, challenge), names, ca_file, profile, routes, rehearses)| Acme {
+            directory: "https://ca.example/directory".to_owned(),
+            rehearsal: rehearses.then(|| "https://try.example/".to_owned()),
+            contact: if routes { vec!["ops@example.com".to_owned()] } else { Vec::new() },
+            ca_file: ca_file.map(Into::into),
+            key: key.1,
+            profile,
+            challenge: challenge.1,
+            dns_hook: if challenge.0 == "dns-01" {
+                vec!["/hook".to_owned(), "-v".to_owned()]
+            } else {
+                Vec::new()
+            },
+            dns_hook_reads: if routes { vec!["/token".into()] } else { Vec::new() },
+            routes,
+            names: names.into_iter().collect(),
+        })
+}
+
 fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
     let nets = collection::vec((any::<[u8; 4]>(), 1..=32u8), 1..3);
     let client_ip = select(CLIENT_IPS.map(|(_, word)| word).to_vec());
@@ -78,10 +103,10 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
     let certificates = collection::vec(("[a-z]{1,5}\\.org", "/[a-z \"]{1,6}", "/[a-z ']{1,6}"), 0..3);
     let apps = collection::btree_map("[a-z][a-z0-9]{0,6}x", app(), 0..3);
     let hooks = collection::btree_map("[a-z]{1,9}", ("[A-Z_]{1,6}", any::<bool>(), any::<bool>()), 0..3);
-    let first = (listen, edge(), nets, client_ip, certificates, any::<bool>());
+    let first = (listen, edge(), nets, client_ip, certificates, any::<bool>(), option::of(acme()));
     (first, span(), (0..1u64 << 50).prop_map(ByteSize), 1024..50_000u16, apps, hooks).prop_map(
         move |(
-            (listen, edge, nets, client_ip, certificates, tickets),
+            (listen, edge, nets, client_ip, certificates, tickets, acme),
             shutdown_timeout,
             disk_reserve,
             low,
@@ -113,7 +138,8 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 trusted_proxies: nets.into_iter().map(net).collect(),
                 client_ip,
                 certificates: certificates.into_iter().map(certificate).collect(),
-                tls: Tls { session_tickets: tickets },
+                acme,
+                tls: Tls { session_tickets: tickets, hsts: tickets.then_some(shutdown_timeout) },
                 shutdown_timeout,
                 disk_reserve,
                 ports: low..=low + 15,

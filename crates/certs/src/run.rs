@@ -1,0 +1,170 @@
+//! What runs inside the station: hears which names are wanted, does what is due for them, and reports.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::{Duration, SystemTime},
+};
+
+use api::client::Client;
+use futures_util::future::join_all;
+use model::Explain;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::{
+    folder::Folder,
+    issue::Issuer,
+    keeper,
+    plan::{Step, step},
+    record::{Record, Records, seconds},
+    settings::Settings,
+};
+
+/// Bound: names for which something is done at once.
+const AT_ONCE: usize = 4;
+/// The clock is looked at again after so long, since it may have been set.
+const IDLE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(5);
+/// The names that were wanted last, for the time without a keeper.
+const WANTED: &str = "wanted";
+/// Bound: of that file.
+const WANTED_BYTES_MAX: usize = 1 << 20;
+
+/// What the tasks share; all of them are on one thread.
+pub(crate) struct Certs {
+    pub issuer: Issuer,
+    pub keeper: Client,
+    wanted: RefCell<BTreeSet<String>>,
+    wanted_file: PathBuf,
+    ordering: RefCell<BTreeSet<String>>,
+    /// There is something to report.
+    pub changed: Notify,
+    /// Something may be due.
+    pub due: Notify,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wanted {
+    names: BTreeSet<String>,
+}
+
+/// Opens what is kept; the future that is given does everything else and never ends.
+/// # Errors
+/// Its settings or its folder cannot be used, for its operator.
+pub fn run(settings: &Path) -> Result<impl Future<Output = ()> + use<>, Explain> {
+    let failed = |what: &str, error: &dyn std::error::Error| {
+        Explain::new("certs-not-started", format!("the station cannot get certificates: {what}"))
+            .caused_by(error.to_string())
+            .help("its folder `station/acme` in the data folder is the station's to write: see its owner and the disk")
+    };
+    let settings = Settings::read(settings).map_err(|error| failed("its settings", &error))?;
+    let records = Records::open(&settings.state).map_err(|error| failed("its records", &error))?;
+    let wanted_file = settings.state.join(WANTED);
+    let certs = Certs {
+        keeper: Client::new(settings.keeper.clone()),
+        wanted: RefCell::new(read_wanted(&wanted_file)),
+        wanted_file,
+        issuer: Issuer { folder: Folder::new(&settings.folder), settings, records: RefCell::new(records) },
+        ordering: RefCell::default(),
+        changed: Notify::new(),
+        due: Notify::new(),
+    };
+    Ok(live(Rc::new(certs)))
+}
+
+async fn live(certs: Rc<Certs>) {
+    certs.issuer.folder.sweep(SystemTime::now());
+    certs.changed.notify_one();
+    tokio::join!(keeper::follow(&certs), keeper::report(&certs), work(&certs));
+}
+
+/// Does what is due, for ever.
+async fn work(certs: &Certs) {
+    loop {
+        let woken = certs.due.notified();
+        let now = SystemTime::now();
+        certs.forget_unwanted(now);
+        let (mut due, wait) = certs.due(now);
+        if due.is_empty() {
+            let _ = tokio::time::timeout(wait.min(IDLE), woken).await;
+            continue;
+        }
+        due.truncate(AT_ONCE);
+        let done = join_all(due.iter().map(|(name, step)| certs.take(name, *step))).await;
+        if let Some(error) = done.into_iter().find_map(Result::err) {
+            tracing::error!(%error, "What became of a certificate cannot be written down; it is tried again.");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Certs {
+    /// What is due now, and how long nothing is if nothing is.
+    fn due(&self, now: SystemTime) -> (Vec<(String, Step)>, Duration) {
+        let (mut due, mut wait) = (Vec::new(), IDLE);
+        for name in &*self.wanted.borrow() {
+            match step(&self.issuer.record(name), now) {
+                Step::Wait(left) => wait = wait.min(left),
+                step => due.push((name.clone(), step)),
+            }
+        }
+        (due, wait)
+    }
+
+    async fn take(&self, name: &str, step: Step) -> io::Result<()> {
+        self.ordering.borrow_mut().insert(name.to_owned());
+        self.changed.notify_one();
+        let ended = match step {
+            Step::Order => self.issuer.order(name).await,
+            Step::Ask => self.issuer.ask(name).await,
+            Step::Wait(_) => Ok(()),
+        };
+        self.ordering.borrow_mut().remove(name);
+        self.changed.notify_one();
+        ended
+    }
+
+    pub(crate) fn is_ordering(&self, name: &str) -> bool {
+        self.ordering.borrow().contains(name)
+    }
+
+    /// From now on, and by whoever comes after this process, also while no keeper is there.
+    pub(crate) fn want(&self, names: Vec<String>) -> io::Result<()> {
+        let wanted = Wanted { names: names.into_iter().collect() };
+        if wanted.names != *self.wanted.borrow() {
+            machine::fs::write_atomic(&self.wanted_file, &serde_json::to_vec(&wanted)?, 0o600)?;
+            *self.wanted.borrow_mut() = wanted.names;
+        }
+        Ok(())
+    }
+
+    /// A certificate that nobody wants any more stays until it has ended: its name may be wanted again.
+    fn forget_unwanted(&self, now: SystemTime) {
+        let is_over =
+            |record: &Record| record.issued.as_ref().is_none_or(|issued| issued.expires_s <= seconds(now));
+        let over: Vec<String> = {
+            let (records, wanted) = (self.issuer.records.borrow(), self.wanted.borrow());
+            let unwanted = records.all().filter(|record| !wanted.contains(&record.name));
+            unwanted.filter(|record| is_over(record)).map(|record| record.name.clone()).collect()
+        };
+        for name in over {
+            let forgotten = self.issuer.folder.forget(&name);
+            let forgotten = forgotten.and_then(|()| self.issuer.records.borrow_mut().forget(&name));
+            match forgotten {
+                Ok(()) => self.changed.notify_one(),
+                Err(error) => tracing::debug!(%error, name, "What is wanted no more stays for the moment."),
+            }
+        }
+    }
+}
+
+fn read_wanted(file: &Path) -> BTreeSet<String> {
+    let read = machine::fs::read_regular(file, WANTED_BYTES_MAX).ok();
+    read.and_then(|bytes| serde_json::from_slice::<Wanted>(&bytes).ok())
+        .map(|wanted| wanted.names)
+        .unwrap_or_default()
+}
