@@ -199,6 +199,7 @@ impl Director {
                         Some(Canary { pool: Arc::clone(pools.get(&canary.pool)?), share })
                     }),
                     maintenance: maintenance.clone(),
+                    limits: entry.route.rate_limits.iter().map(|limit| self.shared.limits.limit(&name, limit)).collect(),
                 }));
             }
         }

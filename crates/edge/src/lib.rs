@@ -28,6 +28,7 @@ mod hash;
 mod headers;
 mod ids;
 mod joined;
+mod limit;
 mod listeners;
 mod matcher;
 mod metrics;

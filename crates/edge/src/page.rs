@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::{body::EdgeBody, headers::REQUEST_ID};
+use crate::{body::EdgeBody, headers::REQUEST_ID, limit};
 
 /// A page of the edge: which status, and what a person is told.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,11 @@ pub(crate) const ADDRESS_TOO_LONG: Page = page(
 );
 pub(crate) const NOT_ALLOWED: Page =
     page(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not allowed here.");
+pub(crate) const RATE_LIMITED: Page = page(
+    StatusCode::TOO_MANY_REQUESTS,
+    limit::CAUSE,
+    "More requests came from you than this service takes. Please wait a little and try again.",
+);
 pub(crate) const FORBIDDEN: Page = page(StatusCode::FORBIDDEN, "bad-token", "This is not allowed.");
 pub(crate) const TOO_LARGE: Page =
     page(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "What was sent is larger than is accepted here.");

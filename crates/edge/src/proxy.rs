@@ -10,9 +10,10 @@ use hyper::body::Incoming;
 
 use crate::{
     body::{EdgeBody, UpstreamBody},
+    clock::ns_at,
     conn::{ConnState, Entrance},
     flight::Flight,
-    forward, headers,
+    forward, headers, limit,
     matcher::normal_host,
     page::{self, Page},
     pool::Lease,
@@ -148,6 +149,7 @@ pub(crate) async fn answer(
     let id = flight.id.clone();
     let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
+    let told = flight.told.take();
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
@@ -165,6 +167,9 @@ pub(crate) async fn answer(
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
+    if let Some(told) = told {
+        told.put(answer.headers_mut());
+    }
     if ends_connection(&ctx, &answer, is_unread) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -224,6 +229,9 @@ async fn serve(
     if let Some(answer) = forward::redirect(ctx, &route, &flight.asked, &origin)? {
         return Ok(Outcome::Own(answer));
     }
+    if let Err(refusal) = within_limits(ctx, flight, &route) {
+        return refused(flight, &route, &refusal);
+    }
     if let Some(words) = &route.maintenance {
         return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
     }
@@ -234,6 +242,26 @@ async fn serve(
     flight.source = source(ctx, flight, body, &route)?;
     let answer = forward::send(ctx, flight, &origin, &route).await?;
     Ok(Outcome::Answer(answer, route))
+}
+
+/// Counts the request against the route's limits.
+fn within_limits(ctx: &Ctx, flight: &mut Flight, route: &RouteState) -> Result<(), limit::Refusal> {
+    let limits = &ctx.worker.shared.limits;
+    let now = ns_at(flight.started);
+    let (told, passed) = limit::check(limits, &route.limits, &flight.asked, flight.client, now);
+    flight.told = told;
+    passed
+}
+
+/// The answer to a request that did not pass a limit.
+fn refused(flight: &mut Flight, route: &RouteState, refusal: &limit::Refusal) -> Result<Outcome, Refused> {
+    flight.limit = Some(refusal.limit);
+    flight.cause = Some(limit::CAUSE);
+    // It takes no place at an instance.
+    flight.lease = None;
+    let own = route.limits.get(refusal.limit).and_then(|limit| limit.answer(refusal.retry_after));
+    let page = Page { retry_after: Some(refusal.retry_after), ..page::RATE_LIMITED };
+    own.map_or(Err(page.into()), |answer| Ok(Outcome::Own(answer)))
 }
 
 /// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).

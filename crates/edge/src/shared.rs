@@ -21,6 +21,7 @@ use crate::{
     access_log::Log,
     clock::{NEVER, ms, now_ms},
     entry::TurnedAway,
+    limit,
     metrics::Shard,
     route::Snapshot,
     settings::Settings,
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) turned_away: TurnedAway,
     pub(crate) caps: Caps,
+    pub(crate) limits: limit::Memory,
     pub(crate) log: Log,
     /// One per worker.
     pub(crate) shards: Vec<Shard>,
@@ -74,6 +76,7 @@ impl Shared {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
+            limits: limit::Memory::default(),
             readiness: Notify::new(),
             awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
             sites_awaited: AtomicUsize::new(0),

@@ -120,8 +120,14 @@ fn keys(sources: &[PathBuf]) -> Vec<String> {
         "text_map(",
         "positive(probe,",
     ];
-    const ALSO: [&str; 4] =
-        ["command(section,", "request_path(section,", "request_path(probe,", "threshold(probe,"];
+    const ALSO: [&str; 6] = [
+        "command(section,",
+        "request_path(section,",
+        "request_path(probe,",
+        "threshold(probe,",
+        "networks(section,",
+        "networks(top,",
+    ];
     let mut keys = Vec::new();
     for path in sources {
         let text = fs::read_to_string(path).unwrap();

@@ -1,7 +1,4 @@
-use model::{
-    ByteSize, Span,
-    manifest::{Balance, Route, RouteTls},
-};
+use model::manifest::Route;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,12 +7,7 @@ fn route(hosts: &[String], prefix: &str) -> Route {
     Route {
         hosts: hosts.to_vec(),
         path_prefix: prefix.to_owned(),
-        service: "web".parse().unwrap(),
-        tls: RouteTls::Optional,
-        balance: Balance::RoundRobin,
-        response_header_timeout: Span::secs(1),
-        idle_timeout: Span::secs(1),
-        max_request_body: ByteSize::mib(1),
+        ..Route::to("web".parse().unwrap())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod canary;
 mod certificates;
+mod floods;
 mod h2_bytes;
 mod headers;
 mod http2;
@@ -13,6 +14,7 @@ mod limits;
 mod observing;
 mod proxy_protocol;
 mod pulse;
+mod rate_limits;
 mod refusals;
 mod retries;
 mod smuggling;

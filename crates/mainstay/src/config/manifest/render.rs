@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release,
-        Route, Service, Source,
+        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest,
+        RateLimit, Release, Route, Service, Source,
     },
 };
 use toml::Value;
@@ -19,6 +19,7 @@ use super::{
     cron::{CATCH_UPS, WHILE_RUNNING},
     deploy::STRATEGIES,
     merge,
+    rate_limit::key_word,
     route::{BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
@@ -233,6 +234,22 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
     sheet.set("response_header_timeout", route.response_header_timeout.to_string());
     sheet.set("idle_timeout", route.idle_timeout.to_string());
     sheet.set("max_request_body", route.max_request_body.to_string());
+    for (m, limit) in route.rate_limits.iter().enumerate() {
+        sheet.inner_item(("route", n), ("rate_limit", m));
+        rate_limit(sheet, limit);
+    }
+}
+
+fn rate_limit(sheet: &mut Sheet<'_>, limit: &RateLimit) {
+    sheet.set("name", limit.name.as_str());
+    sheet.set("paths", limit.paths.clone());
+    sheet.set("methods", limit.methods.clone());
+    sheet.set("requests", i64::from(limit.requests.get()));
+    sheet.set("per", limit.per.to_string());
+    sheet.set("burst", i64::from(limit.burst.get()));
+    sheet.set("key", key_word(&limit.key));
+    sheet.set("exempt", limit.exempt.iter().map(ToString::to_string).collect::<Vec<_>>());
+    sheet.set_or("body", limit.body.as_deref(), "a page of the edge");
 }
 
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {

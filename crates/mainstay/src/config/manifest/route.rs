@@ -3,15 +3,12 @@
 use std::ops::Range;
 
 use model::{
-    ByteSize, ServiceName, Span,
+    ServiceName,
     manifest::{Balance, Route, RouteTls},
 };
 
-use super::text;
-use crate::config::{
-    decode::{Later, Section},
-    problem::Problem,
-};
+use super::{rate_limit, text};
+use crate::config::decode::{Later, Section};
 
 /// Where the parts of a route were written.
 pub(crate) struct Places {
@@ -21,7 +18,6 @@ pub(crate) struct Places {
 
 const LATER: &[Later] = &[
     Later { key: "response_buffering", instead: "answers are never buffered in this version" },
-    Later { key: "rate_limit", instead: "rate limits come in a later version" },
     Later { key: "strip_prefix", instead: "the app gets the path as the client sent it" },
 ];
 
@@ -34,7 +30,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     section.later(LATER);
     let hosts = section.strings("hosts").map(|hosts| hosts.value).unwrap_or_default();
     let hosts: Vec<String> = hosts.into_iter().filter_map(|host| text::host(section, host)).collect();
-    let path_prefix = path_prefix(section);
+    let path_prefix = section.string("path_prefix").and_then(|path| text::plain_path(section, "path_prefix", path));
     let service = section.parsed::<ServiceName>("service", "bad-name", "the name of a service");
     if !section.has("service") {
         section.missing("service", "service = \"web\"");
@@ -44,31 +40,20 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let response_header_timeout = section.duration("response_header_timeout");
     let idle_timeout = section.duration("idle_timeout");
     let max_request_body = section.size("max_request_body");
+    let rate_limits = rate_limit::rate_limits(section);
     let service = service?;
     let places = Places { route: section.span(), service: service.span };
+    let default = Route::to(service.value);
     let route = Route {
         hosts,
-        path_prefix: path_prefix.unwrap_or_else(|| "/".to_owned()),
-        service: service.value,
-        tls: tls.unwrap_or(RouteTls::Optional),
-        balance: balance.unwrap_or(Balance::LeastConnections),
-        response_header_timeout: response_header_timeout.unwrap_or(Span::secs(120)),
-        idle_timeout: idle_timeout.unwrap_or(Span::secs(300)),
-        max_request_body: max_request_body.unwrap_or(ByteSize::mib(50)),
+        path_prefix: path_prefix.unwrap_or(default.path_prefix),
+        tls: tls.unwrap_or(default.tls),
+        balance: balance.unwrap_or(default.balance),
+        response_header_timeout: response_header_timeout.unwrap_or(default.response_header_timeout),
+        idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
+        max_request_body: max_request_body.unwrap_or(default.max_request_body),
+        rate_limits,
+        ..default
     };
     Some((route, places))
-}
-
-fn path_prefix(section: &mut Section<'_, '_, '_>) -> Option<String> {
-    let text = section.string("path_prefix")?;
-    let plain = text.value.bytes().all(|b| b.is_ascii_graphic()) && !text.value.contains(['?', '#']);
-    let climbs = text.value.split('/').any(|part| part == "." || part == "..");
-    if text.value.starts_with('/') && plain && !climbs && !text.value.contains("//") {
-        return Some(text.value);
-    }
-    section.problem(
-        Problem::new("bad-request-path", text.span, "`path_prefix` must be a path")
-            .help("it starts with `/`, and has no `?`, `#`, `..`, space or `//`: `\"/api\"`"),
-    );
-    None
 }

@@ -166,6 +166,20 @@ pub(super) fn request_path(section: &mut Section<'_, '_, '_>, key: &'static str)
     None
 }
 
+/// A path of whole segments, as `key` has it: `/api/auth`.
+pub(super) fn plain_path(section: &mut Section<'_, '_, '_>, key: &str, text: At<String>) -> Option<String> {
+    let plain = text.value.bytes().all(|b| b.is_ascii_graphic()) && !text.value.contains(['?', '#']);
+    let climbs = text.value.split('/').any(|part| part == "." || part == "..");
+    if text.value.starts_with('/') && plain && !climbs && !text.value.contains("//") {
+        return Some(text.value);
+    }
+    section.problem(
+        Problem::new("bad-request-path", text.span, format!("`{key}` must be a path"))
+            .help("it starts with `/`, and has no `?`, `#`, `..`, space or `//`: `\"/api\"`"),
+    );
+    None
+}
+
 /// A host name, lower case, without port; an address is allowed.
 pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
     let host = text.value.to_ascii_lowercase();

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
-        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
-        ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
+        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, LimitKey,
+        Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
+        RateLimit, ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
         StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
@@ -303,12 +303,46 @@ fn cron() -> impl Strategy<Value = Cron> {
         )
 }
 
+fn rate_limit() -> impl Strategy<Value = RateLimit> {
+    let name = "[a-zA-Z][a-z-]{0,6}";
+    let key = prop_oneof![
+        Just(LimitKey::Address),
+        name.prop_map(|name| LimitKey::Header(name.to_lowercase())),
+        name.prop_map(LimitKey::Cookie),
+    ];
+    let exempt = select(vec!["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]);
+    let lists = (
+        collection::vec("(/[a-z0-9%]{1,5}){1,3}", 0..3),
+        collection::vec("[A-Z]{3,6}", 0..2),
+        collection::vec(exempt.prop_map(|net| net.parse().unwrap()), 0..3),
+    );
+    let many = || (1..=1_000_000u32).prop_map(|n| NonZeroU32::new(n).unwrap());
+    ("[a-z]{1,8}", lists, many(), 1..=86_400u64, many(), key, option::of(text())).prop_map(
+        |(name, (paths, methods, exempt), requests, per, burst, key, body)| RateLimit {
+            name: name.parse().unwrap(),
+            paths,
+            methods,
+            requests,
+            per: Span::secs(per),
+            burst,
+            key,
+            exempt,
+            body,
+        },
+    )
+}
+
 /// Of no service yet.
 fn route() -> impl Strategy<Value = Route> {
     let tls = select(vec![RouteTls::Required, RouteTls::Optional, RouteTls::Off]);
     let balance = select(vec![Balance::LeastConnections, Balance::RoundRobin]);
-    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], size()).prop_map(
-        |(hosts, path_prefix, tls, balance, [head, idle], max_request_body)| Route {
+    let limits = collection::vec(rate_limit(), 0..3).prop_map(|mut limits| {
+        limits.sort_by(|a, b| a.name.cmp(&b.name));
+        limits.dedup_by(|a, b| a.name == b.name);
+        limits
+    });
+    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], size(), limits).prop_map(
+        |(hosts, path_prefix, tls, balance, [head, idle], max_request_body, rate_limits)| Route {
             hosts,
             path_prefix,
             service: "none".parse().unwrap(),
@@ -317,6 +351,7 @@ fn route() -> impl Strategy<Value = Route> {
             response_header_timeout: head,
             idle_timeout: idle,
             max_request_body,
+            rate_limits,
         },
     )
 }
