@@ -54,7 +54,7 @@ pub(crate) struct Flight {
     pub(crate) retries: u32,
     pub(crate) cause: Option<&'static str>,
     /// What its client is told of its quota.
-    pub(crate) told: Option<limit::Told>,
+    pub(crate) told: Option<Box<limit::Told>>,
     /// Of the route's limits the one that it did not pass.
     pub(crate) limit: Option<usize>,
 }

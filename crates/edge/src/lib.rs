@@ -43,6 +43,7 @@ mod proxy_header;
 mod recorded;
 mod request;
 mod route;
+mod rules;
 mod run;
 pub mod settings;
 mod shared;

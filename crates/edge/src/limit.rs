@@ -3,7 +3,7 @@
 //! A request whose route has no limit costs one look at an empty list. Begin with [`check`].
 
 mod keys;
-mod path;
+pub(crate) mod path;
 mod quota;
 
 use std::{
@@ -118,7 +118,9 @@ impl Memory {
     /// Requests that were refused, by site and name of the limit.
     pub(crate) fn refused(&self) -> Vec<(String, String, u64)> {
         let all = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|((site, name), count)| (site.to_string(), name.clone(), count.load(Relaxed))).collect()
+        all.iter()
+            .map(|((site, name), count)| (site.to_string(), name.clone(), count.load(Relaxed)))
+            .collect()
     }
 
     /// What clients have spent; `None`: there was no limit yet.

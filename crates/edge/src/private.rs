@@ -34,6 +34,7 @@ pub(crate) fn find(
         metric: 0,
         maintenance: None,
         limits: Vec::new(),
+        rules: usual.and_then(|usual| usual.rules.clone()),
     };
     let lease = Lease::open(pool, true).ok_or(page::UNAVAILABLE)?;
     Ok((Arc::new(route), lease))

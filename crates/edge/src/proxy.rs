@@ -20,6 +20,7 @@ use crate::{
     private,
     request::{self, Target},
     route::RouteState,
+    rules::{Dress, Rules},
     settings::ClientIp,
     source::{Source, SourceLimits},
     tunnel::Tunnel,
@@ -150,6 +151,7 @@ pub(crate) async fn answer(
     let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
     let told = flight.told.take();
+    let dress = dress(&ctx, &flight);
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
@@ -167,6 +169,9 @@ pub(crate) async fn answer(
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
+    if let Some(dress) = dress {
+        dress.put(answer.headers_mut());
+    }
     if let Some(told) = told {
         told.put(answer.headers_mut());
     }
@@ -235,6 +240,9 @@ async fn serve(
     if let Some(words) = &route.maintenance {
         return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
     }
+    if let Some(answer) = by_rules(ctx, &route, flight, &origin.host)? {
+        return Ok(Outcome::Own(answer));
+    }
     if let Some(upgrade) = upgrade {
         // Rare and large: boxed, so that other requests do not carry its room.
         return Box::pin(websocket::open(ctx, flight, &origin, upgrade, &route)).await;
@@ -244,12 +252,37 @@ async fn serve(
     Ok(Outcome::Answer(answer, route))
 }
 
+/// What the route's rules make of every answer of it; `None`: they say nothing.
+fn dress(ctx: &Ctx, flight: &Flight) -> Option<Dress> {
+    let rules = flight.route.as_ref()?.rules.as_ref()?;
+    let asked = &flight.asked.headers;
+    Some(rules.dress(asked, ctx.proto(asked) == "https"))
+}
+
+/// The answer by the route's rules, if they have one of their own.
+fn by_rules(
+    ctx: &Ctx,
+    route: &RouteState,
+    flight: &mut Flight,
+    host: &HeaderValue,
+) -> Result<Option<Response<EdgeBody>>, Page> {
+    let Some(rules) = &route.rules else { return Ok(None) };
+    let answer = rules.answer(&flight.asked, &normal_host(host.to_str().unwrap_or("")));
+    if answer.is_some() {
+        // It takes no place at an instance.
+        flight.lease = None;
+    } else if ctx.state.entrance != Entrance::Private {
+        rules.let_in(&flight.asked, flight.client)?;
+    }
+    Ok(answer)
+}
+
 /// Counts the request against the route's limits.
 fn within_limits(ctx: &Ctx, flight: &mut Flight, route: &RouteState) -> Result<(), limit::Refusal> {
     let limits = &ctx.worker.shared.limits;
     let now = ns_at(flight.started);
     let (told, passed) = limit::check(limits, &route.limits, &flight.asked, flight.client, now);
-    flight.told = told;
+    flight.told = told.map(Box::new);
     passed
 }
 
@@ -326,12 +359,20 @@ pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, to: &mut Vec<u
     };
     let asked = &flight.asked;
     let path = asked.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rules = flight.route.as_ref().and_then(|route| route.rules.as_deref());
+    let rewritten = rules.and_then(|rules| rules.rewritten(path));
+    let path = rewritten.as_deref().unwrap_or(path);
     for part in [asked.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
         to.extend_from_slice(part.as_bytes());
     }
     headers::onward(&asked.headers, ctx.state.is_trusted, &asker, |name, value| {
-        line(to, name, value.as_bytes())
+        if !rules.is_some_and(|rules| rules.keeps_back(name)) {
+            line(to, name, value.as_bytes());
+        }
     });
+    for (name, value) in rules.into_iter().flat_map(Rules::besides) {
+        line(to, name, value.as_bytes());
+    }
 }
 
 /// Adds a header line.

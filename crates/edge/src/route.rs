@@ -4,7 +4,10 @@ use std::{collections::HashMap, hash::BuildHasher, net::IpAddr, sync::Arc};
 
 use model::manifest::Route;
 
-use crate::{hash::OwnKeys, limit::Limit, matcher::Matcher, pool::PoolState, shared::client_key, table::PoolId};
+use crate::{
+    hash::OwnKeys, limit::Limit, matcher::Matcher, pool::PoolState, rules::Rules, shared::client_key,
+    table::PoolId,
+};
 
 /// One route and where it leads.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub(crate) struct RouteState {
     pub(crate) maintenance: Option<Arc<str>>,
     /// In the manifest's order.
     pub(crate) limits: Vec<Limit>,
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 /// A pool that takes some of a route's clients.

@@ -5,6 +5,7 @@
 
 mod migrate;
 mod rate_limit;
+mod rules;
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
+    rules::{Access, Cors, Headers, Redirect, Rewrite},
 };
 use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
 
@@ -397,6 +399,18 @@ pub struct Route {
     /// Each must let a request pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate_limits: Vec<RateLimit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// The first that is meant counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Redirect>,
+    /// As with redirects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
 }
 
 impl Route {
@@ -412,6 +426,11 @@ impl Route {
             idle_timeout: Span::secs(300),
             max_request_body: ByteSize::mib(50),
             rate_limits: Vec::new(),
+            cors: None,
+            headers: Headers::default(),
+            redirects: Vec::new(),
+            rewrites: Vec::new(),
+            access: None,
         }
     }
 }

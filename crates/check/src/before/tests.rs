@@ -6,8 +6,8 @@ use api::checks::{Finding, State};
 use model::{
     ByteSize, EnvName, Secret, Span,
     manifest::{
-        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, Release, Restart, Route,
-        RouteTls, Service, Source, StopSignal,
+        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, Release, Restart, Route, RouteTls,
+        Service, Source, StopSignal,
     },
 };
 

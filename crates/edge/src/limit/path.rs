@@ -1,26 +1,26 @@
-//! Whether a path lies below one that a limit names, in every spelling that apps read as the same: with `%6c` for `l`, with
+//! Whether a path lies below one that a limit or an access rule names, in every spelling that apps read as the same: with `%6c` for `l`, with
 //! `//`, `/./` or `/x/../`. A limit on a login would be none if another spelling went around it (W-E5).
 
 use std::borrow::Cow;
 
 /// A prefix of whole segments.
 #[derive(Debug)]
-pub(super) struct Prefix(Vec<Box<str>>);
+pub(crate) struct Prefix(Vec<Box<str>>);
 
 impl Prefix {
-    pub(super) fn new(path: &str) -> Self {
+    pub(crate) fn new(path: &str) -> Self {
         Self(crate::table::segments(path).map(Box::from).collect())
     }
 
     /// `path` as [`plain`] gives it.
-    pub(super) fn holds(&self, path: &str) -> bool {
+    pub(crate) fn holds(&self, path: &str) -> bool {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         self.0.iter().all(|own| segments.next() == Some(&**own))
     }
 }
 
 /// A path without other spellings of the same, but for `//`. As most are: then it is itself, and costs a look.
-pub(super) fn plain(path: &str) -> Cow<'_, str> {
+pub(crate) fn plain(path: &str) -> Cow<'_, str> {
     if !path.contains('%') && !path.contains("/.") {
         return Cow::Borrowed(path);
     }

@@ -4,11 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn route(hosts: &[String], prefix: &str) -> Route {
-    Route {
-        hosts: hosts.to_vec(),
-        path_prefix: prefix.to_owned(),
-        ..Route::to("web".parse().unwrap())
-    }
+    Route { hosts: hosts.to_vec(), path_prefix: prefix.to_owned(), ..Route::to("web".parse().unwrap()) }
 }
 
 /// What the words say, without any structure: the oracle.

@@ -17,6 +17,7 @@ mod pulse;
 mod rate_limits;
 mod refusals;
 mod retries;
+mod rules;
 mod smuggling;
 mod streams;
 mod support;

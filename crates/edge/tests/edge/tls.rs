@@ -70,6 +70,16 @@ pub fn config(alpn: &[&str]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// A GET on a connection of its own; the whole answer.
+pub async fn get_over_tls(edge: &Edge, path: &str) -> String {
+    let mut stream = connect(edge, &config(&["http/1.1"])).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
     connect_over(TcpStream::connect(edge.https).await.unwrap(), config).await
 }

@@ -16,8 +16,8 @@ use api::{
 use model::{
     ByteSize, Explain, ReleaseNumber, Site, Span,
     manifest::{
-        Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes,
-        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Source, StopSignal,
+        Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes, ReadinessProbe,
+        Release, Restart, Route, RouteTls, Service, Source, StopSignal,
     },
     schema::CodeSchema,
 };

@@ -97,7 +97,10 @@ pub struct Certificate {
 pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
     section.later(&[
         Later { key: "http1", instead: "there is one HTTP/1.1 path in this version" },
-        Later { key: "rate_limit", instead: "rate limits are an app's: they stand in its mainstay.toml, as [[route.rate_limit]]" },
+        Later {
+            key: "rate_limit",
+            instead: "rate limits are an app's: they stand in its mainstay.toml, as [[route.rate_limit]]",
+        },
     ]);
     let default = Edge::default();
     Edge {

@@ -8,11 +8,7 @@ use model::{
 };
 
 use super::text;
-use crate::config::{
-    decode::Section,
-    network::networks,
-    problem::Problem,
-};
+use crate::config::{decode::Section, network::networks, problem::Problem};
 
 /// Bound: each costs every request of its route a look.
 const LIMITS_MAX: usize = 32;
@@ -34,7 +30,7 @@ struct Preset {
 
 /// RATE-01, RATE-02 and RATE-03. The last two are limits of nginx, which lets its `burst` come at once beside the one that
 /// the rate allows. The login has the paths of NextAuth besides (W-E5).
-const PRESETS: [Preset; 3] = [
+static PRESETS: [Preset; 3] = [
     Preset {
         name: "app",
         paths: &[],
@@ -61,8 +57,12 @@ pub(super) fn rate_limits(section: &mut Section<'_, '_, '_>) -> Vec<RateLimit> {
     let limits = section.tables("rate_limit", rate_limit).unwrap_or_default();
     if let Some(one_more) = limits.get(LIMITS_MAX) {
         section.problem(
-            Problem::new("too-many", one_more.span.clone(), format!("a route has {LIMITS_MAX} limits at most"))
-                .help("limits of the same rate can share one: it holds for all of its `paths`"),
+            Problem::new(
+                "too-many",
+                one_more.span.clone(),
+                format!("a route has {LIMITS_MAX} limits at most"),
+            )
+            .help("limits of the same rate can share one: it holds for all of its `paths`"),
         );
     }
     for (n, limit) in limits.iter().enumerate() {
@@ -87,8 +87,9 @@ fn rate_limit(section: &mut Section<'_, '_, '_>) -> Option<RateLimit> {
     let name = section.parsed::<LimitName>("name", "bad-name", "the name of a limit").map(|at| at.value);
     let default_name = preset.and_then(|preset| preset.name.parse().ok());
     let paths = paths(section);
-    let default_paths = || preset.iter().flat_map(|preset| preset.paths).map(|&path| path.to_owned()).collect();
-    let methods = methods(section).unwrap_or_default();
+    let default_paths =
+        || preset.iter().flat_map(|preset| preset.paths).map(|&path| path.to_owned()).collect();
+    let methods = text::methods(section, "methods").unwrap_or_default();
     let requests = section.integer("requests", 1..=REQUESTS_MAX).map(|n| n as u32);
     let per = per(section);
     let burst = section.integer("burst", 1..=REQUESTS_MAX).map(|n| n as u32);
@@ -130,19 +131,6 @@ fn paths(section: &mut Section<'_, '_, '_>) -> Option<Vec<String>> {
     Some(paths.value.into_iter().filter_map(|path| text::plain_path(section, "paths", path)).collect())
 }
 
-fn methods(section: &mut Section<'_, '_, '_>) -> Option<Vec<String>> {
-    let methods = section.strings("methods")?;
-    for method in &methods.value {
-        if method.value.is_empty() || !method.value.bytes().all(|b| b.is_ascii_uppercase()) {
-            section.problem(
-                Problem::new("bad-method", method.span.clone(), format!("`{}` is no method", method.value))
-                    .help("methods are upper case: `methods = [\"POST\"]`"),
-            );
-        }
-    }
-    Some(methods.value.into_iter().map(|method| method.value).collect())
-}
-
 fn per(section: &mut Section<'_, '_, '_>) -> Option<Span> {
     let per = section.duration("per")?;
     if !(PER_MIN..=PER_MAX).contains(&per) {
@@ -161,8 +149,12 @@ fn key(section: &mut Section<'_, '_, '_>) -> Option<LimitKey> {
     let key = parse_key(&text.value);
     if key.is_none() {
         section.problem(
-            Problem::new("unknown-value", text.span, "`key` must be `address`, `header:NAME` or `cookie:NAME`")
-                .help("like `\"header:x-api-key\"`; the address of an IPv6 client is its /64"),
+            Problem::new(
+                "unknown-value",
+                text.span,
+                "`key` must be `address`, `header:NAME` or `cookie:NAME`",
+            )
+            .help("like `\"header:x-api-key\"`; the address of an IPv6 client is its /64"),
         );
     }
     key
@@ -172,7 +164,7 @@ fn parse_key(text: &str) -> Option<LimitKey> {
     if text == "address" {
         return Some(LimitKey::Address);
     }
-    let (kind, name) = text.split_once(':').filter(|(_, name)| is_token(name))?;
+    let (kind, name) = text.split_once(':').filter(|(_, name)| text::is_token(name))?;
     match kind {
         "header" => Some(LimitKey::Header(name.to_ascii_lowercase())),
         "cookie" => Some(LimitKey::Cookie(name.to_owned())),
@@ -189,17 +181,16 @@ pub(super) fn key_word(key: &LimitKey) -> String {
     }
 }
 
-/// RFC 9110 5.6.2: what headers and cookies may be called.
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
 fn body(section: &mut Section<'_, '_, '_>) -> Option<String> {
     let body = section.string("body")?;
     if body.value.len() > BODY_BYTES_MAX {
         section.problem(
-            Problem::new("too-long", body.span, format!("`body` is longer than {} KiB", BODY_BYTES_MAX >> 10))
-                .help("it is sent to whoever comes too often: the shorter the better"),
+            Problem::new(
+                "too-long",
+                body.span,
+                format!("`body` is longer than {} KiB", BODY_BYTES_MAX >> 10),
+            )
+            .help("it is sent to whoever comes too often: the shorter the better"),
         );
     }
     Some(body.value)

@@ -7,7 +7,7 @@ use model::{
     manifest::{Balance, Route, RouteTls},
 };
 
-use super::{rate_limit, text};
+use super::{rate_limit, rules, text};
 use crate::config::decode::{Later, Section};
 
 /// Where the parts of a route were written.
@@ -18,7 +18,10 @@ pub(crate) struct Places {
 
 const LATER: &[Later] = &[
     Later { key: "response_buffering", instead: "answers are never buffered in this version" },
-    Later { key: "strip_prefix", instead: "the app gets the path as the client sent it" },
+    Later {
+        key: "strip_prefix",
+        instead: "write `[[route.rewrite]]` with `from = \"/api/*\"` and `to = \"/*\"`",
+    },
 ];
 
 pub(super) const TLS: [(&str, RouteTls); 3] =
@@ -30,7 +33,8 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     section.later(LATER);
     let hosts = section.strings("hosts").map(|hosts| hosts.value).unwrap_or_default();
     let hosts: Vec<String> = hosts.into_iter().filter_map(|host| text::host(section, host)).collect();
-    let path_prefix = section.string("path_prefix").and_then(|path| text::plain_path(section, "path_prefix", path));
+    let path_prefix =
+        section.string("path_prefix").and_then(|path| text::plain_path(section, "path_prefix", path));
     let service = section.parsed::<ServiceName>("service", "bad-name", "the name of a service");
     if !section.has("service") {
         section.missing("service", "service = \"web\"");
@@ -41,6 +45,13 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let idle_timeout = section.duration("idle_timeout");
     let max_request_body = section.size("max_request_body");
     let rate_limits = rate_limit::rate_limits(section);
+    let cors = section.table("cors", rules::cors);
+    let headers = section.table("headers", |headers| Some(rules::headers(headers))).unwrap_or_default();
+    let redirects = section.tables("redirect", rules::redirect).unwrap_or_default();
+    let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
+    let access = section.table("access", rules::access);
+    let redirects = redirects.into_iter().map(|at| at.value).collect();
+    let rewrites = rewrites.into_iter().map(|at| at.value).collect();
     let service = service?;
     let places = Places { route: section.span(), service: service.span };
     let default = Route::to(service.value);
@@ -53,6 +64,11 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
         idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
         max_request_body: max_request_body.unwrap_or(default.max_request_body),
         rate_limits,
+        cors,
+        headers,
+        redirects,
+        rewrites,
+        access,
         ..default
     };
     Some((route, places))

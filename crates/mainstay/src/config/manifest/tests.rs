@@ -444,9 +444,34 @@ fn the_guides_limits_have_names_and_may_be_changed_key_by_key() {
     assert_eq!(said(&login), (5, Span::secs(60), 6, LimitKey::Address));
     assert_eq!(login.paths[1], "/api/auth/callback/credentials");
 
-    let own = read("preset = \"login\"\nname = \"signin\"\nrequests = 8\npaths = [\"/signin\"]\nkey = \"cookie:sid\"");
+    let own = read(
+        "preset = \"login\"\nname = \"signin\"\nrequests = 8\npaths = [\"/signin\"]\nkey = \"cookie:sid\"",
+    );
     assert_eq!(said(&own), (8, Span::secs(60), 8, LimitKey::Cookie("sid".into())));
     assert_eq!((own.name.as_str(), &own.paths[..]), ("signin", &["/signin".to_owned()][..]));
     let short = read("name = \"x\"\nrequests = 3\nper = \"1s\"");
     assert_eq!(short.burst.get(), 3, "as many at once as in the time");
+}
+
+#[test]
+fn profiles_of_headers_are_defaults_that_a_manifest_changes_one_by_one() {
+    let read = |lines: &str| read(&format!("{SMALL}[route.headers]\n{lines}\n")).routes.remove(0).headers;
+    // HDR-12, HDR-13; W-E19: no preload, and no subdomains unasked; W-E20; W-E21.
+    let pages = read("profile = \"pages\"").default;
+    assert_eq!(pages["strict-transport-security"], "max-age=31536000");
+    assert_eq!(
+        (pages["x-frame-options"].as_str(), pages["x-content-type-options"].as_str()),
+        ("DENY", "nosniff")
+    );
+    for word in ["object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"] {
+        assert!(pages["content-security-policy"].contains(word), "{word}");
+    }
+    assert!(!pages.contains_key("x-xss-protection"));
+    // W-E25: an answer that is no page loads nothing.
+    let api = read("profile = \"api\"").default;
+    assert_eq!(api["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+    // W-E23: an assistant with a voice.
+    let voice = read("profile = \"pages\"\ndefault = { Permissions-Policy = \"microphone=(self)\" }").default;
+    assert_eq!(voice["permissions-policy"], "microphone=(self)");
+    assert_eq!(voice.len(), pages.len());
 }

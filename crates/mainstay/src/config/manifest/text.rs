@@ -180,6 +180,25 @@ pub(super) fn plain_path(section: &mut Section<'_, '_, '_>, key: &str, text: At<
     None
 }
 
+/// Methods of requests.
+pub(super) fn methods(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec<String>> {
+    let methods = section.strings(key)?;
+    for method in &methods.value {
+        if method.value.is_empty() || !method.value.bytes().all(|b| b.is_ascii_uppercase()) {
+            section.problem(
+                Problem::new("bad-method", method.span.clone(), format!("`{}` is no method", method.value))
+                    .help("methods are upper case, like `[\"POST\"]`"),
+            );
+        }
+    }
+    Some(methods.value.into_iter().map(|method| method.value).collect())
+}
+
+/// RFC 9110 5.6.2: what headers and cookies may be called.
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 /// A host name, lower case, without port; an address is allowed.
 pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
     let host = text.value.to_ascii_lowercase();

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, LimitKey,
-        Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
-        RateLimit, ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
-        StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Access, Balance, Canary, CatchUp, Cors, Cron, Deploy, Drain, DrainHint, FORMAT, Headers,
+        Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap,
+        ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle, Redirect, Release, Restart, Rewrite,
+        Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -332,6 +332,54 @@ fn rate_limit() -> impl Strategy<Value = RateLimit> {
     )
 }
 
+type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>);
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let value = || "[ -~é]{0,12}";
+    let lines = || collection::btree_map("x-[a-z]{1,6}", value(), 0..3);
+    let names = || collection::vec("x-[a-z]{1,6}", 0..2);
+    let origins = collection::vec("https?://[a-z]{1,5}\\.test(:81)?", 1..3);
+    let methods = collection::vec("[A-Z]{3,6}", 0..3);
+    let cors = (origins, methods, names(), names(), any::<bool>(), 0..=86_400u64).prop_map(
+        |(origins, methods, headers, expose, credentials, max_age)| Cors {
+            origins,
+            methods,
+            headers,
+            expose,
+            credentials,
+            max_age: Span::secs(max_age),
+        },
+    );
+    let headers = (lines(), lines(), names(), lines(), names()).prop_map(
+        |(default, set, remove, request_set, request_remove)| Headers {
+            default,
+            set,
+            remove,
+            request_set,
+            request_remove,
+        },
+    );
+    let status = select(vec![301u16, 302, 303, 307, 308]);
+    let redirect =
+        (option::of("[a-z]{1,5}\\.test"), "/[a-z]{0,5}", status).prop_map(|(host, from, status)| Redirect {
+            host,
+            from: format!("{from}x/*"),
+            to: format!("https://a.test{from}/*"),
+            status,
+        });
+    let rewrite = "/[a-z]{0,5}".prop_map(|from| Rewrite { to: format!("{from}y"), from });
+    let tokens = collection::btree_map("[a-zé \"]{1,6}", "[0-9a-f]{64}", 0..3);
+    let access = (tokens, collection::vec("/[a-z]{1,5}", 0..2)).prop_map(|(tokens, open)| Access {
+        tokens,
+        exempt: Vec::new(),
+        open,
+    });
+    let moves = (collection::vec(redirect, 0..3), collection::vec(rewrite, 0..3));
+    (option::of(cors), headers, moves, option::of(access)).prop_map(
+        |(cors, headers, (redirects, rewrites), access)| (cors, headers, redirects, rewrites, access),
+    )
+}
+
 /// Of no service yet.
 fn route() -> impl Strategy<Value = Route> {
     let tls = select(vec![RouteTls::Required, RouteTls::Optional, RouteTls::Off]);
@@ -341,19 +389,27 @@ fn route() -> impl Strategy<Value = Route> {
         limits.dedup_by(|a, b| a.name == b.name);
         limits
     });
-    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], size(), limits).prop_map(
-        |(hosts, path_prefix, tls, balance, [head, idle], max_request_body, rate_limits)| Route {
-            hosts,
-            path_prefix,
-            service: "none".parse().unwrap(),
-            tls,
-            balance,
-            response_header_timeout: head,
-            idle_timeout: idle,
-            max_request_body,
-            rate_limits,
-        },
-    )
+    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], (size(), limits, rules()))
+        .prop_map(
+            |(hosts, path_prefix, tls, balance, [head, idle], (max_request_body, rate_limits, rules))| {
+                Route {
+                    hosts,
+                    path_prefix,
+                    service: "none".parse().unwrap(),
+                    tls,
+                    balance,
+                    response_header_timeout: head,
+                    idle_timeout: idle,
+                    max_request_body,
+                    rate_limits,
+                    cors: rules.0,
+                    headers: rules.1,
+                    redirects: rules.2,
+                    rewrites: rules.3,
+                    access: rules.4,
+                }
+            },
+        )
 }
 
 fn smoke() -> impl Strategy<Value = Smoke> {
