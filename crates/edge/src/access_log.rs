@@ -51,6 +51,8 @@ pub(crate) struct Line<'a> {
     pub(crate) class: &'a str,
     pub(crate) retries: u32,
     pub(crate) cause: Option<&'a str>,
+    /// The rate limit that it did not pass.
+    pub(crate) limit: Option<&'a str>,
 }
 
 /// One thread's end of the log.
@@ -139,6 +141,9 @@ impl Line<'_> {
         number(out, b",\"retries\":", self.retries.into());
         if let Some(cause) = self.cause {
             plain(out, b",\"cause\":\"", cause.as_bytes());
+        }
+        if let Some(limit) = self.limit {
+            plain(out, b",\"limit\":\"", limit.as_bytes());
         }
         out.extend_from_slice(b"}\n");
     }

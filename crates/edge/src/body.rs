@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     flight::Flight,
+    h2::stall,
     pool::Class,
     upstream::{Connection, Home, send_rest},
 };
@@ -24,6 +25,8 @@ const STREAM_AFTER: Duration = Duration::from_secs(2);
 /// Causes of an answer that broke after its head, as the access log names them.
 pub(crate) const UPSTREAM_IDLE: &str = "upstream-idle";
 pub(crate) const UPSTREAM_BROKE_OFF: &str = "upstream-broke-off";
+/// Its client took nothing for too long, or next to nothing.
+const SEND_TIMEOUT: &str = "send-timeout";
 
 /// Why an answer's body ended early; the client's connection (or stream) is then broken off, so that nobody takes a
 /// part for the whole.
@@ -156,6 +159,7 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        stall::asked();
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         let polled = connection.poll_frame(cx);
         let is_last = connection.is_ended();
@@ -171,6 +175,7 @@ impl Body for UpstreamBody {
                 } else {
                     self.arm()
                 }
+                stall::gave(self.flight.timer.now());
                 Poll::Ready(Some(Ok(frame)))
             }
             None => {
@@ -202,7 +207,8 @@ impl Drop for UpstreamBody {
             self.finish();
         }
         if self.connection.is_some() {
-            self.flight.cause.get_or_insert("client-broke-off");
+            let takes_nothing = stall::is_over() || self.flight.is_cut_by_pace();
+            self.flight.cause.get_or_insert(if takes_nothing { SEND_TIMEOUT } else { "client-broke-off" });
         }
     }
 }
@@ -220,6 +226,7 @@ impl Body for EdgeBody {
             Self::Full(bytes, flight) => Poll::Ready(bytes.take().map(|bytes| {
                 if let Some(flight) = flight {
                     flight.bytes_out += bytes.len() as u64;
+                    stall::gave(flight.timer.now());
                 }
                 Ok(Frame::data(bytes))
             })),

@@ -16,6 +16,11 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(START.elapsed().as_millis()).unwrap_or(NEVER - 1)
 }
 
+/// Nanoseconds on the same scale.
+pub(crate) fn ns_at(moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(*START).as_nanos()).unwrap_or(NEVER - 1)
+}
+
 /// Both clocks, read at one moment: of any moment near it the wall's time follows without asking again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {

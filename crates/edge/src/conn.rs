@@ -2,6 +2,7 @@
 
 mod h2_frames;
 mod io;
+mod pace;
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +11,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::NEVER, guard::Refusal, headers::Trust, proxy_header::Client, settings::Limits};
+use self::pace::Pace;
+use crate::{
+    clock::{NEVER, ms},
+    guard::Refusal,
+    headers::Trust,
+    limit::Quota,
+    proxy_header::Client,
+    settings::Limits,
+};
 
 pub(crate) use h2_frames::Unclaimed;
 pub(crate) use io::{ClientIo, Stream};
@@ -29,9 +38,15 @@ pub(crate) enum Kill {
     HeaderTimeout,
     Idle,
     SendTimeout,
+    /// What it sends is work for us and no request.
+    Excess,
     /// The edge shuts down and gave it its time.
     Shutdown,
 }
+
+/// Bound: of frames that carry nothing (PING, SETTINGS, RST_STREAM, PRIORITY, DATA of no bytes): a thousand at once, and a
+/// hundred a second. A page that is left cancels a hundred requests.
+const CHATTER: Quota = Quota::of(Duration::from_millis(10), 1_000);
 
 /// Shared by the connection's task, its requests and the sweep, all on one thread.
 #[derive(Debug)]
@@ -52,7 +67,9 @@ pub(crate) struct ConnState {
     /// Since nothing is open, or since accept.
     idle_since: Cell<u64>,
     head_since: Cell<u64>,
-    write_blocked_since: Cell<u64>,
+    pub(crate) pace: Pace,
+    /// When its quota of frames that carry nothing is whole; HTTP/2 only.
+    chatter: Cell<u64>,
     pub(crate) refusal: Cell<Option<Refusal>>,
     /// From an answer of ours until all of it is sent (HTTP/1.1 only).
     pub(crate) is_answering: Cell<bool>,
@@ -82,7 +99,8 @@ impl ConnState {
             open: Cell::new(0),
             idle_since: Cell::new(now),
             head_since: Cell::new(NEVER),
-            write_blocked_since: Cell::new(NEVER),
+            pace: Pace::default(),
+            chatter: Cell::new(0),
             refusal: Cell::new(None),
             is_answering: Cell::new(false),
             unclaimed: Cell::default(),
@@ -118,9 +136,15 @@ impl ConnState {
         self.open.get() == 0
     }
 
-    /// What is left to be said does not get out.
-    pub(crate) fn is_write_blocked(&self) -> bool {
-        self.write_blocked_since.get() != NEVER
+    /// So many frames came that carry nothing and are still answered or kept.
+    pub(crate) fn chatters(&self, frames: u32, now: u64) {
+        let mut whole_at = self.chatter.get();
+        let now = now.saturating_mul(1_000_000);
+        let passes = (0..frames).all(|_| CHATTER.spend(&mut whole_at, now).is_passed());
+        self.chatter.set(whole_at);
+        if !passes {
+            self.end(Kill::Excess);
+        }
     }
 
     /// Remembers who to wake when the sweep ends the connection.
@@ -133,7 +157,8 @@ impl ConnState {
 
     pub(crate) fn end(&self, why: Kill) {
         // Others let what is open go on to its end, which does not come if the client takes nothing.
-        let is_worse = why == Kill::SendTimeout && self.kill.get() != Some(Kill::SendTimeout);
+        let ends_at_once = |why| matches!(why, Kill::SendTimeout | Kill::Excess);
+        let is_worse = ends_at_once(why) && !self.kill.get().is_some_and(ends_at_once);
         if self.kill.get().is_none() || is_worse {
             self.kill.set(Some(why));
             if let Some(waker) = self.waker.borrow_mut().take() {
@@ -142,12 +167,12 @@ impl ConnState {
         }
     }
 
-    /// The sweep's look: ends what has overstayed.
-    pub(crate) fn judge(&self, now: u64, limits: &Limits) {
+    /// The sweep's look: ends what has overstayed. `keep_alive`: how long one without a request may stay.
+    pub(crate) fn judge(&self, now: u64, limits: &Limits, keep_alive: Duration) {
         // What is noted is the time of the sweep before, so a tick is given on top: late, never early.
-        let since =
-            |then: u64| now.saturating_sub(then).saturating_sub(crate::clock::ms(crate::timers::TICK));
-        if since(self.write_blocked_since.get()) > crate::clock::ms(limits.send_timeout.0) {
+        let since = |then: u64| now.saturating_sub(then).saturating_sub(ms(crate::timers::TICK));
+        let takes_nothing = self.pace.blocked_ms(now) > ms(limits.send_timeout.0) + ms(crate::timers::TICK);
+        if takes_nothing || self.pace.is_too_slow(limits.body_rate_min.0) {
             self.end(Kill::SendTimeout);
         }
         if self.tunnels.get() {
@@ -155,13 +180,13 @@ impl ConnState {
         }
         // Over HTTP/2 nothing else comes while a head does, whatever else is open.
         let is_due = self.is_idle() || self.is_h2.get();
-        if is_due && since(self.head_since.get()) > crate::clock::ms(limits.header_timeout.0) {
+        if is_due && since(self.head_since.get()) > ms(limits.header_timeout.0) {
             self.end(Kill::HeaderTimeout);
         }
         if !self.is_idle() {
             return;
         }
-        if since(self.idle_since.get()) > crate::clock::ms(limits.keep_alive_timeout.0) {
+        if since(self.idle_since.get()) > ms(keep_alive) {
             self.end(Kill::Idle);
         }
     }

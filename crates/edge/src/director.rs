@@ -27,6 +27,7 @@ use crate::{
     pool::{Config, PoolState, UpstreamState},
     probe::{self, Plan},
     route::{Canary, RouteState, Share, Snapshot},
+    rules::Rules,
     shared::Shared,
     table::{Pool, PoolId, PoolState as Given, SiteTable, Table},
 };
@@ -199,6 +200,13 @@ impl Director {
                         Some(Canary { pool: Arc::clone(pools.get(&canary.pool)?), share })
                     }),
                     maintenance: maintenance.clone(),
+                    rules: Rules::of(&entry.route),
+                    limits: entry
+                        .route
+                        .rate_limits
+                        .iter()
+                        .map(|limit| self.shared.limits.limit(&name, limit))
+                        .collect(),
                 }));
             }
         }

@@ -15,8 +15,9 @@ use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
 use crate::{
     access_log::Line,
     body::{UPSTREAM_BROKE_OFF, UPSTREAM_IDLE},
-    conn::{ConnState, Entrance},
+    conn::{ConnState, Entrance, Kill},
     headers::REQUEST_ID,
+    limit,
     page::Page,
     pool::{Class, Lease},
     route::RouteState,
@@ -34,7 +35,7 @@ pub(crate) struct Flight {
     worker: Rc<Worker>,
     conn: Rc<ConnState>,
     pub(crate) timer: Timer,
-    started: Instant,
+    pub(crate) started: Instant,
     pub(crate) id: HeaderValue,
     /// The head as the client sent it; its headers go once no attempt can need them.
     pub(crate) asked: Parts,
@@ -52,6 +53,10 @@ pub(crate) struct Flight {
     pub(crate) bytes_out: u64,
     pub(crate) retries: u32,
     pub(crate) cause: Option<&'static str>,
+    /// What its client is told of its quota.
+    pub(crate) told: Option<Box<limit::Told>>,
+    /// Of the route's limits the one that it did not pass.
+    pub(crate) limit: Option<usize>,
 }
 
 impl Flight {
@@ -81,6 +86,8 @@ impl Flight {
             bytes_out: 0,
             retries: 0,
             cause: None,
+            told: None,
+            limit: None,
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
         })
@@ -128,6 +135,11 @@ impl Flight {
         (self.conn.entrance == Entrance::Private).then(|| upstream.label.clone())
     }
 
+    /// Whether its connection is ended because its client takes too little.
+    pub(crate) fn is_cut_by_pace(&self) -> bool {
+        self.conn.kill.get() == Some(Kill::SendTimeout)
+    }
+
     pub(crate) fn timers(&self) -> &Rc<Timers> {
         &self.worker.timers
     }
@@ -164,6 +176,7 @@ impl Flight {
             class: self.lease.as_ref().map_or(Class::Http, Lease::class).name(),
             retries: self.retries,
             cause: self.cause.or((self.status == 0).then_some("client-broke-off")),
+            limit: self.limit.and_then(|at| Some(self.route.as_ref()?.limits.get(at)?.name())),
         }
     }
 }

@@ -94,7 +94,7 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
     Box::pin(refuse::refuse(&ctx, &end, &parts.read_buf, &mut io)).await;
     match end {
         // Nothing is on its way to such a client, or nothing arrives.
-        End::Killed(Kill::SendTimeout) => {}
+        End::Killed(Kill::SendTimeout | Kill::Excess) => {}
         End::Killed(Kill::Idle | Kill::Shutdown) => {
             let _ = within(&ctx.worker.timers, LINGER, io.shutdown()).await;
         }

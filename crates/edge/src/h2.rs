@@ -1,5 +1,7 @@
 //! One HTTP/2 connection, by hyper: streams become requests like any other.
 
+pub(crate) mod stall;
+
 use std::{
     pin::pin,
     rc::Rc,
@@ -8,9 +10,10 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Request, header};
-use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 
+use self::stall::Streams;
 use crate::{
     conn::{ClientIo, Kill, Unclaimed},
     no_request::{NOT_ANSWERED, NoRequest},
@@ -29,28 +32,20 @@ const SEND_BYTES_MAX: usize = 128 << 10;
 /// that keeps to it would otherwise fail by itself, without a page.
 const OVERSIZE_BYTES_MAX: u32 = 256 << 10;
 
+/// Cause of the end of a client that makes work and asks nothing.
+const EXCESS: &str = "http2-excess";
+
 /// From GOAWAY to the end of a connection on which nothing is open; looked at again as long as something is.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The same where the client is stuck in the middle of a head: GOAWAY has the time to arrive.
 const STUCK_LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Streams run on the thread of their connection.
-#[derive(Clone, Copy, Debug)]
-struct SameThread;
-
-impl<F: Future + 'static> Executor<F> for SameThread {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
 /// Serves `io` until it is over.
 pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
     let limits = &ctx.worker.shared.settings.limits;
-    let mut builder = http2::Builder::new(SameThread);
+    let streams = Streams { timers: Rc::clone(&ctx.worker.timers), limit: limits.send_timeout.0 };
+    let mut builder = http2::Builder::new(streams);
     builder
         .max_concurrent_streams(limits.h2_streams_max)
         .max_header_list_size(head_bytes_read_max(limits))
@@ -70,6 +65,10 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         ctx.state.watch(cx);
         match ctx.state.kill.get() {
             Some(Kill::SendTimeout) => return Poll::Ready(()),
+            Some(Kill::Excess) => {
+                log(&ctx, NOT_ANSWERED, EXCESS, Duration::ZERO);
+                return Poll::Ready(());
+            }
             // GOAWAY, so that the client opens no stream that would be lost; ends when the open ones have.
             Some(kill) if !leave.is_begun => {
                 connection.as_mut().graceful_shutdown();
@@ -79,7 +78,7 @@ pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
         }
         let polled =
             connection.as_mut().poll(cx).map(|ended| ended.unwrap_or_else(|error| note_end(&ctx, &error)));
-        let is_settled = polled.is_pending() && !leave.is_begun && !ctx.state.is_write_blocked();
+        let is_settled = polled.is_pending() && !leave.is_begun && !ctx.state.pace.is_blocked();
         note_unclaimed(&ctx, is_settled);
         if polled.is_pending() && leave.is_over(&ctx, cx) { Poll::Ready(()) } else { polled }
     })
@@ -145,7 +144,7 @@ fn note_end(ctx: &Ctx, error: &hyper::Error) {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
     let Some(error) = cause.filter(|error| error.is_go_away() && error.is_library()) else { return };
     let is_excess = error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
-    log(ctx, NOT_ANSWERED, if is_excess { "http2-excess" } else { "http2-protocol" }, head_took(ctx));
+    log(ctx, NOT_ANSWERED, if is_excess { EXCESS } else { "http2-protocol" }, head_took(ctx));
 }
 
 /// Heads of which h2 has made no request, so that nobody else tells of them. Bound: h2 ends a connection with too many.

@@ -48,6 +48,7 @@ impl Worker {
             class: "http",
             retries: 0,
             cause: Some(cause),
+            limit: None,
         });
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::{body::EdgeBody, headers::REQUEST_ID};
+use crate::{body::EdgeBody, headers::REQUEST_ID, limit, rules::access::CHALLENGE};
 
 /// A page of the edge: which status, and what a person is told.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,16 @@ pub(crate) const ADDRESS_TOO_LONG: Page = page(
 );
 pub(crate) const NOT_ALLOWED: Page =
     page(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not allowed here.");
+pub(crate) const RATE_LIMITED: Page = page(
+    StatusCode::TOO_MANY_REQUESTS,
+    limit::CAUSE,
+    "More requests came from you than this service takes. Please wait a little and try again.",
+);
+pub(crate) const NO_TOKEN: Page = page(
+    StatusCode::UNAUTHORIZED,
+    "no-token",
+    "This is not open to everybody. Show the token that you were given, as the password or as `Authorization: Bearer`.",
+);
 pub(crate) const FORBIDDEN: Page = page(StatusCode::FORBIDDEN, "bad-token", "This is not allowed.");
 pub(crate) const TOO_LARGE: Page =
     page(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "What was sent is larger than is accepted here.");
@@ -161,6 +171,9 @@ impl Page {
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static(PASSED_ON));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         headers
     }

@@ -1,10 +1,10 @@
-//! Requests of the gate: they name their pool and show the token, and go the public way from there.
+//! Requests of the gate: they name their pool and show the token, and go the public way from there, but that no limit
+//! counts them.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
-use model::manifest::{Balance, Route, RouteTls};
-use model::{ByteSize, Span};
+use model::manifest::Route;
 
 use crate::{page, pool::Lease, proxy::Refused, route::RouteState, shared::Shared, table::PoolId};
 
@@ -27,28 +27,17 @@ pub(crate) fn find(
     let pool = named.and_then(|id| snapshot.pools.get(&id)).ok_or(page::NO_ROUTE)?;
     let usual = snapshot.find(host, path).filter(|route| route.pool.site == pool.site);
     let route = RouteState {
-        route: usual.map_or_else(|| plain_route(pool), |usual| usual.route.clone()),
+        route: usual.map_or_else(|| Route::to(pool.service.clone()), |usual| usual.route.clone()),
         site: pool.site.to_string().into(),
         pool: Arc::clone(pool),
         canary: None,
         metric: 0,
         maintenance: None,
+        limits: Vec::new(),
+        rules: usual.and_then(|usual| usual.rules.clone()),
     };
     let lease = Lease::open(pool, true).ok_or(page::UNAVAILABLE)?;
     Ok((Arc::new(route), lease))
-}
-
-fn plain_route(pool: &crate::pool::PoolState) -> Route {
-    Route {
-        hosts: Vec::new(),
-        path_prefix: "/".to_owned(),
-        service: pool.service.clone(),
-        tls: RouteTls::Optional,
-        balance: Balance::LeastConnections,
-        response_header_timeout: Span::secs(120),
-        idle_timeout: Span::secs(300),
-        max_request_body: ByteSize::mib(50),
-    }
 }
 
 /// Takes as long for a wrong token as for a right one.

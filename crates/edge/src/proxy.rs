@@ -11,15 +11,17 @@ use hyper::body::Incoming;
 use crate::{
     body::{EdgeBody, UpstreamBody},
     challenge,
+    clock::ns_at,
     conn::{ConnState, Entrance},
     flight::Flight,
-    forward, headers,
+    forward, headers, limit,
     matcher::normal_host,
     page::{self, Page},
     pool::Lease,
     private,
     request::{self, Target},
     route::RouteState,
+    rules::{Dress, Rules},
     settings::ClientIp,
     source::{Source, SourceLimits},
     tunnel::Tunnel,
@@ -149,7 +151,9 @@ pub(crate) async fn answer(
     let id = flight.id.clone();
     let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
-    let hsts = hsts(&ctx, flight.host.as_ref());
+    let hsts = hsts(&ctx, &flight);
+    let told = flight.told.take();
+    let dress = dress(&ctx, &flight);
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
@@ -167,9 +171,15 @@ pub(crate) async fn answer(
         }
     };
     answer.headers_mut().insert(headers::REQUEST_ID, id);
+    if let Some(dress) = dress {
+        dress.put(answer.headers_mut());
+    }
     if let Some(hsts) = hsts {
-        // An app's own word is not replaced.
+        // The word of the app or of its manifest is not replaced.
         answer.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert(hsts);
+    }
+    if let Some(told) = told {
+        told.put(answer.headers_mut());
     }
     if ends_connection(&ctx, &answer, is_unread) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -178,10 +188,19 @@ pub(crate) async fn answer(
     Ok(answer)
 }
 
-/// RFC 6797, 7.2: over TLS alone, and over ours: who else speaks it in front says it itself.
-fn hsts(ctx: &Ctx, host: Option<&HeaderValue>) -> Option<HeaderValue> {
+/// What the machine says, over our TLS alone: who else speaks it in front says it itself.
+fn hsts(ctx: &Ctx, flight: &Flight) -> Option<HeaderValue> {
     let is_ours = ctx.state.entrance == Entrance::Https;
-    host.filter(|_| is_ours).and_then(|host| ctx.worker.shared.hsts(host)).cloned()
+    ctx.worker.shared.hsts.clone().filter(|_| is_ours && may_say_hsts(ctx, flight))
+}
+
+/// RFC 6797, 7.2: over TLS alone; over ours not before a CA has signed what the name is shown.
+fn may_say_hsts(ctx: &Ctx, flight: &Flight) -> bool {
+    match (ctx.state.entrance, &flight.host) {
+        (Entrance::Https, Some(host)) => ctx.worker.shared.is_signed(host),
+        (Entrance::Https, None) => false,
+        _ => ctx.proto(&flight.asked.headers) == "https",
+    }
 }
 
 /// HTTP/1.1 connections end after the answer when the edge shuts down, and after a request that the edge could not make
@@ -242,8 +261,14 @@ async fn serve(
     if let Some(answer) = forward::redirect(ctx, &route, &flight.asked, &origin)? {
         return Ok(Outcome::Own(answer));
     }
+    if let Err(refusal) = within_limits(ctx, flight, &route) {
+        return refused(flight, &route, &refusal);
+    }
     if let Some(words) = &route.maintenance {
         return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
+    }
+    if let Some(answer) = by_rules(ctx, &route, flight, &origin.host)? {
+        return Ok(Outcome::Own(answer));
     }
     if let Some(upgrade) = upgrade {
         // Rare and large: boxed, so that other requests do not carry its room.
@@ -252,6 +277,51 @@ async fn serve(
     flight.source = source(ctx, flight, body, &route)?;
     let answer = forward::send(ctx, flight, &origin, &route).await?;
     Ok(Outcome::Answer(answer, route))
+}
+
+/// What the route's rules make of every answer of it; `None`: they say nothing.
+fn dress(ctx: &Ctx, flight: &Flight) -> Option<Dress> {
+    let rules = flight.route.as_ref()?.rules.as_ref()?;
+    let asked = &flight.asked.headers;
+    Some(rules.dress(asked, may_say_hsts(ctx, flight)))
+}
+
+/// The answer by the route's rules, if they have one of their own.
+fn by_rules(
+    ctx: &Ctx,
+    route: &RouteState,
+    flight: &mut Flight,
+    host: &HeaderValue,
+) -> Result<Option<Response<EdgeBody>>, Page> {
+    let Some(rules) = &route.rules else { return Ok(None) };
+    let answer = rules.answer(&flight.asked, &normal_host(host.to_str().unwrap_or("")));
+    if answer.is_some() {
+        // It takes no place at an instance.
+        flight.lease = None;
+    } else if ctx.state.entrance != Entrance::Private {
+        rules.let_in(&flight.asked, flight.client)?;
+    }
+    Ok(answer)
+}
+
+/// Counts the request against the route's limits.
+fn within_limits(ctx: &Ctx, flight: &mut Flight, route: &RouteState) -> Result<(), limit::Refusal> {
+    let limits = &ctx.worker.shared.limits;
+    let now = ns_at(flight.started);
+    let (told, passed) = limit::check(limits, &route.limits, &flight.asked, flight.client, now);
+    flight.told = told.map(Box::new);
+    passed
+}
+
+/// The answer to a request that did not pass a limit.
+fn refused(flight: &mut Flight, route: &RouteState, refusal: &limit::Refusal) -> Result<Outcome, Refused> {
+    flight.limit = Some(refusal.limit);
+    flight.cause = Some(limit::CAUSE);
+    // It takes no place at an instance.
+    flight.lease = None;
+    let own = route.limits.get(refusal.limit).and_then(|limit| limit.answer(refusal.retry_after));
+    let page = Page { retry_after: Some(refusal.retry_after), ..page::RATE_LIMITED };
+    own.map_or(Err(page.into()), |answer| Ok(Outcome::Own(answer)))
 }
 
 /// The route and a counted place in its pool; no place where the answer needs none (maintenance, redirect).
@@ -316,12 +386,20 @@ pub(crate) fn onward(ctx: &Ctx, flight: &Flight, origin: &Origin, to: &mut Vec<u
     };
     let asked = &flight.asked;
     let path = asked.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rules = flight.route.as_ref().and_then(|route| route.rules.as_deref());
+    let rewritten = rules.and_then(|rules| rules.rewritten(path));
+    let path = rewritten.as_deref().unwrap_or(path);
     for part in [asked.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
         to.extend_from_slice(part.as_bytes());
     }
     headers::onward(&asked.headers, ctx.state.is_trusted, &asker, |name, value| {
-        line(to, name, value.as_bytes())
+        if !rules.is_some_and(|rules| rules.keeps_back(name)) {
+            line(to, name, value.as_bytes());
+        }
     });
+    for (name, value) in rules.into_iter().flat_map(Rules::besides) {
+        line(to, name, value.as_bytes());
+    }
 }
 
 /// Adds a header line.

@@ -4,7 +4,10 @@ use std::{collections::HashMap, hash::BuildHasher, net::IpAddr, sync::Arc};
 
 use model::manifest::Route;
 
-use crate::{hash::OwnKeys, matcher::Matcher, pool::PoolState, shared::client_key, table::PoolId};
+use crate::{
+    hash::OwnKeys, limit::Limit, matcher::Matcher, pool::PoolState, rules::Rules, shared::client_key,
+    table::PoolId,
+};
 
 /// One route and where it leads.
 #[derive(Debug)]
@@ -17,6 +20,9 @@ pub(crate) struct RouteState {
     /// What metrics count it under; 0 is "no route".
     pub(crate) metric: u32,
     pub(crate) maintenance: Option<Arc<str>>,
+    /// In the manifest's order.
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 /// A pool that takes some of a route's clients.

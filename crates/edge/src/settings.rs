@@ -123,13 +123,14 @@ pub struct Limits {
     pub headers_max: usize,
     /// From the first byte of a head to its end, then 408; and of PROXY header and TLS handshake together.
     pub header_timeout: Span,
-    /// A client's connection without a request.
+    /// A client's connection without a request; less where more than three quarters of `connections_max` are open.
     pub keep_alive_timeout: Span,
     /// Between two bytes of a request's body; then 408.
     pub body_idle_timeout: Span,
-    /// Bytes a second that a request's body must make on average once it has lasted 20 s.
+    /// Bytes a second that a body must make on average once it was waited for 20 s: a request's while it comes, an answer's
+    /// while the client lets it wait.
     pub body_rate_min: ByteSize,
-    /// A client that takes no byte of its answer for this long is cut.
+    /// A client that takes no byte of its answer for this long is cut; over HTTP/2 that answer.
     pub send_timeout: Span,
     /// To an upstream.
     pub connect_timeout: Span,
@@ -154,7 +155,7 @@ impl Default for Limits {
             header_timeout: Span::secs(15),
             keep_alive_timeout: Span::secs(75),
             body_idle_timeout: Span::secs(60),
-            body_rate_min: ByteSize(64),
+            body_rate_min: ByteSize(512),
             send_timeout: Span::secs(60),
             connect_timeout: Span::secs(5),
             first_ready_within: Span::secs(30),

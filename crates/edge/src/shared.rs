@@ -23,6 +23,7 @@ use crate::{
     access_log::Log,
     clock::{NEVER, ms, now_ms},
     entry::TurnedAway,
+    limit,
     matcher::normal_host,
     metrics::Shard,
     route::Snapshot,
@@ -46,7 +47,8 @@ pub(crate) struct Shared {
     /// `None`: there is no TLS.
     certificates: Option<Arc<Resolver>>,
     /// What browsers are told by a name that a CA's certificate is for; `None`: nothing.
-    hsts: Option<HeaderValue>,
+    pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) limits: limit::Memory,
     pub(crate) log: Log,
     /// One per worker.
     pub(crate) shards: Vec<Shard>,
@@ -89,6 +91,7 @@ impl Shared {
             challenge_reads: Semaphore::new(CHALLENGE_READS_MAX),
             certificates: None,
             hsts: settings.tls.hsts.and_then(|span| format!("max-age={}", span.0.as_secs()).try_into().ok()),
+            limits: limit::Memory::default(),
             readiness: Notify::new(),
             awaits_until: now_ms().saturating_add(ms(settings.limits.first_ready_within.0)),
             sites_awaited: AtomicUsize::new(0),
@@ -112,11 +115,10 @@ impl Shared {
         Self { certificates, ..self }
     }
 
-    /// What an answer over TLS says of `host`.
-    pub(crate) fn hsts(&self, host: &HeaderValue) -> Option<&HeaderValue> {
-        let hsts = self.hsts.as_ref()?;
-        let host = normal_host(host.to_str().ok()?);
-        self.certificates.as_ref()?.0.load().is_signed(&host).then_some(hsts)
+    /// Whether a CA has signed what `host` is shown.
+    pub(crate) fn is_signed(&self, host: &HeaderValue) -> bool {
+        let (Some(certificates), Ok(host)) = (&self.certificates, host.to_str()) else { return false };
+        certificates.0.load().is_signed(&normal_host(host))
     }
 
     /// For how much longer what has never been ready may be about to be, because everything starts; `None`: not any more.

@@ -24,6 +24,7 @@ use crate::{
     ids::RequestIds,
     listeners::{Listener, Socket},
     proxy::Ctx,
+    settings::Limits,
     shared::{Permit, Shared},
     stamp::Stamp,
     timers::{TICK, Timers},
@@ -32,6 +33,8 @@ use crate::{
 
 /// After accept failed for want of descriptors or memory: others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a connection without a request gets when no place is left.
+const CROWDED_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// An idle connection's time once the edge shuts down: an answer just sent has arrived, a request just sent is here.
 const IDLE_GRACE_MS: u64 = 1_000;
 
@@ -154,8 +157,9 @@ impl Worker {
         if let Some(page) = &self.shared.pulse {
             self.stamp.write(page, now, !connections.is_empty(), is_stopping);
         }
+        let keep_alive = keep_alive(self.shared.counters.connections.load(Relaxed), limits);
         for (_, connection) in connections.iter() {
-            connection.judge(now, limits);
+            connection.judge(now, limits, keep_alive);
             // An HTTP/2 client is told at once to open no more streams; those that are open end as they would.
             let is_over = connection.is_idle() && connection.idle_ms(now) >= IDLE_GRACE_MS;
             if is_stopping && (is_over || connection.is_h2.get()) {
@@ -170,6 +174,16 @@ impl Worker {
         }
         self.log.borrow_mut().flush();
     }
+}
+
+/// How long a connection without a request may stay. Where three quarters of all places are taken, for less and less, so that
+/// who holds connections and asks nothing keeps nobody out.
+fn keep_alive(open: u64, limits: &Limits) -> Duration {
+    let max = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
+    let free = max.saturating_sub(u32::try_from(open).unwrap_or(u32::MAX));
+    let quarter = (max / 4).max(1);
+    let usual = limits.keep_alive_timeout.0;
+    usual.mul_f64(f64::from(free.min(quarter)) / f64::from(quarter)).max(usual.min(CROWDED_KEEP_ALIVE))
 }
 
 /// Accepts for ever; ends by being aborted.
@@ -262,5 +276,20 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.worker.connections.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewer_places_are_left_the_sooner_idle_connections_go() {
+        let limits = Limits { connections_max: 1_000, ..Limits::default() };
+        let usual = limits.keep_alive_timeout.0;
+        let after = |open| keep_alive(open, &limits);
+        assert_eq!((after(0), after(750)), (usual, usual));
+        assert_eq!(after(875), usual / 2);
+        assert_eq!([after(999), after(1_000), after(5_000)], [CROWDED_KEEP_ALIVE; 3]);
     }
 }

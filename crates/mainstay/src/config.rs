@@ -10,6 +10,7 @@ pub mod decode;
 pub mod folders;
 pub mod machine;
 pub mod manifest;
+mod network;
 pub mod problem;
 pub mod secret_age;
 pub mod secret_file;

@@ -120,8 +120,18 @@ fn keys(sources: &[PathBuf]) -> Vec<String> {
         "text_map(",
         "positive(probe,",
     ];
-    const ALSO: [&str; 4] =
-        ["command(section,", "request_path(section,", "request_path(probe,", "threshold(probe,"];
+    const ALSO: [&str; 10] = [
+        "command(section,",
+        "request_path(section,",
+        "request_path(probe,",
+        "threshold(probe,",
+        "networks(section,",
+        "networks(top,",
+        "methods(section,",
+        "tokens(section,",
+        "lines(section,",
+        "removed(section,",
+    ];
     let mut keys = Vec::new();
     for path in sources {
         let text = fs::read_to_string(path).unwrap();
@@ -163,8 +173,9 @@ fn every_key_that_is_read_is_shown_with_its_value() {
 
 /// A key is shown as `key = …`, as a table, or as a comment that says what its absence means.
 fn is_shown(room: &str, shown: &str) {
-    // The two files of the tests name one source each.
-    const OTHERS: [(&str, &str); 2] = [("manifest", "dir"), ("machine", "env")];
+    // The two files of the tests name one source each; a preset and a profile are shown as what they stand for.
+    const OTHERS: [(&str, &str); 4] =
+        [("manifest", "dir"), ("machine", "env"), ("manifest", "preset"), ("manifest", "profile")];
     let has = |key: &String| {
         let forms = [format!("\n{key} = "), format!("\n# {key}: "), format!("[{key}]"), format!("[{key}.")];
         let inner = [format!(".{key}]"), format!(".{key}.")];

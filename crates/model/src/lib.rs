@@ -19,7 +19,7 @@ pub mod units;
 pub use address::Address;
 pub use explain::Explain;
 pub use ids::{DeployId, ProcessId, ReleaseId, ReleaseNumber};
-pub use names::{AppName, EnvName, InstanceName, NameError, ServiceName, Site};
+pub use names::{AppName, EnvName, InstanceName, LimitName, NameError, ServiceName, Site};
 pub use sandbox::Sandbox;
 pub use secret::Secret;
 pub use traffic::Traffic;

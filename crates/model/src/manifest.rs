@@ -4,12 +4,18 @@
 //! release keeps its own as JSON beside its files, with [`FORMAT`].
 
 mod migrate;
+mod rate_limit;
+mod rules;
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords};
+pub use self::{
+    migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
+    rate_limit::{LimitKey, RateLimit},
+    rules::{Access, Cors, Headers, Redirect, Rewrite},
+};
 use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
 
 /// Version of the stored form; a reader accepts this and the one before.
@@ -390,6 +396,43 @@ pub struct Route {
     /// Between two bytes of an answer.
     pub idle_timeout: Span,
     pub max_request_body: ByteSize,
+    /// Each must let a request pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_limits: Vec<RateLimit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// The first that is meant counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Redirect>,
+    /// As with redirects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+}
+
+impl Route {
+    /// Any host and path to `service`, and every other key as it is when a manifest does not say it.
+    pub fn to(service: ServiceName) -> Self {
+        Self {
+            hosts: Vec::new(),
+            path_prefix: "/".to_owned(),
+            service,
+            tls: RouteTls::Optional,
+            balance: Balance::LeastConnections,
+            response_header_timeout: Span::secs(120),
+            idle_timeout: Span::secs(300),
+            max_request_body: ByteSize::mib(50),
+            rate_limits: Vec::new(),
+            cors: None,
+            headers: Headers::default(),
+            redirects: Vec::new(),
+            rewrites: Vec::new(),
+            access: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

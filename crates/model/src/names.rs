@@ -1,4 +1,4 @@
-//! Names: of apps, environments, services and instances. All of them stand in paths, URLs and labels, so their
+//! Names: of apps, environments, services, instances and rate limits. All of them stand in paths, URLs and labels, so their
 //! alphabet is narrow and checked once, here.
 
 use std::{fmt, str::FromStr};
@@ -106,6 +106,10 @@ name!(
 name!(
     /// A service of an app: `web`, `worker`.
     ServiceName, check
+);
+name!(
+    /// A rate limit of a site: `login`.
+    LimitName, check
 );
 
 impl EnvName {

@@ -17,6 +17,7 @@ mod corpora;
 mod counts;
 mod disk;
 mod endings;
+mod floods;
 mod front;
 mod hangs;
 mod held;

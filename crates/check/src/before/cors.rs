@@ -21,12 +21,18 @@ fn run(context: &Context<'_>) -> State {
     let wrong = context
         .variables()
         .filter(|(_, name, _)| name.contains("CORS") || *name == "ALLOWED_ORIGINS")
-        .filter(|(_, _, value)| {
-            value.contains("localhost") || value.contains("127.0.0.1") || value.trim() == "*"
-        })
-        .map(|(service, name, value)| format!("[service.{service}]: {name} = \"{value}\""))
-        .collect();
+        .filter(|(_, _, value)| is_open(value))
+        .map(|(service, name, value)| format!("[service.{service}]: {name} = \"{value}\""));
+    let origins = context.manifest.routes.iter().flat_map(|route| &route.cors).flat_map(|cors| &cors.origins);
+    let open = origins
+        .filter(|origin| is_open(origin))
+        .map(|origin| format!("[route.cors]: origins has \"{origin}\""));
+    let wrong = wrong.chain(open).collect();
     let explain = Explain::new("cors-open", "CORS lets in a developer's machine, or everybody")
         .help("name the origins of production, like `https://chat.example.com`");
-    found_if(wrong, explain, "no variable of CORS names localhost or `*`")
+    found_if(wrong, explain, "neither a variable of CORS nor a route names localhost or `*`")
+}
+
+fn is_open(value: &str) -> bool {
+    value.contains("localhost") || value.contains("127.0.0.1") || value.trim() == "*"
 }

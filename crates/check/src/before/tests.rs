@@ -6,8 +6,8 @@ use api::checks::{Finding, State};
 use model::{
     ByteSize, EnvName, Secret, Span,
     manifest::{
-        Balance, Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, Release, Restart, Route,
-        RouteTls, Service, Source, StopSignal,
+        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, Release, Restart, Route, RouteTls,
+        Service, Source, StopSignal,
     },
 };
 
@@ -51,13 +51,8 @@ fn manifest() -> Manifest {
         cron: Default::default(),
         routes: vec![Route {
             hosts: vec!["chat.acme.dev".to_owned()],
-            path_prefix: "/".to_owned(),
-            service: "web".parse().unwrap(),
             tls: RouteTls::Required,
-            balance: Balance::LeastConnections,
-            response_header_timeout: Span::secs(1),
-            idle_timeout: Span::secs(1),
-            max_request_body: ByteSize::mib(1),
+            ..Route::to("web".parse().unwrap())
         }],
         deploy: Deploy::default(),
         drain: Drain::default(),

@@ -24,6 +24,7 @@ fn line(path: &str) -> Line<'_> {
         class: "http",
         retries: 0,
         cause: None,
+        limit: None,
     }
 }
 

@@ -8,8 +8,12 @@ const REASON_BYTES: usize = 4;
 /// Of the client's preface, before its first frame (RFC 9113 3.4).
 const PREFACE_BYTES: usize = 24;
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
@@ -24,6 +28,18 @@ struct Frame {
     stream: u32,
     /// 0 but for RST_STREAM.
     reason: u32,
+    is_empty: bool,
+}
+
+impl Frame {
+    /// Whether it makes work and brings nothing.
+    fn is_chatter(&self) -> bool {
+        match self.kind {
+            PRIORITY | RST_STREAM | SETTINGS | PING => true,
+            DATA => self.is_empty && self.flags & END_STREAM == 0,
+            _ => false,
+        }
+    }
 }
 
 /// Where one direction stands.
@@ -54,10 +70,11 @@ impl Frames {
             *bytes = rest;
         }
         let [_, _, _, kind, flags, s0, s1, s2, s3, reason @ ..] = self.head;
+        let is_empty = self.payload_len() == 0;
         self.payload_left = self.payload_len() + HEAD_BYTES - self.have;
         (self.head, self.have) = ([0; HEAD_BYTES + REASON_BYTES], 0);
         let stream = u32::from_be_bytes([s0, s1, s2, s3]);
-        Some(Frame { kind, flags, stream, reason: u32::from_be_bytes(reason) })
+        Some(Frame { kind, flags, stream, reason: u32::from_be_bytes(reason), is_empty })
     }
 
     fn payload_len(&self) -> usize {
@@ -122,12 +139,13 @@ impl Inbound {
         self.block != Block::Closed || self.frames.have > 0
     }
 
-    /// Follows `bytes`. `true`: somewhere among them no head was open, so one that is open now has begun here.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], unclaimed: &mut Unclaimed) -> bool {
+    /// Follows `bytes`. `true`: somewhere among them no head was open, so one that is open now has begun here. And how many
+    /// frames among them bring nothing.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], unclaimed: &mut Unclaimed) -> (bool, u32) {
         let preface = bytes.len().min(self.preface_left);
         self.preface_left -= preface;
         bytes = &bytes[preface..];
-        let mut was_between = false;
+        let (mut was_between, mut chatter) = (false, 0);
         loop {
             self.frames.skip_payload(&mut bytes);
             if self.block == Block::Closing && self.frames.is_between() {
@@ -136,7 +154,8 @@ impl Inbound {
                 unclaimed.heads = unclaimed.heads.saturating_add(opened);
             }
             was_between |= self.block == Block::Closed && self.frames.is_between();
-            let Some(frame) = self.frames.take_head(&mut bytes) else { return was_between };
+            let Some(frame) = self.frames.take_head(&mut bytes) else { return (was_between, chatter) };
+            chatter += u32::from(frame.is_chatter());
             self.block = self.block.after(&frame);
             if frame.kind == HEADERS && frame.stream > self.stream_max {
                 (self.stream_max, self.is_opening) = (frame.stream, true);

@@ -107,8 +107,9 @@ impl ClientIo {
             }
             Watch::Http2(frames, _) => {
                 let mut unclaimed = self.state.unclaimed.get();
-                let is_new = frames.feed(&buf.filled()[before..], &mut unclaimed);
+                let (is_new, chatter) = frames.feed(&buf.filled()[before..], &mut unclaimed);
                 self.state.unclaimed.set(unclaimed);
+                self.state.chatters(chatter, self.timers.now());
                 (frames.is_in_head(), is_new)
             }
             Watch::Nobody => return,
@@ -133,12 +134,12 @@ impl ClientIo {
         self.state.unclaimed.set(unclaimed);
     }
 
-    fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        let blocked = &self.state.write_blocked_since;
+    /// `bytes`: that were taken, of what is ready.
+    fn wrote<T>(&self, result: Poll<io::Result<T>>, bytes: impl FnOnce(&T) -> usize) -> Poll<io::Result<T>> {
+        let (pace, now) = (&self.state.pace, self.timers.now());
         match &result {
-            Poll::Pending if blocked.get() == NEVER => blocked.set(self.timers.now()),
-            Poll::Pending => {}
-            Poll::Ready(_) => blocked.set(NEVER),
+            Poll::Pending => pace.blocks(now),
+            Poll::Ready(taken) => pace.takes(taken.as_ref().map_or(0, bytes) as u64, now),
         }
         result
     }
@@ -177,7 +178,7 @@ impl AsyncWrite for ClientIo {
         if let Poll::Ready(Ok(sent)) = result {
             self.sent(sent, std::iter::once(bytes));
         }
-        self.wrote(result)
+        self.wrote(result, |bytes| *bytes)
     }
 
     fn poll_write_vectored(
@@ -199,7 +200,7 @@ impl AsyncWrite for ClientIo {
         if let Poll::Ready(Ok(sent)) = result {
             self.sent(sent, slices.iter().map(|slice| &**slice));
         }
-        self.wrote(result)
+        self.wrote(result, |bytes| *bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -216,7 +217,7 @@ impl AsyncWrite for ClientIo {
         if result.is_ready() && self.state.is_idle() {
             self.state.is_answering.set(false);
         }
-        self.wrote(result)
+        self.wrote(result, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

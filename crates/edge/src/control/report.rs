@@ -1,14 +1,18 @@
 //! What the edge observes, as [`Status`] and as Prometheus text.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{Active, PoolStatus, Status, UpstreamStatus, WorkerStatus, serve::Control};
 use crate::{
-    clock::now_ms,
+    clock::{now_ms, ns_at},
     director::{log_dropped, requests_total},
     entry::Reason,
     metrics::{escape, family, render},
     pool::{Class, PoolState, UpstreamState},
+    shared::Shared,
 };
 
 pub(crate) fn status(control: &Control) -> Status {
@@ -106,6 +110,7 @@ pub(crate) fn metrics(control: &Control) -> String {
         .into();
     let help = "Connections that ended before their first request could come: PROXY header or TLS handshake";
     family(&mut out, "edge_entries_failed_total", "counter", help, &turned_away);
+    out.push_str(&limits(shared));
     let help = "Answers of status 5xx that the edge made itself";
     family(&mut out, "edge_errors_total", "counter", help, &one(status.edge_5xx_total));
     let help = "Lines that the access log could not take";
@@ -152,5 +157,25 @@ pub(crate) fn metrics(control: &Control) -> String {
         help,
         &each(|up| up.connect_errors_total),
     );
+    out
+}
+
+/// Absent without limits.
+fn limits(shared: &Shared) -> String {
+    let mut out = String::new();
+    let Some(keys) = shared.limits.keys() else { return out };
+    let refused: Vec<_> = shared
+        .limits
+        .refused()
+        .into_iter()
+        .map(|(site, limit, count)| (format!("site=\"{}\",limit=\"{limit}\"", escape(&site)), count))
+        .collect();
+    let help = "Requests that did not pass a rate limit";
+    family(&mut out, "edge_rate_limited_total", "counter", help, &refused);
+    let one = |value: u64| vec![(String::new(), value)];
+    let help = "Clients and limits that have spent of their quota";
+    family(&mut out, "edge_rate_limit_keys", "gauge", help, &one(keys.live(ns_at(Instant::now()))));
+    let help = "Quotas that were whole again early, to make room for another";
+    family(&mut out, "edge_rate_limit_forgotten_total", "counter", help, &one(keys.forgotten()));
     out
 }

@@ -1,22 +1,10 @@
-use model::{
-    ByteSize, Span,
-    manifest::{Balance, Route, RouteTls},
-};
+use model::manifest::Route;
 use proptest::prelude::*;
 
 use super::*;
 
 fn route(hosts: &[String], prefix: &str) -> Route {
-    Route {
-        hosts: hosts.to_vec(),
-        path_prefix: prefix.to_owned(),
-        service: "web".parse().unwrap(),
-        tls: RouteTls::Optional,
-        balance: Balance::RoundRobin,
-        response_header_timeout: Span::secs(1),
-        idle_timeout: Span::secs(1),
-        max_request_body: ByteSize::mib(1),
-    }
+    Route { hosts: hosts.to_vec(), path_prefix: prefix.to_owned(), ..Route::to("web".parse().unwrap()) }
 }
 
 /// What the words say, without any structure: the oracle.

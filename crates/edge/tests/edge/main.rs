@@ -6,6 +6,7 @@
 mod canary;
 mod certificates;
 mod challenges;
+mod floods;
 mod h2_bytes;
 mod headers;
 mod http2;
@@ -14,8 +15,10 @@ mod limits;
 mod observing;
 mod proxy_protocol;
 mod pulse;
+mod rate_limits;
 mod refusals;
 mod retries;
+mod rules;
 mod smuggling;
 mod streams;
 mod support;

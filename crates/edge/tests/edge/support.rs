@@ -25,11 +25,11 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use model::{
     Address, ByteSize, ProcessId, ReleaseNumber, Site, Span,
-    manifest::{Balance, Drain, ProbeRequest, ReadinessProbe, Route, RouteTls},
+    manifest::{Balance, Drain, ProbeRequest, ReadinessProbe, Route},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 /// Nothing in these tests takes longer; what does has failed.
@@ -266,6 +266,27 @@ pub async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     read_all(&mut stream).await
 }
 
+/// As [`raw`], from an address of this machine's own.
+pub async fn raw_from(client: [u8; 4], address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = connect_from(client, address).await;
+    stream.write_all(bytes.as_ref()).await.unwrap();
+    read_all(&mut stream).await
+}
+
+/// A connection from an address of this machine's own: `127.0.0.9`.
+pub async fn connect_from(client: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((client, 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+/// The value of a header, if the answer has it.
+pub fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let head = answer.split("\r\n\r\n").next()?;
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
 /// Until the other side closes, or resets.
 pub async fn read_all(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
@@ -309,14 +330,11 @@ pub fn site() -> Site {
 
 pub fn route(prefix: &str) -> Route {
     Route {
-        hosts: Vec::new(),
         path_prefix: prefix.to_owned(),
-        service: "web".parse().unwrap(),
-        tls: RouteTls::Optional,
-        balance: Balance::LeastConnections,
         response_header_timeout: Span::secs(10),
         idle_timeout: Span::secs(10),
         max_request_body: ByteSize::mib(1),
+        ..Route::to("web".parse().unwrap())
     }
 }
 

@@ -1,12 +1,14 @@
 //! TLS: HTTP/1.1 and HTTP/2 by ALPN, tickets, WebSockets over HTTP/2.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
+use edge::settings::Certificate;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use net::tickets::Seeds;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
     ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -68,6 +70,16 @@ pub fn config(alpn: &[&str]) -> Arc<ClientConfig> {
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
+}
+
+/// A GET on a connection of its own; the whole answer.
+pub async fn get_over_tls(edge: &Edge, path: &str) -> String {
+    let mut stream = connect(edge, &config(&["http/1.1"])).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 async fn connect(edge: &Edge, config: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
@@ -290,28 +302,33 @@ async fn a_websocket_over_http2_reaches_the_app() {
     edge.until(|status| status.pools[0].active.websocket == 1).await;
 }
 
-/// W-E19, RFC 6797.
-#[tokio::test]
-async fn hsts_is_said_over_tls_of_names_with_a_certificate_of_a_ca_and_never_else() {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let folder = tempfile::tempdir().unwrap();
+/// A certificate for `name` and its key, in files below `folder`.
+fn written(folder: &Path, name: &str, cert: &rcgen::Certificate, key: &KeyPair) -> Certificate {
+    let (cert_file, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+    std::fs::write(&cert_file, cert.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    Certificate { names: vec![name.to_owned()], cert: cert_file, key: key_file }
+}
+
+/// One that another than itself has signed.
+pub(crate) fn signed_by_a_ca(folder: &Path, name: &str) -> Certificate {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, "a CA");
     let authority = Issuer::new(params, KeyPair::generate().unwrap());
-    let write = |file: &str, cert: rcgen::Certificate, key: &KeyPair| {
-        std::fs::write(folder.path().join(format!("{file}.pem")), cert.pem()).unwrap();
-        std::fs::write(folder.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
-        edge::settings::Certificate {
-            names: vec![file.to_owned()],
-            cert: folder.path().join(format!("{file}.pem")),
-            key: folder.path().join(format!("{file}.key")),
-        }
-    };
-    let of = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
-    let (one, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    let signed = write("signed.example", of("signed.example").signed_by(&one, &authority).unwrap(), &one);
-    let own = write("own.example", of("own.example").self_signed(&other).unwrap(), &other);
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    written(folder, name, &cert, &key)
+}
+
+/// W-E19, RFC 6797.
+#[tokio::test]
+async fn hsts_is_said_over_tls_of_names_with_a_certificate_of_a_ca_and_never_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let signed = signed_by_a_ca(folder.path(), "signed.example");
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new(["own.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let own = written(folder.path(), "own.example", &cert, &key);
 
     let app = App::start(|request| async move {
         let mut answer = Response::new(full("ok"));

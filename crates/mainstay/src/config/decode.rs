@@ -349,7 +349,7 @@ impl<'a, 't, 'i> Section<'a, 't, 'i> {
                             format!("`{path}` must be a text in quotes"),
                         )
                         .label(format!("this is {}", said_type(value.get_ref())))
-                        .help("the environment of a process is texts: write the value in quotes"),
+                        .help("all values of this table are texts: write it in quotes"),
                     );
                 }
             }

@@ -33,6 +33,7 @@ pub use self::{
 use super::{
     decode::{self, At, Later, Problems, Section},
     folders::{Folders, Kind},
+    network::networks,
     problem::{ConfigErrors, Problem},
 };
 
@@ -303,28 +304,15 @@ fn addresses(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec
 }
 
 fn trusted_proxies(top: &mut Section<'_, '_, '_>) -> Vec<IpNet> {
-    let Some(texts) = top.strings("trusted_proxies") else { return Vec::new() };
-    let mut all = Vec::new();
-    for text in texts.value {
-        let net =
-            text.value.parse::<IpNet>().or_else(|_| text.value.parse::<std::net::IpAddr>().map(IpNet::from));
-        match net {
-            Ok(net) if net.prefix_len() == 0 => top.problem(
-                Problem::new(
-                    "trusts-everybody",
-                    text.span,
-                    format!("`{net}` trusts everybody to say who they are"),
-                )
+    let (everybody, all): (Vec<_>, Vec<_>) =
+        networks(top, "trusted_proxies").into_iter().partition(|net| net.value.prefix_len() == 0);
+    for At { value: net, span } in everybody {
+        top.problem(
+            Problem::new("trusts-everybody", span, format!("`{net}` trusts everybody to say who they are"))
                 .help("name the addresses of your proxies"),
-            ),
-            Ok(net) => all.push(net),
-            Err(_) => top.problem(
-                Problem::new("bad-address", text.span, format!("`{}` is no network", text.value))
-                    .help("like `\"10.0.0.0/8\"` or `\"2001:db8::/32\"`"),
-            ),
-        }
+        );
     }
-    all
+    all.into_iter().map(|net| net.value).collect()
 }
 
 fn upgrade_keys(top: &mut Section<'_, '_, '_>) -> Vec<String> {

@@ -79,6 +79,18 @@ impl<'o> Sheet<'o> {
         self.begin(steps.collect(), &format!("[[{}]]", path.join(".")));
     }
 
+    /// Begins the `m`th `[[outer.inner]]` of the `n`th `[[outer]]`.
+    pub fn inner_item(&mut self, (outer, n): (&str, usize), (inner, m): (&str, usize)) {
+        let steps = [outer.to_owned(), n.to_string(), inner.to_owned(), m.to_string()];
+        self.begin(steps.into(), &format!("[[{outer}.{inner}]]"));
+    }
+
+    /// Begins `[outer.inner]` of the `n`th `[[outer]]`.
+    pub fn inner_table(&mut self, (outer, n): (&str, usize), inner: &str) {
+        let steps = [outer.to_owned(), n.to_string(), inner.to_owned()];
+        self.begin(steps.into(), &format!("[{outer}.{inner}]"));
+    }
+
     fn begin(&mut self, path: Vec<String>, head: &str) {
         self.flush();
         self.path = path;

@@ -16,8 +16,8 @@ use api::{
 use model::{
     ByteSize, Explain, ReleaseNumber, Site, Span,
     manifest::{
-        Balance, Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes,
-        ReadinessProbe, Release, Restart, Route, RouteTls, Service, Source, StopSignal,
+        Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes, ReadinessProbe,
+        Release, Restart, Route, RouteTls, Service, Source, StopSignal,
     },
     schema::CodeSchema,
 };
@@ -80,13 +80,8 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     };
     let route = Route {
         hosts: vec![format!("{}.{}.test", site.env, site.app)],
-        path_prefix: "/".into(),
-        service: "web".parse().unwrap(),
         tls: RouteTls::Off,
-        balance: Balance::LeastConnections,
-        response_header_timeout: Span::secs(60),
-        idle_timeout: Span::secs(60),
-        max_request_body: ByteSize::mib(1),
+        ..Route::to("web".parse().unwrap())
     };
     let mut worker = service(None, None);
     worker.instances = 1.try_into().unwrap();

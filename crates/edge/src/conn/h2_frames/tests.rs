@@ -53,10 +53,10 @@ fn one_head_after_another_is_not_one_long_head() {
     let mut inbound = after(&[&opening()[..], &head[..11]].concat());
     let mut seen = Unclaimed::default();
     for _ in 0..3 {
-        assert!(inbound.feed(&[&head[11..], &head[..11]].concat(), &mut seen), "a new one has begun");
+        assert!(inbound.feed(&[&head[11..], &head[..11]].concat(), &mut seen).0, "a new one has begun");
         assert!(inbound.is_in_head());
     }
-    assert!(!inbound.feed(&head[11..12], &mut seen), "still the same");
+    assert!(!inbound.feed(&head[11..12], &mut seen).0, "still the same");
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub struct Edge {
     pub headers_max: u64,
     /// Between two bytes of a request's body.
     pub body_timeout: Span,
+    /// Bytes a second that a body must make, a request's as it comes and an answer's as it is taken.
+    pub body_rate_min: ByteSize,
+    /// A client that takes nothing of its answer.
+    pub send_timeout: Span,
     /// A kept-alive connection without a request.
     pub keep_alive_timeout: Span,
     /// Requests of one HTTP/2 connection at once.
@@ -47,6 +51,8 @@ impl Default for Edge {
             header_bytes_max: ByteSize::kib(64),
             headers_max: 100,
             body_timeout: Span::secs(30),
+            body_rate_min: ByteSize(512),
+            send_timeout: Span::secs(60),
             keep_alive_timeout: Span::secs(75),
             h2_streams_max: 128,
             connect_timeout: Span::secs(2),
@@ -93,7 +99,10 @@ pub struct Certificate {
 pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
     section.later(&[
         Later { key: "http1", instead: "there is one HTTP/1.1 path in this version" },
-        Later { key: "rate_limit", instead: "rate limits come in a later version" },
+        Later {
+            key: "rate_limit",
+            instead: "rate limits are an app's: they stand in its mainstay.toml, as [[route.rate_limit]]",
+        },
     ]);
     let default = Edge::default();
     Edge {
@@ -108,6 +117,8 @@ pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
         header_bytes_max: section.size("header_bytes_max").unwrap_or(default.header_bytes_max),
         headers_max: section.integer("headers_max", 16..=1_000).unwrap_or(default.headers_max),
         body_timeout: section.duration("body_timeout").unwrap_or(default.body_timeout),
+        body_rate_min: section.size("body_rate_min").unwrap_or(default.body_rate_min),
+        send_timeout: section.duration("send_timeout").unwrap_or(default.send_timeout),
         keep_alive_timeout: section.duration("keep_alive_timeout").unwrap_or(default.keep_alive_timeout),
         h2_streams_max: section.integer("h2_streams_max", 1..=10_000).unwrap_or(default.h2_streams_max),
         connect_timeout: section.duration("connect_timeout").unwrap_or(default.connect_timeout),

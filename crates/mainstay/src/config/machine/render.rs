@@ -82,6 +82,8 @@ fn edge(sheet: &mut Sheet<'_>, edge: &Edge) {
     sheet.set("header_bytes_max", edge.header_bytes_max.to_string());
     sheet.set("headers_max", number(edge.headers_max));
     sheet.set("body_timeout", edge.body_timeout.to_string());
+    sheet.set("body_rate_min", edge.body_rate_min.to_string());
+    sheet.set("send_timeout", edge.send_timeout.to_string());
     sheet.set("keep_alive_timeout", edge.keep_alive_timeout.to_string());
     sheet.set("h2_streams_max", number(edge.h2_streams_max));
     sheet.set("connect_timeout", edge.connect_timeout.to_string());

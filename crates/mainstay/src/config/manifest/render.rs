@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Cron, Deploy, Drain, DrainHint, Hooks, Limits, Manifest, Migrate, MigrateTool, ProbeRequest, Release,
-        Route, Service, Source,
+        Access, Cors, Cron, Deploy, Drain, DrainHint, Headers, Hooks, Limits, Manifest, Migrate, MigrateTool,
+        ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
     },
 };
 use toml::Value;
@@ -19,6 +19,7 @@ use super::{
     cron::{CATCH_UPS, WHILE_RUNNING},
     deploy::STRATEGIES,
     merge,
+    rate_limit::key_word,
     route::{BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
@@ -233,6 +234,78 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
     sheet.set("response_header_timeout", route.response_header_timeout.to_string());
     sheet.set("idle_timeout", route.idle_timeout.to_string());
     sheet.set("max_request_body", route.max_request_body.to_string());
+    for (m, limit) in route.rate_limits.iter().enumerate() {
+        sheet.inner_item(("route", n), ("rate_limit", m));
+        rate_limit(sheet, limit);
+    }
+    if let Some(one) = &route.cors {
+        cors(sheet, n, one);
+    }
+    if !route.headers.is_empty() {
+        headers(sheet, n, &route.headers);
+    }
+    if let Some(one) = &route.access {
+        access(sheet, n, one);
+    }
+    for (m, one) in route.redirects.iter().enumerate() {
+        sheet.inner_item(("route", n), ("redirect", m));
+        redirect(sheet, one);
+    }
+    for (m, one) in route.rewrites.iter().enumerate() {
+        sheet.inner_item(("route", n), ("rewrite", m));
+        sheet.set("from", one.from.as_str());
+        sheet.set("to", one.to.as_str());
+    }
+}
+
+fn cors(sheet: &mut Sheet<'_>, n: usize, cors: &Cors) {
+    sheet.inner_table(("route", n), "cors");
+    sheet.set("origins", cors.origins.clone());
+    sheet.set("methods", cors.methods.clone());
+    sheet.set("headers", cors.headers.clone());
+    sheet.set("expose", cors.expose.clone());
+    sheet.set("credentials", cors.credentials);
+    sheet.set("max_age", cors.max_age.to_string());
+}
+
+fn headers(sheet: &mut Sheet<'_>, n: usize, headers: &Headers) {
+    let lines = |lines: &BTreeMap<String, String>| {
+        Value::Table(lines.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect())
+    };
+    sheet.inner_table(("route", n), "headers");
+    sheet.set("default", lines(&headers.default));
+    sheet.set("set", lines(&headers.set));
+    sheet.set("remove", headers.remove.clone());
+    sheet.set("request_set", lines(&headers.request_set));
+    sheet.set("request_remove", headers.request_remove.clone());
+}
+
+fn access(sheet: &mut Sheet<'_>, n: usize, access: &Access) {
+    let tokens =
+        access.tokens.iter().map(|(whose, digits)| (whose.clone(), Value::from(format!("sha256:{digits}"))));
+    sheet.inner_table(("route", n), "access");
+    sheet.set("tokens", Value::Table(tokens.collect()));
+    sheet.set("exempt", access.exempt.iter().map(ToString::to_string).collect::<Vec<_>>());
+    sheet.set("open", access.open.clone());
+}
+
+fn redirect(sheet: &mut Sheet<'_>, redirect: &Redirect) {
+    sheet.set_or("host", redirect.host.as_deref(), "each that the route has");
+    sheet.set("from", redirect.from.as_str());
+    sheet.set("to", redirect.to.as_str());
+    sheet.set("status", i64::from(redirect.status));
+}
+
+fn rate_limit(sheet: &mut Sheet<'_>, limit: &RateLimit) {
+    sheet.set("name", limit.name.as_str());
+    sheet.set("paths", limit.paths.clone());
+    sheet.set("methods", limit.methods.clone());
+    sheet.set("requests", i64::from(limit.requests.get()));
+    sheet.set("per", limit.per.to_string());
+    sheet.set("burst", i64::from(limit.burst.get()));
+    sheet.set("key", key_word(&limit.key));
+    sheet.set("exempt", limit.exempt.iter().map(ToString::to_string).collect::<Vec<_>>());
+    sheet.set_or("body", limit.body.as_deref(), "a page of the edge");
 }
 
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {

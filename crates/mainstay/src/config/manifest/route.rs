@@ -3,15 +3,12 @@
 use std::ops::Range;
 
 use model::{
-    ByteSize, ServiceName, Span,
+    ServiceName,
     manifest::{Balance, Route, RouteTls},
 };
 
-use super::text;
-use crate::config::{
-    decode::{Later, Section},
-    problem::Problem,
-};
+use super::{rate_limit, rules, text};
+use crate::config::decode::{Later, Section};
 
 /// Where the parts of a route were written.
 pub(crate) struct Places {
@@ -21,8 +18,10 @@ pub(crate) struct Places {
 
 const LATER: &[Later] = &[
     Later { key: "response_buffering", instead: "answers are never buffered in this version" },
-    Later { key: "rate_limit", instead: "rate limits come in a later version" },
-    Later { key: "strip_prefix", instead: "the app gets the path as the client sent it" },
+    Later {
+        key: "strip_prefix",
+        instead: "write `[[route.rewrite]]` with `from = \"/api/*\"` and `to = \"/*\"`",
+    },
 ];
 
 pub(super) const TLS: [(&str, RouteTls); 3] =
@@ -34,7 +33,8 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     section.later(LATER);
     let hosts = section.strings("hosts").map(|hosts| hosts.value).unwrap_or_default();
     let hosts: Vec<String> = hosts.into_iter().filter_map(|host| text::host(section, host)).collect();
-    let path_prefix = path_prefix(section);
+    let path_prefix =
+        section.string("path_prefix").and_then(|path| text::plain_path(section, "path_prefix", path));
     let service = section.parsed::<ServiceName>("service", "bad-name", "the name of a service");
     if !section.has("service") {
         section.missing("service", "service = \"web\"");
@@ -44,31 +44,32 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let response_header_timeout = section.duration("response_header_timeout");
     let idle_timeout = section.duration("idle_timeout");
     let max_request_body = section.size("max_request_body");
+    let rate_limits = rate_limit::rate_limits(section);
+    let cors = section.table("cors", rules::cors);
+    let headers = section.table("headers", |headers| Some(rules::headers(headers))).unwrap_or_default();
+    let redirects = section.tables("redirect", rules::redirect).unwrap_or_default();
+    let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
+    let access = section.table("access", rules::access);
+    let redirects = redirects.into_iter().map(|at| at.value).collect();
+    let rewrites = rewrites.into_iter().map(|at| at.value).collect();
     let service = service?;
     let places = Places { route: section.span(), service: service.span };
+    let default = Route::to(service.value);
     let route = Route {
         hosts,
-        path_prefix: path_prefix.unwrap_or_else(|| "/".to_owned()),
-        service: service.value,
-        tls: tls.unwrap_or(RouteTls::Optional),
-        balance: balance.unwrap_or(Balance::LeastConnections),
-        response_header_timeout: response_header_timeout.unwrap_or(Span::secs(120)),
-        idle_timeout: idle_timeout.unwrap_or(Span::secs(300)),
-        max_request_body: max_request_body.unwrap_or(ByteSize::mib(50)),
+        path_prefix: path_prefix.unwrap_or(default.path_prefix),
+        tls: tls.unwrap_or(default.tls),
+        balance: balance.unwrap_or(default.balance),
+        response_header_timeout: response_header_timeout.unwrap_or(default.response_header_timeout),
+        idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
+        max_request_body: max_request_body.unwrap_or(default.max_request_body),
+        rate_limits,
+        cors,
+        headers,
+        redirects,
+        rewrites,
+        access,
+        ..default
     };
     Some((route, places))
-}
-
-fn path_prefix(section: &mut Section<'_, '_, '_>) -> Option<String> {
-    let text = section.string("path_prefix")?;
-    let plain = text.value.bytes().all(|b| b.is_ascii_graphic()) && !text.value.contains(['?', '#']);
-    let climbs = text.value.split('/').any(|part| part == "." || part == "..");
-    if text.value.starts_with('/') && plain && !climbs && !text.value.contains("//") {
-        return Some(text.value);
-    }
-    section.problem(
-        Problem::new("bad-request-path", text.span, "`path_prefix` must be a path")
-            .help("it starts with `/`, and has no `?`, `#`, `..`, space or `//`: `\"/api\"`"),
-    );
-    None
 }

@@ -2,7 +2,10 @@
 
 use model::{
     ByteSize, EnvName, Span,
-    manifest::{CatchUp, DrainHint, Listen, Manifest, Overlap, RouteTls, StartAt, StopSignal, WhileRunning},
+    manifest::{
+        CatchUp, DrainHint, LimitKey, Listen, Manifest, Overlap, RateLimit, RouteTls, StartAt, StopSignal,
+        WhileRunning,
+    },
     sandbox::Allow,
 };
 use proptest::prelude::*;
@@ -419,4 +422,56 @@ fn a_tool_moves_the_database_without_commands_of_the_app() {
     assert_eq!(read("tool = \"alembic\"\nfolder = \"x\""), Err(vec!["tool-and-command"]));
     assert_eq!(read("tool = \"alembic\"\nprogram = [\"{release_dir}/x\"]"), Err(vec!["unknown-placeholder"]));
     assert_eq!(read("tool = \"flyway\""), Err(vec!["unknown-value"]));
+}
+
+#[test]
+fn the_guides_limits_have_names_and_may_be_changed_key_by_key() {
+    let read = |lines: &str| {
+        let text = format!("{SMALL}[[route.rate_limit]]\n{lines}\n");
+        read(&text).routes.remove(0).rate_limits.remove(0)
+    };
+    let said = |limit: &RateLimit| (limit.requests.get(), limit.per, limit.burst.get(), limit.key.clone());
+    // RATE-01: 100 in 15 minutes, and its own words.
+    let app = read("preset = \"app\"");
+    assert_eq!(said(&app), (100, Span::secs(900), 100, LimitKey::Address));
+    assert!(app.body.is_some_and(|body| body.contains("retryAfter")) && app.paths.is_empty());
+    // RATE-02: zone api_limit, 10 a second, burst=20 nodelay, on /api.
+    let api = read("preset = \"api\"");
+    assert_eq!(said(&api), (10, Span::secs(1), 21, LimitKey::Address));
+    assert_eq!(api.paths, ["/api"]);
+    // RATE-03: zone login_limit, 5 a minute, burst=5 nodelay; W-E5: where logins really go.
+    let login = read("preset = \"login\"");
+    assert_eq!(said(&login), (5, Span::secs(60), 6, LimitKey::Address));
+    assert_eq!(login.paths[1], "/api/auth/callback/credentials");
+
+    let own = read(
+        "preset = \"login\"\nname = \"signin\"\nrequests = 8\npaths = [\"/signin\"]\nkey = \"cookie:sid\"",
+    );
+    assert_eq!(said(&own), (8, Span::secs(60), 8, LimitKey::Cookie("sid".into())));
+    assert_eq!((own.name.as_str(), &own.paths[..]), ("signin", &["/signin".to_owned()][..]));
+    let short = read("name = \"x\"\nrequests = 3\nper = \"1s\"");
+    assert_eq!(short.burst.get(), 3, "as many at once as in the time");
+}
+
+#[test]
+fn profiles_of_headers_are_defaults_that_a_manifest_changes_one_by_one() {
+    let read = |lines: &str| read(&format!("{SMALL}[route.headers]\n{lines}\n")).routes.remove(0).headers;
+    // HDR-12, HDR-13; W-E19: no preload, and no subdomains unasked; W-E20; W-E21.
+    let pages = read("profile = \"pages\"").default;
+    assert_eq!(pages["strict-transport-security"], "max-age=31536000");
+    assert_eq!(
+        (pages["x-frame-options"].as_str(), pages["x-content-type-options"].as_str()),
+        ("DENY", "nosniff")
+    );
+    for word in ["object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"] {
+        assert!(pages["content-security-policy"].contains(word), "{word}");
+    }
+    assert!(!pages.contains_key("x-xss-protection"));
+    // W-E25: an answer that is no page loads nothing.
+    let api = read("profile = \"api\"").default;
+    assert_eq!(api["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+    // W-E23: an assistant with a voice.
+    let voice = read("profile = \"pages\"\ndefault = { Permissions-Policy = \"microphone=(self)\" }").default;
+    assert_eq!(voice["permissions-policy"], "microphone=(self)");
+    assert_eq!(voice.len(), pages.len());
 }

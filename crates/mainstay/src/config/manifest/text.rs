@@ -166,6 +166,39 @@ pub(super) fn request_path(section: &mut Section<'_, '_, '_>, key: &'static str)
     None
 }
 
+/// A path of whole segments, as `key` has it: `/api/auth`.
+pub(super) fn plain_path(section: &mut Section<'_, '_, '_>, key: &str, text: At<String>) -> Option<String> {
+    let plain = text.value.bytes().all(|b| b.is_ascii_graphic()) && !text.value.contains(['?', '#']);
+    let climbs = text.value.split('/').any(|part| part == "." || part == "..");
+    if text.value.starts_with('/') && plain && !climbs && !text.value.contains("//") {
+        return Some(text.value);
+    }
+    section.problem(
+        Problem::new("bad-request-path", text.span, format!("`{key}` must be a path"))
+            .help("it starts with `/`, and has no `?`, `#`, `..`, space or `//`: `\"/api\"`"),
+    );
+    None
+}
+
+/// Methods of requests.
+pub(super) fn methods(section: &mut Section<'_, '_, '_>, key: &'static str) -> Option<Vec<String>> {
+    let methods = section.strings(key)?;
+    for method in &methods.value {
+        if method.value.is_empty() || !method.value.bytes().all(|b| b.is_ascii_uppercase()) {
+            section.problem(
+                Problem::new("bad-method", method.span.clone(), format!("`{}` is no method", method.value))
+                    .help("methods are upper case, like `[\"POST\"]`"),
+            );
+        }
+    }
+    Some(methods.value.into_iter().map(|method| method.value).collect())
+}
+
+/// RFC 9110 5.6.2: what headers and cookies may be called.
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 /// A host name, lower case, without port; an address is allowed.
 pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
     let host = text.value.to_ascii_lowercase();

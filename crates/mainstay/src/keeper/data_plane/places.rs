@@ -169,6 +169,8 @@ impl Places {
         settings.limits.header_timeout = said.header_timeout;
         settings.limits.keep_alive_timeout = said.keep_alive_timeout;
         settings.limits.body_idle_timeout = said.body_timeout;
+        settings.limits.body_rate_min = said.body_rate_min;
+        settings.limits.send_timeout = said.send_timeout;
         settings.limits.connect_timeout = said.connect_timeout;
         settings.limits.upstream_idle_timeout = said.upstream_idle_timeout;
         settings.limits.h2_streams_max = u32::try_from(said.h2_streams_max).unwrap_or(u32::MAX);

@@ -27,19 +27,24 @@ fn span() -> impl Strategy<Value = Span> {
     (0..=10_000_000u64).prop_map(Span::millis)
 }
 
+fn size() -> impl Strategy<Value = ByteSize> {
+    (0..1u64 << 50).prop_map(ByteSize)
+}
+
 fn edge() -> impl Strategy<Value = Edge> {
-    let waits = [span(), span(), span(), span(), span()];
+    let waits = [span(), span(), span(), span(), span(), span()];
+    let sizes = [size(), size()];
     let counts = (16..=1_000_000u64, 1..=1_000_000u64, 16..=1_000u64, 1..=10_000u64);
-    (option::of(1..=256u32), waits, counts, (0..1u64 << 50).prop_map(ByteSize), any::<bool>()).prop_map(
+    (option::of(1..=256u32), waits, counts, sizes, any::<bool>()).prop_map(
         |(
             workers,
             waits,
             (connections_max, per_client, headers_max, h2_streams_max),
-            header_bytes_max,
+            [header_bytes_max, body_rate_min],
             access_log,
         )| {
-            let [header_timeout, body_timeout, keep_alive_timeout, connect_timeout, upstream_idle_timeout] =
-                waits;
+            let [header_timeout, body_timeout, keep_alive_timeout, send_timeout, rest @ ..] = waits;
+            let [connect_timeout, upstream_idle_timeout] = rest;
             Edge {
                 workers,
                 connections_max,
@@ -48,6 +53,8 @@ fn edge() -> impl Strategy<Value = Edge> {
                 header_bytes_max,
                 headers_max,
                 body_timeout,
+                body_rate_min,
+                send_timeout,
                 keep_alive_timeout,
                 h2_streams_max,
                 connect_timeout,

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Balance, Canary, CatchUp, Cron, Deploy, Drain, DrainHint, FORMAT, Hook, Hooks, Limits,
-        Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof,
-        ReadinessProbe, Recycle, Release, Restart, Route, RouteTls, Service, Smoke, Source, StartAt,
-        StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Access, Balance, Canary, CatchUp, Cors, Cron, Deploy, Drain, DrainHint, FORMAT, Headers,
+        Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap,
+        ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle, Redirect, Release, Restart, Rewrite,
+        Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -303,22 +303,113 @@ fn cron() -> impl Strategy<Value = Cron> {
         )
 }
 
+fn rate_limit() -> impl Strategy<Value = RateLimit> {
+    let name = "[a-zA-Z][a-z-]{0,6}";
+    let key = prop_oneof![
+        Just(LimitKey::Address),
+        name.prop_map(|name| LimitKey::Header(name.to_lowercase())),
+        name.prop_map(LimitKey::Cookie),
+    ];
+    let exempt = select(vec!["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]);
+    let lists = (
+        collection::vec("(/[a-z0-9%]{1,5}){1,3}", 0..3),
+        collection::vec("[A-Z]{3,6}", 0..2),
+        collection::vec(exempt.prop_map(|net| net.parse().unwrap()), 0..3),
+    );
+    let many = || (1..=1_000_000u32).prop_map(|n| NonZeroU32::new(n).unwrap());
+    ("[a-z]{1,8}", lists, many(), 1..=86_400u64, many(), key, option::of(text())).prop_map(
+        |(name, (paths, methods, exempt), requests, per, burst, key, body)| RateLimit {
+            name: name.parse().unwrap(),
+            paths,
+            methods,
+            requests,
+            per: Span::secs(per),
+            burst,
+            key,
+            exempt,
+            body,
+        },
+    )
+}
+
+type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>);
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let value = || "[ -~é]{0,12}";
+    let lines = || collection::btree_map("x-[a-z]{1,6}", value(), 0..3);
+    let names = || collection::vec("x-[a-z]{1,6}", 0..2);
+    let origins = collection::vec("https?://[a-z]{1,5}\\.test(:81)?", 1..3);
+    let methods = collection::vec("[A-Z]{3,6}", 0..3);
+    let cors = (origins, methods, names(), names(), any::<bool>(), 0..=86_400u64).prop_map(
+        |(origins, methods, headers, expose, credentials, max_age)| Cors {
+            origins,
+            methods,
+            headers,
+            expose,
+            credentials,
+            max_age: Span::secs(max_age),
+        },
+    );
+    let headers = (lines(), lines(), names(), lines(), names()).prop_map(
+        |(default, set, remove, request_set, request_remove)| Headers {
+            default,
+            set,
+            remove,
+            request_set,
+            request_remove,
+        },
+    );
+    let status = select(vec![301u16, 302, 303, 307, 308]);
+    let redirect =
+        (option::of("[a-z]{1,5}\\.test"), "/[a-z]{0,5}", status).prop_map(|(host, from, status)| Redirect {
+            host,
+            from: format!("{from}x/*"),
+            to: format!("https://a.test{from}/*"),
+            status,
+        });
+    let rewrite = "/[a-z]{0,5}".prop_map(|from| Rewrite { to: format!("{from}y"), from });
+    let tokens = collection::btree_map("[a-zé \"]{1,6}", "[0-9a-f]{64}", 0..3);
+    let access = (tokens, collection::vec("/[a-z]{1,5}", 0..2)).prop_map(|(tokens, open)| Access {
+        tokens,
+        exempt: Vec::new(),
+        open,
+    });
+    let moves = (collection::vec(redirect, 0..3), collection::vec(rewrite, 0..3));
+    (option::of(cors), headers, moves, option::of(access)).prop_map(
+        |(cors, headers, (redirects, rewrites), access)| (cors, headers, redirects, rewrites, access),
+    )
+}
+
 /// Of no service yet.
 fn route() -> impl Strategy<Value = Route> {
     let tls = select(vec![RouteTls::Required, RouteTls::Optional, RouteTls::Off]);
     let balance = select(vec![Balance::LeastConnections, Balance::RoundRobin]);
-    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], size()).prop_map(
-        |(hosts, path_prefix, tls, balance, [head, idle], max_request_body)| Route {
-            hosts,
-            path_prefix,
-            service: "none".parse().unwrap(),
-            tls,
-            balance,
-            response_header_timeout: head,
-            idle_timeout: idle,
-            max_request_body,
-        },
-    )
+    let limits = collection::vec(rate_limit(), 0..3).prop_map(|mut limits| {
+        limits.sort_by(|a, b| a.name.cmp(&b.name));
+        limits.dedup_by(|a, b| a.name == b.name);
+        limits
+    });
+    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], (size(), limits, rules()))
+        .prop_map(
+            |(hosts, path_prefix, tls, balance, [head, idle], (max_request_body, rate_limits, rules))| {
+                Route {
+                    hosts,
+                    path_prefix,
+                    service: "none".parse().unwrap(),
+                    tls,
+                    balance,
+                    response_header_timeout: head,
+                    idle_timeout: idle,
+                    max_request_body,
+                    rate_limits,
+                    cors: rules.0,
+                    headers: rules.1,
+                    redirects: rules.2,
+                    rewrites: rules.3,
+                    access: rules.4,
+                }
+            },
+        )
 }
 
 fn smoke() -> impl Strategy<Value = Smoke> {
