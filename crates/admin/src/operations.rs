@@ -80,9 +80,14 @@ pub trait Operations: Send + Sync + 'static {
         request: webhooks::Test,
     ) -> impl Future<Output = Reply<webhooks::Tested>> + Send;
 
-    fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
+    fn received(
+        &self,
+        by: Operator,
+        digest: String,
+    ) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
     fn receive(
         &self,
+        by: Operator,
         digest: String,
         total: u64,
         offset: u64,

@@ -12,9 +12,11 @@ pub mod mainstay;
 pub mod model_server;
 pub mod receiver;
 pub mod registry;
+pub mod sshd;
 pub mod wait;
 pub mod worlds;
 
 pub use judge::{Failure, Judge, Load, Report, Target};
 pub use mainstay::{FakeApp, Mainstay};
 pub use model_server::ModelServer;
+pub use sshd::Sshd;

@@ -34,6 +34,7 @@ mod once;
 mod pages;
 mod recesses;
 mod recycles;
+mod remote;
 mod replays;
 mod sandbox;
 mod schedules;

@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 9] = [
+pub(crate) const TESTS: [Need; 11] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -20,6 +20,8 @@ pub(crate) const TESTS: [Need; 9] = [
     (&["strace", "--version"], "strace"),
     (&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"], "postgresql"),
     (&["openssl", "version"], "openssl"),
+    (&["ssh", "-V"], "openssh-client"),
+    (&["sh", "-c", "test -x /usr/sbin/sshd"], "openssh-server"),
 ];
 /// Of the pictures of the pages.
 pub(crate) const PICTURES: [Need; 5] = [
