@@ -60,7 +60,11 @@ fn who_comes_by_a_key_may_what_it_says_and_nothing_by_itself(guest: &Guest) {
     let asked = |role: &str, path: &str| {
         let request = format!("GET {path} HTTP/1.1\\r\\nhost: m\\r\\nconnection: close\\r\\n\\r\\n");
         let forced = format!("mainstay proxy --role {role} --app assistant/production --key ci");
-        guest.ok(&format!("printf '{request}' | {login} mainstay -c '{forced}' | sed -n 2p"))
+        // The pipe stays open until the answer is there: a client that closes has gone.
+        guest.ok(&format!(
+            "rm -f /tmp/ask; mkfifo /tmp/ask; exec 3<>/tmp/ask; printf '{request}' >&3
+             {login} mainstay -c '{forced}' </tmp/ask | sed -n 2p"
+        ))
     };
     assert!(asked("read", "/v1/apps/assistant/production/status").contains(" 200 "));
     assert!(asked("deploy", "/v1/apps/other/production/status").contains(" 403 "));

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::File,
-    io,
+    io::{self, Read, Write},
     net::Shutdown,
     os::{fd::BorrowedFd, unix::net::UnixStream},
     process::ExitCode,
@@ -24,6 +24,9 @@ use crate::{
     report::Report,
     session::block_on,
 };
+
+/// What is passed on at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Pass a client's requests from standard input and output to the keeper of this machine
 ///
@@ -102,17 +105,31 @@ fn forced(command: &str) -> Option<(Proxy, Globals)> {
 /// Greets, then copies both ways until either side has closed.
 fn between(keeper: &UnixStream) -> io::Result<()> {
     let (mut input, mut output) = (unbuffered(rustix::stdio::stdin())?, unbuffered(rustix::stdio::stdout())?);
-    io::Write::write_all(&mut output, GREETING.as_bytes())?;
+    output.write_all(GREETING.as_bytes())?;
     let mut to_keeper = keeper.try_clone()?;
     // Ends with the process: what it may still wait for is a client that has nothing to say.
     std::thread::spawn(move || {
-        let _ = io::copy(&mut input, &mut to_keeper);
+        let _ = copy(&mut input, &mut to_keeper);
         let _ = to_keeper.shutdown(Shutdown::Write);
     });
-    match io::copy(&mut &*keeper, &mut output) {
+    match copy(&mut &*keeper, &mut output) {
         // The client is gone: what it began goes on.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        copied => copied.map(drop),
+        copied => copied,
+    }
+}
+
+/// By reads and writes. `io::copy` splices, and while that waits for a socket the kernel holds the pipe that it writes to: whoever
+/// reads there, as sshd does, waits for the next byte to get the last one.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(read) => to.write_all(chunk.get(..read).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -174,8 +174,9 @@ fn what_a_connection_may_is_said_once_and_holds_to_its_end() {
 fn desk_of(mainstay: &Mainstay, sshd: &Sshd, name: &str, role: &str) -> Desk {
     sshd.make_key(name);
     let (keys, public) = (sshd.authorized_keys(), sshd.public_key_file(name));
+    let public = public.to_string_lossy();
     let words = ["user", "--authorized-keys", &keys.to_string_lossy(), "add-key", "--role", role];
-    let words = [&words[..], &["--app", "fake/production", &public.to_string_lossy()]].concat();
+    let words = [&words[..], &["--app", "fake/production", &public]].concat();
     let said = mainstay.cli(&words).expect_code(0);
     assert!(said.out.contains(&format!("The key {name} may {role} fake/production")), "{said}");
     Desk::new(mainstay, sshd, name, sshd.address())

@@ -30,9 +30,12 @@ fn ask_over_ssh(mainstay: &Mainstay, sshd: &Sshd, version: &str) -> String {
     let request = format!(
         "GET /v1/machine HTTP/1.1\r\nhost: mainstay\r\nconnection: close\r\nmainstay-api: {version}\r\n\r\n"
     );
-    child.stdin.as_mut().expect("piped").write_all(request.as_bytes()).expect("sent");
-    // The keeper closes, and so everything between here and there.
-    let output = child.wait_with_output().expect("ended");
+    // Open until the answer is there: a client that closes has gone.
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(request.as_bytes()).expect("sent");
+    let output =
+        child.wait_with_output().expect("the keeper closes, and so everything between here and there");
+    drop(input);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
