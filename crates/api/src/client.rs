@@ -66,6 +66,7 @@ pub enum Failure {
 /// HTTP 423: somebody else holds the site's lock.
 const LOCKED: u16 = 423;
 const NOT_FOUND: u16 = 404;
+const FORBIDDEN: u16 = 403;
 
 impl Failure {
     pub fn is_locked(&self) -> bool {
@@ -74,6 +75,11 @@ impl Failure {
 
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Refused { status: NOT_FOUND, .. })
+    }
+
+    /// What the connection may does not reach so far.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { status: FORBIDDEN, .. })
     }
 
     /// The keeper went away before or while it was asked; the next one may know.

@@ -188,7 +188,7 @@ fn a_client_that_is_killed_ends_no_deploy_and_attach_shows_it_again() {
 #[test]
 fn ctrl_c_cancels_over_the_connection_that_it_does_not_end() {
     let (mut mainstay, app, _sshd, desk) = reached();
-    let app = app.next().deploy("min_healthy_time", "\"20s\"");
+    let app = app.next().deploy("min_healthy_time", "\"20s\"").deploy("health_timeout", "\"60s\"");
     app.write();
     // A group of its own, as a shell gives it: Ctrl-C is for ssh, too.
     let mut command = desk.command(app.folder(), &["deploy", "--json"]);
