@@ -1,6 +1,6 @@
 //! A keeper on another machine: how it is named, and what goes over `ssh` before the first request.
 //!
-//! The client runs `ssh HOST mainstay proxy`. The proxy connects to the keeper of its machine, writes [`GREETING`] to standard
+//! The client runs `ssh HOST mainstay proxy`. The proxy connects to the keeper of its machine, writes the line `mainstay-proxy 1` to standard
 //! output, and from then on passes bytes both ways: standard input and output are the connection, HTTP/1.1 as over the socket.
 //! What a login prints before the greeting is skipped. A proxy that finds no keeper writes `{"error": …}`, one line, to standard
 //! error and ends with 1. When either side closes, the other is closed too: what was begun goes on in the keeper.
