@@ -1,9 +1,11 @@
 //! The admin API on its unix socket, and the station's questions on another: who may ask, how a question becomes a call, how an answer becomes JSON.
 //!
-//! Owns the socket `<run>/api.sock`, its rights, the peer's identity and the mapping of [`api::paths`] to
+//! Owns the socket `<run>/api.sock`, its rights, the peer's identity, what its connection may and the mapping of [`api::paths`] to
 //! [`Operations`]. Never decides anything: every verb is the keeper's. Begin with [`operations`], then [`routes`].
 
 mod answer;
+mod connection;
+mod guard;
 pub mod operations;
 mod operator;
 mod routes;

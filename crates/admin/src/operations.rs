@@ -88,9 +88,14 @@ pub trait Operations: Send + Sync + 'static {
         request: certificates::Renew,
     ) -> impl Future<Output = Reply<()>> + Send;
 
-    fn received(&self, digest: String) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
+    fn received(
+        &self,
+        by: Operator,
+        digest: String,
+    ) -> impl Future<Output = Reply<Option<artifact::Received>>> + Send;
     fn receive(
         &self,
+        by: Operator,
         digest: String,
         total: u64,
         offset: u64,

@@ -1,6 +1,9 @@
 //! Who asks: the peer of the socket, by the kernel's word (SO_PEERCRED); and the key of what it asks for.
 
-use api::request_key::{HEADER, RequestKey};
+use api::{
+    access::KeyName,
+    request_key::{HEADER, RequestKey},
+};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use model::Explain;
 
@@ -10,8 +13,10 @@ use crate::operations::{Refusal, Why};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
     pub uid: u32,
-    /// The account's name, else `uid 1001`.
+    /// The account's name, else `uid 1001`; `key ci` where the connection came by a key of that name. No account's name has a space.
     pub name: String,
+    /// The key that the connection came by.
+    pub key: Option<KeyName>,
 }
 
 impl Operator {
@@ -20,7 +25,7 @@ impl Operator {
         let uid = stream.peer_cred()?.uid();
         let account = machine::users::by_uid(uid).ok().flatten();
         let name = account.map_or_else(|| format!("uid {uid}"), |account| account.name);
-        Ok(Self { uid, name })
+        Ok(Self { uid, name, key: None })
     }
 }
 

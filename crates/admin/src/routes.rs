@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
+use api::{
+    access::{Grant, Needs},
+    paths,
+};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State},
     http::{StatusCode, request::Parts},
+    middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use model::{DeployId, Explain, ReleaseNumber, Site};
 use serde::Deserialize;
 
 use crate::{
     answer::ndjson,
+    connection::Connection,
+    guard,
     operations::{Operations, Refusal, Reply, Why},
     operator::{Asker, Operator},
     upgrade::Upgrade,
@@ -27,45 +34,61 @@ const RECORDS_DEFAULT: usize = 50;
 
 pub(crate) fn router<O: Operations>(operations: Arc<O>) -> Router {
     let chunk_max = usize::try_from(api::artifact::CHUNK_BYTES_MAX).unwrap_or(usize::MAX);
-    Router::new()
-        .route("/v1/machine", get(machine::<O>))
-        .route("/v1/machine/down", post(down::<O>))
-        .route("/v1/machine/upgrades", get(upgrades::<O>).post(upgrade::<O>))
-        .route("/v1/apps", get(apps::<O>))
-        .route("/v1/webhooks", get(webhooks::<O>))
-        .route("/v1/webhooks/test", post(webhook_test::<O>))
-        .route("/v1/certificates", get(certificates::<O>))
-        .route("/v1/certificates/renew", post(certificate_renew::<O>))
-        .route("/v1/apps/{app}/{env}/plan", post(plan::<O>))
-        .route("/v1/apps/{app}/{env}/deploys", post(deploy::<O>))
-        .route("/v1/apps/{app}/{env}/rollback", post(rollback::<O>))
-        .route("/v1/apps/{app}/{env}/deploys/{id}/events", get(deploy_events::<O>))
-        .route("/v1/apps/{app}/{env}/cancel", post(cancel::<O>))
-        .route("/v1/apps/{app}/{env}/resume", post(resume::<O>))
-        .route("/v1/apps/{app}/{env}/status", get(status::<O>))
-        .route("/v1/apps/{app}/{env}/releases", get(releases::<O>))
-        .route("/v1/apps/{app}/{env}/events", get(records::<O>))
-        .route("/v1/apps/{app}/{env}/config", get(config::<O>))
-        .route("/v1/apps/{app}/{env}/logs", get(logs::<O>))
-        .route("/v1/apps/{app}/{env}/checks", get(checks::<O>))
-        .route("/v1/apps/{app}/{env}/restart", post(restart::<O>))
-        .route("/v1/apps/{app}/{env}/scale", post(scale::<O>))
-        .route("/v1/apps/{app}/{env}/run", post(run::<O>))
-        .route("/v1/apps/{app}/{env}/exec", post(exec::<O>))
-        .route("/v1/apps/{app}/{env}/migrate", get(migrate_status::<O>))
-        .route("/v1/apps/{app}/{env}/migrate/retry", post(migrate_retry::<O>))
-        .route("/v1/apps/{app}/{env}/migrate/contract", post(migrate_contract::<O>))
-        .route("/v1/apps/{app}/{env}/migrate/down", post(migrate_down::<O>))
-        .route("/v1/apps/{app}/{env}/secrets", get(secrets::<O>))
-        .route("/v1/apps/{app}/{env}/secrets/{name}", post(change_secret::<O>))
-        .route("/v1/apps/{app}/{env}/destroy", post(destroy::<O>))
+    let Endpoints(router) = endpoints::<O>().at(
+        Needs::Deploy,
+        "/v1/artifacts/{digest}",
+        get(received::<O>).put(receive::<O>).layer(DefaultBodyLimit::max(chunk_max)),
+    );
+    router
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .route(
-            "/v1/artifacts/{digest}",
-            get(received::<O>).put(receive::<O>).layer(DefaultBodyLimit::max(chunk_max)),
-        )
         .fallback(no_such_endpoint)
+        .layer(middleware::from_fn(guard::version))
         .with_state(operations)
+}
+
+fn endpoints<O: Operations>() -> Endpoints<O> {
+    Endpoints(Router::new())
+        .at(Needs::Connection, paths::CONNECTION, post(narrow))
+        .at(Needs::Read, "/v1/machine", get(machine::<O>))
+        .at(Needs::Administration, "/v1/machine/down", post(down::<O>))
+        .at(Needs::Administration, "/v1/machine/upgrades", get(upgrades::<O>).post(upgrade::<O>))
+        .at(Needs::Read, "/v1/apps", get(apps::<O>))
+        .at(Needs::Administration, "/v1/webhooks", get(webhooks::<O>))
+        .at(Needs::Administration, "/v1/webhooks/test", post(webhook_test::<O>))
+        .at(Needs::Administration, "/v1/certificates", get(certificates::<O>))
+        .at(Needs::Administration, "/v1/certificates/renew", post(certificate_renew::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/plan", post(plan::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/deploys", post(deploy::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/rollback", post(rollback::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/deploys/{id}/events", get(deploy_events::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/cancel", post(cancel::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/resume", post(resume::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/status", get(status::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/releases", get(releases::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/events", get(records::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/config", get(config::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/logs", get(logs::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/checks", get(checks::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/restart", post(restart::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/scale", post(scale::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/run", post(run::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/exec", post(exec::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/migrate", get(migrate_status::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/migrate/retry", post(migrate_retry::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/migrate/contract", post(migrate_contract::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/migrate/down", post(migrate_down::<O>))
+        .at(Needs::Read, "/v1/apps/{app}/{env}/secrets", get(secrets::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/secrets/{name}", post(change_secret::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/destroy", post(destroy::<O>))
+}
+
+/// None gets in without what it asks of a connection.
+struct Endpoints<O>(Router<Arc<O>>);
+
+impl<O: Operations> Endpoints<O> {
+    fn at(self, needs: Needs, path: &str, methods: MethodRouter<Arc<O>>) -> Self {
+        Self(self.0.route(path, methods.route_layer(middleware::from_fn_with_state(needs, guard::access))))
+    }
 }
 
 /// The site that the path names.
@@ -125,6 +148,13 @@ pub(crate) async fn no_such_endpoint() -> Refusal {
 type Ops<O> = State<Arc<O>>;
 type Who = Extension<Operator>;
 
+/// From here on the connection may no more than that.
+async fn narrow(Extension(connection): Extension<Arc<Connection>>, bytes: Bytes) -> Reply<StatusCode> {
+    let grant: Grant = required(&bytes)?;
+    connection.narrow(grant)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn machine<O: Operations>(State(ops): Ops<O>) -> Response {
     ops.machine().await.map(Json).into_response()
 }
@@ -143,8 +173,14 @@ async fn upgrades<O: Operations>(State(ops): Ops<O>) -> Response {
     ops.upgrades().await.map(Json).into_response()
 }
 
-async fn apps<O: Operations>(State(ops): Ops<O>) -> Response {
-    ops.apps().await.map(Json).into_response()
+/// Those that the connection may see.
+async fn apps<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(connection): Extension<Arc<Connection>>,
+) -> Reply<Response> {
+    let mut apps = ops.apps().await?;
+    apps.retain(|app| connection.sees(&app.site));
+    Ok(Json(apps).into_response())
 }
 
 async fn webhooks<O: Operations>(State(ops): Ops<O>) -> Response {
@@ -172,8 +208,12 @@ async fn webhook_test<O: Operations>(
     Ok(Json(ops.webhook_test(by, required(&bytes)?).await?).into_response())
 }
 
-async fn received<O: Operations>(State(ops): Ops<O>, Path(digest): Path<String>) -> Reply<Response> {
-    Ok(match ops.received(digest).await? {
+async fn received<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    Path(digest): Path<String>,
+) -> Reply<Response> {
+    Ok(match ops.received(by, digest).await? {
         Some(received) => Json(received).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     })
@@ -187,11 +227,12 @@ struct Place {
 
 async fn receive<O: Operations>(
     State(ops): Ops<O>,
+    Extension(by): Who,
     Path(digest): Path<String>,
     Query(Place { offset, total }): Query<Place>,
     chunk: Bytes,
 ) -> Response {
-    ops.receive(digest, total, offset, chunk).await.map(Json).into_response()
+    ops.receive(by, digest, total, offset, chunk).await.map(Json).into_response()
 }
 
 async fn plan<O: Operations>(
@@ -372,4 +413,54 @@ async fn destroy<O: Operations>(
 ) -> Reply<StatusCode> {
     ops.destroy(by, site, required(&bytes)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Path and methods of each endpoint, read off this file: `get` and `post` are functions, and tell nobody their names.
+    fn offered() -> BTreeSet<String> {
+        let text = include_str!("routes.rs");
+        let begin = text.find("pub(crate) fn router").expect("the router");
+        let end = text.find("struct Endpoints").expect("what it is made of");
+        let mut all = BTreeSet::new();
+        for endpoint in text[begin..end].split("Needs::").skip(1) {
+            let mut parts = endpoint.splitn(3, ',').map(str::trim);
+            let (_, path, methods) = (parts.next(), parts.next(), parts.next().expect("its methods"));
+            let path = path.expect("its path").trim_matches('"');
+            let path = if path == "paths::CONNECTION" { api::paths::CONNECTION } else { path };
+            let methods = methods.split(".layer(").next().expect("the beginning");
+            for method in ["get", "post", "put", "delete", "patch"] {
+                if methods.contains(&format!("{method}(")) {
+                    all.insert(format!("{} {path}", method.to_uppercase()));
+                }
+            }
+        }
+        all
+    }
+
+    fn documented() -> BTreeSet<String> {
+        let table = include_str!("../../api/src/paths.rs");
+        let rows = table.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" |").next());
+        let mut all = BTreeSet::new();
+        for row in rows.filter(|row| row.contains("`/v1/")) {
+            let row = row.replace('`', "");
+            let row = row.split('?').next().expect("a beginning");
+            match row.split_once("{retry,down,contract}") {
+                Some((before, _)) => {
+                    all.extend(["retry", "down", "contract"].map(|verb| format!("{before}{verb}")));
+                }
+                None => _ = all.insert(row.to_owned()),
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_endpoint_stands_in_the_table_and_every_row_is_one() {
+        let (offered, documented) = (offered(), documented());
+        assert!(offered.len() > 30, "{offered:?}");
+        assert_eq!(offered, documented);
+    }
 }

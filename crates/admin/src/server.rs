@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    connection::Connection,
     operations::{Operations, StationOperations},
     operator::Operator,
     routes, station,
@@ -128,7 +129,8 @@ async fn connection(stream: UnixStream, router: Router, peers: Peers, place: Pla
         tracing::warn!(peer = operator.name, "A connection to a socket that is another's; it is closed.");
         return;
     }
-    let service = TowerToHyperService::new(router.layer(Extension(operator)).layer(Extension(place)));
+    let whose = Arc::new(Connection::of(operator));
+    let service = TowerToHyperService::new(router.layer(Extension(whose)).layer(Extension(place)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

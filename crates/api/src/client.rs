@@ -1,6 +1,7 @@
 //! The client of the admin API: one method per endpoint of [`crate::paths`].
 //!
-//! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call. [`lines::Lines`] are answers that
+//! [`Client`] speaks HTTP/1.1 over the keeper's unix socket, one connection a call, or by [`ssh`] to the keeper of another machine, whose
+//! side of it is [`proxy`]. [`lines::Lines`] are answers that
 //! come line by line, [`console`] is a command that this client is attached to, [`follow::Follow`] are the events of a deploy across a keeper's death, [`once`] begins
 //! one run across it, [`upload`] sends an artifact and goes on where it stopped. Every method is cancel-safe: dropping it ends the asking, never the work.
 
@@ -9,19 +10,22 @@ pub mod console;
 pub mod follow;
 pub mod lines;
 pub mod once;
+pub mod proxy;
+pub mod ssh;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+mod way;
 mod webhooks;
 mod wire;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::{follow::Follow, lines::Lines};
+use self::{follow::Follow, lines::Lines, way::Way};
 use crate::{
     apps, artifact, checks, deploy, jobs, logs, machine, migrate, paths, request_key::RequestKey, secrets,
     status, upgrade,
@@ -29,6 +33,8 @@ use crate::{
 
 /// Answers that are computed from what the keeper has.
 const QUICK: Duration = Duration::from_secs(30);
+/// A chunk of an artifact on a slow way: the smallest one goes through at 5 kbit/s.
+const CHUNK: Duration = Duration::from_secs(120);
 /// Answers that wait for the plan or for an edge.
 const SLOW: Duration = Duration::from_secs(150);
 
@@ -50,6 +56,9 @@ pub enum Failure {
     /// It is there and does not answer.
     #[error("Mainstay did not answer {what} within {} s", within.as_secs())]
     Silent { what: String, within: Duration },
+    /// The machine that `--host` names was not reached: nothing was asked. `passing`: it may be reached a moment later.
+    #[error("{explain}")]
+    Unreached { passing: bool, explain: Box<Explain> },
     /// An answer that this client does not understand.
     #[error("Mainstay's answer to {what} is not understood")]
     Garbled { what: String, cause: String },
@@ -58,6 +67,7 @@ pub enum Failure {
 /// HTTP 423: somebody else holds the site's lock.
 const LOCKED: u16 = 423;
 const NOT_FOUND: u16 = 404;
+const FORBIDDEN: u16 = 403;
 
 impl Failure {
     pub fn is_locked(&self) -> bool {
@@ -68,15 +78,26 @@ impl Failure {
         matches!(self, Self::Refused { status: NOT_FOUND, .. })
     }
 
+    /// What the connection may does not reach so far.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { status: FORBIDDEN, .. })
+    }
+
     /// The keeper went away before or while it was asked; the next one may know.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::NoKeeper { .. } | Self::NotStarting { .. } | Self::Lost { .. })
+        matches!(
+            self,
+            Self::NoKeeper { .. }
+                | Self::NotStarting { .. }
+                | Self::Lost { .. }
+                | Self::Unreached { passing: true, .. }
+        )
     }
 
     /// The telling form.
     pub fn explain(self) -> Explain {
         match self {
-            Self::Refused { explain, .. } => *explain,
+            Self::Refused { explain, .. } | Self::Unreached { explain, .. } => *explain,
             Self::NoKeeper { socket, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 Explain::new("not-an-operator", "this user may not ask the Mainstay here")
                     .caused_by(format!("{} may not be opened by this user", socket.display()))
@@ -106,23 +127,25 @@ impl Failure {
     }
 }
 
-/// A keeper, by its socket.
+/// A keeper, of this machine or of another.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
 }
 
 impl Client {
+    /// The one behind this socket.
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { way: Way::Socket(socket) }
     }
 
-    pub fn socket(&self) -> &std::path::Path {
-        &self.socket
+    /// One on another machine.
+    pub fn over_ssh(target: ssh::Target) -> Self {
+        Self { way: Way::Ssh(Arc::new(ssh::Remote::new(target))) }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        wire::json(&self.socket, "GET", path, Bytes::new(), QUICK).await
+        wire::json(&self.way, "GET", path, Bytes::new(), QUICK).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -131,7 +154,7 @@ impl Client {
         body: &impl Serialize,
         within: Duration,
     ) -> Result<T, Failure> {
-        wire::json(&self.socket, "POST", path, encode(body)?, within).await
+        wire::json(&self.way, "POST", path, encode(body)?, within).await
     }
 
     /// Begins a run, or is answered with the one that a request with this key began.
@@ -143,11 +166,11 @@ impl Client {
         body: Bytes,
         within: Duration,
     ) -> Result<deploy::Started, Failure> {
-        wire::keyed(&self.socket, &paths::site(site, verb), key, body, within).await
+        wire::keyed(&self.way, &paths::site(site, verb), key, body, within).await
     }
 
     async fn post_for_nothing(&self, path: &str, body: Bytes, within: Duration) -> Result<(), Failure> {
-        wire::nothing(&self.socket, "POST", path, body, within).await
+        wire::nothing(&self.way, "POST", path, body, within).await
     }
 
     async fn post_for_lines<T: DeserializeOwned>(
@@ -155,7 +178,7 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<Lines<T>, Failure> {
-        wire::lines(&self.socket, "POST", path, encode(body)?, QUICK).await
+        wire::lines(&self.way, "POST", path, encode(body)?, QUICK).await
     }
 
     pub async fn machine(&self) -> Result<machine::Machine, Failure> {
@@ -197,7 +220,7 @@ impl Client {
         chunk: Bytes,
     ) -> Result<artifact::Received, Failure> {
         let path = format!("{}?offset={offset}&total={}", paths::artifact(&whole.digest), whole.bytes);
-        wire::json(&self.socket, "PUT", &path, chunk, QUICK).await
+        wire::json(&self.way, "PUT", &path, chunk, CHUNK).await
     }
 
     pub async fn plan(&self, site: &Site, request: &deploy::Request) -> Result<deploy::Plan, Failure> {
@@ -231,7 +254,7 @@ impl Client {
         deploy: DeployId,
         from: u64,
     ) -> Result<Lines<deploy::Event>, Failure> {
-        wire::lines(&self.socket, "GET", &paths::deploy_events(site, deploy, from), Bytes::new(), QUICK).await
+        wire::lines(&self.way, "GET", &paths::deploy_events(site, deploy, from), Bytes::new(), QUICK).await
     }
 
     /// The events of a deploy to its end, across keepers.
@@ -240,7 +263,7 @@ impl Client {
     }
 
     pub async fn cancel(&self, site: &Site) -> Result<deploy::Cancelled, Failure> {
-        wire::json(&self.socket, "POST", &paths::site(site, "cancel"), Bytes::new(), QUICK).await
+        wire::json(&self.way, "POST", &paths::site(site, "cancel"), Bytes::new(), QUICK).await
     }
 
     pub async fn resume(&self, site: &Site) -> Result<(), Failure> {
@@ -269,8 +292,7 @@ impl Client {
     pub async fn logs(&self, site: &Site, query: &logs::Query) -> Result<Lines<logs::Line>, Failure> {
         let query = serde_urlencoded::to_string(query)
             .map_err(|error| Failure::Garbled { what: "logs".to_owned(), cause: error.to_string() })?;
-        wire::lines(&self.socket, "GET", &paths::site(site, &format!("logs?{query}")), Bytes::new(), QUICK)
-            .await
+        wire::lines(&self.way, "GET", &paths::site(site, &format!("logs?{query}")), Bytes::new(), QUICK).await
     }
 
     pub async fn checks(&self, site: &Site) -> Result<Vec<checks::Finding>, Failure> {
@@ -300,7 +322,7 @@ impl Client {
         site: &Site,
         request: &jobs::Run,
     ) -> Result<(console::Input, console::Output), Failure> {
-        wire::attach(&self.socket, &paths::site(site, "run"), encode(request)?, QUICK).await
+        wire::attach(&self.way, &paths::site(site, "run"), encode(request)?, QUICK).await
     }
 
     pub async fn exec(
@@ -308,7 +330,7 @@ impl Client {
         site: &Site,
         request: &jobs::Exec,
     ) -> Result<(console::Input, console::Output), Failure> {
-        wire::attach(&self.socket, &paths::site(site, "exec"), encode(request)?, QUICK).await
+        wire::attach(&self.way, &paths::site(site, "exec"), encode(request)?, QUICK).await
     }
 
     pub async fn migrate_status(&self, site: &Site) -> Result<migrate::MigrateStatus, Failure> {

@@ -2,6 +2,7 @@
 //!
 //! | method, path | body → answer |
 //! |---|---|
+//! | POST `/v1/connection` | [`crate::access::Grant`] → 204; this connection may no more than that from now on |
 //! | GET `/v1/machine` | → [`crate::machine::Machine`] |
 //! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
 //! | GET `/v1/machine/upgrades` | → `Vec<`[`crate::upgrade::Record`]`>`, newest first |
@@ -41,6 +42,7 @@
 
 use model::{DeployId, Site};
 
+pub const CONNECTION: &str = "/v1/connection";
 pub const MACHINE: &str = "/v1/machine";
 pub const DOWN: &str = "/v1/machine/down";
 pub const UPGRADES: &str = "/v1/machine/upgrades";

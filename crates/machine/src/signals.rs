@@ -4,7 +4,11 @@
 use std::{
     io,
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::process::CommandExt as _,
+    },
+    process::Command,
 };
 
 /// Blocks signals in the calling thread (and in threads and children made from it later) and reads them instead.
@@ -63,4 +67,15 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
 pub fn ignore(signal: i32) {
     // SAFETY: SIG_IGN installs no handler, so nothing runs at a bad time.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Lets the program that `command` starts begin with SIGINT ignored: Ctrl-C in its terminal is then for this process alone. It
+/// stays in this one's group, so that it may still ask something there.
+pub fn start_without_interrupts(command: &mut Command) {
+    let ignore = || {
+        ignore(libc::SIGINT);
+        Ok(())
+    };
+    // SAFETY: between fork and exec only signal(2) is called, which is async-signal-safe (signal-safety(7)).
+    unsafe { command.pre_exec(ignore) };
 }

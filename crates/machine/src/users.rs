@@ -101,6 +101,31 @@ pub fn make_system_account(name: &str, home: &std::path::Path) -> io::Result<Acc
     }
 }
 
+/// Makes a system account that one may log in to by a key and by no password, with `shell` and the group `group`, by `useradd`. One
+/// that is there is taken as it is.
+///
+/// # Errors
+/// `PermissionDenied` for anyone but root; what `useradd` said.
+pub fn make_login_account(
+    name: &str,
+    group: &str,
+    home: &std::path::Path,
+    shell: &std::path::Path,
+) -> io::Result<Account> {
+    if let Some(account) = by_name(name)? {
+        return Ok(account);
+    }
+    let mut useradd = Command::new("useradd");
+    // `*` is no password's digest; without one the account would be locked, and sshd without PAM refuses those.
+    useradd.args(["--system", "--no-create-home", "--password", "*", "--gid", group]);
+    useradd.arg("--home-dir").arg(home).arg("--shell").arg(shell);
+    let made = useradd.arg("--").arg(name).output()?;
+    match by_name(name)? {
+        Some(account) => Ok(account),
+        None => Err(io::Error::other(format!("useradd: {}", String::from_utf8_lossy(&made.stderr).trim()))),
+    }
+}
+
 /// Makes a system group, by `groupadd`. One that is there is taken as it is.
 ///
 /// # Errors

@@ -3,12 +3,12 @@
 //! One file per command under `commands/`: the arguments, whose doc comments are the help, then one function. Exit
 //! codes: 0 done, 1 usage or failure, 2 findings, and those of a deploy (3, 4, 5, 6, 75).
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, str::FromStr};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use model::{AppName, EnvName, Explain};
+use model::{AppName, EnvName, Explain, NameError};
 
-use crate::{commands, keeperless, report, session::Session};
+use crate::{commands, hosts, keeperless, report, session::Session};
 
 /// Puts an app into production on a machine of yours, and keeps it there.
 ///
@@ -49,6 +49,17 @@ pub struct Globals {
     )]
     pub data: Option<PathBuf>,
 
+    /// The Mainstay of another machine: [USER@]SERVER[:PORT] or a name of hosts.toml, reached by ssh; --data is its folder there
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_HOST",
+        value_name = "HOST",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub host: Option<String>,
+
     /// The environment: production unless said
     #[arg(
         long,
@@ -60,9 +71,9 @@ pub struct Globals {
     )]
     pub env: Option<EnvName>,
 
-    /// The app, where no mainstay.toml says it
+    /// The app, where no mainstay.toml says it; `APP/ENV` names the environment too
     #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
-    pub app: Option<AppName>,
+    pub app: Option<Named>,
 
     /// Answer in JSON, one value a line where it streams
     #[arg(long, global = true, help_heading = "Global options")]
@@ -75,6 +86,36 @@ pub struct Globals {
     /// Say more: which keeper is asked, which files are packed
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub verbose: bool,
+}
+
+impl Globals {
+    /// The app that was named.
+    pub fn app(&self) -> Option<&AppName> {
+        self.app.as_ref().map(|named| &named.app)
+    }
+
+    /// The environment that was named, with the app or by itself.
+    pub fn env(&self) -> Option<&EnvName> {
+        self.app.as_ref().and_then(|named| named.env.as_ref()).or(self.env.as_ref())
+    }
+}
+
+/// `APP` or `APP/ENV`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub app: AppName,
+    pub env: Option<EnvName>,
+}
+
+impl FromStr for Named {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Ok(match text.split_once('/') {
+            Some((app, env)) => Self { app: app.parse()?, env: Some(env.parse()?) },
+            None => Self { app: text.parse()?, env: None },
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -116,6 +157,8 @@ pub enum Command {
     Man(commands::man::Man),
     Webhook(commands::webhook::Webhook),
     Certs(commands::certs::Certs),
+    User(commands::user::User),
+    Proxy(commands::proxy::Proxy),
     Version(commands::version::Version),
 }
 
@@ -170,37 +213,40 @@ fn explained(text: &str) -> Explain {
 
 fn run(cli: Cli) -> Result<ExitCode, Explain> {
     let globals = &cli.globals;
+    hosts::only_here(&cli.command, globals)?;
     let session = || Session::new(globals);
     match cli.command {
         Command::Init(args) => args.run(globals),
-        Command::Check(args) => args.run(&session()),
+        Command::Check(args) => args.run(&session()?),
         Command::Install(args) => args.run(globals),
         Command::Up(args) => crate::run::up(args, globals),
-        Command::Down(args) => args.run(&session()),
-        Command::Upgrade(args) => args.run(&session()),
-        Command::Deploy(args) => args.run(&session()),
-        Command::Rollback(args) => args.run(&session()),
-        Command::Releases(args) => args.run(&session()),
-        Command::Status(args) => args.run(&session()),
-        Command::Logs(args) => args.run(&session()),
-        Command::Restart(args) => args.run(&session()),
-        Command::Scale(args) => args.run(&session()),
-        Command::Secrets(args) => args.run(&session()),
-        Command::Run(args) => args.run(&session()),
-        Command::Exec(args) => args.run(&session()),
-        Command::Apps(args) => args.run(&session()),
-        Command::Config(args) => args.run(&session()),
-        Command::Attach(args) => args.run(&session()),
-        Command::Cancel(args) => args.run(&session()),
-        Command::Resume(args) => args.run(&session()),
-        Command::Events(args) => args.run(&session()),
-        Command::Report(args) => args.run(&session()),
-        Command::Migrate(args) => args.run(&session()),
-        Command::Destroy(args) => args.run(&session()),
+        Command::Down(args) => args.run(&session()?),
+        Command::Upgrade(args) => args.run(&session()?),
+        Command::Deploy(args) => args.run(&session()?),
+        Command::Rollback(args) => args.run(&session()?),
+        Command::Releases(args) => args.run(&session()?),
+        Command::Status(args) => args.run(&session()?),
+        Command::Logs(args) => args.run(&session()?),
+        Command::Restart(args) => args.run(&session()?),
+        Command::Scale(args) => args.run(&session()?),
+        Command::Secrets(args) => args.run(&session()?),
+        Command::Run(args) => args.run(&session()?),
+        Command::Exec(args) => args.run(&session()?),
+        Command::Apps(args) => args.run(&session()?),
+        Command::Config(args) => args.run(&session()?),
+        Command::Attach(args) => args.run(&session()?),
+        Command::Cancel(args) => args.run(&session()?),
+        Command::Resume(args) => args.run(&session()?),
+        Command::Events(args) => args.run(&session()?),
+        Command::Report(args) => args.run(&session()?),
+        Command::Migrate(args) => args.run(&session()?),
+        Command::Destroy(args) => args.run(&session()?),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
-        Command::Webhook(args) => args.run(&session()),
-        Command::Certs(args) => args.run(&session()),
+        Command::Webhook(args) => args.run(&session()?),
+        Command::Certs(args) => args.run(&session()?),
+        Command::User(args) => args.run(globals),
+        Command::Proxy(args) => Ok(args.run(globals)),
         Command::Version(args) => args.run(globals),
     }
 }

@@ -12,6 +12,8 @@ pub enum Verb {
     Unpack,
     Migrator,
     Start,
+    /// The shell of the account that keys lead to: sshd runs a forced command by `SHELL -c COMMAND`.
+    LoginShell,
 }
 
 impl Verb {
@@ -25,6 +27,7 @@ impl Verb {
             "unpack" => Some(Self::Unpack),
             "migrator" => Some(Self::Migrator),
             "start" => Some(Self::Start),
+            "-c" => Some(Self::LoginShell),
             _ => None,
         }
     }
@@ -41,5 +44,6 @@ pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
         Verb::Migrator => migrator::main(rest()),
         Verb::Unpack => release::unpack::unpack_main(rest()),
         Verb::Start => crate::start::main(),
+        Verb::LoginShell => crate::commands::proxy::as_login_shell(args.get(2)),
     }
 }

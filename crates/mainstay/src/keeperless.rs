@@ -11,7 +11,8 @@ use crate::{
 
 /// An error of nobody answering, with what serves on all the same.
 pub(crate) fn told(explain: Explain, globals: &Globals) -> Explain {
-    if explain.code != "no-keeper" {
+    // What is said of another machine its own mainstay has looked at.
+    if explain.code != "no-keeper" || globals.host.is_some() {
         return explain;
     }
     let around = Surroundings::of_this_process();

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 mod formats;
+mod hosts;
 pub mod internal;
 mod keeper;
 mod keeperless;

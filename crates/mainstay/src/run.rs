@@ -169,7 +169,7 @@ fn wants_deploy(folders: &Folders, globals: &Globals) -> bool {
     }
     let read = machine::fs::read_text(Path::new(MANIFEST), manifest::TEXT_BYTES_MAX);
     let Ok(text) = read else { return false };
-    let env = globals.env.clone().unwrap_or_else(EnvName::production);
+    let env = globals.env().cloned().unwrap_or_else(EnvName::production);
     let Ok((meant, _)) = manifest::parse(&text, MANIFEST, &env) else {
         return false;
     };

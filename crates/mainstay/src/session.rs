@@ -16,6 +16,7 @@ use crate::{
         manifest,
         problem::{ConfigErrors, Warning},
     },
+    hosts,
     report::Report,
 };
 
@@ -39,13 +40,22 @@ pub struct ManifestFile {
 }
 
 impl Session {
-    pub fn new(globals: &Globals) -> Self {
-        let folders = Folders::to_reach(globals.data.as_deref(), &Surroundings::of_this_process());
+    /// # Errors
+    /// `--host` names nothing that can be asked.
+    pub fn new(globals: &Globals) -> Result<Self, Explain> {
+        let around = Surroundings::of_this_process();
         let report = Report::new(globals.color, globals.json);
+        let target = hosts::target(globals)?;
+        // With a host, `--data` is a folder of that machine.
+        let folders = Folders::to_reach(globals.data.as_deref().filter(|_| target.is_none()), &around);
         if globals.verbose {
-            report.note(&format!("asking the keeper at {}", folders.api_socket().display()));
+            report.note(&match &target {
+                Some(target) => format!("asking the keeper at {}", target.host),
+                None => format!("asking the keeper at {}", folders.api_socket().display()),
+            });
         }
-        Self { report, client: Client::new(folders.api_socket()), folders, globals: globals.clone() }
+        let client = target.map_or_else(|| Client::new(folders.api_socket()), Client::over_ssh);
+        Ok(Self { report, client, folders, globals: globals.clone() })
     }
 
     pub fn json(&self) -> bool {
@@ -53,7 +63,7 @@ impl Session {
     }
 
     pub fn env(&self) -> EnvName {
-        self.globals.env.clone().unwrap_or_else(EnvName::production)
+        self.globals.env().cloned().unwrap_or_else(EnvName::production)
     }
 
     /// The folders of the Mainstay that answers, else of the one that `mainstay up` would start here; and whether it
@@ -71,7 +81,7 @@ impl Session {
     /// Nothing says which app is meant.
     pub async fn site(&self) -> Result<Site, Explain> {
         let env = self.env();
-        if let Some(app) = &self.globals.app {
+        if let Some(app) = self.globals.app() {
             return Ok(Site { app: app.clone(), env });
         }
         if let Some(file) = ManifestFile::find()? {

@@ -25,7 +25,7 @@ fn command(page: &mut String, name: &str, command: &clap::Command) {
     let mut alone = command.clone().bin_name(name).term_width(100);
     // What all commands take stands once, at the top.
     if name != "mainstay" {
-        let globals = ["data", "env", "app", "json", "color", "verbose"];
+        let globals = ["data", "host", "env", "app", "json", "color", "verbose"];
         for id in globals.into_iter().filter(|id| command.get_arguments().any(|known| known.get_id() == *id))
         {
             alone = alone.mut_arg(id, |argument| argument.hide(true));

@@ -1,7 +1,7 @@
 //! The store of uploaded artifacts: by digest, in chunks, resumable.
 //!
 //! `<data>/artifacts/<sha256 hex>.part` grows by appends; when it is whole and its digest right it is renamed to
-//! `<sha256 hex>`. The keeper never looks inside. Never keeps what no site needs: see [`ArtifactStore::prune`].
+//! `<sha256 hex>`. What a key sends grows as `<sha256 hex>.<key>.part`: nobody else's upload goes on from its bytes. The keeper never looks inside. Never keeps what no site needs: see [`ArtifactStore::prune`].
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,7 +12,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use api::artifact::{Artifact, CHUNK_BYTES_MAX, Received};
+use api::{
+    access::KeyName,
+    artifact::{Artifact, CHUNK_BYTES_MAX, Received},
+};
 use model::Explain;
 use sha2::{Digest, Sha256};
 
@@ -33,8 +36,10 @@ const WHOLE_AGE_MAX: Duration = Duration::from_secs(3600);
 pub struct ArtifactStore {
     dir: PathBuf,
     bytes_max: u64,
-    /// One lock a digest, so that two clients who send the same file do not interleave.
-    uploads: Arc<Mutex<HashMap<String, Arc<Mutex<()>>>>>,
+    /// One lock a file that grows, so that two clients who send the same do not interleave.
+    uploads: Arc<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>>,
+    /// Who sends, where that is not an operator.
+    sender: Option<KeyName>,
 }
 
 /// `sha256:<64 hex>`, checked.
@@ -61,7 +66,13 @@ impl ArtifactStore {
     /// The folder cannot be made.
     pub fn open(dir: PathBuf, bytes_max: u64) -> Result<Self, Explain> {
         fs::create_dir_all(&dir).map_err(|e| told("artifact-store", "make", &dir, &e))?;
-        Ok(Self { dir, bytes_max, uploads: Arc::default() })
+        Ok(Self { dir, bytes_max, uploads: Arc::default(), sender: None })
+    }
+
+    /// The same store for what comes by a key: until it is whole and checked, it is apart from what others send.
+    #[must_use]
+    pub fn sent_by(&self, key: Option<&KeyName>) -> Self {
+        Self { sender: key.cloned(), ..self.clone() }
     }
 
     fn whole(&self, hex: &Hex) -> PathBuf {
@@ -69,7 +80,10 @@ impl ArtifactStore {
     }
 
     fn part(&self, hex: &Hex) -> PathBuf {
-        self.dir.join(format!("{}.part", hex.0))
+        match &self.sender {
+            Some(key) => self.dir.join(format!("{}.{key}.part", hex.0)),
+            None => self.dir.join(format!("{}.part", hex.0)),
+        }
     }
 
     /// How much of a digest is here; `None`: nothing yet.
@@ -98,9 +112,9 @@ impl ArtifactStore {
         if is_too_long {
             return Err(Refused::new(RefusedKind::Plan, self.too_long()));
         }
-        let lock = self.lock_of(&hex)?;
-        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.part(&hex);
+        let lock = self.lock_of(&path)?;
+        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let here = self.received(digest)?.unwrap_or(Received { offset: 0, complete: false });
         if here.complete || here.offset != offset {
             return Ok(here);
@@ -128,15 +142,15 @@ impl ArtifactStore {
             .help("leave out what the app does not need, by .mainstayignore: caches, tests, sources of what was built")
     }
 
-    fn lock_of(&self, hex: &Hex) -> Result<Arc<Mutex<()>>, Refused> {
+    fn lock_of(&self, part: &Path) -> Result<Arc<Mutex<()>>, Refused> {
         let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         uploads.retain(|_, lock| Arc::strong_count(lock) > 1);
-        if uploads.len() >= UPLOADS_MAX && !uploads.contains_key(&hex.0) {
+        if uploads.len() >= UPLOADS_MAX && !uploads.contains_key(part) {
             let explain = Explain::new("too-many-uploads", format!("{UPLOADS_MAX} uploads are under way"))
                 .help("try again when one of them has ended");
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
-        Ok(Arc::clone(uploads.entry(hex.0.clone()).or_default()))
+        Ok(Arc::clone(uploads.entry(part.to_owned()).or_default()))
     }
 
     fn write(&self, path: &Path, offset: u64, chunk: &[u8]) -> io::Result<()> {

@@ -13,9 +13,11 @@ pub mod model_server;
 pub mod pebble;
 pub mod receiver;
 pub mod registry;
+pub mod sshd;
 pub mod wait;
 pub mod worlds;
 
 pub use judge::{Failure, Judge, Load, Report, Target};
 pub use mainstay::{FakeApp, Mainstay};
 pub use model_server::ModelServer;
+pub use sshd::Sshd;

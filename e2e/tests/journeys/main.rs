@@ -36,6 +36,7 @@ mod once;
 mod pages;
 mod recesses;
 mod recycles;
+mod remote;
 mod replays;
 mod sandbox;
 mod schedules;

@@ -45,7 +45,48 @@ fn an_installed_machine_serves_the_assistant_and_a_second_install_changes_nothin
     assert_eq!(said.status, 0, "{said}");
     let page = guest.ok("curl -sS --fail http://127.0.0.1/login");
     assert!(page.contains("<html"), "{page}");
+    who_comes_by_a_key_may_what_it_says_and_nothing_by_itself(&guest);
     nothing_is_lost_and_each_unit_holds_its_own(&guest);
+}
+
+/// The account that keys lead to, as sshd would run it: its shell is the program, which takes a forced command alone.
+fn who_comes_by_a_key_may_what_it_says_and_nothing_by_itself(guest: &Guest) {
+    assert_eq!(
+        guest.ok("getent passwd mainstay_login | cut -d: -f6,7"),
+        "/var/lib/mainstay-login:/usr/local/bin/mainstay"
+    );
+    assert_eq!(guest.ok("stat -c '%U %a' /var/lib/mainstay-login/.ssh"), "root 755");
+    let login = "setpriv --reuid mainstay_login --regid mainstay --clear-groups";
+    let asked = |role: &str, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\\r\\nhost: m\\r\\nconnection: close\\r\\n\\r\\n");
+        let forced = format!("mainstay proxy --role {role} --app assistant/production --key ci");
+        // The pipe stays open until the answer is there: a client that closes has gone.
+        guest.ok(&format!(
+            "rm -f /tmp/ask; mkfifo /tmp/ask; exec 3<>/tmp/ask; printf '{request}' >&3
+             {login} mainstay -c '{forced}' </tmp/ask | sed -n 2p"
+        ))
+    };
+    assert!(asked("read", "/v1/apps/assistant/production/status").contains(" 200 "));
+    assert!(asked("deploy", "/v1/apps/other/production/status").contains(" 403 "));
+    for command in ["mainstay proxy", "mainstay status", "id"] {
+        let said = guest.run(&format!("{login} mainstay -c '{command}' 2>&1"));
+        assert!(said.status != 0 && said.text.contains("no-shell-here"), "{command}: {said}");
+    }
+    let bare = "curl -sS --unix-socket /run/mainstay/api.sock http://m/v1/apps";
+    assert!(guest.ok(&format!("{login} {bare}")).contains("no-role"), "by itself it may nothing");
+    const PUBLIC_KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAC6KaBHgTDpZSvkIy/u6Y3HqpOBLP0WGqclNj3hS6OL ci";
+    guest.ok(&format!(
+        "echo '{PUBLIC_KEY}' | mainstay user add-key --role deploy --app assistant/production -"
+    ));
+    let keys = guest.ok("cat /var/lib/mainstay-login/.ssh/authorized_keys");
+    assert!(
+        keys.starts_with(
+            "restrict,command=\"mainstay proxy --role deploy --app assistant/production --key ci\" "
+        ),
+        "{keys}"
+    );
+    assert_eq!(guest.ok("stat -c '%U %a' /var/lib/mainstay-login/.ssh/authorized_keys"), "root 644");
 }
 
 /// Limits are enforced, and a stop of either unit ends what it should.

@@ -1,5 +1,5 @@
-//! `docs/reference/api.md`: the table of endpoints that stands above `crates/api/src/paths.rs`, and what stands above
-//! `crates/api/src/request_key.rs` and `crates/api/src/console.rs`.
+//! `docs/reference/api.md`: the table of endpoints that stands above `crates/api/src/paths.rs`, and what stands above the modules
+//! of [`CHARTERS`].
 
 use std::fmt::Write;
 
@@ -8,14 +8,17 @@ use crate::lint::Sources;
 
 const TABLE: &str = "crates/api/src/paths.rs";
 /// What has a section of its own, by its heading.
-const CHARTERS: [(&str, &str); 2] = [
+const CHARTERS: [(&str, &str); 5] = [
+    ("From another machine", "crates/api/src/remote.rs"),
+    ("What a connection may", "crates/api/src/access.rs"),
+    ("The version of a request", "crates/api/src/version.rs"),
     ("A request that comes again", "crates/api/src/request_key.rs"),
     ("An attached command", "crates/api/src/console.rs"),
 ];
 
 pub(super) fn page(sources: &Sources) -> String {
     let mut page = String::from(
-        "# The local API\n\nMade by `cargo xtask docs` from `crates/api/src/paths.rs`, `request_key.rs` and `console.rs`; do not edit. HTTP/1.1 and JSON \
+        "# The local API\n\nMade by `cargo xtask docs` from `crates/api/src/paths.rs` and the modules that have a section here; do not edit. HTTP/1.1 and JSON \
          over the unix socket `api.sock` in the run folder;\nwho may open it is an operator. Times are RFC 3339 in UTC. \
          NDJSON: one JSON value a line. The types are those of the crate `api`.\n\n",
     );

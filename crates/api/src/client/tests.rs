@@ -233,6 +233,24 @@ async fn an_upload_goes_on_where_the_keeper_says_that_it_is() {
 }
 
 #[tokio::test]
+async fn a_chunk_whose_connection_broke_is_asked_about_before_anything_is_sent_again() {
+    let served = serving(vec![
+        answer("404 Not Found", ""),
+        String::new(),
+        answer("200 OK", r#"{"offset":8,"complete":false}"#),
+        answer("200 OK", r#"{"offset":10,"complete":true}"#),
+    ]);
+    let (_dir, path, artifact) = file(b"0123456789");
+    let mut seen = Vec::new();
+    upload::send(&served.client, &artifact, &path, |at| seen.push(at)).await.unwrap();
+    assert_eq!(seen, [0, 8, 10]);
+    let asked = served.asked.lock().await;
+    let methods: Vec<_> = asked.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!(methods, ["GET", "PUT", "GET", "PUT"]);
+    assert!(asked[3].contains("?offset=8&total=10 "), "what arrived is not sent again: {asked:?}");
+}
+
+#[tokio::test]
 async fn bytes_that_are_there_already_are_not_sent_again() {
     let served = serving(vec![answer("200 OK", r#"{"offset":10,"complete":true}"#)]);
     let (_dir, path, artifact) = file(b"0123456789");

@@ -18,7 +18,7 @@ impl Client {
     /// The station's question; the keeper lets it wait until there are some.
     pub async fn news(&self, cursor: &station::Cursor) -> Result<station::News, Failure> {
         let path = format!("{}?keeper={}&after={}", station::NEWS, cursor.keeper, cursor.after);
-        wire::json(&self.socket, "GET", &path, Bytes::new(), station::WAIT_MAX + QUICK).await
+        wire::json(&self.way, "GET", &path, Bytes::new(), station::WAIT_MAX + QUICK).await
     }
 
     pub async fn report(&self, report: &station::Report) -> Result<(), Failure> {

@@ -21,7 +21,7 @@ pub struct Apps {}
 impl Apps {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         let mut apps = block_on(async { session.client.apps().await.map_err(Failure::explain) })?;
-        if let Some(app) = &session.globals.app {
+        if let Some(app) = session.globals.app() {
             apps.retain(|known| known.site.app == *app);
         }
         if session.json() {

@@ -18,7 +18,10 @@ use model::{Explain, ReleaseNumber, Site, Span};
 
 use self::pack::Packed;
 use super::watch;
-use crate::session::{ManifestFile, Session, block_on};
+use crate::{
+    output::line,
+    session::{ManifestFile, Session, block_on},
+};
 
 /// Bound: how long one waits for a keeper that is to answer first.
 const KEEPER_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
@@ -91,7 +94,7 @@ impl Deploy {
     fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
         let file = ManifestFile::needed()?;
         let manifest = super::config::read(session, &file)?;
-        if let Some(app) = session.globals.app.as_ref().filter(|app| **app != manifest.app) {
+        if let Some(app) = session.globals.app().filter(|app| **app != manifest.app) {
             return Err(Explain::new(
                 "other-app",
                 format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app),
@@ -99,6 +102,9 @@ impl Deploy {
             .help("leave `--app` out, or go to the folder of the other app"));
         }
         let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
+        if let Some(contents) = packed.contents.as_ref().filter(|_| !session.json()) {
+            line(format!("Packed {}.", contents.words()));
+        }
         // The keeper looks too: here it is told before a long upload.
         manifest.release.check_digest(&packed.artifact.digest)?;
         let what = What::New { manifest: file.text, artifact: packed.artifact.clone() };

@@ -91,8 +91,8 @@ impl Events {
             let webhooks = session.client.webhooks().await;
             let mut dead = match webhooks {
                 Ok(webhooks) => webhooks.dead,
-                // A keeper of the version before tells nobody anything.
-                Err(failure) if failure.is_unknown() => Vec::new(),
+                // A keeper of the version before tells nobody anything; webhooks are the machine's, and no matter of a key for one app.
+                Err(failure) if failure.is_unknown() || failure.is_forbidden() => Vec::new(),
                 Err(failure) => return Err(failure.explain()),
             };
             dead.retain(|one| one.site.as_ref() == Some(&site));

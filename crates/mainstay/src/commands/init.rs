@@ -169,7 +169,7 @@ pub(crate) fn guess(dir: &Path, globals: &Globals) -> Guess {
         });
     }
     evidence::complete(dir, &mut guess);
-    guess.name = match &globals.app {
+    guess.name = match globals.app() {
         Some(app) => app.to_string(),
         None => evidence::name(&guess.name, dir),
     };

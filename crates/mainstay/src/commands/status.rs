@@ -40,7 +40,7 @@ pub struct Status {
 
 impl Status {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
-        let named = session.globals.app.is_some() || ManifestFile::find()?.is_some();
+        let named = session.globals.app().is_some() || ManifestFile::find()?.is_some();
         block_on(async {
             if named && !self.machine {
                 let site = session.site().await?;

@@ -46,9 +46,22 @@ pub struct Options {
     pub detach: bool,
 }
 
-/// Said where no keeper is there to watch by.
-const KEEPER_AWAY: &str = "Mainstay's keeper went away; the apps serve on. Waiting for the next one.";
-const KEEPER_BACK: &str = "The keeper is back.";
+/// Said where no keeper is there to watch by. From another machine it cannot be seen whether the keeper went or the way to it.
+fn keeper_away(session: &Session) -> String {
+    match &session.globals.host {
+        Some(host) => {
+            format!("The connection to {host} is lost; what was begun goes on there. Connecting again.")
+        }
+        None => "Mainstay's keeper went away; the apps serve on. Waiting for the next one.".to_owned(),
+    }
+}
+
+fn keeper_back(session: &Session) -> String {
+    match &session.globals.host {
+        Some(host) => format!("Connected to {host} again."),
+        None => "The keeper is back.".to_owned(),
+    }
+}
 
 /// Asks for a start, once whichever keeper dies over it, and goes on from the answer: refused, detached, or watched to the end.
 pub(super) async fn start(
@@ -61,12 +74,12 @@ pub(super) async fn start(
     let asked = once(ask, |seen| {
         note(
             session,
-            match seen {
+            &match seen {
                 Unanswered::Begins(Failure::Silent { .. }) => {
-                    "Mainstay does not answer; the apps serve on. It is asked again."
+                    "Mainstay does not answer; the apps serve on. It is asked again.".to_owned()
                 }
-                Unanswered::Begins(_) => KEEPER_AWAY,
-                Unanswered::Over => KEEPER_BACK,
+                Unanswered::Begins(_) => keeper_away(session),
+                Unanswered::Over => keeper_back(session),
             },
         );
     });
@@ -97,8 +110,10 @@ fn note(session: &Session, text: &str) {
 fn detached(session: &Session, site: &Site) {
     if !session.json() {
         line(format!(
-            "It goes on without this client: `mainstay attach --app {} --env {}` watches it again.",
-            site.app, site.env
+            "It goes on without this client: `mainstay {}attach --app {} --env {}` watches it again.",
+            session.globals.host.as_ref().map(|host| format!("--host {host} ")).unwrap_or_default(),
+            site.app,
+            site.env
         ));
     }
 }
@@ -253,12 +268,12 @@ impl<'a> Shown<'a> {
 
     fn keeper_away(&mut self) {
         self.away_since = Some(Instant::now());
-        self.note(KEEPER_AWAY);
+        self.note(&keeper_away(self.session));
     }
 
     fn keeper_back(&mut self) {
         self.away_for += self.away_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-        self.note(KEEPER_BACK);
+        self.note(&keeper_back(self.session));
     }
 
     /// Shows one event; the exit code if it was the end.

@@ -219,19 +219,20 @@ impl Operations for Keeper {
         self.webhooks.test(&request.hook).await
     }
 
-    async fn received(&self, digest: String) -> Reply<Option<artifact::Received>> {
-        self.sites.artifacts().received(&digest).map_err(refusal)
+    async fn received(&self, by: Operator, digest: String) -> Reply<Option<artifact::Received>> {
+        self.sites.artifacts().sent_by(by.key.as_ref()).received(&digest).map_err(refusal)
     }
 
     async fn receive(
         &self,
+        by: Operator,
         digest: String,
         total: u64,
         offset: u64,
         chunk: Bytes,
     ) -> Reply<artifact::Received> {
         self.ending.refuse_new_work()?;
-        let store = self.sites.artifacts().clone();
+        let store = self.sites.artifacts().sent_by(by.key.as_ref());
         // Writing and checking a digest blocks: not on the threads that serve everybody else.
         let stored = tokio::task::spawn_blocking(move || store.append(&digest, total, offset, &chunk)).await;
         stored

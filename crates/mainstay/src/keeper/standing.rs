@@ -61,7 +61,7 @@ impl Standing {
             // What the keeper says of its own binary is not known here.
             digest: String::new(),
             returned: None,
-            api: [api::VERSION, api::VERSION],
+            api: api::version::answered_by(api::VERSION),
             host: ground.host.clone(),
             data: ground.folders.data.display().to_string(),
             run: ground.folders.run.display().to_string(),

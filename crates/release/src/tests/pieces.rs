@@ -222,6 +222,20 @@ fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
 }
 
 #[test]
+fn what_a_key_has_sent_is_no_beginning_of_anybody_elses_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let bytes = b"0123456789".repeat(5);
+    let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
+    let key = "ci".parse().unwrap();
+    let of_key = store.sent_by(Some(&key));
+    assert_eq!(of_key.append(&digest, 50, 0, b"garbage").unwrap().offset, 7);
+    assert_eq!(store.received(&digest).unwrap(), None, "it is a key's alone");
+    assert!(store.append(&digest, 50, 0, &bytes).unwrap().complete);
+    assert!(of_key.received(&digest).unwrap().unwrap().complete, "what is whole is checked, and everybody's");
+}
+
+#[test]
 fn a_smoke_request_finds_its_pool_as_a_client_would() {
     use crate::{state::Group, table::pool_for};
     let shop = site("shop/production");

@@ -102,7 +102,11 @@ impl Mainstay {
 }
 
 impl Running {
-    fn start(mut command: Command, words: String) -> Self {
+    /// Any command.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(mut command: Command, words: String) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the built binary starts");
         let (out, err) = (Arc::default(), Arc::default());
@@ -111,6 +115,14 @@ impl Running {
             copy(BufReader::new(child.stderr.take().expect("piped")), Arc::clone(&err)),
         ];
         Self { words, child, out, err, readers }
+    }
+
+    /// What it has said on standard error so far.
+    ///
+    /// # Panics
+    /// Never: its readers do not.
+    pub fn err(&self) -> String {
+        self.err.lock().expect("readers do not panic").clone()
     }
 
     /// What it has said on standard output so far.

@@ -4,6 +4,7 @@
 //! `.gitignore`), `.git` and the data folder of this Mainstay stay out. `.gitignore` is not read: what was built is
 //! usually ignored by git and is just what must be deployed.
 
+mod contents;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use machine::fs::{open_regular, read_regular};
 use model::{Explain, manifest::Source};
 use sha2::{Digest as _, Sha256};
 
+use self::contents::Contents;
 use crate::{progress::Progress, session::Session};
 
 /// Names what stays out of a release.
@@ -34,6 +36,8 @@ const ZSTD_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub(super) struct Packed {
     pub artifact: Artifact,
+    /// Of a folder; what an archive holds is not looked at.
+    pub contents: Option<Contents>,
     file: Place,
 }
 
@@ -86,7 +90,7 @@ fn measure(path: &Path, quiet: bool) -> Result<Packed, Explain> {
         progress.at(bytes);
     }
     let artifact = Artifact { digest: digest(hasher), bytes };
-    Ok(Packed { artifact, file: Place::Given(path.to_owned()) })
+    Ok(Packed { artifact, contents: None, file: Place::Given(path.to_owned()) })
 }
 
 fn no_artifact(path: &Path, error: &dyn std::fmt::Display) -> Explain {
@@ -113,7 +117,7 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     let mut tar = tar::Builder::new(encoder);
     let progress = Progress::spinner(session.json());
     progress.doing("packing");
-    let refused = Refused::default();
+    let (refused, mut contents) = (Refused::default(), Contents::default());
     if !refused.look(dir) {
         refused.none()?;
     }
@@ -123,7 +127,9 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
                 .because(&error)
                 .help("let this user read it, or leave it out by .mainstayignore")
         })?;
-        append(&mut tar, dir, &entry)?;
+        if let Some(size) = append(&mut tar, dir, &entry)? {
+            contents.add(entry.path().strip_prefix(dir).unwrap_or(dir), size);
+        }
         if session.globals.verbose {
             session
                 .report
@@ -137,7 +143,7 @@ fn pack_dir(dir: &Path, session: &Session) -> Result<Packed, Explain> {
     inner.flush().map_err(cannot_write)?;
     let file = inner.into_inner().map_err(|error| cannot_write(error.into_error()))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    Ok(Packed { artifact, file: Place::Made { _file: file, path } })
+    Ok(Packed { artifact, contents: Some(contents), file: Place::Made { _file: file, path } })
 }
 
 /// The first ignore file that is none: a pipe would be waited for, and files would travel that were to stay.
@@ -194,7 +200,8 @@ fn is_data(entry: &DirEntry, data: Option<&Path>) -> bool {
 
 type Tar = tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<File>>>>;
 
-fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<(), Explain> {
+/// The size of a file; `None`: a folder or a link.
+fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<Option<u64>, Explain> {
     let path = entry.path();
     let name = path.strip_prefix(dir).unwrap_or(path);
     let metadata = std::fs::symlink_metadata(path).map_err(|error| unpackable(path, &error))?;
@@ -216,7 +223,7 @@ fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<(), Explain> {
         header.set_size(0);
         tar.append_link(&mut header, name, &target)
     } else if kind.is_file() {
-        return append_file(tar, path, name, &metadata, header);
+        return append_file(tar, path, name, &metadata, header).map(Some);
     } else {
         return Err(Explain::new(
             "cannot-pack",
@@ -224,7 +231,7 @@ fn append(tar: &mut Tar, dir: &Path, entry: &DirEntry) -> Result<(), Explain> {
         )
         .help(format!("sockets, pipes and devices do not travel: name it in {IGNORE_FILE}")));
     };
-    written.map_err(|error| unpackable(path, &error))
+    written.map(|()| None).map_err(|error| unpackable(path, &error))
 }
 
 fn append_file(
@@ -233,7 +240,7 @@ fn append_file(
     name: &Path,
     seen: &Metadata,
     mut header: tar::Header,
-) -> Result<(), Explain> {
+) -> Result<u64, Explain> {
     let failed = |error: io::Error| unpackable(path, &error);
     // It was a file a moment ago; a pipe in its place would be waited for.
     let file = open_regular(path).map_err(|error| unpackable(path, &error))?;
@@ -247,7 +254,7 @@ fn append_file(
     if now.len() != size || now.modified().ok() != seen.modified().ok() {
         return Err(changed(path));
     }
-    Ok(())
+    Ok(size)
 }
 
 /// Reads exactly so many bytes, or fails.

@@ -1,6 +1,9 @@
 //! Sends what was packed.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use api::{
     artifact::Artifact,
@@ -15,6 +18,9 @@ use crate::{
     session::Session,
 };
 
+/// From here on it is said how fast it went.
+const TOLD_FROM: Duration = Duration::from_secs(1);
+
 pub(super) async fn send(session: &Session, packed: &Packed) -> Result<(), Explain> {
     bytes_of(session, &packed.artifact, packed.path()).await
 }
@@ -27,6 +33,7 @@ pub(in crate::commands) async fn bytes_of(
 ) -> Result<(), Explain> {
     let total = artifact.bytes;
     let progress = Progress::bytes(session.json(), "sending", total);
+    let began = Instant::now();
     let mut first = None;
     let sent = upload::send(&session.client, artifact, file, |at| {
         first.get_or_insert(at);
@@ -38,12 +45,29 @@ pub(in crate::commands) async fn bytes_of(
     if !session.json() {
         let had = first.unwrap_or(0);
         line(match had {
-            0 => format!("Sent {}.", bytes(total)),
+            0 => format!("Sent {}{}.", bytes(total), rate(total, began.elapsed())),
             had if had >= total => "These bytes are on the machine already.".to_owned(),
-            had => format!("Sent {}; {} were there already.", bytes(total - had), bytes(had)),
+            had => {
+                let sent = total - had;
+                format!(
+                    "Sent {}{}; {} were there already.",
+                    bytes(sent),
+                    rate(sent, began.elapsed()),
+                    bytes(had)
+                )
+            }
         });
     }
     Ok(())
+}
+
+/// Of what took long enough to be wondered about.
+fn rate(sent: u64, took: Duration) -> String {
+    if took < TOLD_FROM {
+        return String::new();
+    }
+    let each_second = (sent as f64 / took.as_secs_f64()) as u64;
+    format!(" in {:.1} s ({}/s)", took.as_secs_f64(), bytes(each_second))
 }
 
 fn explain(error: UploadError) -> Explain {

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, process::Command};
 
-use model::Explain;
+use model::{Explain, accounts};
 
 use super::{plan::Step, units};
 
@@ -33,6 +33,9 @@ fn one(step: &Step) -> io::Result<()> {
         Step::Program { source, program } => copy(source, program),
         Step::Group(name) => machine::users::make_system_group(name).map(drop),
         Step::Account(name) => machine::users::make_system_account(name, Path::new("/nonexistent")).map(drop),
+        Step::Login { home, shell } => {
+            machine::users::make_login_account(accounts::LOGIN, accounts::OPERATORS, home, shell).map(drop)
+        }
         Step::Folder { path, mode } => machine::fs::make_dir(path, *mode),
         Step::Unit { path, text } => machine::fs::write_atomic(path, text.as_bytes(), 0o644),
         Step::Reload => systemctl(&["daemon-reload"]),

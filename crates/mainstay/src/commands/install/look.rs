@@ -23,6 +23,7 @@ pub(super) fn look(wanted: &Wanted) -> Result<Found, Explain> {
         operators: machine::users::group(accounts::OPERATORS).map_err(failed)?.is_some(),
         edge: machine::users::by_name(accounts::EDGE).map_err(failed)?.is_some(),
         station: machine::users::by_name(accounts::STATION).map_err(failed)?.is_some(),
+        login: machine::users::by_name(accounts::LOGIN).map_err(failed)?.is_some(),
         folders: wanted.folders.iter().map(|(path, _)| mode(path)).collect(),
         units: wanted
             .units

@@ -9,6 +9,8 @@ use crate::config::folders::Folders;
 
 /// Where a program goes that lies in somebody's home or build folder.
 const PROGRAM: &str = "/usr/local/bin/mainstay";
+/// Where the keys of the login lie; not in the data folder, which others may not look into.
+const LOGIN_HOME: &str = "/var/lib/mainstay-login";
 /// What lies here is the system's: a package's, or an administrator's.
 const SYSTEMS: [&str; 2] = ["/usr", "/opt"];
 
@@ -18,6 +20,8 @@ pub(super) struct Wanted {
     pub source: PathBuf,
     /// The one that the units name.
     pub program: PathBuf,
+    /// Of the account that keys lead to.
+    pub home: PathBuf,
     /// Path and mode, from the outside in.
     pub folders: Vec<(PathBuf, u32)>,
     /// Path and text.
@@ -33,6 +37,8 @@ pub(super) struct Found {
     pub edge: bool,
     /// The station's account.
     pub station: bool,
+    /// The account that keys lead to.
+    pub login: bool,
     /// The mode of each folder that is there.
     pub folders: Vec<Option<u32>>,
     pub units: Vec<Option<String>>,
@@ -43,11 +49,25 @@ pub(super) struct Found {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Program { source: PathBuf, program: PathBuf },
+    Program {
+        source: PathBuf,
+        program: PathBuf,
+    },
     Group(&'static str),
     Account(&'static str),
-    Folder { path: PathBuf, mode: u32 },
-    Unit { path: PathBuf, text: String },
+    /// The account that keys lead to: its home, and the program that is its shell.
+    Login {
+        home: PathBuf,
+        shell: PathBuf,
+    },
+    Folder {
+        path: PathBuf,
+        mode: u32,
+    },
+    Unit {
+        path: PathBuf,
+        text: String,
+    },
     Reload,
     Enable,
     Start,
@@ -78,7 +98,14 @@ impl Wanted {
         let etc = service.machine_toml.parent().unwrap_or(Path::new("/")).to_owned();
         let unit = |name: &str, text| (Path::new(units::FOLDER).join(name), text);
         Self {
-            folders: vec![(etc, 0o755), (service.data, 0o711)],
+            // Root's, so that nobody who comes by a key can add one.
+            folders: vec![
+                (etc, 0o755),
+                (service.data, 0o711),
+                (LOGIN_HOME.into(), 0o755),
+                (Path::new(LOGIN_HOME).join(".ssh"), 0o755),
+            ],
+            home: LOGIN_HOME.into(),
             units: vec![
                 unit(units::KEEPER, units::keeper(&program)),
                 unit(units::SERVICE, units::service(&program)),
@@ -104,6 +131,9 @@ pub(super) fn plan(wanted: &Wanted, found: &Found) -> Vec<Step> {
     }
     if !found.station {
         steps.push(Step::Account(accounts::STATION));
+    }
+    if !found.login {
+        steps.push(Step::Login { home: wanted.home.clone(), shell: wanted.program.clone() });
     }
     for ((path, mode), there) in wanted.folders.iter().zip(&found.folders) {
         if *there != Some(*mode) {
@@ -136,6 +166,7 @@ impl Step {
             Self::Unit { path, .. } => path.ends_with(units::KEEPER),
             Self::Group(_)
             | Self::Account(_)
+            | Self::Login { .. }
             | Self::Folder { .. }
             | Self::Reload
             | Self::Enable
@@ -154,6 +185,14 @@ impl Step {
                 words("make", "made", format!("the group {name}: who is in it may deploy and stop apps"))
             }
             Self::Account(name) => words("make", "made", format!("the account {name}")),
+            Self::Login { .. } => words(
+                "make",
+                "made",
+                format!(
+                    "the account {}: keys of `mainstay user add-key` lead to it, without a shell",
+                    accounts::LOGIN
+                ),
+            ),
             Self::Folder { path, mode } => {
                 words("make", "made", format!("the folder {} with mode {mode:04o}", path.display()))
             }

@@ -11,7 +11,7 @@ use super::{Packed, pack};
 use crate::{cli::Cli, session::Session};
 
 fn quiet() -> Session {
-    Session::new(&Cli::parse_from(["mainstay", "--json", "--data", "/nowhere", "version"]).globals)
+    Session::new(&Cli::parse_from(["mainstay", "--json", "--data", "/nowhere", "version"]).globals).unwrap()
 }
 
 fn packed(folder: &Path) -> Packed {
@@ -135,7 +135,7 @@ fn the_data_folder_of_this_mainstay_stays_out() {
     fs::create_dir_all(dir.path().join("b/state/apps")).unwrap();
     let data = dir.path().join("b/state");
     let args = ["mainstay", "--json", "--data", data.to_str().unwrap(), "version"];
-    let session = Session::new(&Cli::parse_from(args).globals);
+    let session = Session::new(&Cli::parse_from(args).globals).unwrap();
     let packed = pack(dir.path(), &Source::Dir(".".to_owned()), &session).unwrap();
     let names = listed(&packed);
     assert!(names.iter().any(|name| name.ends_with("b/deep/file")), "{names:?}");

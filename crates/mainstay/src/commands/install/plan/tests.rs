@@ -13,6 +13,7 @@ fn installed(wanted: &Wanted) -> Found {
         operators: true,
         edge: true,
         station: true,
+        login: true,
         folders: wanted.folders.iter().map(|(_, mode)| Some(*mode)).collect(),
         units: wanted.units.iter().map(|(_, text)| Some(text.clone())).collect(),
         enabled: true,
@@ -39,6 +40,9 @@ fn a_bare_machine_gets_everything_and_the_start_comes_last() {
     for account in ["mainstay-edge", "mainstay-station"] {
         assert!(at(&Step::Account(account)) < at(&Step::Start));
     }
+    let login =
+        Step::Login { home: "/var/lib/mainstay-login".into(), shell: "/usr/local/bin/mainstay".into() };
+    assert!(at(&Step::Group("mainstay")) < at(&login) && at(&login) < at(&Step::Start));
     assert!(at(&Step::Reload) < at(&Step::Enable));
     assert_eq!(steps.iter().filter(|step| matches!(step, Step::Unit { .. })).count(), 2);
 }
