@@ -16,6 +16,7 @@ mod corpora;
 mod counts;
 mod disk;
 mod endings;
+mod forms;
 mod front;
 mod hangs;
 mod held;
