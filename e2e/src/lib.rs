@@ -5,3 +5,4 @@
 
 pub mod assistant;
 pub mod busy;
+pub mod plain;

@@ -75,7 +75,7 @@
     setTimeout(() => status(heard), 200);
   }
   all("[data-stream]").forEach(follow);
-  if (one(".log") && !one("#said")) scrollTo(0, document.body.scrollHeight);
+  if (one(".log") && !one("#said, #wrong")) scrollTo(0, document.body.scrollHeight);
 
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
   let wait = 250;
@@ -125,6 +125,8 @@
       if (Notification.permission !== "granted") throw new Error("not allowed");
       const shown = new Notification(reminder.title, { body: time, tag: reminder.id });
       shown.onclick = () => { focus(); location.assign("/dashboard"); };
+      // Allowed, and the system shows none: then the page does.
+      shown.onerror = () => toast(reminder, time);
     } catch { toast(reminder, time); }
   };
   const toast = (reminder, time) => {

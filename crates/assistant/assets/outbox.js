@@ -8,6 +8,8 @@
   const QUEUE = `outbox ${account}`;
   // The server forgets keys after a day: what may have been sent before that is not sent again.
   const KEY_KEPT_MS = 23 * 3600 * 1000;
+  // The same words to the same place again within this time are one thing tried again, as long as nobody knows whether it arrived.
+  const RETRY_MS = 10 * 60 * 1000;
   const load = () => {
     try { return JSON.parse(localStorage.getItem(QUEUE)) ?? []; } catch { return []; }
   };
@@ -53,16 +55,24 @@
     } catch { /* storage is off: then there are no drafts */ }
   }
 
+  const words = (body) => { const fields = new URLSearchParams(body); fields.delete("key"); return fields.toString(); };
+  const tried = (action, body) => load().find((item) => (item.going || item.again) && item.action === action && words(item.body) === words(body) && Date.now() - item.at < RETRY_MS);
   document.addEventListener("submit", (event) => {
-    const form = event.target, field = one("[name=text]", form);
+    const form = event.target, field = one("[name=text], [name=title]", form);
     if (!form.matches("[data-queue]")) return;
-    const fields = new URLSearchParams(new FormData(form));
+    const fields = new URLSearchParams(new FormData(form, event.submitter)), action = form.getAttribute("action");
     fields.delete("csrf");
-    const item = { key: fields.get("key"), action: form.getAttribute("action"), body: fields.toString(), text: field.value, at: Date.now() };
-    item.going = up && navigator.onLine && !waiting().length;
-    try { store([...load(), item]); } catch { return; /* storage is off or full: then it is sent as any form */ }
+    const first = tried(action, fields.toString());
+    if (first) {
+      one("[name=key]", form).value = first.key;
+      fields.set("key", first.key);
+    }
+    const item = { key: fields.get("key"), action, body: fields.toString(), text: field.value, at: first?.at ?? Date.now() };
+    item.going = up && navigator.onLine && !waiting().some((other) => other.key !== item.key);
+    try { store([...load().filter((other) => other.key !== item.key), item]); } catch { return; /* storage is off or full: then it is sent as any form */ }
     if (item.going) return;
     event.preventDefault();
+    form.reset();
     field.value = "";
     field.dispatchEvent(new Event("input", { bubbles: true }));
     one("[name=key]", form).value = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -75,7 +85,7 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const told = one(".told", page), said = told ?? one(".error, main p, h1", page);
     notes.push(`“${short(item.text)}”: ${said?.textContent.trim() ?? answer.status}`);
-    const box = one("[data-queue] [name=text]");
+    const box = one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
     if (!told && box && !box.value) box.value = item.text;
   };
   // False: not now.

@@ -4,7 +4,7 @@
 //! Keys come from clients (`Idempotency-Key`), from forms, and from answers that are begun a second time.
 
 use kit::clock;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -60,24 +60,33 @@ pub(crate) fn once(
     key: Option<&Key>,
     work: impl FnOnce() -> Result<Reply>,
 ) -> Result<Reply> {
-    let Some(Key { key, request }) = key else { return work() };
+    let Some(key) = key else { return work() };
+    if let Some(reply) = answered(tx, account, key)? {
+        return Ok(reply);
+    }
+    let (Key { key, request }, reply) = (key, work()?);
+    let sql =
+        "INSERT INTO answered (account_id, key, request, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    tx.execute(sql, params![account, key, request, reply.status, reply.body.to_string(), clock::now_ms()])?;
+    Ok(reply)
+}
+
+/// The answer that `key` has already. Whoever compares a row with what was read before asks this too: the change that
+/// the row shows may be the one that was made under this key.
+///
+/// # Errors
+/// [`Error::KeyReused`], or the database's.
+pub(crate) fn answered(db: &Connection, account: &str, Key { key, request }: &Key) -> Result<Option<Reply>> {
     let sql = "SELECT request, status, body FROM answered WHERE account_id = ?1 AND key = ?2";
     let row = |row: &rusqlite::Row<'_>| {
         Ok((row.get::<_, String>(0)?, row.get::<_, u16>(1)?, row.get::<_, String>(2)?))
     };
-    match tx.query_row(sql, [account, key], row).optional()? {
+    match db.query_row(sql, [account, key], row).optional()? {
         Some((earlier, _, _)) if earlier != *request => Err(Error::KeyReused),
         Some((_, status, body)) => {
-            Ok(Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::Null), replayed: true })
+            let body = serde_json::from_str(&body).unwrap_or(Value::Null);
+            Ok(Some(Reply { status, body, replayed: true }))
         }
-        None => {
-            let reply = work()?;
-            let sql = "INSERT INTO answered (account_id, key, request, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            tx.execute(
-                sql,
-                params![account, key, request, reply.status, reply.body.to_string(), clock::now_ms()],
-            )?;
-            Ok(reply)
-        }
+        None => Ok(None),
     }
 }

@@ -142,6 +142,13 @@ impl App {
             .await
     }
 
+    /// What was answered under `key` before, if it was.
+    async fn answered(&self, who: &Account, key: Option<&Key>) -> error::Result<Option<Reply>> {
+        let Some(key) = key.cloned() else { return Ok(None) };
+        let account = who.id.clone();
+        self.read(move |db| once::answered(db, &account, &key)).await
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&rusqlite::Connection) -> error::Result<T> + Send + 'static,

@@ -26,6 +26,8 @@ const FAST: Duration = Duration::from_millis(10);
 const SLOW: Duration = Duration::from_millis(100);
 /// Bound: changes that a slow listener may be behind before it is told that it missed some.
 const CHANGES_MAX: usize = 1_024;
+/// Bound: changes of one look. Fewer than a listener may be behind, so that one who keeps up misses none of many.
+const LOOK_MAX: u32 = 1_000;
 
 /// The table of changes, for the app's first migration. Never edited once released.
 pub const TABLE: &str = "CREATE TABLE changes (
@@ -241,10 +243,13 @@ impl Shared {
         if data_version == seen.data_version {
             return Ok(seen);
         }
-        seen.data_version = data_version;
         seen.look_for_tables(connection)?;
         let grown = seen.chunk.as_mut().map(|last| grown_streams(connection, last)).transpose()?;
         let changes = seen.change.as_mut().map(|last| new_changes(connection, last)).transpose()?;
+        // A full look leaves some: the next one goes on behind it, though nobody commits until then.
+        if changes.as_ref().is_none_or(|changes| changes.len() < LOOK_MAX as usize) {
+            seen.data_version = data_version;
+        }
         let state = self.lock();
         grown
             .iter()
@@ -314,9 +319,9 @@ fn grown_streams(connection: &Connection, last: &mut i64) -> Result<Vec<String>,
 
 fn new_changes(connection: &Connection, last: &mut i64) -> Result<Vec<(i64, Change)>, DbError> {
     let mut query = connection.prepare_cached(
-        "SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT 1000",
+        "SELECT id, account_id, kind, entity_id FROM changes WHERE id > ?1 ORDER BY id LIMIT ?2",
     )?;
-    let rows = query.query_map([*last], |row| {
+    let rows = query.query_map(params![*last, LOOK_MAX], |row| {
         Ok((row.get(0)?, Change { account: row.get(1)?, kind: row.get(2)?, entity: row.get(3)? }))
     })?;
     let rows: Vec<(i64, Change)> = rows.collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 // TOOLS holds node_modules. Prints a line for each step that held; the first that does not ends it with its reason.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { pages } from "../../../xtask/src/screenshots/day.mjs";
 
 const [tools, site, link, chromium] = process.argv.slice(2);
 const require = createRequire(`${tools}/`);
@@ -65,6 +66,9 @@ async function signIn() {
 }
 
 await step("the link makes the first account", async () => {
+  const look = await browser.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "light", reducedMotion: "reduce", bypassCSP: true });
+  for (const { path } of pages("whoever has the link", { link })) await inspect(watched(await look.newPage()), path, 360, "light");
+  await look.close();
   await page.goto(site + link);
   await signIn();
   await page.goto(site + link);
@@ -174,6 +178,62 @@ await step("a reminder is shown by one of two pages, and seen in it", async () =
   await other.close();
 });
 
+for (const allowed of [true, false]) {
+  await step(`a reminder is shown ${allowed ? "by the system where that is allowed" : "in the page where the system may not"}`, async () => {
+    // Nobody else listens who could show it first.
+    await page.goto("about:blank");
+    const context = await browser.newContext({ timezoneId: "America/New_York", storageState: await desktop.storageState() });
+    await context.addInitScript(() => {
+      window.told = [];
+      const Real = window.Notification;
+      window.Notification = class extends Real {
+        constructor(title, options) {
+          super(title, options);
+          const note = { title, body: options.body, shown: false };
+          window.told.push(note);
+          this.addEventListener("show", () => { note.shown = true; });
+          window.press = () => this.dispatchEvent(new Event("click"));
+        }
+      };
+    });
+    const here = watched(await context.newPage());
+    const devtools = await context.newCDPSession(here);
+    const { targetInfo } = await devtools.send("Target.getTargetInfo");
+    const permission = { origin: site, permission: { name: "notifications" }, setting: allowed ? "granted" : "denied", browserContextId: targetInfo.browserContextId };
+    await (await browser.newBrowserCDPSession()).send("Browser.setPermission", permission);
+    await here.goto(`${site}/settings`);
+    hold(await here.evaluate(() => Notification.permission) === permission.setting, "the browser has not taken the permission");
+    hold(await here.getByText("Show reminders as notifications").isHidden(), "it offers what is decided");
+    const title = allowed ? "call Dan" : "call Eve";
+    const time = await here.evaluate(async (title) => {
+      const at = new Date(Date.now() + 3000);
+      const task = { title, due_day: at.toLocaleDateString("sv"), due_time: at.toTimeString().slice(0, 8) };
+      const answer = await fetch("/api/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(task) });
+      if (answer.status !== 201) throw new Error(`the task was answered ${answer.status}`);
+      return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    }, title);
+    const toast = here.locator(".toast", { hasText: title });
+    if (allowed) {
+      await here.waitForFunction(() => window.told.some((note) => note.shown));
+      const told = await here.evaluate(() => window.told);
+      hold(told.length === 1 && told[0].title === title && told[0].body === time, `it shows ${JSON.stringify(told)}`);
+      hold(await toast.count() === 0, "the page shows it too");
+      await here.evaluate(() => window.press());
+      await here.waitForURL("**/dashboard");
+      await here.getByRole("button", { name: `Seen: ${title}` }).click();
+    } else {
+      await toast.waitFor();
+      hold(await here.evaluate(() => window.told.length) === 0, "it asks the system, which may not");
+      await toast.getByRole("button", { name: "OK" }).click();
+      await toast.waitFor({ state: "detached" });
+    }
+    await here.goto(`${site}/dashboard`);
+    await here.getByRole("heading", { name: "While you were away" }).waitFor({ state: "detached" });
+    await context.close();
+    await page.goto(`${site}/dashboard`);
+  });
+}
+
 await step("what cannot be done is said, and nothing typed is lost", async () => {
   await press("/");
   await type("email Anna that I am late");
@@ -278,6 +338,46 @@ await step("what was written offline is sent once, in its order, when the line i
   await page.waitForLoadState("networkidle");
   const swallowed = (await stored("/api/journal")).entries.filter((entry) => entry.text === "swallowed");
   hold(swallowed.length === 1, `the entry is there ${swallowed.length} times`);
+});
+
+await step("words that are sent again because no answer came are kept once", async () => {
+  const waiting = () => page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("outbox ")).flatMap((key) => JSON.parse(localStorage.getItem(key))));
+  const text = "said twice, meant once";
+  await page.goto(`${site}/journal`);
+  await page.waitForLoadState("networkidle");
+  // The write arrives, its answer never does; nor does what would be asked to be sure.
+  let arrived = 0;
+  await page.route("**/journal", async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    if (route.request().isNavigationRequest()) {
+      hold((await route.fetch({ maxRedirects: 0 })).status() === 303, "it was not kept");
+      arrived += 1;
+    }
+    return route.abort();
+  });
+  await page.getByLabel("Entry", { exact: true }).fill(text);
+  await page.getByRole("button", { name: "Keep" }).click();
+  await page.waitForURL("chrome-error://**");
+  hold(arrived === 1, `it arrived ${arrived} times`);
+  await page.goto(`${site}/journal`);
+  const [first] = await waiting();
+  await page.getByLabel("Entry", { exact: true }).fill(text);
+  await page.getByRole("button", { name: "Keep" }).click();
+  await page.waitForFunction(() => location.protocol === "chrome-error:" || !document.querySelector("textarea[name=text]").value);
+  await page.unroute("**/journal");
+  await page.goto(`${site}/journal`);
+  for (let tries = 0; tries < 100 && (await waiting()).length; tries += 1) {
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await page.waitForLoadState("networkidle");
+  }
+  hold(!(await waiting()).length && first.text === text, "it still waits to be sent");
+  const kept = await page.evaluate(async () => (await (await fetch("/api/journal")).json()).entries.map((entry) => entry.text));
+  hold(kept.filter((one) => one === text).length === 1, `it is there ${kept.filter((one) => one === text).length} times`);
+  // Said again once that is known, it is meant again.
+  await page.getByLabel("Entry", { exact: true }).fill(text);
+  await page.getByRole("button", { name: "Keep" }).click();
+  await page.waitForURL("**/journal?said=*");
+  hold(await page.locator("article.entry", { hasText: text }).count() === 2, "what was meant again is not there");
 });
 
 await step("everything is searched, and done things are taken back from the history", async () => {
@@ -412,13 +512,15 @@ await step("an answer is had again and a question said otherwise, by keyboard, a
   await page.goto(talk);
 });
 
-const conversation = new URL(page.url()).pathname;
+const conversation = new URL(page.url()).pathname.split("/").at(-1);
 const state = await desktop.storageState();
 await page.goto(`${site}/tasks`);
-const task = await page.locator("a.title").first().getAttribute("href");
+const id = async (link) => (await link.first().getAttribute("href")).split("/").at(-1);
+const task = await id(page.locator("a.title"));
 
 await page.goto(`${site}/journal`);
-const entry = await page.locator("a.tag", { hasText: "Edit" }).first().getAttribute("href");
+const entry = await id(page.locator("a.tag", { hasText: "Edit" }));
+const PEOPLE = pages("people", { task, entry, conversation, day: "2026-02-28" }).map(({ path }) => path);
 
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);
@@ -449,11 +551,13 @@ for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
     const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
     const inside = await browser.newContext({ ...look, storageState: state });
     const signedIn = watched(await inside.newPage());
-    for (const path of ["/dashboard", "/tasks", task, "/journal", "/journal?q=river", "/journal/2026-02-28", entry, "/search?q=river", "/history", "/chat", conversation, "/settings", "/nowhere"]) {
+    for (const path of [...PEOPLE, "/journal?q=river", "/journal?tag=walks", "/search", "/search?q=nothing", "/nowhere"]) {
       await inspect(signedIn, path, width, scheme);
     }
     const outside = await browser.newContext(look);
-    await inspect(watched(await outside.newPage()), "/login", width, scheme);
+    const strangers = watched(await outside.newPage());
+    // The link is over by now, which is a page too.
+    for (const path of [...pages("strangers").map(({ path }) => path), link]) await inspect(strangers, path, width, scheme);
     await Promise.all([inside.close(), outside.close()]);
   });
 }

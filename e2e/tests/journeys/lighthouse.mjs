@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { live } from "../../../xtask/src/screenshots/day.mjs";
+import { live, pages } from "../../../xtask/src/screenshots/day.mjs";
 
 const [tools, site, name, password, chromium] = process.argv.slice(2);
 const require = createRequire(`${tools}/`);
@@ -39,7 +39,7 @@ async function judged(path) {
   });
   const bytes = lhr.audits["total-byte-weight"].numericValue;
   if (bytes > BYTES_MAX) wrong.push(`${bytes} bytes`);
-  if (new URL(lhr.finalDisplayedUrl).pathname !== path) wrong.push(`it leads to ${lhr.finalDisplayedUrl}`);
+  if (lhr.finalDisplayedUrl !== site + path) wrong.push(`it leads to ${lhr.finalDisplayedUrl}`);
   const scores = Object.values(lhr.categories).map((one) => `${one.id} ${one.score}`).join(", ");
   return { wrong, told: `${scores}; ${bytes} bytes, largest paint ${Math.round(lhr.audits["largest-contentful-paint"].numericValue)} ms` };
 }
@@ -53,7 +53,7 @@ async function page(path) {
 }
 
 try {
-  await page("/login");
+  for (const { path } of pages("strangers")) await page(path);
   const form = await browser.newPage();
   await form.goto(`${site}/login`);
   await form.getByLabel("Name").fill(name);
@@ -61,9 +61,9 @@ try {
   await form.keyboard.press("Enter");
   await form.waitForURL("**/dashboard");
   const cookie = (await browser.cookies()).find((one) => one.name.endsWith("session"));
-  const { task, trip } = await live(site, cookie.value, Intl.DateTimeFormat().resolvedOptions().timeZone);
+  const made = await live(site, cookie.value, Intl.DateTimeFormat().resolvedOptions().timeZone);
   await form.close();
-  for (const path of ["/dashboard", "/tasks", `/tasks/${task}`, "/journal", "/chat", `/chat/${trip}`, "/settings"]) await page(path);
+  for (const { path } of pages("people", made)) await page(path);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

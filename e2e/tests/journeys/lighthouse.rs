@@ -2,15 +2,13 @@
 
 use testkit::registry;
 
-use crate::{assistant::serving_assistant, script};
-
-/// Pages that the script prints; fewer means that it ended early.
-const PAGES: usize = 8;
+use crate::{assistant::serving_assistant, pages::count, script};
 
 #[test]
 fn every_page_is_fast_accessible_and_well_made_by_lighthouse() {
     let tools = registry::node("lighthouse", &["playwright-core@1.65.1", "lighthouse@12.8.2"]);
     let (mainstay, ..) = serving_assistant();
     let site = format!("http://{}", mainstay.http());
-    script::run("lighthouse.mjs", &tools, &[&site, "ana", "correct-horse"], PAGES);
+    let pages = count("strangers") + count("people");
+    script::run("lighthouse.mjs", &tools, &[&site, "ana", "correct-horse"], pages);
 }

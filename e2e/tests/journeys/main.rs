@@ -18,6 +18,7 @@ mod counts;
 mod disk;
 mod endings;
 mod floods;
+mod forms;
 mod front;
 mod hangs;
 mod held;

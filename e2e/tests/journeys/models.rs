@@ -16,13 +16,14 @@ use crate::assistant::{MANIFEST, place_secrets};
 
 /// What aimock says to which words.
 const FIXTURES: &str = r##"{"fixtures": [
+    {"match": {"toolResultContains": "Not done"}, "response": {"content": "It waits for your yes."}},
     {"match": {"toolResultContains": "Noted"}, "response": {"content": "The plant is on your list."}},
     {"match": {"userMessage": "plant"}, "response": {"content": "One moment. ", "toolCalls": [{"name": "add_task", "arguments": "{\"title\":\"Water the plant\"}"}]}},
     {"match": {"userMessage": "capital"}, "response": {"content": "# Paris\n\nIt lies on the **Seine**."}}
 ]}"##;
 
 /// A server of somebody else's, ended with its holder.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
 }
@@ -51,7 +52,7 @@ impl Server {
         server
     }
 
-    fn aimock(folder: &Path) -> Self {
+    pub(crate) fn aimock(folder: &Path) -> Self {
         let tools = registry::node("aimock", &["@copilotkit/aimock@1.43.0"]);
         let fixtures = folder.join("fixtures.json");
         fs::write(&fixtures, FIXTURES).expect("written");
@@ -63,13 +64,13 @@ impl Server {
         })
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 }
 
 /// A machine that serves the assistant with these settings more, and somebody who is signed in.
-fn serving(more: &[(&str, String)]) -> (Mainstay, Person) {
+pub(crate) fn serving(more: &[(&str, String)]) -> (Mainstay, Person) {
     let mainstay = Mainstay::start();
     let folder = mainstay.folder().join("assistant");
     fs::create_dir_all(&folder).expect("a folder");

@@ -2,7 +2,7 @@
 // TOOLS holds node_modules. Prints a line for each step that held; the first that does not ends it with its reason.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { live } from "../../../xtask/src/screenshots/day.mjs";
+import { live, pages } from "../../../xtask/src/screenshots/day.mjs";
 
 const [tools, site, name, password, chromium] = process.argv.slice(2);
 const require = createRequire(`${tools}/`);
@@ -52,8 +52,8 @@ const first = await browser.newContext();
 await signIn(first);
 const state = await first.storageState();
 const token = state.cookies.find((cookie) => cookie.name.endsWith("session")).value;
-const { task, trip } = await live(site, token, "UTC");
-const PAGES = ["/dashboard", "/tasks", `/tasks/${task}`, "/journal", "/chat", `/chat/${trip}`, "/settings", "/nowhere"];
+const made = await live(site, token, "UTC");
+const PAGES = [...pages("people", made).map(({ path }) => path), "/nowhere"];
 async function visit(look, work, paths = PAGES) {
   const context = await browser.newContext({ ...look, storageState: state });
   const page = watched(await context.newPage());
@@ -105,6 +105,57 @@ for (const colorScheme of ["light", "dark"]) {
       hold(!violations.length, `${path}: ${violations.map((one) => `${one.id} (${one.nodes[0].html.slice(0, 120)})`).join("; ")}`);
     }));
 }
+
+await step("a mistake is told at its field, which has the focus and is not covered; what was typed stands there", async () => {
+  const talk = `/chat/${made.conversation}`;
+  const mistakes = [
+    ["/settings", "/settings/zone", { zone: "Mars/Base" }],
+    ["/settings", "/settings/morning", { at: "" }],
+    ["/settings", "/settings/password", { old: "not this one", new: "another one" }],
+    ["/settings", "/settings/import", {}],
+    ["/settings", "/settings/erase", { password: "not this one" }],
+    ["/tasks", "/tasks", { title: " " }],
+    [`/tasks/${made.task}`, `/tasks/${made.task}`, { repeats: "now and then" }],
+    ["/journal", "/journal", { text: " " }],
+    [`/journal/${made.day}`, `/journal/${made.entry}/attachments`, {}],
+    [`/entries/${made.entry}`, `/entries/${made.entry}`, { text: " " }],
+    [talk, `${talk}/rename`, { title: " " }],
+    [talk, talk, { text: " " }],
+    ["/chat", "/chat", { text: " " }],
+    ["/dashboard", "/say", { text: " " }],
+  ];
+  for (const look of [{ viewport: { width: 320, height: 560 } }, { viewport: { width: 1440, height: 900 }, colorScheme: "dark" }]) {
+    const context = await browser.newContext({ ...look, storageState: state, reducedMotion: "reduce", bypassCSP: true });
+    const page = watched(await context.newPage());
+    for (const [path, action, fields] of mistakes) {
+      await page.goto(site + path);
+      // As a browser sends it that holds back nothing: the server is what has to tell.
+      await Promise.all([page.waitForNavigation(), page.evaluate(([action, fields]) => {
+        const form = [...document.forms].findLast((form) => form.method === "post" && form.getAttribute("action") === action);
+        for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
+        form.submit();
+      }, [action, fields])]);
+      const where = `${action} at ${look.viewport.width} px`;
+      await page.waitForFunction(() => document.activeElement.getAttribute("aria-invalid") === "true").catch(() => { throw new Error(`${where}: the focus is elsewhere`); });
+      const seen = await page.evaluate(() => {
+        const told = document.getElementById(document.activeElement.getAttribute("aria-describedby"));
+        told.scrollIntoView({ block: "center" });
+        const { left, right, top, bottom } = told.getBoundingClientRect();
+        const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+        return { words: told.textContent, alone: document.querySelectorAll("[aria-invalid]").length, covered: !told.contains(above), wide: document.documentElement.scrollWidth };
+      });
+      hold(seen.words.length > 10 && seen.alone === 1, `${where}: ${JSON.stringify(seen)}`);
+      hold(!seen.covered, `${where}: "${seen.words}" is covered`);
+      hold(seen.wide <= look.viewport.width, `${where} is ${seen.wide} px wide`);
+      const kept = fields.zone ?? fields.repeats;
+      hold(!kept || await page.evaluate(() => document.activeElement.value) === kept, `${where}: "${kept}" is lost`);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      hold(!violations.length, `${where}: ${violations.map((one) => `${one.id} (${one.nodes[0].html.slice(0, 120)})`).join("; ")}`);
+    }
+    await context.close();
+  }
+});
 
 await step("a screen reader hears of an answer when it begins and when it is whole, and of no word between", async () => {
   const context = await browser.newContext({ storageState: state });

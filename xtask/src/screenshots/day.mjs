@@ -1,5 +1,18 @@
 // A believable day of somebody, told to the assistant as programs do, and a model server with one good answer.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+
+const LIST = new URL("../../../crates/assistant/pages.json", import.meta.url);
+
+/// The assistant's pages of this kind, `{ name, path }` each, with what was `made` in the place of what their addresses leave open.
+export function pages(kind, made = {}) {
+  const fill = (address) => address.replace(/\{(\w+)\}/g, (_, name) => {
+    if (!made[name]) throw new Error(`${address}: nothing was made that is a ${name}`);
+    return made[name];
+  });
+  const listed = JSON.parse(readFileSync(LIST)).filter((page) => page.for === kind);
+  return listed.map(({ name, address }) => ({ name, path: fill(address) }));
+}
 
 /// A city where it is a morning now, so that the pictures show the same hour whenever they are taken.
 export function morning() {
@@ -44,7 +57,7 @@ export async function model() {
   return server;
 }
 
-/// Fills the account; returns the pages that show something of it.
+/// Fills the account; returns what of it has a page of its own.
 export async function live(site, token, zone) {
   const ask = async (path, body) => {
     const answer = await fetch(site + path, {
@@ -76,7 +89,7 @@ export async function live(site, token, zone) {
     await ask(`/api/tasks/${done.id}/done`, {});
   }
   await ask("/api/journal", { day: day(-2), text: "First frost. Cycled to work anyway, hands like ice, head clear. The talk has a beginning now: start with the dance, not with the honey." });
-  await ask("/api/journal", { day: day(-1), text: "Long walk by the river with Anna. We counted nine herons. She may come along at the weekend." });
+  const { entry } = await ask("/api/journal", { day: day(-1), text: "Long walk by the river with Anna. We counted nine herons. She may come along at the weekend." });
   await ask("/api/journal", { day: day(0), text: "Slept well. Porridge, a page of the book, and out before the rain." });
 
   const talk = async (...sentences) => {
@@ -91,5 +104,5 @@ export async function live(site, token, zone) {
   await talk("journal: a good idea for the talk: bring a comb to pass around");
   await talk("what is on my plate today");
   const trip = await talk("remind me to book the train tomorrow at 5pm", "plan a weekend by the sea for two, by train");
-  return { task: shown.task.id, trip };
+  return { task: shown.task.id, entry: entry.id, day: entry.day, conversation: trip };
 }

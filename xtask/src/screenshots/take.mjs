@@ -5,13 +5,15 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { live, model, morning } from "./day.mjs";
+import { live, model, morning, pages } from "./day.mjs";
 
 const [tools, assistant, folder, kind] = process.argv.slice(2);
 const { chromium } = createRequire(`${tools}/`)("playwright-core");
 const NAME = "Ana", PASSWORD = "correct horse";
 const SIZES = [{ name: "phone", width: 360, height: 740 }, { name: "desktop", width: 1440, height: 900 }];
 const QUALITY = 82;
+// What teaches whoever has nothing yet.
+const EMPTY = [{ name: "empty", path: "/dashboard" }, { name: "empty-journal", path: "/journal" }, { name: "empty-chat", path: "/chat" }];
 
 const freePort = () => new Promise((done) => {
   const probe = createServer().listen(0, "127.0.0.1", () => {
@@ -38,14 +40,14 @@ async function picture(page, name) {
   await devtools.detach();
 }
 
-/// Each of the pages in both sizes and themes.
-async function album(browser, site, zone, storageState, pages) {
+/// Each of the scenes in both sizes and themes.
+async function album(browser, site, zone, storageState, scenes) {
   for (const { name: size, width, height } of SIZES) {
     for (const colorScheme of ["light", "dark"]) {
       const look = { viewport: { width, height }, locale: "en-GB", deviceScaleFactor: size === "phone" ? 2 : 1, colorScheme, reducedMotion: "reduce" };
       const context = await browser.newContext({ ...look, timezoneId: zone, storageState });
       const page = await context.newPage();
-      for (const [name, path, prepare] of pages) {
+      for (const { name, path, prepare } of scenes) {
         await page.goto(site + path);
         await prepare?.(page);
         await picture(page, `${name}-${size}-${colorScheme}`);
@@ -81,23 +83,17 @@ try {
   const inside = await context.storageState();
   const token = inside.cookies.find((cookie) => cookie.name.endsWith("session")).value;
 
-  await album(browser, site, zone, undefined, [["login", "/login"]]);
-  await album(browser, site, zone, inside, [["empty", "/dashboard"], ["empty-chat", "/chat"]]);
-  const { task, trip } = await live(site, token, zone);
+  await album(browser, site, zone, undefined, pages("strangers"));
+  await album(browser, site, zone, inside, EMPTY);
+  const made = await live(site, token, zone);
   const say = async (page) => {
     await page.locator("#say").fill("remind me to call Ben on Friday at 3pm");
     await page.locator(".reading", { hasText: "call Ben" }).waitFor();
   };
   await album(browser, site, zone, inside, [
-    ["dashboard", "/dashboard"],
-    ["say", "/dashboard", say],
-    ["tasks", "/tasks"],
-    ["task", `/tasks/${task}`],
-    ["journal", "/journal"],
-    ["chat", "/chat"],
-    ["conversation", `/chat/${trip}`],
-    ["settings", "/settings"],
-    ["keys", "/dashboard", (page) => page.keyboard.press("?")],
+    ...pages("people", made),
+    { name: "say", path: "/dashboard", prepare: say },
+    { name: "keys", path: "/dashboard", prepare: (page) => page.keyboard.press("?") },
   ]);
   await browser.close();
 } finally {

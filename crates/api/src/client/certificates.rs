@@ -18,7 +18,7 @@ impl Client {
     /// The station's question; the keeper lets it wait until something is another than what was seen.
     pub async fn certificates_wanted(&self, seen: &str) -> Result<certificates::Wanted, Failure> {
         let path = format!("{}?seen={seen}", station::CERTIFICATES);
-        wire::json(&self.socket, "GET", &path, Bytes::new(), station::WAIT_MAX + QUICK).await
+        wire::json(&self.way, "GET", &path, Bytes::new(), station::WAIT_MAX + QUICK).await
     }
 
     pub async fn certificates_report(&self, report: &certificates::Report) -> Result<(), Failure> {

@@ -12,22 +12,23 @@ use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
 mod attachments;
 pub(super) mod chat;
-mod dashboard;
+pub(super) mod dashboard;
 mod days;
 mod entry;
 mod form;
-mod history;
-mod journal;
+pub(super) mod history;
+pub(super) mod journal;
 mod layout;
 mod login;
 mod parts;
 mod say;
-mod search;
+pub(super) mod search;
 mod settings;
 mod task;
-mod tasks;
+pub(super) mod tasks;
 mod versions;
 mod welcome;
+mod wrong;
 
 /// A path, and what makes its handler.
 type Page = (&'static str, fn() -> MethodRouter<App>);
@@ -62,7 +63,7 @@ pub(super) static TABLE: &[Page] = &[
     ("/settings", || get(settings::page)),
     ("/settings/zone", || post(settings::zone)),
     ("/settings/forget", || post(settings::forget)),
-    ("/settings/morning", || post(days::set_hour)),
+    ("/settings/morning", || post(settings::morning)),
     ("/settings/password", || post(settings::account::password)),
     ("/settings/import", || post(settings::data::import).layer(DefaultBodyLimit::disable())),
     ("/settings/erase", || post(settings::data::ask)),

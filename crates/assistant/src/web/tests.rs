@@ -21,9 +21,11 @@ mod chat;
 mod data;
 mod days;
 mod foreign;
+mod forms;
 mod headers;
 mod injection;
 mod journal;
+mod listed;
 mod models;
 mod search;
 mod times;
@@ -134,6 +136,28 @@ impl Bench {
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(format!("csrf={csrf}&{fields}"))).expect("a request")).await
+    }
+
+    /// A form of a page with a file in it, as sent from the page of today's journal.
+    async fn file(&self, token: &str, path: &str, name: &str, bytes: &[u8]) -> Answer {
+        self.file_under(token, path, "", (name, bytes)).await
+    }
+
+    /// The same under a key of the form.
+    async fn file_under(&self, token: &str, path: &str, key: &str, (name, bytes): (&str, &[u8])) -> Answer {
+        let part = |name: &str| format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"");
+        let mut body = Vec::new();
+        for (name, value) in [("csrf", self.csrf(token).await.as_str()), ("key", key), ("back", "/journal")] {
+            body.extend(format!("{}\r\n\r\n{value}\r\n", part(name)).bytes());
+        }
+        body.extend(format!("{}; filename=\"{name}\"\r\n\r\n", part("file")).bytes());
+        body.extend(bytes);
+        body.extend(b"\r\n--edge--\r\n");
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::ACCEPT, "text/html")
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge");
+        self.send(request.body(Body::from(body)).expect("a request")).await
     }
 
     async fn csrf(&self, token: &str) -> String {
@@ -308,7 +332,7 @@ async fn pages_carry_a_policy_and_lead_strangers_to_the_login() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
     let html = [("accept", "text/html")];
-    for page in ["/dashboard", "/tasks", "/journal", "/chat", "/settings"] {
+    for page in ["/dashboard", "/tasks", "/journal", "/chat", "/search", "/history", "/settings"] {
         let stranger = bench.ask("", "GET", page, None, &html).await;
         assert_eq!(
             (stranger.status, stranger.headers[header::LOCATION].as_bytes()),

@@ -46,3 +46,21 @@ async fn a_table_that_a_migration_makes_later_is_looked_at() {
     assert_eq!(next(&mut changes).await, "first");
     live.close();
 }
+
+#[tokio::test]
+async fn all_of_many_changes_of_one_commit_are_told_though_no_other_follows() {
+    let (_folder, path, mut db) = file();
+    db.execute_batch(TABLE).expect("makes the table");
+    let live = Live::start(path).expect("starts");
+    let mut changes = live.changes();
+    let tx = db.transaction().expect("begins");
+    let last = 2 * LOOK_MAX + 1;
+    (1..=last).for_each(|n| tell(&tx, "ana", "task", &n.to_string()).expect("tells"));
+    tx.commit().expect("commits");
+    let to_the_last = async {
+        // `None` says that this test was slow; the last one comes nevertheless.
+        while changes.next().await.is_none_or(|change| change.entity != last.to_string()) {}
+    };
+    tokio::time::timeout(Duration::from_secs(30), to_the_last).await.expect("the last change comes");
+    live.close();
+}

@@ -10,7 +10,10 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Page, etag, next_of, tasks::run};
+use super::{
+    Page, etag, next_of,
+    tasks::{answer, run},
+};
 use crate::{
     attachments,
     command::Command,
@@ -110,7 +113,12 @@ pub(in crate::web) async fn edit(
     once: Once<Patch>,
 ) -> Result<Response, Problem> {
     let (account, wanted) = (who.account.id.clone(), id.clone());
-    let entry = app.read(move |db| journal::get(db, &account, &wanted)).await?;
+    let found = app.read(move |db| journal::get(db, &account, &wanted)).await;
+    // Asked after the look: what this very request changed is no change of somebody else's.
+    if let Some(reply) = app.answered(&who.account, once.key.as_ref()).await? {
+        return Ok(answer(reply));
+    }
+    let entry = found?;
     if !etag::holds(&headers, entry.rev) {
         return Err(Error::Stale("entry").into());
     }

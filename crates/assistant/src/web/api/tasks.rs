@@ -149,7 +149,12 @@ pub(in crate::web) async fn edit(
     once: Once<Patch>,
 ) -> Result<Response, Problem> {
     let (account, wanted) = (who.account.id.clone(), id.clone());
-    let task = app.read(move |db| tasks::get(db, &account, &wanted)).await?;
+    let found = app.read(move |db| tasks::get(db, &account, &wanted)).await;
+    // Asked after the look: what this very request changed is no change of somebody else's.
+    if let Some(reply) = app.answered(&who.account, once.key.as_ref()).await? {
+        return Ok(answer(reply));
+    }
+    let task = found?;
     if !etag::holds(&headers, task.rev) {
         return Err(Error::Stale("task").into());
     }
@@ -260,9 +265,13 @@ async fn run_with(
         let done = command::execute(tx, who, &command)?;
         Ok(Reply::new(status, shape(&done)))
     };
-    let reply = app.change(&who.account, key, work).await?;
+    Ok(answer(app.change(&who.account, key, work).await?))
+}
+
+/// With the revision that it tells of.
+pub(super) fn answer(reply: Reply) -> Response {
     let rev = ["/task/rev", "/entry/rev"].iter().find_map(|rev| reply.body.pointer(rev)?.as_i64());
-    Ok(etag::with_tag(reply.into_response(), rev))
+    etag::with_tag(reply.into_response(), rev)
 }
 
 fn shape(done: &Done) -> Value {

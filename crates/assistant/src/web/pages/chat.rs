@@ -11,12 +11,15 @@ use super::{
     form::Sent,
     layout::{self, Frame},
     parts::{self, icon},
+    wrong::Wrong,
 };
 use crate::{
     accounts::Account,
     chat::{self, Conversation, Spoken, branch},
     command::{Command, undo},
+    error::Error,
     once::Reply,
+    tools,
     web::{
         App,
         api::{
@@ -26,7 +29,7 @@ use crate::{
         guard::Nonce,
         problem::{Problem, no_such_page},
         request::Params,
-        session::Visitor,
+        session::{SignedIn, Visitor},
     },
 };
 
@@ -51,25 +54,37 @@ pub(super) async fn list(
     Extension(nonce): Extension<Nonce>,
     Params(from): Params<From>,
 ) -> Result<Response, Problem> {
+    show(&app, &who, &nonce, from, None).await
+}
+
+/// The list; with `wrong` as the answer to a conversation that was to begin.
+async fn show(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    from: From,
+    wrong: Option<&Wrong>,
+) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
         let said = from.said.map(|id| undo::get(db, &account, &id)).transpose()?.flatten();
         Ok((chat::list(db, &account.id, CONVERSATIONS_MAX, 0)?, said))
     };
     let (conversations, said) = app.read(query).await?;
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: "Chat" };
+    let frame = Frame::new(app, who, nonce, "/chat", "Chat").answering(wrong);
     let content = html! {
-        div.head { h1 { "Chat" } p { (answered_by(&app)) } }
+        div.head { h1 { "Chat" } p { (answered_by(app)) } }
         (parts::chip(&frame, said.as_ref()))
         div #live {
             @if conversations.is_empty() {
-                div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame)) } }
+                div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame, "/chat")) } }
             } @else {
                 (talks(&frame, &conversations))
             }
         }
     };
-    Ok(layout::with_box(&frame, content, ask_form(&frame, "/chat", "Begin a conversation…")).into_response())
+    let ask = ask_form(&frame, "/chat", "Begin a conversation…");
+    Ok(Wrong::respond(wrong, layout::with_box(&frame, content, ask)))
 }
 
 fn answered_by(app: &App) -> String {
@@ -83,11 +98,11 @@ fn answered_by(app: &App) -> String {
     }
 }
 
-fn starters(frame: &Frame<'_>) -> Markup {
+fn starters(frame: &Frame<'_>, action: &str) -> Markup {
     html! {
         div.examples {
             @for sentence in STARTERS {
-                form method="post" action="/chat" { (parts::hidden(frame, "/chat")) button type="submit" name="text" value=(sentence) { (sentence) } }
+                form method="post" action=(action) { (parts::hidden(frame, action)) button type="submit" name="text" value=(sentence) { (sentence) } }
             }
         }
     }
@@ -122,13 +137,15 @@ fn line(conversation: &Conversation, who: &Account) -> Markup {
 }
 
 fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
+    let mark = frame.mark(action, "text");
     html! {
         form.say method="post" action=(action) aria-label="Message" data-queue {
             (parts::hidden(frame, action))
             output.heard for="say" {}
+            (frame.error(action, "text"))
             div {
                 label.hidden for="say" { "Message" }
-                textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required data-draft=(action) {}
+                textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft=(action) { "\n" (frame.typed(action, "text", "")) }
                 (parts::voice())
                 button.send type="submit" aria-label="Send" { (icon("enter")) }
             }
@@ -137,35 +154,65 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
 }
 
 /// A new conversation with its first message.
-pub(super) async fn begin(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn begin(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     let text = sent.text("text").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let new = chat::create(tx, &who.id, "")?;
         chat::say(tx, &who.id, &new.id, &Spoken { text: &text, sources: &[] })?;
         Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{}", new.id)})))
     };
-    let reply = app.change(&sent.who.account, sent.key.clone(), work).await?;
+    let reply = match app.change(&sent.who.account, sent.key.clone(), work).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            let wrong = sent.wrong("text", error)?;
+            return show(&app, &sent.who, &nonce, From::default(), Some(&wrong)).await;
+        }
+    };
     app.inner.wake.notify_one();
     Ok(Redirect::to(reply.body.get("to").and_then(|to| to.as_str()).unwrap_or("/chat")).into_response())
 }
 
+/// Back to where the form stood, or the conversation with what is wrong at `field`.
+async fn settle(
+    app: &App,
+    nonce: &Nonce,
+    sent: &Sent,
+    conversation: &str,
+    (field, done): (&'static str, Result<Reply, Problem>),
+) -> Result<Response, Problem> {
+    match done {
+        Ok(_) => Ok(sent.back(None).into_response()),
+        Err(problem) => {
+            let wrong = sent.wrong(field, problem)?;
+            talk::show(app, &sent.who, nonce, conversation, (None, Some(&wrong))).await
+        }
+    }
+}
+
 pub(super) async fn say(
     State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    say_in(&app, &sent.who.account, id, Words::own(sent.text("text")), sent.key.clone()).await?;
-    Ok(sent.back(None).into_response())
+    let words = Words::own(sent.text("text"));
+    let done = say_in(&app, &sent.who.account, id.clone(), words, sent.key.clone()).await;
+    settle(&app, &nonce, &sent, &id, ("text", done)).await
 }
 
 pub(super) async fn rename(
     State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let command = Command::RenameConversation { id, title: sent.text("title").to_owned() };
-    done(&app, &sent.who.account, command, sent.key.clone()).await?;
-    Ok(sent.back(None).into_response())
+    let command = Command::RenameConversation { id: id.clone(), title: sent.text("title").to_owned() };
+    let done = done(&app, &sent.who.account, command, sent.key.clone()).await;
+    settle(&app, &nonce, &sent, &id, ("title", done)).await
 }
 
 /// Back to the list, where it can be undone.
@@ -183,23 +230,27 @@ pub(super) async fn remove(
 /// Another answer, other words, the rest, another branch.
 pub(super) async fn act(
     State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
     Path((id, act)): Path<(String, String)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
     let (who, key, text) = (sent.who.account.clone(), sent.key.clone(), sent.text("text").to_owned());
-    match act.as_str() {
-        "stop" => stop_answer(&app, &who, id, key).await?,
-        "retry" => answering(&app, &who, key, move |tx, who| branch::retry(tx, who, &id)).await?,
-        "edit" => answering(&app, &who, key, move |tx, who| branch::edit(tx, who, &id, &text)).await?,
-        "continue" => answering(&app, &who, key, move |tx, who| branch::go_on(tx, who, &id)).await?,
-        "choose" => choose_way(&app, &who, id, key).await?,
+    let (account, wanted) = (who.id.clone(), id.clone());
+    let talk = app.read(move |db| Ok(chat::message(db, &account, &wanted)?.conversation_id)).await?;
+    let done = match act.as_str() {
+        "stop" => stop_answer(&app, &who, id, key).await,
+        "retry" => answering(&app, &who, key, move |tx, who| branch::retry(tx, who, &id)).await,
+        "edit" => answering(&app, &who, key, move |tx, who| branch::edit(tx, who, &id, &text)).await,
+        "continue" => answering(&app, &who, key, move |tx, who| branch::go_on(tx, who, &id)).await,
+        "choose" => choose_way(&app, &who, id, key).await,
         _ => return Err(no_such_page().await),
     };
-    Ok(sent.back(None).into_response())
+    settle(&app, &nonce, &sent, &talk, ("text", done)).await
 }
 
 pub(super) async fn propose(
     State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
     Path((id, answer)): Path<(String, String)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
@@ -208,6 +259,12 @@ pub(super) async fn propose(
         "decline" => false,
         _ => return Err(no_such_page().await),
     };
-    decide(&app, &sent.who.account, id, yes, sent.key.clone()).await?;
-    Ok(sent.back(None).into_response())
+    let (account, wanted) = (sent.who.account.id.clone(), id.clone());
+    let of_call = move |db: &rusqlite::Connection| {
+        let message = tools::calls::get(db, &account, &wanted)?.message;
+        Ok::<_, Error>(chat::message(db, &account, &message)?.conversation_id)
+    };
+    let talk = app.read(of_call).await?;
+    let done = decide(&app, &sent.who.account, id, yes, sent.key.clone()).await;
+    settle(&app, &nonce, &sent, &talk, ("answer", done)).await
 }

@@ -36,6 +36,10 @@ use crate::{
     },
 };
 
+/// What the empty day teaches.
+pub(in crate::web) const STARTERS: [&str; 3] =
+    ["remind me to call Anna tomorrow at 5pm", "task: water the plants every Monday", "what can you do"];
+
 /// Bound: conversations of the card.
 const TALKS_MAX: u32 = 4;
 
@@ -56,7 +60,7 @@ pub(super) async fn page(
     let today = now.date();
     let said = said(&app, &who.account, shown.said).await;
     let title = "Today";
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/dashboard", title };
+    let frame = Frame::new(&app, &who, &nonce, "/dashboard", title);
     let cards = Cards::read(&app, &who.account, &now).await;
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
@@ -184,7 +188,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
                     strong { "Nothing is due today." }
                     @if let Some(task) = upcoming { p { "Next: " (task.title) @if let Some(due) = task.due { ", " (words::show_due(due, today)) } } }
                 }
-                @if upcoming.is_none() { (parts::examples(frame, &["remind me to call Anna tomorrow at 5pm", "task: water the plants every Monday", "what can you do"])) }
+                @if upcoming.is_none() { (parts::examples(frame, &STARTERS)) }
             }
         };
     };

@@ -13,7 +13,7 @@ use crate::{
     command::words,
     once::Reply,
     reminders::{self, Reminder},
-    summary::{self, Summary},
+    summary::Summary,
     web::{App, problem::Problem},
 };
 
@@ -52,6 +52,8 @@ pub(super) fn morning(made: Option<&Summary>) -> Markup {
 
 /// The hour of the summary, and whether reminders may leave the page.
 pub(super) fn settings(frame: &Frame<'_>, hour: Time) -> Markup {
+    let mark = frame.mark("/settings/morning", "at");
+    let hour = words::show_time(hour);
     html! {
         section.part {
             header { h2 { "Your day" } }
@@ -59,9 +61,10 @@ pub(super) fn settings(frame: &Frame<'_>, hour: Time) -> Markup {
                 (parts::hidden(frame, "/settings"))
                 label for="morning" { "Morning summary at" }
                 div.fields {
-                    input #morning type="time" name="at" value=(words::show_time(hour)) required;
+                    input #morning type="time" name="at" value=(frame.typed("/settings/morning", "at", &hour)) required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                     button type="submit" { "Save" }
                 }
+                (frame.error("/settings/morning", "at"))
             }
             p.offers hidden data-notify { button.quiet type="button" { "Show reminders as notifications" } }
         }
@@ -75,16 +78,6 @@ pub(super) async fn seen(
 ) -> Result<Response, Problem> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         reminders::see(tx, &who.id, &id)?;
-        Ok(Reply::new(303, serde_json::Value::Null))
-    };
-    app.change(&sent.who.account, sent.key.clone(), work).await?;
-    Ok(sent.back(None).into_response())
-}
-
-pub(super) async fn set_hour(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
-    let hour = summary::parse_hour(sent.text("at"))?;
-    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        summary::set_hour(tx, who, hour)?;
         Ok(Reply::new(303, serde_json::Value::Null))
     };
     app.change(&sent.who.account, sent.key.clone(), work).await?;

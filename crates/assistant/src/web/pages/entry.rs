@@ -5,6 +5,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
+use http::StatusCode;
 use jiff::civil::Date;
 use maud::html;
 
@@ -12,7 +13,7 @@ use super::{
     form::Sent,
     layout::{self, Frame},
     tasks as list,
-    versions::{self, Field, Kind, Now, Sort, Typed},
+    versions::{self, Field, Kind, Misfit, Now, Sort, Typed},
 };
 use crate::{
     command::Command,
@@ -53,7 +54,7 @@ fn now(entry: &Entry) -> Now<'static> {
 }
 
 fn frame<'a>(app: &'a App, who: &'a SignedIn, nonce: &'a Nonce, title: &'a str) -> Frame<'a> {
-    Frame { app, who, nonce, here: "/journal", title }
+    Frame::new(app, who, nonce, "/journal", title)
 }
 
 pub(super) async fn page(
@@ -79,29 +80,44 @@ pub(super) async fn save(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let typed = Typed::sent(&ENTRY, &sent, "");
-    let (account, wanted) = (sent.who.account.id.clone(), id.clone());
-    let frame = frame(&app, &sent.who, &nonce, "Entry");
-    let entry = match app.read(move |db| journal::get(db, &account, &wanted)).await {
-        Ok(entry) => entry,
-        Err(Error::NotFound(_)) => return Ok(versions::gone(&frame, &ENTRY, &typed)),
-        Err(error) => return Err(error.into()),
+    match attempt(&app, &nonce, &id, &sent).await {
+        Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED => {
+            attempt(&app, &nonce, &id, &sent).await
+        }
+        ended => ended,
+    }
+}
+
+async fn attempt(app: &App, nonce: &Nonce, id: &str, sent: &Sent) -> Result<Response, Problem> {
+    let typed = Typed::sent(&ENTRY, sent, "");
+    let (account, wanted) = (sent.who.account.id.clone(), id.to_owned());
+    let frame = frame(app, &sent.who, nonce, "Entry");
+    let found = app.read(move |db| journal::get(db, &account, &wanted)).await;
+    // Asked after the look: what this very form changed is no change of somebody else's.
+    let before = list::done_before(app, sent).await?;
+    let entry = match (found, before) {
+        (Ok(entry), Some(said)) => return Ok(kept(entry.day, &said).into_response()),
+        (Err(_), Some(said)) => return Ok(sent.back(Some(&said)).into_response()),
+        (Ok(entry), None) => entry,
+        (Err(Error::NotFound(_)), None) => return Ok(versions::gone(&frame, &ENTRY, &typed)),
+        (Err(error), None) => return Err(error.into()),
     };
     let now = now(&entry);
-    if !now.is_what_was_read(&sent) {
-        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&ENTRY, &sent, "was_")));
+    if !now.is_what_was_read(sent) {
+        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&ENTRY, sent, "was_")));
     }
     let Ok(day) = sent.text("day").parse::<Date>() else {
-        let why = format!("\"{}\" is no day", sent.text("day"));
-        return Ok(versions::refused(&frame, &now, &typed, &why));
+        let why = Error::Invalid(format!("\"{}\" is no day", sent.text("day")));
+        return versions::refused(frame, sent, (&now, &typed), Misfit("day", why));
     };
     let text = sent.text("text").to_owned();
-    let command = Command::EditEntry { id, rev: Some(entry.rev), day, text };
-    let done = |said: Option<&str>| {
-        let said = said.map_or_else(String::new, |said| format!("?said={said}#said"));
-        Redirect::to(&format!("{}{said}", of_day(day)))
-    };
-    versions::save(&frame, &sent, (&now, &typed), command, done).await
+    let command = Command::EditEntry { id: id.to_owned(), rev: Some(entry.rev), day, text };
+    versions::save(frame, sent, (&now, &typed), ("text", command), |said| kept(day, said)).await
+}
+
+/// To the day that it is kept on.
+fn kept(day: Date, said: &str) -> Redirect {
+    Redirect::to(&format!("{}?said={said}#said", of_day(day)))
 }
 
 pub(super) async fn remove(

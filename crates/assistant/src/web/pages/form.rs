@@ -22,7 +22,16 @@ use crate::{
 pub(super) struct Sent {
     pub(super) who: SignedIn,
     pub(super) key: Option<Key>,
-    fields: BTreeMap<String, String>,
+    /// Where it was sent to.
+    pub(super) path: String,
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+/// What stands in a form before its file.
+#[derive(Default)]
+pub(super) struct Before {
+    back: String,
+    key: Option<String>,
 }
 
 /// Whether the word that our pages put into their forms came back.
@@ -47,20 +56,60 @@ pub(super) async fn file<T>(
     who: &SignedIn,
     request: Request,
     undone: &str,
-    take: impl AsyncFnOnce(Field<'_>) -> Result<T, Problem>,
+    take: impl AsyncFnOnce(&Before, Field<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let broken = || Problem::new(StatusCode::BAD_REQUEST, format!("The form could not be read. {undone}"));
     let mut form = Multipart::from_request(request, app).await.map_err(|_| broken())?;
-    let mut ours = false;
+    let (mut ours, mut before) = (false, Before::default());
     while let Some(field) = form.next_field().await.map_err(|_| broken())? {
-        match field.name() {
-            Some("csrf") => ours = is_ours(app, who, &field.text().await.map_err(|_| broken())?),
-            Some("file") if ours => return take(field).await,
-            Some("file") => break,
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            // A browser sends an empty file of no name where none was chosen.
+            let is_chosen = field.file_name().is_some_and(|name| !name.is_empty());
+            return match (ours, is_chosen) {
+                (false, _) => Err(foreign()),
+                (true, false) => Err(no_file()),
+                (true, true) => take(&before, field).await,
+            };
+        }
+        let text = field.text().await.map_err(|_| broken())?;
+        match name.as_str() {
+            "csrf" => ours = is_ours(app, who, &text),
+            "back" => before.back = text,
+            "key" => before.key = Some(text).filter(|key| is_key(key)),
             _ => {}
         }
     }
-    Err(if ours { Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No file was chosen.") } else { foreign() })
+    Err(if ours { no_file() } else { foreign() })
+}
+
+fn no_file() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No file was chosen.")
+}
+
+impl Before {
+    /// The key of the form, for what `about` tells apart.
+    pub(super) fn key(&self, about: &[&[u8]]) -> Option<Key> {
+        self.key.as_ref().map(|key| Key::new(&format!("form {key}"), about))
+    }
+
+    /// Back to the page that the form stood on.
+    pub(super) fn back(&self) -> Redirect {
+        Redirect::to(origin(&self.back))
+    }
+}
+
+/// Bound: a key of a form.
+fn is_key(key: &str) -> bool {
+    (1..=64).contains(&key.len())
+}
+
+/// The page that a form says it stood on.
+fn origin(back: &str) -> &str {
+    // A path of ours, in letters that no browser reads otherwise: never `//elsewhere`, nor `/<tab>/elsewhere`.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+    let is_ours = back.starts_with('/') && !back.starts_with("//") && back.chars().all(plain);
+    if is_ours { back } else { "/dashboard" }
 }
 
 impl FromRequest<App> for Sent {
@@ -77,13 +126,13 @@ impl FromRequest<App> for Sent {
         if !is_ours(app, &who, &csrf) {
             return Err(foreign().into_response());
         }
-        let key = fields.remove("key").filter(|key| (1..=64).contains(&key.len()));
+        let key = fields.remove("key").filter(|key| is_key(key));
         let about: Vec<&[u8]> = [path.as_bytes()]
             .into_iter()
             .chain(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
             .collect();
         let key = key.map(|key| Key::new(&format!("form {key}"), &about));
-        Ok(Self { who, key, fields })
+        Ok(Self { who, key, path, fields })
     }
 }
 
@@ -100,11 +149,7 @@ impl Sent {
 
     /// The page that the form stood on.
     pub(super) fn origin(&self) -> &str {
-        let back = self.text("back");
-        // A path of ours, in letters that no browser reads otherwise: never `//elsewhere`, nor `/<tab>/elsewhere`.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-        let is_ours = back.starts_with('/') && !back.starts_with("//") && back.chars().all(plain);
-        if is_ours { back } else { "/dashboard" }
+        origin(self.text("back"))
     }
 
     /// Back to that page, at the command to show there.

@@ -22,6 +22,10 @@ use crate::{
     web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
 };
 
+/// What the empty page teaches: a task, an entry, and taking it back in words.
+pub(in crate::web) const STARTERS: [&str; 3] =
+    ["remind me to call Anna tomorrow at 5pm", "journal: slept well, long walk by the river", "undo"];
+
 #[derive(Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
@@ -37,14 +41,18 @@ pub(super) async fn page(
     let history = app.read(move |db| undo::history(db, &account)).await?;
     let said = said(&app, &who.account, shown.said).await;
     let now = who.account.now();
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/history", title: "History" };
+    let frame = Frame::new(&app, &who, &nonce, "/history", "History");
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
         div.head { h1 { "Done lately" } p { "The last " (HISTORY) " things that were done, the newest first." } }
         div #live {
-            ul.list.plain.sheet {
-                @for past in &history { (line(&frame, past, &now)) }
-                @if history.is_empty() { li { span.empty { "Nothing yet. Say something in the box below." } } }
+            @if history.is_empty() {
+                section.sheet.pad {
+                    p { "Nothing was done yet. What you do stands here, each with its Undo; say one of these and take it back:" }
+                    div.part { (parts::examples(&frame, &STARTERS)) }
+                }
+            } @else {
+                ul.list.plain.sheet { @for past in &history { (line(&frame, past, &now)) } }
             }
         }
     };

@@ -11,13 +11,15 @@ use serde::Deserialize;
 
 use super::{
     attachments::below as files_below,
-    dashboard::said,
+    dashboard::{self, said},
     entry::of_day,
     form::Sent,
     layout::{self, Frame},
     parts, tasks,
+    wrong::Wrong,
 };
 use crate::{
+    accounts::Account,
     attachments::{self, Attachment},
     command::{Command, words},
     error::Error,
@@ -29,7 +31,7 @@ use crate::{
         markdown,
         problem::{Problem, no_such_page},
         request::Params,
-        session::Visitor,
+        session::{SignedIn, Visitor},
     },
 };
 
@@ -38,7 +40,7 @@ const ENTRIES_MAX: u32 = 50;
 /// Bound: entries that the page of a day shows.
 const OF_DAY_MAX: u32 = 500;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
     q: Option<String>,
@@ -57,6 +59,17 @@ pub(super) async fn page(
     if let Some(day) = shown.day.as_deref().and_then(|day| day.parse().ok()) {
         return Ok(Redirect::to(&of_day(day)).into_response());
     }
+    show(&app, &who, &nonce, shown, None).await
+}
+
+/// The page; with `wrong` as the answer to what was to be written.
+async fn show(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    shown: Shown,
+    wrong: Option<&Wrong>,
+) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let query = shown.q.as_deref().map(str::trim).filter(|query| !query.is_empty()).map(str::to_owned);
     let tag = shown.tag.map(|tag| tag.trim_start_matches('#').to_lowercase()).filter(|tag| !tag.is_empty());
@@ -71,8 +84,8 @@ pub(super) async fn page(
         .await?;
     let more = entries.len() > ENTRIES_MAX as usize;
     entries.truncate(ENTRIES_MAX as usize);
-    let said = said(&app, &who.account, shown.said).await;
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/journal", title: "Journal" };
+    let said = said(app, &who.account, shown.said).await;
+    let frame = Frame::new(app, who, nonce, "/journal", "Journal").answering(wrong);
     let today = who.account.now().date();
     let is_part = query.is_some() || tag.is_some();
     let content = html! {
@@ -90,11 +103,28 @@ pub(super) async fn page(
         (parts::tag_links("/journal", "all entries", &tags, tag.as_deref()))
         div #live {
             (days(&frame, &entries, &files, today))
-            @if entries.is_empty() { p.empty { @if is_part { "No entry is like that." } @else { "Nothing is written yet. A line is enough." } } }
+            @if entries.is_empty() && is_part { p.empty { "No entry is like that. " a href="/journal" { "All of the journal" } } }
+            @else if entries.is_empty() { (teach(&frame)) }
             @if more { p.part { a.button.quiet href=(older(after + ENTRIES_MAX, query.as_deref(), tag.as_deref())) { "Older" } } }
         }
     };
-    Ok(layout::page(&frame, content).into_response())
+    Ok(Wrong::respond(wrong, layout::page(&frame, content)))
+}
+
+/// What the empty journal teaches: a line of today, one of another day, and how what is written is found again.
+pub(in crate::web) const STARTERS: [&str; 3] = [
+    "journal: slept well, long walk by the river",
+    "journal yesterday: rained all day #weather",
+    "find everything about the river in my journal",
+];
+
+fn teach(frame: &Frame<'_>) -> Markup {
+    html! {
+        section.part.sheet.pad {
+            p { "Nothing is written yet. A line above is enough; a word like #garden is a tag. Or say it in the box:" }
+            div.part { (parts::examples(frame, &STARTERS)) }
+        }
+    }
 }
 
 fn older(after: u32, query: Option<&str>, tag: Option<&str>) -> String {
@@ -118,6 +148,17 @@ pub(super) async fn day(
     Params(shown): Params<OfDay>,
 ) -> Result<Response, Problem> {
     let Ok(day) = day.parse::<Date>() else { return Err(no_such_page().await) };
+    show_day(&app, &who, &nonce, day, (shown.said, None)).await
+}
+
+/// The same, with the command that was just done, or with what is wrong with a form of it.
+pub(super) async fn show_day(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    day: Date,
+    (said, wrong): (Option<String>, Option<&Wrong>),
+) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let filter = Filter { from: Some(day), to: Some(day), ..Filter::default() };
     let (entries, files) = app
@@ -127,8 +168,8 @@ pub(super) async fn day(
             Ok((entries, files))
         })
         .await?;
-    let said = said(&app, &who.account, shown.said).await;
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/journal", title: "Journal" };
+    let said = dashboard::said(app, &who.account, said).await;
+    let frame = Frame::new(app, who, nonce, "/journal", "Journal").answering(wrong);
     let today = who.account.now().date();
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
@@ -136,11 +177,11 @@ pub(super) async fn day(
         (days_nav(day, today))
         (write(&frame, Some(day)))
         div #live {
-            @if entries.is_empty() { p.empty { "Nothing is written on this day." } }
-            @else { div.part.sheet { @for entry in &entries { (article(&frame, entry, &files)) } } }
+            @if entries.is_empty() { p.empty { "Nothing is written on this day. A line above is enough, and it is kept for this day whenever you write it." } }
+            @else { div.part.sheet { @for entry in &entries { (article(&frame, entry, &files, &of_day(day))) } } }
         }
     };
-    Ok(layout::page(&frame, content).into_response())
+    Ok(Wrong::respond(wrong, layout::page(&frame, content)))
 }
 
 fn files_of(db: &rusqlite::Connection, account: &str, entries: &[Entry]) -> Result<Vec<Attachment>, Error> {
@@ -151,11 +192,13 @@ fn files_of(db: &rusqlite::Connection, account: &str, entries: &[Entry]) -> Resu
 /// `day`: the page that it stands on; without one it is today's, and stays so over midnight.
 fn write(frame: &Frame<'_>, day: Option<Date>) -> Markup {
     let back = day.map_or_else(|| "/journal".to_owned(), of_day);
+    let mark = frame.mark("/journal", "text");
     html! {
         form.write method="post" action="/journal" data-queue {
             (parts::hidden(frame, &back))
             @if let Some(day) = day { input type="hidden" name="day" value=(day); }
-            textarea name="text" placeholder="How was the day?" aria-label="Entry" maxlength="50000" required data-draft={ "journal" @if let Some(day) = day { " " (day) } } {}
+            textarea name="text" placeholder="How was the day?" aria-label="Entry" maxlength="50000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft={ "journal" @if let Some(day) = day { " " (day) } } { "\n" (frame.typed("/journal", "text", "")) }
+            (frame.error("/journal", "text"))
             button type="submit" { "Keep" }
         }
     }
@@ -197,14 +240,14 @@ fn days(frame: &Frame<'_>, entries: &[Entry], files: &[Attachment], today: Date)
             @if let Some(first) = of_day.first() {
                 section.part {
                     header { h2 { (words::show_day(first.day, today)) } a href=(self::of_day(first.day)) { "Open this day" span.hidden { ", " (first.day) } } }
-                    div.sheet { @for entry in of_day { (article(frame, entry, files)) } }
+                    div.sheet { @for entry in of_day { (article(frame, entry, files, "/journal")) } }
                 }
             }
         }
     }
 }
 
-fn article(frame: &Frame<'_>, entry: &Entry, files: &[Attachment]) -> Markup {
+fn article(frame: &Frame<'_>, entry: &Entry, files: &[Attachment], back: &str) -> Markup {
     let at = frame.who.account.local(entry.created_at).strftime("%H:%M").to_string();
     let title = words::shorten(&entry.text);
     html! {
@@ -219,16 +262,35 @@ fn article(frame: &Frame<'_>, entry: &Entry, files: &[Attachment]) -> Markup {
                     button.icon type="submit" aria-label={ "Delete: " (title) } { (parts::icon("bin")) }
                 }
             }
-            (files_below(frame, entry, files))
+            (files_below(frame, entry, files, back))
         }
     }
 }
 
-pub(super) async fn add(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn add(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    match keep(&app, &sent).await {
+        Ok(said) => Ok(sent.back(Some(&said)).into_response()),
+        Err(error) => {
+            let wrong = sent.wrong("text", error)?;
+            match sent.text("day").parse() {
+                Ok(day) => show_day(&app, &sent.who, &nonce, day, (None, Some(&wrong))).await,
+                Err(_) => show(&app, &sent.who, &nonce, Shown::default(), Some(&wrong)).await,
+            }
+        }
+    }
+}
+
+/// Returns the id under which it is undone.
+async fn keep(app: &App, sent: &Sent) -> Result<String, Error> {
     let text = sent.text("text").to_owned();
     let day = match sent.text("day") {
         "" => None,
         day => Some(day.parse().map_err(|_| Error::Invalid(format!("\"{day}\" is no day")))?),
     };
-    tasks::run(&app, sent, move |_, _| Ok(Command::AddEntry { text, day })).await
+    let command = move |_: &rusqlite::Transaction<'_>, _: &Account| Ok(Command::AddEntry { text, day });
+    tasks::execute(app, &sent.who.account, sent.key.clone(), command).await
 }

@@ -2,7 +2,10 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::parts::{self, icon};
+use super::{
+    parts::{self, icon},
+    wrong::Wrong,
+};
 use crate::web::{App, assets, guard::Nonce, session::SignedIn};
 
 /// What a page needs of its request.
@@ -13,6 +16,25 @@ pub(super) struct Frame<'a> {
     /// Of the navigation: `/dashboard`, `/tasks`, …
     pub(super) here: &'static str,
     pub(super) title: &'a str,
+    /// The form of this page that was just sent and not carried out.
+    pub(super) wrong: Option<&'a Wrong>,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(
+        app: &'a App,
+        who: &'a SignedIn,
+        nonce: &'a Nonce,
+        here: &'static str,
+        title: &'a str,
+    ) -> Self {
+        Self { app, who, nonce, here, title, wrong: None }
+    }
+
+    /// The same, answering a form.
+    pub(super) fn answering(self, wrong: Option<&'a Wrong>) -> Self {
+        Self { wrong, ..self }
+    }
 }
 
 const NAVIGATION: [(&str, &str, &str); 6] = [
@@ -72,6 +94,7 @@ pub(super) fn bare(nonce: &Nonce, title: &str, body: Markup) -> Markup {
 }
 
 fn box_form(frame: &Frame<'_>) -> Markup {
+    let mark = frame.mark("/say", "text");
     html! {
         form.say method="post" action="/say" aria-label="Say anything" data-queue {
             (parts::hidden(frame, frame.here))
@@ -82,9 +105,10 @@ fn box_form(frame: &Frame<'_>) -> Markup {
             }
             input type="hidden" name="dates" value="read";
             output.heard for="say" {}
+            (frame.error("/say", "text"))
             div {
                 label.hidden for="say" { "Say anything" }
-                input #say name="text" placeholder="Say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required;
+                input #say name="text" value=(frame.typed("/say", "text", "")) placeholder="Say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                 (parts::voice())
                 button.send type="submit" aria-label="Say it" { (icon("enter")) }
             }

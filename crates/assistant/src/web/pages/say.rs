@@ -13,6 +13,7 @@ use super::{
     journal::encode,
     layout::{self, Frame},
     parts, sentence,
+    wrong::Wrong,
 };
 use crate::{
     brain::{
@@ -32,17 +33,38 @@ pub(super) async fn submit(
     Extension(nonce): Extension<Nonce>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let sentence = sent.text("text").to_owned();
-    let dates = if sent.text("dates") == "keep" { Dates::Keep } else { Dates::Read };
-    let teaches =
-        Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::say::lesson).transpose()?;
-    let spoken = Spoken { text: sentence.clone(), dates, teaches };
-    let said = api::say::said(&app, &sent.who.account, spoken, sent.key.clone()).await?;
+    let sentence = sent.text("text");
+    let said = match spoken(&sent) {
+        Ok(spoken) => api::say::said(&app, &sent.who.account, spoken, sent.key.clone()).await,
+        Err(problem) => Err(problem),
+    };
+    let said = match said {
+        Ok(said) => said,
+        Err(problem) => return refused(&app, &nonce, &sent, problem),
+    };
     if let Some(undo_id) = &said.undo_id {
         return Ok(sent.back(Some(undo_id)).into_response());
     }
-    let frame = Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Answer" };
-    Ok(layout::page(&frame, answer(&frame, &sentence, &said)).into_response())
+    let frame = Frame::new(&app, &sent.who, &nonce, "/dashboard", "Answer");
+    Ok(layout::page(&frame, answer(&frame, sentence, &said)).into_response())
+}
+
+fn spoken(sent: &Sent) -> Result<Spoken, Problem> {
+    let dates = if sent.text("dates") == "keep" { Dates::Keep } else { Dates::Read };
+    let teaches =
+        Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::say::lesson).transpose()?;
+    Ok(Spoken { text: sent.text("text").to_owned(), dates, teaches })
+}
+
+/// What was said stands in the box again, with what is wrong with it.
+fn refused(app: &App, nonce: &Nonce, sent: &Sent, problem: Problem) -> Result<Response, Problem> {
+    let wrong = sent.wrong("text", problem)?;
+    let frame = Frame::new(app, &sent.who, nonce, "/dashboard", "Not done").answering(Some(&wrong));
+    let content = html! {
+        div.head { h1 { "Not done" } p { "What you said is still in the box below." } }
+        section.part { header { h2 { "Things that work" } } (parts::examples(&frame, &super::dashboard::STARTERS)) }
+    };
+    Ok(Wrong::respond(Some(&wrong), layout::page(&frame, content)))
 }
 
 fn answer(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
@@ -114,8 +136,7 @@ pub(super) async fn undo(
     match api::say::take_back(&app, &sent.who.account, id.clone(), sent.key.clone()).await {
         Ok(_) => Ok(sent.back(Some(&id)).into_response()),
         Err(problem) if problem.status == StatusCode::CONFLICT => {
-            let frame =
-                Frame { app: &app, who: &sent.who, nonce: &nonce, here: "/dashboard", title: "Not undone" };
+            let frame = Frame::new(&app, &sent.who, &nonce, "/dashboard", "Not undone");
             let content = html! {
                 div.head role="status" { h1 { "Not undone" } p { (sentence(&problem.detail)) } }
                 div.offers { a.button href=(sent.origin()) { "Back" } a.button.quiet href="/history" { "What was done lately" } }

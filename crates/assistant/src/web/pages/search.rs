@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     journal::encode,
     layout::{self, Frame},
+    parts,
 };
 use crate::{
     command::words,
@@ -21,6 +22,13 @@ use crate::{
 
 /// Bound: hits of one page.
 const HITS_MAX: u32 = 30;
+
+/// What the page teaches before anything is looked for.
+pub(in crate::web) const STARTERS: [&str; 3] = [
+    "find Anna everywhere",
+    "find everything about the river in my journal",
+    "what did I write about the boiler",
+];
 
 #[derive(Deserialize)]
 pub(super) struct Shown {
@@ -44,7 +52,7 @@ pub(super) async fn page(
     let more = hits.len() > HITS_MAX as usize;
     hits.truncate(HITS_MAX as usize);
     let today = who.account.now().date();
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/search", title: "Search" };
+    let frame = Frame::new(&app, &who, &nonce, "/search", "Search");
     let content = html! {
         div.head { h1 { "Search" } p { "Everything that you wrote: journal, tasks, conversations, names of files." } }
         form.fields method="get" action="/search" role="search" {
@@ -52,11 +60,16 @@ pub(super) async fn page(
             @if let Some(kind) = kind { input type="hidden" name="kind" value=(kind.word()); }
             button type="submit" { "Search" }
         }
-        @if !query.trim().is_empty() {
+        @if query.trim().is_empty() {
+            section.part.sheet.pad {
+                p { "All words have to be there, in any order; “cafe” finds “café”, “gard” finds “garden”. The box searches too:" }
+                div.part { (parts::examples(&frame, &STARTERS)) }
+            }
+        } @else {
             (kinds(&query, kind))
             section.part aria-label="Found" {
                 @if hits.is_empty() {
-                    p.empty role="status" { "Nothing has all these words." @if kind.is_some() { " In another kind there may be something." } }
+                    p.empty role="status" { "Nothing has all these words. Fewer words find more, and the last one may be only begun." @if kind.is_some() { " In another kind there may be something." } }
                 } @else {
                     ul.talks.hits.sheet { @for one in &hits { li data-row { (hit(one, &frame, today)) } } }
                 }

@@ -12,16 +12,24 @@ use super::{
     form::Sent,
     layout::{self, Frame},
     parts,
+    wrong::Wrong,
 };
 use crate::{
     accounts::{self, Account},
     command::undo::{self, Past},
-    erase, habits,
+    erase,
+    error::Result as Done,
+    habits,
     once::Reply,
     settings::{Budget, models::show_micros},
     spending::{self, Cost},
     summary,
-    web::{App, guard::Nonce, problem::Problem, session::Visitor},
+    web::{
+        App,
+        guard::Nonce,
+        problem::Problem,
+        session::{SignedIn, Visitor},
+    },
     when::Lesson,
 };
 
@@ -33,6 +41,11 @@ pub(super) async fn page(
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
 ) -> Result<Response, Problem> {
+    show(&app, &who, &nonce, None).await
+}
+
+/// The page; with `wrong` as the answer to one of its forms.
+async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
@@ -41,7 +54,8 @@ pub(super) async fn page(
     };
     let (history, lessons, hour, spent, erase_at) = app.read(query).await?;
     let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/settings", title: "Settings" };
+    let frame = Frame::new(app, who, nonce, "/settings", "Settings").answering(wrong);
+    let zone = frame.mark("/settings/zone", "zone");
     let content = html! {
         div.head { h1 { "Settings" } p { "Signed in as " (who.account.name) } }
         section.part {
@@ -49,9 +63,10 @@ pub(super) async fn page(
             form.sheet.pad method="post" action="/settings/zone" {
                 (parts::hidden(&frame, "/settings"))
                 div.fields {
-                    input name="zone" value=(who.account.zone) aria-label="Time zone" list="zones" autocomplete="off" required;
+                    input name="zone" value=(frame.typed("/settings/zone", "zone", &who.account.zone)) aria-label="Time zone" list="zones" autocomplete="off" required autofocus[zone.is_some()] aria-invalid=[zone.map(|_| "true")] aria-describedby=[zone];
                     button type="submit" { "Save" }
                 }
+                (frame.error("/settings/zone", "zone"))
                 datalist #zones { @for zone in zones() { option value=(zone) {} } }
             }
         }
@@ -60,9 +75,9 @@ pub(super) async fn page(
         (past(&frame, &history))
         (account::password_form(&frame))
         (account::sessions(&frame, &sessions))
-        (data::privacy(&app))
+        (data::privacy(app))
         (data::yours(&frame, erase_at))
-        (about(&app, spent))
+        (about(app, spent))
         section.part {
             div.offers {
                 form method="post" action="/logout" { (parts::hidden(&frame, "/login")) button.quiet type="submit" { "Sign out" } }
@@ -70,15 +85,46 @@ pub(super) async fn page(
             }
         }
     };
-    Ok(layout::page(&frame, content).into_response())
+    Ok(Wrong::respond(wrong, layout::page(&frame, content)))
+}
+
+/// Does what a form of this page asks for, and comes back; what is wrong with it is told at `field`.
+async fn settle(
+    app: &App,
+    nonce: &Nonce,
+    sent: &Sent,
+    field: &'static str,
+    work: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> Done<()> + Send + 'static,
+) -> Result<Response, Problem> {
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        work(tx, who)?;
+        Ok(Reply::new(303, serde_json::Value::Null))
+    };
+    match app.change(&sent.who.account, sent.key.clone(), work).await {
+        Ok(_) => Ok(sent.back(None).into_response()),
+        Err(error) => refuse(app, nonce, sent, field, error).await,
+    }
+}
+
+/// The page again, with what is wrong at `field` of the form.
+async fn refuse(
+    app: &App,
+    nonce: &Nonce,
+    sent: &Sent,
+    field: &'static str,
+    problem: impl Into<Problem>,
+) -> Result<Response, Problem> {
+    let wrong = sent.wrong(field, problem)?;
+    show(app, &sent.who, nonce, Some(&wrong)).await
 }
 
 /// What answers taught, each with the button that has it asked again.
 fn how_times_are_said(frame: &Frame<'_>, lessons: &[Lesson]) -> Markup {
     html! {
-        @if !lessons.is_empty() {
+        @if !lessons.is_empty() || frame.is_wrong("/settings/forget") {
             section.part {
                 header { h2 { "How you say times" } }
+                (frame.error("/settings/forget", "subject"))
                 ul.list.plain.sheet {
                     @for lesson in lessons {
                         li {
@@ -97,14 +143,13 @@ fn how_times_are_said(frame: &Frame<'_>, lessons: &[Lesson]) -> Markup {
 }
 
 /// From now on it is asked again.
-pub(super) async fn forget(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn forget(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     let subject = sent.text("subject").to_owned();
-    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        habits::forget(tx, &who.id, &subject)?;
-        Ok(Reply::new(303, serde_json::Value::Null))
-    };
-    app.change(&sent.who.account, sent.key.clone(), work).await?;
-    Ok(sent.back(None).into_response())
+    settle(&app, &nonce, &sent, "subject", move |tx, who| habits::forget(tx, &who.id, &subject)).await
 }
 
 fn zones() -> Vec<String> {
@@ -128,7 +173,7 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
                         }
                     }
                 }
-                @if history.is_empty() { li { span.empty { "Nothing yet." } } }
+                @if history.is_empty() { li { span.empty { "Nothing yet. What you do stands here, each with its Undo; the box below does things." } } }
             }
         }
     }
@@ -159,14 +204,29 @@ fn used(budget: Budget, spent: Cost) -> String {
     format!("{tokens}, {}{}", show_micros(spent.money_micros), of(budget.money_micros.map(show_micros)))
 }
 
-pub(super) async fn zone(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
+pub(super) async fn zone(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
     let zone = sent.text("zone").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         accounts::set_zone(tx, &who.id, &zone)?;
         // Their morning is at another instant now.
-        summary::plan(tx, &Account { zone: zone.clone(), ..who.clone() })?;
-        Ok(Reply::new(303, serde_json::Value::Null))
+        summary::plan(tx, &Account { zone: zone.clone(), ..who.clone() })
     };
-    app.change(&sent.who.account, sent.key.clone(), work).await?;
-    Ok(sent.back(None).into_response())
+    settle(&app, &nonce, &sent, "zone", work).await
+}
+
+/// The hour of the morning summary.
+pub(super) async fn morning(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let at = sent.text("at").to_owned();
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        summary::set_hour(tx, who, summary::parse_hour(&at)?)
+    };
+    settle(&app, &nonce, &sent, "at", work).await
 }

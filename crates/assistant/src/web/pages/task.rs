@@ -5,13 +5,15 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
+use http::StatusCode;
 use jiff::civil::{Date, Time};
 use maud::html;
 
 use super::{
     form::Sent,
     layout::{self, Frame},
-    versions::{self, Field, Kind, Now, Sort, Typed},
+    tasks as list,
+    versions::{self, Field, Kind, Misfit, Now, Sort, Typed},
 };
 use crate::{
     accounts::Account,
@@ -78,15 +80,22 @@ fn get<'a>(typed: &'a Typed, wanted: &str) -> &'a str {
 }
 
 /// What is meant; `old`: the task that is changed.
-pub(super) async fn draft(typed: &Typed, who: &Account, old: Option<&Task>) -> Result<Draft> {
-    let day = parse::<Date>(get(typed, "day"), "day")?;
-    let time = parse::<Time>(get(typed, "time"), "time")?;
+pub(super) async fn draft(
+    typed: &Typed,
+    who: &Account,
+    old: Option<&Task>,
+) -> std::result::Result<Draft, Misfit> {
+    let at = |field| move |error| Misfit(field, error);
+    let day = parse::<Date>(get(typed, "day"), "day").map_err(at("day"))?;
+    let time = parse::<Time>(get(typed, "time"), "time").map_err(at("time"))?;
     let (title, mut found) = match old {
         Some(_) => (get(typed, "title").to_owned(), Vec::new()),
         None => tags::take(get(typed, "title")),
     };
-    found.extend(tags::clean(&get(typed, "tags").split_whitespace().collect::<Vec<_>>())?);
-    let mut draft = Draft { title, tags: tags::clean(&found)?, ..Draft::default() };
+    tasks::clean_title(&title).map_err(at("title"))?;
+    let own = tags::clean(&get(typed, "tags").split_whitespace().collect::<Vec<_>>());
+    found.extend(own.map_err(at("tags"))?);
+    let mut draft = Draft { title, tags: tags::clean(&found).map_err(at("tags"))?, ..Draft::default() };
     let same = old.filter(|task| get(&self::typed(task), "repeats") == get(typed, "repeats"));
     match (same.and_then(|task| task.recurrence.clone()), get(typed, "repeats")) {
         (None, "") => {
@@ -99,10 +108,10 @@ pub(super) async fn draft(typed: &Typed, who: &Account, old: Option<&Task>) -> R
             draft.recurrence = Some(recurrence);
         }
         (None, said) => {
-            let repeats = heard(said, who).await?;
+            let repeats = heard(said, who).await.map_err(at("repeats"))?;
             let begun = repeats.starting(day, time, who.now().datetime());
-            let (recurrence, due) =
-                begun.ok_or_else(|| Error::Invalid(format!("\"{said}\" does not come after that day")))?;
+            let never = || Error::Invalid(format!("\"{said}\" does not come after that day"));
+            let (recurrence, due) = begun.ok_or_else(never).map_err(at("repeats"))?;
             (draft.due, draft.recurrence) = (Some(due), Some(recurrence));
         }
     }
@@ -158,7 +167,7 @@ pub(super) async fn page(
 }
 
 fn frame<'a>(app: &'a App, who: &'a SignedIn, nonce: &'a Nonce, title: &'a str) -> Frame<'a> {
-    Frame { app, who, nonce, here: "/tasks", title }
+    Frame::new(app, who, nonce, "/tasks", title)
 }
 
 pub(super) async fn save(
@@ -167,23 +176,36 @@ pub(super) async fn save(
     Path(id): Path<String>,
     sent: Sent,
 ) -> std::result::Result<Response, Problem> {
-    let typed = Typed::sent(&TASK, &sent, "");
-    let (account, wanted) = (sent.who.account.id.clone(), id.clone());
-    let frame = frame(&app, &sent.who, &nonce, "Task");
-    let task = match app.read(move |db| tasks::get(db, &account, &wanted)).await {
+    match attempt(&app, &nonce, &id, &sent).await {
+        Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED => {
+            attempt(&app, &nonce, &id, &sent).await
+        }
+        ended => ended,
+    }
+}
+
+async fn attempt(app: &App, nonce: &Nonce, id: &str, sent: &Sent) -> std::result::Result<Response, Problem> {
+    let typed = Typed::sent(&TASK, sent, "");
+    let (account, wanted) = (sent.who.account.id.clone(), id.to_owned());
+    let frame = frame(app, &sent.who, nonce, "Task");
+    let found = app.read(move |db| tasks::get(db, &account, &wanted)).await;
+    // Asked after the look: what this very form changed is no change of somebody else's.
+    if let Some(said) = list::done_before(app, sent).await? {
+        return Ok(sent.back(Some(&said)).into_response());
+    }
+    let task = match found {
         Ok(task) => task,
         Err(Error::NotFound(_)) => return Ok(versions::gone(&frame, &TASK, &typed)),
         Err(error) => return Err(error.into()),
     };
     let now = now(&task);
-    if !now.is_what_was_read(&sent) {
-        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&TASK, &sent, "was_")));
+    if !now.is_what_was_read(sent) {
+        return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&TASK, sent, "was_")));
     }
     let draft = match draft(&typed, &sent.who.account, Some(&task)).await {
         Ok(draft) => draft,
-        Err(Error::Invalid(why)) => return Ok(versions::refused(&frame, &now, &typed, &why)),
-        Err(error) => return Err(error.into()),
+        Err(misfit) => return versions::refused(frame, sent, (&now, &typed), misfit),
     };
-    let command = Command::EditTask { id, rev: Some(task.rev), draft };
-    versions::save(&frame, &sent, (&now, &typed), command, |said| sent.back(said)).await
+    let command = Command::EditTask { id: id.to_owned(), rev: Some(task.rev), draft };
+    versions::save(frame, sent, (&now, &typed), ("title", command), |said| sent.back(Some(said))).await
 }

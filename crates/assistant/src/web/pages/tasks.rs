@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{ToSpan, civil::Date};
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
@@ -14,7 +14,8 @@ use super::{
     form::Sent,
     layout::{self, Frame},
     parts, task,
-    versions::Typed,
+    versions::{self, Misfit, Typed},
+    wrong::Wrong,
 };
 use crate::{
     accounts::Account,
@@ -25,10 +26,25 @@ use crate::{
         self, State as TaskState, Task,
         snooze::{self, Snooze},
     },
-    web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
+    web::{
+        App,
+        guard::Nonce,
+        problem::Problem,
+        request::Params,
+        session::{SignedIn, Visitor},
+    },
 };
 
-#[derive(Deserialize)]
+const LIST: &str = "/tasks";
+
+/// What the empty page teaches: a task with a day, one without, one that comes again and has a tag.
+pub(in crate::web) const STARTERS: [&str; 3] = [
+    "remind me to call Anna tomorrow at 5pm",
+    "add buy coffee to my tasks",
+    "task: stretch every day at 8am #health",
+];
+
+#[derive(Default, Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
     tag: Option<String>,
@@ -40,6 +56,17 @@ pub(super) async fn page(
     Extension(nonce): Extension<Nonce>,
     Params(shown): Params<Shown>,
 ) -> std::result::Result<Response, Problem> {
+    show(&app, &who, &nonce, shown, None).await
+}
+
+/// The page; with `wrong` as the answer to a task that was to be added.
+async fn show(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    shown: Shown,
+    wrong: Option<&Wrong>,
+) -> std::result::Result<Response, Problem> {
     let account = who.account.id.clone();
     let tag = shown.tag.map(|tag| tag.trim_start_matches('#').to_lowercase()).filter(|tag| !tag.is_empty());
     let wanted = tag.clone();
@@ -49,36 +76,45 @@ pub(super) async fn page(
         Ok((list(TaskState::Open, 500)?, list(TaskState::Done, 10)?, tasks::tags_in_use(db, &account)?))
     };
     let (open, done, tags) = app.read(query).await?;
-    let said = said(&app, &who.account, shown.said).await;
+    let said = said(app, &who.account, shown.said).await;
     let today = who.account.now().date();
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/tasks", title: "Tasks" };
+    let frame = Frame::new(app, who, nonce, "/tasks", "Tasks").answering(wrong);
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
         div.head { h1 { "Tasks" @if let Some(tag) = &tag { " · #" (tag) } } }
-        form.sheet.pad method="post" action="/tasks" {
-            (parts::hidden(&frame, "/tasks"))
-            div.fields.adding {
-                input name="title" placeholder="What is to be done?" aria-label="Title" maxlength="500" required autocomplete="off" data-draft="task";
-                input type="date" name="day" aria-label="Day";
-                input type="time" name="time" aria-label="Time";
-                button type="submit" { "Add" }
-            }
-        }
+        (new(&frame))
         (parts::tag_links("/tasks", "all tasks", &tags, tag.as_deref()))
         div #live {
             @if open.is_empty() && tag.is_some() {
-                section.part.sheet.pad { p { "Nothing open has this tag." } }
+                section.part.sheet.pad { p { "Nothing open has this tag. A word like " (format!("#{}", tag.as_deref().unwrap_or_default())) " in a task's title gives it. " a href="/tasks" { "All tasks" } } }
             } @else if open.is_empty() {
                 section.part.sheet.pad {
                     p { "Nothing is open. Add something above, or say it in the box:" }
-                    div.part { (parts::examples(&frame, &["remind me to call Anna tomorrow at 5pm", "add buy coffee to my tasks", "task: stretch every day at 8am #health"])) }
+                    div.part { (parts::examples(&frame, &STARTERS)) }
                 }
             }
             @for (title, tasks) in groups(open, today) { (parts::task_list(&frame, title, &tasks, today)) }
             (parts::task_list(&frame, "Done lately", &done, today))
         }
     };
-    Ok(layout::page(&frame, content).into_response())
+    Ok(Wrong::respond(wrong, layout::page(&frame, content)))
+}
+
+/// What adds a task.
+fn new(frame: &Frame<'_>) -> Markup {
+    let (title, day, time) = (frame.mark(LIST, "title"), frame.mark(LIST, "day"), frame.mark(LIST, "time"));
+    html! {
+        form.sheet.pad method="post" action=(LIST) data-queue {
+            (parts::hidden(frame, LIST))
+            div.fields.adding {
+                input name="title" value=(frame.typed(LIST, "title", "")) placeholder="What is to be done?" aria-label="Title" maxlength="500" required autocomplete="off" data-draft="task" autofocus[title.is_some()] aria-invalid=[title.map(|_| "true")] aria-describedby=[title];
+                input type="date" name="day" value=(frame.typed(LIST, "day", "")) aria-label="Day" autofocus[day.is_some()] aria-invalid=[day.map(|_| "true")] aria-describedby=[day];
+                input type="time" name="time" value=(frame.typed(LIST, "time", "")) aria-label="Time" autofocus[time.is_some()] aria-invalid=[time.map(|_| "true")] aria-describedby=[time];
+                button type="submit" { "Add" }
+            }
+            @for field in ["title", "day", "time", "tags"] { (frame.error(LIST, field)) }
+        }
+    }
 }
 
 fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
@@ -103,9 +139,30 @@ fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
     groups
 }
 
-pub(super) async fn add(State(app): State<App>, sent: Sent) -> std::result::Result<Response, Problem> {
-    let draft = task::draft(&Typed::sent(&task::TASK, &sent, ""), &sent.who.account, None).await?;
-    run(&app, sent, move |_, _| Ok(Command::AddTask(draft))).await
+pub(super) async fn add(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> std::result::Result<Response, Problem> {
+    let typed = Typed::sent(&task::TASK, &sent, "");
+    let Misfit(field, error) = match store(&app, &sent, &typed).await {
+        Ok(said) => return Ok(sent.back(Some(&said)).into_response()),
+        Err(misfit) => misfit,
+    };
+    let wrong = sent.wrong(field, error)?;
+    // One that was deleted meanwhile is added again from a form with more fields than the list's.
+    if sent.fields.contains_key("repeats") {
+        let frame = Frame::new(&app, &sent.who, &nonce, LIST, "Tasks").answering(Some(&wrong));
+        return Ok(versions::gone(&frame, &task::TASK, &typed));
+    }
+    show(&app, &sent.who, &nonce, Shown::default(), Some(&wrong)).await
+}
+
+async fn store(app: &App, sent: &Sent, typed: &Typed) -> std::result::Result<String, Misfit> {
+    let draft = task::draft(typed, &sent.who.account, None).await?;
+    let added =
+        execute(app, &sent.who.account, sent.key.clone(), move |_, _| Ok(Command::AddTask(draft))).await;
+    added.map_err(|error| Misfit("title", error))
 }
 
 pub(super) async fn act(
@@ -132,7 +189,7 @@ pub(super) async fn run(
     command: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> Result<Command> + Send + 'static,
 ) -> std::result::Result<Response, Problem> {
     let said = execute(app, &sent.who.account, sent.key.clone(), command).await?;
-    Ok(sent.back(said.as_deref()).into_response())
+    Ok(sent.back(Some(&said)).into_response())
 }
 
 /// Executes the command once for the key. Returns the id under which it is undone.
@@ -141,12 +198,24 @@ pub(super) async fn execute(
     who: &Account,
     key: Option<Key>,
     command: impl FnOnce(&rusqlite::Transaction<'_>, &Account) -> Result<Command> + Send + 'static,
-) -> Result<Option<String>> {
+) -> Result<String> {
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
         let command = command(tx, who)?;
         let done = command::execute(tx, who, &command)?;
         Ok(Reply::new(303, serde_json::json!({"said": done.undo_id})))
     };
-    let reply = app.change(who, key, work).await?;
-    Ok(reply.body.get("said").and_then(|said| said.as_str()).map(str::to_owned))
+    Ok(said_by(&app.change(who, key, work).await?))
+}
+
+fn said_by(reply: &Reply) -> String {
+    reply.body.get("said").and_then(|said| said.as_str()).unwrap_or_default().to_owned()
+}
+
+/// What this very form did when it was sent before: the id under which that is undone.
+pub(super) async fn done_before(app: &App, sent: &Sent) -> Result<Option<String>> {
+    match app.answered(&sent.who.account, sent.key.as_ref()).await {
+        // Sent from the same page with other words: that is another change.
+        Err(Error::KeyReused) => Ok(None),
+        reply => Ok(reply?.as_ref().map(said_by)),
+    }
 }

@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use super::{
     form::Sent,
     layout::{self, Frame},
-    parts, sentence, tasks,
+    parts, tasks,
+    wrong::Wrong,
 };
 use crate::{command::Command, error::Error, web::problem::Problem};
 
@@ -81,21 +82,28 @@ impl Now<'_> {
     }
 }
 
+/// A form that does not fit: which field of it, and why.
+pub(super) struct Misfit(pub(super) &'static str, pub(super) Error);
+
 /// Carries out what was typed over `now`, and goes on where `done` leads; the command that it was is there to be shown.
+/// What does not fit is told at `field`.
+///
+/// # Errors
+/// 412: between the look at `now` and the change somebody else was faster, so another look shows both versions.
 pub(super) async fn save(
-    frame: &Frame<'_>,
+    frame: Frame<'_>,
     sent: &Sent,
     (now, typed): (&Now<'_>, &Typed),
-    command: Command,
-    done: impl FnOnce(Option<&str>) -> Redirect,
+    (field, command): (&'static str, Command),
+    done: impl FnOnce(&str) -> Redirect,
 ) -> Result<Response, Problem> {
     let executed =
         tasks::execute(frame.app, &sent.who.account, sent.key.clone(), move |_, _| Ok(command)).await;
     match executed {
-        Ok(said) => Ok(done(said.as_deref()).into_response()),
-        // Between the look before this and the change somebody else was faster: the second look shows it.
-        Err(Error::Stale(_)) => Ok(Redirect::to(&now.action).into_response()),
-        Err(Error::Invalid(why)) => Ok(refused(frame, now, typed, &why)),
+        Ok(said) => Ok(done(&said).into_response()),
+        Err(error @ (Error::Invalid(_) | Error::KeyReused)) => {
+            refused(frame, sent, (now, typed), Misfit(field, error))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -109,35 +117,45 @@ pub(super) fn form(frame: &Frame<'_>, now: &Now<'_>, typed: &Typed, save: &str) 
             @for (field, value) in now.sort.fields.iter().zip(&now.typed.0) {
                 input type="hidden" name={ "was_" (field.name) } value=(value);
             }
-            (fields(now.sort, typed))
+            (fields(frame, &now.action, now.sort, typed))
             @if !now.sort.hint.is_empty() { p.rule { (now.sort.hint) } }
             div.offers { button type="submit" { (save) } a.button.quiet href=(now.back) { "Leave it as it is" } }
         }
     }
 }
 
-fn fields(sort: &Sort, typed: &Typed) -> Markup {
+fn fields(frame: &Frame<'_>, action: &str, sort: &Sort, typed: &Typed) -> Markup {
     html! {
         @for (field, value) in sort.fields.iter().zip(&typed.0) {
+            @let mark = frame.mark(action, field.name);
+            @let bad = mark.map(|_| "true");
             label { (field.label)
                 @match field.kind {
-                    Kind::Lines => textarea name=(field.name) rows="10" required[field.required] { "\n" (value) },
-                    Kind::Text => input type="text" name=(field.name) value=(value) required[field.required] autocomplete="off";,
-                    Kind::Date => input type="date" name=(field.name) value=(value) required[field.required] autocomplete="off";,
-                    Kind::Time => input type="time" name=(field.name) value=(value) step="any" required[field.required] autocomplete="off";,
+                    Kind::Lines => textarea name=(field.name) rows="10" required[field.required] autofocus[mark.is_some()] aria-invalid=[bad] aria-describedby=[mark] { "\n" (value) },
+                    Kind::Text => input type="text" name=(field.name) value=(value) required[field.required] autocomplete="off" autofocus[mark.is_some()] aria-invalid=[bad] aria-describedby=[mark];,
+                    Kind::Date => input type="date" name=(field.name) value=(value) required[field.required] autocomplete="off" autofocus[mark.is_some()] aria-invalid=[bad] aria-describedby=[mark];,
+                    Kind::Time => input type="time" name=(field.name) value=(value) step="any" required[field.required] autocomplete="off" autofocus[mark.is_some()] aria-invalid=[bad] aria-describedby=[mark];,
                 }
             }
+            (frame.error(action, field.name))
         }
     }
 }
 
-/// The form again, as it was typed, with what is wrong.
-pub(super) fn refused(frame: &Frame<'_>, now: &Now<'_>, typed: &Typed, why: &str) -> Response {
+/// The form again, as it was typed, with what is wrong at its field.
+pub(super) fn refused(
+    frame: Frame<'_>,
+    sent: &Sent,
+    (now, typed): (&Now<'_>, &Typed),
+    Misfit(field, error): Misfit,
+) -> Result<Response, Problem> {
+    let wrong = sent.wrong(field, error)?;
+    let frame = frame.answering(Some(&wrong));
     let content = html! {
-        div.head { h1 { (now.title) } p.error role="alert" { (sentence(why)) " Nothing was changed." } }
-        (form(frame, now, typed, "Save"))
+        div.head { h1 { (now.title) } }
+        (form(&frame, now, typed, "Save"))
     };
-    (StatusCode::UNPROCESSABLE_ENTITY, layout::page(frame, content)).into_response()
+    Ok(Wrong::respond(Some(&wrong), layout::page(&frame, content)))
 }
 
 /// Both versions side by side, and a form that holds what becomes of them. `before`: what both began with.
@@ -166,15 +184,18 @@ pub(super) fn merge(frame: &Frame<'_>, now: &Now<'_>, yours: &Typed, before: &Ty
     (StatusCode::PRECONDITION_FAILED, layout::page(frame, content)).into_response()
 }
 
-/// Deleted in another tab: what was typed can be added again.
+/// Deleted in another tab: what was typed can be added again. If that was tried, what is wrong stands at its field.
 pub(super) fn gone(frame: &Frame<'_>, sort: &Sort, typed: &Typed) -> Response {
     let content = html! {
         div.head role="status" { h1 { "This " (sort.word) " was deleted meanwhile" } p { "What you wrote is still here." } }
         form.sheet.pad.edit method="post" action=(sort.list) {
             (parts::hidden(frame, sort.list))
-            (fields(sort, typed))
+            (fields(frame, sort.list, sort, typed))
             div.offers { button type="submit" { "Add it again" } a.button.quiet href=(sort.list) { "Leave it deleted" } }
         }
     };
-    (StatusCode::NOT_FOUND, layout::page(frame, content)).into_response()
+    match frame.wrong {
+        Some(_) => Wrong::respond(frame.wrong, layout::page(frame, content)),
+        None => (StatusCode::NOT_FOUND, layout::page(frame, content)).into_response(),
+    }
 }

@@ -66,13 +66,8 @@ mod tests {
     fn route(hosts: &[&str], tls: RouteTls) -> Route {
         Route {
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            path_prefix: "/".to_owned(),
-            service: "web".parse().expect("a name"),
             tls,
-            balance: model::manifest::Balance::LeastConnections,
-            response_header_timeout: model::Span::secs(1),
-            idle_timeout: model::Span::secs(1),
-            max_request_body: model::ByteSize::kib(1),
+            ..Route::to("web".parse().expect("a name"))
         }
     }
 

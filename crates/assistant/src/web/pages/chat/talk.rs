@@ -4,12 +4,12 @@
 use axum::{
     Extension,
     extract::{Path, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::ask_form;
+use super::{ask_form, starters};
 use crate::{
     brain::say::BUILT_IN,
     chat::{
@@ -25,14 +25,18 @@ use crate::{
         pages::{
             layout::{self, Frame},
             parts::{self, icon},
+            wrong::Wrong,
         },
         problem::Problem,
         request::Params,
-        session::Visitor,
+        session::{SignedIn, Visitor},
     },
 };
 
-#[derive(Deserialize)]
+/// What is done with an answer, by the last part of its forms' addresses.
+const ACTS: [&str; 5] = ["stop", "continue", "retry", "choose", "edit"];
+
+#[derive(Default, Deserialize)]
 pub(in crate::web::pages) struct From {
     /// The command that was just done or undone.
     pub(super) said: Option<String>,
@@ -45,37 +49,54 @@ pub(in crate::web::pages) async fn page(
     Path(id): Path<String>,
     Params(from): Params<From>,
 ) -> Result<Response, Problem> {
-    let (account, wanted) = (who.account.clone(), id.clone());
+    show(&app, &who, &nonce, &id, (from.said, None)).await
+}
+
+/// The same, with the command that was just done or undone, or as the answer to a form that was not carried out.
+pub(super) async fn show(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    id: &str,
+    (said, wrong): (Option<String>, Option<&Wrong>),
+) -> Result<Response, Problem> {
+    let (account, wanted) = (who.account.clone(), id.to_owned());
     let query = move |db: &rusqlite::Connection| {
         Ok((chat::get(db, &account.id, &wanted)?, shown::messages(db, &account, &wanted)?))
     };
     let (conversation, messages) = app.read(query).await?;
     let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
-    let frame = Frame { app: &app, who: &who, nonce: &nonce, here: "/chat", title: &title };
+    let frame = Frame::new(app, who, nonce, "/chat", &title).answering(wrong);
     let action = format!("/chat/{id}");
     let answering = messages.iter().any(|one| !one.message.is_over());
     let content = html! {
         div.head { p { a href="/chat" { "All conversations" } } h1 { (title) } (keep(&frame, &action)) }
+        @if let Some(wrong) = wrong.filter(|wrong| !wrong.is_about(id) && !has(&messages, wrong)) { (wrong.told()) }
         // Readers of the screen hear one line at the start and one at the end, never a token.
-        p.hidden #status role="status" { (undone(&messages, from.said.as_deref())) }
-        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action, from.said.as_deref())) } }
+        p.hidden #status role="status" { (undone(&messages, said.as_deref())) }
+        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action, said.as_deref())) } }
+        @if messages.is_empty() { div.sheet.pad { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
         @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
     };
-    Ok(layout::with_box(&frame, content, ask_form(&frame, &action, "Message…")).into_response())
+    let ask = ask_form(&frame, &action, "Message…");
+    Ok(Wrong::respond(wrong, layout::with_box(&frame, content, ask)))
 }
 
 /// The conversation's name, and its end.
 fn keep(frame: &Frame<'_>, action: &str) -> Markup {
+    let rename = format!("{action}/rename");
+    let mark = frame.mark(&rename, "title");
     html! {
-        details.keep {
+        details.keep open[mark.is_some()] {
             summary { "Rename or delete" }
             div.sheet.pad {
-                form method="post" action={ (action) "/rename" } {
+                form method="post" action=(rename) {
                     (parts::hidden(frame, action))
                     div.fields {
-                        input name="title" value=(frame.title) aria-label="Title" maxlength="80" autocomplete="off" required;
+                        input name="title" value=(frame.typed(&rename, "title", frame.title)) aria-label="Title" maxlength="80" autocomplete="off" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                         button type="submit" { "Rename" }
                     }
+                    (frame.error(&rename, "title"))
                 }
                 form method="post" action={ (action) "/delete" } {
                     (parts::hidden(frame, "/chat"))
@@ -108,13 +129,35 @@ fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> 
                     @for past in done(shown) { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
                     @for proposal in &shown.proposals { (proposed(frame, proposal, back)) }
                     (ending(frame, shown, back))
+                    (refused(frame, shown))
                 }
             } @else {
                 @for source in &shown.sources { small.source { (source.origin) @if !source.name.is_empty() { ": " (source.name) } } }
                 (question(frame, shown, back))
+                (refused(frame, shown))
             }
         }
     }
+}
+
+/// Whether the form that was sent is still on the page: another branch may be read by now.
+fn has(messages: &[Shown], wrong: &Wrong) -> bool {
+    let is_of = |one: &Shown| {
+        wrong.is_about(&one.message.id) || one.proposals.iter().any(|proposal| wrong.is_about(&proposal.id))
+    };
+    messages.iter().any(is_of)
+}
+
+/// Why what was asked of this message was not done.
+fn refused(frame: &Frame<'_>, shown: &Shown) -> Markup {
+    // A question's own form tells what is wrong with its words.
+    let acts = ACTS.into_iter().filter(|act| shown.message.is_answer() || *act != "edit");
+    let acts = acts.map(|act| (format!("/messages/{}/{act}", shown.message.id), "text"));
+    let decided = |proposal: &Proposal| {
+        ["accept", "decline"].map(|answer| (format!("/proposals/{}/{answer}", proposal.id), "answer"))
+    };
+    let forms = acts.chain(shown.proposals.iter().flat_map(decided));
+    html! { @for (action, field) in forms { (frame.error(&action, field)) } }
 }
 
 /// A model writes Markdown; the built-in brain and people write text.
@@ -177,13 +220,16 @@ fn ending(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
 
 fn question(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
     let message = &shown.message;
+    let edit = format!("/messages/{}/edit", message.id);
+    let mark = frame.mark(&edit, "text");
     html! {
         footer {
-            details.edit {
+            details.edit open[mark.is_some()] {
                 summary { "Edit" }
-                form method="post" action={ "/messages/" (message.id) "/edit" } {
+                form method="post" action=(edit) {
                     (parts::hidden(frame, back))
-                    textarea name="text" rows="3" maxlength="20000" aria-label="The question in other words" required { (message.text) }
+                    textarea name="text" rows="3" maxlength="20000" aria-label="The question in other words" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] { "\n" (frame.typed(&edit, "text", &message.text)) }
+                    (frame.error(&edit, "text"))
                     button type="submit" { "Ask this instead" }
                 }
             }

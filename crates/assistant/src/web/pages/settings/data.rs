@@ -1,25 +1,29 @@
 //! What becomes of people's data: who gets it, how long it is kept, out and in, and its end.
 
+use std::collections::BTreeMap;
+
 use axum::{
-    extract::{Request, State},
-    response::{IntoResponse, Redirect, Response},
+    Extension,
+    extract::{Request, State, multipart::Field},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
 use kit::Private;
 use maud::{Markup, html};
-use rusqlite::Transaction;
-use serde_json::Value;
 
-use super::super::{
-    form::{self, Sent},
-    layout::Frame,
-    parts,
+use super::{
+    super::{
+        form::{self, Before, Sent},
+        layout::Frame,
+        parts,
+        wrong::Wrong,
+    },
+    refuse, settle, show,
 };
 use crate::{
     accounts::Account,
     erase,
     import::{ARCHIVE_BYTES_MAX, Form},
-    once::Reply,
     settings::models,
     web::{
         App,
@@ -27,11 +31,16 @@ use crate::{
             self,
             account::{Connection, place},
         },
+        guard::Nonce,
         problem::Problem,
         session::Visitor,
         spool::spool,
     },
 };
+
+const IMPORT: &str = "/settings/import";
+const ERASE: &str = "/settings/erase";
+const CANCEL: &str = "/settings/erase/cancel";
 
 pub(super) fn privacy(app: &App) -> Markup {
     let (kept, vendors) = (app.inner.retention, models::vendors(&app.inner.models));
@@ -54,17 +63,19 @@ pub(super) fn privacy(app: &App) -> Markup {
 }
 
 pub(super) fn yours(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
+    let mark = frame.mark(IMPORT, "file");
     html! {
         section.part {
             header { h2 { "Your data" } }
             div.sheet.pad {
                 p { a.button.quiet href="/api/export" download { "Export everything" } " Journal, tasks, conversations and files as one archive." }
-                form method="post" action="/settings/import" enctype="multipart/form-data" {
+                form method="post" action=(IMPORT) enctype="multipart/form-data" {
                     (parts::hidden(frame, "/settings"))
                     div.fields {
-                        input type="file" name="file" aria-label="File to import" accept=".tar,.ics,.md" required;
+                        input type="file" name="file" aria-label="File to import" accept=".tar,.ics,.md" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                         button.quiet type="submit" { "Import" }
                     }
+                    (frame.error(IMPORT, "file"))
                     p.rule { "An export (.tar), tasks (.ics) or a journal (.md). What is there stays." }
                 }
             }
@@ -77,20 +88,23 @@ pub(super) fn yours(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
 }
 
 fn ending(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
+    let mark = frame.mark(ERASE, "password");
     html! {
+        (frame.error(CANCEL, "cancel"))
         @if let Some(at) = erase_at {
             p role="status" { "Everything of this account is erased on " b { (frame.who.account.local(at).strftime("%-d %B %Y, %H:%M")) } "." }
-            form method="post" action="/settings/erase/cancel" {
+            form method="post" action=(CANCEL) {
                 (parts::hidden(frame, "/settings"))
                 button type="submit" { "Keep my account" }
             }
         } @else {
-            form method="post" action="/settings/erase" {
+            form method="post" action=(ERASE) {
                 (parts::hidden(frame, "/settings"))
                 div.fields {
-                    input type="password" name="password" placeholder="Your password" aria-label="Your password" autocomplete="current-password" required;
+                    input type="password" name="password" placeholder="Your password" aria-label="Your password" autocomplete="current-password" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                     button.quiet type="submit" { "Erase after seven days" }
                 }
+                (frame.error(ERASE, "password"))
                 p.rule { "Nobody can bring it back after that. Export first what you want to keep." }
             }
         }
@@ -101,43 +115,61 @@ pub(in crate::web::pages) async fn ask(
     State(app): State<App>,
     peer: Connection,
     headers: HeaderMap,
+    Extension(nonce): Extension<Nonce>,
     sent: Sent,
 ) -> Result<Response, Problem> {
     let password = Private::new(sent.raw("password").to_owned());
     let network = place(&headers, peer).address;
-    api::erase::mark(&app, &sent.who.account, password, &network, sent.key.clone()).await?;
-    Ok(sent.back(None).into_response())
+    match api::erase::mark(&app, &sent.who.account, password, &network, sent.key.clone()).await {
+        Ok(_) => Ok(sent.back(None).into_response()),
+        Err(problem) => refuse(&app, &nonce, &sent, "password", problem).await,
+    }
 }
 
-pub(in crate::web::pages) async fn cancel(State(app): State<App>, sent: Sent) -> Result<Response, Problem> {
-    let work = |tx: &Transaction<'_>, who: &Account| {
-        erase::cancel(tx, who)?;
-        Ok(Reply::new(303, Value::Null))
-    };
-    app.change(&sent.who.account, sent.key.clone(), work).await?;
-    Ok(sent.back(None).into_response())
+pub(in crate::web::pages) async fn cancel(
+    State(app): State<App>,
+    Extension(nonce): Extension<Nonce>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let work = |tx: &rusqlite::Transaction<'_>, who: &Account| erase::cancel(tx, who);
+    settle(&app, &nonce, &sent, "cancel", work).await
 }
 
-/// What the file is, its name says: browsers know no type for two of the three.
+/// All that was in the file, once, or what is wrong with it at its field.
 pub(in crate::web::pages) async fn import(
     State(app): State<App>,
     Visitor(who): Visitor,
+    Extension(nonce): Extension<Nonce>,
     request: Request,
 ) -> Result<Response, Problem> {
-    form::file(&app, &who, request, "Nothing was changed.", async |field| {
-        let kind = field.file_name().and_then(|name| name.rsplit_once('.')).map(|(_, kind)| kind);
-        let form = match kind.map(str::to_ascii_lowercase).as_deref() {
-            Some("tar") => Form::Archive,
-            Some("ics") => Form::Calendar,
-            Some("md" | "markdown" | "txt") => Form::Markdown(None),
-            _ => {
-                let wrong = "An import is a file ending in .tar, .ics or .md. Nothing was changed.";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
-            }
-        };
-        let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
-        api::data::take(&app, &who.account, None, spooled, form).await
-    })
-    .await?;
-    Ok(Redirect::to("/settings").into_response())
+    let taken = form::file(&app, &who, request, "Nothing was changed.", async |before, field| {
+        take(&app, &who.account, before, field).await?;
+        Ok(before.back())
+    });
+    match taken.await {
+        Ok(back) => Ok(back.into_response()),
+        // Another session's form: nothing on this page is wrong.
+        Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
+        Err(problem) => {
+            let wrong = Wrong::new(IMPORT, "file", problem, BTreeMap::new())?;
+            show(&app, &who, &nonce, Some(&wrong)).await
+        }
+    }
+}
+
+/// What the file is, its name says: browsers know no type for two of the three.
+async fn take(app: &App, who: &Account, before: &Before, field: Field<'_>) -> Result<(), Problem> {
+    let kind = field.file_name().and_then(|name| name.rsplit_once('.')).map(|(_, kind)| kind);
+    let form = match kind.map(str::to_ascii_lowercase).as_deref() {
+        Some("tar") => Form::Archive,
+        Some("ics") => Form::Calendar,
+        Some("md" | "markdown" | "txt") => Form::Markdown(None),
+        _ => {
+            let wrong = "An import is a file ending in .tar, .ics or .md. Nothing was changed.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
+        }
+    };
+    let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
+    let key = before.key(&[IMPORT.as_bytes(), format!("{form:?}").as_bytes(), &spooled.digest]);
+    api::data::take(app, who, key, spooled, form).await.map(|_| ())
 }
