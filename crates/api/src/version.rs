@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn one_version_older_and_newer_is_answered_and_two_are_not() {
-        for own in [1, 2, 7] {
+        for own in [1_u32, 2, 7] {
             for theirs in 0..=own + 3 {
                 let is_answered = theirs > 0 && theirs.abs_diff(own) <= 1;
                 assert_eq!(refusal(own, theirs).is_none(), is_answered, "{own} and {theirs}");
