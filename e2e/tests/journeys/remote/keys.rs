@@ -16,7 +16,7 @@ use crate::serving_fake;
 
 /// Every endpoint of the API, and whether a key with the role `read`, and one with `deploy`, may ask it in its own site. One
 /// that is not here fails the test below.
-const ENDPOINTS: [(&str, &str, bool, bool); 37] = [
+const ENDPOINTS: [(&str, &str, bool, bool); 39] = [
     ("POST", "/v1/connection", true, true),
     ("GET", "/v1/machine", true, true),
     ("POST", "/v1/machine/down", false, false),
