@@ -6,6 +6,7 @@ use model::Explain;
 use serde::Deserialize;
 
 use super::{Ended, Target};
+use crate::remote::Host;
 
 /// Bound: lines of ssh's own words that are shown.
 const LINES_MAX: usize = 5;
@@ -20,58 +21,46 @@ pub(super) struct Told {
     pub explain: Explain,
 }
 
-/// What ssh says of itself, the code of the error, whether it passes, what it means, and what to do; `{host}` is the host. The
-/// first that fits holds.
-struct Known {
-    said: &'static [&'static str],
-    code: &'static str,
-    passing: bool,
-    message: &'static str,
-    help: &'static str,
-}
+/// What ssh says of itself, whether it passes, and what is told of the host. The first that fits holds.
+type Known = (&'static [&'static str], bool, fn(&Host) -> Explain);
 
 const OF_ITSELF: [Known; 6] = [
-    Known {
-        said: &[
-            "REMOTE HOST IDENTIFICATION HAS CHANGED",
-            "has changed and you have requested strict checking",
-        ],
-        code: "host-key-changed",
-        passing: false,
-        message: "{host} has another host key than the one that is known",
-        help: "either the machine was set up anew or somebody stands in between: get the new fingerprint from its owner by another way; \
-               only then remove the old key by `ssh-keygen -R` and connect once by `ssh {host}`",
-    },
-    Known {
-        said: &["Host key verification failed"],
-        code: "host-key-unknown",
-        passing: false,
-        message: "the host key of {host} is not known here",
-        help: "connect once by `ssh {host}` and compare the fingerprint; where nobody can be asked (CI), put the host's public key into known_hosts beforehand",
-    },
-    Known {
-        said: &["Permission denied", "Too many authentication failures", "No supported authentication"],
-        code: "ssh-denied",
-        passing: false,
-        message: "{host} does not let this user in",
-        help: "`ssh {host}` must work without a password: is the key loaded (`ssh-add -l`), is it the one that was added there, is the user the right one?",
-    },
-    Known {
-        said: &["Could not resolve hostname"],
-        code: "host-unknown",
-        passing: false,
-        message: "no machine is called {host}",
-        help: "see how it is spelt, in `--host`, in hosts.toml and in ~/.ssh/config",
-    },
-    Known {
-        said: &["Connection refused"],
-        code: "host-refused",
-        passing: true,
-        message: "{host} takes no connection of ssh",
-        help: "is sshd running there, and on that port? `[USER@]SERVER:PORT` names another one",
-    },
-    Known {
-        said: &[
+    (
+        &["REMOTE HOST IDENTIFICATION HAS CHANGED", "has changed and you have requested strict checking"],
+        false,
+        |host| {
+            Explain::new("host-key-changed", format!("{host} has another host key than the one that is known")).help(format!(
+            "either the machine was set up anew or somebody stands in between: get the new fingerprint from its owner by another way; \
+             only then remove the old key by `ssh-keygen -R` and connect once by `ssh {host}`"
+        ))
+        },
+    ),
+    (&["Host key verification failed"], false, |host| {
+        Explain::new("host-key-unknown", format!("the host key of {host} is not known here")).help(format!(
+            "connect once by `ssh {host}` and compare the fingerprint; where nobody can be asked (CI), put the host's public key into \
+             known_hosts beforehand"
+        ))
+    }),
+    (
+        &["Permission denied", "Too many authentication failures", "No supported authentication"],
+        false,
+        |host| {
+            Explain::new("ssh-denied", format!("{host} does not let this user in")).help(format!(
+            "`ssh {host}` must work without a password: is the key loaded (`ssh-add -l`), is it the one that was added there, is the \
+             user the right one?"
+        ))
+        },
+    ),
+    (&["Could not resolve hostname"], false, |host| {
+        Explain::new("host-unknown", format!("no machine is called {host}"))
+            .help("see how it is spelt, in `--host`, in hosts.toml and in ~/.ssh/config")
+    }),
+    (&["Connection refused"], true, |host| {
+        Explain::new("host-refused", format!("{host} takes no connection of ssh"))
+            .help("is sshd running there, and on that port? `[USER@]SERVER:PORT` names another one")
+    }),
+    (
+        &[
             "No route to host",
             "Network is unreachable",
             "timed out",
@@ -81,11 +70,13 @@ const OF_ITSELF: [Known; 6] = [
             "Broken pipe",
             "not responding",
         ],
-        code: "host-unreachable",
-        passing: true,
-        message: "{host} cannot be reached",
-        help: "is the machine up, and is there a way to it (VPN, firewall)? `ssh {host}` shows the same",
-    },
+        true,
+        |host| {
+            Explain::new("host-unreachable", format!("{host} cannot be reached")).help(format!(
+                "is the machine up, and is there a way to it (VPN, firewall)? `ssh {host}` shows the same"
+            ))
+        },
+    ),
 ];
 
 /// An error that the proxy has found, as it writes it.
@@ -118,18 +109,13 @@ fn of_proxy(line: &str) -> Option<Explain> {
 }
 
 fn of_ssh(target: &Target, said: &str) -> (bool, Explain) {
-    let fits = |known: &&Known| known.said.iter().any(|words| said.contains(words));
-    match OF_ITSELF.iter().find(fits) {
-        Some(known) => {
-            let host = target.host.to_string();
-            let explain = Explain::new(known.code, known.message.replace("{host}", &host));
-            (known.passing, explain.help(known.help.replace("{host}", &host)))
-        }
-        None => {
-            let explain = Explain::new("ssh-failed", format!("ssh did not connect to {}", target.host));
-            (true, explain.help("`ssh` with the same host shows the same: mend that first"))
-        }
+    let known = OF_ITSELF.iter().find(|(words, ..)| words.iter().any(|words| said.contains(words)));
+    if let Some((_, passing, told)) = known {
+        return (*passing, told(&target.host));
     }
+    let explain = Explain::new("ssh-failed", format!("ssh did not connect to {}", target.host))
+        .help("`ssh` with the same host shows the same: mend that first");
+    (true, explain)
 }
 
 fn no_program(target: &Target) -> Explain {
