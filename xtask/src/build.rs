@@ -22,9 +22,19 @@ impl Profile {
 
 /// Builds the binaries of `packages`; the folder that holds them.
 pub(crate) fn binaries(packages: &[&str], profile: Profile) -> Result<PathBuf> {
+    let packages: Vec<_> = packages.iter().flat_map(|package| ["-p", package]).collect();
+    built(&packages, profile)
+}
+
+/// Builds the binaries of all packages, so that each library is the same one that their tests use: fewer packages may
+/// ask for fewer of its features, and everything would be built twice.
+pub(crate) fn all_binaries() -> Result<PathBuf> {
+    built(&["--workspace"], Profile::Dev)
+}
+
+fn built(packages: &[&str], profile: Profile) -> Result<PathBuf> {
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--locked", "--bins"]);
-    cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+    cargo.args(["build", "--locked", "--bins"]).args(packages);
     if profile == Profile::Release {
         cargo.arg("--release");
     }

@@ -12,8 +12,7 @@ use std::{
 };
 
 use crate::{
-    build::{self, Profile},
-    lint,
+    build, lint,
     shell::{self, Doing, Result},
     vm,
 };
@@ -160,7 +159,7 @@ fn journeys() -> Result<Count> {
 
 /// A `cargo test` whose tests find the binaries that they start.
 fn cargo_test() -> Result<Command> {
-    let folder = build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev)?;
+    let folder = build::all_binaries()?;
     let mut cargo = shell::cargo();
     cargo.args(["test", "--locked"]).env("MAINSTAY_TEST_BINARIES", folder);
     Ok(cargo)

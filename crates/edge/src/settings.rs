@@ -173,12 +173,14 @@ pub struct Tls {
     pub certificates: Vec<Certificate>,
     /// Folder in which the station puts certificates (`<name>/now/chain.pem`, `key.pem`; `_.` stands for `*.`) and, below
     /// `challenges`, what CAs are answered. `None`: nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acme: Option<PathBuf>,
     /// Makes a self-signed certificate (kept in the state folder) for names that no file covers.
     pub development: bool,
     /// Resumption by tickets whose keys all generations of the edge share (TLS-03 asks to switch it off in places).
     pub session_tickets: bool,
     /// How long browsers are told to come by HTTPS alone, of names whose certificate a CA has signed. `None`: nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hsts: Option<Span>,
     /// How often the files of certificates are looked at; a change is served after the second look that sees it.
     pub look_every: Span,

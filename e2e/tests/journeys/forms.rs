@@ -312,21 +312,25 @@ fn files_are_added_fetched_and_removed_without_script() {
     assert!(page.path.starts_with(at), "{}", page.path);
     let action = one(&page, "/journal/", "/attachments");
     let files = || person.get_json(&format!("/api{action}")).expect("listed")["attachments"].clone();
-    let with =
-        |name: &str, bytes: &[u8]| page.form(&action).and_then(|form| form.with_file("file", name, bytes));
+    let with = |page: &Page, name: &str, bytes: &[u8]| {
+        page.form(&action).and_then(|form| form.with_file("file", name, bytes)).expect("is there")
+    };
     for (name, bytes, status, words) in [
         ("", b"".to_vec(), 422, "No file was chosen."),
         ("run.txt", b"\x7fELF\x02\x01\x01\0".to_vec(), 415, "Nothing of the file was kept."),
         ("empty.txt", Vec::new(), 422, "The file is empty."),
         ("large.txt", vec![b'a'; 10 * 1_024 * 1_024 + 1], 413, "A file has at most 10 MiB."),
     ] {
-        let refused = browser.send(&with(name, &bytes).expect("is there")).expect("an answer");
+        // A form of its own, as whoever looks at the page again gets it.
+        let page = browser.get(&page.path).expect("a page");
+        let refused = browser.send(&with(&page, name, &bytes)).expect("an answer");
         let told = told(&refused, status, &action, "file");
         assert!(told.contains(words), "{name}: {told}");
         assert!(refused.shows("At the river"), "the entry is not shown: {}", refused.html);
         assert_eq!(files(), json!([]), "{name}");
     }
-    let form = with("river.txt", b"words by the river").expect("is there");
+    let page = browser.get(&page.path).expect("a page");
+    let form = with(&page, "river.txt", b"words by the river");
     for _ in 0..2 {
         let added = browser.send(&form).expect("an answer");
         assert_eq!((added.status, added.path.as_str()), (200, at), "{}", added.html);

@@ -72,7 +72,8 @@ pub(super) fn take(
     let bytes = input.split_to(length).freeze();
     parts.headers = headers(places, &bytes)?;
     let framing = framing(&parts, asked, is_http_11)?;
-    let lives_on = framing != Framing::UntilClose && lives_on(&parts.headers, is_http_11);
+    let is_sure = framing != Framing::UntilClose && !contradicts(&parts);
+    let lives_on = is_sure && lives_on(&parts.headers, is_http_11);
     Ok(Some(Head { parts, framing, lives_on }))
 }
 
@@ -94,6 +95,14 @@ fn lives_on(headers: &HeaderMap, is_http_11: bool) -> bool {
         true => !has_word(headers, &header::CONNECTION, "close"),
         false => has_word(headers, &header::CONNECTION, "keep-alive"),
     }
+}
+
+/// A body is announced by an answer that has none: whatever follows may be that, or the next answer (RFC 9112 6.1, RFC 9110 8.6).
+fn contradicts(head: &Parts) -> bool {
+    let has_none = head.status.is_informational() || head.status == StatusCode::NO_CONTENT;
+    has_none
+        && (head.headers.contains_key(header::TRANSFER_ENCODING)
+            || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0"))
 }
 
 /// RFC 9112 6.3, strictly: what two readers could understand in two ways is refused.
