@@ -36,13 +36,16 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// Why a request was answered 429, for the log.
 pub(crate) const CAUSE: &str = "rate-limited";
 
+/// A site, and the name of a limit in it.
+type Counted = (Arc<str>, String);
+
 /// What outlives tables: what each client has spent, and how many requests were refused.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// Made with the first limit.
     keys: LazyLock<Keys>,
     /// By site and name. Bound: names that tables have had since the edge began; counters must not go back.
-    refused: Mutex<BTreeMap<(Arc<str>, String), Arc<AtomicU64>>>,
+    refused: Mutex<BTreeMap<Counted, Arc<AtomicU64>>>,
 }
 
 /// One limit of a route.

@@ -28,12 +28,16 @@ fn assert_told(answer: &Answer, action: &str, name: &str, words: &str) {
     assert_eq!(answer.body.matches("aria-invalid").count(), 1, "one field is wrong: {}", answer.body);
 }
 
+/// Names and values of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+type Owned<'a> = Vec<(&'a str, &'a str)>;
+
 #[tokio::test]
 async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_there() {
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
     let long = "x".repeat(20_001);
-    let cases: [(&str, &[(&str, &str)], &str, u16, &str, &str); 13] = [
+    let cases: [(&str, Fields<'_>, &str, u16, &str, &str); 13] = [
         ("/settings/zone", &[("zone", "Mars/Base")], "zone", 422, "\"Mars/Base", "Mars/Base"),
         ("/settings/morning", &[("at", "late")], "at", 422, "\"late", "late"),
         (
@@ -136,7 +140,7 @@ async fn a_form_that_comes_again_under_its_key_is_no_conflict_with_itself() {
         .post(&token, "/api/journal", json!({"text": "one", "day": "2026-02-28"}))
         .await
         .text("/entry/id");
-    let forms: [(String, Vec<(&str, &str)>, String); 2] = [
+    let forms: [(String, Owned<'_>, String); 2] = [
         (
             format!("/tasks/{task}"),
             vec![

@@ -39,8 +39,8 @@ fn can_be_found(host: &str, acme: &Acme) -> bool {
     };
     let is_below = |top: &&str| host.strip_suffix(*top).is_some_and(|rest| rest.ends_with('.'));
     is_name(host)
-        && !NEVER.iter().any(|top| is_below(top))
-        && (acme.ca_file.is_some() || !NOT_PUBLIC.iter().any(|top| is_below(top)))
+        && !NEVER.iter().any(is_below)
+        && (acme.ca_file.is_some() || !NOT_PUBLIC.iter().any(is_below))
 }
 
 #[cfg(test)]
