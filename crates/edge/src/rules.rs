@@ -74,7 +74,7 @@ impl Rules {
         })
     }
 
-    /// `may_say_hsts`: between the client and us, or a proxy that says so.
+    /// `may_say_hsts`: the connection is encrypted, and where that is by us, a CA has signed what the name is shown.
     pub(crate) fn dress(self: &Arc<Self>, asked: &HeaderMap, may_say_hsts: bool) -> Dress {
         let origin = self.cors.as_ref().and_then(|_| asked.get(header::ORIGIN)).cloned();
         Dress { rules: Arc::clone(self), origin, may_say_hsts }
