@@ -151,9 +151,12 @@ pub(crate) async fn answer(
     let id = flight.id.clone();
     let has_body = !body.is_end_stream();
     let outcome = serve(&ctx, &mut flight, body, upgrade).await;
-    let hsts = hsts(&ctx, &flight);
+    let may_say_hsts = may_say_hsts(&ctx, &flight);
+    let hsts = ctx.worker.shared.hsts.clone();
+    // Who else speaks TLS in front says the machine's word itself.
+    let hsts = hsts.filter(|_| may_say_hsts && ctx.state.entrance == Entrance::Https);
     let told = flight.told.take();
-    let dress = dress(&ctx, &flight);
+    let dress = dress(&flight, may_say_hsts);
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
         Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
@@ -188,14 +191,13 @@ pub(crate) async fn answer(
     Ok(answer)
 }
 
-/// What the machine says, over our TLS alone: who else speaks it in front says it itself.
-fn hsts(ctx: &Ctx, flight: &Flight) -> Option<HeaderValue> {
-    let is_ours = ctx.state.entrance == Entrance::Https;
-    ctx.worker.shared.hsts.clone().filter(|_| is_ours && may_say_hsts(ctx, flight))
-}
-
 /// RFC 6797, 7.2: over TLS alone; over ours not before a CA has signed what the name is shown.
+/// Looked up only where there is a word to say.
 fn may_say_hsts(ctx: &Ctx, flight: &Flight) -> bool {
+    let rules = flight.route.as_ref().and_then(|route| route.rules.as_ref());
+    if ctx.worker.shared.hsts.is_none() && !rules.is_some_and(|rules| rules.say_hsts()) {
+        return false;
+    }
     match (ctx.state.entrance, &flight.host) {
         (Entrance::Https, Some(host)) => ctx.worker.shared.is_signed(host),
         (Entrance::Https, None) => false,
@@ -280,10 +282,9 @@ async fn serve(
 }
 
 /// What the route's rules make of every answer of it; `None`: they say nothing.
-fn dress(ctx: &Ctx, flight: &Flight) -> Option<Dress> {
+fn dress(flight: &Flight, may_say_hsts: bool) -> Option<Dress> {
     let rules = flight.route.as_ref()?.rules.as_ref()?;
-    let asked = &flight.asked.headers;
-    Some(rules.dress(asked, may_say_hsts(ctx, flight)))
+    Some(rules.dress(&flight.asked.headers, may_say_hsts))
 }
 
 /// The answer by the route's rules, if they have one of their own.

@@ -74,6 +74,11 @@ impl Rules {
         })
     }
 
+    /// Whether a line of the manifest is HSTS.
+    pub(crate) fn say_hsts(&self) -> bool {
+        self.default.iter().chain(&self.set).any(|(name, _)| *name == header::STRICT_TRANSPORT_SECURITY)
+    }
+
     /// `may_say_hsts`: the connection is encrypted, and where that is by us, a CA has signed what the name is shown.
     pub(crate) fn dress(self: &Arc<Self>, asked: &HeaderMap, may_say_hsts: bool) -> Dress {
         let origin = self.cors.as_ref().and_then(|_| asked.get(header::ORIGIN)).cloned();
