@@ -81,8 +81,8 @@
   });
 
   // The answer to a sentence that waited stands on a page that nobody has asked for: its words are told.
-  const tell = async (item, answer) => {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const tell = (item, answer, html) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
     const told = one(".told", page), said = told ?? one(".error, main p, h1", page);
     notes.push(`“${short(item.text)}”: ${said?.textContent.trim() ?? answer.status}`);
     const box = one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
@@ -95,12 +95,14 @@
     const answer = await fetch(item.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer) { up = false; return false; }
     up = true;
+    // Read in any case: an answer that nobody reads keeps its connection, of which a browser has six.
+    const html = await answer.text().catch(() => "");
     if (answer.status >= 500 || answer.status === 429) { setTimeout(flush, 5000); return false; }
     // Signed out, or in anew since this page came: the next page sends it.
     if (answer.status === 401 || answer.status === 403 || new URL(answer.url).pathname === "/login") return false;
     drop(item);
     if (item.again) return true;
-    if (!answer.ok || !answer.redirected) await tell(item, answer);
+    if (!answer.ok || !answer.redirected) tell(item, answer, html);
     document.dispatchEvent(new CustomEvent("sent", { detail: item.action }));
     return true;
   };
