@@ -16,7 +16,7 @@ use crate::{
     shell::{self, Doing, Result},
     vm,
 };
-use count::Count;
+use count::{Count, Failure};
 
 /// Install what the tests need, then check and test everything; the last line is `N passed, M failed`
 #[derive(clap::Args)]
@@ -116,8 +116,8 @@ fn clippy() -> Result<Count> {
 
 fn lints() -> Result<Count> {
     let broken = lint::wrong()?;
-    let failed_names = (0..broken).map(|_| "cargo xtask lint".to_owned()).collect();
-    Ok(Count { passed: lint::rules() - broken, failed: broken, failed_names })
+    let failures = (0..broken).map(|_| Failure::of("cargo xtask lint")).collect();
+    Ok(Count { passed: lint::rules() - broken, failed: broken, failures })
 }
 
 /// Each part of `kit` compiles without the others: somebody takes one alone.
@@ -154,7 +154,8 @@ fn journeys() -> Result<Count> {
     };
     let but: Vec<_> = ALONE.iter().flat_map(|name| ["--skip", name]).collect();
     let beside = run(&[&[BESIDE], but.as_slice()].concat())?;
-    Ok(beside + run(&[&["--test-threads=1", "--nocapture"], ALONE.as_slice()].concat())?)
+    // Their figures are shown at the end, also where all is well.
+    Ok(beside + run(&[&["--test-threads=1", "--show-output"], ALONE.as_slice()].concat())?)
 }
 
 /// A `cargo test` whose tests find the binaries that they start.
@@ -171,7 +172,7 @@ fn step(name: &str, command: &mut Command) -> Count {
         Ok(()) => Count { passed: 1, ..Count::default() },
         Err(error) => {
             eprintln!("error: {error}");
-            Count { failed: 1, failed_names: vec![name.to_owned()], ..Count::default() }
+            Count { failed: 1, failures: vec![Failure::of(name)], ..Count::default() }
         }
     }
 }

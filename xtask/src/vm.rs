@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    build::{self, Profile},
+    build,
     shell::{self, Doing, Result},
     test::{
         count::{self, Count},
@@ -51,7 +51,7 @@ pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
     shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
     tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
-    tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--nocapture"]);
+    tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     count::tests(&mut tests)
 }
@@ -87,7 +87,7 @@ fn bounded(limit_s: u32) -> Command {
 
 /// Copies without debug information, which a guest would only carry around.
 fn binaries(folder: &Path) -> Result<PathBuf> {
-    let built = build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev)?;
+    let built = build::all_binaries()?;
     let stripped = folder.join("bin");
     fs::create_dir_all(&stripped).doing("making target/vm/bin")?;
     for name in BINARIES {

@@ -8,11 +8,27 @@ use std::{
 
 use crate::shell::{self, Doing, Result};
 
+/// Bound: lines of what a failed test said that are told again at the end.
+const WHY_LINES_MAX: usize = 10;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     pub passed: usize,
     pub failed: usize,
-    pub failed_names: Vec<String>,
+    pub failures: Vec<Failure>,
+}
+
+/// A test that failed, and what it panicked with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    name: String,
+    why: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn of(name: impl Into<String>) -> Self {
+        Self { name: name.into(), why: Vec::new() }
+    }
 }
 
 impl Add for Count {
@@ -20,14 +36,17 @@ impl Add for Count {
     fn add(mut self, other: Self) -> Self {
         self.passed += other.passed;
         self.failed += other.failed;
-        self.failed_names.extend(other.failed_names);
+        self.failures.extend(other.failures);
         self
     }
 }
 
-/// Prints what failed and the last line of a run; how the run ends.
+/// Prints what failed and why, and the last line of a run; how the run ends.
 pub(crate) fn conclude(count: &Count) -> ExitCode {
-    count.failed_names.iter().for_each(|name| println!("failed: {name}"));
+    for Failure { name, why } in &count.failures {
+        println!("failed: {name}");
+        why.iter().for_each(|line| println!("    {line}"));
+    }
     // Nothing found is no success: a mistyped name must not look like a good run.
     let empty = count.passed + count.failed == 0;
     if empty {
@@ -42,39 +61,75 @@ pub(crate) fn tests(command: &mut Command) -> Result<Count> {
     let words = shell::words(command);
     println!("$ {words}");
     let mut child = command.stdout(Stdio::piped()).spawn().doing(&words)?;
-    let mut count = Count::default();
+    let mut listener = Listener::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
             // A closed terminal must not end the tests.
             let _ = writeln!(std::io::stdout(), "{line}");
-            count = count + of_line(&line);
+            listener.hear(&line);
         }
     }
+    let mut count = listener.count;
     let status = child.wait().doing(&words)?;
     if !status.success() && count.failed == 0 {
         // It did not compile, or a test binary was killed: that is a failure too.
         count.failed = 1;
-        count.failed_names.push(format!("{words} ({status})"));
+        count.failures.push(Failure::of(format!("{words} ({status})")));
     }
     Ok(count)
 }
 
-/// What one line of output adds.
-fn of_line(line: &str) -> Count {
-    if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-        return Count { failed_names: vec![name.to_owned()], ..Count::default() };
+/// What the output so far adds up to.
+#[derive(Debug, Default)]
+struct Listener {
+    count: Count,
+    /// The test whose output passes by.
+    of: Option<String>,
+    /// Its panic does.
+    is_told: bool,
+}
+
+impl Listener {
+    fn hear(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.count.failures.push(Failure::of(name));
+        } else if let Some(result) = line.strip_prefix("test result: ") {
+            let (passed, failed) = result_of(result);
+            self.count.passed += passed;
+            self.count.failed += failed;
+            self.of = None;
+        } else if let Some(name) =
+            line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            self.of = Some(name.to_owned());
+            self.is_told = false;
+        } else {
+            self.hear_why(line);
+        }
     }
-    let Some(result) = line.strip_prefix("test result: ") else { return Count::default() };
+
+    fn hear_why(&mut self, line: &str) {
+        let Some(of) = &self.of else { return };
+        self.is_told |= line.starts_with("thread '") && line.contains(" panicked at ");
+        self.is_told &= !(line.starts_with("stack backtrace:") || line.starts_with("note: "));
+        let failure = self.count.failures.iter_mut().rev().find(|failure| failure.name == *of);
+        if let Some(Failure { why, .. }) = failure
+            && self.is_told
+            && why.len() < WHY_LINES_MAX
+        {
+            why.push(line.to_owned());
+        }
+    }
+}
+
+/// Passed and failed of the line that ends a test binary.
+fn result_of(line: &str) -> (usize, usize) {
+    let words: Vec<_> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
     let before = |word: &str| {
-        let words: Vec<_> = result.split([' ', ';']).filter(|word| !word.is_empty()).collect();
         let at = words.iter().position(|found| *found == word)?;
         words.get(at.checked_sub(1)?)?.parse().ok()
     };
-    Count {
-        passed: before("passed").unwrap_or(0),
-        failed: before("failed").unwrap_or(0),
-        failed_names: Vec::new(),
-    }
+    (before("passed").unwrap_or(0), before("failed").unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -82,9 +137,28 @@ mod tests_of_lines {
     use super::*;
 
     #[test]
-    fn result_lines_are_summed_and_failures_named() {
-        let output = "test a ... ok\ntest b::c ... FAILED\ntest result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.1s\n";
-        let count = output.lines().map(of_line).fold(Count::default(), Add::add);
-        assert_eq!(count, Count { passed: 12, failed: 1, failed_names: vec!["b::c".into()] });
+    fn result_lines_are_summed_and_failures_named_with_what_they_panicked_with() {
+        let output = "test a ... ok
+test b::c ... FAILED
+
+failures:
+
+---- b::c stdout ----
+first words
+
+thread 'b::c' (7) panicked at src/b.rs:1:2:
+left is not right
+stack backtrace:
+   0: __rustc::rust_begin_unwind
+
+failures:
+    b::c
+
+test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.1s";
+        let mut listener = Listener::default();
+        output.lines().for_each(|line| listener.hear(line));
+        let why = ["thread 'b::c' (7) panicked at src/b.rs:1:2:", "left is not right"];
+        let failure = Failure { name: "b::c".into(), why: why.map(str::to_owned).to_vec() };
+        assert_eq!(listener.count, Count { passed: 12, failed: 1, failures: vec![failure] });
     }
 }
