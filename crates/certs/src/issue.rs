@@ -25,6 +25,9 @@ const SUGGESTION_AGES: [Duration; 2] = [Duration::from_secs(3_600), Duration::fr
 /// How long it is not asked again that suggests nothing.
 const SILENCE: Duration = Duration::from_secs(24 * 3_600);
 
+/// Bound: of what is asked anew because the CA refused nonces of its own. The library has asked three times each time.
+const NONCES_REFUSED_MAX: u32 = 20;
+
 /// When a CA suggests to renew, in seconds since 1970, and when it wants to be asked again.
 struct Window {
     start_s: u64,
@@ -45,7 +48,13 @@ impl Issuer {
     /// The disk's: the outcome is not noted.
     pub(crate) async fn order(&self, name: &str) -> io::Result<()> {
         let mut retry_after = None;
-        let ended = self.try_order(name, &mut retry_after).await;
+        let mut ended = self.try_order(name, &mut retry_after).await;
+        for _ in 0..NONCES_REFUSED_MAX {
+            if !matches!(&ended, Err(failed) if failed.is_nonce) {
+                break;
+            }
+            ended = self.try_order(name, &mut retry_after).await;
+        }
         let asked = retry_after.and_then(|said: RetryAfter| said.get());
         let mut record = self.record(name);
         match ended {
@@ -66,7 +75,7 @@ impl Issuer {
     }
 
     fn note(&self, record: &mut Record, failed: Failed, asked: Option<Duration>) {
-        let Failed { why, is_over, has_no_account } = failed;
+        let Failed { why, is_over, has_no_account, is_nonce: _ } = failed;
         if has_no_account {
             account::forget(&self.settings, &self.settings.directory);
         }
@@ -128,7 +137,8 @@ impl Issuer {
                 account::forget(&self.settings, directory);
             }
             // The account and the order of the directory that counts are another's.
-            Failed::new(format!("at the rehearsal {directory}: {}", failed.why))
+            let why = format!("at the rehearsal {directory}: {}", failed.why);
+            Failed { is_nonce: failed.is_nonce, ..Failed::new(why) }
         };
         let account = account::open(&self.settings, directory, http).await.map_err(rehearsal)?;
         let settings = Settings { profile: None, ..self.settings.clone() };

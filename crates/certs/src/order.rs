@@ -29,11 +29,13 @@ pub(crate) struct Failed {
     pub is_over: bool,
     /// The CA does not know the account.
     pub has_no_account: bool,
+    /// A nonce of the CA's own was refused again and again: nothing was done, and the same is asked anew (RFC 8555, 6.5).
+    pub is_nonce: bool,
 }
 
 impl Failed {
     pub(crate) fn new(why: String) -> Self {
-        Self { why, is_over: false, has_no_account: false }
+        Self { why, is_over: false, has_no_account: false, is_nonce: false }
     }
 
     fn over(why: String) -> Self {
@@ -43,11 +45,12 @@ impl Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Api(problem) => problem.r#type.as_deref().unwrap_or_default(),
-            _ => "",
-        };
-        Self { has_no_account: kind.ends_with(":accountDoesNotExist"), ..Self::new(words(&error)) }
+        let is = |kind: &str| matches!(&error, Error::Api(problem) if is_of_kind(problem, kind));
+        Self {
+            has_no_account: is("accountDoesNotExist"),
+            is_nonce: is("badNonce"),
+            ..Self::new(words(&error))
+        }
     }
 }
 
@@ -94,9 +97,10 @@ impl Ordering<'_> {
             order.finalize_csr(&request).await?;
             hit("certs-finalized");
         }
-        let chain = order.poll_certificate(&LOOKS).await.map_err(|error| match error {
-            Error::Api(_) => Failed { is_over: true, ..Failed::from(error) },
-            other => Failed::from(other),
+        let chain = order.poll_certificate(&LOOKS).await.map_err(|error| {
+            let is_refused = matches!(error, Error::Api(_));
+            let failed = Failed::from(error);
+            Failed { is_over: is_refused && !failed.is_nonce, ..failed }
         })?;
         hit("certs-fetched");
         Ok(Obtained { chain, key })
@@ -182,7 +186,8 @@ async fn until_ready(order: &mut Order) -> Result<(), Failed> {
         Ok(OrderStatus::Pending) => {
             Err(Failed::new("the CA has not looked for the answer to its challenge yet".to_owned()))
         }
-        Ok(OrderStatus::Invalid) | Err(Error::Api(_)) => Err(why_invalid(order).await),
+        Err(Error::Api(problem)) if !is_of_kind(&problem, "badNonce") => Err(why_invalid(order).await),
+        Ok(OrderStatus::Invalid) => Err(why_invalid(order).await),
         Err(error) => Err(error.into()),
     }
 }
@@ -198,10 +203,14 @@ fn is_of_use(status: OrderStatus, known: &Pending) -> bool {
 
 /// The CA does not know it, as it says of one that is too old.
 fn is_gone(problem: &Problem) -> bool {
-    let is_of_the_account =
-        problem.r#type.as_deref().is_some_and(|kind| kind.ends_with(":accountDoesNotExist"));
+    let is_of_another_thing = is_of_kind(problem, "accountDoesNotExist") || is_of_kind(problem, "badNonce");
     let is_refused = problem.status.is_some_and(|status| matches!(status, 400 | 403 | 404 | 410));
-    is_refused && !is_of_the_account
+    is_refused && !is_of_another_thing
+}
+
+/// RFC 8555, 6.7.
+fn is_of_kind(problem: &Problem, kind: &str) -> bool {
+    problem.r#type.as_deref().and_then(|full| full.rsplit(':').next()) == Some(kind)
 }
 
 /// What the CA found where it looked.
@@ -263,6 +272,7 @@ mod tests {
         assert!(is_gone(&refused("malformed", 404, "no such order")));
         assert!(!is_gone(&refused("rateLimited", 429, "later")));
         assert!(!is_gone(&refused("accountDoesNotExist", 400, "who?")));
+        assert!(!is_gone(&refused("badNonce", 400, "which?")));
         assert!(Failed::from(Error::Api(refused("accountDoesNotExist", 400, "who?"))).has_no_account);
     }
 
