@@ -13,7 +13,7 @@ use testkit::{
 use crate::{held::stream, judge, serving_fake};
 
 /// From the end of the keeper before until another edge serves.
-const TAKES_OVER_WITHIN: Duration = Duration::from_secs(40);
+const TAKES_OVER_WITHIN: Duration = Duration::from_secs(90);
 
 /// Streams of five seconds, so that every edge holds some when it is told to drain.
 fn load() -> Load {
@@ -95,7 +95,7 @@ fn settings_of_machine_toml_are_taken_up_by_another_edge_and_nothing_fails() {
 fn a_deploy_goes_on_across_a_replacement_and_stops_no_instance_that_the_old_edge_holds_a_stream_to() {
     for phase in ["bake", "drain"] {
         let (mut mainstay, app) = serving_fake();
-        let held = stream(&mainstay, &app, 30);
+        let held = stream(&mainstay, &app, 50);
         let judge = judge(&mainstay, &app, load());
         let (old, first) = (mainstay.instances(&app.site()), mainstay.edge_pid());
         judge.expect_any();
@@ -134,7 +134,7 @@ fn a_deploy_goes_on_across_a_replacement_and_stops_no_instance_that_the_old_edge
 #[test]
 fn a_down_while_an_edge_drains_lets_its_stream_end_and_leaves_nothing() {
     let (mut mainstay, app) = serving_fake();
-    let held = stream(&mainstay, &app, 30);
+    let held = stream(&mainstay, &app, 50);
     let first = mainstay.edge_pid();
     let other = mainstay.another_build("second");
     replace_with(&mut mainstay, &other);
