@@ -48,6 +48,13 @@ impl Key {
         }
         Self { key: key.to_owned(), request: ids::hex(&hash.finalize()) }
     }
+
+    /// Of a page's form, whose key came with the page: sent from there once more with other words, it is meant as another
+    /// change.
+    pub(crate) fn of_form(key: &str, about: &[&[u8]]) -> Self {
+        let Self { request, .. } = Self::new(key, about);
+        Self { key: format!("form {key} {request}"), request }
+    }
 }
 
 /// Runs `work` unless `key` has an answer already. Without a key it always runs.

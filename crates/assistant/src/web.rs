@@ -66,6 +66,7 @@ struct Inner {
     reports: DefaultDirectRateLimiter,
     uploads: Uploads,
     exports: Semaphore,
+    imports: Semaphore,
     /// The data folder.
     data: PathBuf,
     retention: Retention,
@@ -103,6 +104,7 @@ impl App {
             reports: reports::limiter(),
             uploads,
             exports: Semaphore::new(api::data::EXPORTS_AT_ONCE),
+            imports: Semaphore::new(api::data::IMPORTS_AT_ONCE),
             data: settings.data.clone(),
             retention: settings.retention,
         };

@@ -15,6 +15,7 @@ use kit::sqlite::Durability;
 use rusqlite::Transaction;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 
 use crate::{
     accounts::Account,
@@ -37,6 +38,9 @@ const PIECE_BYTES: usize = 64 * 1_024;
 
 /// Bound: archives that are written at the same time; each reads a whole account.
 pub(in crate::web) const EXPORTS_AT_ONCE: usize = 2;
+
+/// Bound: files of up to 256 MiB that are received and read at the same time.
+pub(in crate::web) const IMPORTS_AT_ONCE: usize = 2;
 
 /// Everything of the account, as an archive.
 pub(in crate::web) async fn export(State(app): State<App>, who: SignedIn) -> Result<Response, Problem> {
@@ -94,11 +98,20 @@ pub(in crate::web) async fn import(
             ));
         }
     };
+    let _turn = turn(&app)?;
     let body = request.into_body().into_data_stream();
     let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, body).await?;
     let key = key
         .map(|key| Key::new(&key, &[b"POST /api/import", format!("{form:?}").as_bytes(), &spooled.digest]));
     Ok(take(&app, &who.account, key, spooled, form).await?.into_response())
+}
+
+/// The right to send a file.
+pub(in crate::web) fn turn(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
+    app.inner.imports.try_acquire().map_err(|_| {
+        let busy = "Other imports are being read. Nothing was changed; try again in a minute.";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy)
+    })
 }
 
 /// Stores what was received.

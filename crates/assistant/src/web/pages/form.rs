@@ -90,7 +90,7 @@ fn no_file() -> Problem {
 impl Before {
     /// The key of the form, for what `about` tells apart.
     pub(super) fn key(&self, about: &[&[u8]]) -> Option<Key> {
-        self.key.as_ref().map(|key| Key::new(&format!("form {key}"), about))
+        self.key.as_ref().map(|key| Key::of_form(key, about))
     }
 
     /// Back to the page that the form stood on.
@@ -131,7 +131,7 @@ impl FromRequest<App> for Sent {
             .into_iter()
             .chain(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
             .collect();
-        let key = key.map(|key| Key::new(&format!("form {key}"), &about));
+        let key = key.map(|key| Key::of_form(&key, &about));
         Ok(Self { who, key, path, fields })
     }
 }

@@ -213,9 +213,6 @@ fn said_by(reply: &Reply) -> String {
 
 /// What this very form did when it was sent before: the id under which that is undone.
 pub(super) async fn done_before(app: &App, sent: &Sent) -> Result<Option<String>> {
-    match app.answered(&sent.who.account, sent.key.as_ref()).await {
-        // Sent from the same page with other words: that is another change.
-        Err(Error::KeyReused) => Ok(None),
-        reply => Ok(reply?.as_ref().map(said_by)),
-    }
+    let reply = app.answered(&sent.who.account, sent.key.as_ref()).await?;
+    Ok(reply.as_ref().map(said_by))
 }

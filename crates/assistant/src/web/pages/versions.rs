@@ -101,9 +101,7 @@ pub(super) async fn save(
         tasks::execute(frame.app, &sent.who.account, sent.key.clone(), move |_, _| Ok(command)).await;
     match executed {
         Ok(said) => Ok(done(&said).into_response()),
-        Err(error @ (Error::Invalid(_) | Error::KeyReused)) => {
-            refused(frame, sent, (now, typed), Misfit(field, error))
-        }
+        Err(error @ Error::Invalid(_)) => refused(frame, sent, (now, typed), Misfit(field, error)),
         Err(error) => Err(error.into()),
     }
 }

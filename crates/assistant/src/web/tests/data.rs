@@ -28,14 +28,14 @@ impl Bench {
         (bytes, files)
     }
 
-    async fn import(&self, token: &str, kind: &str, key: &str, bytes: Vec<u8>) -> Answer {
+    async fn import(&self, token: &str, kind: &str, key: &str, bytes: impl Into<Body>) -> Answer {
         let mut request = Request::post("/api/import")
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", kind);
         if !key.is_empty() {
             request = request.header("idempotency-key", key);
         }
-        self.send(request.body(Body::from(bytes)).expect("a request")).await
+        self.send(request.body(bytes.into()).expect("a request")).await
     }
 
     /// Rows that `name` has, in all tables with things of people.
@@ -353,4 +353,40 @@ async fn erasing_is_asked_for_with_the_password_and_can_be_cancelled() {
     assert_ne!(bench.get(&ana, "/api/privacy").await.json()["erase_at"], Value::Null);
     bench.form(&ana, "/settings/erase/cancel", "back=/settings").await;
     assert_eq!(bench.get(&ana, "/api/privacy").await.json()["erase_at"], Value::Null);
+}
+
+/// Each may lay 256 MiB on the disk before anything of it is known to be of use.
+#[tokio::test]
+async fn only_so_many_imports_are_received_at_once_and_others_are_told_to_come_back() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let text = "## 2026-02-28\n\na walk\n";
+    let slow: Vec<_> = (0..api::data::IMPORTS_AT_ONCE)
+        .map(|_| {
+            let (piece, pieces) = tokio::sync::oneshot::channel::<&str>();
+            let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
+            let body = futures_util::stream::once(async move {
+                taken.send(()).expect("somebody waits");
+                pieces.await.map_err(std::io::Error::other)
+            });
+            let (bench, token) = (bench.share(), token.clone());
+            let answer = tokio::spawn(async move {
+                bench.import(&token, "text/markdown", "", Body::from_stream(body)).await
+            });
+            (piece, is_taken, answer)
+        })
+        .collect();
+    let mut open = Vec::new();
+    for (piece, is_taken, answer) in slow {
+        is_taken.await.expect("its body is asked for");
+        open.push((piece, answer));
+    }
+    let busy = bench.import(&token, "text/markdown", "", text).await;
+    assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE, "{}", busy.body);
+    assert!(busy.body.contains("Other imports are being read"), "{}", busy.body);
+    for (piece, answer) in open {
+        piece.send(text).expect("it waits");
+        assert_eq!(answer.await.expect("no panic").status, StatusCode::OK);
+    }
+    assert_eq!(bench.import(&token, "text/markdown", "", text).await.status, StatusCode::OK);
 }

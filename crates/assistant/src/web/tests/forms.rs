@@ -178,6 +178,21 @@ async fn a_form_that_comes_again_under_its_key_is_no_conflict_with_itself() {
     }
 }
 
+/// Who goes back to the page, types something else and sends it means something else.
+#[tokio::test]
+async fn a_form_that_is_sent_again_with_other_words_is_another_thing_to_do() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    for text in ["one", "two", "one"] {
+        let sent = submit(&bench, &token, "/journal", &[("text", text), ("key", "k-1")]).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
+    }
+    let stored = bench.get(&token, "/api/journal").await.json();
+    let texts: Vec<_> =
+        stored["entries"].as_array().into_iter().flatten().map(|entry| &entry["text"]).collect();
+    assert_eq!(texts, ["two", "one"]);
+}
+
 #[tokio::test]
 async fn a_request_that_comes_again_under_its_key_is_answered_as_before_whatever_it_must_match() {
     let bench = bench().await;

@@ -169,6 +169,7 @@ async fn take(app: &App, who: &Account, before: &Before, field: Field<'_>) -> Re
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, wrong));
         }
     };
+    let _turn = api::data::turn(app)?;
     let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
     let key = before.key(&[IMPORT.as_bytes(), format!("{form:?}").as_bytes(), &spooled.digest]);
     api::data::take(app, who, key, spooled, form).await.map(|_| ())
