@@ -53,6 +53,7 @@ mod stage;
 mod start;
 mod state;
 mod status;
+mod stopping;
 mod switch;
 mod symptoms;
 mod table;

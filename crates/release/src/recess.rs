@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use model::{
-    Explain, ReleaseNumber, Span,
+    Explain, InstanceName, ReleaseNumber, Span,
     manifest::{DrainHint, Manifest},
     schema::DataSchema,
 };
@@ -27,7 +27,7 @@ use crate::{
     scene::Scene,
     start::fresh_group,
     state::{Group, Leaving, LeavingStage, Member, Recess, State},
-    world::{InstanceState, Observed, PoolId, World},
+    world::{InstanceState, PoolId, World},
 };
 
 /// Drains and stops what serves. A recess that a failed deploy has left goes on.
@@ -40,11 +40,11 @@ pub(crate) async fn begin<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
         run.log.warn(foretold(old, run.task.to, &old_manifest, last));
         let pools = run.at.pools().await?;
         run.before.traffic = figures::of_live(&run.at.books.read(), &pools, |pool| &pool.recent);
-        let observed = run.at.observed().await?;
+        let taken = run.at.taken().await?;
         let since = run.at.world.now().to_string();
         run.at.books.change(|state| {
             let generation = state.fresh_generation();
-            let resting = resting(run, state, &observed, generation);
+            let resting = resting(run, state, &taken, generation);
             state.begin_recess(Recess { since, generation, is_over: false }, resting, run.task.deploy);
         })?;
         // Crash: from here on the next keeper brings back what drains.
@@ -56,14 +56,14 @@ pub(crate) async fn begin<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
 }
 
 /// Those that would start again: as many as there are now.
-fn resting<W: World>(run: &Run<W>, state: &State, observed: &[Observed], generation: u64) -> Vec<Group> {
+fn resting<W: World>(run: &Run<W>, state: &State, taken: &[InstanceName], generation: u64) -> Vec<Group> {
     let replaced = |group: &&Group| match &run.task.course {
         Course::Restart { service: Some(only), .. } => group.service == *only,
         _ => true,
     };
     let again = |group: &Group| {
         let count = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
-        let fresh = fresh_group(state, observed, (&group.service, group.release), generation, count);
+        let fresh = fresh_group(state, taken, (&group.service, group.release), generation, count);
         Group { secrets_of: group.secrets_of, ..fresh }
     };
     state.live.iter().filter(replaced).map(again).collect()

@@ -126,9 +126,9 @@ async fn follow<W: World>(run: &Run<W>, service: &ServiceName) -> Result<(), Exp
     let at = &run.at;
     let gone = clear(at, service, run.task.deploy).await?;
     machine::failpoint::hit("relieve-cleared");
-    let observed = at.observed().await?;
+    let taken = at.taken().await?;
     let of = (service, run.task.to);
-    let group = fresh_group(&at.books.read(), &observed, of, run.task.generation, run.wanted(service));
+    let group = fresh_group(&at.books.read(), &taken, of, run.task.generation, run.wanted(service));
     let group = Group { secrets_of: run.task.secrets_of, ..group };
     at.books.change(|state| state.install(group.clone()))?;
     machine::failpoint::hit("relieve-booked");
@@ -201,11 +201,11 @@ async fn bring_back<W: World>(
 ) -> Result<(), Explain> {
     let deploy = at.books.read().last_deploy.unwrap_or(DeployId(Ulid::generate()));
     clear(at, service, deploy).await?;
-    let observed = at.observed().await?;
+    let taken = at.taken().await?;
     let group = at.books.change(|state| {
         let generation = state.fresh_generation();
         let count = state.instances(manifest, service);
-        let group = fresh_group(state, &observed, (service, release), generation, count);
+        let group = fresh_group(state, &taken, (service, release), generation, count);
         let group = Group { secrets_of: state.secrets_of(release, Some(service)), ..group };
         state.install(group.clone());
         group

@@ -27,6 +27,8 @@ pub(crate) async fn retire<W: World>(at: &Scene<W>, group: &Group) -> Option<Str
         hint(at, group, &drain.hint).await;
     }
     let cut = if routed { drained(at, group, &drain).await } else { None };
+    // From here on: whoever takes the group out of the books meanwhile must not give its names to others.
+    let _kept = at.stopping.keep(std::slice::from_ref(group));
     // Crash: until this is written a rollback may still take the group; after it nobody may.
     if !booked(at, |state| begin_stop(state, group)).await {
         return None;

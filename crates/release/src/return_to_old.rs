@@ -113,12 +113,12 @@ async fn recess_of<W: World>(run: &Run<W>, label: u64) -> Option<(Recess, Vec<Gr
     let at = &run.at;
     let old = run.task.from?;
     let manifest = at.manifest(old).ok()?;
-    let observed = at.observed().await.unwrap_or_default();
+    let taken = at.taken().await.unwrap_or_default();
     let state = at.books.read();
     let group = |service| {
         let count = state.instances(&manifest, service);
         let secrets_of = state.releases.get(&old).and_then(|record| record.secrets_of);
-        Group { secrets_of, ..fresh_group(&state, &observed, (service, old), label, count) }
+        Group { secrets_of, ..fresh_group(&state, &taken, (service, old), label, count) }
     };
     let recess = Recess { since: at.world.now().to_string(), generation: label, is_over: false };
     Some((recess, manifest.services.keys().map(group).collect()))

@@ -21,6 +21,7 @@ use crate::{
     seldom::Seldom,
     settings::Settings,
     state::{Books, Group, State},
+    stopping::Stopping,
     table::{self, Manifests},
     unwritten::Unwritten,
     world::{Observed, PoolStatus, Served, SiteTable, StopOrder, World},
@@ -51,11 +52,18 @@ pub(crate) struct Scene<W> {
     pub ending: AtomicBool,
     /// What the end of the run waits for, over each time that it is tried again.
     pub owed: Unwritten,
+    pub stopping: Stopping,
 }
 
 impl<W: World> Scene<W> {
     pub(crate) async fn observed(&self) -> Result<Vec<Observed>, Explain> {
         self.world.observed(&self.site).await
+    }
+
+    /// Names that no new instance may have: of those that are there, and of those that are being stopped.
+    pub(crate) async fn taken(&self) -> Result<Vec<InstanceName>, Explain> {
+        let observed = self.observed().await?;
+        Ok(observed.into_iter().map(|one| one.name).chain(self.stopping.names()).collect())
     }
 
     /// What records are stamped by.
@@ -151,6 +159,7 @@ impl<W: World> Scene<W> {
 
     /// Stops all members of these groups at once and waits until nothing of them is left.
     pub(crate) async fn stop_groups(&self, groups: &[Group]) -> Vec<Explain> {
+        let _kept = self.stopping.keep(groups);
         let stops = groups.iter().flat_map(|group| {
             let service = self.manifest(group.release).ok();
             let service = service.and_then(|m| m.services.get(&group.service).cloned());

@@ -93,6 +93,7 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
         no_table: Default::default(),
         ending: AtomicBool::new(false),
         owed: Default::default(),
+        stopping: Default::default(),
     };
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
     if let Some(serving) = scene.books.read().serving {

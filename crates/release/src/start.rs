@@ -18,8 +18,8 @@ use crate::{
 pub(crate) const EXITS_MAX: u64 = 2;
 
 pub(crate) async fn start<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
-    let observed = run.at.observed().await?;
-    let groups = choose(run, &observed);
+    let taken = run.at.taken().await?;
+    let groups = choose(run, &taken);
     run.at.books.change(|state| state.set_candidates(groups.clone()))?;
     for member in groups.iter().flat_map(|group| &group.members) {
         run.log.append(Kind::InstanceIntent { name: member.name.clone(), process: member.process })?;
@@ -46,7 +46,7 @@ pub(crate) fn order<W: World>(run: &Run<W>, member: &Member) -> StartOrder {
 }
 
 /// Names for the new instances: beside those that live of the same release.
-fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
+fn choose<W: World>(run: &Run<W>, taken: &[InstanceName]) -> Vec<Group> {
     let state = run.at.books.read();
     let beside = concerned(run).filter(|s| !relieve::is_held_back(run, s) && !relieve::is_late(run, s));
     let group = |service: &ServiceName| {
@@ -56,7 +56,7 @@ fn choose<W: World>(run: &Run<W>, observed: &[Observed]) -> Vec<Group> {
                 state.live.iter().filter(|g| g.service == *service).map(|g| g.members.len()).sum::<usize>();
             count = count.saturating_sub(u32::try_from(live).unwrap_or(u32::MAX));
         }
-        let group = fresh_group(&state, observed, (service, run.task.to), run.task.generation, count);
+        let group = fresh_group(&state, taken, (service, run.task.to), run.task.generation, count);
         Group { secrets_of: run.task.secrets_of, ..group }
     };
     beside.map(group).collect()
@@ -75,12 +75,12 @@ pub(crate) fn concerned<W: World>(run: &Run<W>) -> impl Iterator<Item = &Service
 /// So many instances of a service that were never there, with the secrets of the day.
 pub(crate) fn fresh_group(
     state: &State,
-    observed: &[Observed],
+    taken: &[InstanceName],
     (service, release): (&ServiceName, ReleaseNumber),
     generation: u64,
     count: u32,
 ) -> Group {
-    let first = first_free(state, observed, service, release);
+    let first = first_free(state, taken, service, release);
     let members = (first..first.saturating_add(count)).map(|n| Member {
         name: InstanceName { service: service.clone(), release, n },
         process: ProcessId(Ulid::generate()),
@@ -88,10 +88,9 @@ pub(crate) fn fresh_group(
     Group { service: service.clone(), release, generation, members: members.collect(), secrets_of: None }
 }
 
-fn first_free(state: &State, observed: &[Observed], service: &ServiceName, release: ReleaseNumber) -> u32 {
+fn first_free(state: &State, taken: &[InstanceName], service: &ServiceName, release: ReleaseNumber) -> u32 {
     let planned = state.groups().flat_map(|group| &group.members).map(|member| &member.name);
-    let taken = planned.chain(observed.iter().map(|o| &o.name));
-    let of_this = taken.filter(|name| name.service == *service && name.release == release);
+    let of_this = planned.chain(taken).filter(|name| name.service == *service && name.release == release);
     of_this.map(|name| name.n).max().unwrap_or(0).saturating_add(1)
 }
 
