@@ -17,6 +17,7 @@ mod clock;
 mod conn;
 pub mod control;
 mod director;
+mod encode;
 mod entry;
 mod flight;
 mod forward;

@@ -159,7 +159,7 @@ pub(crate) async fn answer(
     let dress = dress(&flight, may_say_hsts);
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
-        Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
+        Ok(Outcome::Answer(answer, route)) => pass_on(&ctx, flight, answer, &route),
         Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
         Ok(Outcome::Own(mut answer)) => {
             flight.answered(answer.status().as_u16());
@@ -217,10 +217,12 @@ fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>, is_unread: bool) -> b
 }
 
 /// The upstream's answer, cleaned, with the flight in its body.
-fn pass_on(mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Response<EdgeBody> {
+fn pass_on(ctx: &Ctx, mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Response<EdgeBody> {
     let Answer { mut head, connection, home } = answer;
-    flight.answered(head.status.as_u16());
     headers::remove_hop_by_hop(&mut head.headers);
+    let compressor = route.rules.as_ref().and_then(|rules| rules.compressor());
+    let encoder = compressor.and_then(|own| own.begin(&ctx.worker.encoding, &flight.asked, &mut head));
+    flight.answered(head.status.as_u16());
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_event_stream = kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"));
     flight.count(headers::is_foreign(&mut head.headers), is_event_stream);
@@ -229,7 +231,7 @@ fn pass_on(mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Respo
         head.headers.insert(headers::INSTANCE, label);
     }
     let body = UpstreamBody::new(connection, home, flight, route.route.idle_timeout.0, is_event_stream);
-    Response::from_parts(head, EdgeBody::Upstream(body))
+    Response::from_parts(head, EdgeBody::Upstream(body.encoded(encoder)))
 }
 
 async fn serve(

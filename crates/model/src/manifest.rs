@@ -3,6 +3,7 @@
 //! The binary's `config` room turns text into this; nothing else reads TOML. A [`Manifest`] is a stored format: each
 //! release keeps its own as JSON beside its files, with [`FORMAT`].
 
+mod compress;
 mod migrate;
 mod rate_limit;
 mod rules;
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    compress::{Compress, Encoding},
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
     rules::{Access, Cors, Headers, Redirect, Rewrite},
@@ -411,6 +413,8 @@ pub struct Route {
     pub rewrites: Vec<Rewrite>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compress>,
 }
 
 impl Route {
@@ -431,6 +435,7 @@ impl Route {
             redirects: Vec::new(),
             rewrites: Vec::new(),
             access: None,
+            compress: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod canary;
 mod certificates;
 mod challenges;
+mod compression;
 mod floods;
 mod h2_bytes;
 mod headers;

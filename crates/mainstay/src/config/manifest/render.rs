@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Access, Cors, Cron, Deploy, Drain, DrainHint, Headers, Hooks, Limits, Manifest, Migrate, MigrateTool,
-        ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
+        Access, Compress, Cors, Cron, Deploy, Drain, DrainHint, Headers, Hooks, Limits, Manifest, Migrate,
+        MigrateTool, ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
     },
 };
 use toml::Value;
 
 use super::{
     MANIFEST_FORMAT,
+    compress::ENCODINGS,
     cron::{CATCH_UPS, WHILE_RUNNING},
     deploy::STRATEGIES,
     merge,
@@ -247,6 +248,9 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
     if let Some(one) = &route.access {
         access(sheet, n, one);
     }
+    if let Some(one) = &route.compress {
+        compress(sheet, n, one);
+    }
     for (m, one) in route.redirects.iter().enumerate() {
         sheet.inner_item(("route", n), ("redirect", m));
         redirect(sheet, one);
@@ -287,6 +291,14 @@ fn access(sheet: &mut Sheet<'_>, n: usize, access: &Access) {
     sheet.set("tokens", Value::Table(tokens.collect()));
     sheet.set("exempt", access.exempt.iter().map(ToString::to_string).collect::<Vec<_>>());
     sheet.set("open", access.open.clone());
+}
+
+fn compress(sheet: &mut Sheet<'_>, n: usize, compress: &Compress) {
+    sheet.inner_table(("route", n), "compress");
+    sheet.set("types", compress.types.clone());
+    sheet.set("min_bytes", compress.min_bytes.to_string());
+    let words = compress.encodings.iter().map(|encoding| word_of(&ENCODINGS, encoding));
+    sheet.set("encodings", words.collect::<Vec<_>>());
 }
 
 fn redirect(sheet: &mut Sheet<'_>, redirect: &Redirect) {

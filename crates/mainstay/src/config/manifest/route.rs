@@ -7,7 +7,7 @@ use model::{
     manifest::{Balance, Route, RouteTls},
 };
 
-use super::{rate_limit, rules, text};
+use super::{compress, rate_limit, rules, text};
 use crate::config::decode::{Later, Section};
 
 /// Where the parts of a route were written.
@@ -50,6 +50,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let redirects = section.tables("redirect", rules::redirect).unwrap_or_default();
     let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
     let access = section.table("access", rules::access);
+    let compress = section.table("compress", compress::compress);
     let redirects = redirects.into_iter().map(|at| at.value).collect();
     let rewrites = rewrites.into_iter().map(|at| at.value).collect();
     let service = service?;
@@ -69,6 +70,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
         redirects,
         rewrites,
         access,
+        compress,
         ..default
     };
     Some((route, places))

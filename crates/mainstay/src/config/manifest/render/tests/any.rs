@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Access, Balance, Canary, CatchUp, Cors, Cron, Deploy, Drain, DrainHint, FORMAT, Headers,
-        Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap,
-        ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle, Redirect, Release, Restart, Rewrite,
-        Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Access, Balance, Canary, CatchUp, Compress, Cors, Cron, Deploy, Drain, DrainHint, Encoding,
+        FORMAT, Headers, Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest, Migrate,
+        MigrateTool, Overlap, ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle, Redirect,
+        Release, Restart, Rewrite, Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe,
+        StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -332,7 +333,7 @@ fn rate_limit() -> impl Strategy<Value = RateLimit> {
     )
 }
 
-type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>);
+type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>, Option<Compress>);
 
 fn rules() -> impl Strategy<Value = Rules> {
     let value = || "[ -~é]{0,12}";
@@ -375,9 +376,20 @@ fn rules() -> impl Strategy<Value = Rules> {
         open,
     });
     let moves = (collection::vec(redirect, 0..3), collection::vec(rewrite, 0..3));
-    (option::of(cors), headers, moves, option::of(access)).prop_map(
-        |(cors, headers, (redirects, rewrites), access)| (cors, headers, redirects, rewrites, access),
+    (option::of(cors), headers, moves, option::of(access), option::of(compress())).prop_map(
+        |(cors, headers, (redirects, rewrites), access, compress)| {
+            (cors, headers, redirects, rewrites, access, compress)
+        },
     )
+}
+
+fn compress() -> impl Strategy<Value = Compress> {
+    let types = collection::vec("[a-z]{1,5}/([a-z+]{1,5}|\\*)", 1..3);
+    let encodings = Just(vec![Encoding::Zstd, Encoding::Br, Encoding::Gzip]).prop_shuffle();
+    (types, size(), encodings, 1..=3usize).prop_map(|(types, min_bytes, mut encodings, count)| {
+        encodings.truncate(count);
+        Compress { types, min_bytes, encodings }
+    })
 }
 
 /// Of no service yet.
@@ -407,6 +419,7 @@ fn route() -> impl Strategy<Value = Route> {
                     redirects: rules.2,
                     rewrites: rules.3,
                     access: rules.4,
+                    compress: rules.5,
                 }
             },
         )
