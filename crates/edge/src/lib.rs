@@ -9,6 +9,7 @@
 //! is built) and `proxy.rs` (the way of one request).
 
 mod access_log;
+mod affinity;
 mod balance;
 mod body;
 mod certificates;

@@ -16,6 +16,7 @@ use super::{Context, Secrets, before, cleartext, debug_flags, placeholder_secret
 fn service() -> Service {
     Service {
         command: vec!["./serve".to_owned()],
+        files: None,
         instances: std::num::NonZeroU32::new(2).unwrap(),
         listen: Some(Listen::Tcp),
         env: BTreeMap::new(),

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "`pub` says here what other files of this one binary use")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod affinity;
 mod canary;
 mod certificates;
 mod challenges;

@@ -7,6 +7,7 @@ mod check;
 mod compress;
 mod cron;
 mod deploy;
+mod files;
 mod hooks;
 mod merge;
 mod migrate;

@@ -53,6 +53,7 @@ pub(super) fn caller() -> Caller {
 pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     let service = |listen, readiness| Service {
         command: vec![behaviour.into()],
+        files: None,
         instances: 2.try_into().unwrap(),
         overlap: Default::default(),
         start_at: Default::default(),
