@@ -46,6 +46,8 @@ fn manifest() -> Manifest {
             proof: None,
             keep_releases: 5,
             keep_bytes: ByteSize::gib(5),
+            asset_paths: Vec::new(),
+            asset_retention: model::manifest::asset_retention(),
         },
         sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),

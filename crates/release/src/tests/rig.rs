@@ -103,6 +103,8 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             proof: None,
             keep_releases: 2,
             keep_bytes: ByteSize::gib(1),
+            asset_paths: Vec::new(),
+            asset_retention: model::manifest::asset_retention(),
         },
         sandbox: model::Sandbox::default(),
         services: [
