@@ -9,7 +9,7 @@ use api::{
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
-use model::{DeployId, Explain, ReleaseNumber, Site};
+use model::{DeployId, Explain, Notice, ReleaseNumber, Site};
 
 use crate::operator::{Asker, Operator};
 
@@ -129,6 +129,14 @@ pub trait Operations: Send + Sync + 'static {
     ) -> impl Future<Output = Reply<Lines<deploy::Event>>> + Send;
     fn cancel(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Cancelled>> + Send;
     fn resume(&self, by: Operator, site: Site) -> impl Future<Output = Reply<()>> + Send;
+
+    /// Puts a page up in place of the site; `None` takes it down.
+    fn post(
+        &self,
+        by: Operator,
+        site: Site,
+        notice: Option<Notice>,
+    ) -> impl Future<Output = Reply<()>> + Send;
 
     fn status(&self, site: Site) -> impl Future<Output = Reply<status::SiteStatus>> + Send;
     fn releases(&self, site: Site) -> impl Future<Output = Reply<Vec<status::Release>>> + Send;

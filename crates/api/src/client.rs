@@ -22,7 +22,7 @@ mod wire;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::{DeployId, Explain, ReleaseNumber, Site, manifest::Manifest};
+use model::{DeployId, Explain, Notice, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines, way::Way};
@@ -268,6 +268,11 @@ impl Client {
 
     pub async fn resume(&self, site: &Site) -> Result<(), Failure> {
         self.post_for_nothing(&paths::site(site, "resume"), Bytes::new(), QUICK).await
+    }
+
+    /// Puts a page up in place of the site; `None` takes it down.
+    pub async fn post_notice(&self, site: &Site, notice: Option<&Notice>) -> Result<(), Failure> {
+        self.post_for_nothing(&paths::site(site, "maintenance"), encode(&notice)?, SLOW).await
     }
 
     pub async fn status(&self, site: &Site) -> Result<status::SiteStatus, Failure> {

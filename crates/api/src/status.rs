@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstanceName, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
+use model::{InstanceName, Notice, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,6 +22,9 @@ pub struct SiteStatus {
     /// RFC 3339: since when nobody is served, because a deploy stopped the old release for its successor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recess: Option<String>,
+    /// The page that an operator has put up in place of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Deploys are refused until `mainstay resume`, with the reason.
     pub paused: Option<String>,
     /// A deploy that needs a person, with its choices.
@@ -33,6 +36,16 @@ pub struct SiteStatus {
     /// Services that run by a schedule, by name.
     #[serde(default)]
     pub schedules: Vec<Scheduled>,
+}
+
+/// All but those who are let in get a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// RFC 3339.
+    pub since: String,
+    pub operator: String,
 }
 
 /// A command of `run` or `exec`, or a piece of work of a deploy.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use model::{ProcessId, manifest::Balance};
 
 use crate::{
+    affinity::Wish,
     clock::now_ms,
     pool::{Config, UpstreamState},
 };
 
-/// The best upstream that `tried` does not name.
+/// The best upstream that `tried` does not name, and of equals the one that is wished for.
 ///
 /// First those that are ready and not ejected; then ready ones, since a lone ejected one is better than none; then,
 /// when nothing is ready, those that once were; then any. `turn` spreads ties and is the order of round robin.
@@ -17,6 +18,7 @@ pub(crate) fn choose<'a>(
     config: &'a Config,
     turn: usize,
     tried: &[ProcessId],
+    wish: Option<Wish>,
 ) -> Option<&'a Arc<UpstreamState>> {
     let all = &config.upstreams;
     if let ([only], []) = (&all[..], tried) {
@@ -29,7 +31,7 @@ pub(crate) fn choose<'a>(
         (false, _) if upstream.was_ready() => 2,
         (false, _) => 3,
     };
-    let mut best: Option<(u32, u64, &Arc<UpstreamState>)> = None;
+    let mut best: Option<((u32, u64, u64), &Arc<UpstreamState>)> = None;
     for step in 0..all.len() {
         let upstream = &all[(turn + step) % all.len()];
         if tried.contains(&upstream.process) {
@@ -39,12 +41,13 @@ pub(crate) fn choose<'a>(
             Balance::LeastConnections => upstream.active.total(),
             Balance::RoundRobin => 0,
         };
-        let key = (rank(upstream), load);
-        if best.is_none_or(|(rank, load, _)| key < (rank, load)) {
-            best = Some((key.0, key.1, upstream));
+        let distance = wish.map_or(0, |wish| wish.distance(&upstream.name));
+        let key = (rank(upstream), distance, load);
+        if best.is_none_or(|(known, _)| key < known) {
+            best = Some((key, upstream));
         }
     }
-    best.map(|(_, _, upstream)| upstream)
+    best.map(|(_, upstream)| upstream)
 }
 
 #[cfg(test)]

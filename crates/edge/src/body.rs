@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
+    encode::Encoder,
     flight::Flight,
     h2::stall,
     pool::Class,
@@ -67,6 +68,10 @@ pub(crate) struct UpstreamBody {
     is_event_stream: bool,
     /// Ends at which it becomes a stream, until it has.
     becomes_stream_at: Option<u64>,
+    /// Takes what comes and gives what the client gets.
+    encoder: Option<Box<Encoder>>,
+    /// What comes behind the encoder's last bytes.
+    trailers: Option<Frame<Bytes>>,
 }
 
 impl UpstreamBody {
@@ -86,12 +91,20 @@ impl UpstreamBody {
             idle,
             is_event_stream,
             becomes_stream_at: (unknown_length && !is_event_stream).then_some(stream_at),
+            encoder: None,
+            trailers: None,
         };
         if is_event_stream {
             body.become_stream();
         }
         body.arm();
         body
+    }
+
+    /// The client gets what the encoder makes of it.
+    pub(crate) fn encoded(mut self, encoder: Option<Encoder>) -> Self {
+        self.encoder = encoder.map(Box::new);
+        self
     }
 
     fn become_stream(&mut self) {
@@ -151,15 +164,11 @@ impl UpstreamBody {
     }
 }
 
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = AnswerFault;
+type Polled = Poll<Option<Result<Frame<Bytes>, AnswerFault>>>;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
-        stall::asked();
+impl UpstreamBody {
+    /// The next piece as the upstream sent it.
+    fn poll_plain(&mut self, cx: &mut Context<'_>) -> Polled {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         let polled = connection.poll_frame(cx);
         let is_last = connection.is_ended();
@@ -169,13 +178,11 @@ impl Body for UpstreamBody {
         }
         match ready!(polled) {
             Some(Ok(frame)) => {
-                self.flight.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if is_last {
                     self.finish()
                 } else {
                     self.arm()
                 }
-                stall::gave(self.flight.timer.now());
                 Poll::Ready(Some(Ok(frame)))
             }
             None => {
@@ -190,11 +197,67 @@ impl Body for UpstreamBody {
         }
     }
 
+    /// The next piece as the encoder gives it: many small ones as one, and all that is there once the upstream pauses.
+    fn poll_encoded(&mut self, encoder: &mut Encoder, cx: &mut Context<'_>) -> Polled {
+        loop {
+            let made = match self.poll_plain(cx) {
+                Poll::Pending => match encoder.flush() {
+                    Ok(None) => return Poll::Pending,
+                    made => made,
+                },
+                Poll::Ready(Some(Err(fault))) => return Poll::Ready(Some(Err(fault))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => encoder.write(&data),
+                    Err(trailers) => {
+                        self.trailers = Some(trailers);
+                        encoder.finish()
+                    }
+                },
+                Poll::Ready(None) => match encoder.finish() {
+                    Ok(None) => return Poll::Ready(self.trailers.take().map(Ok)),
+                    made => made,
+                },
+            };
+            match made {
+                Ok(None) => {}
+                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Err(_) => return Poll::Ready(Some(Err(AnswerFault("the answer cannot be compressed")))),
+            }
+        }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = AnswerFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        stall::asked();
+        let polled = match self.encoder.take() {
+            None => self.poll_plain(cx),
+            Some(mut encoder) => {
+                let polled = self.poll_encoded(&mut encoder, cx);
+                self.encoder = Some(encoder);
+                polled
+            }
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.flight.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+            stall::gave(self.flight.timer.now());
+        }
+        polled
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.connection.as_ref().is_none_or(|connection| connection.is_ended())
+        let is_given =
+            self.encoder.as_ref().is_none_or(|encoder| encoder.is_ended()) && self.trailers.is_none();
+        is_given && self.connection.as_ref().is_none_or(|connection| connection.is_ended())
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.encoder.is_some() {
+            return SizeHint::default();
+        }
         let left = self.connection.as_ref().map_or(Some(0), |connection| connection.left());
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
@@ -217,10 +280,7 @@ impl Body for EdgeBody {
     type Data = Bytes;
     type Error = AnswerFault;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         match &mut *self {
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Full(bytes, flight) => Poll::Ready(bytes.take().map(|bytes| {

@@ -186,6 +186,7 @@ impl Director {
         for site in &table.sites {
             let name: Arc<str> = site.site.to_string().into();
             let maintenance: Option<Arc<str>> = site.maintenance.as_deref().map(Arc::from);
+            let notice = site.notice.clone().map(Arc::new);
             for entry in &site.routes {
                 // `Table::check` holds that the pool is there.
                 let Some(pool) = pools.get(&entry.pool) else { continue };
@@ -200,6 +201,7 @@ impl Director {
                         Some(Canary { pool: Arc::clone(pools.get(&canary.pool)?), share })
                     }),
                     maintenance: maintenance.clone(),
+                    notice: notice.clone(),
                     rules: Rules::of(&entry.route),
                     limits: entry
                         .route
@@ -355,7 +357,7 @@ fn served(table: &Table) -> Served {
         site: site.site.clone(),
         generation: site.generation,
         release: site.release,
-        maintenance: site.maintenance.is_some(),
+        maintenance: site.maintenance.is_some() || site.notice.is_some(),
     };
     Served::new(table.epoch, table.sites.iter().map(site).collect())
 }

@@ -15,6 +15,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request, response:
 use model::{ProcessId, manifest::RouteTls};
 
 use crate::{
+    affinity::Wish,
     balance,
     body::EdgeBody,
     clock::{NEVER, ms},
@@ -225,12 +226,14 @@ impl Search {
     }
 
     fn choose(&self, ctx: &Ctx, flight: &mut Flight) -> Result<Arc<UpstreamState>, Page> {
+        let route = flight.route.as_deref();
+        let wish = route.and_then(|route| Wish::of(route, &flight.asked.headers, flight.client));
         let lease = flight.lease.as_mut().ok_or(page::UNAVAILABLE)?;
         // An instance that leaves between the look and the count is seen by the count; then the set is a new one.
         for _ in 0..3 {
             let config = lease.pool.config.load_full();
             let upstream =
-                balance::choose(&config, ctx.worker.turn(), &self.tried).ok_or(page::UNAVAILABLE)?;
+                balance::choose(&config, ctx.worker.turn(), &self.tried, wish).ok_or(page::UNAVAILABLE)?;
             if lease.choose(upstream) {
                 return Ok(Arc::clone(upstream));
             }

@@ -9,6 +9,7 @@
 //! is built) and `proxy.rs` (the way of one request).
 
 mod access_log;
+mod affinity;
 mod balance;
 mod body;
 mod certificates;
@@ -17,6 +18,7 @@ mod clock;
 mod conn;
 pub mod control;
 mod director;
+mod encode;
 mod entry;
 mod flight;
 mod forward;

@@ -33,6 +33,7 @@ pub(crate) fn find(
         canary: None,
         metric: 0,
         maintenance: None,
+        notice: None,
         limits: Vec::new(),
         rules: usual.and_then(|usual| usual.rules.clone()),
     };

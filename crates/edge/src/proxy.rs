@@ -9,6 +9,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
+    affinity,
     body::{EdgeBody, UpstreamBody},
     challenge,
     clock::ns_at,
@@ -29,6 +30,9 @@ use crate::{
     websocket,
     worker::Worker,
 };
+
+/// Bound: a client is told to come back after this at the latest, whatever was planned.
+const RETRY_AFTER_MAX: u64 = 3600;
 
 /// What all requests of one connection share.
 #[derive(Debug)]
@@ -159,7 +163,7 @@ pub(crate) async fn answer(
     let dress = dress(&flight, may_say_hsts);
     let is_unread = has_body && flight.source.as_ref().is_none_or(|source| !source.borrow().has_ended());
     let mut answer = match outcome {
-        Ok(Outcome::Answer(answer, route)) => pass_on(flight, answer, &route),
+        Ok(Outcome::Answer(answer, route)) => pass_on(&ctx, flight, answer, &route),
         Ok(Outcome::Switched(switch)) => websocket::switch(&ctx, flight, *switch),
         Ok(Outcome::Own(mut answer)) => {
             flight.answered(answer.status().as_u16());
@@ -217,10 +221,16 @@ fn ends_connection(ctx: &Ctx, answer: &Response<EdgeBody>, is_unread: bool) -> b
 }
 
 /// The upstream's answer, cleaned, with the flight in its body.
-fn pass_on(mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Response<EdgeBody> {
+fn pass_on(ctx: &Ctx, mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Response<EdgeBody> {
     let Answer { mut head, connection, home } = answer;
-    flight.answered(head.status.as_u16());
     headers::remove_hop_by_hop(&mut head.headers);
+    let compressor = route.rules.as_ref().and_then(|rules| rules.compressor());
+    let encoder = compressor.and_then(|own| own.begin(&ctx.worker.encoding, &flight.asked, &mut head));
+    if let Some(cookie) = affinity_cookie(ctx, &flight, route).filter(|_| !affinity::is_shared(&head.headers))
+    {
+        head.headers.append(header::SET_COOKIE, cookie);
+    }
+    flight.answered(head.status.as_u16());
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_event_stream = kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"));
     flight.count(headers::is_foreign(&mut head.headers), is_event_stream);
@@ -229,7 +239,14 @@ fn pass_on(mut flight: Box<Flight>, answer: Answer, route: &RouteState) -> Respo
         head.headers.insert(headers::INSTANCE, label);
     }
     let body = UpstreamBody::new(connection, home, flight, route.route.idle_timeout.0, is_event_stream);
-    Response::from_parts(head, EdgeBody::Upstream(body))
+    Response::from_parts(head, EdgeBody::Upstream(body.encoded(encoder)))
+}
+
+/// What binds the client to the instance that answered.
+fn affinity_cookie(ctx: &Ctx, flight: &Flight, route: &RouteState) -> Option<HeaderValue> {
+    let answered = &flight.lease.as_ref()?.upstream.as_ref()?.name;
+    let asked = &flight.asked.headers;
+    affinity::cookie(route, asked, answered, ctx.proto(asked) == "https")
 }
 
 async fn serve(
@@ -266,9 +283,7 @@ async fn serve(
     if let Err(refusal) = within_limits(ctx, flight, &route) {
         return refused(flight, &route, &refusal);
     }
-    if let Some(words) = &route.maintenance {
-        return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
-    }
+    closed(ctx, flight, &route)?;
     if let Some(answer) = by_rules(ctx, &route, flight, &origin.host)? {
         return Ok(Outcome::Own(answer));
     }
@@ -279,6 +294,25 @@ async fn serve(
     flight.source = source(ctx, flight, body, &route)?;
     let answer = forward::send(ctx, flight, &origin, &route).await?;
     Ok(Outcome::Answer(answer, route))
+}
+
+/// Whether this client gets a page in place of the site now.
+fn closed(ctx: &Ctx, flight: &Flight, route: &RouteState) -> Result<(), Refused> {
+    if let Some(words) = &route.maintenance {
+        return Err(Refused { page: page::MAINTENANCE, words: Some(Arc::clone(words)) });
+    }
+    let Some(notice) = route.notice.as_deref().filter(|notice| notice.is_for(flight.client)) else {
+        return Ok(());
+    };
+    let now = ctx.worker.timers.unix_ms(flight.started);
+    if !notice.stands(now) {
+        return Ok(());
+    }
+    let left =
+        notice.until_unix_ms.map(|until| (until.saturating_sub(now).div_ceil(1000)).min(RETRY_AFTER_MAX));
+    let retry_after = left.and_then(|left| u32::try_from(left).ok()).or(page::MAINTENANCE.retry_after);
+    let words = notice.words.as_deref().map(Arc::from);
+    Err(Refused { page: Page { retry_after, ..page::MAINTENANCE }, words })
 }
 
 /// What the route's rules make of every answer of it; `None`: they say nothing.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::BuildHasher, net::IpAddr, sync::Arc};
 
-use model::manifest::Route;
+use model::{Notice, manifest::Route};
 
 use crate::{
     hash::OwnKeys, limit::Limit, matcher::Matcher, pool::PoolState, rules::Rules, shared::client_key,
@@ -20,6 +20,8 @@ pub(crate) struct RouteState {
     /// What metrics count it under; 0 is "no route".
     pub(crate) metric: u32,
     pub(crate) maintenance: Option<Arc<str>>,
+    /// What an operator has put up in place of the site.
+    pub(crate) notice: Option<Arc<Notice>>,
     /// In the manifest's order.
     pub(crate) limits: Vec<Limit>,
     pub(crate) rules: Option<Arc<Rules>>,

@@ -1,4 +1,5 @@
-//! What the edge itself says, leaves out or sends elsewhere for the requests of a route: CORS, headers, redirects, rewrites.
+//! What the edge itself says, leaves out or sends elsewhere for the requests of a route: CORS, headers, redirects, rewrites; and
+//! whether its answers are compressed.
 //!
 //! A route without such keys has no [`Rules`], and its requests pay nothing. Begin with [`Rules::of`].
 
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, req
 use model::manifest::Route;
 
 use self::{access::Access, cors::Cors, pattern::Pattern};
-use crate::{body::EdgeBody, page::Page};
+use crate::{body::EdgeBody, encode::Compressor, page::Page};
 
 type Line = (HeaderName, HeaderValue);
 
@@ -29,6 +30,7 @@ pub(crate) struct Rules {
     redirects: Vec<Redirect>,
     rewrites: Vec<Pattern>,
     access: Option<Access>,
+    compressor: Option<Compressor>,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,8 @@ impl Rules {
             && route.headers.is_empty()
             && route.redirects.is_empty()
             && route.rewrites.is_empty()
-            && route.access.is_none();
+            && route.access.is_none()
+            && route.compress.is_none();
         let headers = &route.headers;
         let redirect = |given: &model::manifest::Redirect| Redirect {
             host: given.host.as_deref().map(Box::from),
@@ -70,8 +73,14 @@ impl Rules {
                 redirects: route.redirects.iter().map(redirect).collect(),
                 rewrites: route.rewrites.iter().map(|given| Pattern::new(&given.from, &given.to)).collect(),
                 access: route.access.as_ref().map(Access::new),
+                compressor: route.compress.as_ref().map(Compressor::new),
             })
         })
+    }
+
+    /// What compresses the app's answers.
+    pub(crate) fn compressor(&self) -> Option<&Compressor> {
+        self.compressor.as_ref()
     }
 
     /// Whether a line of the manifest is HSTS.

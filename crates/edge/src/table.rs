@@ -11,7 +11,7 @@ use std::{
 
 use machine::formats;
 use model::{
-    Address, InstanceName, ProcessId, ReleaseNumber, ServiceName, Site,
+    Address, InstanceName, Notice, ProcessId, ReleaseNumber, ServiceName, Site,
     manifest::{Balance, Drain, ReadinessProbe, Route},
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct SiteTable {
     /// A reason that people are shown; while it stands, every request to the site's routes is answered 503.
     #[serde(default)]
     pub maintenance: Option<String>,
+    /// What an operator has put up; the same for all but those whom it lets in, and over by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
 }
 
 /// A route and the pool that serves it now.

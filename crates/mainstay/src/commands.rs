@@ -16,6 +16,7 @@ pub mod exec;
 pub mod init;
 pub mod install;
 pub mod logs;
+pub mod maintenance;
 pub mod man;
 pub mod migrate;
 pub mod proxy;

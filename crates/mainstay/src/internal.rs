@@ -11,6 +11,7 @@ pub enum Verb {
     Station,
     Unpack,
     Migrator,
+    Static,
     Start,
     /// The shell of the account that keys lead to: sshd runs a forced command by `SHELL -c COMMAND`.
     LoginShell,
@@ -26,6 +27,7 @@ impl Verb {
             "station" => Some(Self::Station),
             "unpack" => Some(Self::Unpack),
             "migrator" => Some(Self::Migrator),
+            "static" => Some(Self::Static),
             "start" => Some(Self::Start),
             "-c" => Some(Self::LoginShell),
             _ => None,
@@ -42,6 +44,7 @@ pub fn run(verb: Verb, args: &[OsString]) -> ExitCode {
         Verb::Edge => crate::run::with_settings(args, edge::main),
         Verb::Station => crate::run::station(args),
         Verb::Migrator => migrator::main(rest()),
+        Verb::Static => files::main(rest()),
         Verb::Unpack => release::unpack::unpack_main(rest()),
         Verb::Start => crate::start::main(),
         Verb::LoginShell => crate::commands::proxy::as_login_shell(args.get(2)),

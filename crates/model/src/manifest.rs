@@ -3,6 +3,8 @@
 //! The binary's `config` room turns text into this; nothing else reads TOML. A [`Manifest`] is a stored format: each
 //! release keeps its own as JSON beside its files, with [`FORMAT`].
 
+mod compress;
+pub mod files;
 mod migrate;
 mod rate_limit;
 mod rules;
@@ -12,9 +14,11 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    compress::{Compress, Encoding},
+    files::Files,
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
-    rules::{Access, Cors, Headers, Redirect, Rewrite},
+    rules::{Access, Affinity, Cors, Headers, Redirect, Rewrite},
 };
 use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
 
@@ -89,6 +93,12 @@ pub struct Release {
     /// The only artifact that this manifest is for: `sha256:` and 64 digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Folders of a release whose files the next releases keep for `asset_retention`, where they have none of that name:
+    /// pages of the last build ask for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asset_paths: Vec<String>,
+    #[serde(default = "asset_retention")]
+    pub asset_retention: Span,
     /// Relative to the shared folder `<data>/apps/<app>/<env>/shared`; linked into the release at the same path.
     pub shared_paths: Vec<String>,
     /// Asks the app which release it is, so that "what is serving" is its own word too.
@@ -97,6 +107,11 @@ pub struct Release {
     pub keep_releases: u32,
     /// And at most this many bytes of them.
     pub keep_bytes: ByteSize,
+}
+
+/// As long as a tab is left open, and forgotten.
+pub fn asset_retention() -> Span {
+    Span::secs(7 * 24 * 3600)
 }
 
 impl Release {
@@ -141,6 +156,9 @@ pub struct Proof {
 pub struct Service {
     /// Program and arguments; placeholders `{port} {host} {socket} {release_dir} {shared_dir} {instance}` allowed.
     pub command: Vec<String>,
+    /// Mainstay serves these, and there is no command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
     pub instances: NonZeroU32,
     #[serde(default)]
     pub overlap: Overlap,
@@ -391,6 +409,9 @@ pub struct Route {
     pub service: ServiceName,
     pub tls: RouteTls,
     pub balance: Balance,
+    /// `None`: each request goes where there is room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
     /// From the last byte of the request to the answer's head: a slow first token.
     pub response_header_timeout: Span,
     /// Between two bytes of an answer.
@@ -411,6 +432,8 @@ pub struct Route {
     pub rewrites: Vec<Rewrite>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Compress>,
 }
 
 impl Route {
@@ -422,6 +445,7 @@ impl Route {
             service,
             tls: RouteTls::Optional,
             balance: Balance::LeastConnections,
+            affinity: None,
             response_header_timeout: Span::secs(120),
             idle_timeout: Span::secs(300),
             max_request_body: ByteSize::mib(50),
@@ -431,6 +455,7 @@ impl Route {
             redirects: Vec::new(),
             rewrites: Vec::new(),
             access: None,
+            compress: None,
         }
     }
 }

@@ -25,8 +25,14 @@ pub(crate) async fn down<W: World>(at: &Scene<W>) -> Result<(), Explain> {
 /// The edge did not say so; all of the site is still there.
 pub(crate) async fn withdraw<W: World>(at: &Scene<W>) -> Result<(), Explain> {
     let generation = at.books.read().next_generation;
-    let empty =
-        SiteTable { generation, release: None, pools: Vec::new(), routes: Vec::new(), maintenance: None };
+    let empty = SiteTable {
+        generation,
+        release: None,
+        pools: Vec::new(),
+        routes: Vec::new(),
+        maintenance: None,
+        notice: None,
+    };
     let _pointer = at.pointer.lock().await;
     at.world.publish(&at.site, empty).await.map(drop)
 }

@@ -12,7 +12,7 @@ use api::{
     migrate::MigrateStatus,
     status::{Release, SiteStatus},
 };
-use model::{DeployId, Explain, ReleaseNumber, ServiceName, Site, manifest::Manifest};
+use model::{DeployId, Explain, Notice, ReleaseNumber, ServiceName, Site, manifest::Manifest};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Start(Start, Caller, Reply<Started>),
     Cancel(Caller, Reply<Cancelled>),
     Resume(Caller, Reply<()>),
+    Post(Option<Notice>, Caller, Reply<()>),
     Status(Reply<SiteStatus>),
     Releases(Reply<Vec<Release>>),
     Records(usize, Reply<Vec<Record>>),
@@ -54,6 +55,7 @@ impl Command {
         match self {
             Self::Start(..) | Self::Cancel(..) | Self::Resume(..) | Self::Events(..) => true,
             Self::Plan(..)
+            | Self::Post(..)
             | Self::Status(..)
             | Self::Releases(..)
             | Self::Records(..)
@@ -141,6 +143,13 @@ impl SiteHandle {
     /// Allows deploys again after a pause.
     pub async fn resume(&self, caller: Caller) -> Result<(), Refused> {
         self.ask(|reply| Command::Resume(caller, reply)).await
+    }
+
+    /// Puts a page up in place of the site, or takes it down; returns once the edge serves it so.
+    /// # Errors
+    /// It cannot be written down; the edge does not take it, and is told again until it does.
+    pub async fn post(&self, notice: Option<Notice>, caller: Caller) -> Result<(), Refused> {
+        self.ask(|reply| Command::Post(notice, caller, reply)).await
     }
 
     pub async fn status(&self) -> Result<SiteStatus, Refused> {

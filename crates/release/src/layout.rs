@@ -107,6 +107,11 @@ impl SiteLayout {
         self.release(number).join("manifest.json")
     }
 
+    /// The digests of its files.
+    pub fn seal(&self, number: ReleaseNumber) -> PathBuf {
+        self.release(number).join("seal.json")
+    }
+
     /// The values of secrets that this generation of the release was started with, encrypted. They go with the release.
     pub fn kept_secrets(&self, number: ReleaseNumber, generation: u64) -> PathBuf {
         self.release(number).join("secrets").join(format!("{generation}.age"))

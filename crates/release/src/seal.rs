@@ -2,7 +2,7 @@
 //! down the digest of each. After that the app's own user cannot change what it runs.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown},
@@ -24,6 +24,9 @@ pub(crate) struct Seal {
     pub bytes: u64,
     pub entries: u64,
     pub files: Vec<SealedFile>,
+    /// Of those, what an earlier release had: since when none has it of its own, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carried: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,20 @@ pub(crate) fn seal(root: &Path) -> io::Result<Seal> {
     // One wait for all of it: a wait for each file would take minutes.
     rustix::fs::syncfs(File::open(root)?)?;
     seal.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(seal)
+}
+
+/// What a release was when it was sealed.
+/// # Errors
+/// The file is not there, or no seal that this version reads.
+pub(crate) fn read(path: &Path) -> io::Result<Seal> {
+    let seal: Seal = serde_json::from_slice(&fs::read(path)?)?;
+    if seal.format > machine::formats::current(FORMAT) {
+        return Err(io::Error::other(format!(
+            "it is of format {}, which a newer version wrote",
+            seal.format
+        )));
+    }
     Ok(seal)
 }
 

@@ -36,7 +36,7 @@ use crate::{
     journal::{self, Journal, Kind},
     layout::Layout,
     open::{self, Opened},
-    prune,
+    posted, prune,
     recycle::{self, Due},
     request::{Caller, Refused, RefusedKind, Runnable, Wanted},
     retire,
@@ -261,6 +261,10 @@ impl<W: World> Actor<W> {
             Command::Start(start, caller, reply) => self.start(start, caller, reply).await,
             Command::Cancel(caller, reply) => drop(reply.send(self.cancel(&caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
+            Command::Post(notice, caller, reply) => {
+                let at = Arc::clone(&self.at);
+                self.answer(reply, async move { posted::post(&at, notice, &caller).await });
+            }
             Command::Status(reply) => {
                 let (at, underway) = (Arc::clone(&self.at), self.underway());
                 // Whoever asks for the lock waits until it is known who has it; the journal tells it before.
@@ -498,6 +502,7 @@ impl<W: World> Actor<W> {
         self.reconciling = true;
         let (at, known) = (Arc::clone(&self.at), self.addresses.clone());
         self.jobs.spawn(async move {
+            posted::take_down_what_is_over(&at);
             let addresses = open::reconcile(&at, known).await;
             let (looping, due) = (crash_loop::look(&at).await, recycle::look(&at).await);
             Done::Reconciled { addresses, looping, due }

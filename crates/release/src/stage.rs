@@ -7,6 +7,7 @@ use model::{Explain, ProcessId};
 use ulid::Ulid;
 
 use crate::{
+    carry,
     journal::{Course, Kind},
     layout::{told, write_atomically},
     run::{Halt, Run},
@@ -23,7 +24,8 @@ pub(crate) async fn stage<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     prepare(run)?;
     unpack(run, archive).await?;
     run.check_going()?;
-    let sealed = seal_files(run).await?;
+    let mut sealed = seal_files(run).await?;
+    carry_assets(run, &mut sealed).await;
     write_down(run, &sealed)?;
     run.log.note(format!("{} entries, {} bytes, sealed", sealed.entries, sealed.bytes));
     Ok(())
@@ -83,6 +85,48 @@ async fn seal_files<W: World>(run: &Run<W>) -> Result<seal::Seal, Explain> {
     sealed.await.unwrap_or_else(|_| Err(Explain::new("seal-failed", "sealing ended early")))
 }
 
+/// Gives the new release the files that pages of earlier ones ask for. A release without them is better than none.
+async fn carry_assets<W: World>(run: &Run<W>, sealed: &mut seal::Seal) {
+    let own = run.manifest.release.clone();
+    if own.asset_paths.is_empty() {
+        return;
+    }
+    let now = u64::try_from(run.at.world.now().as_second()).unwrap_or_default();
+    for old in followed(run) {
+        let (from, to) = (run.at.layout.files(old), run.release_dir());
+        let (seal_of_old, mut seal, own) = (run.at.layout.seal(old), std::mem::take(sealed), own.clone());
+        let carried = tokio::task::spawn_blocking(move || {
+            let kept = carry::Kept { paths: &own.asset_paths, retention: own.asset_retention.0.as_secs() };
+            let came = seal::read(&seal_of_old)
+                .and_then(|of_old| carry::carry((&from, &of_old), (&to, &mut seal), kept, now));
+            (seal, came)
+        });
+        let Ok((seal, came)) = carried.await else { return };
+        *sealed = seal;
+        match came {
+            Ok(0) => {}
+            Ok(came) => run.log.note(format!("{came} files of release {old} are kept for old pages")),
+            Err(error) => run.log.warn(
+                Explain::new("assets-not-kept", format!("files of release {old} are not kept for old pages"))
+                    .because(&error)
+                    .help("pages that are open now may miss some of theirs until they are loaded anew"),
+            ),
+        }
+    }
+}
+
+/// The releases that pages which are open now may be of: the one that serves, and those after it that were returned from.
+fn followed<W: World>(run: &Run<W>) -> Vec<model::ReleaseNumber> {
+    let state = run.at.books.read();
+    let Some(serving) = state.serving else { return Vec::new() };
+    let is_whole = |number: &model::ReleaseNumber| {
+        *number != run.task.to
+            && state.releases.get(number).is_some_and(|record| record.fate != Fate::Staging)
+    };
+    let later = state.releases.keys().rev().copied().filter(|number| *number > serving);
+    later.chain([serving]).filter(is_whole).collect()
+}
+
 /// Manifest and digests, then the end of the marker: from here on the release exists.
 fn write_down<W: World>(run: &Run<W>, sealed: &seal::Seal) -> Result<(), Explain> {
     let dir = run.at.layout.release(run.task.to);
@@ -91,7 +135,7 @@ fn write_down<W: World>(run: &Run<W>, sealed: &seal::Seal) -> Result<(), Explain
     let manifest = serde_json::to_vec_pretty(&*run.manifest).map_err(encode)?;
     let digests = serde_json::to_vec(sealed).map_err(encode)?;
     let written = write_atomically(&run.at.layout.manifest(run.task.to), &manifest)
-        .and_then(|()| write_atomically(&dir.join("seal.json"), &digests))
+        .and_then(|()| write_atomically(&run.at.layout.seal(run.task.to), &digests))
         .and_then(|()| fs::remove_file(run.at.layout.staging(run.task.to)))
         .and_then(|()| machine::fs::fsync_dir(&dir));
     written.map_err(|error| told("stage-failed", "write", &dir, &error))?;

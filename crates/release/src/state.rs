@@ -9,7 +9,7 @@ use std::{
 };
 
 use machine::formats;
-use model::{DeployId, Explain, ReleaseNumber, ServiceName, manifest::Manifest, schema::DataSchema};
+use model::{DeployId, Explain, Notice, ReleaseNumber, ServiceName, manifest::Manifest, schema::DataSchema};
 use serde::{Deserialize, Serialize};
 
 mod books;
@@ -54,6 +54,15 @@ pub(crate) struct Recess {
     pub is_over: bool,
 }
 
+/// The page that an operator has put up in place of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Posted {
+    pub notice: Notice,
+    /// RFC 3339, for people.
+    pub since: String,
+    pub operator: String,
+}
+
 /// A deploy that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Held {
@@ -86,6 +95,8 @@ pub(crate) struct State {
     /// How long nobody was served the last time.
     #[serde(default)]
     pub last_recess: Option<model::Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Posted>,
     pub leaving: Vec<Leaving>,
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
@@ -117,6 +128,7 @@ impl Default for State {
             canary: None,
             recess: None,
             last_recess: None,
+            posted: None,
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use api::{
     deploy::Record,
-    status::{Instance, Recycled, Release, ServiceStatus, SiteStatus, Underway},
+    status::{Instance, Maintenance, Recycled, Release, ServiceStatus, SiteStatus, Underway},
 };
 use model::{Explain, InstanceName, ReleaseNumber};
 
@@ -47,6 +47,11 @@ pub(crate) async fn site<W: World>(
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        maintenance: state.posted.as_ref().map(|posted| Maintenance {
+            notice: posted.notice.clone(),
+            since: posted.since.clone(),
+            operator: posted.operator.clone(),
+        }),
         recess: state.recess.as_ref().map(|recess| recess.since.clone()),
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),

@@ -38,6 +38,7 @@ pub(crate) fn build(state: &State, manifests: &Manifests, observed: &[Observed])
         pools,
         routes,
         maintenance: is_closed.then(|| RECESS_WORDS.to_owned()),
+        notice: state.posted.as_ref().map(|posted| posted.notice.clone()),
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use model::{
-    Address, Explain, InstanceName, ProcessId, ReleaseNumber, Sandbox, ServiceName, Site, Traffic,
+    Address, Explain, InstanceName, Notice, ProcessId, ReleaseNumber, Sandbox, ServiceName, Site, Traffic,
     manifest::{Drain, DrainHint, Limits, Logs, Manifest, ReadinessProbe, Route, Smoke, StopSignal},
 };
 use serde::{Deserialize, Serialize};
@@ -388,6 +388,8 @@ pub struct SiteTable {
     pub routes: Vec<TableRoute>,
     /// What visitors are told instead of being served.
     pub maintenance: Option<String>,
+    /// What an operator has put up in place of the site.
+    pub notice: Option<Notice>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

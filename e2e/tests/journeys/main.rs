@@ -17,6 +17,7 @@ mod corpora;
 mod counts;
 mod disk;
 mod endings;
+mod files;
 mod floods;
 mod forms;
 mod front;

@@ -61,6 +61,8 @@ type Env = BTreeMap<String, String>;
 fn commands(manifest: &Manifest) -> Vec<(String, &[String], &Env)> {
     let services = manifest
         .programs()
+        // Mainstay serves the files of one that has none.
+        .filter(|program| !program.command.is_empty())
         .map(|program| (format!("[service.{}]", program.service), program.command, program.env));
     let migrate = manifest.migrate.iter().flat_map(|migrate| {
         let program = match &migrate.tool {

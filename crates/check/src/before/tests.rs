@@ -16,6 +16,7 @@ use super::{Context, Secrets, before, cleartext, debug_flags, placeholder_secret
 fn service() -> Service {
     Service {
         command: vec!["./serve".to_owned()],
+        files: None,
         instances: std::num::NonZeroU32::new(2).unwrap(),
         listen: Some(Listen::Tcp),
         env: BTreeMap::new(),
@@ -45,6 +46,8 @@ fn manifest() -> Manifest {
             proof: None,
             keep_releases: 5,
             keep_bytes: ByteSize::gib(5),
+            asset_paths: Vec::new(),
+            asset_retention: model::manifest::asset_retention(),
         },
         sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),

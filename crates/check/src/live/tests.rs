@@ -47,6 +47,7 @@ fn status() -> SiteStatus {
             recycled: None,
         }],
         deploy: None,
+        maintenance: None,
         recess: None,
         paused: None,
         held: None,

@@ -3,9 +3,11 @@
 #![allow(unreachable_pub, reason = "`pub` says here what other files of this one binary use")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod affinity;
 mod canary;
 mod certificates;
 mod challenges;
+mod compression;
 mod floods;
 mod h2_bytes;
 mod headers;

@@ -388,6 +388,7 @@ pub fn table(epoch: u64, pools: Vec<Pool>) -> Table {
             pools,
             routes,
             maintenance: None,
+            notice: None,
         }],
     }
 }

@@ -62,6 +62,42 @@ async fn maintenance_shows_the_operators_words_escaped() {
 }
 
 #[tokio::test]
+async fn an_operators_page_lets_some_in_and_comes_down_by_itself() {
+    let app = App::named("ok").await;
+    let mut table = live(&[&app]);
+    let unix_ms = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let until = unix_ms() + 1500;
+    table.sites[0].notice = Some(model::Notice {
+        words: Some("Moving house".into()),
+        until_unix_ms: Some(until),
+        allow: vec!["127.0.0.9/32".parse().unwrap()],
+    });
+    let edge = Edge::start(&table).await;
+    edge.ready().await;
+    let answer = edge.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((status(&answer), header(&answer, "retry-after")), (503, Some("2")), "{answer}");
+    assert!(body(&answer).contains("Moving house"), "{answer}");
+    assert!(edge.client.status().await.unwrap().served.sites[0].maintenance);
+    let exempt = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(status(&raw_from([127, 0, 0, 9], edge.http, exempt).await), 200);
+    // The gate's requests pass: a deploy goes on behind the page.
+    let mut private = UnixStream::connect(edge.settings.private.as_ref().unwrap()).await.unwrap();
+    let gate = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Mainstay-Token: a token\r\nX-Mainstay-Pool: {}\r\nConnection: close\r\n\r\n",
+        table.sites[0].pools[0].id
+    );
+    private.write_all(gate.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_until(&mut private, "ok").await), 200);
+    // Nobody tells the edge that it is over.
+    let start = Instant::now();
+    while edge.get("/").await.0 != 200 {
+        assert!(start.elapsed() < PATIENCE, "it never comes down");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(unix_ms() >= until, "not before its time");
+}
+
+#[tokio::test]
 async fn epochs_go_up_and_what_is_served_is_on_disk() {
     let app = App::named("ok").await;
     let edge = Edge::start(&Table { epoch: 5, ..live(&[&app]) }).await;

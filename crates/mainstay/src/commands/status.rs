@@ -99,6 +99,14 @@ fn site_words(status: &SiteStatus) -> String {
             None => format!("{} serves nothing yet", status.site),
         },
     });
+    if let Some(up) = &status.maintenance {
+        lines.push(format!(
+            "Its maintenance page is up {}; put up by {} at {}.",
+            super::maintenance::extent(&up.notice),
+            up.operator,
+            moment(&up.since)
+        ));
+    }
     if let Some(stable) = status.last_stable.filter(|stable| Some(*stable) != status.serving) {
         lines.push(format!("A rollback returns to release {stable}."));
     }

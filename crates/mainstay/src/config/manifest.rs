@@ -4,8 +4,10 @@
 //! holds between tables (a route to a service that is missing) stands in [`check`].
 
 mod check;
+mod compress;
 mod cron;
 mod deploy;
+mod files;
 mod hooks;
 mod merge;
 mod migrate;
@@ -62,7 +64,7 @@ const LATER: &[Later] = &[
 
 /// For the question where a key belongs; `web` stands for any service.
 const EVERY_TABLE: &str = "[app]\n[release]\n[sandbox]\n[service.web.limits]\n[service.web.restart]\n[service.web.recycle]\n[service.web.probes]\nstartup = {}\n\
-    readiness = {}\nliveness = {}\n[[route]]\n[[route.rate_limit]]\n[route.cors]\n[route.headers]\n[[route.redirect]]\n[[route.rewrite]]\n[route.access]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[hooks]\npre_deploy = {}\n[secrets]\n[logs]\n";
+    readiness = {}\nliveness = {}\n[[route]]\n[[route.rate_limit]]\n[route.cors]\n[route.headers]\n[[route.redirect]]\n[[route.rewrite]]\n[route.access]\n[route.compress]\n[deploy.canary]\n[deploy.abort_if]\n[drain]\n[migrate]\n[hooks]\npre_deploy = {}\n[secrets]\n[logs]\n";
 
 /// What could be read, with the places that checks between tables need. Where something was wrong it holds a stand-in:
 /// it is only ever given out when nothing was.

@@ -28,6 +28,7 @@ pub(crate) fn site_table(site: &Site, part: &world::SiteTable) -> table::SiteTab
             })
             .collect(),
         maintenance: part.maintenance.clone(),
+        notice: part.notice.clone(),
     }
 }
 

@@ -109,6 +109,7 @@ mod tests {
             urls: Vec::new(),
             services: Vec::new(),
             deploy: None,
+            maintenance: None,
             recess: None,
             paused: None,
             held: None,

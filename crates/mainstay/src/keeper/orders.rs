@@ -1,6 +1,6 @@
 //! From what the deploy machine wants started to what the supervisor is told.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
 use model::{
     Explain, InstanceName, ServiceName, Site,
@@ -13,7 +13,7 @@ use supervisor::{
     slot::{Asking, Orders, SlotSettings},
 };
 
-use super::{ground::Ground, instances::PublicBind, jobs, oneoff, secrets};
+use super::{data_plane::SYSTEM, ground::Ground, instances::PublicBind, jobs, oneoff, secrets};
 
 /// The label that a job's process carries: the id that the deploy's journal knows it by.
 pub(crate) const JOB: &str = "job";
@@ -76,7 +76,10 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         kind: Kind::Instance,
         release: Some(name.release),
         labels: instance_labels(order),
-        program: Program::Command(service.command.clone()),
+        program: match &service.files {
+            None => Program::Command(service.command.clone()),
+            Some(files) => Program::Own(files::arguments(files)),
+        },
         cwd: order.release_dir.clone(),
         shared_dir: Some(order.shared_dir.clone()),
         user,
@@ -88,16 +91,26 @@ async fn instance(ground: &Ground, order: &StartOrder) -> Result<Order, Explain>
         notify: service.listen.is_none(),
         fds: Vec::new(),
         limits: service.limits,
-        sandbox: Some(Enclosure::of_app(
-            order.manifest.sandbox_of(&name.service),
-            vec![order.shared_dir.clone()],
-        )),
+        sandbox: Some(enclosure(order, service)),
         stop: StopPlan { signal: signal_number(service.stop_signal), grace: service.stop_timeout.0 },
         log: LogTo {
             path: logs::path(&ground.folders.data, &order.site, name),
             limits: order.manifest.logs.clone(),
         },
     })
+}
+
+/// What serves files reads those of its release and writes nothing.
+fn enclosure(order: &StartOrder, service: &Service) -> Enclosure {
+    let sandbox = order.manifest.sandbox_of(&order.name.service);
+    match &service.files {
+        None => Enclosure::of_app(sandbox, vec![order.shared_dir.clone()]),
+        Some(_) => {
+            let system = SYSTEM.iter().map(PathBuf::from);
+            let read = system.chain([order.release_dir.clone()]).collect();
+            Enclosure { sandbox, read: Some(read), write: Vec::new() }
+        }
+    }
 }
 
 fn service_of<'a>(manifest: &'a Manifest, name: &ServiceName) -> Result<&'a Service, Explain> {

@@ -85,3 +85,13 @@ pub struct Access {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<String>,
 }
+
+/// By what a client comes back to the instance that it had, while that is ready (EDGE-13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Affinity {
+    /// A cookie that the edge sets.
+    Cookie,
+    /// Its address (IPv6: its /64).
+    Address,
+}

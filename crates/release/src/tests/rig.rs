@@ -53,6 +53,7 @@ pub(super) fn caller() -> Caller {
 pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
     let service = |listen, readiness| Service {
         command: vec![behaviour.into()],
+        files: None,
         instances: 2.try_into().unwrap(),
         overlap: Default::default(),
         start_at: Default::default(),
@@ -102,6 +103,8 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             proof: None,
             keep_releases: 2,
             keep_bytes: ByteSize::gib(1),
+            asset_paths: Vec::new(),
+            asset_retention: model::manifest::asset_retention(),
         },
         sandbox: model::Sandbox::default(),
         services: [

@@ -2,7 +2,7 @@
 
 use model::{
     ByteSize,
-    manifest::{Proof, Release, Source},
+    manifest::{Proof, Release, Source, asset_retention},
 };
 
 use super::text;
@@ -16,10 +16,6 @@ const KEEP_RELEASES: u32 = 5;
 /// And at most so many bytes of them.
 const KEEP_BYTES: ByteSize = ByteSize::gib(5);
 
-/// A browser that holds the last build asks for its hashed files.
-const OLD_ASSETS: &str = "the edge does not keep the files of earlier releases yet: let the app copy its hashed files into a folder of \
-    `shared_paths` when it starts, and serve them from there";
-
 const LATER: &[Later] = &[
     Later { key: "git", instead: "check the commit out and give its folder: `dir = \".\"`" },
     Later {
@@ -30,8 +26,6 @@ const LATER: &[Later] = &[
         key: "signature",
         instead: "signatures come in a later version; the digest of what was sent is checked anyway",
     },
-    Later { key: "asset_paths", instead: OLD_ASSETS },
-    Later { key: "asset_retention", instead: OLD_ASSETS },
 ];
 
 pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
@@ -39,12 +33,16 @@ pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
     let source = source(section);
     let digest = digest(section, source.as_ref());
     let shared_paths = shared_paths(section);
+    let asset_paths = asset_paths(section, &shared_paths);
+    let asset_retention = section.duration("asset_retention").unwrap_or_else(asset_retention);
     let proof = section.table("proof", proof);
     let keep_releases = section.integer("keep_releases", 1..=1000).map(|n| n as u32);
     let keep_bytes = section.size("keep_bytes");
     Release {
         source: source.unwrap_or_else(here),
         digest,
+        asset_paths,
+        asset_retention,
         shared_paths,
         proof,
         keep_releases: keep_releases.unwrap_or(KEEP_RELEASES),
@@ -57,6 +55,8 @@ pub(super) fn stand_in() -> Release {
     Release {
         source: here(),
         digest: None,
+        asset_paths: Vec::new(),
+        asset_retention: asset_retention(),
         shared_paths: Vec::new(),
         proof: None,
         keep_releases: KEEP_RELEASES,
@@ -143,6 +143,41 @@ fn shared_paths(section: &mut Section<'_, '_, '_>) -> Vec<String> {
         }
     }
     shared
+}
+
+/// Folders whose files outlive their release for a while.
+fn asset_paths(section: &mut Section<'_, '_, '_>, shared: &[String]) -> Vec<String> {
+    let Some(paths) = section.strings("asset_paths") else { return Vec::new() };
+    let mut assets: Vec<String> = Vec::new();
+    for path in paths.value {
+        if !text::inner_path(section, "asset_paths", &path) {
+            continue;
+        }
+        let clean = path.value.trim_start_matches("./").trim_end_matches('/').to_owned();
+        if clean.is_empty() || clean == "." {
+            section.problem(
+                Problem::new("bad-path", path.span, "the whole release cannot be kept for old pages")
+                    .help("name the folders of files with a digest in their names, like `dist/assets`: others would be found under an old name by nobody"),
+            );
+        } else if let Some(other) = shared.iter().find(|other| nested(other, &clean)) {
+            section.problem(
+                Problem::new(
+                    "nested-paths",
+                    path.span,
+                    format!("`{clean}` is kept, and `{other}` is shared"),
+                )
+                .help("what is shared outlives every release already: name it in one of them"),
+            );
+        } else if let Some(other) = assets.iter().find(|other| nested(other, &clean)) {
+            section.problem(
+                Problem::new("nested-paths", path.span, format!("`{clean}` and `{other}` lie in each other"))
+                    .help("name the outer one alone: all below it is kept"),
+            );
+        } else {
+            assets.push(clean);
+        }
+    }
+    assets
 }
 
 fn nested(a: &str, b: &str) -> bool {

@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Access, Cors, Cron, Deploy, Drain, DrainHint, Headers, Hooks, Limits, Manifest, Migrate, MigrateTool,
-        ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
+        Access, Compress, Cors, Cron, Deploy, Drain, DrainHint, Files, Headers, Hooks, Limits, Manifest,
+        Migrate, MigrateTool, ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
     },
 };
 use toml::Value;
 
 use super::{
     MANIFEST_FORMAT,
+    compress::ENCODINGS,
     cron::{CATCH_UPS, WHILE_RUNNING},
     deploy::STRATEGIES,
     merge,
     rate_limit::key_word,
-    route::{BALANCES, TLS},
+    route::{AFFINITIES, BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 use crate::config::sheet::{Origins, Sheet, number, word_of};
@@ -90,6 +91,8 @@ fn release(sheet: &mut Sheet<'_>, release: &Release) {
         Source::Artifact(file) => sheet.set("artifact", file.as_str()),
     }
     sheet.set_or("digest", release.digest.as_deref(), "any artifact is taken");
+    sheet.set("asset_paths", release.asset_paths.clone());
+    sheet.set("asset_retention", release.asset_retention.to_string());
     sheet.set("shared_paths", release.shared_paths.clone());
     sheet.set("keep_releases", i64::from(release.keep_releases));
     sheet.set("keep_bytes", release.keep_bytes.to_string());
@@ -104,22 +107,34 @@ fn release(sheet: &mut Sheet<'_>, release: &Release) {
 fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
     let name = name.as_str();
     sheet.table(&["service", name]);
-    sheet.set("command", service.command.clone());
+    match &service.files {
+        None => sheet.set("command", service.command.clone()),
+        Some(one) => files(sheet, one),
+    }
     sheet.set("instances", i64::from(service.instances.get()));
     sheet.set("overlap", word_of(&OVERLAPS, &service.overlap));
     sheet.set("start_at", word_of(&START_ATS, &service.start_at));
-    let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
-    sheet.set_or("listen", listen, "it takes no requests");
-    sheet.set("env_secrets", service.env_secrets.clone());
-    sheet.set("stop_signal", word_of(&SIGNALS, &service.stop_signal));
     sheet.set("stop_timeout", service.stop_timeout.to_string());
-    sheet.set("allow_public_bind", service.allow_public_bind);
-    env(sheet, &["service", name], &service.env);
+    if service.files.is_none() {
+        let listen = service.listen.map(|listen| word_of(&LISTENS, &listen));
+        sheet.set_or("listen", listen, "it takes no requests");
+        sheet.set("env_secrets", service.env_secrets.clone());
+        sheet.set("stop_signal", word_of(&SIGNALS, &service.stop_signal));
+        sheet.set("allow_public_bind", service.allow_public_bind);
+        env(sheet, &["service", name], &service.env);
+    }
     limits(sheet, name, &service.limits);
     sandbox(sheet, &["service", name, "sandbox"], &service.sandbox);
     restart(sheet, name, service);
     recycle(sheet, name, service);
     probes(sheet, name, service);
+}
+
+fn files(sheet: &mut Sheet<'_>, files: &Files) {
+    sheet.set("type", "static");
+    sheet.set("root", files.root.as_str());
+    sheet.set_or("fallback", files.fallback.as_deref(), "a path without a file is 404");
+    sheet.set("immutable", files.immutable.clone());
 }
 
 fn cron(sheet: &mut Sheet<'_>, name: &ServiceName, cron: &Cron) {
@@ -231,6 +246,8 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
     sheet.set("service", route.service.as_str());
     sheet.set("tls", word_of(&TLS, &route.tls));
     sheet.set("balance", word_of(&BALANCES, &route.balance));
+    let affinity = route.affinity.map(|affinity| word_of(&AFFINITIES, &affinity));
+    sheet.set_or("affinity", affinity, "each request goes where there is room");
     sheet.set("response_header_timeout", route.response_header_timeout.to_string());
     sheet.set("idle_timeout", route.idle_timeout.to_string());
     sheet.set("max_request_body", route.max_request_body.to_string());
@@ -246,6 +263,9 @@ fn route(sheet: &mut Sheet<'_>, n: usize, route: &Route) {
     }
     if let Some(one) = &route.access {
         access(sheet, n, one);
+    }
+    if let Some(one) = &route.compress {
+        compress(sheet, n, one);
     }
     for (m, one) in route.redirects.iter().enumerate() {
         sheet.inner_item(("route", n), ("redirect", m));
@@ -287,6 +307,14 @@ fn access(sheet: &mut Sheet<'_>, n: usize, access: &Access) {
     sheet.set("tokens", Value::Table(tokens.collect()));
     sheet.set("exempt", access.exempt.iter().map(ToString::to_string).collect::<Vec<_>>());
     sheet.set("open", access.open.clone());
+}
+
+fn compress(sheet: &mut Sheet<'_>, n: usize, compress: &Compress) {
+    sheet.inner_table(("route", n), "compress");
+    sheet.set("types", compress.types.clone());
+    sheet.set("min_bytes", compress.min_bytes.to_string());
+    let words = compress.encodings.iter().map(|encoding| word_of(&ENCODINGS, encoding));
+    sheet.set("encodings", words.collect::<Vec<_>>());
 }
 
 fn redirect(sheet: &mut Sheet<'_>, redirect: &Redirect) {

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use model::{
     ServiceName,
-    manifest::{Balance, Route, RouteTls},
+    manifest::{Affinity, Balance, Route, RouteTls},
 };
 
-use super::{rate_limit, rules, text};
+use super::{compress, rate_limit, rules, text};
 use crate::config::decode::{Later, Section};
 
 /// Where the parts of a route were written.
@@ -29,6 +29,9 @@ pub(super) const TLS: [(&str, RouteTls); 3] =
 pub(super) const BALANCES: [(&str, Balance); 2] =
     [("least_connections", Balance::LeastConnections), ("round_robin", Balance::RoundRobin)];
 
+pub(super) const AFFINITIES: [(&str, Affinity); 2] =
+    [("cookie", Affinity::Cookie), ("address", Affinity::Address)];
+
 pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)> {
     section.later(LATER);
     let hosts = section.strings("hosts").map(|hosts| hosts.value).unwrap_or_default();
@@ -41,6 +44,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     }
     let tls = section.one_of("tls", &TLS);
     let balance = section.one_of("balance", &BALANCES);
+    let affinity = section.one_of("affinity", &AFFINITIES);
     let response_header_timeout = section.duration("response_header_timeout");
     let idle_timeout = section.duration("idle_timeout");
     let max_request_body = section.size("max_request_body");
@@ -50,6 +54,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let redirects = section.tables("redirect", rules::redirect).unwrap_or_default();
     let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
     let access = section.table("access", rules::access);
+    let compress = section.table("compress", compress::compress);
     let redirects = redirects.into_iter().map(|at| at.value).collect();
     let rewrites = rewrites.into_iter().map(|at| at.value).collect();
     let service = service?;
@@ -60,6 +65,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
         path_prefix: path_prefix.unwrap_or(default.path_prefix),
         tls: tls.unwrap_or(default.tls),
         balance: balance.unwrap_or(default.balance),
+        affinity,
         response_header_timeout: response_header_timeout.unwrap_or(default.response_header_timeout),
         idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
         max_request_body: max_request_body.unwrap_or(default.max_request_body),
@@ -69,6 +75,7 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
         redirects,
         rewrites,
         access,
+        compress,
         ..default
     };
     Some((route, places))

@@ -9,7 +9,7 @@ use model::{
     },
 };
 
-use super::{cron, probes, sandbox::sandbox, text};
+use super::{cron, files, probes, sandbox::sandbox, text};
 use crate::config::{
     decode::{Later, Section},
     problem::Problem,
@@ -44,15 +44,16 @@ pub(super) const ON_CRASH_LOOP: [(&str, OnCrashLoop); 2] =
 pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     section.later(LATER);
     cron::without_schedule(section);
-    let command = text::command(section, "command");
-    if !section.has("command") {
+    let files = files::files(section);
+    let command = if files.is_none() { text::command(section, "command") } else { None };
+    if files.is_none() && !section.has("command") {
         section.missing("command", "command = [\"node\", \"server.js\"]");
     }
     let instances = section.integer("instances", 1..=u64::from(INSTANCES_MAX));
     let overlap = section.one_of("overlap", &OVERLAPS).unwrap_or_default();
     one_of_a_singleton(section, overlap, instances);
     let start_at = section.one_of("start_at", &START_ATS).unwrap_or_default();
-    let listen = section.one_of("listen", &LISTENS);
+    let listen = if files.is_none() { section.one_of("listen", &LISTENS) } else { Some(Listen::Inherit) };
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
     fixed_port(section, listen, &env, &env_secrets);
@@ -61,12 +62,16 @@ pub(super) fn service(section: &mut Section<'_, '_, '_>) -> Service {
     let limits = section.table("limits", limits).unwrap_or_default();
     let sandbox = section.table("sandbox", sandbox).unwrap_or_default();
     let restart = section.table("restart", restart).unwrap_or_default();
-    let probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
+    let mut probes = section.table("probes", probes::probes).unwrap_or_else(probes::none);
+    if files.is_some() {
+        probes.readiness.get_or_insert_with(files::readiness);
+    }
     let allow_public_bind = section.boolean("allow_public_bind").unwrap_or(false);
     let recycle = section.table("recycle", |own| recycle(own, limits.memory_max));
     let instances = instances.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
     Service {
         command: command.unwrap_or_default(),
+        files,
         instances: instances.unwrap_or(NonZeroU32::MIN),
         overlap,
         start_at,

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Access, Balance, Canary, CatchUp, Cors, Cron, Deploy, Drain, DrainHint, FORMAT, Headers,
-        Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap,
-        ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle, Redirect, Release, Restart, Rewrite,
-        Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Access, Affinity, Balance, Canary, CatchUp, Compress, Cors, Cron, Deploy, Drain, DrainHint,
+        Encoding, FORMAT, Headers, Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs, Manifest,
+        Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe, Recycle,
+        Redirect, Release, Restart, Rewrite, Route, RouteTls, Service, Smoke, Source, StartAt, StartupProbe,
+        StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -16,13 +17,13 @@ use model::{
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::config::manifest::{
-    probes,
+    files, probes,
     service::{ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
 
 pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
     let name = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,3})?";
-    let services = collection::btree_map(name, (service(), option::of(route())), 1..4);
+    let services = collection::btree_map(name, (with_files(), option::of(route())), 1..4);
     let jobs = collection::btree_map("[a-z][a-z0-9]{0,5}-(job|cron)", cron(), 0..3)
         .prop_map(|jobs| jobs.into_iter().map(|(name, job)| (name.parse().unwrap(), job)).collect());
     let logs = (size(), span())
@@ -77,6 +78,29 @@ fn recycle() -> impl Strategy<Value = Recycle> {
         after: Some(Span::secs(after)),
         after_requests,
         memory: None,
+    })
+}
+
+/// Files that Mainstay serves in place of a program, sometimes.
+fn with_files() -> impl Strategy<Value = Service> {
+    let files =
+        ("[a-z]{1,5}(/[a-z]{1,5})?", option::of("[a-z]{1,5}\\.html"), collection::vec("/[a-z]{1,5}", 0..2));
+    (service(), option::of(files)).prop_map(|(service, files)| {
+        let Some((root, fallback, immutable)) = files else { return service };
+        let mut probes = service.probes.clone();
+        probes.readiness.get_or_insert_with(files::readiness);
+        Service {
+            command: Vec::new(),
+            files: Some(Files { root, fallback, immutable }),
+            start_at: StartAt::Switch,
+            listen: Some(Listen::Inherit),
+            env: BTreeMap::new(),
+            env_secrets: Vec::new(),
+            stop_signal: StopSignal::Term,
+            allow_public_bind: false,
+            probes,
+            ..service
+        }
     })
 }
 
@@ -138,10 +162,20 @@ fn release() -> impl Strategy<Value = Release> {
     let source = prop_oneof!["[a-z]{1,5}(/[a-z]{1,5})?".prop_map(|dir| (Source::Dir(dir), None)), archive];
     let shared = collection::btree_set("[a-z]{1,6}", 0..3);
     let proof = option::of((path(), text()).prop_map(|(get, json)| Proof { get, json }));
-    (source, shared, proof, 1..=1000u32, size()).prop_map(
-        |((source, digest), shared, proof, keep_releases, keep_bytes)| {
-            let shared_paths = shared.into_iter().collect();
-            Release { source, digest, shared_paths, proof, keep_releases, keep_bytes }
+    let assets = (collection::btree_set("[a-z]{1,6}/a", 0..3), span());
+    (source, shared, proof, 1..=1000u32, size(), assets).prop_map(
+        |((source, digest), shared, proof, keep_releases, keep_bytes, (assets, asset_retention))| {
+            let asset_paths = assets.into_iter().collect();
+            Release {
+                source,
+                digest,
+                asset_paths,
+                asset_retention,
+                shared_paths: shared.into_iter().collect(),
+                proof,
+                keep_releases,
+                keep_bytes,
+            }
         },
     )
 }
@@ -245,6 +279,7 @@ fn service() -> impl Strategy<Value = Service> {
         )| {
             Service {
                 command,
+                files: None,
                 instances: NonZeroU32::new(n).unwrap(),
                 overlap,
                 start_at: if listen.is_none() { late } else { StartAt::Switch },
@@ -332,7 +367,7 @@ fn rate_limit() -> impl Strategy<Value = RateLimit> {
     )
 }
 
-type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>);
+type Rules = (Option<Cors>, Headers, Vec<Redirect>, Vec<Rewrite>, Option<Access>, Option<Compress>);
 
 fn rules() -> impl Strategy<Value = Rules> {
     let value = || "[ -~é]{0,12}";
@@ -375,29 +410,56 @@ fn rules() -> impl Strategy<Value = Rules> {
         open,
     });
     let moves = (collection::vec(redirect, 0..3), collection::vec(rewrite, 0..3));
-    (option::of(cors), headers, moves, option::of(access)).prop_map(
-        |(cors, headers, (redirects, rewrites), access)| (cors, headers, redirects, rewrites, access),
+    (option::of(cors), headers, moves, option::of(access), option::of(compress())).prop_map(
+        |(cors, headers, (redirects, rewrites), access, compress)| {
+            (cors, headers, redirects, rewrites, access, compress)
+        },
     )
+}
+
+fn compress() -> impl Strategy<Value = Compress> {
+    let types = collection::vec("[a-z]{1,5}/([a-z+]{1,5}|\\*)", 1..3);
+    let encodings = Just(vec![Encoding::Zstd, Encoding::Br, Encoding::Gzip]).prop_shuffle();
+    (types, size(), encodings, 1..=3usize).prop_map(|(types, min_bytes, mut encodings, count)| {
+        encodings.truncate(count);
+        Compress { types, min_bytes, encodings }
+    })
 }
 
 /// Of no service yet.
 fn route() -> impl Strategy<Value = Route> {
     let tls = select(vec![RouteTls::Required, RouteTls::Optional, RouteTls::Off]);
     let balance = select(vec![Balance::LeastConnections, Balance::RoundRobin]);
+    let affinity = select(vec![None, Some(Affinity::Cookie), Some(Affinity::Address)]);
     let limits = collection::vec(rate_limit(), 0..3).prop_map(|mut limits| {
         limits.sort_by(|a, b| a.name.cmp(&b.name));
         limits.dedup_by(|a, b| a.name == b.name);
         limits
     });
-    (collection::vec(host(), 0..2), "/[a-z]{0,5}", tls, balance, [span(), span()], (size(), limits, rules()))
+    (
+        collection::vec(host(), 0..2),
+        "/[a-z]{0,5}",
+        tls,
+        (balance, affinity),
+        [span(), span()],
+        (size(), limits, rules()),
+    )
         .prop_map(
-            |(hosts, path_prefix, tls, balance, [head, idle], (max_request_body, rate_limits, rules))| {
+            |(
+                hosts,
+                path_prefix,
+                tls,
+                (balance, affinity),
+                [head, idle],
+                (max_request_body, rate_limits, rules),
+            )| {
                 Route {
                     hosts,
                     path_prefix,
                     service: "none".parse().unwrap(),
                     tls,
                     balance,
+                    affinity,
                     response_header_timeout: head,
                     idle_timeout: idle,
                     max_request_body,
@@ -407,6 +469,7 @@ fn route() -> impl Strategy<Value = Route> {
                     redirects: rules.2,
                     rewrites: rules.3,
                     access: rules.4,
+                    compress: rules.5,
                 }
             },
         )

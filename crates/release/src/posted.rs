@@ -1,0 +1,43 @@
+//! A page that an operator puts up in place of the site: written down first, then served; what runs runs on, deploys too.
+
+use std::sync::atomic::Ordering;
+
+use model::{Explain, Notice};
+
+use crate::{
+    request::{Caller, Refused},
+    scene::Scene,
+    state::Posted,
+    world::World,
+};
+
+/// `None` takes it down.
+/// # Errors
+/// As [`crate::SiteHandle::post`].
+pub(crate) async fn post<W: World>(
+    at: &Scene<W>,
+    notice: Option<Notice>,
+    caller: &Caller,
+) -> Result<(), Refused> {
+    let posted = notice.map(|notice| Posted { notice, since: at.stamp(), operator: caller.operator.clone() });
+    at.books.change(|state| state.posted = posted).map_err(Refused::failed)?;
+    // Crash: the next keeper publishes what the books say.
+    at.publish().await.map(drop).map_err(|error| Refused::failed(not_served(error)))
+}
+
+fn not_served(error: Explain) -> Explain {
+    error.now("it is written down, and the edge is told again until it serves it so")
+}
+
+/// The edge ends it on the minute by itself; then it is forgotten, and the edge told so.
+pub(crate) fn take_down_what_is_over<W: World>(at: &Scene<W>) {
+    let now = u64::try_from(at.world.now().as_millisecond()).unwrap_or_default();
+    let is_over = |posted: &Posted| !posted.notice.stands(now);
+    if !at.books.read().posted.as_ref().is_some_and(is_over) {
+        return;
+    }
+    match at.books.change(|state| drop(state.posted.take_if(|posted| is_over(posted)))) {
+        Ok(()) => at.is_table_owed.store(true, Ordering::Relaxed),
+        Err(error) => tracing::debug!(site = %at.site, %error, "A page that is over stays in the books."),
+    }
+}
