@@ -13,7 +13,7 @@ use serde_json::Value;
 use testkit::{
     FakeApp, Mainstay,
     mainstay::{Running, Said, free_port},
-    wait,
+    registry, wait,
 };
 
 use crate::assistant::MANIFEST;
@@ -238,8 +238,26 @@ fn the_machine_is_looked_at_and_a_profile_counts_what_is_seen_attested_and_open(
     );
     let file = fs::read_to_string(app.folder().join("mainstay.attest.toml")).expect("written");
     assert!(file.contains("when = \"") && file.contains("until = \"9999-12-31\""), "{file}");
-    let log: Value =
-        serde_json::from_str(&in_app(&["check", "--live", "--format", "sarif"]).out).expect("one log");
-    assert_eq!(log["version"], "2.1.0");
+    let log = in_app(&["check", "--live", "--format", "sarif"]).out;
+    by_its_types(mainstay.folder(), &log).expect("SARIF");
+    let wrong = log.replacen("ruleIndex", "ruleIndx", 1);
+    let wrong = by_its_types(mainstay.folder(), &wrong).expect_err("the judge is no yes-man");
+    assert!(wrong.contains("ruleIndx"), "{wrong}");
     mainstay.down();
+}
+
+/// Whether TypeScript takes a log for one of SARIF 2.1.0, by the types that others wrote from its schema; else what it says.
+fn by_its_types(folder: &Path, log: &str) -> Result<(), String> {
+    let tools = registry::node("sarif", &["@types/sarif@2.1.7", "typescript@5.9.3"]);
+    let modules = folder.join("node_modules");
+    if !modules.exists() {
+        std::os::unix::fs::symlink(tools.join("node_modules"), &modules).expect("own folder");
+    }
+    let file = folder.join("log.ts");
+    let text = format!("import type {{ Log }} from \"sarif\";\nexport const log: Log = {log};\n");
+    fs::write(&file, text).expect("own folder");
+    let mut tsc = Command::new(tools.join("node_modules/.bin/tsc"));
+    let said = tsc.args(["--noEmit", "--strict"]).arg(&file).current_dir(folder).output();
+    let said = said.expect("node is installed");
+    if said.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said.stdout).into_owned()) }
 }

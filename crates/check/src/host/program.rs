@@ -26,12 +26,23 @@ pub(super) fn is_there(name: &str) -> bool {
 /// # Errors
 /// It is not there, failed, or went on for too long; in words.
 pub(super) fn printed(name: &str, words: &[&str]) -> Known<String> {
+    printed_with(name, words, &[])
+}
+
+/// The same with variables of its own.
+pub(super) fn printed_with(name: &str, words: &[&str], environment: &[(&str, &str)]) -> Known<String> {
     let failed = |why: String| format!("`{}` {why}", [&[name], words].concat().join(" "));
     if !is_there(name) {
         return Err(format!("there is no `{name}` here"));
     }
     let mut command = Command::new(name);
-    command.args(words).env_clear().env("PATH", PATH).env("LC_ALL", "C").current_dir("/");
+    command
+        .args(words)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C")
+        .envs(environment.iter().copied())
+        .current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| failed(format!("does not start: {error}")))?;
     let out = child.stdout.take().map(reader);

@@ -27,6 +27,7 @@ fn root() -> tempfile::TempDir {
         "etc/apt/apt.conf.d/20auto-upgrades",
         "APT::Periodic::Update-Package-Lists \"1\";\nAPT::Periodic::Unattended-Upgrade \"1\";\n",
     );
+    put("etc/apt/root.conf", &format!("Dir \"{}\";\n", root.path().display()));
     put("usr/bin/unattended-upgrade", "");
     put("etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer", "");
     put("var/lib/apt/periodic/unattended-upgrades-stamp", "");

@@ -40,6 +40,9 @@ pub(crate) struct Updates {
     wants_reboot: bool,
 }
 
+/// `Dir` of apt.conf(5).
+const APT_ROOT: &str = "etc/apt/root.conf";
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// It runs once a day.
 const LAST_MAX: Duration = DAY.saturating_mul(7);
@@ -60,11 +63,11 @@ fn apt(root: &Path) -> Known<Updates> {
     if !root.join("usr/bin/unattended-upgrade").exists() {
         off.push("the package unattended-upgrades is not installed".to_owned());
     }
-    // Its own files alone, where another root is looked at.
-    off.extend(switched_off(&program::printed(
-        "apt-config",
-        &["-o", &format!("Dir={}", root.display()), "dump"],
-    )?));
+    // A root that is not `/` says in this file where its own configuration lies.
+    let moved = root.join(APT_ROOT).display().to_string();
+    let environment = [("APT_CONFIG", moved.as_str())];
+    let environment = if root == Path::new("/") { &[][..] } else { &environment };
+    off.extend(switched_off(&program::printed_with("apt-config", &["dump"], environment)?));
     off.extend(timer(root, &["apt-daily-upgrade.timer"]));
     let last = age(root, "var/lib/apt/periodic/unattended-upgrades-stamp");
     Ok(Updates { by: "unattended-upgrades", off, last, wants_reboot: false })

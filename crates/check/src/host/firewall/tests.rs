@@ -20,7 +20,7 @@ fn in_a_network(script: &str) -> String {
 /// The chain `input` of a table for both families, with this policy and these rules.
 fn nft(policy: &str, rules: &str) -> Firewall {
     let text = format!(
-        "table inet f {{ chain input {{ type filter hook input priority 0; policy {policy}; {rules} }} }}"
+        "table inet f {{ chain input {{ type filter hook input priority 0; policy {policy}; {rules}\n}}\n}}\n"
     );
     let said = in_a_network(&format!("printf '%s' '{text}' | nft -f - && nft -j list ruleset"));
     nft::parse(&said, Tables::All).expect("as libnftables-json(5) says")
