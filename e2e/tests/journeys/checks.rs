@@ -41,6 +41,8 @@ impl Dns {
         ]);
         dnsmasq.args(["--listen-address=127.0.0.1", &format!("--port={port}"), "--log-facility=-"]);
         dnsmasq.arg(format!("--host-record={name},{}", addresses.join(",")));
+        // What it does not know of this name is not there, and is not refused.
+        dnsmasq.arg(format!("--local=/{name}/"));
         let child = dnsmasq.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let dns = Self { child: child.expect("dnsmasq is installed"), port };
         wait::until("dnsmasq listens", SOON, || {

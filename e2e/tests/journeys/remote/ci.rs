@@ -71,8 +71,9 @@ fn add_key(mainstay: &Mainstay, sshd: &Sshd, name: &str, site: &str) {
 #[test]
 fn what_was_tested_is_planned_deployed_to_staging_asked_and_deployed_to_production() {
     let mut mainstay = Mainstay::start();
-    let app = FakeApp::new(&mainstay, "shop")
-        .tables("[environment.staging]\nroute = [{ hosts = [\"staging.shop.test\"], service = \"web\" }]");
+    // A wildcard is no name that the smoke could ask the DNS for.
+    let staging = "[environment.staging]\nroute = [{ hosts = [\"*.staging.test\"], service = \"web\" }]";
+    let app = FakeApp::new(&mainstay, "shop").host("*.shop.test").tables(staging);
     app.deploy_to(&mainstay, &[]).expect_code(0);
     let sshd = Sshd::start_with(&format!(
         "SetEnv PATH={} MAINSTAY_DATA={}",
