@@ -101,7 +101,7 @@ fn check(mainstay: &Mainstay, app: &Path, root: &Path, dns: &Dns, more: &[&str])
 }
 
 /// The state of each finding, by its id, and the whole of one.
-fn states(said: &Said) -> impl Fn(&str) -> (String, String) {
+fn states(said: &Said) -> impl Fn(&str) -> (String, String) + use<> {
     let all = said.json_lines();
     move |id: &str| {
         let found = all.iter().find(|finding| finding["id"] == id);
