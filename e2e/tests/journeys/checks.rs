@@ -63,12 +63,12 @@ impl Drop for Dns {
     }
 }
 
-/// A CA in `folder`, and a certificate of it for `name`.
-fn certified(folder: &Path, name: &str) {
+/// A CA of that name in `folder`, and a certificate of it for `name`.
+fn certified(folder: &Path, ca: &str, name: &str) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "a CA of the test");
+    params.distinguished_name.push(DnType::CommonName, ca);
     fs::write(folder.join("root.pem"), params.self_signed(&key).expect("a root").pem()).expect("written");
     let authority = Issuer::new(params, key);
     let key = KeyPair::generate().expect("a key");
@@ -83,7 +83,7 @@ fn certified(folder: &Path, name: &str) {
 /// A machine with a certificate for `name`, and the folder of its CA.
 fn machine(name: &str) -> (Mainstay, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    certified(folder.path(), name);
+    certified(folder.path(), "a CA of the test", name);
     let [cert, key] = ["own.pem", "own.key"].map(|file| folder.path().join(file).display().to_string());
     let toml = format!(
         "[[certificate]]\nnames = [\"{name}\"]\ncert = \"{cert}\"\nkey = \"{key}\"\n[tls]\nhsts = \"365d\"\n"
@@ -135,7 +135,7 @@ fn a_name_is_looked_at_as_strangers_do_and_what_is_wrong_is_found() {
     assert!(state == "not_run" && whole.contains("from the machine itself"), "{whole}");
     // Another CA than the browser's.
     let other = tempfile::tempdir().expect("a folder");
-    certified(other.path(), "shop.test");
+    certified(other.path(), "another CA", "shop.test");
     let (state, whole) =
         states(&check(&mainstay, app.folder(), &other.path().join("root.pem"), &dns, &["--json"]))(
             "served-certificate",
