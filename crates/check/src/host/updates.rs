@@ -76,9 +76,9 @@ fn apt(root: &Path) -> Known<Updates> {
 /// What `apt-config dump` says against it; apt.conf(5): `0` and `""` are never.
 fn switched_off(dump: &str) -> Vec<String> {
     let value = |key: &str| {
-        let lines =
+        let mut lines =
             dump.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(" \"")?.strip_suffix("\";"));
-        lines.last().unwrap_or_default().to_owned()
+        lines.next_back().unwrap_or_default().to_owned()
     };
     let is_never = |value: &str| ["", "0", "false", "no"].contains(&value);
     let mut off = Vec::new();
