@@ -148,6 +148,7 @@ pub trait Operations: Send + Sync + 'static {
         release: Option<ReleaseNumber>,
     ) -> impl Future<Output = Reply<model::manifest::Manifest>> + Send;
     fn logs(&self, site: Site, query: logs::Query) -> impl Future<Output = Reply<Lines<logs::Line>>> + Send;
+    fn machine_checks(&self) -> impl Future<Output = Reply<Vec<checks::Finding>>> + Send;
     fn checks(&self, site: Site) -> impl Future<Output = Reply<Vec<checks::Finding>>> + Send;
 
     fn restart(

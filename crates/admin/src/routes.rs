@@ -51,6 +51,7 @@ fn endpoints<O: Operations>() -> Endpoints<O> {
         .at(Needs::Connection, paths::CONNECTION, post(narrow))
         .at(Needs::Read, "/v1/machine", get(machine::<O>))
         .at(Needs::Administration, "/v1/machine/down", post(down::<O>))
+        .at(Needs::Administration, paths::MACHINE_CHECKS, get(machine_checks::<O>))
         .at(Needs::Administration, "/v1/machine/upgrades", get(upgrades::<O>).post(upgrade::<O>))
         .at(Needs::Read, "/v1/apps", get(apps::<O>))
         .at(Needs::Administration, "/v1/webhooks", get(webhooks::<O>))
@@ -340,6 +341,10 @@ async fn logs<O: Operations>(
     Query(query): Query<api::logs::Query>,
 ) -> Reply<Response> {
     Ok(ndjson(ops.logs(site, query).await?))
+}
+
+async fn machine_checks<O: Operations>(State(ops): Ops<O>) -> Response {
+    ops.machine_checks().await.map(Json).into_response()
 }
 
 async fn checks<O: Operations>(State(ops): Ops<O>, At(site): At) -> Response {

@@ -20,8 +20,14 @@ pub enum State {
     Passed { seen: String },
     /// Could not run here, and why.
     NotRun { why: String },
-    /// A person vouches for it until a date (RFC 3339 date).
-    Attested { by: String, until: String, note: String },
+    /// A person vouches for it, since `when`, until a date (both RFC 3339 dates).
+    Attested {
+        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<String>,
+        until: String,
+        note: String,
+    },
 }
 
 /// The result of one check.

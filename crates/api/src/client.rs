@@ -145,7 +145,11 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        wire::json(&self.way, "GET", path, Bytes::new(), QUICK).await
+        self.get_within(path, QUICK).await
+    }
+
+    async fn get_within<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, Failure> {
+        wire::json(&self.way, "GET", path, Bytes::new(), limit).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -302,6 +306,11 @@ impl Client {
 
     pub async fn checks(&self, site: &Site) -> Result<Vec<checks::Finding>, Failure> {
         self.get(&paths::site(site, "checks")).await
+    }
+
+    /// Of the machine itself, which takes it some seconds.
+    pub async fn machine_checks(&self) -> Result<Vec<checks::Finding>, Failure> {
+        self.get_within(paths::MACHINE_CHECKS, SLOW).await
     }
 
     pub async fn restart(

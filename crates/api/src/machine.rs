@@ -48,6 +48,9 @@ pub struct Machine {
     /// `false`: `mainstay up` died and nothing restarts the keeper (SURVIVING 17).
     pub has_parent: bool,
     pub listeners: Vec<Listener>,
+    /// Of its interfaces, without those of loopback and of one link. An older server does not say them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<std::net::IpAddr>,
     /// Those of machine.toml, as the edge serves them.
     #[serde(default)]
     pub certificates: Vec<Certificate>,
@@ -100,6 +103,9 @@ pub struct Certificate {
     pub source: String,
     /// The PEM file.
     pub file: String,
+    /// SHA-256 of the first certificate of the file, hexadecimal, lower case. An older server does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// `false`: its names are answered with another certificate.
     pub served: bool,
     /// Of the one that is served. RFC 3339.

@@ -5,6 +5,7 @@
 //! | POST `/v1/connection` | [`crate::access::Grant`] → 204; this connection may no more than that from now on |
 //! | GET `/v1/machine` | → [`crate::machine::Machine`] |
 //! | POST `/v1/machine/down` | [`crate::machine::Down`] → NDJSON of [`crate::machine::DownStep`] |
+//! | GET `/v1/machine/checks` | → `Vec<`[`crate::checks::Finding`]`>` of the machine itself |
 //! | GET `/v1/machine/upgrades` | → `Vec<`[`crate::upgrade::Record`]`>`, newest first |
 //! | POST `/v1/machine/upgrades` | [`crate::upgrade::Request`] → [`crate::upgrade::Planned`] |
 //! | GET `/v1/webhooks` | → [`crate::webhooks::Webhooks`] |
@@ -46,6 +47,7 @@ use model::{DeployId, Site};
 pub const CONNECTION: &str = "/v1/connection";
 pub const MACHINE: &str = "/v1/machine";
 pub const DOWN: &str = "/v1/machine/down";
+pub const MACHINE_CHECKS: &str = "/v1/machine/checks";
 pub const UPGRADES: &str = "/v1/machine/upgrades";
 pub const APPS: &str = "/v1/apps";
 pub const WEBHOOKS: &str = "/v1/webhooks";

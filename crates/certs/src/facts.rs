@@ -1,12 +1,9 @@
 //! What a certificate says of itself.
 
 use instant_acme::CertificateIdentifier;
+use net::leaf::Leaf;
 use rustls_pki_types::{CertificateDer, Der, PrivateKeyDer, pem::PemObject as _};
-use x509_cert::{
-    Certificate,
-    der::Decode as _,
-    ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, name::GeneralName},
-};
+use x509_cert::{Certificate, der::Decode as _, ext::pkix::AuthorityKeyIdentifier};
 
 /// Of the leaf of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,23 +37,10 @@ impl Facts {
     /// The PEM holds no certificate that can be read.
     pub(crate) fn of(chain: &str) -> Result<Self, ChainError> {
         let unreadable = |error: String| ChainError::Unreadable(error);
-        let leaf = certificates(chain)?.into_iter().next().ok_or(ChainError::Empty)?;
-        let leaf = Certificate::from_der(&leaf).map_err(|error| unreadable(error.to_string()))?;
-        let own = leaf.tbs_certificate();
-        let names = own.get_extension::<SubjectAltName>().map_err(|error| unreadable(error.to_string()))?;
-        let dns = |name: GeneralName| match name {
-            GeneralName::DnsName(name) => Some(name.as_str().to_ascii_lowercase()),
-            _ => None,
-        };
-        let of = |time: x509_cert::time::Time| time.to_date_time().unix_duration().as_secs();
-        Ok(Self {
-            serial: own.serial_number().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
-            issuer: common_name(&own.issuer().to_string()),
-            begins_s: of(own.validity().not_before),
-            expires_s: of(own.validity().not_after),
-            names: names.into_iter().flat_map(|(_, names)| names.0).filter_map(dns).collect(),
-            identifier: identifier(&leaf),
-        })
+        let first = certificates(chain)?.into_iter().next().ok_or(ChainError::Empty)?;
+        let leaf = Certificate::from_der(&first).map_err(|error| unreadable(error.to_string()))?;
+        let Leaf { serial, issuer, begins_s, expires_s, names, .. } = Leaf::of(&first).map_err(unreadable)?;
+        Ok(Self { serial, issuer, begins_s, expires_s, names, identifier: identifier(&leaf) })
     }
 
     /// By which a CA knows it when it is asked about its renewal (RFC 9773, 4.1); `None`: it does not name its issuer's key.
@@ -94,12 +78,6 @@ fn identifier(leaf: &Certificate) -> Option<CertificateIdentifier<'static>> {
         CertificateIdentifier::new(Der::from_slice(authority.as_bytes()), Der::from_slice(serial))
             .into_owned(),
     )
-}
-
-/// Of a distinguished name (RFC 4514) its common name, else all of it.
-fn common_name(name: &str) -> String {
-    let parts = || name.split(',');
-    parts().find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]

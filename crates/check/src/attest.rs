@@ -11,6 +11,8 @@ pub struct Attestation {
     /// Of the finding.
     pub id: String,
     pub by: String,
+    /// The day that it was given; `None`: it was written by hand.
+    pub when: Option<String>,
     /// The last day that it holds, `2026-12-31`.
     pub until: String,
     pub note: String,
@@ -33,7 +35,10 @@ pub fn is_date(text: &str) -> bool {
 /// A finding that passed keeps its own word; one that was found or not run is attested while the date has not passed.
 /// An attestation that ran out, or that names nothing, is a finding of its own.
 pub fn apply(mut findings: Vec<Finding>, attestations: &[Attestation], today: &str) -> Vec<Finding> {
-    findings.extend(people::findings());
+    // What a program saw needs nobody's word.
+    let alone: Vec<Finding> =
+        people::findings().filter(|item| !findings.iter().any(|known| known.id == item.id)).collect();
+    findings.extend(alone);
     for attestation in attestations {
         let Some(finding) = findings.iter_mut().find(|finding| finding.id == attestation.id) else {
             findings.push(about(
@@ -64,6 +69,7 @@ pub fn apply(mut findings: Vec<Finding>, attestations: &[Attestation], today: &s
         }
         finding.state = State::Attested {
             by: attestation.by.clone(),
+            when: attestation.when.clone(),
             until: attestation.until.clone(),
             note: attestation.note.clone(),
         };
@@ -89,6 +95,7 @@ mod tests {
         vec![Attestation {
             id: "firewall".to_owned(),
             by: "alice".to_owned(),
+            when: None,
             until: until.to_owned(),
             note: "hetzner rules".to_owned(),
         }]

@@ -18,6 +18,7 @@ mod placeholder_secrets;
 mod ports;
 mod public_bind;
 mod public_variables;
+mod rate_limits;
 mod route_tls;
 mod sandbox_paths;
 mod secret_strength;
@@ -39,7 +40,7 @@ use model::{
     manifest::{Manifest, Source},
 };
 
-use crate::finding::{Check, Looks};
+use crate::finding::{Check, Looks, not_run};
 
 /// What the checks look at; the command gathers it.
 pub struct Context<'a> {
@@ -127,7 +128,7 @@ pub(crate) fn below(folder: &Path, dir: &str) -> PathBuf {
     folder.join(dir).components().collect()
 }
 
-const CHECKS: [&Check<Before>; 22] = [
+pub(crate) const CHECKS: [&Check<Before>; 23] = [
     &artifact::CHECK,
     &command::CHECK,
     &env_files::CHECK,
@@ -143,6 +144,7 @@ const CHECKS: [&Check<Before>; 22] = [
     &public_bind::CHECK,
     &placeholder_hosts::CHECK,
     &route_tls::CHECK,
+    &rate_limits::CHECK,
     &one_instance::CHECK,
     &accounts::CHECK,
     &sandbox_paths::CHECK,
@@ -169,6 +171,31 @@ pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
 /// All checks that need nothing running.
 pub fn before(context: &Context<'_>) -> Vec<Finding> {
     CHECKS.iter().map(|check| check.find(context)).collect()
+}
+
+/// Those that look at the machine, its accounts or its secrets.
+const OF_MACHINE: [&str; 10] = [
+    "accounts",
+    "command",
+    "disk-space",
+    "inodes",
+    "listen-addresses",
+    "placeholder-secrets",
+    "ports",
+    "sandbox-paths",
+    "secret-strength",
+    "secrets-resolve",
+];
+
+/// Those of the files alone, where the app does not run; the others have not been looked at.
+pub fn checkout(context: &Context<'_>) -> Vec<Finding> {
+    let find = |check: &&Check<Before>| match OF_MACHINE.contains(&check.id) {
+        true => {
+            check.with(not_run("it is of the machine that the app runs on: `mainstay check` there looks"))
+        }
+        false => check.find(context),
+    };
+    CHECKS.iter().map(find).collect()
 }
 
 /// The manifest's own findings: one per mistake or warning, or that it has none.

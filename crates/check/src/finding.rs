@@ -22,12 +22,16 @@ pub(crate) struct Check<L: Looks> {
 
 impl<L: Looks> Check<L> {
     pub(crate) fn find(&self, context: &L::At<'_>) -> Finding {
+        self.with((self.run)(context))
+    }
+
+    pub(crate) fn with(&self, state: State) -> Finding {
         Finding {
             id: self.id.to_owned(),
             title: self.title.to_owned(),
             severity: self.severity,
             sources: self.sources.iter().map(|source| (*source).to_owned()).collect(),
-            state: (self.run)(context),
+            state,
         }
     }
 }

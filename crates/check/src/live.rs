@@ -16,12 +16,13 @@ mod sandbox;
 mod schedules;
 mod serving;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls_served;
+mod way_back;
 mod webhooks;
 
 use api::{checks::Finding, machine::Machine, status::SiteStatus};
-use model::manifest::Manifest;
+use model::{ReleaseNumber, manifest::Manifest};
 
 use crate::finding::{Check, Looks};
 
@@ -31,6 +32,8 @@ pub struct Live<'a> {
     pub manifest: &'a Manifest,
     pub status: &'a SiteStatus,
     pub machine: &'a Machine,
+    /// The newest release that has proved itself and does not serve.
+    pub way_back: Option<ReleaseNumber>,
 }
 
 impl Live<'_> {
@@ -40,7 +43,7 @@ impl Live<'_> {
     }
 }
 
-const CHECKS: [&Check<Running>; 18] = [
+pub(crate) const CHECKS: [&Check<Running>; 19] = [
     &serving::CHECK,
     &instances_up::CHECK,
     &readiness::CHECK,
@@ -59,6 +62,7 @@ const CHECKS: [&Check<Running>; 18] = [
     &parent::CHECK,
     &disk::CHECK,
     &webhooks::CHECK,
+    &way_back::CHECK,
 ];
 
 /// The kind of checks that look at a [`Live`] site.

@@ -1,5 +1,6 @@
 //! Time: the wall clock for people, the boot for identity. Timers use [`std::time::Instant`], which a clock that jumps
 //! does not move.
+#![allow(unsafe_code, reason = "adjtimex(2), which no safe library asks")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,4 +33,31 @@ pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|id| id.trim().to_owned())
         .unwrap_or_default()
+}
+
+/// What the kernel knows of its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Something corrects it, and did so lately.
+    pub is_synchronised: bool,
+    /// The most that it may be off.
+    pub error_max: Duration,
+}
+
+/// By adjtimex(2), which anybody may ask. In a container it is the host's clock.
+///
+/// # Errors
+/// The kernel's; a sandbox may refuse it.
+pub fn kernel() -> std::io::Result<Kernel> {
+    let mut timex = std::mem::MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: the pointer is to a `timex` that is all zero, so `modes` is 0 and nothing is set; the kernel fills it.
+    let state = unsafe { libc::adjtimex(timex.as_mut_ptr()) };
+    if state < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: of integers alone, all of which were zero or were filled by the kernel.
+    let timex = unsafe { timex.assume_init() };
+    let is_free = state == libc::TIME_ERROR || timex.status & libc::STA_UNSYNC != 0;
+    let error_us = u64::try_from(timex.maxerror).unwrap_or(u64::MAX);
+    Ok(Kernel { is_synchronised: !is_free, error_max: Duration::from_micros(error_us) })
 }

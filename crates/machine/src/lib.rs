@@ -5,6 +5,7 @@
 //! made) and [`fs`] (how a file survives a power cut).
 
 pub mod access;
+pub mod addresses;
 pub mod cgroup;
 pub mod child;
 pub mod clock;

@@ -13,6 +13,7 @@ pub mod destroy;
 pub mod down;
 pub mod events;
 pub mod exec;
+pub mod export;
 pub mod init;
 pub mod install;
 pub mod logs;

@@ -70,6 +70,7 @@ pub(crate) fn only_here(command: &Command, globals: &Globals) -> Result<(), Expl
         Command::Up(_) => ("up", "log in there and run it there; under systemd `mainstay install` starts it"),
         Command::Install(_) => ("install", "log in there: it needs root of that machine"),
         Command::User(_) => ("user", "log in there: the keys lie in a file of that machine, which is root's"),
+        Command::Export(_) => ("export", "it writes files beside a mainstay.toml, wherever it is deployed"),
         Command::Proxy(_) => ("proxy", "it is what `--host` runs on the other side"),
         Command::Check(check) if !check.live && check.attest.is_none() => {
             ("check", "without `--live` it looks at the files and the disk of the machine that it runs on")
@@ -108,6 +109,8 @@ mod tests {
             &["proxy"],
             &["user", "list-keys"],
             &["check"],
+            &["check", "--checkout"],
+            &["export", "ci", "github"],
             &["config", "show", "--machine"],
         ] {
             assert_eq!(refused(words).as_deref(), Some("only-here"), "{words:?}");

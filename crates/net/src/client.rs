@@ -39,8 +39,8 @@ pub struct Call {
     path: String,
     headers: HeaderMap,
     body: Bytes,
-    connect: Duration,
-    total: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) total: Duration,
     answer_max: usize,
     cut_answer: bool,
     enough: Option<fn(&[u8]) -> bool>,
@@ -178,7 +178,7 @@ async fn exchange(target: &Target, call: Call) -> Result<Response<Bytes>, Failur
     }
 }
 
-async fn over<S>(stream: S, call: Call) -> Result<Response<Bytes>, Failure>
+pub(crate) async fn over<S>(stream: S, call: Call) -> Result<Response<Bytes>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {

@@ -19,7 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use x509_cert::der::Decode as _;
 
-use crate::tickets::SharedTickets;
+use crate::{leaf::Leaf, tickets::SharedTickets};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,15 @@ pub fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, 
             None => CertificateError::Mismatch { certificate, key, source },
         }
     })
+}
+
+/// What the first certificate of a PEM chain says of itself. Blocking.
+/// # Errors
+/// There is none that can be read; in words.
+pub fn read_leaf(certificate: &Path) -> Result<Leaf, String> {
+    let text = read_bounded(certificate).map_err(|error| error.to_string())?;
+    let first = CertificateDer::pem_slice_iter(&text).next().ok_or("it holds no certificate")?;
+    Leaf::of(&first.map_err(|error| error.to_string())?)
 }
 
 /// By a passphrase: as PKCS #8 (RFC 5958, 3) or in OpenSSL's older form.
@@ -214,6 +223,13 @@ pub fn challenge_config(text: &[u8], protocol: &[u8]) -> Result<ServerConfig, Ce
 /// # Errors
 /// The system trusts nobody that could be read.
 pub fn client_config() -> io::Result<ClientConfig> {
+    client_config_with(system_roots()?).map_err(io::Error::other)
+}
+
+/// Whom this system trusts. Blocking.
+/// # Errors
+/// Nobody that could be read.
+pub(crate) fn system_roots() -> io::Result<RootCertStore> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -224,7 +240,7 @@ pub fn client_config() -> io::Result<ClientConfig> {
             format!("no certificate that this system trusts: {why}"),
         ));
     }
-    client_config_with(roots).map_err(io::Error::other)
+    Ok(roots)
 }
 
 /// As [`client_config`], trusting `roots` alone.

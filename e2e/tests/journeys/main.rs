@@ -13,6 +13,7 @@ mod busy;
 mod canary;
 mod certs;
 mod chaos;
+mod checks;
 mod corpora;
 mod counts;
 mod disk;

@@ -1,5 +1,6 @@
 //! From another machine: `--host` over a real sshd on loopback. What it says where it leads nowhere; a connection that is lost.
 
+mod ci;
 mod guide;
 mod keys;
 mod skew;

@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 12] = [
+pub(crate) const TESTS: [Need; 15] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -23,6 +23,9 @@ pub(crate) const TESTS: [Need; 12] = [
     (&["sh", "-c", "command -v pebble && command -v pebble-challtestsrv"], "pebble"),
     (&["ssh", "-V"], "openssh-client"),
     (&["sh", "-c", "test -x /usr/sbin/sshd"], "openssh-server"),
+    (&["sh", "-c", "test -x /usr/sbin/nft"], "nftables"),
+    (&["sh", "-c", "test -x /usr/sbin/iptables-save"], "iptables"),
+    (&["sh", "-c", "test -x /usr/sbin/dnsmasq"], "dnsmasq-base"),
 ];
 /// Of the pictures of the pages.
 pub(crate) const PICTURES: [Need; 5] = [

@@ -6,8 +6,8 @@ use api::checks::{Finding, State};
 use model::{
     ByteSize, EnvName, Secret, Span,
     manifest::{
-        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, Release, Restart, Route, RouteTls,
-        Service, Source, StopSignal,
+        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, RateLimit, Release, Restart, Route,
+        RouteTls, Service, Source, StopSignal,
     },
 };
 
@@ -34,6 +34,11 @@ fn service() -> Service {
     }
 }
 
+fn limit() -> RateLimit {
+    let text = r#"{"name":"api","requests":10,"per":"1s","burst":20,"key":"address"}"#;
+    serde_json::from_str(text).unwrap()
+}
+
 fn manifest() -> Manifest {
     Manifest {
         format: FORMAT,
@@ -55,6 +60,7 @@ fn manifest() -> Manifest {
         routes: vec![Route {
             hosts: vec!["chat.acme.dev".to_owned()],
             tls: RouteTls::Required,
+            rate_limits: vec![limit()],
             ..Route::to("web".parse().unwrap())
         }],
         deploy: Deploy::default(),
@@ -138,6 +144,24 @@ fn every_check_has_its_own_id_and_a_source() {
     let ids: std::collections::BTreeSet<_> = findings.iter().map(|finding| &finding.id).collect();
     assert_eq!(ids.len(), findings.len());
     assert!(findings.iter().all(|finding| !finding.sources.is_empty()));
+}
+
+#[test]
+fn a_route_without_a_limit_is_found_in_production() {
+    assert_eq!(found_after(|manifest, _| manifest.routes[0].rate_limits.clear()), ["rate-limits"]);
+}
+
+#[test]
+fn a_checkout_is_looked_at_without_the_machine() {
+    let dir = folder();
+    let manifest = manifest();
+    let context = context(&manifest, dir.path());
+    let not_run: Vec<_> = super::checkout(&context)
+        .into_iter()
+        .filter(|finding| matches!(finding.state, State::NotRun { .. }))
+        .map(|finding| finding.id)
+        .collect();
+    assert_eq!(not_run.len(), super::OF_MACHINE.len(), "each of them is a check: {not_run:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(super) const CHECK: Check<Running> = Check {
     id: "deploys",
     title: "no deploy waits for a person",
     severity: Severity::Warning,
-    sources: &["W-D3", "W-D14", "W-M16"],
+    sources: &["CHK-11b", "W-D3", "W-D14", "W-M16"],
     run,
 };
 

@@ -10,7 +10,7 @@ pub(super) const CHECK: Check<Running> = Check {
     id: "disk",
     title: "the data folder's disk has room",
     severity: Severity::Error,
-    sources: &["HEALTH-03", "RUN-06", "W-H2", "W-M16"],
+    sources: &["HEALTH-03", "CHK-06a", "RUN-06", "W-H2", "W-M16"],
     run,
 };
 

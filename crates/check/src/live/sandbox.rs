@@ -10,7 +10,7 @@ pub(super) const CHECK: Check<Running> = Check {
     id: "sandbox",
     title: "the app is held by a sandbox",
     severity: Severity::Warning,
-    sources: &["CTR-09", "W-C14"],
+    sources: &["CTR-09", "CHK-13f", "W-C14"],
     run,
 };
 

@@ -10,7 +10,7 @@ pub(super) const CHECK: Check<Running> = Check {
     id: "serving",
     title: "the edge serves the release that runs",
     severity: Severity::Error,
-    sources: &["GATE-02", "CHK-11c", "W-D13"],
+    sources: &["GATE-02", "CHK-11c", "CHK-13c", "W-D13"],
     run,
 };
 

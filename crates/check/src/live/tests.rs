@@ -10,7 +10,7 @@ use model::{Explain, ReleaseNumber, manifest::Manifest};
 
 use super::{Live, live};
 
-fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     serde_json::from_str(include_str!("testdata/manifest.json")).unwrap()
 }
 
@@ -100,6 +100,7 @@ fn certificate(days_left: i64) -> Certificate {
         source: "file".to_owned(),
         names: vec!["chat.example.com".to_owned()],
         file: "/chat.pem".to_owned(),
+        fingerprint: None,
         served: true,
         expires: None,
         days_left: Some(days_left),
@@ -107,7 +108,7 @@ fn certificate(days_left: i64) -> Certificate {
     }
 }
 
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let process = Process { pid: 9, started: String::new(), restarts: 0 };
     let listener =
         |kind: &str| Listener { kind: kind.to_owned(), address: String::new(), url: String::new() };
@@ -132,6 +133,7 @@ fn machine() -> Machine {
         webhooks_unusable: Vec::new(),
         has_parent: true,
         listeners: vec![listener("http"), listener("https")],
+        addresses: Vec::new(),
         certificates: vec![certificate(60)],
         lost: Vec::new(),
         unheld: Vec::new(),
@@ -148,7 +150,12 @@ fn found_after(change: impl FnOnce(&mut SiteStatus, &mut Machine)) -> Vec<String
     let (mut status, mut machine) = (status(), machine());
     change(&mut status, &mut machine);
     let manifest = manifest();
-    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    let findings = live(&Live {
+        manifest: &manifest,
+        status: &status,
+        machine: &machine,
+        way_back: Some(ReleaseNumber(6)),
+    });
     findings.into_iter().filter(|f| matches!(f.state, State::Found { .. })).map(|f| f.id).collect()
 }
 
@@ -192,11 +199,25 @@ fn each_thing_that_goes_wrong_is_found_by_its_check() {
 }
 
 #[test]
+fn a_release_without_one_before_it_has_no_way_back() {
+    let (manifest, status, machine) = (manifest(), status(), machine());
+    let found = live(&Live { manifest: &manifest, status: &status, machine: &machine, way_back: None });
+    let found: Vec<_> =
+        found.into_iter().filter(|f| matches!(f.state, State::Found { .. })).map(|f| f.id).collect();
+    assert_eq!(found, ["way-back"]);
+}
+
+#[test]
 fn what_the_sandbox_refused_is_told_with_what_would_open_it() {
     let mut status = status();
     status.services[0].instances[0].refused_calls =
         [("ptrace".to_owned(), 3), ("reboot".to_owned(), 1)].into();
-    let findings = live(&Live { manifest: &manifest(), status: &status, machine: &machine() });
+    let findings = live(&Live {
+        manifest: &manifest(),
+        status: &status,
+        machine: &machine(),
+        way_back: Some(ReleaseNumber(6)),
+    });
     let found = findings.iter().find(|finding| finding.id == "refused-calls").unwrap();
     let State::Found { explain } = &found.state else { panic!("{found:?}") };
     assert_eq!(explain.causes, ["web.7.1: ptrace 3 times, reboot once"]);
@@ -208,7 +229,12 @@ fn a_sandbox_that_is_off_or_cannot_be_is_found() {
         let (mut manifest, mut machine) = (manifest(), machine());
         manifest.sandbox = sandbox;
         machine.unheld = unheld.iter().map(|text| (*text).to_owned()).collect();
-        let findings = live(&Live { manifest: &manifest, status: &status(), machine: &machine });
+        let findings = live(&Live {
+            manifest: &manifest,
+            status: &status(),
+            machine: &machine,
+            way_back: Some(ReleaseNumber(6)),
+        });
         let found = findings.into_iter().filter(|f| matches!(f.state, State::Found { .. }));
         found.map(|f| f.id).collect::<Vec<_>>()
     };
@@ -224,7 +250,12 @@ fn limits_that_this_machine_does_not_hold_are_found_if_somebody_wants_them() {
         let (mut manifest, mut machine) = (manifest(), machine());
         manifest.services.values_mut().for_each(|service| change(&mut service.limits));
         machine.missing_controllers = vec![missing.to_owned()];
-        let findings = live(&Live { manifest: &manifest, status: &status(), machine: &machine });
+        let findings = live(&Live {
+            manifest: &manifest,
+            status: &status(),
+            machine: &machine,
+            way_back: Some(ReleaseNumber(6)),
+        });
         findings.iter().any(|f| f.id == "limits" && matches!(f.state, State::Found { .. }))
     };
     assert!(!found(&|_| {}, "memory"), "nobody asked for one");
@@ -239,7 +270,12 @@ fn an_edge_that_does_not_run_is_found_with_its_own_words() {
     let (status, mut machine) = (status(), machine());
     machine.edge = None;
     machine.edge_said = vec!["error: cannot open the access log /data/access.log".to_owned()];
-    let findings = live(&Live { manifest: &manifest(), status: &status, machine: &machine });
+    let findings = live(&Live {
+        manifest: &manifest(),
+        status: &status,
+        machine: &machine,
+        way_back: Some(ReleaseNumber(6)),
+    });
     let told =
         findings.iter().find(|finding| finding.id == "edge").map(|finding| format!("{:?}", finding.state));
     assert!(told.is_some_and(|told| told.contains("/data/access.log")));
@@ -259,7 +295,12 @@ fn a_certificate_that_ends_or_is_not_taken_is_found_with_its_days() {
     assert_eq!(with(unserved), ["certificates"]);
     let (status, mut machine, manifest) = (status(), machine(), manifest());
     machine.certificates = vec![certificate(13)];
-    let said = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    let said = live(&Live {
+        manifest: &manifest,
+        status: &status,
+        machine: &machine,
+        way_back: Some(ReleaseNumber(6)),
+    });
     let said = serde_json::to_string(&said).unwrap();
     assert!(said.contains("the certificate of chat.example.com (/chat.pem) has 13 days left"), "{said}");
 }
@@ -269,7 +310,12 @@ fn an_instance_that_backs_off_is_told_with_its_last_exit() {
     let (mut status, machine, manifest) = (status(), machine(), manifest());
     status.services[0].instances[1].state = "backing off".to_owned();
     status.services[0].instances[1].last_exit = Some("exit code 1".to_owned());
-    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine });
+    let findings = live(&Live {
+        manifest: &manifest,
+        status: &status,
+        machine: &machine,
+        way_back: Some(ReleaseNumber(6)),
+    });
     let said = serde_json::to_string(&findings).unwrap();
     assert!(said.contains("web.7.2 is backing off, last exit: exit code 1"), "{said}");
 }

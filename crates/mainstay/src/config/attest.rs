@@ -31,6 +31,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Vec<Attestation>, ConfigErro
 fn attestation(section: &mut Section<'_, '_, '_>) -> Option<Attestation> {
     let id = section.string("id");
     let by = section.string("by");
+    let when = section.string("when");
     let until = section.string("until");
     let note = section.string("note").map(|at| at.value).unwrap_or_default();
     for (key, example) in
@@ -40,13 +41,18 @@ fn attestation(section: &mut Section<'_, '_, '_>) -> Option<Attestation> {
             section.missing(key, example);
         }
     }
-    if let Some(at) = until.as_ref().filter(|at| !is_date(&at.value)) {
-        section.problem(
-            Problem::new("bad-date", at.span.clone(), "`until` must be a date")
-                .help("like `\"2026-12-31\"`, the last day that it holds"),
-        );
+    for (key, at, help) in
+        [("when", &when, "the day that it was given"), ("until", &until, "the last day that it holds")]
+    {
+        if let Some(at) = at.as_ref().filter(|at| !is_date(&at.value)) {
+            section.problem(
+                Problem::new("bad-date", at.span.clone(), format!("`{key}` must be a date"))
+                    .help(format!("like `\"2026-12-31\"`, {help}")),
+            );
+        }
     }
-    Some(Attestation { id: id?.value, by: by?.value, until: until?.value, note })
+    let when = when.map(|at| at.value);
+    Some(Attestation { id: id?.value, by: by?.value, when, until: until?.value, note })
 }
 
 /// The file with these attestations.
@@ -54,10 +60,12 @@ pub fn render(attestations: &[Attestation]) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut out = "# Who vouches for what, until when. `mainstay check --attest ID --until DATE --note TEXT` writes it.\n".to_owned();
     for attestation in attestations {
+        let when = attestation.when.as_ref().map(|when| format!("when = {}\n", quoted(when)));
         out.push_str(&format!(
-            "\n[[attest]]\nid = {}\nby = {}\nuntil = {}\nnote = {}\n",
+            "\n[[attest]]\nid = {}\nby = {}\n{}until = {}\nnote = {}\n",
             quoted(&attestation.id),
             quoted(&attestation.by),
+            when.unwrap_or_default(),
             quoted(&attestation.until),
             quoted(&attestation.note)
         ));
@@ -75,6 +83,7 @@ mod tests {
         let all = vec![Attestation {
             id: "firewall".to_owned(),
             by: "alice \"the\" admin".to_owned(),
+            when: Some("2026-01-31".to_owned()),
             until: "2026-12-31".to_owned(),
             note: "looked\nat it".to_owned(),
         }];

@@ -1,6 +1,6 @@
 //! The verbs of the admin API, each handed to the room that knows.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use admin::{
     Asker, Operations, Operator, Refusal, Reply, Why,
@@ -305,13 +305,27 @@ impl Operations for Keeper {
         log_lines::lines(&self.world.ground, &site, query).await.map_err(failed)
     }
 
+    async fn machine_checks(&self) -> Reply<Vec<checks::Finding>> {
+        let machine = self.machine_now().await;
+        // Files are read and programs run.
+        let look = move || {
+            let facts = check::Facts::read(Path::new("/"), machine.edge.as_ref().map(|edge| edge.pid));
+            check::host(&check::Host { facts: &facts, machine: &machine })
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked.map_err(|error| failed(Explain::new("checks-ended", "the checks ended early").because(&error)))
+    }
+
     async fn checks(&self, site: Site) -> Reply<Vec<checks::Finding>> {
         let handle = self.site(&site)?;
         let mut status = handle.status().await.map_err(refusal)?;
         self.world.instances.tell_refused(&mut status).await;
         let manifest = handle.config(None).await.map_err(refusal)?;
         let machine = self.machine_now().await;
-        Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine }))
+        let releases = handle.releases().await.map_err(refusal)?;
+        let way_back =
+            releases.iter().filter(|release| release.state == "stable").map(|release| release.number).max();
+        Ok(check::live(&check::Live { manifest: &manifest, status: &status, machine: &machine, way_back }))
     }
 
     async fn restart(&self, by: Asker, site: Site, request: jobs::Restart) -> Reply<deploy::Started> {

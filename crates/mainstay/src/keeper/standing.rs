@@ -81,6 +81,7 @@ impl Standing {
             webhooks_unusable: webhooks.hooks().iter().filter_map(unusable).collect(),
             has_parent: self.has_parent(),
             listeners: self.listeners.clone(),
+            addresses: machine::addresses::own().unwrap_or_default(),
             certificates: certificates(world).await,
             lost,
             unheld: supervisor::sandbox::lost(),
@@ -157,8 +158,10 @@ fn unusable(hook: &Usable) -> Option<String> {
 
 /// What the edge says of them; an edge that does not answer is a finding of its own.
 pub(crate) async fn certificates(world: &Outside) -> Vec<Certificate> {
-    let status = world.edge.status().await;
-    status.map(|status| status.certificates.into_iter().map(certificate).collect()).unwrap_or_default()
+    let Ok(status) = world.edge.status().await else { return Vec::new() };
+    // Files are read.
+    let told = move || status.certificates.into_iter().map(certificate).collect();
+    tokio::task::spawn_blocking(told).await.unwrap_or_default()
 }
 
 fn certificate(known: CertificateStatus) -> Certificate {
@@ -166,6 +169,7 @@ fn certificate(known: CertificateStatus) -> Certificate {
     Certificate {
         names: known.names,
         source: if known.acme { ACME } else { FILE }.to_owned(),
+        fingerprint: net::tls::read_leaf(&known.cert).ok().map(|leaf| leaf.fingerprint),
         file: known.cert.display().to_string(),
         served: known.served,
         expires: expires.map(rfc3339),

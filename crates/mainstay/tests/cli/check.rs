@@ -83,14 +83,14 @@ fn secrets_are_looked_at_and_never_shown() {
 fn somebody_vouches_until_a_date() {
     let place = built();
     assert_eq!(place.code(&["check", "--attest", "firewall", "--until", "soon"]), 1);
-    for id in ["firewall", "route-tls", "route-hosts"] {
+    for id in ["firewall", "route-tls", "route-hosts", "rate-limits"] {
         assert_eq!(place.code(&["check", "--attest", id, "--until", "9999-12-31", "--note", "seen"]), 0);
     }
     let said = place.run(&["check"]);
     assert!(said.contains("-> 0\n"), "{said}");
     assert!(said.contains("until 9999-12-31: seen"), "{said}");
     let file = std::fs::read_to_string(place.path().join("mainstay.attest.toml")).unwrap();
-    assert_eq!(file.matches("[[attest]]").count(), 3, "{file}");
+    assert_eq!(file.matches("[[attest]]").count(), 4, "{file}");
 }
 
 #[test]
@@ -100,13 +100,72 @@ fn json_is_a_finding_a_line() {
 }
 
 #[test]
+fn what_ends_with_2_is_said_by_fail_on() {
+    let place = built();
+    let code = |words: &[&str]| place.code(&[&["check"], words].concat());
+    assert_eq!((code(&[]), code(&["--fail-on", "warning"]), code(&["--fail-on", "error"])), (2, 2, 0));
+    place.put("mainstay.toml", &SMALL.replace("listen =", "lisen ="));
+    assert_eq!(code(&["--fail-on", "error"]), 2);
+}
+
+#[test]
+fn sarif_is_one_log_and_a_mistake_has_its_place() {
+    let place = built();
+    place.put("mainstay.toml", &SMALL.replace("listen =", "lisen ="));
+    let said = place.run(&["check", "--format", "sarif"]);
+    let log = said.lines().find(|line| line.starts_with('{')).expect("a log");
+    let log: serde_json::Value = serde_json::from_str(log).expect("JSON");
+    assert_eq!(log["version"], "2.1.0");
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+        (&"mainstay.toml".into(), &8.into()),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_checkout_is_looked_at_without_this_machine() {
+    let place = built();
+    let said = place.run(&["check", "--checkout", "--env", "staging"]);
+    assert!(said.contains("-> 0\n") && said.contains("it is of the machine that the app runs on"), "{said}");
+    assert_eq!(place.code(&["check", "--checkout", "--live"]), 1);
+}
+
+#[test]
+fn a_profile_is_told_item_by_item_and_an_unknown_one_is_refused() {
+    let place = built();
+    let said = place.run(&["check", "--profile", "s0"]);
+    assert!(
+        said.contains("CHK-02d") && said.contains("0 seen by a program, 0 attested, 9 open, of 9 items"),
+        "{said}"
+    );
+    assert!(said.contains("-> 0\n"), "{said}");
+    assert_eq!(place.code(&["check", "--profile", "s0", "--fail-on", "open"]), 2);
+    let said = place.run(&["check", "--profile", "s9"]);
+    assert!(
+        said.contains("-> 1\n")
+            && said.contains("no-such-profile")
+            && said.contains("s4 (Node and Kubernetes"),
+        "{said}"
+    );
+}
+
+#[test]
 fn live_needs_a_keeper_and_adds_its_findings() {
     let place = built();
     assert_eq!(place.code(&["check", "--live", "--env", "staging"]), 1);
     let live = r#"[{"id":"readiness","title":"t","severity":"error","sources":["HEALTH-08"],"state":"found","explain":{"code":"not-ready","message":"requests do not reach every instance"}}]"#;
-    place.keeper(&[("GET /v1/apps/assistant/staging/checks", 200, live)]);
+    let none = r#"{"code":"no-such-endpoint","message":"none"}"#;
+    place.keeper(&[
+        ("GET /v1/machine/checks", 404, none),
+        ("GET /v1/apps/assistant/staging/checks", 200, live),
+    ]);
     let said = place.run(&["check", "--live", "--env", "staging"]);
     assert!(said.contains("-> 2\n") && said.contains("requests do not reach every instance"), "{said}");
+    // What an older server does not look at has not passed.
+    assert!(said.contains("not known: the Mainstay there is older"), "{said}");
 }
 
 #[test]

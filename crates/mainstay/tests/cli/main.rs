@@ -13,6 +13,7 @@ mod destroy;
 mod down;
 mod events;
 mod exec;
+mod export;
 mod init;
 mod logs;
 mod man;

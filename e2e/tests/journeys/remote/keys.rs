@@ -16,10 +16,11 @@ use crate::serving_fake;
 
 /// Every endpoint of the API, and whether a key with the role `read`, and one with `deploy`, may ask it in its own site. One
 /// that is not here fails the test below.
-const ENDPOINTS: [(&str, &str, bool, bool); 39] = [
+const ENDPOINTS: [(&str, &str, bool, bool); 40] = [
     ("POST", "/v1/connection", true, true),
     ("GET", "/v1/machine", true, true),
     ("POST", "/v1/machine/down", false, false),
+    ("GET", "/v1/machine/checks", false, false),
     ("GET", "/v1/machine/upgrades", false, false),
     ("POST", "/v1/machine/upgrades", false, false),
     ("GET", "/v1/webhooks", false, false),
@@ -59,7 +60,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 39] = [
     ("DELETE", "/v1/apps/{app}/{env}/releases", false, false),
 ];
 /// How many of them are real.
-const REAL: usize = 35;
+const REAL: usize = 36;
 
 /// Those of the API's own table (`crates/api/src/paths.rs`), which the reference page is made of.
 fn documented() -> BTreeSet<(String, String)> {

@@ -34,7 +34,13 @@ pub(super) fn write(
     check_id(id)?;
     check_date(until, &today())?;
     let mut all = read(manifest)?;
-    let new = Attestation { id: id.to_owned(), by: me(), until: until.to_owned(), note: note.to_owned() };
+    let new = Attestation {
+        id: id.to_owned(),
+        by: me(),
+        when: Some(today()),
+        until: until.to_owned(),
+        note: note.to_owned(),
+    };
     match all.iter_mut().find(|known| known.id == id) {
         Some(known) => *known = new,
         None => all.push(new),

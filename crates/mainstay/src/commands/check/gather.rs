@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// All findings that need nothing running. A manifest with mistakes is only that: the rest would be guessing.
-pub(super) fn before(session: &Session, file: &ManifestFile) -> Vec<Finding> {
+/// With `checkout` nothing of this machine is looked at.
+pub(super) fn before(session: &Session, file: &ManifestFile, checkout: bool) -> Vec<Finding> {
     let (folders, running) = session.folders_here();
     let (machine, mut mistakes) = match machine::load(&folders) {
         Ok(machine) => (machine, Vec::new()),
@@ -32,7 +33,8 @@ pub(super) fn before(session: &Session, file: &ManifestFile) -> Vec<Finding> {
         Ok((manifest, warnings)) => {
             let warnings = warnings.into_iter().map(|warning| warning.0).collect();
             let mut findings = check::manifest(mistakes, warnings);
-            findings.extend(check::before(&context(&manifest, file, &machine, &folders, running)));
+            let context = context(&manifest, file, &machine, &folders, running);
+            findings.extend(if checkout { check::checkout(&context) } else { check::before(&context) });
             findings
         }
     }

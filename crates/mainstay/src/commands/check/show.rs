@@ -3,14 +3,16 @@
 use api::checks::{Finding, Severity, State};
 
 use crate::{
-    output::{self, json, line, table},
+    output::{self, line, table},
     session::Session,
 };
 
+/// A finding a line.
+pub(super) fn json(findings: &[Finding]) {
+    findings.iter().for_each(output::json);
+}
+
 pub(super) fn show(session: &Session, findings: &[Finding]) {
-    if session.json() {
-        return findings.iter().for_each(json);
-    }
     let rows: Vec<Vec<String>> = findings.iter().filter_map(row).collect();
     if !rows.is_empty() {
         line(table(&["STATE", "CHECK", "WHAT", "SEEN"], &rows));
@@ -21,6 +23,12 @@ pub(super) fn show(session: &Session, findings: &[Finding]) {
         line(format!("\nOnly people can see: {}.", people.join(", ")));
         line("Vouch for one with `mainstay check --attest ID --until DATE --note TEXT`.");
     }
+    found(session, findings);
+    line(format!("\n{}", summary(findings)));
+}
+
+/// What is wrong, as errors, warnings and notes.
+pub(super) fn found(session: &Session, findings: &[Finding]) {
     for finding in findings {
         if let State::Found { explain } = &finding.state {
             let explain = if finding.sources.is_empty() {
@@ -38,7 +46,6 @@ pub(super) fn show(session: &Session, findings: &[Finding]) {
             }
         }
     }
-    line(format!("\n{}", summary(findings)));
 }
 
 fn is_for_people(finding: &Finding) -> bool {
@@ -51,7 +58,10 @@ fn row(finding: &Finding) -> Option<Vec<String>> {
         State::NotRun { .. } if is_for_people(finding) => return None,
         State::Passed { seen } => ("passed", seen.clone()),
         State::NotRun { why } => ("not run", why.clone()),
-        State::Attested { by, until, note } => ("attested", format!("by {by} until {until}: {note}")),
+        State::Attested { by, when, until, note } => {
+            let since = when.as_ref().map_or(String::new(), |when| format!(" on {when}"));
+            ("attested", format!("by {by}{since} until {until}: {note}"))
+        }
     };
     Some(vec![state.to_owned(), finding.id.clone(), finding.title.clone(), seen])
 }
