@@ -1,6 +1,7 @@
 //! From another machine: `--host` over a real sshd on loopback. What it says where it leads nowhere; a connection that is lost.
 
 mod guide;
+mod installs;
 mod keys;
 mod skew;
 mod upload;
