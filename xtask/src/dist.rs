@@ -16,7 +16,7 @@ use std::{
 
 use self::architecture::Architecture;
 use crate::{
-    build::{self, Profile},
+    build,
     shell::{self, Doing, Error, Result},
 };
 
@@ -157,7 +157,7 @@ fn packages(built: &[Built], target: &Path, out: &Path) -> Result<()> {
     // The same files for every architecture; whichever binary runs here writes them.
     let native = match built.iter().find(|one| one.architecture.is_native()) {
         Some(native) => native.binary.clone(),
-        None => build::binaries(&["mainstay"], Profile::Dev)?.join("mainstay"),
+        None => build::all_binaries()?.join("mainstay"),
     };
     let staged = stage(&native, &target.join("dist-stage"))?;
     for Built { architecture, binary } in built {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    build::{self, Profile},
+    build,
     dist::{self, deb::Package},
     shell::{self, Doing, Result},
     test::{
@@ -105,7 +105,7 @@ fn packages(folder: &Path, binaries: &Path) -> Result<PathBuf> {
 
 /// Copies without debug information, which a guest would only carry around.
 fn binaries(folder: &Path) -> Result<PathBuf> {
-    let built = build::binaries(&["mainstay", "assistant", "testkit"], Profile::Dev)?;
+    let built = build::all_binaries()?;
     let stripped = folder.join("bin");
     fs::create_dir_all(&stripped).doing("making target/vm/bin")?;
     for name in BINARIES {
