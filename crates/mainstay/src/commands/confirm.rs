@@ -17,17 +17,15 @@ pub(super) fn confirm(name: &str, given: Option<&str>, act: &str, warning: &str)
     if typed == name {
         return Ok(());
     }
-    Err(unconfirmed(format!("`{typed}` is not `{name}`"))
+    Err(Explain::new("not-confirmed", format!("`{typed}` is not `{name}`"))
+        .now("nothing was changed")
         .help(format!("type `{name}` back, or give `--yes {name}`")))
-}
-
-fn unconfirmed(message: String) -> Explain {
-    Explain::new("not-confirmed", message).now("nothing was changed")
 }
 
 fn ask(name: &str, act: &str, warning: &str) -> Result<String, Explain> {
     if !std::io::stdin().is_terminal() {
-        return Err(unconfirmed(format!("{act} wants a confirmation"))
+        return Err(Explain::new("not-confirmed", format!("{act} wants a confirmation"))
+            .now("nothing was changed")
             .help(format!("without a terminal, give `--yes {name}`")));
     }
     let mut error = std::io::stderr();
@@ -35,9 +33,8 @@ fn ask(name: &str, act: &str, warning: &str) -> Result<String, Explain> {
     let _ = write!(error, "{warning} Type {name} to go on: ");
     let _ = error.flush();
     let mut typed = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut typed)
-        .map_err(|error| unconfirmed("nothing was typed".to_owned()).because(&error))?;
+    std::io::stdin().lock().read_line(&mut typed).map_err(|error| {
+        Explain::new("not-confirmed", "nothing was typed").now("nothing was changed").because(&error)
+    })?;
     Ok(typed.trim().to_owned())
 }

@@ -21,7 +21,7 @@ use model::Explain;
 use crate::{
     cli::Globals,
     config::folders::Folders,
-    keeper,
+    hosts, keeper,
     output::{json, line},
     package,
 };
@@ -71,8 +71,8 @@ impl Install {
             return stage::stage(folder, globals);
         }
         only_the_service(globals, "install")?;
-        if globals.host.is_some() {
-            return elsewhere::install(&self, globals);
+        if let Some(target) = hosts::target(globals)? {
+            return elsewhere::install(&self, globals, target);
         }
         if self.binary.is_some() {
             return Err(Explain::new("no-host", "`--binary` is for another machine, and none is named")

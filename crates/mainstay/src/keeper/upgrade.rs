@@ -267,8 +267,8 @@ impl Upgrades {
 /// A package owns it.
 fn refuse_owned(path: &Path) -> Result<(), Explain> {
     let Some(owner) = package::owner(path) else { return Ok(()) };
-    let message = format!("{} belongs to the package {}", path.display(), owner.package);
-    Err(unchanged("upgrade-of-a-package", message)
+    let package = &owner.package;
+    Err(unchanged("upgrade-of-a-package", format!("{} belongs to the package {package}", path.display()))
         .help(format!("upgrade it by `{}`, then `systemctl restart mainstay-keeper`", owner.upgrade)))
 }
 

@@ -22,7 +22,6 @@ use self::{binary::Binary, words::There};
 use super::Install;
 use crate::{
     cli::Globals,
-    hosts,
     output::line,
     session::{Session, block_on},
 };
@@ -39,8 +38,7 @@ struct Elsewhere<'a> {
 
 /// # Errors
 /// No way leads there, nobody may become root there, no binary of ours runs there, or the installation fails.
-pub(super) fn install(install: &Install, globals: &Globals) -> Result<ExitCode, Explain> {
-    let Some(target) = hosts::target(globals)? else { return Err(no_host()) };
+pub(super) fn install(install: &Install, globals: &Globals, target: Target) -> Result<ExitCode, Explain> {
     let elsewhere = Elsewhere { install, globals, target };
     let there = elsewhere.look()?;
     if !install.dry_run && !there.may_install(elsewhere.target.may_ask) {
@@ -55,10 +53,6 @@ pub(super) fn install(install: &Install, globals: &Globals) -> Result<ExitCode, 
     ));
     let place = elsewhere.send(&binary)?;
     elsewhere.run(&there, &place)
-}
-
-fn no_host() -> Explain {
-    Explain::new("no-host", "`--host` names no machine").help("`mainstay --host ana@app.example.com install`")
 }
 
 impl Elsewhere<'_> {
