@@ -11,11 +11,11 @@ use crate::{
 const FIRST: &str = "mainstay_1.0_amd64.deb";
 const SECOND: &str = "mainstay_1.1_amd64.deb";
 
-/// Bound: of sending the binary over ssh and installing it, on one processor with everything unoptimised.
-const SENT_WITHIN: Duration = Duration::from_secs(240);
+/// Bound: of a package of the binary, or of the binary over ssh, on one processor with everything unoptimised.
+const WITHIN: Duration = Duration::from_secs(240);
 
 fn dpkg(guest: &Guest, words: &str) -> Said {
-    let said = guest.start(&format!("dpkg {words} 2>&1")).end(service::DEPLOYS_WITHIN);
+    let said = guest.start(&format!("dpkg {words} 2>&1")).end(WITHIN);
     assert_eq!(said.status, 0, "dpkg {words} {said}");
     said
 }
@@ -61,7 +61,7 @@ fn nothing_is_put_beside_an_installation(guest: &Guest) {
          /usr/sbin/sshd; ssh-keyscan -t ed25519 127.0.0.1 >~root/.ssh/known_hosts",
     );
     let over = "/share/bin/mainstay --host ana@127.0.0.1";
-    let said = guest.start(&format!("{over} install 2>&1")).end(SENT_WITHIN);
+    let said = guest.start(&format!("{over} install 2>&1")).end(WITHIN);
     assert!(said.status == 0 && said.text.contains("put ana into the group mainstay"), "{said}");
     assert!(said.text.contains("It answers: `mainstay --host ana@127.0.0.1 deploy`"), "{said}");
     assert!(
