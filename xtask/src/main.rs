@@ -4,6 +4,7 @@
 
 mod bench;
 mod build;
+mod dist;
 mod docs;
 mod lint;
 mod run;
@@ -23,6 +24,7 @@ enum Command {
     Run(run::Args),
     Test(test::Args),
     Vm(vm::Args),
+    Dist(dist::Args),
     Lint(lint::Args),
     Bench(bench::Args),
     Docs(docs::Args),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Vm(args) => vm::run(&args),
+        Command::Dist(args) => dist::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),

@@ -14,6 +14,7 @@ use std::{
 
 use crate::{
     build,
+    dist::{self, deb::Package},
     shell::{self, Doing, Result},
     test::{
         count::{self, Count},
@@ -47,12 +48,14 @@ pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
     remove_stale(&folder)?;
     let image = image::kept(&folder)?;
     let binaries = binaries(&folder)?;
+    let packages = packages(&folder, &binaries)?;
     // Built first: the limit is for the guests.
     shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
     tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
     tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
+    tests.env("MAINSTAY_TEST_PACKAGES", packages);
     count::tests(&mut tests)
 }
 
@@ -83,6 +86,21 @@ fn bounded(limit_s: u32) -> Command {
     bounded.args(["--kill-after=10", &limit_s.to_string()]).arg(cargo.get_program());
     bounded.current_dir(shell::root());
     bounded
+}
+
+/// Two packages of the guests' binary, as `cargo xtask dist` makes them; the second is of another version and build.
+fn packages(folder: &Path, binaries: &Path) -> Result<PathBuf> {
+    let binary = binaries.join("mainstay");
+    let out = folder.join("packages");
+    fs::create_dir_all(&out).doing("making target/vm/packages")?;
+    let staged = dist::stage(&binary, &folder.join("stage"))?;
+    let bytes = fs::read(&binary).doing("reading the guests' binary")?;
+    for (version, end) in [("1.0", ""), ("1.1", "\n")] {
+        let binary = [bytes.as_slice(), end.as_bytes()].concat();
+        let package = Package { version: version.to_owned(), architecture: "amd64", binary, staged: &staged };
+        dist::deb::write(&package, &out)?;
+    }
+    Ok(out)
 }
 
 /// Copies without debug information, which a guest would only carry around.

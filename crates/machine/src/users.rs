@@ -141,6 +141,53 @@ pub fn make_system_group(name: &str) -> io::Result<u32> {
     }
 }
 
+/// Puts an account into a group, by `usermod`.
+///
+/// # Errors
+/// What `usermod` said; there may be no such account.
+pub fn add_to_group(account: &str, group: &str) -> io::Result<()> {
+    said(Command::new("usermod").args(["-aG", group, "--", account]))
+}
+
+/// Gives an account another shell, by `usermod`.
+///
+/// # Errors
+/// What `usermod` said; there may be no such account.
+pub fn set_shell(account: &str, shell: &std::path::Path) -> io::Result<()> {
+    said(Command::new("usermod").arg("--shell").arg(shell).args(["--", account]))
+}
+
+/// Removes an account, by `userdel`, and its group of the same name. What it owns stays. One that is gone is no error.
+///
+/// # Errors
+/// What `userdel` said: something may still run as it.
+pub fn remove_account(name: &str) -> io::Result<()> {
+    if by_name(name)?.is_some() {
+        said(Command::new("userdel").args(["--", name]))?;
+    }
+    // `userdel` removes it only where login.defs says so.
+    remove_group(name)
+}
+
+/// Removes a group, by `groupdel`. One that is gone is no error.
+///
+/// # Errors
+/// What `groupdel` said: an account may still have it for its first.
+pub fn remove_group(name: &str) -> io::Result<()> {
+    if group(name)?.is_none() {
+        return Ok(());
+    }
+    said(Command::new("groupdel").args(["--", name]))
+}
+
+fn said(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
 fn record(
     ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int,
 ) -> io::Result<Option<Account>> {

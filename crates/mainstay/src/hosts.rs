@@ -68,7 +68,13 @@ pub(crate) fn only_here(command: &Command, globals: &Globals) -> Result<(), Expl
     let Some(host) = &globals.host else { return Ok(()) };
     let (what, help) = match command {
         Command::Up(_) => ("up", "log in there and run it there; under systemd `mainstay install` starts it"),
-        Command::Install(_) => ("install", "log in there: it needs root of that machine"),
+        Command::Install(install) if install.packaged => {
+            ("install --packaged", "a package's own script runs it there")
+        }
+        Command::Install(install) if install.stage.is_some() => {
+            ("install --stage", "it writes the files of a package here")
+        }
+        Command::Uninstall(_) => ("uninstall", "log in there: it needs root of that machine"),
         Command::User(_) => ("user", "log in there: the keys lie in a file of that machine, which is root's"),
         Command::Export(_) => ("export", "it writes files beside a mainstay.toml, wherever it is deployed"),
         Command::Proxy(_) => ("proxy", "it is what `--host` runs on the other side"),
@@ -105,7 +111,9 @@ mod tests {
     fn what_is_of_this_machine_alone_says_so_and_the_rest_goes_elsewhere() {
         for words in [
             &["up"][..],
-            &["install"],
+            &["install", "--packaged"],
+            &["install", "--stage", "folder"],
+            &["uninstall"],
             &["proxy"],
             &["user", "list-keys"],
             &["check"],
@@ -115,9 +123,14 @@ mod tests {
         ] {
             assert_eq!(refused(words).as_deref(), Some("only-here"), "{words:?}");
         }
-        for words in
-            [&["deploy"][..], &["check", "--live"], &["config", "show", "--serving"], &["status"], &["down"]]
-        {
+        for words in [
+            &["deploy"][..],
+            &["check", "--live"],
+            &["config", "show", "--serving"],
+            &["status"],
+            &["down"],
+            &["install"],
+        ] {
             assert_eq!(refused(words), None, "{words:?}");
         }
     }

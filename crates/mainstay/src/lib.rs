@@ -13,6 +13,7 @@ mod keeper;
 mod keeperless;
 mod logging;
 pub mod output;
+mod package;
 pub mod progress;
 pub mod report;
 mod run;

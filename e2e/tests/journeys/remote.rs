@@ -2,6 +2,7 @@
 
 mod ci;
 mod guide;
+mod installs;
 mod keys;
 mod skew;
 mod upload;

@@ -10,5 +10,6 @@ mod clock;
 mod disks;
 mod limits;
 mod network;
+mod packages;
 mod power;
 mod units;

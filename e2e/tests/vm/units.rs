@@ -47,6 +47,57 @@ fn an_installed_machine_serves_the_assistant_and_a_second_install_changes_nothin
     assert!(page.contains("<html"), "{page}");
     who_comes_by_a_key_may_what_it_says_and_nothing_by_itself(&guest);
     nothing_is_lost_and_each_unit_holds_its_own(&guest);
+    an_uninstall_keeps_the_data_and_a_purge_leaves_nothing(&guest);
+}
+
+/// What the next installation finds again, and what is gone for good.
+fn an_uninstall_keeps_the_data_and_a_purge_leaves_nothing(guest: &Guest) {
+    for file in
+        ["share/man/man1/mainstay-deploy.1", "share/bash-completion/completions/mainstay", "bin/mainstay"]
+    {
+        guest.ok(&format!("test -s /usr/local/{file}"));
+    }
+    assert!(guest.ok("cat /etc/mainstay/machine.toml").contains("#shutdown_timeout"));
+    let would = guest.ok("mainstay uninstall --dry-run");
+    assert!(
+        would.contains("would stop mainstay.service") && would.contains("stays: /var/lib/mainstay:"),
+        "{would}"
+    );
+    guest.ok("curl -sS --fail http://127.0.0.1/login >/dev/null");
+    let said = guest.start("mainstay uninstall").end(service::DEPLOYS_WITHIN);
+    assert!(said.status == 0 && said.text.contains("is no service of this machine any more"), "{said}");
+    guest.ok("set -e; ! pidof mainstay assistant; ! systemctl cat mainstay mainstay-keeper 2>/dev/null
+         test ! -e /usr/local/bin/mainstay -a ! -e /usr/local/share/man/man1/mainstay.1
+         test ! -e /etc/systemd/system/multi-user.target.wants/mainstay.service
+         test -d /var/lib/mainstay/apps/assistant -a -e /etc/mainstay/machine.toml; getent group mainstay; id mainstay-edge");
+    let again = guest.ok("/share/bin/mainstay uninstall");
+    assert!(again.contains("Nothing of it is installed; nothing was changed."), "{again}");
+
+    // What was kept serves again.
+    service::install(guest);
+    assert!(guest.ok("curl -sS --fail http://127.0.0.1/login").contains("<html"));
+    for (words, code) in [("--purge", "not-confirmed"), ("--purge --yes elsewhere", "not-confirmed")] {
+        let said = guest.run(&format!("mainstay uninstall {words} 2>&1"));
+        assert!(
+            said.status == 1 && said.text.contains(code) && said.text.contains("nothing was changed"),
+            "{said}"
+        );
+    }
+    guest.ok("curl -sS --fail http://127.0.0.1/login >/dev/null");
+    let said = guest.start("mainstay uninstall --purge --yes guest").end(service::DEPLOYS_WITHIN);
+    assert_eq!(said.status, 0, "{said}");
+    assert_eq!(guest.run("pidof mainstay assistant").status, 1);
+    nothing_is_left(guest);
+}
+
+/// No data, no account and no group of Mainstay's is on the machine.
+pub(crate) fn nothing_is_left(guest: &Guest) {
+    let left = guest.ok(
+        "ls -d /var/lib/mainstay* /etc/mainstay /run/mainstay /usr/bin/mainstay /usr/local/bin/mainstay* 2>/dev/null
+         find /etc/systemd /usr/lib/systemd /usr/share /usr/local/share -name '*mainstay*'
+         grep mainstay /etc/passwd /etc/group; true",
+    );
+    assert_eq!(left, "", "is still there");
 }
 
 /// The account that keys lead to, as sshd would run it: its shell is the program, which takes a forced command alone.
@@ -162,14 +213,14 @@ fn upgrade(guest: &Guest, pair: &KeyPair) {
 }
 
 /// The pid of the edge that serves.
-fn edge(guest: &Guest) -> u64 {
+pub(crate) fn edge(guest: &Guest) -> u64 {
     let told = guest.ok("mainstay status --machine --json");
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     told["machine"]["edge"]["pid"].as_u64().expect("the pid of the edge")
 }
 
 /// The pids of the fake app's instances.
-fn instances(guest: &Guest) -> String {
+pub(crate) fn instances(guest: &Guest) -> String {
     guest.ok("pidof fakeapp")
 }
 

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use model::Explain;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     process::{Child, ChildStderr, Command},
@@ -115,7 +116,7 @@ impl Remote {
             explain: Box::new(told.explain),
         };
         let mut child =
-            self.command().spawn().map_err(|error| unreached(unreached::no_ssh(&self.target, &error)))?;
+            self.connection().spawn().map_err(|error| unreached(unreached::no_ssh(&self.target, &error)))?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = streams else {
             return Err(unreached(unreached::silent(&self.target, REACHED_WITHIN)));
@@ -133,17 +134,8 @@ impl Remote {
         }
     }
 
-    fn command(&self) -> Command {
-        let Target { host, ssh, may_ask, .. } = &self.target;
-        let mut command = Command::new(ssh.first().map_or("ssh", String::as_str));
-        command.args(ssh.iter().skip(1)).args(OPTIONS);
-        if !may_ask {
-            command.args(["-o", "BatchMode=yes"]);
-        }
-        if let Some(port) = host.port {
-            command.args(["-p", &port.to_string()]);
-        }
-        command.arg("--").arg(host.destination()).arg(self.target.words());
+    fn connection(&self) -> Command {
+        let mut command = Command::from(self.target.command(&self.target.words()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C cancels a deploy over this connection, and then watches its end over it.
         machine::signals::start_without_interrupts(command.as_std_mut());
@@ -152,6 +144,36 @@ impl Remote {
 }
 
 impl Target {
+    /// An `ssh` that gives `words` to the shell of the login.
+    pub fn command(&self, words: &str) -> std::process::Command {
+        self.command_with(&[], words)
+    }
+
+    /// The same with more options of ssh's, which hold over those for every connection.
+    pub fn command_with(&self, options: &[&str], words: &str) -> std::process::Command {
+        let Self { host, ssh, may_ask, .. } = self;
+        let mut command = std::process::Command::new(ssh.first().map_or("ssh", String::as_str));
+        command.args(ssh.iter().skip(1)).args(OPTIONS).args(options);
+        if !may_ask {
+            command.args(["-o", "BatchMode=yes"]);
+        }
+        if let Some(port) = host.port {
+            command.args(["-p", &port.to_string()]);
+        }
+        command.arg("--").arg(host.destination()).arg(words);
+        command
+    }
+
+    /// Why an `ssh` of [`Self::command`] led nowhere, by how it ended and what it said on standard error.
+    pub fn unreached(&self, status: ExitStatus, said: &str) -> Explain {
+        unreached::told(self, &Ended { status: Some(status), said: said.to_owned() }).explain
+    }
+
+    /// There is no `ssh` to run here.
+    pub fn no_ssh(&self, error: &std::io::Error) -> Explain {
+        unreached::no_ssh(self, error).explain
+    }
+
     /// What the shell of the login is given.
     fn words(&self) -> String {
         match &self.data {
@@ -162,7 +184,7 @@ impl Target {
 }
 
 /// One word for a POSIX shell; plain where it is one by itself.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/~".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -240,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn ssh_is_given_the_host_after_every_option_and_one_word_for_the_shell() {
-        let command = Remote::new(target()).command();
+        let command = Remote::new(target()).connection();
         let words: Vec<_> = command.as_std().get_args().map(|word| word.to_string_lossy()).collect();
         assert_eq!(words[..2], ["-F", "config"]);
         assert_eq!(words[words.len() - 5..], ["-p", "2222", "--", "ana@live", "mainstay proxy"]);

@@ -1,6 +1,6 @@
 //! `mainstay completions`: for the shell.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Args;
 use clap_complete::Shell;
@@ -19,12 +19,15 @@ pub struct Completions {
 
 impl Completions {
     pub fn run(self) -> Result<ExitCode, Explain> {
-        clap_complete::generate(
-            self.shell,
-            &mut crate::cli::definition(),
-            "mainstay",
-            &mut std::io::stdout(),
-        );
+        // A closed pipe is nobody's problem.
+        let _ = std::io::stdout().write_all(&text(self.shell));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What the shell reads.
+pub(super) fn text(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut crate::cli::definition(), "mainstay", &mut text);
+    text
 }

@@ -1,16 +1,13 @@
 //! `mainstay destroy`: ends an app in one environment.
 
-use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use api::{apps::Destroy as Request, client::Failure};
 use clap::Args;
 use model::{Explain, Site};
 
 use crate::{
+    commands::confirm,
     output::{json, line},
     session::{Session, block_on},
 };
@@ -35,15 +32,13 @@ impl Destroy {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
         block_on(async {
             let site = session.site().await?;
-            let confirm = match &self.yes {
-                Some(typed) => typed.clone(),
-                None => ask(&site, self.with_data)?,
-            };
-            if confirm != site.to_string() {
-                return Err(Explain::new("not-confirmed", format!("`{confirm}` is not `{site}`"))
-                    .now("nothing was changed")
-                    .help(format!("type `{site}` back, or give `--yes {site}`")));
-            }
+            let confirm = site.to_string();
+            confirm::confirm(
+                &confirm,
+                self.yes.as_deref(),
+                &format!("destroying {site}"),
+                &self.warning(&site),
+            )?;
             let request = Request { confirm, with_data: self.with_data };
             session.client.destroy(&site, &request).await.map_err(Failure::explain)?;
             let data = session.client.machine().await.map_err(Failure::explain)?.data;
@@ -60,6 +55,14 @@ impl Destroy {
             Ok(ExitCode::SUCCESS)
         })
     }
+
+    fn warning(&self, site: &Site) -> String {
+        let what = match self.with_data {
+            true => "its releases, logs, secrets and ALL ITS DATA",
+            false => "its releases and logs",
+        };
+        format!("This stops {site} and removes {what}.")
+    }
 }
 
 /// Nothing lists a destroyed site any more: this is where a person learns what is left of it.
@@ -68,24 +71,4 @@ fn left(kept: Option<&str>) -> String {
     format!(
         "its shared folder and secrets stay in {kept} for its next deploy; `destroy --with-data` removes them."
     )
-}
-
-fn ask(site: &Site, with_data: bool) -> Result<String, Explain> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Explain::new("not-confirmed", format!("destroying {site} wants a confirmation"))
-            .now("nothing was changed")
-            .help(format!("without a terminal, give `--yes {site}`")));
-    }
-    let what =
-        if with_data { "its releases, logs, secrets and ALL ITS DATA" } else { "its releases and logs" };
-    let mut error = std::io::stderr();
-    // A prompt that cannot be shown is answered by nobody: the comparison below then refuses.
-    let _ = write!(error, "This stops {site} and removes {what}. Type {site} to go on: ");
-    let _ = error.flush();
-    let mut typed = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut typed)
-        .map_err(|error| Explain::new("not-confirmed", "nothing was typed").because(&error))?;
-    Ok(typed.trim().to_owned())
 }

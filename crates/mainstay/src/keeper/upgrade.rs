@@ -6,7 +6,6 @@
 //! how it went ([`settle`]). Begin with [`Upgrades::upgrade`].
 
 mod guard;
-mod package;
 mod probe;
 pub(crate) mod records;
 mod settle;
@@ -30,7 +29,7 @@ use tokio::sync::{Mutex, watch};
 use self::records::Records;
 pub(crate) use self::{guard::guard, settle::settle};
 use super::{ground::Ground, instances::rfc3339};
-use crate::formats;
+use crate::{formats, package};
 
 /// Bound: a client's name for an upgrade, a ULID.
 const ID_BYTES_MAX: usize = 26;
@@ -132,7 +131,7 @@ impl Upgrades {
             return Err(Refusal::new(Why::Malformed, explain));
         }
         let path = self.path.clone();
-        blocking(move || package::refuse_owned(&path)).await.map_err(refused)?;
+        blocking(move || refuse_owned(&path)).await.map_err(refused)?;
         let (source, digest, signed) = self.source(ground, artifacts, &request.what).await?;
         let from = Build { version: crate::VERSION.to_owned(), digest: self.digest.clone() };
         let planned = |version: String, same| Planned {
@@ -262,6 +261,15 @@ impl Upgrades {
         };
         refused(explain.because(error))
     }
+}
+
+/// # Errors
+/// A package owns it.
+fn refuse_owned(path: &Path) -> Result<(), Explain> {
+    let Some(owner) = package::owner(path) else { return Ok(()) };
+    let package = &owner.package;
+    Err(unchanged("upgrade-of-a-package", format!("{} belongs to the package {package}", path.display()))
+        .help(format!("upgrade it by `{}`, then `systemctl restart mainstay-keeper`", owner.upgrade)))
 }
 
 /// What runs is kept first: from then on every state can be returned from.

@@ -7,7 +7,7 @@ root=$recipe/root
 mkdir -p "$root"
 # In memory: dpkg syncs every file, which takes minutes on a disk.
 mount -t tmpfs -o mode=755,size=1g none "$root"
-debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,curl,dmsetup,kmod bookworm "$root" "$mirror"
+debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,curl,dmsetup,kmod,openssh-server,openssh-client,sudo bookworm "$root" "$mirror"
 # debootstrap leaves it mounted.
 umount "$root/proc" 2>/dev/null || true
 
@@ -30,7 +30,7 @@ chroot "$root" systemctl mask getty.target console-getty.service getty@.service 
     systemd-journal-flush.service systemd-random-seed.service systemd-sysctl.service systemd-sysusers.service \
     systemd-modules-load.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
     systemd-machine-id-commit.service sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-    dev-hugepages.mount dev-mqueue.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount \
+    ssh.service dev-hugepages.mount dev-mqueue.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount \
     systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-networkd.service systemd-resolved.service
 

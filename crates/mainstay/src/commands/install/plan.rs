@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use model::{Explain, accounts};
 
-use super::units;
-use crate::config::folders::Folders;
+use super::{
+    files::{self, Written},
+    units,
+};
+use crate::{config::folders::Folders, output::count};
 
 /// Where a program goes that lies in somebody's home or build folder.
-const PROGRAM: &str = "/usr/local/bin/mainstay";
+pub(in crate::commands) const PROGRAM: &str = "/usr/local/bin/mainstay";
 /// Where the keys of the login lie; not in the data folder, which others may not look into.
-const LOGIN_HOME: &str = "/var/lib/mainstay-login";
+pub(in crate::commands) const LOGIN_HOME: &str = "/var/lib/mainstay-login";
 /// What lies here is the system's: a package's, or an administrator's.
 const SYSTEMS: [&str; 2] = ["/usr", "/opt"];
 
@@ -26,7 +29,24 @@ pub(super) struct Wanted {
     pub folders: Vec<(PathBuf, u32)>,
     /// Path and text.
     pub units: Vec<(PathBuf, String)>,
-    pub start: bool,
+    /// By the name of the shell.
+    pub completions: Vec<(String, Written)>,
+    pub pages: Vec<Written>,
+    /// Written only where there is none.
+    pub machine_toml: PathBuf,
+    /// An account that is to be in the group of those who administer.
+    pub operator: Option<String>,
+    pub service: Service,
+}
+
+/// What is wanted of the service, once everything lies in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Runs,
+    /// It starts with the machine, and not now.
+    Enabled,
+    /// Somebody else sees to it.
+    LeftAlone,
 }
 
 /// What was seen; each list has the order of [`Wanted`]'s.
@@ -37,11 +57,17 @@ pub(super) struct Found {
     pub edge: bool,
     /// The station's account.
     pub station: bool,
-    /// The account that keys lead to.
-    pub login: bool,
+    /// The shell of the account that keys lead to, where there is one.
+    pub login: Option<PathBuf>,
     /// The mode of each folder that is there.
     pub folders: Vec<Option<u32>>,
     pub units: Vec<Option<String>>,
+    /// Which of the completions and pages are as they should be.
+    pub completions: Vec<bool>,
+    pub pages: Vec<bool>,
+    pub machine_toml: bool,
+    /// Whether the operator is in the group.
+    pub is_member: bool,
     pub enabled: bool,
     pub active: bool,
     pub keeper_active: bool,
@@ -60,6 +86,8 @@ pub(super) enum Step {
         home: PathBuf,
         shell: PathBuf,
     },
+    /// Of that account, which has another.
+    Shell(PathBuf),
     Folder {
         path: PathBuf,
         mode: u32,
@@ -68,6 +96,14 @@ pub(super) enum Step {
         path: PathBuf,
         text: String,
     },
+    Completions {
+        shell: String,
+        file: Written,
+    },
+    /// Those that are not as they should be.
+    Pages(Vec<Written>),
+    MachineToml(PathBuf),
+    Member(String),
     Reload,
     Enable,
     Start,
@@ -75,7 +111,7 @@ pub(super) enum Step {
 }
 
 /// A step in words: `make`, `made`, `the group mainstay`.
-pub(super) struct Words {
+pub(in crate::commands) struct Words {
     pub verb: &'static str,
     pub past: &'static str,
     pub what: String,
@@ -84,36 +120,44 @@ pub(super) struct Words {
 impl Wanted {
     /// # Errors
     /// The running program cannot be found.
-    pub(super) fn of_this_program(start: bool) -> Result<Self, Explain> {
+    pub(super) fn of_this_program() -> Result<Self, Explain> {
         let source = std::env::current_exe().map_err(|error| {
             Explain::new("no-executable", "cannot find this program's own file").because(&error)
         })?;
-        Ok(Self::of(source, start))
+        Ok(Self::of(source))
     }
 
-    pub(super) fn of(source: PathBuf, start: bool) -> Self {
+    pub(super) fn of(source: PathBuf) -> Self {
         let is_systems = SYSTEMS.iter().any(|folder| source.starts_with(folder));
         let program = if is_systems { source.clone() } else { PROGRAM.into() };
-        let service = Folders::service();
-        let etc = service.machine_toml.parent().unwrap_or(Path::new("/")).to_owned();
-        let unit = |name: &str, text| (Path::new(units::FOLDER).join(name), text);
+        let Folders { machine_toml, data, .. } = Folders::service();
+        let etc = machine_toml.parent().unwrap_or(Path::new("/")).to_owned();
+        let share = Path::new(files::LOCAL_SHARE);
         Self {
             // Root's, so that nobody who comes by a key can add one.
             folders: vec![
                 (etc, 0o755),
-                (service.data, 0o711),
+                (data, 0o711),
                 (LOGIN_HOME.into(), 0o755),
                 (Path::new(LOGIN_HOME).join(".ssh"), 0o755),
             ],
             home: LOGIN_HOME.into(),
-            units: vec![
-                unit(units::KEEPER, units::keeper(&program)),
-                unit(units::SERVICE, units::service(&program)),
-            ],
+            units: units::all(Path::new(units::FOLDER), &program),
+            completions: files::completions(share),
+            pages: files::pages(share),
+            machine_toml,
+            operator: None,
+            service: Service::Runs,
             source,
             program,
-            start,
         }
+    }
+
+    /// Of a program that a package brings: it brings units, completions and pages too.
+    pub(super) fn of_package(source: PathBuf) -> Self {
+        let all = Self::of(source);
+        let program = all.source.clone();
+        Self { program, units: Vec::new(), completions: Vec::new(), pages: Vec::new(), ..all }
     }
 }
 
@@ -132,8 +176,11 @@ pub(super) fn plan(wanted: &Wanted, found: &Found) -> Vec<Step> {
     if !found.station {
         steps.push(Step::Account(accounts::STATION));
     }
-    if !found.login {
-        steps.push(Step::Login { home: wanted.home.clone(), shell: wanted.program.clone() });
+    match &found.login {
+        None => steps.push(Step::Login { home: wanted.home.clone(), shell: wanted.program.clone() }),
+        // An installation of another place has made it.
+        Some(shell) if *shell != wanted.program => steps.push(Step::Shell(wanted.program.clone())),
+        Some(_) => {}
     }
     for ((path, mode), there) in wanted.folders.iter().zip(&found.folders) {
         if *there != Some(*mode) {
@@ -147,15 +194,41 @@ pub(super) fn plan(wanted: &Wanted, found: &Found) -> Vec<Step> {
     if steps.iter().any(|step| matches!(step, Step::Unit { .. })) {
         steps.push(Step::Reload);
     }
-    if !found.enabled {
-        steps.push(Step::Enable);
+    steps.extend(files(wanted, found));
+    if let Some(operator) = wanted.operator.as_ref().filter(|_| !found.is_member) {
+        steps.push(Step::Member(operator.clone()));
     }
-    match (wanted.start, found.active && found.keeper_active) {
-        (true, false) => steps.push(Step::Start),
-        (true, true) if replaced => steps.push(Step::ReplaceKeeper),
-        _ => {}
+    steps.extend(service(wanted.service, found, replaced));
+    steps
+}
+
+/// What of the files is missing or not as it should be.
+fn files(wanted: &Wanted, found: &Found) -> Vec<Step> {
+    let completions = wanted.completions.iter().zip(&found.completions).filter(|(_, is_there)| !**is_there);
+    let mut steps: Vec<_> = completions
+        .map(|((shell, file), _)| Step::Completions { shell: shell.clone(), file: file.clone() })
+        .collect();
+    let pages = wanted.pages.iter().zip(&found.pages).filter(|(_, is_there)| !**is_there);
+    let pages: Vec<_> = pages.map(|(page, _)| page.clone()).collect();
+    if !pages.is_empty() {
+        steps.push(Step::Pages(pages));
+    }
+    if !found.machine_toml {
+        steps.push(Step::MachineToml(wanted.machine_toml.clone()));
     }
     steps
+}
+
+/// `replaced`: the keeper's program or unit is another one than it was.
+fn service(wanted: Service, found: &Found, replaced: bool) -> Vec<Step> {
+    let runs = found.active && found.keeper_active;
+    let last = match wanted {
+        Service::LeftAlone => return Vec::new(),
+        Service::Enabled => None,
+        Service::Runs if !runs => Some(Step::Start),
+        Service::Runs => replaced.then_some(Step::ReplaceKeeper),
+    };
+    (!found.enabled).then_some(Step::Enable).into_iter().chain(last).collect()
 }
 
 impl Step {
@@ -167,7 +240,12 @@ impl Step {
             Self::Group(_)
             | Self::Account(_)
             | Self::Login { .. }
+            | Self::Shell(_)
             | Self::Folder { .. }
+            | Self::Completions { .. }
+            | Self::Pages(_)
+            | Self::MachineToml(_)
+            | Self::Member(_)
             | Self::Reload
             | Self::Enable
             | Self::Start
@@ -193,10 +271,29 @@ impl Step {
                     accounts::LOGIN
                 ),
             ),
+            Self::Shell(shell) => {
+                words("let", "let", format!("keys of {} lead to {}", accounts::LOGIN, shell.display()))
+            }
             Self::Folder { path, mode } => {
                 words("make", "made", format!("the folder {} with mode {mode:04o}", path.display()))
             }
             Self::Unit { path, .. } => words("write", "wrote", path.display().to_string()),
+            Self::Completions { shell, file: (path, _) } => {
+                words("write", "wrote", format!("{}: completions for {shell}", path.display()))
+            }
+            Self::Pages(pages) => {
+                let folder = pages.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("/"));
+                let count = count(pages.len() as u64, "manual page");
+                words("write", "wrote", format!("{count} into {}", folder.display()))
+            }
+            Self::MachineToml(path) => words(
+                "write",
+                "wrote",
+                format!("{}: every key with its default, as comments", path.display()),
+            ),
+            Self::Member(name) => {
+                words("put", "put", format!("{name} into the group {}", accounts::OPERATORS))
+            }
             Self::Reload => words("let", "let", "systemd read its units".to_owned()),
             Self::Enable => {
                 words("enable", "enabled", format!("{}: it starts with the machine", units::SERVICE))

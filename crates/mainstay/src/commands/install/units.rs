@@ -1,20 +1,28 @@
 //! The two units. No process of one is in the other's cgroup: the keeper can be killed, restarted and replaced, and an
 //! app can run out of memory, without the other side noticing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Where an administrator's units lie; a package's would be in `/usr/lib`.
-pub(super) const FOLDER: &str = "/etc/systemd/system";
-pub(super) const SERVICE: &str = "mainstay.service";
-pub(super) const KEEPER: &str = "mainstay-keeper.service";
+/// Where an administrator's units lie, and where a package's do.
+pub(in crate::commands) const FOLDER: &str = "/etc/systemd/system";
+pub(in crate::commands) const PACKAGES: &str = "/usr/lib/systemd/system";
+pub(in crate::commands) const SERVICE: &str = "mainstay.service";
+pub(in crate::commands) const KEEPER: &str = "mainstay-keeper.service";
+/// How a unit begins that was written here.
+pub(in crate::commands) const MARK: &str = "# Written by `mainstay install`";
+
+/// Path and text of both, for the program that they start.
+pub(super) fn all(folder: &Path, program: &Path) -> Vec<(PathBuf, String)> {
+    vec![(folder.join(KEEPER), keeper(program)), (folder.join(SERVICE), service(program))]
+}
 
 /// The keeper alone, with systemd as its descriptor store.
 ///
 /// `PartOf=`: `systemctl stop mainstay` ends the keeper too, last; on `systemctl restart mainstay` systemd keeps the
 /// listeners, so that who connects meanwhile waits instead of being refused.
-pub(super) fn keeper(program: &Path) -> String {
+fn keeper(program: &Path) -> String {
     format!(
-        "# Written by `mainstay install`; change it by `systemctl edit {KEEPER}`.
+        "{MARK}; change it by `systemctl edit {KEEPER}`.
 [Unit]
 Description=Mainstay's keeper: deploys and supervision
 PartOf={SERVICE}
@@ -42,9 +50,9 @@ LimitNOFILE=1048576
 /// What the keeper starts: edge, apps and their shims live in this unit's cgroup.
 ///
 /// `ExecStop=` may find that a person's `mainstay down` has stopped everything already: that is no failure.
-pub(super) fn service(program: &Path) -> String {
+fn service(program: &Path) -> String {
     format!(
-        "# Written by `mainstay install`; change it by `systemctl edit {SERVICE}`.
+        "{MARK}; change it by `systemctl edit {SERVICE}`.
 [Unit]
 Description=Mainstay: the edge and the apps of this machine
 Wants={KEEPER} network-online.target

@@ -1,4 +1,4 @@
-//! Whether a package manager owns the binary: what it put there is its own to replace.
+//! Whether a package manager owns a file of Mainstay's: what it put there is its own to replace and to remove.
 
 use std::{
     fs::{self, File},
@@ -8,41 +8,37 @@ use std::{
     process::{Command, Stdio},
 };
 
-use model::Explain;
-
 /// Where dpkg keeps the lists of what its packages hold.
 const DPKG: &str = "/var/lib/dpkg/info";
 
-/// A package, and what upgrades it.
+/// A package, and the commands for it.
 #[derive(Debug, PartialEq, Eq)]
-struct Owner {
-    package: String,
-    command: String,
+pub(crate) struct Owner {
+    pub package: String,
+    pub upgrade: String,
+    pub remove: String,
+    /// Where the package manager has a word for "and all that it has made".
+    pub purge: Option<String>,
 }
 
-/// # Errors
-/// A package owns it.
-pub(super) fn refuse_owned(path: &Path) -> Result<(), Explain> {
-    let Some(Owner { package, command }) = owner(path) else { return Ok(()) };
-    Err(Explain::new("upgrade-of-a-package", format!("{} belongs to the package {package}", path.display()))
-        .now("nothing was changed")
-        .help(format!("upgrade it by `{command}`, then `systemctl restart mainstay-keeper`")))
-}
-
-fn owner(path: &Path) -> Option<Owner> {
-    let named = |package: String, command: String| Owner { package, command };
+/// `None`: no package owns it.
+pub(crate) fn owner(path: &Path) -> Option<Owner> {
     if let Some(package) = of_dpkg(Path::new(DPKG), path) {
-        let command = format!("apt-get install --only-upgrade {package}");
-        return Some(named(package, command));
+        return Some(Owner {
+            upgrade: format!("apt-get install --only-upgrade {package}"),
+            remove: format!("apt-get remove {package}"),
+            purge: Some(format!("apt-get purge {package}")),
+            package,
+        });
     }
     let asked = [
-        ("rpm", ["-qf", "--queryformat", "%{NAME}"].as_slice(), "dnf upgrade"),
-        ("pacman", ["-Qqo"].as_slice(), "pacman -Syu"),
+        ("rpm", ["-qf", "--queryformat", "%{NAME}"].as_slice(), "dnf upgrade", "dnf remove"),
+        ("pacman", ["-Qqo"].as_slice(), "pacman -Syu", "pacman -R"),
     ];
-    asked.into_iter().find_map(|(tool, arguments, upgrade)| {
+    asked.into_iter().find_map(|(tool, arguments, upgrade, remove)| {
         let package = said(tool, arguments, path)?;
-        let command = format!("{upgrade} {package}");
-        Some(named(package, command))
+        let command = |verb| format!("{verb} {package}");
+        Some(Owner { upgrade: command(upgrade), remove: command(remove), purge: None, package })
     })
 }
 
