@@ -85,9 +85,16 @@
     const anew = parts.length ? await page(location.href) : null;
     for (const old of parts) {
       const fresh = anew && one(`#${old.id}`, anew);
-      if (fresh && fresh.innerHTML !== old.innerHTML && !busy(old)) old.replaceWith(fresh);
+      if (!fresh || fresh.innerHTML === old.innerHTML || busy(old)) continue;
+      const focus = old.contains(document.activeElement) ? document.activeElement : null, here = one(".here", old);
+      old.replaceWith(fresh);
+      alike(focus, fresh)?.focus({ preventScroll: true });
+      if (here) alike(one("form, a", here), fresh)?.closest("[data-row]")?.classList.add("here");
     }
   };
+  // The same thing in a part that came anew: what it is called and where it leads tell it from all others.
+  const sign = (one) => [one.tagName, one.getAttribute("aria-label"), one.getAttribute("href"), one.getAttribute("action"), one.form?.getAttribute("action"), one.value].join();
+  const alike = (old, fresh) => old && all(old.tagName, fresh).find((other) => sign(other) === sign(old));
   const listen = () => {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/ws`);
     const beat = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), 25000);
@@ -227,15 +234,24 @@
   addEventListener("pageshow", () => all("button").forEach((button) => { button.disabled = false; }));
 
   // Keys.
-  let at = -1;
+  // The row that is marked: itself, not its place, which changes when others come or go.
   const rows = () => all("[data-row]");
+  const marked = () => rows().find((row) => row.matches(".here"));
   const go = (step) => {
     const list = rows();
     if (!list.length) return;
-    list[at]?.classList.remove("here");
-    at = Math.max(0, Math.min(list.length - 1, at + step));
-    list[at].classList.add("here");
-    list[at].scrollIntoView({ block: "nearest" });
+    const was = list.findIndex((row) => row.matches(".here"));
+    const next = list[Math.max(0, Math.min(list.length - 1, was + step))];
+    list[was]?.classList.remove("here");
+    next.classList.add("here");
+    next.scrollIntoView({ block: "nearest" });
+  };
+  // The last thing that was done, wherever it stands: ids of commands grow with time.
+  const undo = () => {
+    const command = (button) => button.form.getAttribute("action").match(/[0-9A-Z]{26}/)?.[0] ?? "";
+    const last = all("[data-do=undo]").sort((one, other) => (command(one) < command(other) ? -1 : 1)).at(-1);
+    if (last) last.click();
+    else location.assign("/history");
   };
   const later = (row) => {
     const menu = row && one(".menu", row);
@@ -254,14 +270,15 @@
       event.preventDefault();
       return event.target.form.requestSubmit();
     }
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A dialog has the keyboard for itself.
+    if (typing || one("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = {
       "/": () => box()?.focus(),
       j: () => go(1),
       k: () => go(-1),
-      x: () => press("[data-do=done]", rows()[at]),
-      s: () => later(rows()[at]),
-      u: () => all("[data-do=undo]").at(-1)?.click(),
+      x: () => press("[data-do=done]", marked()),
+      s: () => later(marked()),
+      u: undo,
       "?": () => one("#keys")?.showModal(),
       t: () => location.assign("/dashboard"),
     }[event.key];

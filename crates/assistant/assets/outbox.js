@@ -88,6 +88,13 @@
     const box = one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
     if (!told && box && !box.value) box.value = item.text;
   };
+  // Whether the page that stands here is what became of it: the command stands on it, or the words do, to be changed.
+  const isSeen = (item, answer) => {
+    const said = answer.ok && answer.redirected && new URL(answer.url).searchParams.get("said");
+    if (said) return location.search.includes(said);
+    if (answer.ok && answer.redirected) return true;
+    return [...document.querySelectorAll("input, textarea")].some((field) => field.value === item.text);
+  };
   // False: not now.
   const send = async (item) => {
     const body = new URLSearchParams(item.body);
@@ -100,9 +107,10 @@
     if (answer.status >= 500 || answer.status === 429) { setTimeout(flush, 5000); return false; }
     // Signed out, or in anew since this page came: the next page sends it.
     if (answer.status === 401 || answer.status === 403 || new URL(answer.url).pathname === "/login") return false;
+    const seen = item.again ? isSeen(item, answer) : answer.ok && answer.redirected;
     drop(item);
+    if (!seen) tell(item, answer, html);
     if (item.again) return true;
-    if (!answer.ok || !answer.redirected) tell(item, answer, html);
     document.dispatchEvent(new CustomEvent("sent", { detail: item.action }));
     return true;
   };

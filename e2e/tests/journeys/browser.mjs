@@ -380,6 +380,55 @@ await step("words that are sent again because no answer came are kept once", asy
   hold(await page.locator("article.entry", { hasText: text }).count() === 2, "what was meant again is not there");
 });
 
+await step("what brought no page is told on the next one, and the words stand in the box again", async () => {
+  const banner = page.locator(".banner");
+  const lost = async (text) => {
+    await page.goto(`${site}/dashboard`);
+    await page.waitForLoadState("networkidle");
+    await page.route("**/say", (route) => route.abort());
+    await page.locator("#say").fill(text);
+    await press("Enter");
+    await page.waitForURL("chrome-error://**");
+    await page.unroute("**/say");
+    await page.goto(`${site}/tasks`);
+    await banner.filter({ hasText: text }).waitFor();
+  };
+  await lost("an idea: the keeper of the lighthouse");
+  hold(await page.locator("#say").inputValue() === "an idea: the keeper of the lighthouse", "the words are not in the box");
+  await page.locator("#say").fill("");
+  await lost("task: feed the kiwi");
+  hold(await page.locator("#say").inputValue() === "", "what was done waits to be said again");
+  await page.reload();
+  hold(await page.locator("[data-row]", { hasText: "feed the kiwi" }).count() === 1, "the task is not there once");
+});
+
+await step("the u key takes back the last thing, wherever it stands, and a mark stays on its row", async () => {
+  await page.goto(`${site}/tasks`);
+  for (const text of ["task: first of three", "task: second of three"]) {
+    await press("/");
+    await type(text);
+    await press("Enter");
+    await page.locator(".chip", { hasText: text.slice(6) }).waitFor();
+  }
+  await page.goto(`${site}/history`);
+  await press("u");
+  await page.waitForURL("**/history?said=*");
+  await page.locator("li", { hasText: "Task: second of three" }).filter({ hasText: "undone" }).waitFor();
+  await page.goto(`${site}/tasks`);
+  await press("j");
+  const here = page.locator("[data-row].here");
+  const marked = await here.innerText();
+  await press("?");
+  await page.locator("#keys[open]").waitFor();
+  await press("x");
+  await press("Escape");
+  hold(await here.count() === 1 && await here.innerText() === marked, "a key went through the dialog");
+  const at = new Date().toLocaleDateString("sv");
+  await page.evaluate((day) => fetch("/api/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ title: "urgent from the phone", due_day: day, due_time: "00:01:00" }) }), at);
+  await page.locator("[data-row]", { hasText: "urgent from the phone" }).waitFor();
+  hold(await here.innerText() === marked, "another row is marked");
+});
+
 await step("everything is searched, and done things are taken back from the history", async () => {
   await press("/");
   await type("search for river");

@@ -32,7 +32,7 @@ pub(super) fn away(frame: &Frame<'_>, unseen: &[Reminder]) -> Markup {
                             span.due { (words::show_day(at.date(), who.now().date())) ", " (words::show_time(at.time())) }
                             form method="post" action={ "/reminders/" (reminder.id) "/seen" } {
                                 (parts::hidden(frame, frame.here))
-                                button.quiet type="submit" aria-label={ "Seen: " (reminder.title) } { "OK" }
+                                button.quiet type="submit" aria-label={ "Seen: " (reminder.title) } { "Seen" }
                             }
                         }
                     }

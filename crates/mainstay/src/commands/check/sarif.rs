@@ -136,8 +136,13 @@ mod tests {
 
     #[test]
     fn what_was_found_is_a_result_and_what_did_not_run_is_no_pass() {
-        let place =
-            model::Place { file: "my app/mainstay.toml".to_owned(), line: 3, column: 7, start: 0, end: 1 };
+        let place = model::explain::Place {
+            file: "my app/mainstay.toml".to_owned(),
+            line: 3,
+            column: 7,
+            start: 0,
+            end: 1,
+        };
         let explain =
             Explain { place: Some(place), ..Explain::new("x", "wrong").caused_by("so").help("mend") };
         let attested = State::Attested {
