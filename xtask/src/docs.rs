@@ -38,7 +38,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
         println!("wrote {path}");
     }
     let mut test = cargo();
-    shell::run(test.args(["test", "-q", "-p", "mainstay", "--test", "reference"]).env(WRITE, "1"))?;
+    shell::run(test.args(["test", "-q", "--workspace", "--test", "reference"]).env(WRITE, "1"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -445,7 +445,11 @@ mod tests {
             let mut parts = endpoint.splitn(3, ',').map(str::trim);
             let (_, path, methods) = (parts.next(), parts.next(), parts.next().expect("its methods"));
             let path = path.expect("its path").trim_matches('"');
-            let path = if path == "paths::CONNECTION" { api::paths::CONNECTION } else { path };
+            let path = match path {
+                "paths::CONNECTION" => api::paths::CONNECTION,
+                "paths::MACHINE_CHECKS" => api::paths::MACHINE_CHECKS,
+                written => written,
+            };
             let methods = methods.split(".layer(").next().expect("the beginning");
             for method in ["get", "post", "put", "delete", "patch"] {
                 if methods.contains(&format!("{method}(")) {

@@ -109,7 +109,7 @@ mod tests {
     fn a_place_is_in_the_table_and_all_places_are_used() {
         let keys = Keys::default();
         let mut used = std::collections::HashSet::new();
-        used.extend((0..200_000_u32).map(|n| place(keys.key(n))));
+        used.extend((0..500_000_u32).map(|n| place(keys.key(n))));
         assert_eq!(used.len(), SHARDS * SETS);
         assert!(used.iter().all(|(shard, set)| *shard < SHARDS && *set < SETS));
         assert_eq!((KEYS_MAX, KEYS_MAX * size_of::<Slot>()), (131_072, 2 << 20));

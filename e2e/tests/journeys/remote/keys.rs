@@ -16,7 +16,7 @@ use crate::serving_fake;
 
 /// Every endpoint of the API, and whether a key with the role `read`, and one with `deploy`, may ask it in its own site. One
 /// that is not here fails the test below.
-const ENDPOINTS: [(&str, &str, bool, bool); 40] = [
+const ENDPOINTS: [(&str, &str, bool, bool); 41] = [
     ("POST", "/v1/connection", true, true),
     ("GET", "/v1/machine", true, true),
     ("POST", "/v1/machine/down", false, false),
@@ -44,6 +44,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 40] = [
     ("GET", "/v1/apps/{app}/{env}/checks", true, true),
     ("POST", "/v1/apps/{app}/{env}/restart", false, true),
     ("POST", "/v1/apps/{app}/{env}/scale", false, true),
+    ("POST", "/v1/apps/{app}/{env}/maintenance", false, true),
     ("POST", "/v1/apps/{app}/{env}/run", false, false),
     ("POST", "/v1/apps/{app}/{env}/exec", false, false),
     ("GET", "/v1/apps/{app}/{env}/migrate", true, true),
@@ -60,7 +61,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 40] = [
     ("DELETE", "/v1/apps/{app}/{env}/releases", false, false),
 ];
 /// How many of them are real.
-const REAL: usize = 36;
+const REAL: usize = 37;
 
 /// Those of the API's own table (`crates/api/src/paths.rs`), which the reference page is made of.
 fn documented() -> BTreeSet<(String, String)> {
