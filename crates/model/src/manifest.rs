@@ -97,7 +97,7 @@ pub struct Release {
     /// pages of the last build ask for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asset_paths: Vec<String>,
-    #[serde(default = "asset_retention")]
+    #[serde(default = "asset_retention", skip_serializing_if = "is_usual_retention")]
     pub asset_retention: Span,
     /// Relative to the shared folder `<data>/apps/<app>/<env>/shared`; linked into the release at the same path.
     pub shared_paths: Vec<String>,
@@ -112,6 +112,10 @@ pub struct Release {
 /// As long as a tab is left open, and forgotten.
 pub fn asset_retention() -> Span {
     Span::secs(7 * 24 * 3600)
+}
+
+fn is_usual_retention(retention: &Span) -> bool {
+    *retention == asset_retention()
 }
 
 impl Release {

@@ -388,7 +388,7 @@ await step("what brought no page is told on the next one, and the words stand in
     await page.route("**/say", (route) => route.abort());
     await page.locator("#say").fill(text);
     await press("Enter");
-    await page.waitForURL("chrome-error://**");
+    await page.waitForFunction(() => location.protocol === "chrome-error:");
     await page.unroute("**/say");
     await page.goto(`${site}/tasks`);
     await banner.filter({ hasText: text }).waitFor();
