@@ -31,23 +31,17 @@ pub(crate) fn choose<'a>(
         (false, _) if upstream.was_ready() => 2,
         (false, _) => 3,
     };
-    let mut best: Option<((u32, u64, u64), &Arc<UpstreamState>)> = None;
-    for step in 0..all.len() {
-        let upstream = &all[(turn + step) % all.len()];
-        if tried.contains(&upstream.process) {
-            continue;
-        }
+    let key = |upstream: &&Arc<UpstreamState>| {
         let load = match config.balance {
             Balance::LeastConnections => upstream.active.total(),
             Balance::RoundRobin => 0,
         };
         let distance = wish.map_or(0, |wish| wish.distance(&upstream.name));
-        let key = (rank(upstream), distance, load);
-        if best.is_none_or(|(known, _)| key < known) {
-            best = Some((key, upstream));
-        }
-    }
-    best.map(|(_, upstream)| upstream)
+        (rank(upstream), distance, load)
+    };
+    let in_turn = (0..all.len()).map(|step| &all[(turn + step) % all.len()]);
+    // Of equals the first is taken.
+    in_turn.filter(|upstream| !tried.contains(&upstream.process)).min_by_key(key)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Compressor {
         head: &mut response::Parts,
     ) -> Option<Encoder> {
         let is_unchanged = head.status == StatusCode::NOT_MODIFIED;
-        if !(is_unchanged && !forbids(&head.headers)) && !self.is_meant(asked, head) {
+        if (!is_unchanged || forbids(&head.headers)) && !self.is_meant(asked, head) {
             return None;
         }
         // Also of an answer that stays as it is: a cache must not give it to who would have got another.
