@@ -29,7 +29,7 @@ fn a_package_is_installed_upgraded_under_load_removed_and_purged() {
     }
     nothing_is_put_beside_an_installation(&guest);
     let said = dpkg(&guest, &format!("-i /share/{FIRST}"));
-    assert!(said.text.contains("made the account mainstay-edge"), "{said}");
+    assert!(said.text.contains("let keys of mainstay_login lead to /usr/bin/mainstay"), "{said}");
     assert_eq!(guest.ok("mainstay install"), "Everything is in its place; nothing was changed.");
     assert!(guest.ok("systemctl is-enabled mainstay").contains("enabled"));
     App::default().deploy(&guest, "one");

@@ -40,8 +40,9 @@ struct Ports {
     tls: Option<u16>,
 }
 
+/// Where it cannot be looked from here (no CA is trusted, no DNS server is set), nothing is known and that is said.
 /// # Errors
-/// This system trusts no CA at all, or its resolver has no server.
+/// The site is not known.
 pub(super) async fn look(session: &Session, resolver: Option<SocketAddr>) -> Result<Vec<Finding>, Explain> {
     let site = session.site().await?;
     let known = async {
@@ -52,15 +53,24 @@ pub(super) async fn look(session: &Session, resolver: Option<SocketAddr>) -> Res
         Ok(known) => known,
         Err(failure) => return Ok(served::unserved(&format!("not known: {}", failure.explain()))),
     };
-    let unasked = |why: String| Explain::new("cannot-look", "cannot look at what is served").caused_by(why);
-    let trust = Trust::of_this_system().map_err(|error| {
-        unasked(error.to_string()).help("install ca-certificates, or name a file by SSL_CERT_FILE")
-    })?;
+    let trust = match Trust::of_this_system() {
+        Ok(trust) => trust,
+        Err(error) => {
+            let help = "install ca-certificates, or name a file by SSL_CERT_FILE";
+            return Ok(served::unserved(&format!("not known: {error}; {help}")));
+        }
+    };
     let resolver = match resolver {
         Some(server) => Resolver::at(server),
         None => Resolver::of_this_system(),
     };
-    let resolver = resolver.map_err(|why| unasked(why).help("name a DNS server by `--resolver ADDRESS`"))?;
+    let resolver = match resolver {
+        Ok(resolver) => resolver,
+        Err(why) => {
+            let help = "name a DNS server by `--resolver ADDRESS`";
+            return Ok(served::unserved(&format!("not known: {why}; {help}")));
+        }
+    };
     let (ports, hosts) = (ports(&machine), hosts(&manifest));
     let looks = hosts.iter().map(|host| name(&resolver, &trust, ports, host, paths(&manifest, host)));
     let names = join_all(looks).await;

@@ -65,7 +65,8 @@ fn has((path, bytes): &Written) -> bool {
 fn shell() -> PathBuf {
     let text = machine::fs::read_text(Path::new("/etc/passwd"), PASSWD_BYTES_MAX).unwrap_or_default();
     let mut lines = text.lines().map(|line| line.split(':'));
-    let last = lines.find_map(|mut fields| (fields.next() == Some(accounts::LOGIN)).then(|| fields.next_back()));
+    let last =
+        lines.find_map(|mut fields| (fields.next() == Some(accounts::LOGIN)).then(|| fields.next_back()));
     last.flatten().unwrap_or_default().into()
 }
 
