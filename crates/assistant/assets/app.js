@@ -246,10 +246,9 @@
     next.classList.add("here");
     next.scrollIntoView({ block: "nearest" });
   };
-  // The last thing that was done, wherever it stands: ids of commands grow with time.
+  // The last thing that was done: a conversation ends with it, the history begins with it.
   const undo = () => {
-    const command = (button) => button.form.getAttribute("action").match(/[0-9A-Z]{26}/)?.[0] ?? "";
-    const last = all("[data-do=undo]").sort((one, other) => (command(one) < command(other) ? -1 : 1)).at(-1);
+    const buttons = all("[data-do=undo]"), last = one("[data-newest=first]") ? buttons[0] : buttons.at(-1);
     if (last) last.click();
     else location.assign("/history");
   };

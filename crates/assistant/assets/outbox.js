@@ -83,7 +83,7 @@
   // The answer to a sentence that waited stands on a page that nobody has asked for: its words are told.
   const tell = (item, answer, html) => {
     const page = new DOMParser().parseFromString(html, "text/html");
-    const told = one(".told", page), said = told ?? one(".error, main p, h1", page);
+    const told = one(".told, #said p", page), said = told ?? one(".error, main p, h1", page);
     notes.push(`“${short(item.text)}”: ${said?.textContent.trim() ?? answer.status}`);
     const box = one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
     if (!told && box && !box.value) box.value = item.text;

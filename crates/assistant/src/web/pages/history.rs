@@ -52,7 +52,7 @@ pub(super) async fn page(
                     div.part { (parts::examples(&frame, &STARTERS)) }
                 }
             } @else {
-                ul.list.plain.sheet { @for past in &history { (line(&frame, past, &now)) } }
+                ul.list.plain.sheet data-newest="first" { @for past in &history { (line(&frame, past, &now)) } }
             }
         }
     };
