@@ -17,12 +17,12 @@ const NOON: &str = "date -s '2027-03-10 12:00:00 UTC'";
 /// Before a time of the nightly jobs that the clock had passed already, when it was wrong.
 const NIGHT: &str = "date -s '2027-03-11 02:59:55 UTC'";
 const A_DAY_S: i64 = 24 * 3600;
-const BAKE_TIME: &str = "4s";
+const BAKE_TIME: &str = "8s";
 /// Of the bake, without what is lost between the guest's word and the test's ear.
-const BAKES_AT_LEAST: Duration = Duration::from_secs(3);
+const BAKES_AT_LEAST: Duration = Duration::from_secs(4);
 const SOON: Duration = Duration::from_secs(60);
 /// An answer of the old release that takes longer than it is needed: the drain waits for its end.
-const STREAM: &str = "curl -sSN --fail -H 'Host: fake.test' 'http://127.0.0.1/sse?ms=250&n=70'";
+const STREAM: &str = "curl -sSN --fail -H 'Host: fake.test' 'http://127.0.0.1/sse?ms=250&n=110'";
 
 /// Each run leaves the second in which it began.
 const JOBS: &str = r#"
@@ -88,6 +88,8 @@ fn deploy_while_the_clock_is_set(guest: &Guest, app: &App, label: &str, [in_bake
     let said = deploy.end(service::DEPLOYS_WITHIN);
     assert_eq!(said.status, 0, "{said}");
     assert_eq!(service::serving(guest), old + 1);
+    // A deploy does not wait for the end of what it has replaced.
+    guest.until("the old ones are stopped", SOON, "test $(pidof fakeapp | wc -w) -eq 2");
     let left = instances(guest);
     assert!(left.is_subset(&serving) && left.len() == 2, "none was started anew: {serving:?}, then {left:?}");
 }
