@@ -95,6 +95,13 @@ pub struct Listener {
     pub url: String,
 }
 
+impl Listener {
+    /// The port of the address.
+    pub fn port(&self) -> Option<u16> {
+        self.address.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Certificate {
     pub names: Vec<String>,

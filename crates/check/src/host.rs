@@ -16,11 +16,13 @@ mod ssh;
 mod tests;
 mod updates;
 
+pub(crate) use self::sockets::is_public;
+
 use std::path::Path;
 
 use api::{
     checks::{Finding, State},
-    machine::Machine,
+    machine::{Listener, Machine},
 };
 
 use crate::finding::{Check, Looks, not_run};
@@ -69,8 +71,7 @@ pub struct Host<'a> {
 impl Host<'_> {
     /// Ports at which strangers are meant to be heard: the edge's.
     fn served(&self) -> Vec<u16> {
-        let addresses = self.machine.listeners.iter().map(|listener| &listener.address);
-        addresses.filter_map(|address| address.rsplit_once(':')?.1.parse().ok()).collect()
+        self.machine.listeners.iter().filter_map(Listener::port).collect()
     }
 
     /// Those of sshd; 22 where it is not known.

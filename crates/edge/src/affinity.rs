@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, header};
 use model::{InstanceName, ServiceName, manifest::Affinity};
 
-use crate::{route::RouteState, shared::client_key};
+use crate::{headers, route::RouteState, shared::client_key};
 
 /// What a request would like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +49,21 @@ pub(crate) fn cookie(
     route: &RouteState,
     asked: &HeaderMap,
     answered: &InstanceName,
-    is_secure: bool,
+    is_secure: impl FnOnce() -> bool,
 ) -> Option<HeaderValue> {
     let service = &route.route.service;
-    let is_new = route.route.affinity? == Affinity::Cookie && shown(asked, service) != Some(answered.n);
-    let secure = if is_secure { "; Secure" } else { "" };
+    if route.route.affinity? != Affinity::Cookie || shown(asked, service) == Some(answered.n) {
+        return None;
+    }
+    let secure = if is_secure() { "; Secure" } else { "" };
     let text = format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", name(service), answered.n);
-    HeaderValue::from_str(&text).ok().filter(|_| is_new)
+    HeaderValue::from_str(&text).ok()
 }
 
 /// Whether a cache may give the answer to others; those must not get this client's cookie.
 pub(crate) fn is_shared(answer: &HeaderMap) -> bool {
-    let lines = answer.get_all(header::CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|word| {
-        let word = word.trim().to_ascii_lowercase();
+    headers::words(answer, &header::CACHE_CONTROL).any(|word| {
+        let word = word.to_ascii_lowercase();
         word == "public" || word == "immutable" || word.starts_with("s-maxage")
     })
 }
@@ -72,8 +73,6 @@ fn name(service: &ServiceName) -> String {
 }
 
 fn shown(asked: &HeaderMap, service: &ServiceName) -> Option<u32> {
-    let name = name(service);
-    let lines = asked.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name)?.1.parse().ok()
+    let number = headers::cookie(asked, name(service).as_bytes())?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }

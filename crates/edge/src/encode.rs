@@ -9,10 +9,11 @@ mod encoder;
 
 use std::{cell::Cell, rc::Rc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response};
 use model::manifest::Compress;
 
 pub(crate) use self::encoder::Encoder;
+use crate::headers::has_word;
 
 /// Bound: answers that one worker compresses at once; each holds up to 2 MiB for it. Others pass as they are.
 const AT_ONCE_MAX: usize = 128;
@@ -99,13 +100,13 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 
 /// RFC 9111 5.2: `no-transform`, of requests and of answers.
 fn forbids(headers: &HeaderMap) -> bool {
-    lists(headers, &header::CACHE_CONTROL).any(|word| word.eq_ignore_ascii_case("no-transform"))
+    has_word(headers, &header::CACHE_CONTROL, "no-transform")
 }
 
 fn vary(headers: &mut HeaderMap) {
-    let is_said = lists(headers, &header::VARY)
-        .any(|name| name == "*" || name.eq_ignore_ascii_case(header::ACCEPT_ENCODING.as_str()));
-    if !is_said {
+    if !has_word(headers, &header::VARY, "*")
+        && !has_word(headers, &header::VARY, header::ACCEPT_ENCODING.as_str())
+    {
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
 }
@@ -118,12 +119,6 @@ fn weaken(headers: &mut HeaderMap) {
     if let Ok(weak) = HeaderValue::from_bytes(&[b"W/", strong.as_bytes()].concat()) {
         headers.insert(header::ETAG, weak);
     }
-}
-
-/// The members of a header that is a list, without space around them. What is no text has none.
-fn lists<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',').map(str::trim))
 }
 
 /// How many answers of one worker are being compressed.

@@ -78,10 +78,22 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// The members of a header that is a list, over all its lines, without space around them. A line that is no text has none.
+pub(crate) fn words<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',').map(str::trim))
+}
+
 /// Whether the lines of `name` hold `word`, in any case, in their lists.
 pub(crate) fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|found| found.trim().eq_ignore_ascii_case(word))
+    words(headers, name).any(|found| found.eq_ignore_ascii_case(word))
+}
+
+/// The value of the first cookie of that name (RFC 6265 5.4).
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let mut pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
 }
 
 /// Its place in [`HOP_BY_HOP`].
@@ -97,9 +109,8 @@ fn hop_by_hop(name: &HeaderName) -> Option<usize> {
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let names_one =
         |word: &&str| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close");
-    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(names_one);
-    words.filter_map(|word| word.parse().ok()).collect()
+    let names = words(headers, &header::CONNECTION).filter(names_one);
+    names.filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Whose word about the client is taken on a connection.

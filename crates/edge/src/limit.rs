@@ -27,7 +27,7 @@ use self::{
     path::Prefix,
     quota::Verdict,
 };
-use crate::{body::EdgeBody, shared::client_key};
+use crate::{body::EdgeBody, headers::cookie, shared::client_key};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -179,7 +179,7 @@ impl Limit {
         let said = match &self.by {
             By::Address => None,
             By::Header(name) => headers.get(name).map(|value| Cow::Borrowed(value.as_bytes())),
-            By::Cookie(name) => cookie(headers, name),
+            By::Cookie(name) => cookie(headers, name).map(Cow::Borrowed),
         };
         match said {
             Some(said) => keys.key((self.id, said)),
@@ -231,13 +231,6 @@ impl Told {
         headers.append(POLICY, self.policy);
         headers.append(STATE, self.state);
     }
-}
-
-/// The value of the first cookie of that name (RFC 6265 5.4).
-fn cookie<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<Cow<'h, [u8]>> {
-    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let mut pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"=")).map(Cow::Borrowed)
 }
 
 /// Whole seconds, rounded up: who waits so long has waited long enough.

@@ -246,7 +246,7 @@ fn pass_on(ctx: &Ctx, mut flight: Box<Flight>, answer: Answer, route: &RouteStat
 fn affinity_cookie(ctx: &Ctx, flight: &Flight, route: &RouteState) -> Option<HeaderValue> {
     let answered = &flight.lease.as_ref()?.upstream.as_ref()?.name;
     let asked = &flight.asked.headers;
-    affinity::cookie(route, asked, answered, ctx.proto(asked) == "https")
+    affinity::cookie(route, asked, answered, || ctx.proto(asked) == "https")
 }
 
 async fn serve(

@@ -15,6 +15,7 @@ pub mod down;
 pub mod events;
 pub mod exec;
 pub mod export;
+mod generated;
 pub mod init;
 pub mod install;
 pub mod logs;

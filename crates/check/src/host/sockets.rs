@@ -33,18 +33,20 @@ pub(crate) struct Socket {
 impl Socket {
     /// Whether somebody outside of this machine and of its private networks may reach it.
     pub(super) fn is_public(&self) -> bool {
-        match self.address.ip() {
-            IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
-            IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-                Some(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
-                None => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
-            },
-        }
+        is_public(self.address.ip())
     }
 
     pub(super) fn told(&self) -> String {
         let owner = self.owner.as_deref().map_or(String::new(), |owner| format!(" ({owner})"));
         format!("{}{owner}", self.address)
+    }
+}
+
+/// Neither of this machine alone, nor of one link, nor of a private network.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
     }
 }
 

@@ -6,7 +6,10 @@ use api::checks::{Severity, State};
 use model::Explain;
 
 use super::{Door, FromOutside, Name, Served};
-use crate::finding::{Check, count, found_if, not_run};
+use crate::{
+    finding::{Check, count, found_if, not_run},
+    host::is_public,
+};
 
 pub(super) const HERE: Check<FromOutside> = Check {
     id: "dns-points-here",
@@ -69,11 +72,8 @@ fn leads_here(context: &Served<'_>, door: &Door) -> bool {
 
 fn families(context: &Served<'_>) -> State {
     // Of addresses that strangers can reach; a private one is nobody's business.
-    let public = |ip: &&IpAddr| match ip {
-        IpAddr::V4(ip) => !ip.is_private(),
-        IpAddr::V6(ip) => !ip.is_unique_local(),
-    };
-    let has = |is_v6: bool| context.machine.addresses.iter().filter(public).any(|ip| ip.is_ipv6() == is_v6);
+    let own = &context.machine.addresses;
+    let has = |is_v6: bool| own.iter().any(|ip| is_public(*ip) && ip.is_ipv6() == is_v6);
     let known: Vec<(&String, &Vec<IpAddr>)> =
         context.names.iter().filter_map(|name| Some((&name.host, name.addresses.as_ref().ok()?))).collect();
     if known.is_empty() {

@@ -3,6 +3,8 @@
 use http::{HeaderMap, header};
 use model::manifest::Encoding;
 
+use crate::headers;
+
 /// As it is called in headers.
 pub(super) fn word(encoding: Encoding) -> &'static str {
     match encoding {
@@ -15,7 +17,7 @@ pub(super) fn word(encoding: Encoding) -> &'static str {
 /// Of `ours` the one that the client weighs highest; of equals the first. `None`: it takes none of them, or would rather
 /// have the answer as it is.
 pub(super) fn best(asked: &HeaderMap, ours: &[Encoding]) -> Option<Encoding> {
-    let said: Vec<(&str, u16)> = super::lists(asked, &header::ACCEPT_ENCODING).filter_map(member).collect();
+    let said: Vec<(&str, u16)> = headers::words(asked, &header::ACCEPT_ENCODING).filter_map(member).collect();
     let of = |name: &str| {
         said.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, weight)| *weight)
     };

@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use crate::{
     cli::Globals,
+    commands::generated,
     output::{json, line},
     session::MANIFEST,
 };
@@ -112,16 +113,9 @@ impl Init {
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
     use std::io::Write as _;
     let opened = if force { std::fs::File::create(path) } else { std::fs::File::create_new(path) };
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            return Explain::new("already-there", format!("{} is there already", path.display()))
-                .now("nothing was changed")
-                .help("`--force` replaces it; `--print` shows what would be written");
-        }
-        Explain::new("cannot-write", format!("cannot write {}", path.display()))
-            .caused_by(error.to_string())
-            .now("nothing was changed")
-            .help("run it as the user to whom the folder belongs; `--print` shows what would be written")
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => generated::already_there(path),
+        _ => generated::cannot_write(path, &error).now("nothing was changed"),
     })
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use check::served::{self, Answer, Door, Name, Page, Served, Shown};
 use futures_util::future::join_all;
 use http::{HeaderValue, Response, header};
-use model::{Explain, manifest::Manifest};
+use model::{Explain, Site, manifest::Manifest};
 use net::{
     client::{Call, Failure, Target, send},
     look::{self, Trust},
@@ -45,32 +45,23 @@ struct Ports {
 /// The site is not known.
 pub(super) async fn look(session: &Session, resolver: Option<SocketAddr>) -> Result<Vec<Finding>, Explain> {
     let site = session.site().await?;
-    let known = async {
-        let manifest = session.client.config(&site, None).await?;
-        Ok::<_, api::client::Failure>((manifest, session.client.machine().await?))
-    };
-    let (manifest, machine) = match known.await {
-        Ok(known) => known,
-        Err(failure) => return Ok(served::unserved(&format!("not known: {}", failure.explain()))),
-    };
-    let trust = match Trust::of_this_system() {
-        Ok(trust) => trust,
-        Err(error) => {
-            let help = "install ca-certificates, or name a file by SSL_CERT_FILE";
-            return Ok(served::unserved(&format!("not known: {error}; {help}")));
-        }
-    };
+    let seen = seen(session, &site, resolver).await;
+    Ok(seen.unwrap_or_else(|why| served::unserved(&format!("not known: {why}"))))
+}
+
+/// # Errors
+/// Why nothing can be seen, with the remedy.
+async fn seen(session: &Session, site: &Site, resolver: Option<SocketAddr>) -> Result<Vec<Finding>, String> {
+    let words = |failure: api::client::Failure| failure.explain().to_string();
+    let manifest = session.client.config(site, None).await.map_err(words)?;
+    let machine = session.client.machine().await.map_err(words)?;
+    let trust = Trust::of_this_system()
+        .map_err(|error| format!("{error}; install ca-certificates, or name a file by SSL_CERT_FILE"))?;
     let resolver = match resolver {
         Some(server) => Resolver::at(server),
         None => Resolver::of_this_system(),
     };
-    let resolver = match resolver {
-        Ok(resolver) => resolver,
-        Err(why) => {
-            let help = "name a DNS server by `--resolver ADDRESS`";
-            return Ok(served::unserved(&format!("not known: {why}; {help}")));
-        }
-    };
+    let resolver = resolver.map_err(|why| format!("{why}; name a DNS server by `--resolver ADDRESS`"))?;
     let (ports, hosts) = (ports(&machine), hosts(&manifest));
     let looks = hosts.iter().map(|host| name(&resolver, &trust, ports, host, paths(&manifest, host)));
     let names = join_all(looks).await;
@@ -79,10 +70,7 @@ pub(super) async fn look(session: &Session, resolver: Option<SocketAddr>) -> Res
 }
 
 fn ports(machine: &Machine) -> Ports {
-    let port = |kind: &str| {
-        let listener = machine.listeners.iter().find(|listener| listener.kind == kind)?;
-        listener.address.rsplit_once(':')?.1.parse().ok()
-    };
+    let port = |kind: &str| machine.listeners.iter().find(|listener| listener.kind == kind)?.port();
     Ports { plain: port("http"), tls: port("https") }
 }
 

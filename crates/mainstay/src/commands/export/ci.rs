@@ -17,6 +17,7 @@ use model::{EnvName, Explain, manifest::Manifest};
 
 use crate::{
     cli::Globals,
+    commands::generated,
     output::{json, line},
     session::ManifestFile,
 };
@@ -191,19 +192,13 @@ fn check_branch(branch: &str) -> Result<(), Explain> {
 /// All or none is begun: one that is there stops it before the first is written.
 fn write_all(files: &[(PathBuf, String, u32)], force: bool) -> Result<(), Explain> {
     if let Some((path, ..)) = files.iter().find(|(path, ..)| path.symlink_metadata().is_ok() && !force) {
-        return Err(Explain::new("already-there", format!("{} is there already", path.display()))
-            .now("nothing was changed")
-            .help("`--force` replaces it; `--print` shows what would be written"));
+        return Err(generated::already_there(path));
     }
     for (path, text, mode) in files {
         let written = fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
             .and_then(|()| fs::write(path, text))
             .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(*mode)));
-        written.map_err(|error| {
-            Explain::new("cannot-write", format!("cannot write {}", path.display()))
-                .caused_by(error.to_string())
-                .help("run it as the user to whom the folder belongs; `--print` shows what would be written")
-        })?;
+        written.map_err(|error| generated::cannot_write(path, &error))?;
     }
     Ok(())
 }
