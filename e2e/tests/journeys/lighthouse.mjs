@@ -32,7 +32,8 @@ const browser = await require("playwright-core").chromium.launchPersistentContex
 async function judged(path) {
   const flags = { port, output: "json", logLevel: "error", disableStorageReset: true };
   const { lhr } = await lighthouse(site + path, flags);
-  if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
+  // Such as a trace that chromium did not give: nothing was judged.
+  if (lhr.runtimeError) return { wrong: [lhr.runtimeError.message] };
   const wrong = Object.values(lhr.categories).filter((one) => one.score < SCORE_MIN).map((one) => {
     const found = one.auditRefs.filter((ref) => ref.weight && lhr.audits[ref.id].score !== null && lhr.audits[ref.id].score < 0.9);
     return `${one.title} ${one.score}: ${found.map((ref) => `${ref.id} ${lhr.audits[ref.id].displayValue ?? ""}`).join(", ")}`;

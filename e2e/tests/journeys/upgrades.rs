@@ -134,7 +134,7 @@ fn a_deploy_goes_on_across_a_replacement_and_stops_no_instance_that_the_old_edge
 #[test]
 fn a_down_while_an_edge_drains_lets_its_stream_end_and_leaves_nothing() {
     let (mut mainstay, app) = serving_fake();
-    let held = stream(&mainstay, &app, 50);
+    let held = stream(&mainstay, &app, 40);
     let first = mainstay.edge_pid();
     let other = mainstay.another_build("second");
     replace_with(&mut mainstay, &other);
