@@ -17,9 +17,9 @@ const NOON: &str = "date -s '2027-03-10 12:00:00 UTC'";
 /// Before a time of the nightly jobs that the clock had passed already, when it was wrong.
 const NIGHT: &str = "date -s '2027-03-11 02:59:55 UTC'";
 const A_DAY_S: i64 = 24 * 3600;
-const BAKE_TIME: &str = "8s";
+const BAKE_TIME: &str = "4s";
 /// Of the bake, without what is lost between the guest's word and the test's ear.
-const BAKES_AT_LEAST: Duration = Duration::from_secs(2);
+const BAKES_AT_LEAST: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(60);
 /// An answer of the old release that takes longer than it is needed: the drain waits for its end.
 const STREAM: &str = "curl -sSN --fail -H 'Host: fake.test' 'http://127.0.0.1/sse?ms=250&n=110'";
@@ -74,14 +74,14 @@ fn a_clock_that_is_set_by_a_day_ends_no_bake_no_drain_and_no_answer_and_repeats_
 fn deploy_while_the_clock_is_set(guest: &Guest, app: &App, label: &str, [in_bake, in_drain]: [i64; 2]) {
     app.place(guest, label);
     let old = service::serving(guest);
-    let deploy = guest.start(service::DEPLOY);
-    deploy.says("start", SOON);
+    let deploy = guest.start(service::DEPLOY_WITH_EVENTS);
+    deploy.says(&service::entered("start"), SOON);
     let stream = guest.start(STREAM);
-    deploy.says("bake", service::DEPLOYS_WITHIN);
+    deploy.says(&service::entered("bake"), service::DEPLOYS_WITHIN);
     let baking = Instant::now();
     let serving = instances(guest);
     set(guest, in_bake);
-    deploy.says("drain", service::DEPLOYS_WITHIN);
+    deploy.says(&service::entered("drain"), service::DEPLOYS_WITHIN);
     assert!(baking.elapsed() >= BAKES_AT_LEAST, "the bake ended after {:?}", baking.elapsed());
     set(guest, in_drain);
     ends_with_its_last_event(stream);

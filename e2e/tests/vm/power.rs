@@ -34,14 +34,14 @@ fn power_cuts_at_every_part_of_a_deploy_leave_a_release_that_serves() {
 
     // Before the switch: what is new is taken back.
     app.place(&guest, "two");
-    guest.start(service::DEPLOY).says("start", Duration::from_secs(60));
+    guest.start(service::DEPLOY_WITH_EVENTS).says(&service::entered("start"), Duration::from_secs(60));
     guest.lose_power();
     service::serves_by_itself(&guest, 1);
     settles(&guest);
 
     // After it: what the edge had said that it serves goes on, and bakes anew.
     app.place(&guest, "three");
-    guest.start(service::DEPLOY).says("bake", Duration::from_secs(60));
+    guest.start(service::DEPLOY_WITH_EVENTS).says(&service::entered("bake"), Duration::from_secs(60));
     let switched = service::serving(&guest);
     assert!(switched > 1, "the switch came before the bake");
     guest.lose_power();

@@ -79,8 +79,16 @@ health_timeout = "60s"
     }
 }
 
-/// The command of a deploy, in the app's folder.
+/// The command of a deploy, in the app's folder. Its lines come when a phase is over.
 pub(crate) const DEPLOY: &str = "cd /srv/fake && mainstay deploy";
+/// The same, with a line as a phase begins.
+pub(crate) const DEPLOY_WITH_EVENTS: &str = "cd /srv/fake && mainstay deploy --json";
+
+/// What [`DEPLOY_WITH_EVENTS`] says as a phase begins.
+pub(crate) fn entered(phase: &str) -> String {
+    format!(r#""entered":{{"phase":"{phase}"}}"#)
+}
+
 const LEDGER: &str = "/var/lib/mainstay/apps/fake/production/shared/state/ledger";
 
 /// `mainstay status --json` of the fake app.
