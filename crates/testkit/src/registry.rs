@@ -1,4 +1,4 @@
-//! Apps that nobody here wrote: installed from PyPI and npm once, kept under `target/tools`, copied into releases.
+//! Programs that nobody here wrote: installed from PyPI, npm and Go's proxy once, kept under `target/tools`, copied into releases.
 
 use std::{
     fs,
@@ -35,6 +35,24 @@ pub fn node(name: &str, packages: &[&str]) -> PathBuf {
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(folder).args(packages);
         run(&mut npm);
+    })
+}
+
+/// A folder that holds the program whose package is `package`, by its last name, built from just these modules.
+///
+/// # Panics
+/// When go cannot fetch or build them.
+pub fn go(name: &str, package: &str, modules: &[&str]) -> PathBuf {
+    kept(name, modules, |folder| {
+        let go = |arguments: &[&str]| {
+            let mut go = Command::new("go");
+            // No other compiler than the one that is here.
+            go.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env_remove("GOBIN");
+            run(go.current_dir(folder).args(arguments));
+        };
+        go(&["mod", "init", "tools"]);
+        go(&[&["get"], modules].concat());
+        go(&["build", "-o", ".", package]);
     })
 }
 

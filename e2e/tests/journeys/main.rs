@@ -22,6 +22,7 @@ mod files;
 mod floods;
 mod forms;
 mod front;
+mod h2spec;
 mod hangs;
 mod held;
 mod hooks;

@@ -1,4 +1,4 @@
-//! What the tests need from the distribution. Apps from PyPI and npm are installed by the journeys that use them.
+//! What the tests need from the distribution. What comes from PyPI, npm and Go's proxy is installed by the journeys that use it.
 
 use std::{
     path::Path,
@@ -10,10 +10,11 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 15] = [
+pub(crate) const TESTS: [Need; 16] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
+    (&["go", "version"], "golang-go"),
     (&["chromium", "--version"], "chromium"),
     (&["setpriv", "--version"], "util-linux"),
     (&["cc", "--version"], "gcc"),

@@ -11,6 +11,8 @@ use std::{
 
 mod walls;
 
+use rustix::process::{Resource, Rlimit};
+
 use super::{Become, Exec, Session, Setup, Step};
 
 /// Digits of the largest pid and a NUL.
@@ -190,11 +192,11 @@ impl<'a> Plan<'a> {
             check(
                 error,
                 Step::Limits,
-                set_limit(libc::RLIMIT_NOFILE, nofile) || set_limit(libc::RLIMIT_NOFILE, lower),
+                set_limit(Resource::Nofile, nofile) || set_limit(Resource::Nofile, lower),
             );
         }
         if let Some(nproc) = self.setup.nproc {
-            check(error, Step::Limits, set_limit(libc::RLIMIT_NPROC, nproc));
+            check(error, Step::Limits, set_limit(Resource::Nproc, nproc));
         }
         // SAFETY: umask cannot fail. The parent's, whatever started it, is not the app's.
         unsafe { libc::umask(0o022) };
@@ -285,13 +287,13 @@ fn try_paths(
 }
 
 fn hard_limit() -> u64 {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX)
+    rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }
 
-fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> bool {
-    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
-    // SAFETY: a valid struct for the length of the call.
-    unsafe { libc::setrlimit(resource, &raw const limit) == 0 }
+/// One system call, without a lock or memory of its own.
+fn set_limit(resource: Resource, value: u64) -> bool {
+    let limit = Rlimit { current: Some(value), maximum: Some(value) };
+    rustix::process::setrlimit(resource, limit).is_ok()
 }
 
 /// Raw system calls: the C library's would change all threads' ids, of which the child has one, and take locks.
