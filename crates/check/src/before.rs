@@ -78,9 +78,8 @@ pub enum Secrets {
 impl Context<'_> {
     /// Names of secrets that anything of the manifest asks for, sorted.
     fn secret_names(&self) -> Vec<&str> {
-        let migrate = self.manifest.migrate.iter().flat_map(|migrate| &migrate.env_secrets);
-        let services = self.manifest.programs().flat_map(|program| program.env_secrets);
-        let mut names: Vec<&str> = services.chain(migrate).map(String::as_str).collect();
+        let asked = self.manifest.secrets_by_user().flat_map(|(_, names)| names);
+        let mut names: Vec<&str> = asked.map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -7,6 +7,7 @@ mod compress;
 pub mod files;
 mod migrate;
 mod rate_limit;
+mod release;
 mod rules;
 
 use std::{collections::BTreeMap, num::NonZeroU32};
@@ -18,9 +19,10 @@ pub use self::{
     files::Files,
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
+    release::{Build, BuildPlace, Proof, Release, Source, asset_retention},
     rules::{Access, Affinity, Cors, Headers, Redirect, Rewrite},
 };
-use crate::{AppName, ByteSize, EnvName, Explain, Sandbox, ServiceName, Span};
+use crate::{AppName, ByteSize, EnvName, Sandbox, ServiceName, Span};
 
 /// Version of the stored form; a reader accepts this and the one before.
 pub const FORMAT: u32 = 1;
@@ -84,75 +86,6 @@ pub struct Hook {
     pub env: BTreeMap<String, String>,
     /// Names of secrets that are put into its environment.
     pub env_secrets: Vec<String>,
-}
-
-/// What a release is made of and how long it stays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Release {
-    pub source: Source,
-    /// The only artifact that this manifest is for: `sha256:` and 64 digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// Folders of a release whose files the next releases keep for `asset_retention`, where they have none of that name:
-    /// pages of the last build ask for them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asset_paths: Vec<String>,
-    #[serde(default = "asset_retention", skip_serializing_if = "is_usual_retention")]
-    pub asset_retention: Span,
-    /// Relative to the shared folder `<data>/apps/<app>/<env>/shared`; linked into the release at the same path.
-    pub shared_paths: Vec<String>,
-    /// Asks the app which release it is, so that "what is serving" is its own word too.
-    pub proof: Option<Proof>,
-    /// Pruning keeps this many releases besides those that are in use.
-    pub keep_releases: u32,
-    /// And at most this many bytes of them.
-    pub keep_bytes: ByteSize,
-}
-
-/// As long as a tab is left open, and forgotten.
-pub fn asset_retention() -> Span {
-    Span::secs(7 * 24 * 3600)
-}
-
-fn is_usual_retention(retention: &Span) -> bool {
-    *retention == asset_retention()
-}
-
-impl Release {
-    /// Whether an artifact of this digest is the one that the manifest is for.
-    ///
-    /// # Errors
-    /// It is pinned to another.
-    pub fn check_digest(&self, artifact: &str) -> Result<(), Explain> {
-        match self.digest.as_deref().filter(|pinned| *pinned != artifact) {
-            None => Ok(()),
-            Some(pinned) => Err(Explain::new(
-                "digest-differs",
-                "the artifact is not the one that `release.digest` names",
-            )
-            .caused_by(format!("it is {artifact}, and {pinned} is wanted"))
-            .now("nothing was deployed")
-            .help("build or fetch the right one; `sha256sum` of a file that you trust is its new digest")),
-        }
-    }
-}
-
-/// Where the client takes the files from; the keeper only ever sees bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A folder, relative to the manifest.
-    Dir(String),
-    /// A `.tar`, `.tar.gz` or `.tar.zst` file, relative to the manifest.
-    Artifact(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// Path of the GET.
-    pub get: String,
-    /// Key of the JSON answer that holds the value of `MAINSTAY_RELEASE`.
-    pub json: String,
 }
 
 /// One kind of process of the app.
@@ -672,12 +605,13 @@ impl Manifest {
         }))
     }
 
-    /// Who asks for which secrets: the programs by their service, the migration and the hooks by the table's name.
+    /// Who asks for which secrets: the programs by their service, build, migration and hooks by the table's name.
     pub fn secrets_by_user(&self) -> impl Iterator<Item = (&str, &[String])> {
         let programs = self.programs().map(|program| (program.service.as_str(), program.env_secrets));
+        let build = self.release.build.iter().map(|build| ("release.build", build.env_secrets.as_slice()));
         let migration = self.migrate.iter().map(|migrate| ("migrate", migrate.env_secrets.as_slice()));
         let hooks = self.hooks.all().map(|hook| ("hooks", hook.env_secrets.as_slice()));
-        programs.chain(migration).chain(hooks)
+        programs.chain(build).chain(migration).chain(hooks)
     }
 
     /// What holds the processes of `service`: its own loosenings and the app's.

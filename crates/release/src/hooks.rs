@@ -67,6 +67,7 @@ fn word(kind: JobKind) -> &'static str {
         JobKind::PostDeploy => "post_deploy",
         JobKind::OnRollback => "on_rollback",
         JobKind::Unpack
+        | JobKind::Build
         | JobKind::Migrate
         | JobKind::MigrateDown
         | JobKind::MigrateContract

@@ -132,6 +132,11 @@ impl SiteLayout {
         self.root.join("shared")
     }
 
+    /// The home of builds: what package managers keep from one to the next.
+    pub fn build_cache(&self) -> PathBuf {
+        self.root.join("build-cache")
+    }
+
     /// Where a person keeps the site's secrets unless machine.toml names another source.
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets.env")

@@ -286,6 +286,7 @@ impl<W: World> Run<W> {
             writable: vec![self.at.layout.shared()],
             sandbox: self.manifest.sandbox.clone(),
             timeout,
+            limits: model::manifest::Limits::default(),
             scheduled: None,
         }
     }

@@ -1,4 +1,6 @@
-//! STAGE: the artifact's files, unpacked by a job as the app's user, then taken over and sealed by the keeper.
+//! STAGE: the artifact's files, unpacked and built by jobs as the app's user, then taken over and sealed by the keeper.
+
+mod build;
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +16,7 @@ use crate::{
     seal,
     state::Fate,
     unpack,
-    world::{JobKind, JobOrder, World},
+    world::{JobEnd, JobKind, JobOrder, World},
 };
 
 pub(crate) async fn stage<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
@@ -24,6 +26,7 @@ pub(crate) async fn stage<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     prepare(run)?;
     unpack(run, archive).await?;
     run.check_going()?;
+    build::build(run).await?;
     let mut sealed = seal_files(run).await?;
     carry_assets(run, &mut sealed).await;
     write_down(run, &sealed)?;
@@ -42,8 +45,6 @@ fn prepare<W: World>(run: &Run<W>) -> Result<(), Explain> {
 }
 
 async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt> {
-    let process = ProcessId(Ulid::generate());
-    run.log.append(Kind::JobIntent { job: JobKind::Unpack, process })?;
     let shared = run.at.layout.shared();
     let files = run.release_dir();
     let argv = unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack);
@@ -53,18 +54,9 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         writable: vec![files, shared],
         // No loosening of the app's is for those who unpack it.
         sandbox: model::Sandbox::default(),
-        ..run.job_order(JobKind::Unpack, process, argv, run.at.settings.stage_limit)
+        ..run.job_order(JobKind::Unpack, ProcessId(Ulid::generate()), argv, run.at.settings.stage_limit)
     };
-    let job = run.at.world.run_job(order);
-    let end = tokio::select! {
-        end = job => end?,
-        () = run.cancel.cancelled() => {
-            run.at.world.stop_job(&run.at.site, process).await?;
-            run.check_cancelled()?;
-            return Ok(());
-        }
-    };
-    run.log.append(Kind::JobDone { job: JobKind::Unpack, process, end: end.word() })?;
+    let end = to_its_end(run, order).await?;
     if end.succeeded() {
         return Ok(());
     }
@@ -75,6 +67,22 @@ async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt
         if end.stderr.is_empty() { explain } else { explain.detail("what it said", end.stderr.clone()) }
     });
     Err(Halt::Abort(explain.now(run.now_serving())))
+}
+
+/// Runs a job of this phase, which a cancel ends.
+async fn to_its_end<W: World>(run: &Run<W>, order: JobOrder) -> Result<JobEnd, Halt> {
+    let (job, process) = (order.kind, order.process);
+    run.log.append(Kind::JobIntent { job, process })?;
+    let end = tokio::select! {
+        end = run.at.world.run_job(order) => end?,
+        () = run.cancel.cancelled() => {
+            run.at.world.stop_job(&run.at.site, process).await?;
+            run.check_cancelled()?;
+            JobEnd::default()
+        }
+    };
+    run.log.append(Kind::JobDone { job, process, end: end.word() })?;
+    Ok(end)
 }
 
 async fn seal_files<W: World>(run: &Run<W>) -> Result<seal::Seal, Explain> {

@@ -285,6 +285,7 @@ pub struct JobOrder {
     /// What it may besides.
     pub sandbox: Sandbox,
     pub timeout: Duration,
+    pub limits: Limits,
     /// With [`JobKind::Scheduled`]: what its service says.
     pub scheduled: Option<Scheduled>,
 }
@@ -294,7 +295,6 @@ pub struct JobOrder {
 pub struct Scheduled {
     /// Under whose name it logs.
     pub service: ServiceName,
-    pub limits: Limits,
     pub stop_signal: StopSignal,
     /// Between that signal and SIGKILL.
     pub stop_timeout: Duration,
@@ -305,6 +305,7 @@ pub struct Scheduled {
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     Unpack,
+    Build,
     Migrate,
     MigrateDown,
     MigrateContract,

@@ -53,6 +53,7 @@ fn manifest() -> Manifest {
             keep_bytes: ByteSize::gib(5),
             asset_paths: Vec::new(),
             asset_retention: model::manifest::asset_retention(),
+            build: None,
         },
         sandbox: model::Sandbox::default(),
         services: BTreeMap::from([("web".parse().unwrap(), service())]),

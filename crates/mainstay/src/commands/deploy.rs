@@ -2,6 +2,7 @@
 //!
 //! Reads the manifest, packs what it names, asks for the plan, sends the bytes, asks for the deploy, and watches it to its end.
 
+mod built;
 mod first;
 mod pack;
 mod plan;
@@ -74,7 +75,7 @@ impl Deploy {
         session.client.machine().await.map_err(Failure::explain)?;
         let (site, what, packed) = match self.release {
             Some(release) => (session.site().await?, What::Existing { release }, None),
-            None => self.new_release(session)?,
+            None => self.new_release(session).await?,
         };
         let request = Request { what, wait: self.wait, drain_now: self.drain_now };
         if self.dry_run {
@@ -91,7 +92,7 @@ impl Deploy {
         watch::start(session, &site, ask, "Deploying", &self.watch).await
     }
 
-    fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
+    async fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
         let file = ManifestFile::needed()?;
         let manifest = super::config::read(session, &file)?;
         if let Some(app) = session.globals.app().filter(|app| **app != manifest.app) {
@@ -100,6 +101,9 @@ impl Deploy {
                 format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app),
             )
             .help("leave `--app` out, or go to the folder of the other app"));
+        }
+        if let Some(build) = manifest.release.build_on_client() {
+            built::build(file.folder(), build, session).await?;
         }
         let packed = pack::pack(file.folder(), &manifest.release.source, session)?;
         if let Some(contents) = packed.contents.as_ref().filter(|_| !session.json()) {

@@ -173,7 +173,7 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         listen: None,
         notify: false,
         fds,
-        limits: scheduled.map(|own| own.limits).unwrap_or_default(),
+        limits: order.limits,
         sandbox: Some(Enclosure::of_app(order.sandbox.clone(), order.writable.clone())),
         stop,
         log: LogTo {
@@ -216,6 +216,7 @@ pub(crate) fn time_left(spec: &Spec) -> Duration {
 pub(crate) fn job_name(order: &JobOrder) -> &str {
     match order.kind {
         JobKind::Unpack => "unpack",
+        JobKind::Build => "build",
         JobKind::Migrate => "migrate",
         JobKind::MigrateDown => "migrate-down",
         JobKind::MigrateContract => "migrate-contract",

@@ -133,10 +133,10 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         writable: vec![at.layout.shared()],
         sandbox,
         timeout: cron.timeout.0,
+        limits: cron.limits,
         told: Default::default(),
         scheduled: Some(Scheduled {
             service,
-            limits: cron.limits,
             stop_signal: cron.stop_signal,
             stop_timeout: cron.stop_timeout.0,
             logs: manifest.map(|manifest| manifest.logs.clone()).unwrap_or_default(),

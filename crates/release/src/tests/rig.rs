@@ -105,6 +105,7 @@ pub(super) fn manifest(site: &Site, behaviour: &str) -> Manifest {
             keep_bytes: ByteSize::gib(1),
             asset_paths: Vec::new(),
             asset_retention: model::manifest::asset_retention(),
+            build: None,
         },
         sandbox: model::Sandbox::default(),
         services: [

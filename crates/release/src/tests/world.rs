@@ -352,7 +352,11 @@ async fn work(machine: Machine, order: JobOrder) {
             JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
         }
         // `takes:N` goes on for so many seconds, `fails` ends at once.
-        JobKind::Scheduled | JobKind::PreDeploy | JobKind::PostDeploy | JobKind::OnRollback => {
+        JobKind::Build
+        | JobKind::Scheduled
+        | JobKind::PreDeploy
+        | JobKind::PostDeploy
+        | JobKind::OnRollback => {
             let (word, seconds) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
             sleep(Duration::from_secs(seconds.parse().unwrap())).await;
             let stderr = vec![format!("the job {word}")];

@@ -1,5 +1,7 @@
 //! `[release]`: what a release is made of.
 
+pub(super) mod build;
+
 use model::{
     ByteSize,
     manifest::{Proof, Release, Source, asset_retention},
@@ -19,10 +21,6 @@ const KEEP_BYTES: ByteSize = ByteSize::gib(5);
 const LATER: &[Later] = &[
     Later { key: "git", instead: "check the commit out and give its folder: `dir = \".\"`" },
     Later {
-        key: "build",
-        instead: "build before you deploy and give the result: `dir = \"dist\"` or `artifact = \"dist/app.tar.zst\"`",
-    },
-    Later {
         key: "signature",
         instead: "signatures come in a later version; the digest of what was sent is checked anyway",
     },
@@ -35,6 +33,7 @@ pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
     let shared_paths = shared_paths(section);
     let asset_paths = asset_paths(section, &shared_paths);
     let asset_retention = section.duration("asset_retention").unwrap_or_else(asset_retention);
+    let build = section.table("build", build::build);
     let proof = section.table("proof", proof);
     let keep_releases = section.integer("keep_releases", 1..=1000).map(|n| n as u32);
     let keep_bytes = section.size("keep_bytes");
@@ -43,6 +42,7 @@ pub(super) fn release(section: &mut Section<'_, '_, '_>) -> Release {
         digest,
         asset_paths,
         asset_retention,
+        build,
         shared_paths,
         proof,
         keep_releases: keep_releases.unwrap_or(KEEP_RELEASES),
@@ -57,6 +57,7 @@ pub(super) fn stand_in() -> Release {
         digest: None,
         asset_paths: Vec::new(),
         asset_retention: asset_retention(),
+        build: None,
         shared_paths: Vec::new(),
         proof: None,
         keep_releases: KEEP_RELEASES,

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use model::{
     EnvName, Sandbox, ServiceName,
     manifest::{
-        Access, Compress, Cors, Cron, Deploy, Drain, DrainHint, Files, Headers, Hooks, Limits, Manifest,
-        Migrate, MigrateTool, ProbeRequest, RateLimit, Redirect, Release, Route, Service, Source,
+        Access, Build, BuildPlace, Compress, Cors, Cron, Deploy, Drain, DrainHint, Files, Headers, Hooks,
+        Limits, Manifest, Migrate, MigrateTool, ProbeRequest, RateLimit, Redirect, Release, Route, Service,
+        Source,
     },
 };
 use toml::Value;
@@ -21,6 +22,7 @@ use super::{
     deploy::STRATEGIES,
     merge,
     rate_limit::key_word,
+    release::build::PLACES,
     route::{AFFINITIES, BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
@@ -96,12 +98,33 @@ fn release(sheet: &mut Sheet<'_>, release: &Release) {
     sheet.set("shared_paths", release.shared_paths.clone());
     sheet.set("keep_releases", i64::from(release.keep_releases));
     sheet.set("keep_bytes", release.keep_bytes.to_string());
-    let Some(proof) = &release.proof else {
-        return sheet.absent("proof", "the app is not asked which release it is");
-    };
-    sheet.table(&["release", "proof"]);
-    sheet.set("get", proof.get.as_str());
-    sheet.set("json", proof.json.as_str());
+    match &release.proof {
+        None => sheet.absent("proof", "the app is not asked which release it is"),
+        Some(proof) => {
+            sheet.table(&["release", "proof"]);
+            sheet.set("get", proof.get.as_str());
+            sheet.set("json", proof.json.as_str());
+        }
+    }
+    if let Some(one) = &release.build {
+        build(sheet, one);
+    }
+}
+
+fn build(sheet: &mut Sheet<'_>, build: &Build) {
+    let own = ["release", "build"];
+    sheet.table(&own);
+    sheet.set("where", word_of(&PLACES, &build.place));
+    sheet.set("command", build.command.clone());
+    sheet.set("timeout", build.timeout.to_string());
+    let on_server = build.place == BuildPlace::Server;
+    if on_server {
+        sheet.set("env_secrets", build.env_secrets.clone());
+    }
+    env(sheet, &own, &build.env);
+    if on_server {
+        limits(sheet, &own, &build.limits);
+    }
 }
 
 fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
@@ -123,7 +146,7 @@ fn service(sheet: &mut Sheet<'_>, name: &ServiceName, service: &Service) {
         sheet.set("allow_public_bind", service.allow_public_bind);
         env(sheet, &["service", name], &service.env);
     }
-    limits(sheet, name, &service.limits);
+    limits(sheet, &["service", name], &service.limits);
     sandbox(sheet, &["service", name, "sandbox"], &service.sandbox);
     restart(sheet, name, service);
     recycle(sheet, name, service);
@@ -150,7 +173,7 @@ fn cron(sheet: &mut Sheet<'_>, name: &ServiceName, cron: &Cron) {
     sheet.set("stop_signal", word_of(&SIGNALS, &cron.stop_signal));
     sheet.set("stop_timeout", cron.stop_timeout.to_string());
     env(sheet, &["service", name], &cron.env);
-    limits(sheet, name, &cron.limits);
+    limits(sheet, &["service", name], &cron.limits);
     sandbox(sheet, &["service", name, "sandbox"], &cron.sandbox);
 }
 
@@ -170,8 +193,8 @@ fn sandbox(sheet: &mut Sheet<'_>, path: &[&str], sandbox: &Sandbox) {
     sheet.set("allow", sandbox.allow.iter().map(|allow| allow.word()).collect::<Vec<_>>());
 }
 
-fn limits(sheet: &mut Sheet<'_>, name: &str, limits: &Limits) {
-    sheet.table(&["service", name, "limits"]);
+fn limits(sheet: &mut Sheet<'_>, whose: &[&str], limits: &Limits) {
+    sheet.table(&[whose, &["limits"]].concat());
     sheet.set("nofile", number(limits.nofile));
     sheet.set_or("memory_high", limits.memory_high.map(|size| size.to_string()), "no limit");
     sheet.set_or("memory_max", limits.memory_max.map(|size| size.to_string()), "no limit");

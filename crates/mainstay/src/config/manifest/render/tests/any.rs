@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use model::{
     ByteSize, EnvName, Sandbox, ServiceName, Span,
     manifest::{
-        AbortIf, Access, Affinity, Balance, Canary, CatchUp, Compress, Cors, Cron, Deploy, Drain, DrainHint,
-        Encoding, FORMAT, Files, Headers, Hook, Hooks, LimitKey, Limits, Listen, LivenessProbe, Logs,
-        Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof, RateLimit, ReadinessProbe,
-        Recycle, Redirect, Release, Restart, Rewrite, Route, RouteTls, Service, Smoke, Source, StartAt,
-        StartupProbe, StopSignal, WhileRunning,
+        AbortIf, Access, Affinity, Balance, Build, BuildPlace, Canary, CatchUp, Compress, Cors, Cron, Deploy,
+        Drain, DrainHint, Encoding, FORMAT, Files, Headers, Hook, Hooks, LimitKey, Limits, Listen,
+        LivenessProbe, Logs, Manifest, Migrate, MigrateTool, Overlap, ProbeRequest, Probes, Proof, RateLimit,
+        ReadinessProbe, Recycle, Redirect, Release, Restart, Rewrite, Route, RouteTls, Service, Smoke,
+        Source, StartAt, StartupProbe, StopSignal, WhileRunning,
     },
     sandbox::Allow,
     schema::CodeSchema,
@@ -163,14 +163,15 @@ fn release() -> impl Strategy<Value = Release> {
     let shared = collection::btree_set("[a-z]{1,6}", 0..3);
     let proof = option::of((path(), text()).prop_map(|(get, json)| Proof { get, json }));
     let assets = (collection::btree_set("[a-z]{1,6}/a", 0..3), span());
-    (source, shared, proof, 1..=1000u32, size(), assets).prop_map(
-        |((source, digest), shared, proof, keep_releases, keep_bytes, (assets, asset_retention))| {
+    (source, shared, proof, (1..=1000u32, size()), assets, option::of(build())).prop_map(
+        |((source, digest), shared, proof, (keep_releases, keep_bytes), (assets, asset_retention), build)| {
             let asset_paths = assets.into_iter().collect();
             Release {
                 source,
                 digest,
                 asset_paths,
                 asset_retention,
+                build,
                 shared_paths: shared.into_iter().collect(),
                 proof,
                 keep_releases,
@@ -540,6 +541,16 @@ fn drain() -> impl Strategy<Value = Drain> {
             }
         },
     )
+}
+
+fn build() -> impl Strategy<Value = Build> {
+    let timeout = (1..=2400u64).prop_map(Span::secs);
+    let on_server = option::of((secrets(), limits()));
+    (command(), timeout, env(), on_server).prop_map(|(command, timeout, env, on_server)| {
+        let place = if on_server.is_some() { BuildPlace::Server } else { BuildPlace::Client };
+        let (env_secrets, limits) = on_server.unwrap_or_default();
+        Build { place, command, timeout, env, env_secrets, limits }
+    })
 }
 
 fn hooks() -> impl Strategy<Value = Hooks> {
