@@ -9,7 +9,7 @@ use api::{
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use hyper_util::rt::TokioIo;
-use model::{DeployId, Explain, Notice, ReleaseNumber, Site};
+use model::{DeployId, Explain, Freeze, Notice, ReleaseNumber, Site};
 
 use crate::operator::{Asker, Operator};
 
@@ -129,6 +129,13 @@ pub trait Operations: Send + Sync + 'static {
     ) -> impl Future<Output = Reply<Lines<deploy::Event>>> + Send;
     fn cancel(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Cancelled>> + Send;
     fn resume(&self, by: Operator, site: Site) -> impl Future<Output = Reply<()>> + Send;
+    /// Refuses deploys for a while; `None` allows them again.
+    fn freeze(
+        &self,
+        by: Operator,
+        site: Site,
+        freeze: Option<Freeze>,
+    ) -> impl Future<Output = Reply<()>> + Send;
 
     /// Puts a page up in place of the site; `None` takes it down.
     fn post(

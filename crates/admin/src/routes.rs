@@ -64,6 +64,7 @@ fn endpoints<O: Operations>() -> Endpoints<O> {
         .at(Needs::Read, "/v1/apps/{app}/{env}/deploys/{id}/events", get(deploy_events::<O>))
         .at(Needs::Deploy, "/v1/apps/{app}/{env}/cancel", post(cancel::<O>))
         .at(Needs::Administration, "/v1/apps/{app}/{env}/resume", post(resume::<O>))
+        .at(Needs::Administration, "/v1/apps/{app}/{env}/freeze", post(freeze::<O>))
         .at(Needs::Deploy, "/v1/apps/{app}/{env}/maintenance", post(maintenance::<O>))
         .at(Needs::Read, "/v1/apps/{app}/{env}/status", get(status::<O>))
         .at(Needs::Read, "/v1/apps/{app}/{env}/releases", get(releases::<O>))
@@ -288,6 +289,16 @@ async fn cancel<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site):
 
 async fn resume<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Reply<StatusCode> {
     ops.resume(by, site).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn freeze<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    At(site): At,
+    bytes: Bytes,
+) -> Reply<StatusCode> {
+    ops.freeze(by, site, required(&bytes)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

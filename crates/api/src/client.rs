@@ -22,7 +22,7 @@ mod wire;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::{DeployId, Explain, Notice, ReleaseNumber, Site, manifest::Manifest};
+use model::{DeployId, Explain, Freeze, Notice, ReleaseNumber, Site, manifest::Manifest};
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{follow::Follow, lines::Lines, way::Way};
@@ -272,6 +272,11 @@ impl Client {
 
     pub async fn resume(&self, site: &Site) -> Result<(), Failure> {
         self.post_for_nothing(&paths::site(site, "resume"), Bytes::new(), QUICK).await
+    }
+
+    /// Refuses deploys for a while; `None` allows them again.
+    pub async fn freeze(&self, site: &Site, freeze: Option<&Freeze>) -> Result<(), Failure> {
+        self.post_for_nothing(&paths::site(site, "freeze"), encode(&freeze)?, QUICK).await
     }
 
     /// Puts a page up in place of the site; `None` takes it down.

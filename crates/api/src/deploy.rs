@@ -54,7 +54,7 @@ pub struct Plan {
     pub warnings: Vec<Explain>,
     /// Not empty: the deploy would be refused.
     pub errors: Vec<Explain>,
-    /// Why nothing may begin here now, whatever it is: the lock is held, deploys are paused, a migration is held.
+    /// Why nothing may begin here now, whatever it is: the lock is held, deploys are frozen or paused, a migration is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Explain>,
 }
@@ -205,7 +205,7 @@ pub struct Cancelled {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     pub deploy: DeployId,
-    /// `deploy`, `rollback`, `restart`, `scale`, `migrate`, `cancel`, `resume`, `destroy`.
+    /// `deploy`, `rollback`, `restart`, `scale`, `migrate`, `cancel`, `resume`, `freeze`, `thaw`, `destroy`.
     pub verb: String,
     pub site: Site,
     pub from: Option<ReleaseNumber>,

@@ -21,6 +21,7 @@
 //! | GET `/v1/apps/{app}/{env}/deploys/{id}/events?from=N` | → NDJSON of [`crate::deploy::Event`], ends after `Ended` |
 //! | POST `/v1/apps/{app}/{env}/cancel` | → [`crate::deploy::Cancelled`] |
 //! | POST `/v1/apps/{app}/{env}/resume` | → 204 |
+//! | POST `/v1/apps/{app}/{env}/freeze` | [`model::Freeze`], or `null`, which ends it → 204 |
 //! | POST `/v1/apps/{app}/{env}/maintenance` | [`model::Notice`], or `null` → 204, once the edge serves it so |
 //! | GET `/v1/apps/{app}/{env}/status` | → [`crate::status::SiteStatus`] |
 //! | GET `/v1/apps/{app}/{env}/releases` | → `Vec<`[`crate::status::Release`]`>` |

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstanceName, Notice, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
+use model::{Freeze, InstanceName, Notice, ProcessId, ReleaseId, ReleaseNumber, ServiceName, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +25,9 @@ pub struct SiteStatus {
     /// The page that an operator has put up in place of the site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Maintenance>,
+    /// No deploy begins for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     /// Deploys are refused until `mainstay resume`, with the reason.
     pub paused: Option<String>,
     /// A deploy that needs a person, with its choices.
@@ -48,10 +51,20 @@ pub struct Maintenance {
     pub operator: String,
 }
 
+/// Deploys are refused, ways back are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    #[serde(flatten)]
+    pub freeze: Freeze,
+    /// RFC 3339.
+    pub since: String,
+    pub operator: String,
+}
+
 /// A command of `run` or `exec`, or a piece of work of a deploy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// `run`, `exec`; of a deploy `unpack`, `migrate`, `migrate-down`, `migrate-contract`, `schema-status`; of a schedule `scheduled`.
+    /// `run`, `exec`; of a deploy `unpack`, `build`, `migrate`, `migrate-down`, `migrate-contract`, `schema-status`; of a schedule `scheduled`.
     pub kind: String,
     pub process: ProcessId,
     pub pid: u32,

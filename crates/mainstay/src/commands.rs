@@ -15,6 +15,7 @@ pub mod down;
 pub mod events;
 pub mod exec;
 pub mod export;
+pub mod freeze;
 mod generated;
 pub mod init;
 pub mod install;

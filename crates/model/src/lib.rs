@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod address;
 pub mod explain;
+pub mod freeze;
 pub mod ids;
 pub mod manifest;
 pub mod names;
@@ -19,6 +20,7 @@ pub mod units;
 
 pub use address::Address;
 pub use explain::Explain;
+pub use freeze::Freeze;
 pub use ids::{DeployId, ProcessId, ReleaseId, ReleaseNumber};
 pub use names::{AppName, EnvName, InstanceName, LimitName, NameError, ServiceName, Site};
 pub use notice::Notice;

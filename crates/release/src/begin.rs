@@ -3,6 +3,7 @@
 //! The commands stand in [`verbs`] and [`cancel`], what a deploy depends on in [`look`]; here is what all of them share.
 
 mod cancel;
+pub(crate) mod freeze;
 mod look;
 mod verbs;
 
@@ -98,9 +99,12 @@ impl<W: World> Actor<W> {
     }
 
     /// # Errors
-    /// Deploys are paused, or a migration is held.
+    /// Deploys are frozen or paused, or a migration is held.
     fn check_allowed(&self) -> Result<(), Refused> {
         let state = self.at.books.read();
+        if let Some(frozen) = freeze::standing(&self.at) {
+            return Err(Refused::new(RefusedKind::Conflict, freeze::refusal(&self.at.site, &frozen)));
+        }
         if let Some(reason) = &state.paused {
             let explain = Explain::new("paused", format!("deploys of {} are paused", self.at.site))
                 .caused_by(reason.clone())

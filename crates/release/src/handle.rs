@@ -12,7 +12,7 @@ use api::{
     migrate::MigrateStatus,
     status::{Release, SiteStatus},
 };
-use model::{DeployId, Explain, Notice, ReleaseNumber, ServiceName, Site, manifest::Manifest};
+use model::{DeployId, Explain, Freeze, Notice, ReleaseNumber, ServiceName, Site, manifest::Manifest};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Start(Start, Caller, Reply<Started>),
     Cancel(Caller, Reply<Cancelled>),
     Resume(Caller, Reply<()>),
+    Freeze(Option<Freeze>, Caller, Reply<()>),
     Post(Option<Notice>, Caller, Reply<()>),
     Status(Reply<SiteStatus>),
     Releases(Reply<Vec<Release>>),
@@ -53,7 +54,9 @@ impl Command {
     /// Whether it asks for the lock or for what holds it.
     pub(crate) fn needs_lock(&self) -> bool {
         match self {
-            Self::Start(..) | Self::Cancel(..) | Self::Resume(..) | Self::Events(..) => true,
+            Self::Start(..) | Self::Cancel(..) | Self::Resume(..) | Self::Freeze(..) | Self::Events(..) => {
+                true
+            }
             Self::Plan(..)
             | Self::Post(..)
             | Self::Status(..)
@@ -108,7 +111,7 @@ impl SiteHandle {
 
     /// Plans, takes the lock and starts; the rest is told by [`SiteHandle::events`].
     /// # Errors
-    /// [`RefusedKind::Plan`] with all reasons, [`RefusedKind::Locked`], [`RefusedKind::Conflict`] when paused or held.
+    /// [`RefusedKind::Plan`] with all reasons, [`RefusedKind::Locked`], [`RefusedKind::Conflict`] when frozen, paused or held.
     pub async fn deploy(&self, wanted: Wanted, caller: Caller) -> Result<Started, Refused> {
         self.start(Start::Deploy(wanted), caller).await
     }
@@ -143,6 +146,13 @@ impl SiteHandle {
     /// Allows deploys again after a pause.
     pub async fn resume(&self, caller: Caller) -> Result<(), Refused> {
         self.ask(|reply| Command::Resume(caller, reply)).await
+    }
+
+    /// Refuses deploys until then; `None` allows them again.
+    /// # Errors
+    /// The time is over already, or no reason is given; it cannot be written down.
+    pub async fn freeze(&self, freeze: Option<Freeze>, caller: Caller) -> Result<(), Refused> {
+        self.ask(|reply| Command::Freeze(freeze, caller, reply)).await
     }
 
     /// Puts a page up in place of the site, or takes it down; returns once the edge serves it so.

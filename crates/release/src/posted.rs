@@ -31,7 +31,7 @@ fn not_served(error: Explain) -> Explain {
 
 /// The edge ends it on the minute by itself; then it is forgotten, and the edge told so.
 pub(crate) fn take_down_what_is_over<W: World>(at: &Scene<W>) {
-    let now = u64::try_from(at.world.now().as_millisecond()).unwrap_or_default();
+    let now = at.now_unix_ms();
     let is_over = |posted: &Posted| !posted.notice.stands(now);
     if !at.books.read().posted.as_ref().is_some_and(is_over) {
         return;

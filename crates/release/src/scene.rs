@@ -77,6 +77,11 @@ impl<W: World> Scene<W> {
         stamp(self.world.now())
     }
 
+    /// Milliseconds since 1970.
+    pub(crate) fn now_unix_ms(&self) -> u64 {
+        u64::try_from(self.world.now().as_millisecond()).unwrap_or_default()
+    }
+
     pub(crate) async fn pools(&self) -> Result<Vec<PoolStatus>, Explain> {
         self.world.pools(&self.site).await
     }

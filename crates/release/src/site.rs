@@ -261,6 +261,7 @@ impl<W: World> Actor<W> {
             Command::Start(start, caller, reply) => self.start(start, caller, reply).await,
             Command::Cancel(caller, reply) => drop(reply.send(self.cancel(&caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
+            Command::Freeze(freeze, caller, reply) => drop(reply.send(self.freeze(freeze, &caller))),
             Command::Post(notice, caller, reply) => {
                 let at = Arc::clone(&self.at);
                 self.answer(reply, async move { posted::post(&at, notice, &caller).await });

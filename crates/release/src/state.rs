@@ -9,7 +9,9 @@ use std::{
 };
 
 use machine::formats;
-use model::{DeployId, Explain, Notice, ReleaseNumber, ServiceName, manifest::Manifest, schema::DataSchema};
+use model::{
+    DeployId, Explain, Freeze, Notice, ReleaseNumber, ServiceName, manifest::Manifest, schema::DataSchema,
+};
 use serde::{Deserialize, Serialize};
 
 mod books;
@@ -63,6 +65,15 @@ pub(crate) struct Posted {
     pub operator: String,
 }
 
+/// No deploy begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Frozen {
+    pub freeze: Freeze,
+    /// RFC 3339, for people.
+    pub since: String,
+    pub operator: String,
+}
+
 /// A deploy that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Held {
@@ -97,6 +108,8 @@ pub(crate) struct State {
     pub last_recess: Option<model::Span>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted: Option<Posted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     pub leaving: Vec<Leaving>,
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
@@ -129,6 +142,7 @@ impl Default for State {
             recess: None,
             last_recess: None,
             posted: None,
+            frozen: None,
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),

@@ -2,11 +2,12 @@
 
 use api::{
     deploy::Record,
-    status::{Instance, Maintenance, Recycled, Release, ServiceStatus, SiteStatus, Underway},
+    status::{Frozen, Instance, Maintenance, Recycled, Release, ServiceStatus, SiteStatus, Underway},
 };
 use model::{Explain, InstanceName, ReleaseNumber};
 
 use crate::{
+    begin::freeze,
     environment,
     scene::Scene,
     schedules,
@@ -53,6 +54,11 @@ pub(crate) async fn site<W: World>(
             operator: posted.operator.clone(),
         }),
         recess: state.recess.as_ref().map(|recess| recess.since.clone()),
+        frozen: freeze::standing(at).map(|frozen| Frozen {
+            freeze: frozen.freeze,
+            since: frozen.since,
+            operator: frozen.operator,
+        }),
         paused: state.paused.clone(),
         held: state.held.as_ref().map(|held| held.explain.clone()),
         last,

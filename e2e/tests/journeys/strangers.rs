@@ -9,19 +9,19 @@ use std::{
 use testkit::{Mainstay, mainstay::Said, registry};
 
 /// A folder to deploy with one service `web` for the host `NAME.test`.
-struct Stranger {
-    folder: PathBuf,
+pub(crate) struct Stranger {
+    pub(crate) folder: PathBuf,
     name: &'static str,
 }
 
 impl Stranger {
-    fn new(mainstay: &Mainstay, name: &'static str) -> Self {
+    pub(crate) fn new(mainstay: &Mainstay, name: &'static str) -> Self {
         let folder = mainstay.folder().join("strangers").join(name);
         fs::create_dir_all(&folder).expect("a folder");
         Self { folder, name }
     }
 
-    fn file(self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.folder.join(name), text).expect("written");
         self
     }
@@ -32,7 +32,7 @@ impl Stranger {
         self
     }
 
-    fn manifest(self, command: &str, service: &str, probe: &str) -> Self {
+    pub(crate) fn manifest(self, command: &str, service: &str, probe: &str) -> Self {
         let Self { name, .. } = &self;
         let text = format!(
             r#"manifest = 1
@@ -60,11 +60,18 @@ health_timeout = "30s"
         self.file("mainstay.toml", &text)
     }
 
-    fn deploy(&self, mainstay: &Mainstay, more: &[&str]) -> Said {
+    /// More tables at the end of its manifest.
+    pub(crate) fn tables(self, lines: &str) -> Self {
+        let path = self.folder.join("mainstay.toml");
+        let text = fs::read_to_string(&path).expect("the manifest was written");
+        self.file("mainstay.toml", &format!("{text}{lines}"))
+    }
+
+    pub(crate) fn deploy(&self, mainstay: &Mainstay, more: &[&str]) -> Said {
         mainstay.cli_in(&self.folder, &[&["deploy"], more].concat())
     }
 
-    fn answers(&self, mainstay: &Mainstay, path: &str, word: &str) {
+    pub(crate) fn answers(&self, mainstay: &Mainstay, path: &str, word: &str) {
         let answer = mainstay.get(&format!("{}.test", self.name), path).expect("an answer");
         assert!(answer.status == 200 && answer.text().contains(word), "{}: {}", answer.status, answer.text());
     }

@@ -49,6 +49,7 @@ fn status() -> SiteStatus {
         deploy: None,
         maintenance: None,
         recess: None,
+        frozen: None,
         paused: None,
         held: None,
         last: None,

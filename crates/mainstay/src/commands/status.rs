@@ -74,6 +74,16 @@ impl Status {
 
 fn show_site(session: &Session, status: &SiteStatus) {
     line(site_words(status));
+    if let Some(frozen) = &status.frozen {
+        session.report.warning(
+            &Explain::new(
+                "frozen",
+                format!("deploys are frozen until {}", super::freeze::end(&frozen.freeze)),
+            )
+            .caused_by(format!("{} at {}: {}", frozen.operator, moment(&frozen.since), frozen.freeze.reason))
+            .help("`mainstay freeze --lift` ends it now"),
+        );
+    }
     if let Some(paused) = &status.paused {
         session.report.warning(
             &Explain::new("paused", "deploys are paused")

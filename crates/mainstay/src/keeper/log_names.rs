@@ -111,6 +111,7 @@ mod tests {
             deploy: None,
             maintenance: None,
             recess: None,
+            frozen: None,
             paused: None,
             held: None,
             last: None,

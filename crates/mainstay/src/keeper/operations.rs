@@ -12,7 +12,7 @@ use api::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use model::{DeployId, Explain, Notice, ReleaseNumber, Site, manifest::Manifest};
+use model::{DeployId, Explain, Freeze, Notice, ReleaseNumber, Site, manifest::Manifest};
 use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
 
 use super::{
@@ -273,6 +273,10 @@ impl Operations for Keeper {
 
     async fn resume(&self, by: Operator, site: Site) -> Reply<()> {
         self.site(&site)?.resume(self.caller(by)).await.map_err(refusal)
+    }
+
+    async fn freeze(&self, by: Operator, site: Site, freeze: Option<Freeze>) -> Reply<()> {
+        self.site(&site)?.freeze(freeze, self.caller(by)).await.map_err(refusal)
     }
 
     async fn post(&self, by: Operator, site: Site, notice: Option<Notice>) -> Reply<()> {

@@ -16,7 +16,7 @@ use crate::serving_fake;
 
 /// Every endpoint of the API, and whether a key with the role `read`, and one with `deploy`, may ask it in its own site. One
 /// that is not here fails the test below.
-const ENDPOINTS: [(&str, &str, bool, bool); 41] = [
+const ENDPOINTS: [(&str, &str, bool, bool); 42] = [
     ("POST", "/v1/connection", true, true),
     ("GET", "/v1/machine", true, true),
     ("POST", "/v1/machine/down", false, false),
@@ -44,6 +44,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 41] = [
     ("GET", "/v1/apps/{app}/{env}/checks", true, true),
     ("POST", "/v1/apps/{app}/{env}/restart", false, true),
     ("POST", "/v1/apps/{app}/{env}/scale", false, true),
+    ("POST", "/v1/apps/{app}/{env}/freeze", false, false),
     ("POST", "/v1/apps/{app}/{env}/maintenance", false, true),
     ("POST", "/v1/apps/{app}/{env}/run", false, false),
     ("POST", "/v1/apps/{app}/{env}/exec", false, false),

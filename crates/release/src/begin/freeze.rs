@@ -1,0 +1,65 @@
+//! A time in which no deploy begins. It ends by itself, by this machine's clock; ways back, restarts and scales go on.
+
+use api::deploy::Outcome;
+use model::{Explain, Freeze, Site};
+
+use crate::{
+    journal::Course,
+    request::{Caller, Refused, RefusedKind},
+    scene::Scene,
+    site::{Actor, Lock},
+    state::Frozen,
+    world::World,
+};
+
+/// The one that stands now.
+pub(crate) fn standing<W: World>(at: &Scene<W>) -> Option<Frozen> {
+    at.books.read().frozen.clone().filter(|frozen| frozen.freeze.stands(at.now_unix_ms()))
+}
+
+pub(super) fn refusal(site: &Site, frozen: &Frozen) -> Explain {
+    let Frozen { freeze, since, operator } = frozen;
+    Explain::new("frozen", format!("deploys of {site} are frozen until {}", until(freeze)))
+        .caused_by(format!("{operator} at {since}: {}", freeze.reason))
+        .help(
+            "wait for its end; `mainstay freeze --lift` ends it now, and `mainstay rollback` works meanwhile",
+        )
+}
+
+fn until(freeze: &Freeze) -> String {
+    let at =
+        i64::try_from(freeze.until_unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(|| "for ever".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+impl<W: World> Actor<W> {
+    /// `None` ends it.
+    pub(crate) fn freeze(&mut self, freeze: Option<Freeze>, caller: &Caller) -> Result<(), Refused> {
+        if let Some(freeze) = &freeze {
+            check(freeze, self.at.now_unix_ms())
+                .map_err(|explain| Refused::new(RefusedKind::Plan, explain))?;
+        }
+        let verb = if freeze.is_some() { "freeze" } else { "thaw" };
+        let (since, operator) = (self.at.stamp(), caller.operator.clone());
+        let frozen = freeze.map(|freeze| Frozen { freeze, since, operator });
+        self.at.books.change(|state| state.frozen = frozen).map_err(Refused::failed)?;
+        let serving = self.at.books.read().serving;
+        if let (Lock::Free, Some(serving)) = (&self.lock, serving) {
+            let task = self.task(verb, Course::Nothing, serving, false)?;
+            self.record_only(task, caller, Outcome::Unchanged)?;
+        }
+        Ok(())
+    }
+}
+
+fn check(freeze: &Freeze, now_unix_ms: u64) -> Result<(), Explain> {
+    if !freeze.stands(now_unix_ms) {
+        return Err(Explain::new("freeze-over", format!("{} is over already", until(freeze)))
+            .help("give a time to come, by the clock of the server"));
+    }
+    if freeze.reason.trim().is_empty() {
+        return Err(Explain::new("freeze-without-reason", "a freeze has a reason")
+            .help("say it for whoever is refused: `--reason \"the sale\"`"));
+    }
+    Ok(())
+}
