@@ -15,6 +15,7 @@ use crate::{
 pub(crate) mod branch;
 pub(crate) mod shown;
 pub(crate) mod sources;
+pub(crate) mod window;
 
 use sources::Source;
 
@@ -25,7 +26,7 @@ const TITLE_CHARS_MAX: usize = 80;
 pub(crate) const QUEUE: &str = "answer";
 /// How often an answer is begun before it is given up.
 const ATTEMPTS_MAX: u32 = 5;
-/// Bound: messages that one page shows.
+/// Bound: messages of a conversation that are looked at to answer in it.
 pub(crate) const MESSAGES_MAX: u32 = 200;
 
 #[derive(Clone, Debug, Serialize)]
@@ -108,12 +109,6 @@ pub(crate) fn list(db: &Connection, account: &str, limit: u32, offset: u32) -> R
 pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Conversation> {
     let sql = "SELECT * FROM conversations WHERE account_id = ?1 AND id = ?2 AND deleted_at IS NULL";
     db.query_row(sql, [account, id], conversation).optional()?.ok_or(Error::NotFound("conversation"))
-}
-
-/// The way to the conversation's leaf: its last [`MESSAGES_MAX`], oldest first.
-pub(crate) fn messages(db: &Connection, account: &str, conversation: &str) -> Result<Vec<Message>> {
-    let leaf = get(db, account, conversation)?.leaf;
-    branch::way(db, account, conversation, &leaf, MESSAGES_MAX)
 }
 
 pub(crate) fn message(db: &Connection, account: &str, id: &str) -> Result<Message> {

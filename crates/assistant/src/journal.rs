@@ -116,6 +116,14 @@ pub(crate) fn list(
     Ok(tagged.skip(offset as usize).take(limit as usize).collect::<std::result::Result<_, _>>()?)
 }
 
+/// How many entries of its day stand before the entry `id`, as [`list`] has them. None where there is no such entry.
+pub(crate) fn place_in_day(db: &Connection, account: &str, id: &str) -> Result<u32> {
+    let sql = "SELECT count(*) FROM journal_entries e JOIN journal_entries newer
+               ON newer.account_id = e.account_id AND newer.day = e.day AND newer.n > e.n
+               WHERE e.account_id = ?1 AND e.id = ?2";
+    Ok(db.prepare_cached(sql)?.query_row([account, id], |row| row.get(0))?)
+}
+
 /// The tags of the last [`TAGGED_MAX`] entries, and how many bear each.
 pub(crate) fn tags_in_use(db: &Connection, account: &str) -> Result<Vec<(String, u32)>> {
     let sql = "SELECT text FROM (SELECT text FROM journal_entries WHERE account_id = ?1 ORDER BY day DESC, n DESC LIMIT ?2)

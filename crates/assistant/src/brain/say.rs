@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
     habits,
     journal::{self, Filter},
     search::{self, Kind},
-    tasks::{self, State, Task},
+    tasks::{self, State, Task, agenda},
     when::Lesson,
 };
 
@@ -227,7 +227,7 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             let reply = if knowledge.open.is_empty() {
                 "Your list is empty.".to_owned()
             } else {
-                list("Open", knowledge.open, today)
+                list("Open", knowledge.open, who)
             };
             told("Your tasks".to_owned(), reply)
         }
@@ -246,7 +246,7 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
                 today,
             )?;
             if !what_was_done.is_empty() {
-                said.reply = format!("{}\n{}", list("Done", &what_was_done, today), said.reply);
+                said.reply = format!("{}\n{}", list("Done", &what_was_done, who), said.reply);
             }
             said
         }
@@ -280,17 +280,16 @@ fn help() -> String {
 }
 
 fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Result<Said> {
-    let due = tasks::due_until(db, &who.id, to)?;
-    let (carried, planned): (Vec<Task>, Vec<Task>) =
-        due.into_iter().partition(|task| task.due.is_some_and(|due| due.day < from));
+    let carried = agenda::due_until(db, who, from.saturating_sub(1.day()))?;
+    let planned = agenda::due_between(db, who, from, to)?;
     let days = show_days(from, to, today);
     let mut reply = match (planned.is_empty(), carried.is_empty()) {
         (true, true) => format!("Nothing is due {days}. Enjoy it."),
         (true, false) => format!("Nothing is due {days}."),
-        (false, _) => list(&format!("Due {days}"), &planned, today),
+        (false, _) => list(&format!("Due {days}"), &planned, who),
     };
     if !carried.is_empty() && from <= today {
-        let _ = write!(reply, "\n{}", list("Carried over", &carried, today));
+        let _ = write!(reply, "\n{}", list("Carried over", &carried, who));
     }
     Ok(told(format!("Plan: {days}"), reply))
 }
@@ -300,10 +299,12 @@ fn show_days(from: Date, to: Date, today: Date) -> String {
     if from == to { first } else { format!("{first} to {}", words::show_day(to, today)) }
 }
 
-fn list(title: &str, tasks: &[Task], today: Date) -> String {
+fn list(title: &str, tasks: &[Task], who: &Account) -> String {
+    let today = who.now().date();
     let mut lines = format!("{title} ({}):", tasks.len());
     for task in tasks.iter().take(LINES_MAX as usize) {
-        let due = task.due.map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
+        let due =
+            task.due_for(who).map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
         let _ = write!(lines, "\n• {}{due}", task.title);
     }
     if tasks.len() > LINES_MAX as usize {

@@ -14,8 +14,6 @@ use crate::{
     journal, tasks,
 };
 
-/// Bound: how far back a list of commands goes.
-pub(crate) const HISTORY: u32 = 50;
 /// Bound: how far back commands on the same row are looked for.
 const FOLLOW_MAX: u32 = 500;
 
@@ -90,11 +88,11 @@ pub(crate) fn last(db: &Connection, who: &Account) -> Result<Option<String>> {
     Ok(db.query_row(sql, [&who.id], |row| row.get(0)).optional()?)
 }
 
-/// The last [`HISTORY`] commands, newest first.
-pub(crate) fn history(db: &Connection, who: &Account) -> Result<Vec<Past>> {
-    let sql = "SELECT * FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2";
+/// What was done, newest first.
+pub(crate) fn history(db: &Connection, who: &Account, (limit, offset): (u32, u32)) -> Result<Vec<Past>> {
+    let sql = "SELECT * FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2 OFFSET ?3";
     let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![who.id, HISTORY], Row::read)?;
+    let rows = query.query_map(params![who.id, limit, offset], Row::read)?;
     rows.map(|row| row?.past(db, who)).collect()
 }
 

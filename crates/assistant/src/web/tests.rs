@@ -27,6 +27,7 @@ mod injection;
 mod journal;
 mod listed;
 mod models;
+mod pages_of_lists;
 mod search;
 mod times;
 

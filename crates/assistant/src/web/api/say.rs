@@ -1,5 +1,6 @@
 //! The one box for programs: a sentence, what was understood, and undo.
 
+use super::{Page, next_of};
 use crate::{
     accounts::Account,
     brain::{
@@ -117,7 +118,14 @@ pub(in crate::web) async fn take_back(
     Ok(app.change(who, key, work).await?)
 }
 
-pub(in crate::web) async fn history(State(app): State<App>, who: SignedIn) -> Result<Json<Value>, Problem> {
-    let commands = app.read(move |db| undo::history(db, &who.account)).await?;
-    Ok(Json(json!({"commands": commands})))
+pub(in crate::web) async fn history(
+    State(app): State<App>,
+    who: SignedIn,
+    Params(page): Params<Page>,
+) -> Result<Json<Value>, Problem> {
+    let window = page.window();
+    let query = move |db: &rusqlite::Connection| undo::history(db, &who.account, (window.0 + 1, window.1));
+    let mut commands = app.read(query).await?;
+    let next = next_of(&mut commands, window);
+    Ok(Json(json!({"commands": commands, "next": next})))
 }

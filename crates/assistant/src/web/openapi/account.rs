@@ -18,7 +18,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "NewPassword": object(json!({"old": text, "new": text}), &["old", "new"]),
         "Sessions": object(json!({"sessions": {"type": "array", "items": object(
             json!({"id": text, "device": text, "address": text, "created_at": time, "seen_at": time, "current": {"type": "boolean"}}),
-            &["id", "created_at", "seen_at", "current"])}}), &["sessions"]),
+            &["id", "created_at", "seen_at", "current"])}, "next": maybe}), &["sessions"]),
         "Ended": object(json!({"ended": {"type": "integer"}}), &["ended"]),
         "Attachments": object(json!({"attachments": {"type": "array", "items": reference("Attachment")}}), &["attachments"]),
         "Attachment": object(

@@ -74,7 +74,7 @@ pub(super) async fn page(
                     ul.talks.hits.sheet { @for one in &hits { li data-row { (hit(one, &frame, today)) } } }
                 }
             }
-            @if more { p.part { a.button.quiet href={ (address(&query, kind)) "&after=" (after + HITS_MAX) } { "More" } } }
+            @if more { (parts::further(&format!("{}&after={}", address(&query, kind), after.saturating_add(HITS_MAX)), "More")) }
         }
     };
     Ok(layout::page(&frame, content).into_response())

@@ -36,6 +36,9 @@ use crate::{
 pub(super) mod account;
 pub(super) mod data;
 
+/// Bound: what was done lately, of which the history has all.
+const DONE_MAX: u32 = 20;
+
 pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
@@ -50,10 +53,11 @@ async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
         let (spent, erase_at) = (spending::today(db, &account)?, erase::asked(db, &account.id)?);
-        Ok((undo::history(db, &account)?, lessons, hour, spent, erase_at))
+        Ok((undo::history(db, &account, (DONE_MAX, 0))?, lessons, hour, spent, erase_at))
     };
     let (history, lessons, hour, spent, erase_at) = app.read(query).await?;
-    let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
+    let sessions =
+        app.inner.accounts.sessions(&who.account, &who.token, (account::SESSIONS_MAX + 1, 0)).await?;
     let frame = Frame::new(app, who, nonce, "/settings", "Settings").answering(wrong);
     let zone = frame.mark("/settings/zone", "zone");
     let content = html! {
@@ -165,7 +169,7 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
         section.part {
             header { h2 { "Done lately" } a href="/history" { "All of it" } }
             ul.list.plain.sheet {
-                @for past in history.iter().take(20) {
+                @for past in history {
                     li data-row {
                         span.title.over[past.undone] { (past.understood) }
                         @if !past.undone && past.stays.is_none() {
