@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, excess},
     ids,
 };
 
@@ -21,7 +21,7 @@ use sources::Source;
 
 /// Bound: one message of a person.
 pub(crate) const TEXT_CHARS_MAX: usize = 20_000;
-const TITLE_CHARS_MAX: usize = 80;
+pub(crate) const TITLE_CHARS_MAX: usize = 80;
 /// The queue of answers.
 pub(crate) const QUEUE: &str = "answer";
 /// How often an answer is begun before it is given up.
@@ -143,7 +143,10 @@ pub(crate) fn clean_title(title: &str) -> Result<String> {
     let title = title.trim();
     match title.chars().count() {
         1..=TITLE_CHARS_MAX => Ok(title.to_owned()),
-        _ => Err(Error::Invalid(format!("a title has 1 to {TITLE_CHARS_MAX} characters"))),
+        chars => {
+            let excess = excess(chars, TITLE_CHARS_MAX);
+            Err(Error::Invalid(format!("a title has 1 to {TITLE_CHARS_MAX} characters{excess}")))
+        }
     }
 }
 
@@ -164,7 +167,14 @@ pub(crate) fn say(
     say_after(tx, account, conversation, &leaf, spoken)
 }
 
-/// The same behind the message `parent`.
+/// A conversation that begins with `text`. Returns its id, and the answer's.
+pub(crate) fn begin_with(tx: &Transaction<'_>, account: &str, text: &str) -> Result<(String, String)> {
+    let new = create(tx, account, "")?;
+    let answer = say(tx, account, &new.id, &Spoken { text, sources: &[] })?;
+    Ok((new.id, answer))
+}
+
+/// The same as [`say`] behind the message `parent`.
 fn say_after(
     tx: &Transaction<'_>,
     account: &str,
@@ -173,8 +183,10 @@ fn say_after(
     spoken: &Spoken<'_>,
 ) -> Result<String> {
     let text = spoken.text.trim();
-    if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX {
-        return Err(Error::Invalid(format!("a message has 1 to {TEXT_CHARS_MAX} characters")));
+    let chars = text.chars().count();
+    if !(1..=TEXT_CHARS_MAX).contains(&chars) {
+        let excess = excess(chars, TEXT_CHARS_MAX);
+        return Err(Error::Invalid(format!("a message has 1 to {TEXT_CHARS_MAX} characters{excess}")));
     }
     let said = ids::new_id();
     insert(tx, account, conversation, &New { id: &said, parent, role: "user", text, status: "done" })?;

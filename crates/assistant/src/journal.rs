@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, excess},
     search::{self, Kind},
     tasks::tags,
 };
@@ -68,7 +68,8 @@ pub(crate) fn clean_text(text: &str) -> Result<String> {
     match text.chars().count() {
         0 => Err(Error::Invalid("an entry needs a text".to_owned())),
         chars if chars > TEXT_CHARS_MAX => {
-            Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters")))
+            let excess = excess(chars, TEXT_CHARS_MAX);
+            Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters{excess}")))
         }
         _ => Ok(text.to_owned()),
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::Account,
-    error::{Error, Result},
+    error::{Error, Result, excess},
     ids,
     recurrence::Recurrence,
     reminders,
@@ -162,7 +162,8 @@ pub(crate) fn clean_title(title: &str) -> Result<String> {
     match title.chars().count() {
         0 => Err(Error::Invalid("a task needs a title".to_owned())),
         chars if chars > TITLE_CHARS_MAX => {
-            Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters")))
+            let excess = excess(chars, TITLE_CHARS_MAX);
+            Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters{excess}")))
         }
         _ => Ok(title),
     }

@@ -30,6 +30,17 @@ pub(crate) enum Outcome {
     Done,
     Ask,
     NotUnderstood,
+    /// A model is asked, in a conversation of its own.
+    Talk,
+}
+
+/// Where a model answers what the brain did not understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Talk {
+    pub(crate) conversation_id: String,
+    /// Of the answer.
+    pub(crate) message_id: String,
+    pub(crate) stream: String,
 }
 
 /// A button that says a whole sentence.
@@ -73,6 +84,8 @@ pub(crate) struct Said {
     /// What was looked for over everything: the search has all that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) searched: Option<String>,
+    #[serde(flatten)]
+    pub(crate) talk: Option<Talk>,
     /// One word a second, as "count to 60 slowly" asks.
     #[serde(default)]
     pub(crate) slowly: bool,
@@ -180,7 +193,8 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
     Read { understood, dated }
 }
 
-fn told(understood: String, reply: String) -> Said {
+/// Something was only told.
+pub(crate) fn told(understood: String, reply: String) -> Said {
     let (choices, examples) = (Vec::new(), Vec::new());
     Said {
         outcome: Outcome::Done,
@@ -191,6 +205,7 @@ fn told(understood: String, reply: String) -> Said {
         examples,
         by: BUILT_IN.to_owned(),
         searched: None,
+        talk: None,
         slowly: false,
         quotes: false,
     }

@@ -179,7 +179,7 @@ fn schemas() -> Map<String, Value> {
         &["id", "role", "text", "status"],
     );
     let said = object(
-        json!({"outcome": {"enum": ["done", "ask", "not_understood"]}, "understood": text, "reply": text, "undo_id": maybe, "by": text,
+        json!({"outcome": {"enum": ["done", "ask", "not_understood", "talk"]}, "conversation_id": text, "message_id": text, "stream": text, "understood": text, "reply": text, "undo_id": maybe, "by": text,
             "choices": {"type": "array", "items": object(json!({"label": text, "text": text, "teaches": text}), &["label", "text"])}, "examples": {"type": "array", "items": text}}),
         &["outcome", "understood", "reply"],
     );

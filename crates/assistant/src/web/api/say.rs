@@ -4,11 +4,12 @@ use super::{Page, next_of};
 use crate::{
     accounts::Account,
     brain::{
-        Dates,
-        say::{self, Read, Said, Spoken},
+        Dates, SENTENCE_CHARS_MAX,
+        say::{self, Outcome, Read, Said, Spoken, Talk},
     },
+    chat,
     command::undo,
-    error::Error,
+    error::{self, Error, excess},
     ids,
     once::{Key, Reply},
     web::{
@@ -89,12 +90,35 @@ pub(in crate::web) async fn said(
 }
 
 async fn reply(app: &App, who: &Account, spoken: Spoken, key: Option<Key>) -> Result<Reply, Problem> {
+    let chars = spoken.text.trim().chars().count();
+    if chars > SENTENCE_CHARS_MAX {
+        let excess = excess(chars, SENTENCE_CHARS_MAX);
+        let why = format!("a sentence has at most {SENTENCE_CHARS_MAX} characters{excess}");
+        return Err(Error::Invalid(why).into());
+    }
+    let asked = app.inner.models.first().map(|model| model.name.clone());
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let said = say::say(tx, who, &spoken, ids::new_id())?;
+        let mut said = say::say(tx, who, &spoken, ids::new_id())?;
+        if let Some(asked) = asked.filter(|_| said.outcome == Outcome::NotUnderstood) {
+            said = talk(tx, who, &spoken.text, &asked)?;
+        }
         let shape = serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Reply::new(200, shape))
     };
-    Ok(app.change(who, key, work).await?)
+    let reply = app.change(who, key, work).await?;
+    app.inner.wake.notify_one();
+    Ok(reply)
+}
+
+/// What the brain does not understand is said to a model, `asked`, in a new conversation.
+fn talk(tx: &rusqlite::Transaction<'_>, who: &Account, text: &str, asked: &str) -> error::Result<Said> {
+    let (conversation_id, message_id) = chat::begin_with(tx, &who.id, text)?;
+    let stream = format!("/api/messages/{message_id}/stream");
+    Ok(Said {
+        outcome: Outcome::Talk,
+        talk: Some(Talk { conversation_id, message_id, stream }),
+        ..say::told("A conversation".to_owned(), format!("{asked} answers in the chat."))
+    })
 }
 
 pub(in crate::web) async fn undo(

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    chat::{self, Conversation, Spoken, branch, window::Part},
+    chat::{self, Conversation, branch, window::Part},
     command::{Command, undo},
     error::Error,
     once::Reply,
@@ -133,7 +133,7 @@ pub(super) fn ask_here(frame: &Frame<'_>) -> Markup {
     html! {
         form.ask method="post" action="/chat" {
             (parts::hidden(frame, "/chat"))
-            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" maxlength="20000" autocomplete="off" required;
+            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" data-max=(chat::TEXT_CHARS_MAX) autocomplete="off" required;
             button.send type="submit" aria-label="Send" { (icon("enter")) }
         }
     }
@@ -160,7 +160,7 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
             (frame.error(action, "text"))
             div {
                 label.hidden for="say" { "Message" }
-                textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft=(action) { "\n" (frame.typed(action, "text", "")) }
+                textarea #say name="text" rows="1" placeholder=(placeholder) data-max=(chat::TEXT_CHARS_MAX) required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft=(action) { "\n" (frame.typed(action, "text", "")) }
                 (parts::voice())
                 button.send type="submit" aria-label="Send" { (icon("enter")) }
             }
@@ -176,9 +176,8 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     let text = sent.text("text").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let new = chat::create(tx, &who.id, "")?;
-        chat::say(tx, &who.id, &new.id, &Spoken { text: &text, sources: &[] })?;
-        Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{}", new.id)})))
+        let (conversation, _) = chat::begin_with(tx, &who.id, &text)?;
+        Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{conversation}")})))
     };
     let reply = match app.change(&sent.who.account, sent.key.clone(), work).await {
         Ok(reply) => reply,

@@ -214,7 +214,7 @@ fn write(frame: &Frame<'_>, day: Option<Date>) -> Markup {
         form.write method="post" action="/journal" data-queue {
             (parts::hidden(frame, &back))
             @if let Some(day) = day { input type="hidden" name="day" value=(day); }
-            textarea name="text" placeholder="How was the day?" aria-label="Entry" maxlength="50000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft={ "journal" @if let Some(day) = day { " " (day) } } { "\n" (frame.typed("/journal", "text", "")) }
+            textarea name="text" placeholder="How was the day?" aria-label="Entry" data-max=(journal::TEXT_CHARS_MAX) required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft={ "journal" @if let Some(day) = day { " " (day) } } { "\n" (frame.typed("/journal", "text", "")) }
             (frame.error("/journal", "text"))
             button type="submit" { "Keep" }
         }

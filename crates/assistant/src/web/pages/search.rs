@@ -56,7 +56,7 @@ pub(super) async fn page(
     let content = html! {
         div.head { h1 { "Search" } p { "Everything that you wrote: journal, tasks, conversations, names of files." } }
         form.fields method="get" action="/search" role="search" {
-            input type="search" name="q" value=(query) placeholder="Words, or how the last one begins" aria-label="Words" maxlength="500" required;
+            input type="search" name="q" value=(query) placeholder="Words, or how the last one begins" aria-label="Words" data-max="500" required;
             @if let Some(kind) = kind { input type="hidden" name="kind" value=(kind.word()); }
             button type="submit" { "Search" }
         }

@@ -172,7 +172,7 @@ fn new(frame: &Frame<'_>) -> Markup {
         form.sheet.pad method="post" action=(LIST) data-queue {
             (parts::hidden(frame, LIST))
             div.fields.adding {
-                input name="title" value=(frame.typed(LIST, "title", "")) placeholder="What is to be done?" aria-label="Title" maxlength="500" required autocomplete="off" data-draft="task" autofocus[title.is_some()] aria-invalid=[title.map(|_| "true")] aria-describedby=[title];
+                input name="title" value=(frame.typed(LIST, "title", "")) placeholder="What is to be done?" aria-label="Title" data-max=(tasks::TITLE_CHARS_MAX) required autocomplete="off" data-draft="task" autofocus[title.is_some()] aria-invalid=[title.map(|_| "true")] aria-describedby=[title];
                 input type="date" name="day" value=(frame.typed(LIST, "day", "")) aria-label="Day" autofocus[day.is_some()] aria-invalid=[day.map(|_| "true")] aria-describedby=[day];
                 input type="time" name="time" value=(frame.typed(LIST, "time", "")) aria-label="Time" autofocus[time.is_some()] aria-invalid=[time.map(|_| "true")] aria-describedby=[time];
                 button type="submit" { "Add" }

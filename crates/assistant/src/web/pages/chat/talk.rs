@@ -192,7 +192,7 @@ fn keep(frame: &Frame<'_>, action: &str) -> Markup {
                 form method="post" action=(rename) {
                     (parts::hidden(frame, action))
                     div.fields {
-                        input name="title" value=(frame.typed(&rename, "title", frame.title)) aria-label="Title" maxlength="80" autocomplete="off" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
+                        input name="title" value=(frame.typed(&rename, "title", frame.title)) aria-label="Title" data-max=(chat::TITLE_CHARS_MAX) autocomplete="off" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                         button type="submit" { "Rename" }
                     }
                     (frame.error(&rename, "title"))
@@ -327,7 +327,7 @@ fn question(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
                 summary { "Edit" }
                 form method="post" action=(edit) {
                     (parts::hidden(frame, back))
-                    textarea name="text" rows="3" maxlength="20000" aria-label="The question in other words" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] { "\n" (frame.typed(&edit, "text", &message.text)) }
+                    textarea name="text" rows="3" data-max=(chat::TEXT_CHARS_MAX) aria-label="The question in other words" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] { "\n" (frame.typed(&edit, "text", &message.text)) }
                     (frame.error(&edit, "text"))
                     button type="submit" { "Ask this instead" }
                 }
