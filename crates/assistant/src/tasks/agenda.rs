@@ -3,7 +3,7 @@
 //! A day belongs to no zone. A time does: it is a moment, which another zone may have on another day. Rows of the zone
 //! that is asked for are compared as they are written, others by their instant.
 
-use jiff::{ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rusqlite::{Connection, ToSql, named_params};
 
 use super::{Due, Task};
@@ -48,13 +48,15 @@ impl Group {
 }
 
 impl Task {
-    /// When it is due on the clocks of `zone`.
+    /// When it is due on the clocks of `zone`. A time that comes twice there bears its offset.
     pub(crate) fn due_in(&self, zone: &TimeZone) -> Option<Due> {
         let due = self.due?;
         let moved = self.due_at.filter(|_| self.zone.as_deref() != zone.iana_name());
-        let local = moved.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-        let local = local.map(|at| at.to_zoned(zone.clone()).datetime());
-        Some(local.map_or(due, |local| Due::new(local.date(), Some(local.time()))))
+        let Some(at) = moved.and_then(|at| Timestamp::from_millisecond(at).ok()) else { return Some(due) };
+        let local = at.to_zoned(zone.clone());
+        let comes_twice = zone.to_ambiguous_timestamp(local.datetime()).is_ambiguous();
+        let offset_seconds = comes_twice.then(|| local.offset().seconds());
+        Some(Due { day: local.date(), time: Some(local.time()), offset_seconds })
     }
 
     /// When it is due where `who` lives now.
@@ -198,4 +200,69 @@ fn due(db: &Connection, who: &Account, (from, to): (Option<Date>, Date)) -> Resu
 fn sort(tasks: &mut [Task], who: &Account) {
     let zone = who.time_zone();
     tasks.sort_by_key(|task| task.due_in(&zone).map(|due| (due.day, due.time.is_none(), due.time)));
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{date, time};
+
+    use super::*;
+    use crate::tasks::State;
+
+    fn zone(name: &str) -> TimeZone {
+        TimeZone::get(name).expect("a zone")
+    }
+
+    /// As somebody in `of` says it.
+    fn task(due: Due, of: &str) -> Task {
+        Task {
+            id: "t".to_owned(),
+            title: "call Anna".to_owned(),
+            state: State::Open,
+            tags: Vec::new(),
+            recurrence: None,
+            due: Some(due),
+            zone: Some(of.to_owned()),
+            due_at: due.instant_ms(&zone(of)),
+            created_at: 0,
+            done_at: None,
+            rev: 1,
+        }
+    }
+
+    fn at(month: i8, day: i8, hour: i8, minute: i8) -> Due {
+        Due::new(date(2026, month, day), Some(time(hour, minute, 0, 0)))
+    }
+
+    #[test]
+    fn a_moment_is_told_on_the_clock_of_where_one_is_on_both_sides_of_a_clock_change() {
+        let (madrid, tokyo) = ("Europe/Madrid", "Asia/Tokyo");
+        // Madrid's clocks change on 25 October and on 29 March, Tokyo's never.
+        for (of, said, there, read) in [
+            (madrid, at(10, 24, 20, 0), tokyo, at(10, 25, 3, 0)),
+            (madrid, at(10, 25, 20, 0), tokyo, at(10, 26, 4, 0)),
+            (madrid, at(3, 28, 20, 0), tokyo, at(3, 29, 4, 0)),
+            (madrid, at(3, 29, 20, 0), tokyo, at(3, 30, 3, 0)),
+            (tokyo, at(3, 29, 9, 30), madrid, at(3, 29, 1, 30)),
+            // The hour after 2 is none there.
+            (tokyo, at(3, 29, 10, 30), madrid, at(3, 29, 3, 30)),
+        ] {
+            let task = task(said, of);
+            assert_eq!(task.due_in(&zone(there)), Some(read), "{said:?} of {of} in {there}");
+            assert_eq!(task.due_in(&zone(of)), Some(said), "back home it is what was said");
+        }
+    }
+
+    #[test]
+    fn a_moment_whose_hour_comes_twice_is_told_with_its_offset() {
+        let twice = |hour| task(at(10, 25, hour, 30), "Asia/Tokyo").due_in(&zone("Europe/Madrid"));
+        assert_eq!(twice(9), Some(Due { offset_seconds: Some(7_200), ..at(10, 25, 2, 30) }));
+        assert_eq!(twice(10), Some(Due { offset_seconds: Some(3_600), ..at(10, 25, 2, 30) }));
+    }
+
+    #[test]
+    fn a_day_is_the_same_day_everywhere() {
+        let whole = Due::new(date(2026, 10, 25), None);
+        assert_eq!(task(whole, "Europe/Madrid").due_in(&zone("Asia/Tokyo")), Some(whole));
+    }
 }

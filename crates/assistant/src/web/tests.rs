@@ -30,6 +30,7 @@ mod models;
 mod pages_of_lists;
 mod search;
 mod times;
+mod zones;
 
 struct Bench {
     folder: Arc<tempfile::TempDir>,

@@ -125,8 +125,9 @@ pub(super) async fn draft(
 /// What is meant by a time that was typed into the form of `old`. One that stands as it was shown keeps the zone in
 /// which it was said; another is on the clock of `who`, also where it reads as the other zone's.
 fn meant(typed: Due, old: &Task, who: &Account) -> Due {
+    let shown = old.due_for(who).map(|due| (due.day, due.time));
     match old.due {
-        Some(due) if old.due_for(who) == Some(typed) => due,
+        Some(due) if shown == Some((typed.day, typed.time)) => due,
         Some(due) if due == typed => {
             let zone = who.time_zone();
             let at = typed.instant_ms(&zone).and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
