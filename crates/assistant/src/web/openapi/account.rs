@@ -12,7 +12,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "Privacy": object(json!({"vendors": {"type": "array", "items": object(json!({"name": text, "host": text, "gets": text}), &["name", "host", "gets"])},
             "kept_days": object(json!({"journal": maybe_number, "tasks": maybe_number, "conversations": maybe_number, "history": maybe_number}), &[]),
             "erase_at": maybe}), &["vendors", "kept_days", "erase_at"]),
-        "Imported": object(json!({"tasks": count, "entries": count, "conversations": count, "messages": count, "commands": count, "attachments": count}), &["tasks", "entries"]),
+        "Imported": object(json!({"tasks": count, "entries": count, "conversations": count, "messages": count, "commands": count, "attachments": count, "left_out": count}), &["tasks", "entries"]),
         "Erase": object(json!({"password": text}), &["password"]),
         "Erasing": object(json!({"erase_at": maybe}), &["erase_at"]),
         "NewPassword": object(json!({"old": text, "new": text}), &["old", "new"]),

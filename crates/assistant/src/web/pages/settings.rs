@@ -20,6 +20,7 @@ use crate::{
     erase,
     error::Result as Done,
     habits,
+    import::Imported,
     once::Reply,
     settings::{Budget, models::show_micros},
     spending::{self, Cost},
@@ -28,6 +29,7 @@ use crate::{
         App,
         guard::Nonce,
         problem::Problem,
+        request::Params,
         session::{SignedIn, Visitor},
     },
     when::Lesson,
@@ -43,12 +45,23 @@ pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
+    Params(imported): Params<Imported>,
 ) -> Result<Response, Problem> {
-    show(&app, &who, &nonce, None).await
+    page_with(&app, &who, &nonce, (imported, None)).await
 }
 
 /// The page; with `wrong` as the answer to one of its forms.
 async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -> Result<Response, Problem> {
+    page_with(app, who, nonce, (Imported::default(), wrong)).await
+}
+
+/// The same after something was `imported`.
+async fn page_with(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    (imported, wrong): (Imported, Option<&Wrong>),
+) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
@@ -80,7 +93,7 @@ async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -
         (account::password_form(&frame))
         (account::sessions(&frame, &sessions))
         (data::privacy(app))
-        (data::yours(&frame, erase_at))
+        (data::yours(&frame, imported, erase_at))
         (about(app, spent))
         section.part {
             div.offers {
