@@ -242,7 +242,8 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             let reply = if knowledge.open.is_empty() {
                 "Your list is empty.".to_owned()
             } else {
-                list("Open", knowledge.open, who)
+                let count = agenda::counts(db, who, None)?.iter().sum::<u32>() as usize;
+                list("Open", (knowledge.open, count), who)
             };
             told("Your tasks".to_owned(), reply)
         }
@@ -261,7 +262,7 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
                 today,
             )?;
             if !what_was_done.is_empty() {
-                said.reply = format!("{}\n{}", list("Done", &what_was_done, who), said.reply);
+                said.reply = format!("{}\n{}", list("Done", all(&what_was_done), who), said.reply);
             }
             said
         }
@@ -301,10 +302,10 @@ fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Re
     let mut reply = match (planned.is_empty(), carried.is_empty()) {
         (true, true) => format!("Nothing is due {days}. Enjoy it."),
         (true, false) => format!("Nothing is due {days}."),
-        (false, _) => list(&format!("Due {days}"), &planned, who),
+        (false, _) => list(&format!("Due {days}"), all(&planned), who),
     };
     if !carried.is_empty() && from <= today {
-        let _ = write!(reply, "\n{}", list("Carried over", &carried, who));
+        let _ = write!(reply, "\n{}", list("Carried over", all(&carried), who));
     }
     Ok(told(format!("Plan: {days}"), reply))
 }
@@ -314,16 +315,21 @@ fn show_days(from: Date, to: Date, today: Date) -> String {
     if from == to { first } else { format!("{first} to {}", words::show_day(to, today)) }
 }
 
-fn list(title: &str, tasks: &[Task], who: &Account) -> String {
+fn all(tasks: &[Task]) -> (&[Task], usize) {
+    (tasks, tasks.len())
+}
+
+/// The first of `count` tasks, a line each.
+fn list(title: &str, (tasks, count): (&[Task], usize), who: &Account) -> String {
     let today = who.now().date();
-    let mut lines = format!("{title} ({}):", tasks.len());
+    let mut lines = format!("{title} ({count}):");
     for task in tasks.iter().take(LINES_MAX as usize) {
         let due =
             task.due_for(who).map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
         let _ = write!(lines, "\n• {}{due}", task.title);
     }
-    if tasks.len() > LINES_MAX as usize {
-        let _ = write!(lines, "\n… and {} more", tasks.len() - LINES_MAX as usize);
+    if count > LINES_MAX as usize {
+        let _ = write!(lines, "\n… and {} more", count - LINES_MAX as usize);
     }
     lines
 }

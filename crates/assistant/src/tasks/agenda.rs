@@ -129,7 +129,9 @@ pub(crate) fn open(
             ":starts": days.starts, ":ends": days.ends, ":next_ends": days.next_ends, ":limit": limit, ":offset": offset},
         Task::from_row,
     )?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
+    let mut tasks: Vec<Task> = rows.collect::<std::result::Result<_, _>>()?;
+    sort(&mut tasks, who);
+    Ok(tasks)
 }
 
 /// How many open tasks each group has, in the order of [`Group::ALL`].
@@ -196,10 +198,13 @@ fn due(db: &Connection, who: &Account, (from, to): (Option<Date>, Date)) -> Resu
     Ok(tasks)
 }
 
-/// By day, then by time, whole days last; equal ones stay in their order.
+/// By day, then by time, whole days last, those without a day behind all; equal ones stay in their order.
 fn sort(tasks: &mut [Task], who: &Account) {
     let zone = who.time_zone();
-    tasks.sort_by_key(|task| task.due_in(&zone).map(|due| (due.day, due.time.is_none(), due.time)));
+    tasks.sort_by_key(|task| {
+        let due = task.due_in(&zone);
+        (due.is_none(), due.map(|due| (due.day, due.time.is_none(), due.time)))
+    });
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_ther
             &[("old", "not this"), ("new", "another one")],
             "old",
             403,
-            "The password now is another",
+            "That is not the password that you have now",
             "",
         ),
         (

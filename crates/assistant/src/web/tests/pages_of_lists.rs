@@ -253,6 +253,8 @@ async fn thousands_of_tasks_are_on_pages_of_bounded_size_and_counted_whole() {
         page = bench.get(&ana, &more).await.body;
     }
     assert_eq!(over.len(), 250);
+    let told = bench.post(&ana, "/api/say", json!({"text": "what are my tasks"})).await.text("/reply");
+    assert!(told.starts_with("Open (3001):") && told.ends_with("… and 2981 more"), "{told}");
     let dashboard = bench.get(&ana, "/dashboard").await.body;
     assert!(dashboard.len() < 200_000, "{} bytes", dashboard.len());
     assert!(dashboard.contains("Carried over: all of them"), "{dashboard}");

@@ -115,7 +115,7 @@ pub(super) async fn show(
         p.hidden #status role="status" { (undone(messages, said.as_deref())) }
         @if let Some(leaf) = &window.aside { (aside(&frame, leaf, &action)) }
         (earlier(&window, &action))
-        div.log role="log" aria-live="off" data-follow=[is_end.then_some(&action)] { @for one in messages { (message(&frame, one, &action, said.as_deref())) } }
+        div.log role="log" aria-live="off" data-follow=[is_end.then_some(&action)] { @for (n, one) in messages.iter().enumerate() { (message(&frame, one, messages.get(n + 1), &action, said.as_deref())) } }
         (later(&window, &action))
         @if messages.is_empty() { div.sheet.pad.teach { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
         @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
@@ -217,7 +217,9 @@ fn done(shown: &Shown) -> impl Iterator<Item = &Past> {
     shown.command.iter().chain(&shown.by_tools)
 }
 
-fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> Markup {
+fn message(frame: &Frame<'_>, shown: &Shown, next: Option<&Shown>, back: &str, said: Option<&str>) -> Markup {
+    // The rest of an answer that broke off follows it at once.
+    let goes_on = next.is_some_and(|next| next.message.is_answer());
     let message = &shown.message;
     let stream = (!message.is_over()).then(|| format!("/api/messages/{}/stream", message.id));
     html! {
@@ -227,7 +229,7 @@ fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> 
                 div.after {
                     @for past in done(shown) { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
                     @for proposal in &shown.proposals { (proposed(frame, proposal, back)) }
-                    (ending(frame, shown, back))
+                    (ending(frame, shown, goes_on, back))
                     (refused(frame, shown))
                 }
             } @else {
@@ -295,7 +297,7 @@ fn proposed(frame: &Frame<'_>, proposal: &Proposal, back: &str) -> Markup {
     }
 }
 
-fn ending(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
+fn ending(frame: &Frame<'_>, shown: &Shown, goes_on: bool, back: &str) -> Markup {
     let message = &shown.message;
     html! {
         footer {
@@ -307,7 +309,7 @@ fn ending(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
                         _ => { (message.by.as_deref().unwrap_or_default()) @if message.interrupted { " · interrupted" } },
                     }
                 }
-                @if message.interrupted { (button(frame, &message.id, "continue", "Continue", back)) }
+                @if message.interrupted && !goes_on { (button(frame, &message.id, "continue", "Continue", back)) }
                 (button(frame, &message.id, "retry", "Retry", back))
                 (places(frame, shown.branch.as_ref(), "answer", back))
             } @else {

@@ -110,7 +110,7 @@ pub(in crate::web::pages) async fn password(
     match accounts.change_password(&sent.who.account, &sent.who.token, &network, passwords).await {
         Ok(true) => Ok(sent.back(None).into_response()),
         Ok(false) => {
-            let other = "The password now is another. Nothing was changed.";
+            let other = "That is not the password that you have now. Nothing was changed.";
             refuse(&app, &nonce, &sent, "old", Problem::new(StatusCode::FORBIDDEN, other)).await
         }
         Err(error) => refuse(&app, &nonce, &sent, "new", error).await,
