@@ -101,7 +101,7 @@ pub(super) async fn show(
         Ok((conversation, shown::window(db, &account, &wanted, &part, MESSAGES_MAX)?))
     };
     let (conversation, window) = app.read(query).await?;
-    let messages = &window.messages;
+    let (messages, is_new) = (&window.messages, conversation.leaf.is_empty());
     let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
     let frame = Frame::new(app, who, nonce, "/chat", &title).answering(wrong);
     let action = format!("/chat/{id}");
@@ -117,7 +117,7 @@ pub(super) async fn show(
         (earlier(&window, &action))
         div.log role="log" aria-live="off" data-follow=[is_end.then_some(&action)] { @for (n, one) in messages.iter().enumerate() { (message(&frame, one, messages.get(n + 1), &action, said.as_deref())) } }
         (later(&window, &action))
-        @if messages.is_empty() { div.sheet.pad.teach { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
+        @if is_new { div.sheet.pad.teach { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
         @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
     };
     let ask = ask_form(&frame, &action, "Message…");
