@@ -28,10 +28,9 @@
         const how = seen(event).status;
         message.removeAttribute("data-stream");
         one("footer", message).textContent = how === "done" ? "" : how === "stopped" ? "stopped" : "no answer came; ask again";
-        whole = message.id;
         const end = how === "done" ? "Answer ready" : how === "stopped" ? "Answer stopped" : "No answer came";
         // What it did stands on the card; whoever does not see it hears it in the same breath.
-        renew().then(() => {
+        meet().then(() => {
           const card = one(".card", message);
           status(card ? `${end}. ${card.getAttribute("aria-label")}` : end);
         });
@@ -50,20 +49,78 @@
     for (const name of ["pageshow", "online"]) addEventListener(name, open);
     document.addEventListener("visibilitychange", () => document.hidden || open());
   };
-  // What answers did, and what an answer undid of earlier ones, as the server tells it now; the texts stay.
-  // The text of the one that has just ended comes anew, as it is when it is whole: with its headings and lists.
-  let whole = "";
-  const renew = async () => {
+  // The conversation as it stands now, also by another tab or the phone: what was said comes in, what another branch has goes,
+  // what answers did is told anew, and the text of one that has just ended comes as it is when it is whole: with its headings
+  // and lists. One at a time, so that none puts back what a later one brought.
+  let turn = Promise.resolve();
+  const meet = () => { turn = turn.then(bring, bring); return turn; };
+  const bring = async () => {
+    const log = one(".log[data-follow]");
+    if (!log) return;
+    const fresh = await page(log.dataset.follow), now = fresh && one(".log", fresh);
+    if (!now) return;
     const near = innerHeight + scrollY > document.body.scrollHeight - 160;
-    const fresh = await page(location.pathname);
-    const rich = whole && fresh && one(`#${whole} > .rich`, fresh);
-    if (rich) one(`#${whole} > .text`)?.replaceWith(rich);
-    for (const part of fresh ? all("article:not([data-stream]) > .after", fresh) : []) {
-      const old = one(`#${part.parentNode.id}:not([data-stream]) > .after`);
-      if (old && !old.contains(document.activeElement)) old.replaceWith(part);
+    const ids = new Set(all(".msg", now).map((message) => message.id)), shown = all(".msg", log);
+    // Earlier pages stand above what is the first message of this one; where that is missing, all is another branch's or long ago.
+    const from = shown.findIndex((message) => ids.has(message.id));
+    const gone = shown.slice(from < 0 || shown[from].id !== one(".msg", now).id ? 0 : from).filter((message) => !ids.has(message.id));
+    if (gone.some(typedIn)) return;
+    if (gone.length && gone[0] === shown[0]) {
+      one(".earlier")?.remove();
+      const above = one(".earlier", fresh);
+      if (above) log.before(above);
+    }
+    gone.forEach((message) => message.remove());
+    let last = null;
+    for (const message of all(".msg", now)) {
+      const old = document.getElementById(message.id);
+      if (old) renew(old, message);
+      else if (last) last.after(message);
+      else log.prepend(message);
+      if (!old && message.dataset.stream) follow(message);
+      last = old ?? message;
+    }
+    if (last) one(".teach")?.remove();
+    const name = one(".head h1"), title = one(".head h1", fresh);
+    if (title && name.textContent !== title.textContent) {
+      name.textContent = title.textContent;
+      document.title = fresh.title;
     }
     if (near) scrollTo(0, document.body.scrollHeight);
   };
+  const typedIn = (message) => one("details[open]", message) || (message.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName));
+  const renew = (old, fresh) => {
+    if (old.dataset.stream || fresh.dataset.stream) return;
+    const rich = one(".rich", fresh), plain = one("span.text", old);
+    if (rich && plain) plain.replaceWith(rich);
+    // Below an answer all; below a question only which of several it is: its words may be being changed.
+    for (const part of [".after", ".msg.user .places"]) {
+      const [before, after] = [one(part, old), one(part, fresh)];
+      if (before?.contains(document.activeElement)) continue;
+      if (before && after) before.replaceWith(after);
+      else if (after) one("footer", old)?.append(after);
+    }
+  };
+  // Earlier messages come in above, and what is read stays where it is.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest(".earlier a"), log = one(".log");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (link.dataset.going) return;
+    link.dataset.going = "1";
+    const fresh = await page(link.href);
+    delete link.dataset.going;
+    if (!fresh) return location.assign(link.href);
+    const first = one(".msg", log), place = first.getBoundingClientRect().top;
+    const messages = all(".log .msg", fresh).filter((message) => !document.getElementById(message.id));
+    first.before(...messages);
+    const further = one(".earlier a", fresh);
+    if (further) link.href = further.href;
+    else { link.parentNode.remove(); log.tabIndex = -1; log.focus({ preventScroll: true }); }
+    scrollBy({ top: first.getBoundingClientRect().top - place, behavior: "instant" });
+    messages.filter((message) => message.dataset.stream).forEach(follow);
+    status(messages.length ? `${messages.length} earlier messages` : "Nothing is earlier");
+  });
   const page = async (address) => {
     const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
     return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
@@ -75,11 +132,12 @@
     setTimeout(() => status(heard), 200);
   }
   all("[data-stream]").forEach(follow);
-  if (one(".log") && !one("#said, #wrong")) scrollTo(0, document.body.scrollHeight);
+  if (one(".log[data-follow]") && !location.hash && !one("#said, #wrong")) scrollTo(0, document.body.scrollHeight);
 
   // Changes made elsewhere: another tab, the phone, the worker. The part of the page that shows rows is fetched anew.
   let wait = 250;
   const refresh = async () => {
+    meet();
     const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && /INPUT|TEXTAREA/.test(document.activeElement.tagName));
     const parts = all("#live, #aside").filter((part) => !busy(part));
     const anew = parts.length ? await page(location.href) : null;
@@ -115,9 +173,9 @@
     };
   };
   const line = (up) => document.dispatchEvent(new CustomEvent("line", { detail: up }));
-  // What had waited for a connection was sent: a conversation shows the answer, other pages their rows.
+  // What had waited for a connection was sent: the end of a conversation shows the answer, other pages their rows.
   document.addEventListener("sent", (event) => {
-    if (event.detail === location.pathname && one(".log")) location.reload();
+    if (event.detail === location.pathname && one(".log:not([data-follow])")) location.assign(event.detail);
     else refresh();
   });
   if (one(".say")) listen();
@@ -228,6 +286,28 @@
   }
 
   for (const field of all("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+
+  // A text that is too long is not cut and not sent: it stays, with how much of it is too much.
+  const measure = (field) => {
+    const most = Number(field.dataset.max), chars = [...field.value.trim()].length, form = field.form;
+    let told = one(`.over[data-of="${field.name}"]`, form);
+    const number = (count) => count.toLocaleString("en");
+    const words = chars > most ? `${number(chars)} characters; at most ${number(most)} fit, so ${number(chars - most)} are too many. Nothing of it is lost.` : "";
+    field.setCustomValidity(words);
+    if (!words) return told?.remove();
+    if (!told) {
+      told = document.createElement("p");
+      told.className = "error over";
+      told.dataset.of = field.name;
+      told.setAttribute("role", "status");
+      form.prepend(told);
+    }
+    told.textContent = words;
+  };
+  for (const field of all("[data-max]")) {
+    field.addEventListener("input", () => measure(field));
+    measure(field);
+  }
 
   // A form is sent once; its key would make a second time harmless anyway.
   document.addEventListener("submit", (event) => setTimeout(() => event.defaultPrevented || all("button", event.target).forEach((button) => { button.disabled = true; })));

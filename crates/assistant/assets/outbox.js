@@ -55,6 +55,20 @@
     } catch { /* storage is off: then there are no drafts */ }
   }
 
+  // Whoever signs out leaves nothing of what they typed on the device: what was not sent is named first.
+  const drafts = () => Object.keys(localStorage).filter((key) => key.startsWith(`draft ${account} `));
+  document.addEventListener("submit", (event) => {
+    if (event.target.getAttribute("action") !== "/logout") return;
+    try {
+      const typed = drafts().map((key) => localStorage.getItem(key)).filter((text) => text.trim());
+      const unsent = [...new Set([...waiting().filter((item) => !item.again).map((item) => item.text), ...typed])];
+      const what = unsent.map((text) => `“${short(text.trim())}”`).join("\n");
+      if (unsent.length && !confirm(`This was typed and not sent, and is removed from this device:\n\n${what}\n\nSign out?`)) return event.preventDefault();
+      drafts().forEach((key) => localStorage.removeItem(key));
+      localStorage.removeItem(QUEUE);
+    } catch { /* storage is off: then there is nothing */ }
+  });
+
   const words = (body) => { const fields = new URLSearchParams(body); fields.delete("key"); return fields.toString(); };
   const tried = (action, body) => load().find((item) => (item.going || item.again) && item.action === action && words(item.body) === words(body) && Date.now() - item.at < RETRY_MS);
   document.addEventListener("submit", (event) => {

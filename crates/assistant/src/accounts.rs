@@ -26,6 +26,12 @@ pub(crate) mod session;
 
 pub(crate) use session::{IDLE_MS, NewSession, Place};
 
+/// A character that no screen shows, or that turns the order of those around it, so that a name reads as another.
+pub(crate) fn is_unseen(c: char) -> bool {
+    // The embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX 9, 2).
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Whoever is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
@@ -75,9 +81,11 @@ impl Accounts {
     /// An account that is not stored yet, and the hash of its password.
     async fn draft(&self, name: &str, password: Private<String>, zone: &str) -> Result<(Account, String)> {
         let name = name.trim().to_owned();
-        let is_name = !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
+        let is_name = !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(is_unseen);
         if !is_name {
-            return Err(Error::Invalid("a name has 1 to 64 characters".to_owned()));
+            return Err(Error::Invalid(
+                "a name has 1 to 64 characters, all of which a screen shows in their order".to_owned(),
+            ));
         }
         password::check(password.reveal())?;
         let hash = self.hash(password).await?;

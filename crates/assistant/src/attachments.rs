@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use crate::{
+    accounts::is_unseen,
     error::{Error, Result},
     ids, journal,
 };
@@ -73,8 +74,8 @@ pub(crate) fn clean_name(name: &str) -> Result<String> {
         "has more than 200 bytes"
     } else if name.contains(['/', '\\']) || name.contains("..") {
         "reads like a path; send it without folders and without \"..\""
-    } else if name.chars().any(char::is_control) {
-        "has characters that no screen shows"
+    } else if name.chars().any(is_unseen) {
+        "has characters that no screen shows or that turn others around"
     } else {
         return Ok(name.to_owned());
     };

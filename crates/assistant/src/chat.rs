@@ -8,24 +8,25 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, excess},
     ids,
 };
 
 pub(crate) mod branch;
 pub(crate) mod shown;
 pub(crate) mod sources;
+pub(crate) mod window;
 
 use sources::Source;
 
 /// Bound: one message of a person.
 pub(crate) const TEXT_CHARS_MAX: usize = 20_000;
-const TITLE_CHARS_MAX: usize = 80;
+pub(crate) const TITLE_CHARS_MAX: usize = 80;
 /// The queue of answers.
 pub(crate) const QUEUE: &str = "answer";
 /// How often an answer is begun before it is given up.
 const ATTEMPTS_MAX: u32 = 5;
-/// Bound: messages that one page shows.
+/// Bound: messages of a conversation that are looked at to answer in it.
 pub(crate) const MESSAGES_MAX: u32 = 200;
 
 #[derive(Clone, Debug, Serialize)]
@@ -110,12 +111,6 @@ pub(crate) fn get(db: &Connection, account: &str, id: &str) -> Result<Conversati
     db.query_row(sql, [account, id], conversation).optional()?.ok_or(Error::NotFound("conversation"))
 }
 
-/// The way to the conversation's leaf: its last [`MESSAGES_MAX`], oldest first.
-pub(crate) fn messages(db: &Connection, account: &str, conversation: &str) -> Result<Vec<Message>> {
-    let leaf = get(db, account, conversation)?.leaf;
-    branch::way(db, account, conversation, &leaf, MESSAGES_MAX)
-}
-
 pub(crate) fn message(db: &Connection, account: &str, id: &str) -> Result<Message> {
     let sql = "SELECT messages.* FROM messages JOIN conversations ON conversations.id = conversation_id
                WHERE messages.account_id = ?1 AND messages.id = ?2 AND deleted_at IS NULL";
@@ -148,7 +143,10 @@ pub(crate) fn clean_title(title: &str) -> Result<String> {
     let title = title.trim();
     match title.chars().count() {
         1..=TITLE_CHARS_MAX => Ok(title.to_owned()),
-        _ => Err(Error::Invalid(format!("a title has 1 to {TITLE_CHARS_MAX} characters"))),
+        chars => {
+            let excess = excess(chars, TITLE_CHARS_MAX);
+            Err(Error::Invalid(format!("a title has 1 to {TITLE_CHARS_MAX} characters{excess}")))
+        }
     }
 }
 
@@ -169,7 +167,14 @@ pub(crate) fn say(
     say_after(tx, account, conversation, &leaf, spoken)
 }
 
-/// The same behind the message `parent`.
+/// A conversation that begins with `text`. Returns its id, and the answer's.
+pub(crate) fn begin_with(tx: &Transaction<'_>, account: &str, text: &str) -> Result<(String, String)> {
+    let new = create(tx, account, "")?;
+    let answer = say(tx, account, &new.id, &Spoken { text, sources: &[] })?;
+    Ok((new.id, answer))
+}
+
+/// The same as [`say`] behind the message `parent`.
 fn say_after(
     tx: &Transaction<'_>,
     account: &str,
@@ -178,8 +183,10 @@ fn say_after(
     spoken: &Spoken<'_>,
 ) -> Result<String> {
     let text = spoken.text.trim();
-    if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX {
-        return Err(Error::Invalid(format!("a message has 1 to {TEXT_CHARS_MAX} characters")));
+    let chars = text.chars().count();
+    if !(1..=TEXT_CHARS_MAX).contains(&chars) {
+        let excess = excess(chars, TEXT_CHARS_MAX);
+        return Err(Error::Invalid(format!("a message has 1 to {TEXT_CHARS_MAX} characters{excess}")));
     }
     let said = ids::new_id();
     insert(tx, account, conversation, &New { id: &said, parent, role: "user", text, status: "done" })?;

@@ -31,6 +31,14 @@ pub(crate) enum Error {
     Db(#[from] DbError),
 }
 
+/// Where a text has `chars` characters and may have `most`: `; 20431 are 431 too many`. Empty where it fits.
+pub(crate) fn excess(chars: usize, most: usize) -> String {
+    match chars.saturating_sub(most) {
+        0 => String::new(),
+        over => format!("; {chars} are {over} too many"),
+    }
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Db(error.into())

@@ -27,6 +27,8 @@ pub(crate) mod calendar;
 pub(crate) mod markdown;
 pub(crate) mod rows;
 
+use calendar::zones::Zones;
+
 /// Version of `everything.jsonl`; the import takes no other.
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const EVERYTHING: &str = "everything.jsonl";
@@ -96,16 +98,19 @@ fn everything(db: &Connection, who: &Account, out: &mut dyn Write) -> Result<()>
 
 fn all_tasks(db: &Connection, who: &Account, out: &mut dyn Write) -> Result<()> {
     out.write_all(calendar::HEAD.as_bytes()).map_err(StoreError::from)?;
+    let mut zones = Zones::default();
     for page in 0.. {
         let tasks = tasks::list(db, &who.id, None, PAGE, page * PAGE)?;
         for task in &tasks {
+            zones.note(task);
             out.write_all(calendar::todo(task).as_bytes()).map_err(StoreError::from)?;
         }
         if tasks.len() < PAGE as usize {
             break;
         }
     }
-    Ok(out.write_all(calendar::FOOT.as_bytes()).map_err(StoreError::from)?)
+    let end = [zones.write().as_str(), calendar::FOOT].concat();
+    Ok(out.write_all(end.as_bytes()).map_err(StoreError::from)?)
 }
 
 fn journals(archive: &mut Builder<File>, db: &Connection, who: &Account) -> Result<()> {

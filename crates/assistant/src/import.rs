@@ -11,7 +11,7 @@ use std::{
 use jiff::civil::Date;
 use kit::live;
 use rusqlite::Transaction;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::Account,
@@ -45,7 +45,8 @@ pub(crate) enum Form {
 }
 
 /// How much came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Imported {
     pub(crate) tasks: u64,
     pub(crate) entries: u64,
@@ -53,6 +54,8 @@ pub(crate) struct Imported {
     pub(crate) messages: u64,
     pub(crate) commands: u64,
     pub(crate) attachments: u64,
+    /// Events of a calendar, which are not kept.
+    pub(crate) left_out: u64,
 }
 
 /// What is ready to be stored: read, and its files on the disk.
@@ -99,12 +102,12 @@ pub(crate) fn store(tx: &Transaction<'_>, ready: &mut Ready, who: &Account) -> R
 }
 
 fn calendar_tasks(tx: &Transaction<'_>, text: &str, who: &Account) -> Result<Imported> {
-    let read = calendar::read(text, who)?;
+    let (read, left_out) = calendar::read(text, who)?;
     for task in &read {
         tasks::insert(tx, &who.id, task)?;
         sources::mark(tx, &who.id, "task", &task.id, IMPORT)?;
     }
-    Ok(Imported { tasks: read.len() as u64, ..Imported::default() })
+    Ok(Imported { tasks: read.len() as u64, left_out, ..Imported::default() })
 }
 
 fn entries(tx: &Transaction<'_>, text: &str, day: Option<Date>, who: &Account) -> Result<Imported> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, excess},
     search::{self, Kind},
     tasks::tags,
 };
@@ -68,7 +68,8 @@ pub(crate) fn clean_text(text: &str) -> Result<String> {
     match text.chars().count() {
         0 => Err(Error::Invalid("an entry needs a text".to_owned())),
         chars if chars > TEXT_CHARS_MAX => {
-            Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters")))
+            let excess = excess(chars, TEXT_CHARS_MAX);
+            Err(Error::Invalid(format!("an entry has at most {TEXT_CHARS_MAX} characters{excess}")))
         }
         _ => Ok(text.to_owned()),
     }
@@ -114,6 +115,14 @@ pub(crate) fn list(
     let tagged =
         rows.filter(|row| row.as_ref().map_or(true, |entry| tags::in_text(&entry.text).contains(tag)));
     Ok(tagged.skip(offset as usize).take(limit as usize).collect::<std::result::Result<_, _>>()?)
+}
+
+/// How many entries of its day stand before the entry `id`, as [`list`] has them. None where there is no such entry.
+pub(crate) fn place_in_day(db: &Connection, account: &str, id: &str) -> Result<u32> {
+    let sql = "SELECT count(*) FROM journal_entries e JOIN journal_entries newer
+               ON newer.account_id = e.account_id AND newer.day = e.day AND newer.n > e.n
+               WHERE e.account_id = ?1 AND e.id = ?2";
+    Ok(db.prepare_cached(sql)?.query_row([account, id], |row| row.get(0))?)
 }
 
 /// The tags of the last [`TAGGED_MAX`] entries, and how many bear each.

@@ -168,11 +168,11 @@ fn hit(row: &Row<'_>) -> rusqlite::Result<Option<Hit>> {
     let day: Option<String> = row.get("day")?;
     let shown_on = day.as_deref().unwrap_or_default();
     let address = match kind {
-        Kind::Entry => format!("/journal/{shown_on}#e-{id}"),
-        Kind::Attachment => format!("/journal/{shown_on}#e-{parent}"),
+        Kind::Entry => format!("/journal/{shown_on}?at={id}#e-{id}"),
+        Kind::Attachment => format!("/journal/{shown_on}?at={parent}#e-{parent}"),
         Kind::Task => format!("/tasks/{id}"),
         Kind::Conversation => format!("/chat/{id}"),
-        Kind::Message => format!("/chat/{parent}#m-{id}"),
+        Kind::Message => format!("/chat/{parent}?at={id}#m-{id}"),
     };
     let snippet: String = row.get("snippet")?;
     let day = day.and_then(|day| day.parse().ok());

@@ -318,6 +318,8 @@ fn in_production(reading: &mut Reading) {
     }
     if let Some(name) = reading.placeholder("ASSISTANT_SECRET_KEY") {
         reading.refuse(format!("{name} must be changed in production"));
+    } else if reading.get("ASSISTANT_SECRET_KEY").is_none() {
+        reading.refuse("ASSISTANT_SECRET_KEY is required in production");
     }
     if reading.source("ASSISTANT_DATA") == Some("default") && reading.get("ASSISTANT_DATABASE").is_none() {
         reading.refuse("DATABASE_URL is required in production");

@@ -15,7 +15,7 @@ use crate::{
     day,
     error::{Error, Result},
     ids,
-    tasks::{self, Due, Task},
+    tasks::{Due, Task, agenda},
 };
 
 /// Where nobody has said otherwise.
@@ -104,13 +104,13 @@ pub(crate) fn parse_hour(text: &str) -> Result<Time> {
 }
 
 fn text(db: &Connection, who: &Account, day: Date) -> Result<String> {
-    let today = tasks::due_between(db, &who.id, day, day)?;
-    let carried = tasks::due_until(db, &who.id, day.saturating_add((-1).days()))?;
-    let week = tasks::due_between(db, &who.id, day.saturating_add(1.day()), day.saturating_add(6.days()))?;
+    let today = agenda::due_between(db, who, day, day)?;
+    let carried = agenda::due_until(db, who, day.saturating_add((-1).days()))?;
+    let week = agenda::due_between(db, who, day.saturating_add(1.day()), day.saturating_add(6.days()))?;
     let mut text = match today.as_slice() {
         [] => "Nothing is due today.".to_owned(),
-        [task] => format!("One thing today: {}.", timed(task)),
-        [first, rest @ ..] => format!("{} things today, first {}.", rest.len() + 1, timed(first)),
+        [task] => format!("One thing today: {}.", timed(task, who)),
+        [first, rest @ ..] => format!("{} things today, first {}.", rest.len() + 1, timed(first, who)),
     };
     // Writing into a String cannot fail.
     match carried.as_slice() {
@@ -118,13 +118,13 @@ fn text(db: &Connection, who: &Account, day: Date) -> Result<String> {
         [task] => drop(write!(text, " Carried over: {}.", task.title)),
         several => drop(write!(text, " {} carried over, the oldest is {}.", several.len(), several[0].title)),
     }
-    if let Some((task, due)) = week.first().and_then(|task| task.due.map(|due| (task, due))) {
+    if let Some((task, due)) = week.first().and_then(|task| task.due_for(who).map(|due| (task, due))) {
         let _ = write!(text, " Next after today: {}, {}.", task.title, show_day(due.day, day));
     }
     Ok(text)
 }
 
-fn timed(task: &Task) -> String {
-    let time = task.due.and_then(|due| due.time);
+fn timed(task: &Task, who: &Account) -> String {
+    let time = task.due_for(who).and_then(|due| due.time);
     time.map_or_else(|| task.title.clone(), |time| format!("{} at {}", task.title, show_time(time)))
 }

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::Account,
-    error::{Error, Result},
+    error::{Error, Result, excess},
     ids,
     recurrence::Recurrence,
     reminders,
 };
 
+pub(crate) mod agenda;
 pub(crate) mod snooze;
 pub(crate) mod tags;
 
@@ -28,6 +29,16 @@ pub(crate) const TITLE_CHARS_MAX: usize = 500;
 pub(crate) enum State {
     Open,
     Done,
+}
+
+impl State {
+    /// As rows and addresses have it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+        }
+    }
 }
 
 /// When a task is due: a day, or a wall-clock time on it.
@@ -151,7 +162,8 @@ pub(crate) fn clean_title(title: &str) -> Result<String> {
     match title.chars().count() {
         0 => Err(Error::Invalid("a task needs a title".to_owned())),
         chars if chars > TITLE_CHARS_MAX => {
-            Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters")))
+            let excess = excess(chars, TITLE_CHARS_MAX);
+            Err(Error::Invalid(format!("a title has at most {TITLE_CHARS_MAX} characters{excess}")))
         }
         _ => Ok(title),
     }
@@ -200,22 +212,6 @@ pub(crate) fn list_tagged(
     Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 
-/// Open tasks due up to the day `until`, those of before included.
-pub(crate) fn due_until(db: &Connection, account: &str, until: Date) -> Result<Vec<Task>> {
-    due_between(db, account, Date::MIN, until)
-}
-
-/// Open tasks due from one day to another, the first due first.
-pub(crate) fn due_between(db: &Connection, account: &str, from: Date, to: Date) -> Result<Vec<Task>> {
-    let sql = "SELECT * FROM tasks WHERE account_id = ?1 AND state = 'open' AND due_day <= ?2 AND (?3 IS NULL OR due_day >= ?3)
-               ORDER BY due_day, due_time IS NULL, due_time, created_at LIMIT 500";
-    // Days are compared as they are written, which holds from year 0 on.
-    let from = (from > Date::ZERO).then(|| from.to_string());
-    let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![account, to.to_string(), from], Task::from_row)?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
-}
-
 /// The tags of open tasks, and how many bear each.
 pub(crate) fn tags_in_use(db: &Connection, account: &str) -> Result<Vec<(String, u32)>> {
     let sql = "SELECT value, count(*) FROM tasks, json_each(tags) WHERE account_id = ?1 AND state = 'open' GROUP BY value ORDER BY value LIMIT 100";
@@ -233,7 +229,7 @@ pub(crate) fn insert(tx: &Transaction<'_>, account: &str, task: &Task) -> Result
             task.id,
             account,
             task.title,
-            word(task.state),
+            task.state.word(),
             day(task),
             time(task),
             task.zone,
@@ -259,7 +255,7 @@ pub(crate) fn replace(tx: &Transaction<'_>, account: &str, task: &Task, rev: i64
             account,
             task.id,
             task.title,
-            word(task.state),
+            task.state.word(),
             day(task),
             time(task),
             task.zone,
@@ -282,13 +278,6 @@ pub(crate) fn delete(tx: &Transaction<'_>, account: &str, id: &str, rev: i64) ->
         "DELETE FROM tasks WHERE account_id = ?1 AND id = ?2 AND rev = ?3",
         params![account, id, rev],
     )? == 1)
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Open => "open",
-        State::Done => "done",
-    }
 }
 
 fn day(task: &Task) -> Option<String> {

@@ -142,6 +142,11 @@ pub(crate) fn read(call: &Call) -> std::result::Result<Wanted, String> {
     let Value::Object(mut arguments) = call.arguments.clone() else {
         return Err("The arguments must be one JSON object.".to_owned());
     };
+    let foreign = foreign(&call.arguments, &(tool.schema)());
+    if !foreign.is_empty() {
+        let (named, taken) = (foreign.join(", "), names(&(tool.schema)()).join(", "));
+        return Err(format!("Not done: {} takes no {named}. It takes {taken}.", tool.name));
+    }
     if tool.is_command {
         // Behind the model's own fields, so that it names no other command.
         arguments.insert("do".to_owned(), json!(tool.name));
@@ -152,6 +157,32 @@ pub(crate) fn read(call: &Call) -> std::result::Result<Wanted, String> {
             .map(|OfTasks { state }| Wanted::Tasks { state: state.unwrap_or(State::Open) });
     }
     from(arguments).map(|OfEntries { query, day }| Wanted::Entries { query, day })
+}
+
+/// What stands in the arguments and not in the schema. Half of a call is not what was called for.
+fn foreign(arguments: &Value, schema: &Value) -> Vec<String> {
+    let (Some(given), Some(taken)) = (arguments.as_object(), schema["properties"].as_object()) else {
+        return Vec::new();
+    };
+    let below = given.iter().flat_map(|(name, value)| match taken.get(name) {
+        None => vec![name.clone()],
+        Some(schema) => foreign(value, schema).into_iter().map(|inner| format!("{name}.{inner}")).collect(),
+    });
+    below.collect()
+}
+
+/// The arguments of a tool, with those inside them.
+fn names(schema: &Value) -> Vec<String> {
+    let taken = schema["properties"].as_object().into_iter().flatten();
+    let names = taken.flat_map(|(name, schema)| {
+        let inner = names(schema);
+        if inner.is_empty() {
+            vec![name.clone()]
+        } else {
+            inner.iter().map(|inner| format!("{name}.{inner}")).collect()
+        }
+    });
+    names.collect()
 }
 
 fn from<T: serde::de::DeserializeOwned>(

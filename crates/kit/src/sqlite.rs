@@ -4,6 +4,8 @@
 //! requests of this process never meet a busy error, and other processes are waited for (`busy_timeout`).
 
 use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -166,11 +168,14 @@ impl Database {
     }
 }
 
-/// A writer's connection: WAL, foreign keys, waiting for others. Also for programs that migrate and end.
+/// A writer's connection: WAL, foreign keys, waiting for others. Also for programs that migrate and end. A file that is not
+/// there is made, for nobody but whoever makes it; SQLite gives its companions the same mode.
 ///
 /// # Errors
 /// The file cannot be opened or is no database.
 pub fn open_writer(path: &Path) -> Result<Connection, DbError> {
+    // That it cannot be made SQLite tells next, with more words.
+    drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

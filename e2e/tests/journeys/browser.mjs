@@ -48,7 +48,8 @@ async function tabTo(name) {
     await press("Tab");
     const at = await page.evaluate(() => {
       const at = document.activeElement, ring = getComputedStyle(at);
-      return { name: (at.getAttribute("aria-label") || at.textContent).trim(), ring: ring.outlineStyle !== "none" || at.closest(".say") !== null };
+      // From the last place to the first the way leads over the page itself.
+      return { name: at === document.body ? "" : (at.getAttribute("aria-label") || at.textContent).trim(), ring: ring.outlineStyle !== "none" || at.closest(".say") !== null };
     });
     hold(at.ring || !at.name, `"${at.name}" has the focus and does not show it`);
     if (at.name === name) return;
@@ -561,6 +562,143 @@ await step("an answer is had again and a question said otherwise, by keyboard, a
   await page.goto(talk);
 });
 
+const talk = page.url();
+const made = (path, body) => page.evaluate(async ([path, body]) => {
+  const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${path} was answered ${answer.status}`);
+  return answer.json();
+}, [path, body]);
+let earliest = "";
+const long = `/chat/${(await made("/api/conversations", { title: "a long one" })).id}`;
+
+await step("earlier messages come in above and nothing moves, without script on pages, and the search opens theirs", async () => {
+  let last = "";
+  // Each has its answer: 72 messages, and a page shows 50.
+  for (let n = 1; n <= 36; n += 1) {
+    const said = await made(`/api/conversations/${long.slice(6)}/messages`, { text: n === 2 ? "remember the bittern" : `hello ${n}` });
+    last = said.message_id;
+    earliest ||= last;
+    await page.evaluate(async (stream) => (await fetch(stream)).text(), said.stream);
+  }
+  const messages = page.locator(".msg");
+  await page.goto(site + long);
+  hold(await messages.count() === 50, `the page shows ${await messages.count()} messages`);
+  hold(await page.locator(`#m-${last}`).evaluate((one) => one.getBoundingClientRect().bottom <= innerHeight), "it does not open at its end");
+  const first = page.locator(`#${await messages.first().getAttribute("id")}`);
+  const place = () => first.evaluate((one) => one.getBoundingClientRect().top);
+  await tabTo("Earlier messages");
+  const before = await place();
+  await press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".msg").length === 72);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  hold(Math.abs(await place() - before) < 2, `what was read moved from ${before} to ${await place()}`);
+  hold(await page.locator("#status").textContent() === "22 earlier messages", "a screen reader hears nothing of it");
+  hold(await page.getByRole("link", { name: "Earlier messages" }).count() === 0, "it says that more is earlier");
+  const ids = await messages.evaluateAll((all) => all.map((one) => one.id));
+  hold(new Set(ids).size === 72, "a message is there twice");
+
+  const plain = await browser.newContext({ storageState: await desktop.storageState(), javaScriptEnabled: false });
+  const without = watched(await plain.newPage());
+  await without.goto(site + long);
+  await without.getByRole("link", { name: "Earlier messages" }).click();
+  await without.waitForURL("**?before=*");
+  const shown = await without.locator(".msg").evaluateAll((all) => all.map((one) => one.id));
+  hold(shown.join() === ids.slice(0, 22).join(), `the earlier page has ${shown.length} messages`);
+  hold(await without.locator(".msg").last().evaluate((one) => one.getBoundingClientRect().top < innerHeight), "it opens elsewhere than reading goes on");
+  await without.getByRole("link", { name: "Later messages" }).click();
+  await without.locator(`#m-${last}`).waitFor();
+  await plain.close();
+
+  await page.goto(`${site}/search?q=bittern&kind=message`);
+  await page.locator(".hits a").first().click();
+  await page.waitForURL("**/chat/*#m-*");
+  const found = page.locator(".msg.user", { hasText: "remember the bittern" });
+  const box = await found.boundingBox();
+  hold(box && box.y >= 0 && box.y < 900, `what was found stands at ${box?.y}`);
+});
+
+await step("a second tab follows what is said, answered and chosen in the first", async () => {
+  const other = watched(await desktop.newPage());
+  await page.goto(site + long);
+  await other.goto(site + long);
+  await other.waitForLoadState("networkidle");
+  await other.locator("#say").fill("half a sentence");
+  await other.locator("#say").focus();
+  await page.locator("#say").fill("count to 5 slowly");
+  await page.locator("#say").press("Enter");
+  await other.locator(".msg.user .text", { hasText: "count to 5 slowly" }).waitFor();
+  const answer = other.locator(".msg.assistant .text").last();
+  await answer.filter({ hasText: /^1 2/ }).waitFor();
+  hold(await answer.textContent() !== "1 2 3 4 5", "it comes whole, not as it is written");
+  await answer.filter({ hasText: /^1 2 3 4 5$/ }).waitFor();
+  await other.locator(".msg.assistant").last().getByRole("button", { name: "Retry" }).waitFor();
+  hold(await other.locator("#say").inputValue() === "half a sentence", "what was typed is gone");
+  hold(await other.locator("#say:focus").count() === 1, "the focus is gone");
+
+  // Another answer, and back to the first: both tabs read the same.
+  await page.locator(".msg.assistant").last().getByRole("button", { name: "Retry" }).click();
+  await other.getByText("2 of 2").waitFor();
+  await page.getByText("2 of 2").waitFor();
+  await page.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "The answer before this one" }).click();
+  await other.getByText("1 of 2").waitFor();
+  const texts = (where) => where.locator(".msg").evaluateAll((all) => all.slice(-4).map((one) => one.id).join());
+  await page.getByText("1 of 2").waitFor();
+  hold(await texts(page) === await texts(other), "the tabs show different messages");
+  await page.getByText("Rename or delete").click();
+  await page.getByLabel("Title").fill("a longer one");
+  await page.getByRole("button", { name: "Rename" }).click();
+  await other.getByRole("heading", { name: "a longer one" }).waitFor();
+  await other.close();
+});
+
+await step("what is too long is kept whole, counted and not sent", async () => {
+  await page.goto(site + long);
+  await page.waitForLoadState("networkidle");
+  const said = await page.locator(".msg").count();
+  await page.locator("#say").focus();
+  await page.keyboard.insertText("x".repeat(20431));
+  await page.getByText("20,431 characters; at most 20,000 fit, so 431 are too many.").waitFor();
+  await press("Enter");
+  await page.reload();
+  hold((await page.locator("#say").inputValue()).length === 20431, "some of it is lost");
+  hold(await page.locator(".msg").count() === said, "it was sent");
+  await page.getByText("431 are too many").waitFor();
+  await page.locator("#say").fill("hello");
+  await page.getByText("431 are too many").waitFor({ state: "detached" });
+  await press("Enter");
+  await page.locator(".msg.user .text", { hasText: /^hello$/ }).waitFor();
+  await page.goto(`${site}/dashboard`);
+  await page.locator("#say").focus();
+  await page.keyboard.insertText(`task: ${"y".repeat(2000)}`);
+  await page.getByText("2,006 characters; at most 2,000 fit").waitFor();
+  await press("Enter");
+  hold((await page.locator("#say").inputValue()).length === 2006, "the sentence was cut");
+  await page.locator("#say").fill("");
+  await page.goto(talk);
+});
+
+await step("signing out names what was typed and not sent, and leaves nothing of it on the device", async () => {
+  await page.goto(`${site}/journal`);
+  await page.getByLabel("Entry", { exact: true }).fill("a thought that nobody is to read");
+  await page.goto(`${site}/settings`);
+  const asked = [];
+  const decide = (yes) => page.once("dialog", (dialog) => { asked.push(dialog.message()); return yes ? dialog.accept() : dialog.dismiss(); });
+  decide(false);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  hold(asked.length === 1 && asked[0].includes("“a thought that nobody is to read”"), `it asks "${asked}"`);
+  await page.goto(`${site}/journal`);
+  hold(await page.getByLabel("Entry", { exact: true }).inputValue() === "a thought that nobody is to read", "it signed out, or the draft is gone");
+  await page.goto(`${site}/settings`);
+  decide(true);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL("**/login");
+  const left = await page.evaluate(() => JSON.stringify({ ...localStorage }));
+  hold(!left.includes("thought"), `the device keeps ${left}`);
+  await signIn();
+  await page.goto(talk);
+});
+
 const conversation = new URL(page.url()).pathname.split("/").at(-1);
 const state = await desktop.storageState();
 await page.goto(`${site}/tasks`);
@@ -600,7 +738,7 @@ for (const [width, scheme] of [[360, "light"], [360, "dark"], [1440, "dark"]]) {
     const look = { viewport: { width, height: 740 }, colorScheme: scheme, reducedMotion: "reduce", bypassCSP: true };
     const inside = await browser.newContext({ ...look, storageState: state });
     const signedIn = watched(await inside.newPage());
-    for (const path of [...PEOPLE, "/journal?q=river", "/journal?tag=walks", "/search", "/search?q=nothing", "/nowhere"]) {
+    for (const path of [...PEOPLE, long, `${long}?at=${earliest}`, "/tasks?state=done", "/journal?q=river", "/journal?tag=walks", "/search", "/search?q=nothing", "/nowhere"]) {
       await inspect(signedIn, path, width, scheme);
     }
     const outside = await browser.newContext(look);

@@ -96,13 +96,18 @@ impl Accounts {
         Ok(())
     }
 
-    /// The sessions of `who` that still open something, the last seen first. `token`: of the one that asks.
+    /// Sessions of `who` that still open something, the last seen first. `token`: of the one that asks, which leads them.
     ///
     /// # Errors
     /// The database's.
-    pub(crate) async fn sessions(&self, who: &Account, token: &str) -> Result<Vec<Session>> {
+    pub(crate) async fn sessions(
+        &self,
+        who: &Account,
+        token: &str,
+        window: (u32, u32),
+    ) -> Result<Vec<Session>> {
         let (account, hash) = (who.id.clone(), self.token_hash(token));
-        self.db.read(move |db| list(db, &account, &hash)).await
+        self.db.read(move |db| list(db, (&account, &hash), window)).await
     }
 
     /// What the database knows a session by; for [`end_others`].
@@ -119,9 +124,13 @@ fn find(db: &Connection, hash: &str) -> Result<Option<(Account, i64)>> {
     Ok(db.prepare_cached(sql)?.query_row(params![hash, clock::now_ms() - IDLE_MS], row).optional()?)
 }
 
-fn list(db: &Connection, account: &str, current: &str) -> Result<Vec<Session>> {
+fn list(
+    db: &Connection,
+    (account, current): (&str, &str),
+    (limit, offset): (u32, u32),
+) -> Result<Vec<Session>> {
     let sql = "SELECT id, device, address, created_at, seen_at, token_hash = ?2 AS current FROM sessions
-               WHERE account_id = ?1 AND seen_at > ?3 ORDER BY current DESC, seen_at DESC, id";
+               WHERE account_id = ?1 AND seen_at > ?3 ORDER BY current DESC, seen_at DESC, id LIMIT ?4 OFFSET ?5";
     let row = |row: &Row<'_>| {
         Ok(Session {
             id: row.get("id")?,
@@ -133,7 +142,7 @@ fn list(db: &Connection, account: &str, current: &str) -> Result<Vec<Session>> {
         })
     };
     let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![account, current, clock::now_ms() - IDLE_MS], row)?;
+    let rows = query.query_map(params![account, current, clock::now_ms() - IDLE_MS, limit, offset], row)?;
     Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 

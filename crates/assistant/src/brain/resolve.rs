@@ -283,7 +283,7 @@ fn move_task(
             .open
             .iter()
             .find(|task| task.id == *id)
-            .and_then(|task| task.due)
+            .and_then(|task| task.due_in(knowledge.now.time_zone()))
             .and_then(|due| due.time);
     }
     one(picked, |id| Command::MoveTask { id, due })

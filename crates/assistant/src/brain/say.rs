@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
     habits,
     journal::{self, Filter},
     search::{self, Kind},
-    tasks::{self, State, Task},
+    tasks::{self, State, Task, agenda},
     when::Lesson,
 };
 
@@ -30,6 +30,17 @@ pub(crate) enum Outcome {
     Done,
     Ask,
     NotUnderstood,
+    /// A model is asked, in a conversation of its own.
+    Talk,
+}
+
+/// Where a model answers what the brain did not understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Talk {
+    pub(crate) conversation_id: String,
+    /// Of the answer.
+    pub(crate) message_id: String,
+    pub(crate) stream: String,
 }
 
 /// A button that says a whole sentence.
@@ -73,6 +84,8 @@ pub(crate) struct Said {
     /// What was looked for over everything: the search has all that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) searched: Option<String>,
+    #[serde(flatten)]
+    pub(crate) talk: Option<Talk>,
     /// One word a second, as "count to 60 slowly" asks.
     #[serde(default)]
     pub(crate) slowly: bool,
@@ -180,7 +193,8 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
     Read { understood, dated }
 }
 
-fn told(understood: String, reply: String) -> Said {
+/// Something was only told.
+pub(crate) fn told(understood: String, reply: String) -> Said {
     let (choices, examples) = (Vec::new(), Vec::new());
     Said {
         outcome: Outcome::Done,
@@ -191,6 +205,7 @@ fn told(understood: String, reply: String) -> Said {
         examples,
         by: BUILT_IN.to_owned(),
         searched: None,
+        talk: None,
         slowly: false,
         quotes: false,
     }
@@ -227,7 +242,8 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             let reply = if knowledge.open.is_empty() {
                 "Your list is empty.".to_owned()
             } else {
-                list("Open", knowledge.open, today)
+                let count = agenda::counts(db, who, None)?.iter().sum::<u32>() as usize;
+                list("Open", (knowledge.open, count), who)
             };
             told("Your tasks".to_owned(), reply)
         }
@@ -246,7 +262,7 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
                 today,
             )?;
             if !what_was_done.is_empty() {
-                said.reply = format!("{}\n{}", list("Done", &what_was_done, today), said.reply);
+                said.reply = format!("{}\n{}", list("Done", all(&what_was_done), who), said.reply);
             }
             said
         }
@@ -280,17 +296,16 @@ fn help() -> String {
 }
 
 fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Result<Said> {
-    let due = tasks::due_until(db, &who.id, to)?;
-    let (carried, planned): (Vec<Task>, Vec<Task>) =
-        due.into_iter().partition(|task| task.due.is_some_and(|due| due.day < from));
+    let carried = agenda::due_until(db, who, from.saturating_sub(1.day()))?;
+    let planned = agenda::due_between(db, who, from, to)?;
     let days = show_days(from, to, today);
     let mut reply = match (planned.is_empty(), carried.is_empty()) {
         (true, true) => format!("Nothing is due {days}. Enjoy it."),
         (true, false) => format!("Nothing is due {days}."),
-        (false, _) => list(&format!("Due {days}"), &planned, today),
+        (false, _) => list(&format!("Due {days}"), all(&planned), who),
     };
     if !carried.is_empty() && from <= today {
-        let _ = write!(reply, "\n{}", list("Carried over", &carried, today));
+        let _ = write!(reply, "\n{}", list("Carried over", all(&carried), who));
     }
     Ok(told(format!("Plan: {days}"), reply))
 }
@@ -300,14 +315,21 @@ fn show_days(from: Date, to: Date, today: Date) -> String {
     if from == to { first } else { format!("{first} to {}", words::show_day(to, today)) }
 }
 
-fn list(title: &str, tasks: &[Task], today: Date) -> String {
-    let mut lines = format!("{title} ({}):", tasks.len());
+fn all(tasks: &[Task]) -> (&[Task], usize) {
+    (tasks, tasks.len())
+}
+
+/// The first of `count` tasks, a line each.
+fn list(title: &str, (tasks, count): (&[Task], usize), who: &Account) -> String {
+    let today = who.now().date();
+    let mut lines = format!("{title} ({count}):");
     for task in tasks.iter().take(LINES_MAX as usize) {
-        let due = task.due.map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
+        let due =
+            task.due_for(who).map_or_else(String::new, |due| format!(" · {}", words::show_due(due, today)));
         let _ = write!(lines, "\n• {}{due}", task.title);
     }
-    if tasks.len() > LINES_MAX as usize {
-        let _ = write!(lines, "\n… and {} more", tasks.len() - LINES_MAX as usize);
+    if count > LINES_MAX as usize {
+        let _ = write!(lines, "\n… and {} more", count - LINES_MAX as usize);
     }
     lines
 }

@@ -1,7 +1,7 @@
 //! Ways through a conversation: another answer, another question, on where a model broke off, and back again.
 
 use kit::live;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use super::{Message, Spoken, answer_after, get, message, say_after, sources};
@@ -18,9 +18,6 @@ pub(super) const WAY: &str = "WITH RECURSIVE way (id, parent_id, depth) AS (
     UNION ALL
     SELECT messages.id, messages.parent_id, depth + 1 FROM way JOIN messages ON messages.id = way.parent_id
     WHERE messages.conversation_id = ?1 AND depth < ?3)";
-
-/// Bound: how deep a branch is followed to its end.
-const DEPTH_MAX: u32 = 10_000;
 
 /// Which of several a message is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,19 +70,42 @@ pub(crate) fn place(db: &Connection, of: &Message) -> Result<Option<Place>> {
 /// The account has no such message.
 pub(crate) fn choose(tx: &Transaction<'_>, account: &str, id: &str) -> Result<Message> {
     let chosen = message(tx, account, id)?;
-    let sql = "SELECT id FROM messages WHERE conversation_id = ?1 AND parent_id = ?2 ORDER BY n DESC LIMIT 1";
-    let mut leaf = chosen.id.clone();
-    for _ in 0..DEPTH_MAX {
-        let next: Option<String> = tx
-            .prepare_cached(sql)?
-            .query_row([&chosen.conversation_id, &leaf], |row| row.get(0))
-            .optional()?;
-        let Some(next) = next else { break };
-        leaf = next;
-    }
+    let leaf = end(tx, &chosen.conversation_id, &chosen.id)?;
     tx.execute("UPDATE conversations SET leaf_id = ?2 WHERE id = ?1", [&chosen.conversation_id, &leaf])?;
     live::tell(tx, account, "conversation", &chosen.conversation_id)?;
     Ok(chosen)
+}
+
+/// The end that was spoken last behind the message `id`; itself when nothing follows it.
+pub(super) fn end(db: &Connection, conversation: &str, id: &str) -> Result<String> {
+    let sql = "WITH RECURSIVE behind (id, depth) AS (
+            SELECT ?2, 0
+            UNION ALL
+            SELECT (SELECT next.id FROM messages next WHERE next.conversation_id = ?1 AND next.parent_id = behind.id
+                    ORDER BY next.n DESC LIMIT 1), depth + 1
+            FROM behind WHERE behind.id IS NOT NULL)
+        SELECT id FROM behind WHERE id IS NOT NULL ORDER BY depth DESC LIMIT 1";
+    Ok(db.prepare_cached(sql)?.query_row([conversation, id], |row| row.get(0))?)
+}
+
+/// The way from the message `id` on to `leaf`: its first `limit` messages, `id` among them. Empty: `leaf` is reached
+/// otherwise.
+pub(super) fn onwards(
+    db: &Connection,
+    conversation: &str,
+    (id, leaf): (&str, &str),
+    limit: u32,
+) -> Result<Vec<String>> {
+    let sql = "WITH RECURSIVE way (id, parent_id, depth) AS (
+            SELECT id, parent_id, 1 FROM messages WHERE conversation_id = ?1 AND id = ?2
+            UNION ALL
+            SELECT messages.id, messages.parent_id, depth + 1 FROM way JOIN messages ON messages.id = way.parent_id
+            WHERE messages.conversation_id = ?1 AND way.id <> ?3)
+        SELECT id FROM way ORDER BY depth DESC LIMIT ?4";
+    let mut query = db.prepare_cached(sql)?;
+    let rows = query.query_map(params![conversation, leaf, id, limit], |row| row.get(0))?;
+    let ids: Vec<String> = rows.collect::<std::result::Result<_, _>>()?;
+    Ok(if ids.first().is_some_and(|first| first == id) { ids } else { Vec::new() })
 }
 
 /// Another answer to the same question; the first one stays. Returns its id.

@@ -7,6 +7,7 @@ use super::{
     Message,
     branch::{self, Place},
     sources,
+    window::{self, Part, Window},
 };
 use crate::{
     accounts::Account,
@@ -46,13 +47,18 @@ pub(crate) struct Proposal {
     pub(crate) state: &'static str,
 }
 
-/// The last [`super::MESSAGES_MAX`] of the way that is read, oldest first.
+/// As [`window::window`].
 ///
 /// # Errors
-/// The database's.
-pub(crate) fn messages(db: &Connection, who: &Account, conversation: &str) -> Result<Vec<Shown>> {
-    let messages = super::messages(db, &who.id, conversation)?;
-    messages.into_iter().map(|message| show(db, who, message)).collect()
+/// The same.
+pub(crate) fn window(
+    db: &Connection,
+    who: &Account,
+    conversation: &str,
+    part: &Part,
+    limit: u32,
+) -> Result<Window<Shown>> {
+    window::window(db, &who.id, conversation, part, limit)?.try_map(|message| show(db, who, message))
 }
 
 /// # Errors

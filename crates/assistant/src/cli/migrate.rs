@@ -6,6 +6,8 @@ use kit::{
     sqlite::open_writer,
 };
 
+use rusqlite::Connection;
+
 use super::Failed;
 use crate::{schema::MIGRATIONS, settings::Settings};
 
@@ -19,6 +21,9 @@ pub(super) enum Command {
         /// Version to end at; 0 empties the database.
         #[arg(long)]
         to: Option<u64>,
+        /// Empty it, though there are accounts in it.
+        #[arg(long)]
+        yes: bool,
     },
     /// Show the version, the lowest code that may run on it, and the steps.
     Status,
@@ -58,14 +63,34 @@ pub(super) fn run(command: Command, settings: &Settings) -> Result<(), Failed> {
             let applied = MIGRATIONS.up(&mut db).map_err(|error| Failed::to("migrating up", error))?;
             report("applied", &applied, MIGRATIONS.schema());
         }
-        Command::Down { to } => {
+        Command::Down { to, yes } => {
             let target = to.unwrap_or_else(|| state.version.saturating_sub(1));
+            if target == 0 && !yes {
+                refuse_to_empty(&db, state.version)?;
+            }
             let undone =
                 MIGRATIONS.down(&mut db, target).map_err(|error| Failed::to("migrating down", error))?;
             report("undone", &undone, target);
         }
     }
     Ok(())
+}
+
+/// Version 0 holds nothing: whoever goes there says that they mean it.
+fn refuse_to_empty(db: &Connection, version: u64) -> Result<(), Failed> {
+    if version == 0 {
+        return Ok(());
+    }
+    let counted = db.query_row("SELECT count(*) FROM accounts", [], |row| row.get::<_, u32>(0));
+    match counted.map_err(|error| Failed::to("looking for accounts", error))? {
+        0 => Ok(()),
+        accounts => Err(Failed::to(
+            "nothing was changed",
+            format!(
+                "version 0 has no tables, and {accounts} accounts with all that they wrote would be lost; export first what is to be kept, then add --yes"
+            ),
+        )),
+    }
 }
 
 fn report(word: &str, versions: &[u64], now: u64) {

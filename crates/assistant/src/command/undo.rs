@@ -11,11 +11,10 @@ use super::{
 use crate::{
     accounts::Account,
     error::{Error, Result},
-    journal, tasks,
+    journal,
+    tasks::{self, Task},
 };
 
-/// Bound: how far back a list of commands goes.
-pub(crate) const HISTORY: u32 = 50;
 /// Bound: how far back commands on the same row are looked for.
 const FOLLOW_MAX: u32 = 500;
 
@@ -90,11 +89,11 @@ pub(crate) fn last(db: &Connection, who: &Account) -> Result<Option<String>> {
     Ok(db.query_row(sql, [&who.id], |row| row.get(0)).optional()?)
 }
 
-/// The last [`HISTORY`] commands, newest first.
-pub(crate) fn history(db: &Connection, who: &Account) -> Result<Vec<Past>> {
-    let sql = "SELECT * FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2";
+/// What was done, newest first.
+pub(crate) fn history(db: &Connection, who: &Account, (limit, offset): (u32, u32)) -> Result<Vec<Past>> {
+    let sql = "SELECT * FROM commands WHERE account_id = ?1 ORDER BY n DESC LIMIT ?2 OFFSET ?3";
     let mut query = db.prepare_cached(sql)?;
-    let rows = query.query_map(params![who.id, HISTORY], Row::read)?;
+    let rows = query.query_map(params![who.id, limit, offset], Row::read)?;
     rows.map(|row| row?.past(db, who)).collect()
 }
 
@@ -143,6 +142,12 @@ impl Row {
             None => Some(FOREIGN),
             Some(inverse) => (!is_as_left(db, who, inverse)?).then_some(CHANGED),
         };
+        let task = inverse.as_ref().map(|inverse| tasks::get(db, &who.id, inverse.subject().1));
+        let command = match task {
+            Some(Err(error @ Error::Db(_))) => return Err(error),
+            Some(Ok(task)) => command.map(|command| seen_by(command, &task, who)),
+            None | Some(Err(_)) => command,
+        };
         let told = command.zip(inverse).map(|(command, inverse)| {
             let done_on = who.local(self.at).date();
             words::done(&command, &inverse, done_on, who.now().date())
@@ -151,6 +156,30 @@ impl Row {
         let Self { id, at, reply, undone, .. } = self;
         Ok(Past { id, at, understood, told, reply, undone, stays })
     }
+}
+
+/// The same command with its time on the clock of where `who` is now, as long as `task` still has that time.
+fn seen_by(mut command: Command, task: &Task, who: &Account) -> Command {
+    let due = match &mut command {
+        Command::AddTask(draft) | Command::EditTask { draft, .. } => draft.due.as_mut(),
+        Command::MoveTask { due, .. } => Some(due),
+        Command::CompleteTask { .. }
+        | Command::ReopenTask { .. }
+        | Command::DeleteTask { .. }
+        | Command::AddEntry { .. }
+        | Command::EditEntry { .. }
+        | Command::DeleteEntry { .. }
+        | Command::RenameConversation { .. }
+        | Command::DeleteConversation { .. } => None,
+    };
+    let is_of_elsewhere = task.zone.as_ref() != Some(&who.zone);
+    if let (Some(due), Some(own), Some(here)) = (due, task.due, task.due_for(who))
+        && is_of_elsewhere
+        && (due.day, due.time) == (own.day, own.time)
+    {
+        *due = here;
+    }
+    command
 }
 
 /// Whether the row is still as the command left it, which is what [`put_back`] will find.

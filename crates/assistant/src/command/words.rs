@@ -82,7 +82,7 @@ fn show_when(draft: &Draft, today: Date) -> Option<String> {
 
 pub(super) fn task_added(task: &Task, who: &Account) -> String {
     let today = who.now().date();
-    match (task.due, &task.recurrence) {
+    match (task.due_for(who), &task.recurrence) {
         (Some(due), Some(recurrence)) => {
             let how = recurring::show(recurrence);
             format!("Noted: “{}”, {how}, first {}.", task.title, show_due(due, today))
@@ -94,7 +94,7 @@ pub(super) fn task_added(task: &Task, who: &Account) -> String {
 
 /// One that comes again, and when.
 pub(super) fn task_done(done: &Task, next: &Task, who: &Account) -> String {
-    let when = next.due.map_or_else(String::new, |due| show_due(due, who.now().date()));
+    let when = next.due_for(who).map_or_else(String::new, |due| show_due(due, who.now().date()));
     format!("“{}” is done. It comes again {when}.", done.title)
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String 
 
 pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> String {
     let title = &after.title;
-    match (before.state, after.state, after.due) {
+    match (before.state, after.state, after.due_for(who)) {
         (State::Open, State::Done, _) => format!("“{title}” is done."),
         (State::Done, State::Open, _) => format!("“{title}” is open again."),
         (_, State::Done, _) => format!("“{title}” was done already."),

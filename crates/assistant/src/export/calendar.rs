@@ -1,7 +1,6 @@
 //! Tasks as iCalendar to-dos (RFC 5545, 3.6.2), and back. Written and read by the crate `icalendar`.
 //!
-//! What was meant is written: a day, or a wall-clock time with the name of its zone, which RFC 7809 lets stand without
-//! the zone's rules beside it.
+//! What was meant is written: a day, or a wall-clock time with the name of its zone, whose rules stand beside it.
 
 use icalendar::{Calendar, Component, Property, Todo};
 use jiff::{
@@ -18,6 +17,8 @@ use crate::{
     recurrence::{self, Mode, Recurrence},
     tasks::{self, Due, State, Task, tags},
 };
+
+pub(crate) mod zones;
 
 pub(crate) const HEAD: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Mainstay//Assistant//EN\r\n";
 pub(crate) const FOOT: &str = "END:VCALENDAR\r\n";
@@ -70,11 +71,11 @@ fn utc(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or_default().strftime(UTC).to_string()
 }
 
-/// The tasks of a calendar; times without a zone are where `who` lives.
+/// The tasks of a calendar, and how many events are beside them; times without a zone are where `who` lives.
 ///
 /// # Errors
 /// It is no calendar, it holds no to-do, or one of them does not fit.
-pub(crate) fn read(text: &str, who: &Account) -> Result<Vec<Task>> {
+pub(crate) fn read(text: &str, who: &Account) -> Result<(Vec<Task>, u64)> {
     let depth = text.lines().try_fold(0_usize, |depth, line| match line.get(..4) {
         Some(word) if word.eq_ignore_ascii_case("BEGI") => (depth < DEPTH_MAX).then_some(depth + 1),
         Some(word) if word.eq_ignore_ascii_case("END:") => Some(depth.saturating_sub(1)),
@@ -85,10 +86,13 @@ pub(crate) fn read(text: &str, who: &Account) -> Result<Vec<Task>> {
     let calendar: Calendar = text.parse().map_err(|_| no_calendar())?;
     let tasks: Vec<Task> =
         calendar.todos().enumerate().map(|(n, todo)| task(n + 1, todo, who)).collect::<Result<_>>()?;
-    if tasks.is_empty() {
-        return Err(Error::Invalid("there is no to-do (VTODO) in this file".to_owned()));
+    match (tasks.is_empty(), calendar.events().count() as u64) {
+        (false, events) => Ok((tasks, events)),
+        (true, 0) => Err(Error::Invalid("there is no to-do (VTODO) in this file".to_owned())),
+        (true, events) => Err(Error::Invalid(format!(
+            "there is no to-do (VTODO) in this file; {events} of its parts are events, which are not kept here"
+        ))),
     }
-    Ok(tasks)
 }
 
 fn task(n: usize, todo: &Todo, who: &Account) -> Result<Task> {
@@ -196,7 +200,7 @@ mod tests {
 
     fn back(tasks: &[Task]) -> Vec<Task> {
         let text = [HEAD, &tasks.iter().map(todo).collect::<String>(), FOOT].concat();
-        let mut read = read(&text, &ana()).expect("reads");
+        let (mut read, _) = read(&text, &ana()).expect("reads");
         read.iter_mut().for_each(|task| "x".clone_into(&mut task.id));
         read
     }
@@ -225,7 +229,8 @@ mod tests {
     #[test]
     fn what_other_programs_write_is_read() {
         let text = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\nSUMMARY:No task\nEND:VEVENT\nBEGIN:VTODO\nUID:2\nSUMMARY:Water\n  the plants\nDUE:20261201T080000Z\nBEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT10M\nEND:VALARM\nEND:VTODO\nEND:VCALENDAR\n";
-        let tasks = read(text, &ana()).expect("reads");
+        let (tasks, events) = read(text, &ana()).expect("reads");
+        assert_eq!(events, 1, "the event is counted, not kept");
         assert_eq!((tasks.len(), tasks[0].title.as_str()), (1, "Water the plants"));
         assert_eq!(tasks[0].due, Some(Due::new(date(2026, 12, 1), Some(time(9, 0, 0, 0)))));
     }

@@ -3,12 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::{civil, tz::TimeZone};
-use rusqlite::{Transaction, params_from_iter, types::Value as Cell};
+use rusqlite::{
+    Transaction,
+    ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE},
+    params_from_iter,
+    types::Value as Cell,
+};
 use serde_json::{Map, Value};
 
 use super::{Imported, archive::Held};
 use crate::{
-    accounts::Account,
+    accounts::{Account, is_unseen},
     attachments,
     chat::sources::{self, IMPORT},
     error::{Error, Result},
@@ -114,7 +119,9 @@ impl<'a> Writer<'a> {
             "attachment" => {
                 let path = row.remove("file").and_then(|path| path.as_str().map(str::to_owned));
                 let path = path.ok_or_else(|| invalid("it names no file"))?;
-                attachments::clean_name(text(&row, "name"))?;
+                // Taken before such characters were refused.
+                let name: String = text(&row, "name").chars().filter(|c| !is_unseen(*c)).collect();
+                row.insert("name".to_owned(), attachments::clean_name(&name)?.into());
                 let Some(held) = self.files.get(&path) else { return Ok(None) };
                 row.insert("digest".to_owned(), held.digest().into());
                 row.insert("media".to_owned(), held.media().into());
@@ -165,6 +172,9 @@ impl<'a> Writer<'a> {
         let stored =
             self.tx.prepare_cached(&sql).and_then(|mut insert| insert.execute(params_from_iter(cells)));
         stored.map(|_| ()).map_err(|error| match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if IS_THERE.contains(&failure.extended_code) => {
+                invalid("a line before it has the same id")
+            }
             // A value that its table does not take: the line's mistake, not ours.
             rusqlite::Error::SqliteFailure(failure, Some(what))
                 if matches!(
@@ -178,6 +188,9 @@ impl<'a> Writer<'a> {
         })
     }
 }
+
+/// What SQLite says of a row whose key another one has.
+const IS_THERE: [i32; 2] = [SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE];
 
 fn invalid(what: &str) -> Error {
     Error::Invalid(what.to_owned())

@@ -83,7 +83,13 @@ fn every_kind_is_found_as_long_as_it_can_be_shown() {
     places.sort_unstable();
     assert_eq!(
         places,
-        ["/chat/c", "/chat/c#m-m", "/journal/2026-11-21#e-e", "/journal/2026-11-21#e-e", "/tasks/t"]
+        [
+            "/chat/c",
+            "/chat/c?at=m#m-m",
+            "/journal/2026-11-21?at=e#e-e",
+            "/journal/2026-11-21?at=e#e-e",
+            "/tasks/t"
+        ]
     );
     let files = find(&bench.db, "ana", "river", Some(Kind::Attachment), (100, 0)).expect("finds");
     assert_eq!(files.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>(), ["f"]);

@@ -124,6 +124,8 @@ fn the_guides_mistakes_are_told_in_their_words() {
             "LOG_LEVEL should not be debug in production",
         ]
     );
+    let keyless = settings(&[("NODE_ENV", "production"), ("DATABASE_URL", "file:/data/production.db")]);
+    assert_eq!(keyless.expect_err("there is no key").0, ["ASSISTANT_SECRET_KEY is required in production"]);
     let refused = settings(&[("OPENAI_MODEL", "gpt-4o-mini")]);
     assert_eq!(
         refused.expect_err("there is no key").0,

@@ -29,7 +29,7 @@ pub(crate) enum Snooze {
 /// # Errors
 /// No such task, or today is nearly over.
 pub(crate) fn snooze(db: &Connection, who: &Account, id: &str, until: Snooze) -> Result<Command> {
-    let time = super::get(db, &who.id, id)?.due.and_then(|due| due.time);
+    let time = super::get(db, &who.id, id)?.due_for(who).and_then(|due| due.time);
     let now = who.now().datetime();
     let due = match until {
         Snooze::LaterToday => later_today(now)

@@ -47,8 +47,9 @@ pub(crate) fn run(
             let today = who.now().date();
             let mut lines = String::new();
             for task in &found {
-                let due =
-                    task.due.map_or_else(String::new, |due| format!(", {}", words::show_due(due, today)));
+                let due = task
+                    .due_for(who)
+                    .map_or_else(String::new, |due| format!(", {}", words::show_due(due, today)));
                 // Writing into a String cannot fail.
                 let _ = writeln!(lines, "{}: {}{due}", task.id, task.title);
                 taint(tx, who, called, "task", &task.id)?;

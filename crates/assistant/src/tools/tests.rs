@@ -43,6 +43,27 @@ fn every_tool_is_read_as_its_schema_says() {
 }
 
 #[test]
+fn a_call_with_an_argument_that_is_not_offered_is_refused_whole() {
+    let refused = |name: &str, arguments: Value| read(&call(name, arguments)).expect_err("it is refused");
+    let told = refused(
+        "add_task",
+        json!({"title": "x", "priority": "high", "due": {"day": "2030-01-02", "hour": 5}}),
+    );
+    assert_eq!(told, "Not done: add_task takes no due.hour, priority. It takes due.day, due.time, title.");
+    // The fields of a command that a person may set and a model may not.
+    for hidden in [
+        json!({"title": "x", "tags": ["y"]}),
+        json!({"title": "x", "recurrence": null}),
+        json!({"title": "x", "do": "delete_task"}),
+    ] {
+        assert!(refused("add_task", hidden.clone()).starts_with("Not done: add_task takes no "), "{hidden}");
+    }
+    assert!(refused("list_tasks", json!({"tag": "x"})).contains("takes no tag"));
+    assert!(refused("find_entries", json!({"query": "x", "from": "2030-01-02"})).contains("takes no from"));
+    assert!(refused("complete_task", json!({"id": "x", "note": ""})).contains("takes no note"));
+}
+
+#[test]
 fn no_tool_does_what_is_not_offered() {
     for command in ["rename_conversation", "delete_conversation", "undo", ""] {
         let refused = read(&call(command, json!({"id": "x", "title": "x"})));

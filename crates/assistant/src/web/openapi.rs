@@ -90,10 +90,21 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Value> {
         ("get", "/api/messages/{id}/stream") => {
             parameters.extend([text("Last-Event-ID", "header", false), text("from", "query", false)])
         }
+        ("get", "/api/conversations/{id}") => {
+            parameters.extend([number("limit"), text("after", "query", false)])
+        }
         _ => {}
     }
     if operation.method == "get"
-        && matches!(path, "/api/tasks" | "/api/journal" | "/api/conversations" | "/api/search")
+        && matches!(
+            path,
+            "/api/tasks"
+                | "/api/journal"
+                | "/api/conversations"
+                | "/api/search"
+                | "/api/history"
+                | "/api/sessions"
+        )
     {
         parameters.extend([number("limit"), number("after")]);
     }
@@ -168,13 +179,14 @@ fn schemas() -> Map<String, Value> {
         &["id", "role", "text", "status"],
     );
     let said = object(
-        json!({"outcome": {"enum": ["done", "ask", "not_understood"]}, "understood": text, "reply": text, "undo_id": maybe, "by": text,
+        json!({"outcome": {"enum": ["done", "ask", "not_understood", "talk"]}, "conversation_id": text, "message_id": text, "stream": text, "understood": text, "reply": text, "undo_id": maybe, "by": text,
             "choices": {"type": "array", "items": object(json!({"label": text, "text": text, "teaches": text}), &["label", "text"])}, "examples": {"type": "array", "items": text}}),
         &["outcome", "understood", "reply"],
     );
     let conversation = json!({"id": text, "title": text, "updated_at": time});
     let mut whole = conversation.clone();
     whole["messages"] = json!({"type": "array", "items": reference("Message")});
+    whole["next"] = maybe.clone();
     let maybe_number = json!({"type": ["integer", "null"]});
     let schemas = json!({
         "Problem": object(json!({"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "request_id": text}), &["title", "status", "detail"]),
@@ -208,7 +220,7 @@ fn schemas() -> Map<String, Value> {
         "Read": object(json!({"understood": maybe, "dated": {"type": "boolean"}}), &["understood", "dated"]),
         "Undone": object(json!({"undone": text}), &["undone"]),
         "Command": object(json!({"id": text, "at": time, "understood": text, "undone": {"type": "boolean"}, "stays": maybe}), &["id", "at", "understood", "undone", "stays"]),
-        "History": object(json!({"commands": {"type": "array", "items": reference("Command")}}), &["commands"]),
+        "History": list("Command", "commands"),
         "Version": object(json!({"release": maybe_number, "instance": maybe, "version": text, "schema": {"type": "integer"}}), &["version"]),
         "Health": object(json!({"status": {"enum": ["ok", "degraded", "error"]}, "timestamp": time}), &["status", "timestamp"]),
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Form,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Query, Request},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
@@ -15,11 +15,14 @@ use super::{App, problem::Problem, reports};
 use crate::{
     attachments::FILE_BYTES_MAX,
     import::ARCHIVE_BYTES_MAX,
+    journal::TEXT_CHARS_MAX,
     once::{Key, Reply},
 };
 
 /// Bound: a body, where [`body_bytes_max`] says nothing else.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
+/// Bound: a form, whose letters take up to twelve bytes each: the longest entry as it is and as it was.
+const FORM_BYTES_MAX: usize = 12 * 2 * TEXT_CHARS_MAX + BODY_BYTES_MAX;
 
 /// Bound: a body for this route.
 pub(super) fn body_bytes_max(route: &str) -> usize {
@@ -29,9 +32,13 @@ pub(super) fn body_bytes_max(route: &str) -> usize {
         "/api/attachments/{id}" | "/journal/{id}/attachments" => FILE_BYTES_MAX as usize + BODY_BYTES_MAX,
         // The receiver tells its own bound, before this one.
         "/api/import" | "/settings/import" => ARCHIVE_BYTES_MAX as usize + FILE_BYTES_MAX as usize,
-        _ => BODY_BYTES_MAX,
+        route if route.starts_with("/api/") || STRANGERS.contains(&route) => BODY_BYTES_MAX,
+        _ => FORM_BYTES_MAX,
     }
 }
+
+/// Where forms of people come from who are not signed in.
+const STRANGERS: [&str; 2] = ["/login", "/welcome/{token}"];
 
 /// A JSON body and the key it came under. An empty body is `{}`.
 pub(super) struct Once<T> {
@@ -86,19 +93,25 @@ impl FromRequest<App> for Fields {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let route = request.extensions().get::<MatchedPath>().map(|route| body_bytes_max(route.as_str()));
+        let most = route.unwrap_or(BODY_BYTES_MAX);
         match Form::<BTreeMap<String, String>>::from_request(request, app).await {
-            Ok(Form(fields)) => Ok(Self(fields)),
+            // Browsers send lines of a text apart by two characters; people typed one.
+            Ok(Form(fields)) => {
+                let lines = |(name, value): (String, String)| (name, value.replace("\r\n", "\n"));
+                Ok(Self(fields.into_iter().map(lines).collect()))
+            }
             Err(rejection) => {
-                Err(unreadable(rejection.into_response().status(), "The form could not be read."))
+                Err(unreadable(rejection.into_response().status(), "The form could not be read.", most))
             }
         }
     }
 }
 
 /// Why a body was not taken: it is too large, or what `otherwise` says.
-fn unreadable(status: StatusCode, otherwise: &str) -> Problem {
+fn unreadable(status: StatusCode, otherwise: &str, most: usize) -> Problem {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let most = BODY_BYTES_MAX / 1_024;
+        let most = most / 1_024;
         return Problem::new(
             status,
             format!("That is too much at once: at most {most} KiB are taken. Nothing was changed."),
@@ -113,9 +126,9 @@ fn is_json(kind: &[u8]) -> bool {
 }
 
 async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, app)
-        .await
-        .map_err(|rejection| unreadable(rejection.into_response().status(), "The body could not be read."))
+    Bytes::from_request(request, app).await.map_err(|rejection| {
+        unreadable(rejection.into_response().status(), "The body could not be read.", BODY_BYTES_MAX)
+    })
 }
 
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

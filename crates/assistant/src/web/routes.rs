@@ -252,7 +252,7 @@ pub(super) static TABLE: &[Route] = &[
         path: "/api/conversations/{id}",
         handler: || get(api::chat::get).delete(api::chat::remove),
         operations: &[
-            read("A conversation with its messages", "WholeConversation", &[404]),
+            read("A conversation with its messages, the last ones first", "WholeConversation", &[404]),
             Operation {
                 method: "delete",
                 ..change("Delete a conversation", None, (200, "Understood"), &[404])
@@ -352,7 +352,7 @@ pub(super) static TABLE: &[Route] = &[
     Route {
         path: "/api/history",
         handler: || get(api::say::history),
-        operations: &[read("The last 50 commands", "History", &[])],
+        operations: &[read("What was done, the newest first", "History", &[])],
     },
     Route {
         path: "/api/ws",

@@ -27,8 +27,10 @@ mod injection;
 mod journal;
 mod listed;
 mod models;
+mod pages_of_lists;
 mod search;
 mod times;
+mod zones;
 
 struct Bench {
     folder: Arc<tempfile::TempDir>,

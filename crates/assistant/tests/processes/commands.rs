@@ -21,6 +21,20 @@ fn run(bench: &Bench, vars: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Str
     text(&bench.command(vars).args(args).output().expect("runs"))
 }
 
+/// Makes an account by `assistant user add`.
+fn add(bench: &Bench, name: &str, password: &str) -> (Option<i32>, String, String) {
+    let mut command: Command = bench.command(&[]);
+    let mut child = command
+        .args(["user", "add", name, "--password-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    child.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("writes");
+    text(&child.wait_with_output().expect("ends"))
+}
+
 #[test]
 fn every_bad_setting_is_told_at_once_before_anything_starts() {
     let bench = Bench::new();
@@ -65,6 +79,34 @@ fn the_schema_goes_up_and_down_and_says_its_number() {
     );
 }
 
+#[test]
+fn a_database_with_accounts_is_emptied_only_by_whoever_says_so_and_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    run(&bench, &[], &["migrate", "up"]);
+    add(&bench, "cleo", "correct horse\n");
+    for file in std::fs::read_dir(bench.path("data")).expect("a folder") {
+        let file = file.expect("a file");
+        let mode = file.metadata().expect("is there").permissions().mode() & 0o777;
+        assert!(
+            !file.metadata().expect("is there").is_file() || mode == 0o600,
+            "{:?} is {mode:o}",
+            file.path()
+        );
+    }
+    let (code, _, told) = run(&bench, &[], &["migrate", "down", "--to", "0"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("1 accounts with all that they wrote would be lost") && told.contains("--yes"),
+        "{told}"
+    );
+    assert_eq!(run(&bench, &[], &["migrate", "version"]).1, "8\n");
+    run(&bench, &[], &["migrate", "down", "--to", "1"]);
+    assert_eq!(run(&bench, &[], &["migrate", "down"]).0, Some(1), "one step before it is nearly the same");
+    assert_eq!(run(&bench, &[], &["migrate", "down", "--to", "0", "--yes"]).0, Some(0));
+    assert_eq!(run(&bench, &[], &["migrate", "version"]).1, "0\n");
+}
+
 #[tokio::test]
 async fn a_database_that_is_too_old_is_not_ready_until_it_is_migrated() {
     let bench = Bench::new();
@@ -99,23 +141,15 @@ async fn a_database_that_is_too_old_is_not_ready_until_it_is_migrated() {
 #[test]
 fn an_account_is_made_with_its_password_on_standard_input() {
     let bench = Bench::new();
-    let add = |name: &str, password: &str| {
-        let mut command: Command = bench.command(&[]);
-        let mut child = command
-            .args(["user", "add", name, "--password-stdin"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        child.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("writes");
-        text(&child.wait_with_output().expect("ends"))
-    };
+    let add = |name: &str, password: &str| add(&bench, name, password);
     assert_eq!(add("ben", "correct horse\n").0, Some(0));
     assert_eq!(
         add("BEN", "correct horse\n").2,
         "error: the account was not made: there is an account named BEN already\n"
     );
+    for name in ["", " ", "be\u{202e}n", "a\u{2067}na"] {
+        assert!(add(name, "correct horse\n").2.contains("a name has 1 to 64 characters"), "{name:?}");
+    }
     assert!(add("cleo", "short\n").2.contains("8 characters or more"));
 }
 

@@ -9,10 +9,10 @@ use kit::jobs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Page, next_of};
+use super::{PAGE_MAX, Page, bad_query, next_of};
 use crate::{
     accounts::Account,
-    chat::{self, Spoken, shown, sources::Source},
+    chat::{self, Spoken, shown, sources::Source, window::Part},
     command::{self, Command},
     error::{self, Error},
     once::{Key, Reply},
@@ -55,17 +55,38 @@ pub(in crate::web) async fn create(
     Ok(app.change(&who.account, once.key, work).await?.into_response())
 }
 
+/// Bound: messages of one page, where the address says nothing.
+const MESSAGES: u32 = 200;
+
+/// `?limit=&after=`; `after` is the `next` of the page before, a message's id.
+#[derive(Deserialize)]
+pub(in crate::web) struct Messages {
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// The last messages first, a page of them in the order in which they were said.
 pub(in crate::web) async fn get(
     State(app): State<App>,
     who: SignedIn,
     Path(id): Path<String>,
+    Params(wanted): Params<Messages>,
 ) -> Result<Json<Value>, Problem> {
+    let limit = wanted.limit.unwrap_or(MESSAGES).clamp(1, PAGE_MAX);
+    let part = wanted.after.map_or(Part::Last, Part::Before);
     let query = move |db: &rusqlite::Connection| {
-        Ok((chat::get(db, &who.account.id, &id)?, shown::messages(db, &who.account, &id)?))
+        let conversation = chat::get(db, &who.account.id, &id)?;
+        match shown::window(db, &who.account, &id, &part, limit) {
+            Err(Error::NotFound("message")) => Ok((conversation, None)),
+            window => Ok((conversation, Some(window?))),
+        }
     };
-    let (conversation, messages) = app.read(query).await?;
+    let (conversation, window) = app.read(query).await?;
+    let window = window.ok_or_else(|| bad_query("after is the next of the page before."))?;
+    let first = window.messages.first().filter(|_| window.earlier);
     let mut shape = json!(conversation);
-    shape["messages"] = json!(messages);
+    shape["next"] = json!(first.map(|first| &first.message.id));
+    shape["messages"] = json!(window.messages);
     Ok(Json(shape))
 }
 

@@ -1,13 +1,15 @@
 //! The one box for programs: a sentence, what was understood, and undo.
 
+use super::{Page, next_of};
 use crate::{
     accounts::Account,
     brain::{
-        Dates,
-        say::{self, Read, Said, Spoken},
+        Dates, SENTENCE_CHARS_MAX,
+        say::{self, Outcome, Read, Said, Spoken, Talk},
     },
+    chat,
     command::undo,
-    error::Error,
+    error::{self, Error, excess},
     ids,
     once::{Key, Reply},
     web::{
@@ -88,12 +90,35 @@ pub(in crate::web) async fn said(
 }
 
 async fn reply(app: &App, who: &Account, spoken: Spoken, key: Option<Key>) -> Result<Reply, Problem> {
+    let chars = spoken.text.trim().chars().count();
+    if chars > SENTENCE_CHARS_MAX {
+        let excess = excess(chars, SENTENCE_CHARS_MAX);
+        let why = format!("a sentence has at most {SENTENCE_CHARS_MAX} characters{excess}");
+        return Err(Error::Invalid(why).into());
+    }
+    let asked = app.inner.models.first().map(|model| model.name.clone());
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let said = say::say(tx, who, &spoken, ids::new_id())?;
+        let mut said = say::say(tx, who, &spoken, ids::new_id())?;
+        if let Some(asked) = asked.filter(|_| said.outcome == Outcome::NotUnderstood) {
+            said = talk(tx, who, &spoken.text, &asked)?;
+        }
         let shape = serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Reply::new(200, shape))
     };
-    Ok(app.change(who, key, work).await?)
+    let reply = app.change(who, key, work).await?;
+    app.inner.wake.notify_one();
+    Ok(reply)
+}
+
+/// What the brain does not understand is said to a model, `asked`, in a new conversation.
+fn talk(tx: &rusqlite::Transaction<'_>, who: &Account, text: &str, asked: &str) -> error::Result<Said> {
+    let (conversation_id, message_id) = chat::begin_with(tx, &who.id, text)?;
+    let stream = format!("/api/messages/{message_id}/stream");
+    Ok(Said {
+        outcome: Outcome::Talk,
+        talk: Some(Talk { conversation_id, message_id, stream }),
+        ..say::told("A conversation".to_owned(), format!("{asked} answers in the chat."))
+    })
 }
 
 pub(in crate::web) async fn undo(
@@ -117,7 +142,14 @@ pub(in crate::web) async fn take_back(
     Ok(app.change(who, key, work).await?)
 }
 
-pub(in crate::web) async fn history(State(app): State<App>, who: SignedIn) -> Result<Json<Value>, Problem> {
-    let commands = app.read(move |db| undo::history(db, &who.account)).await?;
-    Ok(Json(json!({"commands": commands})))
+pub(in crate::web) async fn history(
+    State(app): State<App>,
+    who: SignedIn,
+    Params(page): Params<Page>,
+) -> Result<Json<Value>, Problem> {
+    let window = page.window();
+    let query = move |db: &rusqlite::Connection| undo::history(db, &who.account, (window.0 + 1, window.1));
+    let mut commands = app.read(query).await?;
+    let next = next_of(&mut commands, window);
+    Ok(Json(json!({"commands": commands, "next": next})))
 }

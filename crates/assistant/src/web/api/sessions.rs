@@ -11,21 +11,32 @@ use rusqlite::Transaction;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::account::{Connection, place};
+use super::{
+    Page,
+    account::{Connection, place},
+    next_of,
+};
 use crate::{
     accounts::{Account, session},
     once::Reply,
     web::{
         App,
         problem::Problem,
-        request::{Empty, Once},
+        request::{Empty, Once, Params},
         session::SignedIn,
     },
 };
 
-pub(in crate::web) async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<Value>, Problem> {
-    let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
-    Ok(Json(json!({"sessions": sessions})))
+pub(in crate::web) async fn list(
+    State(app): State<App>,
+    who: SignedIn,
+    Params(page): Params<Page>,
+) -> Result<Json<Value>, Problem> {
+    let window = page.window();
+    let accounts = &app.inner.accounts;
+    let mut sessions = accounts.sessions(&who.account, &who.token, (window.0 + 1, window.1)).await?;
+    let next = next_of(&mut sessions, window);
+    Ok(Json(json!({"sessions": sessions, "next": next})))
 }
 
 pub(in crate::web) async fn end(

@@ -12,13 +12,13 @@ pub(super) fn schemas() -> Map<String, Value> {
         "Privacy": object(json!({"vendors": {"type": "array", "items": object(json!({"name": text, "host": text, "gets": text}), &["name", "host", "gets"])},
             "kept_days": object(json!({"journal": maybe_number, "tasks": maybe_number, "conversations": maybe_number, "history": maybe_number}), &[]),
             "erase_at": maybe}), &["vendors", "kept_days", "erase_at"]),
-        "Imported": object(json!({"tasks": count, "entries": count, "conversations": count, "messages": count, "commands": count, "attachments": count}), &["tasks", "entries"]),
+        "Imported": object(json!({"tasks": count, "entries": count, "conversations": count, "messages": count, "commands": count, "attachments": count, "left_out": count}), &["tasks", "entries"]),
         "Erase": object(json!({"password": text}), &["password"]),
         "Erasing": object(json!({"erase_at": maybe}), &["erase_at"]),
         "NewPassword": object(json!({"old": text, "new": text}), &["old", "new"]),
         "Sessions": object(json!({"sessions": {"type": "array", "items": object(
             json!({"id": text, "device": text, "address": text, "created_at": time, "seen_at": time, "current": {"type": "boolean"}}),
-            &["id", "created_at", "seen_at", "current"])}}), &["sessions"]),
+            &["id", "created_at", "seen_at", "current"])}, "next": maybe}), &["sessions"]),
         "Ended": object(json!({"ended": {"type": "integer"}}), &["ended"]),
         "Attachments": object(json!({"attachments": {"type": "array", "items": reference("Attachment")}}), &["attachments"]),
         "Attachment": object(

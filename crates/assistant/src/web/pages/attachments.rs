@@ -86,7 +86,8 @@ pub(super) async fn add(
         Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
         Err(problem) => {
             let wrong = Wrong::new(&action(&entry), "file", problem, BTreeMap::new())?;
-            pages::show_day(&app, &who, &nonce, written.day, (None, Some(&wrong))).await
+            pages::show_day(&app, &who, &nonce, written.day, (pages::OfDay::at(written.id), Some(&wrong)))
+                .await
         }
     }
 }

@@ -7,6 +7,8 @@ use axum::{
 };
 use maud::{Markup, html};
 
+use serde::Deserialize;
+
 use super::{
     form::Sent,
     layout::{self, Frame},
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    chat::{self, Conversation, Spoken, branch},
+    chat::{self, Conversation, branch, window::Part},
     command::{Command, undo},
     error::Error,
     once::Reply,
@@ -35,11 +37,11 @@ use crate::{
 
 mod talk;
 
-use talk::From;
+use talk::View;
 pub(super) use talk::page;
 
-/// Bound: conversations of the list.
-const CONVERSATIONS_MAX: u32 = 100;
+/// Bound: conversations of one page of the list.
+const CONVERSATIONS_MAX: u32 = 50;
 /// What the empty page teaches: something to do, something to keep, something to ask.
 pub(in crate::web) const STARTERS: [&str; 4] = [
     "remind me to call Anna tomorrow at 5pm",
@@ -48,13 +50,21 @@ pub(in crate::web) const STARTERS: [&str; 4] = [
     "what can you do",
 ];
 
+#[derive(Default, Deserialize)]
+pub(super) struct Listed {
+    /// The command that was just done or undone.
+    said: Option<String>,
+    #[serde(default)]
+    after: u32,
+}
+
 pub(super) async fn list(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
-    Params(from): Params<From>,
+    Params(listed): Params<Listed>,
 ) -> Result<Response, Problem> {
-    show(&app, &who, &nonce, from, None).await
+    show(&app, &who, &nonce, listed, None).await
 }
 
 /// The list; with `wrong` as the answer to a conversation that was to begin.
@@ -62,25 +72,30 @@ async fn show(
     app: &App,
     who: &SignedIn,
     nonce: &Nonce,
-    from: From,
+    Listed { said, after }: Listed,
     wrong: Option<&Wrong>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
-        let said = from.said.map(|id| undo::get(db, &account, &id)).transpose()?.flatten();
-        Ok((chat::list(db, &account.id, CONVERSATIONS_MAX, 0)?, said))
+        let said = said.map(|id| undo::get(db, &account, &id)).transpose()?.flatten();
+        Ok((chat::list(db, &account.id, CONVERSATIONS_MAX + 1, after)?, said))
     };
-    let (conversations, said) = app.read(query).await?;
+    let (mut conversations, said) = app.read(query).await?;
+    let more = conversations.len() > CONVERSATIONS_MAX as usize;
+    conversations.truncate(CONVERSATIONS_MAX as usize);
     let frame = Frame::new(app, who, nonce, "/chat", "Chat").answering(wrong);
     let content = html! {
         div.head { h1 { "Chat" } p { (answered_by(app)) } }
         (parts::chip(&frame, said.as_ref()))
         div #live {
-            @if conversations.is_empty() {
+            @if conversations.is_empty() && after > 0 {
+                p.empty { "No conversation is older. " a href="/chat" { "The last ones" } }
+            } @else if conversations.is_empty() {
                 div.sheet.pad { p { "Ask for anything the box takes, or talk. For example:" } div.part { (starters(&frame, "/chat")) } }
             } @else {
                 (talks(&frame, &conversations))
             }
+            @if more { (parts::further(&format!("/chat?after={}", after.saturating_add(CONVERSATIONS_MAX)), "Older")) }
         }
     };
     let ask = ask_form(&frame, "/chat", "Begin a conversation…");
@@ -118,7 +133,7 @@ pub(super) fn ask_here(frame: &Frame<'_>) -> Markup {
     html! {
         form.ask method="post" action="/chat" {
             (parts::hidden(frame, "/chat"))
-            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" maxlength="20000" autocomplete="off" required;
+            input name="text" aria-label="Begin a conversation" placeholder="Begin a conversation…" data-max=(chat::TEXT_CHARS_MAX) autocomplete="off" required;
             button.send type="submit" aria-label="Send" { (icon("enter")) }
         }
     }
@@ -145,7 +160,7 @@ fn ask_form(frame: &Frame<'_>, action: &str, placeholder: &str) -> Markup {
             (frame.error(action, "text"))
             div {
                 label.hidden for="say" { "Message" }
-                textarea #say name="text" rows="1" placeholder=(placeholder) maxlength="20000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft=(action) { "\n" (frame.typed(action, "text", "")) }
+                textarea #say name="text" rows="1" placeholder=(placeholder) data-max=(chat::TEXT_CHARS_MAX) required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft=(action) { "\n" (frame.typed(action, "text", "")) }
                 (parts::voice())
                 button.send type="submit" aria-label="Send" { (icon("enter")) }
             }
@@ -161,36 +176,51 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     let text = sent.text("text").to_owned();
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let new = chat::create(tx, &who.id, "")?;
-        chat::say(tx, &who.id, &new.id, &Spoken { text: &text, sources: &[] })?;
-        Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{}", new.id)})))
+        let (conversation, _) = chat::begin_with(tx, &who.id, &text)?;
+        Ok(Reply::new(303, serde_json::json!({"to": format!("/chat/{conversation}")})))
     };
     let reply = match app.change(&sent.who.account, sent.key.clone(), work).await {
         Ok(reply) => reply,
         Err(error) => {
             let wrong = sent.wrong("text", error)?;
-            return show(&app, &sent.who, &nonce, From::default(), Some(&wrong)).await;
+            return show(&app, &sent.who, &nonce, Listed::default(), Some(&wrong)).await;
         }
     };
     app.inner.wake.notify_one();
     Ok(Redirect::to(reply.body.get("to").and_then(|to| to.as_str()).unwrap_or("/chat")).into_response())
 }
 
-/// Back to where the form stood, or the conversation with what is wrong at `field`.
+/// Where in a conversation a form stands, and where its answer is shown.
+struct Place<'a> {
+    conversation: &'a str,
+    /// The message that it is about, if it is about one.
+    message: Option<&'a str>,
+    /// What is wrong with the form is told here.
+    field: &'static str,
+}
+
+/// Back to where the form stood, or the conversation with what is wrong.
 async fn settle(
     app: &App,
     nonce: &Nonce,
     sent: &Sent,
-    conversation: &str,
-    (field, done): (&'static str, Result<Reply, Problem>),
+    place: Place<'_>,
+    done: Result<Reply, Problem>,
 ) -> Result<Response, Problem> {
     match done {
         Ok(_) => Ok(sent.back(None).into_response()),
         Err(problem) => {
-            let wrong = sent.wrong(field, problem)?;
-            talk::show(app, &sent.who, nonce, conversation, (None, Some(&wrong))).await
+            let wrong = sent.wrong(place.field, problem)?;
+            let part = place.message.map_or(Part::Last, |id| Part::Around(id.to_owned()));
+            let view = View { part, said: None, wrong: Some(&wrong) };
+            talk::show(app, &sent.who, nonce, place.conversation, view).await
         }
     }
+}
+
+/// Back to the message that the form was about, however long ago it was said.
+fn to_message(sent: &Sent, message: &str) -> Response {
+    Redirect::to(&format!("{}?at={message}#m-{message}", sent.origin())).into_response()
 }
 
 pub(super) async fn say(
@@ -201,7 +231,7 @@ pub(super) async fn say(
 ) -> Result<Response, Problem> {
     let words = Words::own(sent.text("text"));
     let done = say_in(&app, &sent.who.account, id.clone(), words, sent.key.clone()).await;
-    settle(&app, &nonce, &sent, &id, ("text", done)).await
+    settle(&app, &nonce, &sent, Place { conversation: &id, message: None, field: "text" }, done).await
 }
 
 pub(super) async fn rename(
@@ -212,7 +242,7 @@ pub(super) async fn rename(
 ) -> Result<Response, Problem> {
     let command = Command::RenameConversation { id: id.clone(), title: sent.text("title").to_owned() };
     let done = done(&app, &sent.who.account, command, sent.key.clone()).await;
-    settle(&app, &nonce, &sent, &id, ("title", done)).await
+    settle(&app, &nonce, &sent, Place { conversation: &id, message: None, field: "title" }, done).await
 }
 
 /// Back to the list, where it can be undone.
@@ -237,6 +267,7 @@ pub(super) async fn act(
     let (who, key, text) = (sent.who.account.clone(), sent.key.clone(), sent.text("text").to_owned());
     let (account, wanted) = (who.id.clone(), id.clone());
     let talk = app.read(move |db| Ok(chat::message(db, &account, &wanted)?.conversation_id)).await?;
+    let message = id.clone();
     let done = match act.as_str() {
         "stop" => stop_answer(&app, &who, id, key).await,
         "retry" => answering(&app, &who, key, move |tx, who| branch::retry(tx, who, &id)).await,
@@ -245,7 +276,11 @@ pub(super) async fn act(
         "choose" => choose_way(&app, &who, id, key).await,
         _ => return Err(no_such_page().await),
     };
-    settle(&app, &nonce, &sent, &talk, ("text", done)).await
+    if act == "choose" && done.is_ok() {
+        return Ok(to_message(&sent, &message));
+    }
+    let place = Place { conversation: &talk, message: Some(&message), field: "text" };
+    settle(&app, &nonce, &sent, place, done).await
 }
 
 pub(super) async fn propose(
@@ -262,9 +297,13 @@ pub(super) async fn propose(
     let (account, wanted) = (sent.who.account.id.clone(), id.clone());
     let of_call = move |db: &rusqlite::Connection| {
         let message = tools::calls::get(db, &account, &wanted)?.message;
-        Ok::<_, Error>(chat::message(db, &account, &message)?.conversation_id)
+        Ok::<_, Error>(chat::message(db, &account, &message)?)
     };
-    let talk = app.read(of_call).await?;
+    let message = app.read(of_call).await?;
     let done = decide(&app, &sent.who.account, id, yes, sent.key.clone()).await;
-    settle(&app, &nonce, &sent, &talk, ("answer", done)).await
+    if done.is_ok() {
+        return Ok(to_message(&sent, &message.id));
+    }
+    let place = Place { conversation: &message.conversation_id, message: Some(&message.id), field: "answer" };
+    settle(&app, &nonce, &sent, place, done).await
 }

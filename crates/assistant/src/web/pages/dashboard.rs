@@ -27,7 +27,7 @@ use crate::{
     journal::{self, Entry, Filter},
     reminders::{self, Reminder},
     summary::{self, Summary},
-    tasks::{self, Task},
+    tasks::{Task, agenda},
     web::{
         App,
         guard::{Nonce, RequestId},
@@ -40,6 +40,8 @@ use crate::{
 pub(in crate::web) const STARTERS: [&str; 3] =
     ["remind me to call Anna tomorrow at 5pm", "task: water the plants every Monday", "what can you do"];
 
+/// Bound: tasks of one list; the page of tasks has all.
+const TASKS_MAX: usize = 25;
 /// Bound: conversations of the card.
 const TALKS_MAX: u32 = 4;
 
@@ -99,15 +101,17 @@ impl Cards {
         let today = now.date();
         let (yesterday, week_end) = (today.saturating_sub(1.day()), today.saturating_add(6.days()));
         let time = now.time();
+        let account = || who.clone();
+        let (of_next, of_day, of_before, of_week) = (account(), account(), account(), account());
         let id = || who.id.clone();
-        let (a, b, c, d, e, f, g, h) = (id(), id(), id(), id(), id(), id(), id(), id());
+        let (a, b, g, h) = (id(), id(), id(), id());
         let (away, morning, now, of_today, carried, week, entries, talks) = tokio::join!(
             app.read(move |db| reminders::unseen(db, &a)),
             app.read(move |db| summary::get(db, &b, today)),
-            app.read(move |db| next(db, &c, today, time)),
-            app.read(move |db| tasks::due_between(db, &d, today, today)),
-            app.read(move |db| tasks::due_until(db, &e, yesterday)),
-            app.read(move |db| tasks::due_between(db, &f, today, week_end)),
+            app.read(move |db| next(db, &of_next, today, time)),
+            app.read(move |db| agenda::due_between(db, &of_day, today, today)),
+            app.read(move |db| agenda::due_until(db, &of_before, yesterday)),
+            app.read(move |db| agenda::due_between(db, &of_week, today, week_end)),
             app.read(move |db| journal::list(db, &g, &Filter::default(), 1, 0)),
             app.read(move |db| crate::chat::list(db, &h, TALKS_MAX, 0)),
         );
@@ -125,9 +129,9 @@ impl Cards {
             @match &self.away { Ok(unseen) => (days::away(frame, unseen)), Err(error) => (broken("Your reminders", error)) }
             @match &self.now { Ok(next) => (now_card(frame, next, today)), Err(error) => (broken("What is now", error)) }
             @match &self.morning { Ok(made) => (days::morning(made.as_ref())), Err(error) => (broken("Your morning summary", error)) }
-            @match &self.of_today { Ok(tasks) => (parts::task_list(frame, "Today", &rest(tasks), today)), Err(error) => (broken("Today", error)) }
-            @match &self.carried { Ok(tasks) => (parts::task_list(frame, "Carried over", &rest(tasks), today)), Err(error) => (broken("What was carried over", error)) }
-            @match &self.week { Ok(tasks) => (week(tasks, today)), Err(error) => (broken("Your week", error)) }
+            @match &self.of_today { Ok(tasks) => (some(frame, "Today", &rest(tasks), today)), Err(error) => (broken("Today", error)) }
+            @match &self.carried { Ok(tasks) => (some(frame, "Carried over", &rest(tasks), today)), Err(error) => (broken("What was carried over", error)) }
+            @match &self.week { Ok(tasks) => (week(frame, tasks, today)), Err(error) => (broken("Your week", error)) }
         }
     }
 
@@ -140,14 +144,15 @@ impl Cards {
 }
 
 /// What comes next today, else what waits longest.
-fn next(db: &rusqlite::Connection, account: &str, today: Date, time: Time) -> Result<Next> {
-    let (carried, of_today): (Vec<Task>, Vec<Task>) = tasks::due_until(db, account, today)?
-        .into_iter()
-        .partition(|task| task.due.is_some_and(|due| due.day < today));
-    let to_come = |task: &&Task| task.due.and_then(|due| due.time).is_none_or(|at| at >= time);
-    let now = of_today.iter().find(to_come).or(of_today.first()).or(carried.first()).cloned();
+fn next(db: &rusqlite::Connection, who: &Account, today: Date, time: Time) -> Result<Next> {
+    let of_today = agenda::due_between(db, who, today, today)?;
+    let to_come = |task: &&Task| task.due_for(who).and_then(|due| due.time).is_none_or(|at| at >= time);
+    let now = match of_today.iter().find(to_come).or(of_today.first()) {
+        Some(task) => Some(task.clone()),
+        None => agenda::due_until(db, who, today.saturating_sub(1.day()))?.into_iter().next(),
+    };
     let (first, last) = (today.saturating_add(1.day()), today.saturating_add(6.days()));
-    let upcoming = tasks::due_between(db, account, first, last)?.into_iter().next();
+    let upcoming = agenda::due_between(db, who, first, last)?.into_iter().next();
     Ok(Next { now, upcoming })
 }
 
@@ -186,7 +191,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
                 div {
                     h2 { "Now" }
                     strong { "Nothing is due today." }
-                    @if let Some(task) = upcoming { p { "Next: " (task.title) @if let Some(due) = task.due { ", " (words::show_due(due, today)) } } }
+                    @if let Some(task) = upcoming { p { "Next: " (task.title) @if let Some(due) = task.due_for(&frame.who.account) { ", " (words::show_due(due, today)) } } }
                 }
                 @if upcoming.is_none() { (parts::examples(frame, &STARTERS)) }
             }
@@ -197,7 +202,7 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
             div {
                 h2 { "Now" }
                 strong { (task.title) }
-                @if let Some(due) = task.due { p { (words::show_due(due, today)) } }
+                @if let Some(due) = task.due_for(&frame.who.account) { p { (words::show_due(due, today)) } }
             }
             div.row {
                 form method="post" action={ "/tasks/" (task.id) "/done" } { (parts::hidden(frame, frame.here)) button type="submit" data-do="done" { (parts::icon("tick")) "Done" } }
@@ -207,9 +212,20 @@ fn now_card(frame: &Frame<'_>, next: &Next, today: Date) -> Markup {
     }
 }
 
-fn week(due: &[Task], today: Date) -> Markup {
+/// The first of a list, and the way to the others.
+fn some(frame: &Frame<'_>, title: &str, tasks: &[Task], today: Date) -> Markup {
+    let shown = tasks.get(..TASKS_MAX).unwrap_or(tasks);
+    html! {
+        (parts::task_list(frame, title, (shown, tasks.len()), today))
+        @if tasks.len() > shown.len() { (parts::further("/tasks", &format!("{title}: all of them"))) }
+    }
+}
+
+fn week(frame: &Frame<'_>, due: &[Task], today: Date) -> Markup {
+    let who = &frame.who.account;
     let days = (0..7).map(|ahead: i64| today.saturating_add(ahead.days()));
-    let count = |day: Date| due.iter().filter(|task| task.due.is_some_and(|due| due.day == day)).count();
+    let count =
+        |day: Date| due.iter().filter(|task| task.due_for(who).is_some_and(|due| due.day == day)).count();
     html! {
         section.part {
             header { h2 { "Next seven days" } a href="/tasks" { "all tasks" } }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     command::{
-        undo::{self, HISTORY, Past},
+        undo::{self, Past},
         words,
     },
     web::{App, guard::Nonce, problem::Problem, request::Params, session::Visitor},
@@ -26,9 +26,14 @@ use crate::{
 pub(in crate::web) const STARTERS: [&str; 3] =
     ["remind me to call Anna tomorrow at 5pm", "journal: slept well, long walk by the river", "undo"];
 
+/// Bound: lines of one page.
+const LINES_MAX: u32 = 50;
+
 #[derive(Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
+    #[serde(default)]
+    after: u32,
 }
 
 pub(super) async fn page(
@@ -38,15 +43,20 @@ pub(super) async fn page(
     Params(shown): Params<Shown>,
 ) -> Result<Response, Problem> {
     let account = who.account.clone();
-    let history = app.read(move |db| undo::history(db, &account)).await?;
+    let after = shown.after;
+    let mut history = app.read(move |db| undo::history(db, &account, (LINES_MAX + 1, after))).await?;
+    let more = history.len() > LINES_MAX as usize;
+    history.truncate(LINES_MAX as usize);
     let said = said(&app, &who.account, shown.said).await;
     let now = who.account.now();
     let frame = Frame::new(&app, &who, &nonce, "/history", "History");
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
-        div.head { h1 { "Done lately" } p { "The last " (HISTORY) " things that were done, the newest first." } }
+        div.head { h1 { "Done lately" } p { "What was done, the newest first." } }
         div #live {
-            @if history.is_empty() {
+            @if history.is_empty() && after > 0 {
+                p.empty { "Nothing is older. " a href="/history" { "What was done last" } }
+            } @else if history.is_empty() {
                 section.sheet.pad {
                     p { "Nothing was done yet. What you do stands here, each with its Undo; say one of these and take it back:" }
                     div.part { (parts::examples(&frame, &STARTERS)) }
@@ -54,6 +64,7 @@ pub(super) async fn page(
             } @else {
                 ul.list.plain.sheet data-newest="first" { @for past in &history { (line(&frame, past, &now)) } }
             }
+            @if more { (parts::further(&format!("/history?after={}", after.saturating_add(LINES_MAX)), "Older")) }
         }
     };
     Ok(layout::page(&frame, content).into_response())

@@ -37,8 +37,6 @@ use crate::{
 
 /// Bound: entries of one page.
 const ENTRIES_MAX: u32 = 50;
-/// Bound: entries that the page of a day shows.
-const OF_DAY_MAX: u32 = 500;
 
 #[derive(Default, Deserialize)]
 pub(super) struct Shown {
@@ -105,7 +103,7 @@ async fn show(
             (days(&frame, &entries, &files, today))
             @if entries.is_empty() && is_part { p.empty { "No entry is like that. " a href="/journal" { "All of the journal" } } }
             @else if entries.is_empty() { (teach(&frame)) }
-            @if more { p.part { a.button.quiet href=(older(after + ENTRIES_MAX, query.as_deref(), tag.as_deref())) { "Older" } } }
+            @if more { (parts::further(&older(after.saturating_add(ENTRIES_MAX), query.as_deref(), tag.as_deref()), "Older")) }
         }
     };
     Ok(Wrong::respond(wrong, layout::page(&frame, content)))
@@ -134,9 +132,20 @@ fn older(after: u32, query: Option<&str>, tag: Option<&str>) -> String {
     format!("/journal?after={after}{}{}", part("q", query), part("tag", tag))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct OfDay {
     said: Option<String>,
+    /// An entry that is to be on the page.
+    at: Option<String>,
+    #[serde(default)]
+    after: u32,
+}
+
+impl OfDay {
+    /// The page that holds this entry.
+    pub(super) fn at(entry: String) -> Self {
+        Self { at: Some(entry), ..Self::default() }
+    }
 }
 
 /// The page of one day, to read and to write on.
@@ -148,7 +157,7 @@ pub(super) async fn day(
     Params(shown): Params<OfDay>,
 ) -> Result<Response, Problem> {
     let Ok(day) = day.parse::<Date>() else { return Err(no_such_page().await) };
-    show_day(&app, &who, &nonce, day, (shown.said, None)).await
+    show_day(&app, &who, &nonce, day, (shown, None)).await
 }
 
 /// The same, with the command that was just done, or with what is wrong with a form of it.
@@ -157,17 +166,23 @@ pub(super) async fn show_day(
     who: &SignedIn,
     nonce: &Nonce,
     day: Date,
-    (said, wrong): (Option<String>, Option<&Wrong>),
+    (OfDay { said, at, after }, wrong): (OfDay, Option<&Wrong>),
 ) -> Result<Response, Problem> {
     let account = who.account.id.clone();
     let filter = Filter { from: Some(day), to: Some(day), ..Filter::default() };
-    let (entries, files) = app
+    let (mut entries, files, after) = app
         .read(move |db| {
-            let entries = journal::list(db, &account, &filter, OF_DAY_MAX, 0)?;
+            let after = match &at {
+                Some(id) => journal::place_in_day(db, &account, id)? / ENTRIES_MAX * ENTRIES_MAX,
+                None => after,
+            };
+            let entries = journal::list(db, &account, &filter, ENTRIES_MAX + 1, after)?;
             let files = files_of(db, &account, &entries)?;
-            Ok((entries, files))
+            Ok((entries, files, after))
         })
         .await?;
+    let more = entries.len() > ENTRIES_MAX as usize;
+    entries.truncate(ENTRIES_MAX as usize);
     let said = dashboard::said(app, &who.account, said).await;
     let frame = Frame::new(app, who, nonce, "/journal", "Journal").answering(wrong);
     let today = who.account.now().date();
@@ -177,8 +192,10 @@ pub(super) async fn show_day(
         (days_nav(day, today))
         (write(&frame, Some(day)))
         div #live {
-            @if entries.is_empty() { p.empty { "Nothing is written on this day. A line above is enough, and it is kept for this day whenever you write it." } }
+            @if entries.is_empty() && after > 0 { p.empty { "Nothing of this day is older. " a href=(of_day(day)) { "Its last entries" } } }
+            @else if entries.is_empty() { p.empty { "Nothing is written on this day. A line above is enough, and it is kept for this day whenever you write it." } }
             @else { div.part.sheet { @for entry in &entries { (article(&frame, entry, &files, &of_day(day))) } } }
+            @if more { (parts::further(&format!("{}?after={}", of_day(day), after.saturating_add(ENTRIES_MAX)), "Older")) }
         }
     };
     Ok(Wrong::respond(wrong, layout::page(&frame, content)))
@@ -197,7 +214,7 @@ fn write(frame: &Frame<'_>, day: Option<Date>) -> Markup {
         form.write method="post" action="/journal" data-queue {
             (parts::hidden(frame, &back))
             @if let Some(day) = day { input type="hidden" name="day" value=(day); }
-            textarea name="text" placeholder="How was the day?" aria-label="Entry" maxlength="50000" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft={ "journal" @if let Some(day) = day { " " (day) } } { "\n" (frame.typed("/journal", "text", "")) }
+            textarea name="text" placeholder="How was the day?" aria-label="Entry" data-max=(journal::TEXT_CHARS_MAX) required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] data-draft={ "journal" @if let Some(day) = day { " " (day) } } { "\n" (frame.typed("/journal", "text", "")) }
             (frame.error("/journal", "text"))
             button type="submit" { "Keep" }
         }
@@ -277,7 +294,7 @@ pub(super) async fn add(
         Err(error) => {
             let wrong = sent.wrong("text", error)?;
             match sent.text("day").parse() {
-                Ok(day) => show_day(&app, &sent.who, &nonce, day, (None, Some(&wrong))).await,
+                Ok(day) => show_day(&app, &sent.who, &nonce, day, (OfDay::default(), Some(&wrong))).await,
                 Err(_) => show(&app, &sent.who, &nonce, Shown::default(), Some(&wrong)).await,
             }
         }

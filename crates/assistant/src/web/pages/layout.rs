@@ -6,7 +6,10 @@ use super::{
     parts::{self, icon},
     wrong::Wrong,
 };
-use crate::web::{App, assets, guard::Nonce, session::SignedIn};
+use crate::{
+    brain::SENTENCE_CHARS_MAX,
+    web::{App, assets, guard::Nonce, session::SignedIn},
+};
 
 /// What a page needs of its request.
 pub(super) struct Frame<'a> {
@@ -108,7 +111,7 @@ fn box_form(frame: &Frame<'_>) -> Markup {
             (frame.error("/say", "text"))
             div {
                 label.hidden for="say" { "Say anything" }
-                input #say name="text" value=(frame.typed("/say", "text", "")) placeholder="Say anything…" autocomplete="off" maxlength="2000" enterkeyhint="send" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
+                input #say name="text" value=(frame.typed("/say", "text", "")) placeholder="Say anything…" autocomplete="off" data-max=(SENTENCE_CHARS_MAX) enterkeyhint="send" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                 (parts::voice())
                 button.send type="submit" aria-label="Say it" { (icon("enter")) }
             }

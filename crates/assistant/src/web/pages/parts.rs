@@ -57,7 +57,7 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
             }
             div.what {
                 a.title.over[over] href={ "/tasks/" (task.id) } { (task.title) }
-                (about(task, today))
+                (about(frame, task, today))
             }
             (menu(frame, task, html! { (icon("more")) span.hidden { @if over { "Delete: " } @else { "Put off or delete: " } (task.title) } }))
         }
@@ -65,11 +65,11 @@ pub(super) fn task(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
 }
 
 /// When, how often and under which tags, in small letters.
-fn about(task: &Task, today: Date) -> Markup {
+fn about(frame: &Frame<'_>, task: &Task, today: Date) -> Markup {
     let over = task.state == State::Done;
     html! {
         p.about {
-            @match task.due {
+            @match task.due_for(&frame.who.account) {
                 // Under the heading "Today" the hour alone says it.
                 Some(due) if due.day == today => @if let Some(time) = due.time { span.due { (words::show_time(time)) } },
                 Some(due) => span.due.late[!over && due.day < today] { (words::show_due(due, today)) },
@@ -109,16 +109,26 @@ pub(super) fn menu(frame: &Frame<'_>, task: &Task, label: Markup) -> Markup {
     }
 }
 
-/// A titled list of tasks; nothing at all when there are none.
-pub(super) fn task_list(frame: &Frame<'_>, title: &str, tasks: &[Task], today: Date) -> Markup {
+/// A titled list of tasks; nothing at all when there are none. `count`: how many there are, here and elsewhere.
+pub(super) fn task_list(
+    frame: &Frame<'_>,
+    title: &str,
+    (tasks, count): (&[Task], usize),
+    today: Date,
+) -> Markup {
     html! {
         @if !tasks.is_empty() {
             section.part {
-                header { h2 { (title) " " span.count { (tasks.len()) } } }
+                header { h2 { (title) " " span.count { (count) } } }
                 ul.list.sheet { @for one in tasks { (task(frame, one, today)) } }
             }
         }
     }
+}
+
+/// The way to the rest of a list that does not fit one page.
+pub(super) fn further(address: &str, label: &str) -> Markup {
+    html! { p.part { a.button.quiet href=(address) { (label) } } }
 }
 
 /// The tags of a list, and how many bear each. `all` leads to the list without one.

@@ -1,4 +1,5 @@
-//! What the box answers: done things lead back to where one was, with the chip; told things are a page of their own.
+//! What the box answers: done things lead back to where one was, with the chip; told things are a page of their own; what
+//! a model is asked is a conversation.
 
 use axum::{
     Extension,
@@ -45,6 +46,9 @@ pub(super) async fn submit(
     if let Some(undo_id) = &said.undo_id {
         return Ok(sent.back(Some(undo_id)).into_response());
     }
+    if let Some(talk) = &said.talk {
+        return Ok(Redirect::to(&format!("/chat/{}", talk.conversation_id)).into_response());
+    }
     let frame = Frame::new(&app, &sent.who, &nonce, "/dashboard", "Answer");
     Ok(layout::page(&frame, answer(&frame, sentence, &said)).into_response())
 }
@@ -74,7 +78,8 @@ fn answer(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
             @match said.outcome {
                 Outcome::NotUnderstood => (not_understood(frame, sentence, said)),
                 Outcome::Ask => (ask(frame, said)),
-                Outcome::Done => {
+                // The conversation shows itself.
+                Outcome::Done | Outcome::Talk => {
                     p.told { (said.reply) }
                     @if let Some(query) = &said.searched { div.offers { a.button.quiet href={ "/search?q=" (encode(query)) } { "Open in the search" } } }
                 },

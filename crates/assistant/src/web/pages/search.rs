@@ -56,7 +56,7 @@ pub(super) async fn page(
     let content = html! {
         div.head { h1 { "Search" } p { "Everything that you wrote: journal, tasks, conversations, names of files." } }
         form.fields method="get" action="/search" role="search" {
-            input type="search" name="q" value=(query) placeholder="Words, or how the last one begins" aria-label="Words" maxlength="500" required;
+            input type="search" name="q" value=(query) placeholder="Words, or how the last one begins" aria-label="Words" data-max="500" required;
             @if let Some(kind) = kind { input type="hidden" name="kind" value=(kind.word()); }
             button type="submit" { "Search" }
         }
@@ -74,7 +74,7 @@ pub(super) async fn page(
                     ul.talks.hits.sheet { @for one in &hits { li data-row { (hit(one, &frame, today)) } } }
                 }
             }
-            @if more { p.part { a.button.quiet href={ (address(&query, kind)) "&after=" (after + HITS_MAX) } { "More" } } }
+            @if more { (parts::further(&format!("{}&after={}", address(&query, kind), after.saturating_add(HITS_MAX)), "More")) }
         }
     };
     Ok(layout::page(&frame, content).into_response())

@@ -20,6 +20,7 @@ use crate::{
     erase,
     error::Result as Done,
     habits,
+    import::Imported,
     once::Reply,
     settings::{Budget, models::show_micros},
     spending::{self, Cost},
@@ -28,6 +29,7 @@ use crate::{
         App,
         guard::Nonce,
         problem::Problem,
+        request::Params,
         session::{SignedIn, Visitor},
     },
     when::Lesson,
@@ -36,24 +38,39 @@ use crate::{
 pub(super) mod account;
 pub(super) mod data;
 
+/// Bound: what was done lately, of which the history has all.
+const DONE_MAX: u32 = 20;
+
 pub(super) async fn page(
     State(app): State<App>,
     Visitor(who): Visitor,
     Extension(nonce): Extension<Nonce>,
+    Params(imported): Params<Imported>,
 ) -> Result<Response, Problem> {
-    show(&app, &who, &nonce, None).await
+    page_with(&app, &who, &nonce, (imported, None)).await
 }
 
 /// The page; with `wrong` as the answer to one of its forms.
 async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -> Result<Response, Problem> {
+    page_with(app, who, nonce, (Imported::default(), wrong)).await
+}
+
+/// The same after something was `imported`.
+async fn page_with(
+    app: &App,
+    who: &SignedIn,
+    nonce: &Nonce,
+    (imported, wrong): (Imported, Option<&Wrong>),
+) -> Result<Response, Problem> {
     let account = who.account.clone();
     let query = move |db: &rusqlite::Connection| {
         let (lessons, hour) = (habits::lessons(db, &account.id)?, summary::hour(db, &account.id)?);
         let (spent, erase_at) = (spending::today(db, &account)?, erase::asked(db, &account.id)?);
-        Ok((undo::history(db, &account)?, lessons, hour, spent, erase_at))
+        Ok((undo::history(db, &account, (DONE_MAX, 0))?, lessons, hour, spent, erase_at))
     };
     let (history, lessons, hour, spent, erase_at) = app.read(query).await?;
-    let sessions = app.inner.accounts.sessions(&who.account, &who.token).await?;
+    let sessions =
+        app.inner.accounts.sessions(&who.account, &who.token, (account::SESSIONS_MAX + 1, 0)).await?;
     let frame = Frame::new(app, who, nonce, "/settings", "Settings").answering(wrong);
     let zone = frame.mark("/settings/zone", "zone");
     let content = html! {
@@ -76,7 +93,7 @@ async fn show(app: &App, who: &SignedIn, nonce: &Nonce, wrong: Option<&Wrong>) -
         (account::password_form(&frame))
         (account::sessions(&frame, &sessions))
         (data::privacy(app))
-        (data::yours(&frame, erase_at))
+        (data::yours(&frame, imported, erase_at))
         (about(app, spent))
         section.part {
             div.offers {
@@ -165,7 +182,7 @@ fn past(frame: &Frame<'_>, history: &[Past]) -> Markup {
         section.part {
             header { h2 { "Done lately" } a href="/history" { "All of it" } }
             ul.list.plain.sheet {
-                @for past in history.iter().take(20) {
+                @for past in history {
                     li data-row {
                         span.title.over[past.undone] { (past.understood) }
                         @if !past.undone && past.stays.is_none() {

@@ -47,8 +47,9 @@ pub(super) static TASK: Sort = Sort {
     hint: "Comes again: “every Monday”, “every 2 weeks on Friday”, “monthly on the last day”, “3 days after I finish”.",
 };
 
-fn typed(task: &Task) -> Typed {
-    let due = task.due;
+/// On the clock of `who`.
+fn typed(task: &Task, who: &Account) -> Typed {
+    let due = task.due_for(who);
     Typed(vec![
         task.title.clone(),
         due.map_or_else(String::new, |due| due.day.to_string()),
@@ -58,14 +59,14 @@ fn typed(task: &Task) -> Typed {
     ])
 }
 
-fn now(task: &Task) -> Now<'_> {
+fn now<'a>(task: &'a Task, who: &Account) -> Now<'a> {
     Now {
         sort: &TASK,
         title: &task.title,
         action: format!("/tasks/{}", task.id),
         back: "/tasks".to_owned(),
         rev: task.rev,
-        typed: typed(task),
+        typed: typed(task, who),
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn draft(
     let own = tags::clean(&get(typed, "tags").split_whitespace().collect::<Vec<_>>());
     found.extend(own.map_err(at("tags"))?);
     let mut draft = Draft { title, tags: tags::clean(&found).map_err(at("tags"))?, ..Draft::default() };
-    let same = old.filter(|task| get(&self::typed(task), "repeats") == get(typed, "repeats"));
+    let same = old.filter(|task| get(&self::typed(task, who), "repeats") == get(typed, "repeats"));
     match (same.and_then(|task| task.recurrence.clone()), get(typed, "repeats")) {
         (None, "") => {
             // A time without a day is today's, as people mean it.
@@ -115,7 +116,25 @@ pub(super) async fn draft(
             (draft.due, draft.recurrence) = (Some(due), Some(recurrence));
         }
     }
+    if let Some(old) = old {
+        draft.due = draft.due.map(|due| meant(due, old, who));
+    }
     Ok(draft)
+}
+
+/// What is meant by a time that was typed into the form of `old`. One that stands as it was shown keeps the zone in
+/// which it was said; another is on the clock of `who`, also where it reads as the other zone's.
+fn meant(typed: Due, old: &Task, who: &Account) -> Due {
+    let shown = old.due_for(who).map(|due| (due.day, due.time));
+    match old.due {
+        Some(due) if shown == Some((typed.day, typed.time)) => due,
+        Some(due) if due == typed => {
+            let zone = who.time_zone();
+            let at = typed.instant_ms(&zone).and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+            Due { offset_seconds: at.map(|at| zone.to_offset(at).seconds()), ..typed }
+        }
+        _ => typed,
+    }
 }
 
 /// As a field of a form takes it.
@@ -158,7 +177,7 @@ pub(super) async fn page(
     let account = who.account.id.clone();
     let task = app.read(move |db| tasks::get(db, &account, &id)).await?;
     let frame = frame(&app, &who, &nonce, "Task");
-    let now = now(&task);
+    let now = now(&task, &who.account);
     let content = html! {
         div.head { p { a href="/tasks" { "All tasks" } } h1 { (task.title) } }
         (versions::form(&frame, &now, &now.typed, "Save"))
@@ -198,7 +217,7 @@ async fn attempt(app: &App, nonce: &Nonce, id: &str, sent: &Sent) -> std::result
         Err(Error::NotFound(_)) => return Ok(versions::gone(&frame, &TASK, &typed)),
         Err(error) => return Err(error.into()),
     };
-    let now = now(&task);
+    let now = now(&task, &sent.who.account);
     if !now.is_what_was_read(sent) {
         return Ok(versions::merge(&frame, &now, &typed, &Typed::sent(&TASK, sent, "was_")));
     }

@@ -5,13 +5,14 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use jiff::{ToSpan, civil::Date};
+use jiff::civil::Date;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
     dashboard::said,
     form::Sent,
+    journal::encode,
     layout::{self, Frame},
     parts, task,
     versions::{self, Misfit, Typed},
@@ -24,6 +25,7 @@ use crate::{
     once::{Key, Reply},
     tasks::{
         self, State as TaskState, Task,
+        agenda::{self, Group},
         snooze::{self, Snooze},
     },
     web::{
@@ -44,10 +46,51 @@ pub(in crate::web) const STARTERS: [&str; 3] = [
     "task: stretch every day at 8am #health",
 ];
 
+/// Bound: tasks of one page.
+const TASKS_MAX: u32 = 100;
+/// Bound: done ones below the open ones.
+const DONE_MAX: u32 = 10;
+
 #[derive(Default, Deserialize)]
 pub(super) struct Shown {
     said: Option<String>,
     tag: Option<String>,
+    /// Only these; else open ones, and those that were done lately.
+    state: Option<TaskState>,
+    #[serde(default)]
+    after: u32,
+}
+
+/// What the list shows.
+struct Rows {
+    open: Vec<Task>,
+    done: Vec<Task>,
+    /// How many open ones each group has in all.
+    counts: [u32; 5],
+    tags: Vec<(String, u32)>,
+    /// More of the same follow.
+    more: bool,
+    more_done: bool,
+}
+
+impl Rows {
+    fn read(db: &rusqlite::Connection, who: &Account, shown: &Shown) -> Result<Self> {
+        let tag = shown.tag.as_deref();
+        let window = (TASKS_MAX + 1, shown.after);
+        let (counts, tags) = (agenda::counts(db, who, tag)?, tasks::tags_in_use(db, &who.id)?);
+        let done = |window| tasks::list_tagged(db, &who.id, Some(TaskState::Done), tag, window);
+        let (mut open, mut done) = match (shown.state, shown.after) {
+            (Some(TaskState::Done), _) => (Vec::new(), done(window)?),
+            (None, 0) => (agenda::open(db, who, tag, window)?, done((DONE_MAX + 1, 0))?),
+            (None | Some(TaskState::Open), _) => (agenda::open(db, who, tag, window)?, Vec::new()),
+        };
+        let done_max = if shown.state.is_some() { TASKS_MAX } else { DONE_MAX };
+        let (more_open, more_done) = (open.len() > TASKS_MAX as usize, done.len() > done_max as usize);
+        open.truncate(TASKS_MAX as usize);
+        done.truncate(done_max as usize);
+        let more = if shown.state == Some(TaskState::Done) { more_done } else { more_open };
+        Ok(Self { open, done, counts, tags, more, more_done })
+    }
 }
 
 pub(super) async fn page(
@@ -67,37 +110,59 @@ async fn show(
     shown: Shown,
     wrong: Option<&Wrong>,
 ) -> std::result::Result<Response, Problem> {
-    let account = who.account.id.clone();
+    let account = who.account.clone();
     let tag = shown.tag.map(|tag| tag.trim_start_matches('#').to_lowercase()).filter(|tag| !tag.is_empty());
-    let wanted = tag.clone();
-    let query = move |db: &rusqlite::Connection| {
-        let list =
-            |state, limit| tasks::list_tagged(db, &account, Some(state), wanted.as_deref(), (limit, 0));
-        Ok((list(TaskState::Open, 500)?, list(TaskState::Done, 10)?, tasks::tags_in_use(db, &account)?))
-    };
-    let (open, done, tags) = app.read(query).await?;
+    let wanted = Shown { said: None, tag: tag.clone(), ..shown };
+    let (state, after) = (wanted.state, wanted.after);
+    let rows = app.read(move |db| Rows::read(db, &account, &wanted)).await?;
     let said = said(app, &who.account, shown.said).await;
     let today = who.account.now().date();
     let frame = Frame::new(app, who, nonce, "/tasks", "Tasks").answering(wrong);
+    let is_done = state == Some(TaskState::Done);
+    let none = if is_done { rows.done.is_empty() } else { rows.open.is_empty() };
     let content = html! {
         (parts::chip(&frame, said.as_ref()))
-        div.head { h1 { "Tasks" @if let Some(tag) = &tag { " · #" (tag) } } }
+        div.head { h1 { @if is_done { "Done" } @else { "Tasks" } @if let Some(tag) = &tag { " · #" (tag) } } }
         (new(&frame))
-        (parts::tag_links("/tasks", "all tasks", &tags, tag.as_deref()))
+        (parts::tag_links("/tasks", "all tasks", &rows.tags, tag.as_deref()))
         div #live {
-            @if open.is_empty() && tag.is_some() {
+            @if none && after > 0 {
+                p.empty { "Nothing follows. " a href=(address(state, tag.as_deref(), 0)) { "To the beginning" } }
+            } @else if none && is_done {
+                p.empty { "Nothing was done yet." }
+            } @else if none && tag.is_some() {
                 section.part.sheet.pad { p { "Nothing open has this tag. A word like " (format!("#{}", tag.as_deref().unwrap_or_default())) " in a task's title gives it. " a href="/tasks" { "All tasks" } } }
-            } @else if open.is_empty() {
+            } @else if none {
                 section.part.sheet.pad {
                     p { "Nothing is open. Add something above, or say it in the box:" }
                     div.part { (parts::examples(&frame, &STARTERS)) }
                 }
             }
-            @for (title, tasks) in groups(open, today) { (parts::task_list(&frame, title, &tasks, today)) }
-            (parts::task_list(&frame, "Done lately", &done, today))
+            @for (group, count) in Group::ALL.into_iter().zip(rows.counts) {
+                @let of_group: Vec<Task> = rows.open.iter().filter(|task| task.group(&who.account, today) == group).cloned().collect();
+                (parts::task_list(&frame, group.title(), (&of_group, count as usize), today))
+            }
+            @if is_done { (done_list(&frame, &rows.done, today)) }
+            @else { (parts::task_list(&frame, "Done lately", (&rows.done, rows.done.len()), today)) }
+            @if rows.more { (parts::further(&address(state, tag.as_deref(), after.saturating_add(TASKS_MAX)), "More")) }
+            @if !is_done && rows.more_done { (parts::further(&address(Some(TaskState::Done), tag.as_deref(), 0), "All that is done")) }
         }
     };
     Ok(Wrong::respond(wrong, layout::page(&frame, content)))
+}
+
+/// Under the page's own heading.
+fn done_list(frame: &Frame<'_>, done: &[Task], today: Date) -> Markup {
+    html! { @if !done.is_empty() { ul.list.sheet.part { @for one in done { (parts::task(frame, one, today)) } } } }
+}
+
+/// Of a page of the list.
+fn address(state: Option<TaskState>, tag: Option<&str>, after: u32) -> String {
+    let state = state.map(|state| format!("state={}", state.word()));
+    let tag = tag.map(|tag| format!("tag={}", encode(tag)));
+    let after = Some(after).filter(|after| *after > 0).map(|after| format!("after={after}"));
+    let query: Vec<String> = [state, tag, after].into_iter().flatten().collect();
+    if query.is_empty() { LIST.to_owned() } else { format!("{LIST}?{}", query.join("&")) }
 }
 
 /// What adds a task.
@@ -107,7 +172,7 @@ fn new(frame: &Frame<'_>) -> Markup {
         form.sheet.pad method="post" action=(LIST) data-queue {
             (parts::hidden(frame, LIST))
             div.fields.adding {
-                input name="title" value=(frame.typed(LIST, "title", "")) placeholder="What is to be done?" aria-label="Title" maxlength="500" required autocomplete="off" data-draft="task" autofocus[title.is_some()] aria-invalid=[title.map(|_| "true")] aria-describedby=[title];
+                input name="title" value=(frame.typed(LIST, "title", "")) placeholder="What is to be done?" aria-label="Title" data-max=(tasks::TITLE_CHARS_MAX) required autocomplete="off" data-draft="task" autofocus[title.is_some()] aria-invalid=[title.map(|_| "true")] aria-describedby=[title];
                 input type="date" name="day" value=(frame.typed(LIST, "day", "")) aria-label="Day" autofocus[day.is_some()] aria-invalid=[day.map(|_| "true")] aria-describedby=[day];
                 input type="time" name="time" value=(frame.typed(LIST, "time", "")) aria-label="Time" autofocus[time.is_some()] aria-invalid=[time.map(|_| "true")] aria-describedby=[time];
                 button type="submit" { "Add" }
@@ -115,28 +180,6 @@ fn new(frame: &Frame<'_>) -> Markup {
             @for field in ["title", "day", "time", "tags"] { (frame.error(LIST, field)) }
         }
     }
-}
-
-fn groups(open: Vec<Task>, today: Date) -> Vec<(&'static str, Vec<Task>)> {
-    let tomorrow = today.saturating_add(1.day());
-    let mut groups = vec![
-        ("Carried over", Vec::new()),
-        ("Today", Vec::new()),
-        ("Tomorrow", Vec::new()),
-        ("Later", Vec::new()),
-        ("Some day", Vec::new()),
-    ];
-    for task in open {
-        let group = match task.due.map(|due| due.day) {
-            None => 4,
-            Some(day) if day < today => 0,
-            Some(day) if day == today => 1,
-            Some(day) if day == tomorrow => 2,
-            Some(_) => 3,
-        };
-        groups[group].1.push(task);
-    }
-    groups
 }
 
 pub(super) async fn add(

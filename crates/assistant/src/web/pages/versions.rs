@@ -58,7 +58,7 @@ pub(super) struct Now<'a> {
 impl Typed {
     /// The fields of a form whose names begin with `prefix`. Browsers end lines with CR LF, rows with LF.
     pub(super) fn sent(sort: &Sort, sent: &Sent, prefix: &str) -> Self {
-        let value = |field: &Field| sent.text(&format!("{prefix}{}", field.name)).replace("\r\n", "\n");
+        let value = |field: &Field| sent.text(&format!("{prefix}{}", field.name)).to_owned();
         Self(sort.fields.iter().map(value).collect())
     }
 

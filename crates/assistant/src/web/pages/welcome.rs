@@ -41,7 +41,7 @@ fn form(nonce: &Nonce, token: &str, user: &str, wrong: Option<&str>) -> Markup {
                 div.mark { (icon("mark")) }
                 div.head { h1 { "Welcome" } p { "Choose how you sign in from now on." } }
                 @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
-                label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" maxlength="64" required autofocus; }
+                label { "Name" input name="user" value=(user) autocomplete="username" autocapitalize="none" data-max="64" required autofocus; }
                 label { "Password" input type="password" name="password" autocomplete="new-password" minlength="8" aria-describedby="rule" required; }
                 p.rule #rule { "8 characters or more. Nobody can read it later, so keep it somewhere." }
                 input type="hidden" name="zone" data-zone;

@@ -82,7 +82,8 @@ async fn a_file_that_was_cut_goes_on_where_it_was_and_is_fetched_as_it_is() {
 #[tokio::test]
 async fn what_is_not_taken_is_refused_in_words_and_leaves_nothing() {
     let (bench, ana, entry) = with_entry().await;
-    for name in ["../../etc/passwd", "..", "a/b.txt", "a\\b.txt", "", "a\u{7}.txt"] {
+    for name in ["../../etc/passwd", "..", "a/b.txt", "a\\b.txt", "", "a\u{7}.txt", "invoice\u{202e}gpj.txt"]
+    {
         let answer = bench.announce(&ana, &entry, name, 10).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name:?}: {}", answer.body);
         assert!(answer.text("/detail").contains("the file's name"), "{}", answer.body);

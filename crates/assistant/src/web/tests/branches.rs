@@ -98,6 +98,8 @@ async fn an_answer_that_broke_off_stands_and_is_gone_on_with() {
     let rest = talk.whole(&rest).await;
     assert_eq!((&rest["text"], &rest["interrupted"]), (&json!("a time."), &json!(false)));
     assert_eq!(talk.way().await, ["tell me a story", "Once upon ", "a time."]);
+    let page = talk.page().await;
+    assert!(page.contains(" · interrupted") && !page.contains(&action), "it is gone on with already: {page}");
     let whole = talk.post(&format!("/api/messages/{}/continue", id(&rest))).await;
     assert_eq!(whole.status, StatusCode::CONFLICT, "only what broke off goes on");
 }

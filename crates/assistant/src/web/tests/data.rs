@@ -113,8 +113,7 @@ async fn what_is_exported_and_imported_is_exported_again_equal_but_ids() {
     let (bytes, first) = bench.export(&ana).await;
     let answer = bench.import(&ben, "application/x-tar", "import-1", bytes.clone()).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    let counts =
-        json!({"tasks": 5, "entries": 2, "conversations": 1, "messages": 4, "commands": 9, "attachments": 2});
+    let counts = json!({"tasks": 5, "entries": 2, "conversations": 1, "messages": 4, "commands": 9, "attachments": 2, "left_out": 0});
     assert_eq!(answer.json(), counts);
     let again = bench.import(&ben, "application/x-tar", "import-1", bytes).await;
     assert!(again.headers.contains_key("idempotency-replayed"), "{}", again.body);
@@ -158,6 +157,12 @@ async fn tasks_and_journal_go_in_alone_also_by_the_page() {
     let (ana, ben) = (bench.sign_in("ana").await, bench.sign_in("ben").await);
     fill(&bench, &ana).await;
     let (_, files) = bench.export(&ana).await;
+    let ics = String::from_utf8_lossy(&files["tasks.ics"]).into_owned();
+    let zones = ics.split("TZID=").skip(1).filter_map(|rest| rest.split([':', ';']).next());
+    for zone in zones {
+        assert!(ics.contains(&format!("BEGIN:VTIMEZONE\r\nTZID:{zone}\r\n")), "no rules of {zone} in {ics}");
+    }
+    assert!(ics.contains("TZID="), "no task has a time: {ics}");
     let tasks = bench.import(&ben, "text/calendar; charset=utf-8", "", files["tasks.ics"].clone()).await;
     assert_eq!(tasks.json()["tasks"], 5, "{}", tasks.body);
     let listed = bench.get(&ben, "/api/tasks?state=all").await.json();
@@ -185,6 +190,15 @@ async fn tasks_and_journal_go_in_alone_also_by_the_page() {
     assert_eq!(send(&csrf, "day.exe", day).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let sent = send(&csrf, "2026-11-20.md", day).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
+    let calendar = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:A party\r\nEND:VEVENT\r\nBEGIN:VTODO\r\nUID:2\r\nSUMMARY:Buy a cake\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
+    let mixed = send(&csrf, "mixed.ics", calendar).await;
+    let to = mixed.headers[header::LOCATION].to_str().expect("text");
+    assert_eq!(to, "/settings?tasks=1&left_out=1#imported");
+    let told = bench.get(&ben, to.split('#').next().expect("a path")).await.body;
+    assert!(
+        told.contains("Imported: 1 task. 1 event was left out: of a calendar the to-dos are taken."),
+        "{told}"
+    );
     let entries = bench.get(&ben, "/api/journal").await.json();
     assert_eq!(entries["entries"][0]["text"], "# 2026-11-21\n## 09:15\nAt the \\river");
     assert_eq!((&entries["entries"][0]["day"], &entries["entries"][1]), (&json!("2026-11-20"), &Value::Null));
@@ -255,6 +269,11 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
             ],
             words,
             "line 2 of everything.jsonl: its recurrence does not fit",
+        ),
+        (
+            vec![head.clone(), task.clone(), task.clone()],
+            words,
+            "line 3 of everything.jsonl: a line before it has the same id",
         ),
         (vec![head.clone(), with("rev", json!("one"))], words, "line 2 of everything.jsonl: "),
         (vec![head.clone(), with("account_id", json!("x"))], words, "this release knows no \"account_id\""),

@@ -28,6 +28,37 @@ fn assert_told(answer: &Answer, action: &str, name: &str, words: &str) {
     assert_eq!(answer.body.matches("aria-invalid").count(), 1, "one field is wrong: {}", answer.body);
 }
 
+#[tokio::test]
+async fn a_text_that_is_too_long_is_refused_with_its_count_and_all_of_it_stands_in_its_field() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    for (path, name, most, words) in [
+        ("/chat", "text", 20_000, "A message has 1 to 20000 characters; 20431 are 431 too many."),
+        ("/journal", "text", 50_000, "An entry has at most 50000 characters; 50431 are 431 too many."),
+        ("/say", "text", 2_000, "A sentence has at most 2000 characters; 2431 are 431 too many."),
+        ("/tasks", "title", 500, "A title has at most 500 characters; 931 are 431 too many."),
+    ] {
+        let page = bench.get(&token, path.replace("/say", "/dashboard").as_str()).await.body;
+        let field = element(&page, path, name);
+        assert!(field.contains(&format!("data-max=\"{most}\"")) && !field.contains("maxlength"), "{field}");
+        // The longest letters on the way: twelve bytes each.
+        let typed = "🌊".repeat(most + 431);
+        let told = submit(&bench, &token, path, &[(name, &typed)]).await;
+        assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert_told(&told, path, name, words);
+        assert!(told.body.contains(&typed), "{path}: some of it is lost");
+        let fits = "🌊".repeat(most);
+        assert!(
+            submit(&bench, &token, path, &[(name, &fits)]).await.status.as_u16() < 400,
+            "{path}: what fits is refused"
+        );
+    }
+    // Lines are told apart by two characters on the way, and by one that was typed.
+    let lines = "a\r\n".repeat(9_999) + "ab";
+    let kept = submit(&bench, &token, "/chat", &[("text", &lines)]).await;
+    assert_eq!(kept.status, StatusCode::SEE_OTHER, "{}", kept.body);
+}
+
 /// Names and values of a form.
 type Fields<'a> = &'a [(&'a str, &'a str)];
 type Owned<'a> = Vec<(&'a str, &'a str)>;
@@ -45,7 +76,7 @@ async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_ther
             &[("old", "not this"), ("new", "another one")],
             "old",
             403,
-            "The password now is another",
+            "That is not the password that you have now",
             "",
         ),
         (
@@ -62,7 +93,14 @@ async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_ther
         ("/tasks", &[("title", "Pay"), ("time", "25:00")], "time", 422, "\"25:00", "25:00"),
         ("/journal", &[("text", " ")], "text", 422, "An entry", ""),
         ("/journal", &[("text", " "), ("day", "2026-02-28")], "text", 422, "An entry", ""),
-        ("/chat", &[("text", &long)], "text", 422, "A message has", ""),
+        (
+            "/chat",
+            &[("text", &long)],
+            "text",
+            422,
+            "A message has 1 to 20000 characters; 20001 are 1 too many.",
+            "",
+        ),
         ("/say", &[("text", "")], "text", 422, "", ""),
         ("/say", &[("text", "help"), ("teaches", "nonsense")], "text", 422, "\"nonsense", "help"),
     ];

@@ -185,7 +185,7 @@ async fn the_history_shows_fifty_things_and_takes_each_back() {
     let page = bench.get(&token, "/history").await.body;
     assert_eq!(page.matches("data-do=\"undo\"").count(), 50);
     assert!(page.contains("thing 50.") && !page.contains("thing 0."));
-    let history = bench.get(&token, "/api/history").await.json();
+    let history = bench.get(&token, "/api/history?limit=50").await.json();
     let ids: Vec<String> = history["commands"]
         .as_array()
         .expect("commands")

@@ -11,13 +11,17 @@ use serde::Deserialize;
 
 use super::{ask_form, starters};
 use crate::{
+    accounts::Account,
     brain::say::BUILT_IN,
     chat::{
         self, Message,
         branch::Place,
         shown::{self, Proposal, Shown},
+        window::{Part, Window},
     },
     command::undo::Past,
+    error::Error,
+    tools,
     web::{
         App,
         guard::Nonce,
@@ -36,10 +40,39 @@ use crate::{
 /// What is done with an answer, by the last part of its forms' addresses.
 const ACTS: [&str; 5] = ["stop", "continue", "retry", "choose", "edit"];
 
+/// Bound: messages of one page.
+const MESSAGES_MAX: u32 = 50;
+
 #[derive(Default, Deserialize)]
 pub(in crate::web::pages) struct From {
     /// The command that was just done or undone.
+    said: Option<String>,
+    /// A message that is to be on the page; one that stands behind it; one that stands before it.
+    at: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl From {
+    fn part(&self) -> Part {
+        let parts = [
+            (&self.at, Part::Around as fn(String) -> Part),
+            (&self.before, Part::Before),
+            (&self.after, Part::After),
+        ];
+        let named = parts.into_iter().find_map(|(id, part)| id.clone().map(part));
+        named.unwrap_or(Part::Last)
+    }
+}
+
+/// What a page of a conversation shows.
+#[derive(Default)]
+pub(super) struct View<'a> {
+    pub(super) part: Part,
+    /// The command that was just done or undone.
     pub(super) said: Option<String>,
+    /// The form that was not carried out.
+    pub(super) wrong: Option<&'a Wrong>,
 }
 
 pub(in crate::web::pages) async fn page(
@@ -49,37 +82,103 @@ pub(in crate::web::pages) async fn page(
     Path(id): Path<String>,
     Params(from): Params<From>,
 ) -> Result<Response, Problem> {
-    show(&app, &who, &nonce, &id, (from.said, None)).await
+    let view = View { part: from.part(), said: from.said, wrong: None };
+    show(&app, &who, &nonce, &id, view).await
 }
 
-/// The same, with the command that was just done or undone, or as the answer to a form that was not carried out.
 pub(super) async fn show(
     app: &App,
     who: &SignedIn,
     nonce: &Nonce,
     id: &str,
-    (said, wrong): (Option<String>, Option<&Wrong>),
+    View { part, said, wrong }: View<'_>,
 ) -> Result<Response, Problem> {
-    let (account, wanted) = (who.account.clone(), id.to_owned());
+    let (account, wanted, done) = (who.account.clone(), id.to_owned(), said.clone());
     let query = move |db: &rusqlite::Connection| {
-        Ok((chat::get(db, &account.id, &wanted)?, shown::messages(db, &account, &wanted)?))
+        let conversation = chat::get(db, &account.id, &wanted)?;
+        let by = done.map(|done| done_by(db, &account, &wanted, &done)).transpose()?.flatten();
+        let part = by.map_or(part, Part::Around);
+        Ok((conversation, shown::window(db, &account, &wanted, &part, MESSAGES_MAX)?))
     };
-    let (conversation, messages) = app.read(query).await?;
+    let (conversation, window) = app.read(query).await?;
+    let (messages, is_new) = (&window.messages, conversation.leaf.is_empty());
     let title = if conversation.title.is_empty() { "Chat".to_owned() } else { conversation.title };
     let frame = Frame::new(app, who, nonce, "/chat", &title).answering(wrong);
     let action = format!("/chat/{id}");
     let answering = messages.iter().any(|one| !one.message.is_over());
+    // What is said from now on belongs below what is shown only where that is the end.
+    let is_end = !window.later && window.aside.is_none();
     let content = html! {
         div.head { p { a href="/chat" { "All conversations" } } h1 { (title) } (keep(&frame, &action)) }
-        @if let Some(wrong) = wrong.filter(|wrong| !wrong.is_about(id) && !has(&messages, wrong)) { (wrong.told()) }
+        @if let Some(wrong) = wrong.filter(|wrong| !wrong.is_about(id) && !has(messages, wrong)) { (wrong.told()) }
         // Readers of the screen hear one line at the start and one at the end, never a token.
-        p.hidden #status role="status" { (undone(&messages, said.as_deref())) }
-        div.log role="log" aria-live="off" { @for one in &messages { (message(&frame, one, &action, said.as_deref())) } }
-        @if messages.is_empty() { div.sheet.pad { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
+        p.hidden #status role="status" { (undone(messages, said.as_deref())) }
+        @if let Some(leaf) = &window.aside { (aside(&frame, leaf, &action)) }
+        (earlier(&window, &action))
+        div.log role="log" aria-live="off" data-follow=[is_end.then_some(&action)] { @for (n, one) in messages.iter().enumerate() { (message(&frame, one, messages.get(n + 1), &action, said.as_deref())) } }
+        (later(&window, &action))
+        @if is_new { div.sheet.pad.teach { p { "Nothing was said here yet. For example:" } div.part { (starters(&frame, &action)) } } }
         @if answering { noscript { p.part { a.button.quiet href=(action) { "Load the answer" } } } }
     };
     let ask = ask_form(&frame, &action, "Message…");
     Ok(Wrong::respond(wrong, layout::with_box(&frame, content, ask)))
+}
+
+/// The message of this conversation that did the command `id`.
+fn done_by(
+    db: &rusqlite::Connection,
+    who: &Account,
+    conversation: &str,
+    id: &str,
+) -> Result<Option<String>, Error> {
+    let message = match tools::calls::get(db, &who.id, id) {
+        Ok(called) => called.message,
+        Err(Error::NotFound(_)) => id.to_owned(),
+        Err(error) => return Err(error),
+    };
+    match chat::message(db, &who.id, &message) {
+        Ok(message) => Ok(Some(message).filter(|one| one.conversation_id == conversation).map(|one| one.id)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The way to what was said before the first message of the page, which leads to the end of that, where reading goes on.
+fn earlier(window: &Window<Shown>, action: &str) -> Markup {
+    let first = window.messages.first().filter(|_| window.earlier).map(|first| &first.message);
+    html! {
+        @if let Some(first) = first {
+            p.part.earlier { a.button.quiet href={ (action) "?before=" (first.id) "#m-" (first.parent_id) } { "Earlier messages" } }
+        }
+    }
+}
+
+fn later(window: &Window<Shown>, action: &str) -> Markup {
+    let last = window.messages.last().filter(|_| window.later).map(|last| &last.message);
+    html! {
+        @if let Some(last) = last {
+            p.part.offers {
+                a.button.quiet href={ (action) "?after=" (last.id) } { "Later messages" }
+                a.button.quiet href=(action) { "To the end" }
+            }
+        }
+    }
+}
+
+/// What is shown is no part of what is read now; one press makes it that.
+fn aside(frame: &Frame<'_>, leaf: &str, action: &str) -> Markup {
+    html! {
+        section.part.sheet.pad {
+            p { "This is another branch of the conversation than the one that is read now." }
+            div.offers {
+                form method="post" action={ "/messages/" (leaf) "/choose" } {
+                    (parts::hidden(frame, action))
+                    button type="submit" { "Read this branch" }
+                }
+                a.button.quiet href=(action) { "To the other one" }
+            }
+        }
+    }
 }
 
 /// The conversation's name, and its end.
@@ -93,7 +192,7 @@ fn keep(frame: &Frame<'_>, action: &str) -> Markup {
                 form method="post" action=(rename) {
                     (parts::hidden(frame, action))
                     div.fields {
-                        input name="title" value=(frame.typed(&rename, "title", frame.title)) aria-label="Title" maxlength="80" autocomplete="off" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
+                        input name="title" value=(frame.typed(&rename, "title", frame.title)) aria-label="Title" data-max=(chat::TITLE_CHARS_MAX) autocomplete="off" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark];
                         button type="submit" { "Rename" }
                     }
                     (frame.error(&rename, "title"))
@@ -118,7 +217,9 @@ fn done(shown: &Shown) -> impl Iterator<Item = &Past> {
     shown.command.iter().chain(&shown.by_tools)
 }
 
-fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> Markup {
+fn message(frame: &Frame<'_>, shown: &Shown, next: Option<&Shown>, back: &str, said: Option<&str>) -> Markup {
+    // The rest of an answer that broke off follows it at once.
+    let goes_on = next.is_some_and(|next| next.message.is_answer());
     let message = &shown.message;
     let stream = (!message.is_over()).then(|| format!("/api/messages/{}/stream", message.id));
     html! {
@@ -128,7 +229,7 @@ fn message(frame: &Frame<'_>, shown: &Shown, back: &str, said: Option<&str>) -> 
                 div.after {
                     @for past in done(shown) { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
                     @for proposal in &shown.proposals { (proposed(frame, proposal, back)) }
-                    (ending(frame, shown, back))
+                    (ending(frame, shown, goes_on, back))
                     (refused(frame, shown))
                 }
             } @else {
@@ -196,7 +297,7 @@ fn proposed(frame: &Frame<'_>, proposal: &Proposal, back: &str) -> Markup {
     }
 }
 
-fn ending(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
+fn ending(frame: &Frame<'_>, shown: &Shown, goes_on: bool, back: &str) -> Markup {
     let message = &shown.message;
     html! {
         footer {
@@ -208,7 +309,7 @@ fn ending(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
                         _ => { (message.by.as_deref().unwrap_or_default()) @if message.interrupted { " · interrupted" } },
                     }
                 }
-                @if message.interrupted { (button(frame, &message.id, "continue", "Continue", back)) }
+                @if message.interrupted && !goes_on { (button(frame, &message.id, "continue", "Continue", back)) }
                 (button(frame, &message.id, "retry", "Retry", back))
                 (places(frame, shown.branch.as_ref(), "answer", back))
             } @else {
@@ -228,7 +329,7 @@ fn question(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
                 summary { "Edit" }
                 form method="post" action=(edit) {
                     (parts::hidden(frame, back))
-                    textarea name="text" rows="3" maxlength="20000" aria-label="The question in other words" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] { "\n" (frame.typed(&edit, "text", &message.text)) }
+                    textarea name="text" rows="3" data-max=(chat::TEXT_CHARS_MAX) aria-label="The question in other words" required autofocus[mark.is_some()] aria-invalid=[mark.map(|_| "true")] aria-describedby=[mark] { "\n" (frame.typed(&edit, "text", &message.text)) }
                     (frame.error(&edit, "text"))
                     button type="submit" { "Ask this instead" }
                 }

@@ -32,6 +32,8 @@ use crate::{
 
 const PASSWORD: &str = "/settings/password";
 const SESSIONS: &str = "/settings/sessions";
+/// Bound: sessions that are shown.
+pub(super) const SESSIONS_MAX: u32 = 50;
 
 /// What was typed does not come back: a password stands in no page.
 pub(super) fn password_form(frame: &Frame<'_>) -> Markup {
@@ -53,13 +55,15 @@ pub(super) fn password_form(frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// `sessions`: one more than is shown says that there are others.
 pub(super) fn sessions(frame: &Frame<'_>, sessions: &[Session]) -> Markup {
+    let shown = sessions.get(..SESSIONS_MAX as usize).unwrap_or(sessions);
     html! {
         section.part {
             header { h2 { "Signed in" } }
             (frame.error(SESSIONS, "session"))
             ul.list.plain.sheet {
-                @for one in sessions {
+                @for one in shown {
                     li data-row {
                         span.title { (name(one)) small { " " (seen(one, &frame.who.account)) } }
                         @if one.current { small { "this one" } } @else {
@@ -71,6 +75,7 @@ pub(super) fn sessions(frame: &Frame<'_>, sessions: &[Session]) -> Markup {
                     }
                 }
             }
+            @if sessions.len() > shown.len() { p.part { "These were seen last; there are more, which end with all others." } }
             @if sessions.len() > 1 {
                 form.part method="post" action="/settings/sessions/end-others" {
                     (parts::hidden(frame, "/settings"))
@@ -105,7 +110,7 @@ pub(in crate::web::pages) async fn password(
     match accounts.change_password(&sent.who.account, &sent.who.token, &network, passwords).await {
         Ok(true) => Ok(sent.back(None).into_response()),
         Ok(false) => {
-            let other = "The password now is another. Nothing was changed.";
+            let other = "That is not the password that you have now. Nothing was changed.";
             refuse(&app, &nonce, &sent, "old", Problem::new(StatusCode::FORBIDDEN, other)).await
         }
         Err(error) => refuse(&app, &nonce, &sent, "new", error).await,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Extension,
     extract::{Request, State, multipart::Field},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode};
 use kit::Private;
@@ -23,7 +23,8 @@ use super::{
 use crate::{
     accounts::Account,
     erase,
-    import::{ARCHIVE_BYTES_MAX, Form},
+    error::Error,
+    import::{ARCHIVE_BYTES_MAX, Form, Imported},
     settings::models,
     web::{
         App,
@@ -62,7 +63,7 @@ pub(super) fn privacy(app: &App) -> Markup {
     }
 }
 
-pub(super) fn yours(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
+pub(super) fn yours(frame: &Frame<'_>, imported: Imported, erase_at: Option<i64>) -> Markup {
     let mark = frame.mark(IMPORT, "file");
     html! {
         section.part {
@@ -76,6 +77,7 @@ pub(super) fn yours(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
                         button.quiet type="submit" { "Import" }
                     }
                     (frame.error(IMPORT, "file"))
+                    @if imported != Imported::default() { p #imported role="status" { (came(imported)) } }
                     p.rule { "An export (.tar), tasks (.ics) or a journal (.md). What is there stays." }
                 }
             }
@@ -85,6 +87,53 @@ pub(super) fn yours(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
             div.sheet.pad { (ending(frame, erase_at)) }
         }
     }
+}
+
+/// `Imported: 3 tasks, 2 files. 1 event was left out: of a calendar the to-dos are taken.`
+fn came(imported: Imported) -> String {
+    let Imported { tasks, entries, conversations, messages, commands, attachments, left_out } = imported;
+    let counted =
+        |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let came: Vec<String> = [
+        (tasks, "task", "tasks"),
+        (entries, "entry", "entries"),
+        (conversations, "conversation", "conversations"),
+        (messages, "message", "messages"),
+        (commands, "line of the history", "lines of the history"),
+        (attachments, "file", "files"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, one, many)| counted(count, one, many))
+    .collect();
+    let came = format!("Imported: {}.", if came.is_empty() { "nothing".to_owned() } else { came.join(", ") });
+    match left_out {
+        0 => came,
+        events => {
+            let events = counted(events, "event was", "events were");
+            format!("{came} {events} left out: of a calendar the to-dos are taken.")
+        }
+    }
+}
+
+/// Back to the page that the form stood on, which tells it.
+fn told(imported: Imported) -> Redirect {
+    let Imported { tasks, entries, conversations, messages, commands, attachments, left_out } = imported;
+    let counts = [
+        ("tasks", tasks),
+        ("entries", entries),
+        ("conversations", conversations),
+        ("messages", messages),
+        ("commands", commands),
+        ("attachments", attachments),
+        ("left_out", left_out),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name}={count}"))
+        .collect();
+    Redirect::to(&format!("/settings?{}#imported", counts.join("&")))
 }
 
 fn ending(frame: &Frame<'_>, erase_at: Option<i64>) -> Markup {
@@ -143,11 +192,10 @@ pub(in crate::web::pages) async fn import(
     request: Request,
 ) -> Result<Response, Problem> {
     let taken = form::file(&app, &who, request, "Nothing was changed.", async |before, field| {
-        take(&app, &who.account, before, field).await?;
-        Ok(before.back())
+        take(&app, &who.account, before, field).await
     });
     match taken.await {
-        Ok(back) => Ok(back.into_response()),
+        Ok(imported) => Ok(told(imported).into_response()),
         // Another session's form: nothing on this page is wrong.
         Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
         Err(problem) => {
@@ -158,7 +206,7 @@ pub(in crate::web::pages) async fn import(
 }
 
 /// What the file is, its name says: browsers know no type for two of the three.
-async fn take(app: &App, who: &Account, before: &Before, field: Field<'_>) -> Result<(), Problem> {
+async fn take(app: &App, who: &Account, before: &Before, field: Field<'_>) -> Result<Imported, Problem> {
     let kind = field.file_name().and_then(|name| name.rsplit_once('.')).map(|(_, kind)| kind);
     let form = match kind.map(str::to_ascii_lowercase).as_deref() {
         Some("tar") => Form::Archive,
@@ -172,5 +220,6 @@ async fn take(app: &App, who: &Account, before: &Before, field: Field<'_>) -> Re
     let _turn = api::data::turn(app)?;
     let spooled = spool(app.inner.data.clone(), ARCHIVE_BYTES_MAX, field).await?;
     let key = before.key(&[IMPORT.as_bytes(), format!("{form:?}").as_bytes(), &spooled.digest]);
-    api::data::take(app, who, key, spooled, form).await.map(|_| ())
+    let reply = api::data::take(app, who, key, spooled, form).await?;
+    serde_json::from_value(reply.body).map_err(|error| Error::Invalid(error.to_string()).into())
 }
