@@ -1,6 +1,6 @@
 //! Deploys: the request, the plan, the events on the way, the record that stays.
 
-use model::{DeployId, Explain, ReleaseId, ReleaseNumber, Site};
+use model::{DeployId, EnvName, Explain, ReleaseId, ReleaseNumber, Site};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
@@ -24,6 +24,14 @@ pub enum What {
     New { manifest: String, artifact: Artifact },
     /// A release that is on the machine already.
     Existing { release: ReleaseNumber },
+    /// The bytes of a release of the same app in another environment, under this manifest; without `release`, of the one that
+    /// serves there.
+    Promoted {
+        manifest: String,
+        from: EnvName,
+        #[serde(default)]
+        release: Option<ReleaseNumber>,
+    },
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -23,6 +23,7 @@ pub mod logs;
 pub mod maintenance;
 pub mod man;
 pub mod migrate;
+pub mod promote;
 pub mod proxy;
 pub mod releases;
 pub mod report;

@@ -9,6 +9,7 @@ use model::ReleaseNumber;
 
 use crate::{
     environment, history,
+    layout::Layout,
     scene::Scene,
     state::{Fate, ReleaseRecord, State},
     world::World,
@@ -73,9 +74,29 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
             tracing::warn!(site = %at.site, %deploy, %error, "An old journal stays.");
         }
     }
-    let artifacts = state.serving.and_then(|release| state.releases.get(&release));
-    at.artifacts
-        .prune(&artifacts.map(|record| record.digest.clone()).into_iter().collect(), SystemTime::now());
+    match served_artifacts(at) {
+        Ok(needed) => at.artifacts.prune(&needed, SystemTime::now()),
+        Err(error) => {
+            tracing::warn!(site = %at.site, %error, "Artifacts are not pruned: what serves elsewhere cannot be read.")
+        }
+    }
+}
+
+/// Digests of what serves, on all sites: the store is theirs together, and what serves can be promoted.
+fn served_artifacts<W: World>(at: &Scene<W>) -> std::io::Result<BTreeSet<String>> {
+    let layout = Layout::new(&at.settings.data);
+    let mut needed = BTreeSet::new();
+    for site in layout.sites()? {
+        let path = layout.site(&site).state();
+        let state: State = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let serving = state.serving.and_then(|release| state.releases.get(&release));
+        needed.extend(serving.map(|record| record.digest.clone()));
+    }
+    Ok(needed)
 }
 
 /// Forgets a release if nothing has come to need it meanwhile.

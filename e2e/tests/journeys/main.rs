@@ -40,6 +40,7 @@ mod mutants;
 mod neighbours;
 mod once;
 mod pages;
+mod promotes;
 mod recesses;
 mod recycles;
 mod remote;

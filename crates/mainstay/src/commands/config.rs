@@ -7,7 +7,7 @@ use api::{
     status::{Environment, Release},
 };
 use clap::{Args, Subcommand};
-use model::{Explain, ReleaseNumber, manifest::Manifest};
+use model::{EnvName, Explain, ReleaseNumber, manifest::Manifest};
 
 use crate::{
     config::{machine, manifest},
@@ -115,7 +115,7 @@ fn secrets(environment: &Environment) -> String {
 
 fn show_file(session: &Session, effective: bool) -> Result<(), Explain> {
     let file = ManifestFile::needed()?;
-    let manifest = read(session, &file)?;
+    let manifest = read(session, &file, &session.env())?;
     let env = session.env();
     let merged = manifest::merged_text(&file.text, &env).filter(|_| !effective);
     match merged {
@@ -158,8 +158,8 @@ async fn given(session: &Session) -> Result<Vec<String>, Explain> {
 }
 
 /// The manifest of this folder; its mistakes are told one by one.
-pub(super) fn read(session: &Session, file: &ManifestFile) -> Result<Manifest, Explain> {
-    match file.parse(&session.env()) {
+pub(super) fn read(session: &Session, file: &ManifestFile, env: &EnvName) -> Result<Manifest, Explain> {
+    match file.parse(env) {
         Ok((manifest, warnings)) => {
             warnings.iter().for_each(|warning| session.report.warning(&warning.0));
             Ok(manifest)

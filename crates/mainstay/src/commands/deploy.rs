@@ -15,7 +15,7 @@ use api::{
     deploy::{Request, What},
 };
 use clap::Args;
-use model::{Explain, ReleaseNumber, Site, Span};
+use model::{EnvName, Explain, ReleaseNumber, Site, Span, manifest::Manifest};
 
 use self::pack::Packed;
 use super::watch;
@@ -93,15 +93,7 @@ impl Deploy {
     }
 
     async fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {
-        let file = ManifestFile::needed()?;
-        let manifest = super::config::read(session, &file)?;
-        if let Some(app) = session.globals.app().filter(|app| **app != manifest.app) {
-            return Err(Explain::new(
-                "other-app",
-                format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app),
-            )
-            .help("leave `--app` out, or go to the folder of the other app"));
-        }
+        let (file, manifest) = manifest_here(session, &session.env())?;
         if let Some(build) = manifest.release.build_on_client() {
             built::build(file.folder(), build, session).await?;
         }
@@ -114,6 +106,36 @@ impl Deploy {
         let what = What::New { manifest: file.text, artifact: packed.artifact.clone() };
         Ok((manifest.site(), what, Some(packed)))
     }
+}
+
+/// What a request would change where nothing has to be sent for it.
+///
+/// # Errors
+/// The keeper's.
+pub(super) async fn show_plan(
+    session: &Session,
+    site: &Site,
+    request: &Request,
+) -> Result<ExitCode, Explain> {
+    let plan = first::plan(session, site, request, None).await?;
+    Ok(plan::show(session, &plan))
+}
+
+/// The manifest of this folder, for this environment.
+///
+/// # Errors
+/// There is none, it is wrong, or of another app than the one that is named.
+pub(super) fn manifest_here(session: &Session, env: &EnvName) -> Result<(ManifestFile, Manifest), Explain> {
+    let file = ManifestFile::needed()?;
+    let manifest = super::config::read(session, &file, env)?;
+    if let Some(app) = session.globals.app().filter(|app| **app != manifest.app) {
+        return Err(Explain::new(
+            "other-app",
+            format!("{} is the manifest of `{}`, not of `{app}`", file.shown(), manifest.app),
+        )
+        .help("leave `--app` out, or go to the folder of the other app"));
+    }
+    Ok((file, manifest))
 }
 
 /// Waits until there is a keeper, then asks it whether the app of this folder serves.

@@ -67,28 +67,58 @@ impl Keeper {
         Caller { key, ..self.caller(by) }
     }
 
-    /// The manifest is read here, for the site's environment and by this machine's rules, never by the caller's.
-    fn wanted(site: &Site, request: deploy::Request) -> Reply<Wanted> {
+    async fn wanted(&self, site: &Site, request: deploy::Request) -> Reply<Wanted> {
         let what = match request.what {
             deploy::What::Existing { release } => What::Existing { release },
             deploy::What::New { manifest, artifact } => {
-                let (manifest, _) = config::manifest::parse(&manifest, "mainstay.toml", &site.env)
-                    .map_err(|errors| Refusal::new(Why::Refused, errors.explain()))?;
-                if manifest.app != site.app {
-                    let explain = Explain::new(
-                        "other-app",
-                        format!(
-                            "the manifest is of the app {}, and the request is for {}",
-                            manifest.app, site.app
-                        ),
-                    );
-                    return Err(Refusal::new(Why::Malformed, explain));
-                }
-                What::New { manifest: Box::new(manifest), artifact }
+                What::New { manifest: Box::new(manifest_of(site, &manifest)?), artifact }
             }
+            deploy::What::Promoted { manifest, from, release } => What::New {
+                manifest: Box::new(manifest_of(site, &manifest)?),
+                artifact: self.artifact_of(&Site { app: site.app.clone(), env: from }, release).await?,
+            },
         };
         let wait = request.wait.map_or(std::time::Duration::ZERO, |span| span.0);
         Ok(Wanted { what, wait, drain_now: request.drain_now })
+    }
+
+    /// What a release was made of, or the one that serves; its bytes are still here.
+    async fn artifact_of(&self, site: &Site, release: Option<ReleaseNumber>) -> Reply<artifact::Artifact> {
+        let releases = self.site(site)?.releases().await.map_err(refusal)?;
+        let is_meant = |one: &status::Release| match release {
+            Some(number) => one.number == number,
+            None => one.state == "serving",
+        };
+        let found = releases.into_iter().find(is_meant).ok_or_else(|| {
+            let explain = match release {
+                Some(number) => Explain::new("no-such-release", format!("{site} has no release {number}")),
+                None => {
+                    Explain::new("nothing-serves", format!("{site} serves nothing that could be promoted"))
+                }
+            };
+            Refusal::new(
+                Why::Unknown,
+                explain.help(format!("`mainstay releases --env {}` lists them", site.env)),
+            )
+        })?;
+        if found.state == "failed" {
+            let explain =
+                Explain::new("release-failed", format!("release {} of {site} has failed", found.number));
+            return Err(Refusal::new(Why::Refused, explain.help("promote one that has served")));
+        }
+        let here = self.sites.artifacts().received(&found.digest).map_err(refusal)?;
+        match here.filter(|here| here.complete) {
+            Some(here) => Ok(artifact::Artifact { digest: found.digest, bytes: here.offset }),
+            None => Err(Refusal::new(
+                Why::Refused,
+                Explain::new(
+                    "artifact-gone",
+                    format!("the archive of release {} of {site} is not kept any more", found.number),
+                )
+                .caused_by("archives are kept of what serves, and of others for an hour")
+                .help(format!("deploy it to {} again, and promote what serves there then", site.env)),
+            )),
+        }
     }
 
     fn obtain(&self, site: &Site) -> Reply<SiteHandle> {
@@ -162,6 +192,17 @@ impl Keeper {
             state: state.to_owned(),
         })
     }
+}
+
+/// The manifest is read here, for the site's environment and by this machine's rules, never by the caller's.
+fn manifest_of(site: &Site, text: &str) -> Reply<Manifest> {
+    let (manifest, _) = config::manifest::parse(text, "mainstay.toml", &site.env)
+        .map_err(|errors| Refusal::new(Why::Refused, errors.explain()))?;
+    if manifest.app == site.app {
+        return Ok(manifest);
+    }
+    let message = format!("the manifest is of the app {}, and the request is for {}", manifest.app, site.app);
+    Err(Refusal::new(Why::Malformed, Explain::new("other-app", message)))
 }
 
 impl Operations for Keeper {
@@ -247,12 +288,12 @@ impl Operations for Keeper {
     }
 
     async fn plan(&self, _by: Operator, site: Site, request: deploy::Request) -> Reply<deploy::Plan> {
-        let wanted = Self::wanted(&site, request)?;
+        let wanted = self.wanted(&site, request).await?;
         self.obtain(&site)?.plan(wanted).await.map_err(refusal)
     }
 
     async fn deploy(&self, by: Asker, site: Site, request: deploy::Request) -> Reply<deploy::Started> {
-        let wanted = Self::wanted(&site, request)?;
+        let wanted = self.wanted(&site, request).await?;
         self.obtain(&site)?.deploy(wanted, self.starter(by)).await.map_err(refusal)
     }
 
