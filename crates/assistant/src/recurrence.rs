@@ -45,6 +45,8 @@ pub(crate) struct Repeats {
     pub(crate) mode: Mode,
     /// The time of day, where it was said.
     pub(crate) time: Option<Time>,
+    /// The day from which it holds, where it was said.
+    pub(crate) from: Option<Date>,
 }
 
 /// Whether `rule` can be followed, in a sentence that says why not. Takes up to 0.1 s for a rule that never comes, so
@@ -69,7 +71,7 @@ impl Repeats {
         time: Option<Time>,
         now: DateTime,
     ) -> Option<(Recurrence, Due)> {
-        let time = self.time.or(time);
+        let (time, day) = (self.time.or(time), self.from.or(day));
         let start = wall(Due::new(day.unwrap_or(now.date()), time));
         let floor = match (day, time) {
             (None, Some(_)) => now,

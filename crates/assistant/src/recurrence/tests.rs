@@ -10,9 +10,14 @@ use super::{
     phrase::{Heard, read, read_whole},
     *,
 };
+use crate::when::{Context, Direction, Habits};
+
+fn context(now: &jiff::Zoned) -> Context {
+    Context { now: now.clone(), direction: Direction::Ahead, habits: Habits::default(), day: None }
+}
 
 fn repeats(rule: &str, mode: Mode) -> Repeats {
-    Repeats { rule: check(rule, mode).expect("a rule"), mode, time: None }
+    Repeats { rule: check(rule, mode).expect("a rule"), mode, time: None, from: None }
 }
 
 /// Done each time at once: the wall clock and UTC of the first and each that follows.
@@ -144,7 +149,7 @@ fn phrases_are_rules() {
         ("a week after it is done", "FREQ=WEEKLY"),
         ("every 10 days after completion", "FREQ=DAILY;INTERVAL=10"),
     ] {
-        let Heard::Found { repeats, .. } = read_whole(phrase, &now) else {
+        let Heard::Found { repeats, .. } = read_whole(phrase, &context(&now)) else {
             panic!("\"{phrase}\" says nothing")
         };
         assert_eq!(repeats.rule, rule, "{phrase}");
@@ -154,7 +159,7 @@ fn phrases_are_rules() {
     for phrase in
         ["every", "every breath", "every a week", "every 31 April", "in 3 days", "every 0 days", "the daily"]
     {
-        assert_eq!(read_whole(phrase, &now), Heard::Nothing, "{phrase}");
+        assert_eq!(read_whole(phrase, &context(&now)), Heard::Nothing, "{phrase}");
     }
 }
 
@@ -185,10 +190,10 @@ proptest! {
     #[test]
     fn a_rule_that_is_told_is_read_as_the_same((rule, mode) in rules(), hour in proptest::option::of(0_i8..24)) {
         let time = hour.map(|hour| Time::constant(hour, 30, 0, 0));
-        let repeats = Repeats { rule, mode, time };
+        let repeats = Repeats { rule, mode, time, from: None };
         let said = words::tell(&repeats);
         let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-        match read_whole(&said, &now) {
+        match read_whole(&said, &context(&now)) {
             Heard::Found { repeats: read, .. } => prop_assert_eq!(read, repeats, "{}", said),
             other => prop_assert!(false, "\"{}\" is read as {:?}", said, other),
         }
@@ -197,8 +202,8 @@ proptest! {
     #[test]
     fn no_text_breaks_the_reader(text in "(every|each|on|the|last|31st|monthly|at|5|days|after|I|finish|é| |\"|,){0,12}") {
         let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-        if let Heard::Found { span, .. } | Heard::Ask { span, .. } = read(&text, &now) {
-            prop_assert!(text.get(span).is_some());
+        if let Heard::Found { spans, .. } | Heard::Ask { spans, .. } = read(&text, &context(&now)) {
+            prop_assert!(spans.into_iter().all(|span| text.get(span).is_some()));
         }
     }
 }

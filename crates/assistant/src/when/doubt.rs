@@ -11,7 +11,7 @@ pub(super) struct Doubt {
     pub(super) prompt: &'static str,
 }
 
-const REPEATS: &str = "I cannot repeat a task yet. What shall it be?";
+const REPEATS: &str = "I am not sure how that comes again. What shall it be?";
 pub(super) const UNCLEAR: &str = "I am not sure when you mean.";
 
 /// Whether the words of `dates` may be taken at their word. A date that is written out (`2026-12-03`) always may: it is
@@ -64,7 +64,20 @@ fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
     if counted || matches!(before, "or" | "except" | "than" | "not") {
         return true;
     }
+    // "in 24 hours before the flight".
+    let length = date.end.checked_sub(1).is_some_and(|last| is_of_a_length(words.low(last)));
+    if length && words.is(date.end, &["before", "after", "prior"]) {
+        return true;
+    }
     words.is(date.end, &["or", "week", "fortnight", "except"]) || lexicon::is_zone(words.low(date.end))
+}
+
+/// "hours", `24h`.
+fn is_of_a_length(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    lexicon::is_unit(word)
+        || unit.len() < word.len() && matches!(unit, "h" | "hr" | "hrs" | "m" | "min" | "mins" | "d" | "w")
+        || matches!(word, "hr" | "hrs" | "min" | "mins")
 }
 
 /// Anywhere else a second day that is no part of a title, or "the day before …".

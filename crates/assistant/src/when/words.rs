@@ -6,21 +6,21 @@ use super::lexicon;
 
 /// One word of the text.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) text: String,
+pub(crate) struct Word {
+    pub(crate) text: String,
     /// In small letters, as the word tables spell it.
     pub(super) low: String,
     /// Bytes in the text.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// Between quotes, so never read.
-    pub(super) quoted: bool,
+    pub(crate) quoted: bool,
     /// `£3.50`, `70%`, `#5`: a sign says that it is no time.
     pub(super) signed: bool,
     /// "Monday's", "yesterdays".
     pub(super) possessive: bool,
     /// A comma, a colon, a bracket, a full stop.
-    pub(super) break_after: bool,
+    pub(crate) break_after: bool,
     /// "24.12." ends with a point of its own.
     pub(super) point_after: bool,
 }
@@ -33,58 +33,64 @@ impl Word {
 }
 
 /// The words of a text, looked up without a bound to mind.
-pub(super) struct Sentence {
-    pub(super) words: Vec<Word>,
+pub(crate) struct Sentence {
+    pub(crate) words: Vec<Word>,
 }
 
 impl Sentence {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         Self { words: split(text) }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.words.len()
     }
 
     /// The word as tables spell it; empty beyond the ends and for what is never read.
-    pub(super) fn low(&self, at: usize) -> &str {
+    pub(crate) fn low(&self, at: usize) -> &str {
         let word = self.words.get(at).filter(|word| !word.quoted && !word.signed);
         word.map_or("", |word| word.low.as_str())
     }
 
     /// The word before, with the same rule.
-    pub(super) fn before(&self, at: usize) -> &str {
+    pub(crate) fn before(&self, at: usize) -> &str {
         at.checked_sub(1).map_or("", |before| self.low(before))
     }
 
-    pub(super) fn is(&self, at: usize, any: &[&str]) -> bool {
+    pub(crate) fn is(&self, at: usize, any: &[&str]) -> bool {
         any.contains(&self.low(at))
     }
 
     /// How many words from `at` on say `phrase`: all of it or none.
-    pub(super) fn says(&self, at: usize, phrase: &str) -> usize {
+    pub(crate) fn says(&self, at: usize, phrase: &str) -> usize {
         let words = phrase.split(' ').count();
         let said = phrase.split(' ').enumerate().all(|(offset, word)| self.low(at + offset) == word);
         if said { words } else { 0 }
     }
 
     /// One if the word is any of these, else none: to be added to where one reads.
-    pub(super) fn skip(&self, at: usize, any: &[&str]) -> usize {
+    pub(crate) fn skip(&self, at: usize, any: &[&str]) -> usize {
         usize::from(self.is(at, any))
     }
 
-    pub(super) fn is_capital(&self, at: usize) -> bool {
+    pub(crate) fn is_capital(&self, at: usize) -> bool {
         self.words.get(at).is_some_and(|word| word.text.chars().next().is_some_and(char::is_uppercase))
     }
 
+    /// "TOMORROW": in capitals throughout, which says nothing of a name.
+    pub(crate) fn is_shouted(&self, at: usize) -> bool {
+        let text = self.words.get(at).map_or("", |word| word.text.as_str());
+        text.chars().count() > 1 && !text.chars().any(char::is_lowercase)
+    }
+
     /// Whether nothing stands behind the words before `end`, or a mark.
-    pub(super) fn ends_at(&self, end: usize) -> bool {
+    pub(crate) fn ends_at(&self, end: usize) -> bool {
         end >= self.len()
             || self.low(end) == "-"
             || end.checked_sub(1).is_some_and(|last| self.words[last].break_after)
     }
 
-    pub(super) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
+    pub(crate) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
         let said = self.words.get(words.clone()).unwrap_or_default();
         // The point of "24.12." belongs to it.
         let end =

@@ -31,6 +31,7 @@ use crate::{
         problem::Problem,
         session::{SignedIn, Visitor},
     },
+    when::{Context, Direction, Habits},
 };
 
 /// In the order in which [`typed`] has them.
@@ -134,9 +135,11 @@ async fn heard(said: &str, who: &Account) -> Result<Repeats> {
         let rule = said.to_owned();
         let checked = tokio::task::spawn_blocking(move || recurrence::check(&rule, Mode::Fixed)).await;
         let rule = checked.map_err(|error| Error::Invalid(error.to_string()))?.map_err(Error::Invalid)?;
-        return Ok(Repeats { rule, mode: Mode::Fixed, time: None });
+        return Ok(Repeats { rule, mode: Mode::Fixed, time: None, from: None });
     }
-    match phrase::read_whole(said, &who.now()) {
+    let context =
+        Context { now: who.now(), direction: Direction::Ahead, habits: Habits::default(), day: None };
+    match phrase::read_whole(said, &context) {
         Heard::Found { repeats, .. } => Ok(repeats),
         Heard::Ask { prompt, choices, .. } => {
             let choices: Vec<String> =
