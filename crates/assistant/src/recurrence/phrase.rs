@@ -91,12 +91,8 @@ pub(crate) fn doubt(repeats: &Repeats, first: Date, spans: &[Range<usize>]) -> O
     } else {
         return None;
     };
-    let choices = days.map(|days| {
-        // What limits a rule stands last in it.
-        let (rule, until) = repeats.rule.split_once(";UNTIL=").unwrap_or((&repeats.rule, ""));
-        let until = if until.is_empty() { String::new() } else { format!(";UNTIL={until}") };
-        choice(&Repeats { rule: format!("{rule};{days}{until}"), ..repeats.clone() })
-    });
+    let choices =
+        days.map(|days| choice(&Repeats { rule: format!("{};{days}", repeats.rule), ..repeats.clone() }));
     by_date.then(|| Heard::Ask { spans: spans.to_vec(), prompt: SHORT_MONTHS, choices: choices.to_vec() })
 }
 

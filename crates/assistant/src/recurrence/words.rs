@@ -7,6 +7,7 @@ use jiff::civil::{Date, Time};
 use super::{
     Mode, Recurrence, Repeats,
     phrase::days::{MONTHS, ORDINALS, WEEKDAYS},
+    rule::without_until,
 };
 use crate::command::words::show_time;
 
@@ -26,14 +27,12 @@ pub(crate) fn tell(repeats: &Repeats) -> String {
 }
 
 fn pattern(rule: &str, mode: Mode, time: Option<Time>) -> String {
-    let (plain, until) = match rule.split_once(";UNTIL=") {
-        Some((plain, until)) => (plain, last_day(until).map(Some)),
-        None => (rule, Some(None)),
-    };
+    let plain = without_until(rule);
+    let until = part(rule, "UNTIL").map_or(Some(None), |until| last_day(until).map(Some));
     let said = match mode {
-        Mode::Fixed => fixed(plain),
+        Mode::Fixed => fixed(&plain),
         Mode::FromCompletion => {
-            interval(plain).map(|(number, unit)| format!("{} after I finish", counted(number, unit)))
+            interval(&plain).map(|(number, unit)| format!("{} after I finish", counted(number, unit)))
         }
     };
     let at = time.map_or_else(String::new, |time| format!(" at {}", show_time(time)));

@@ -81,8 +81,19 @@ fn of_a_title(words: &Sentence, phrase: &Phrase) -> Option<Standing> {
         title(at) && neighbours::is_small_in_titles(words.low(at)) && !words.words[at - 1].break_after
     });
     let is_media = (0..phrase.start).any(|at| neighbours::is_of_media(words.low(at)));
-    let asked = if phrase.start == 0 || is_media { Standing::No } else { Standing::Doubtful };
     let all_capital = (0..words.len()).all(|at| words.is_capital(at) || !is_a_word(words.low(at)));
+    // "call Anna Tomorrow", and not "see Never After Tomorrow", "USA Today".
+    let word_before = words.before(phrase.start);
+    let alone = !before
+        && !neighbours::is_small_in_titles(word_before)
+        && !neighbours::is_written_small(word_before)
+        && (words.is(phrase.start, &["tomorrow"]) || !words.is_capital(phrase.start.saturating_sub(1)))
+        && !((phrase.start..phrase.end).skip(1).any(title));
+    let asked = if phrase.start == 0 || is_media || !(all_capital || alone) {
+        Standing::No
+    } else {
+        Standing::Doubtful
+    };
     match phrase.says {
         _ if named || title_goes_on => Some(Standing::No),
         Says::Time(time) | Says::Both(_, time) if time.looks >= Looks::Figures && (small || before) => None,
