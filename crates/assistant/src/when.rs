@@ -170,7 +170,7 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let mut ranges: Vec<Range<usize>> =
         iter::once(best).chain(other.iter().map(|(_, other)| *other)).map(Phrase::range).collect();
     let span = words.bytes(&best.range());
-    if !is_written_out && let Some(several) = several_times(&words, best, &found) {
+    if !is_written_out && let Some(several) = in_a_row(&words, best, &found, context) {
         return one_of(text, &words, several, context);
     }
     let doubt = bounds::far_year(&words, best).or_else(|| doubt::about(&words, &ranges)).or_else(|| {
@@ -212,21 +212,28 @@ fn choices(says: Says, context: &Context) -> Vec<Choice> {
     meaning::ways(says, context).into_iter().map(|way| meaning::choice(way, context)).collect()
 }
 
-fn several_times(words: &Sentence, best: &Phrase, found: &[(Phrase, Standing)]) -> Option<several::Several> {
+fn in_a_row(
+    words: &Sentence,
+    best: &Phrase,
+    found: &[(Phrase, Standing)],
+    context: &Context,
+) -> Option<several::Several> {
     let standing =
         found.iter().filter(|(_, standing)| *standing == Standing::Stands).map(|(phrase, _)| phrase);
-    several::times(words, best, standing)
+    several::times(words, best, standing).or_else(|| several::days(words, best, context))
 }
 
-/// Each of the times is offered, none is dropped.
+/// Each of them is offered, none is dropped.
 fn one_of(text: &str, words: &Sentence, several: several::Several, context: &Context) -> Reading {
     let span = words.bytes(&several.words);
     let mut offered: Vec<Choice> = Vec::new();
-    for time in several.times {
-        let says = several.date.clone().map_or(Says::Time(time), |date| Says::Both(date, time));
-        offered.extend(choices(says, context).into_iter().map(|choice| Choice { lesson: None, ..choice }));
+    for choice in several.says.into_iter().flat_map(|says| choices(says, context)) {
+        let new = Choice { lesson: None, ..choice };
+        if !offered.contains(&new) {
+            offered.push(new);
+        }
     }
-    unsure(text, &span, offered, doubt::Doubt { span: span.clone(), prompt: several::ONE_TIME })
+    unsure(text, &span, offered, doubt::Doubt { span: span.clone(), prompt: several.prompt })
 }
 
 /// "tomorrow call Anna at 5pm": the day stands here, the hour there.

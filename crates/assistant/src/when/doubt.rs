@@ -61,7 +61,13 @@ fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
             || words.is(date.start - 2, &["a", "an", "the"]));
     // "run for 30 minutes at 6am" is at six.
     let counted = counted && !words.is(date.start, &["at", "@", "by", "until", "till", "in"]);
-    if counted || matches!(before, "or" | "except" | "than" | "not") {
+    if counted || matches!(before, "or" | "except" | "than" | "not" | "every" | "each") {
+        return true;
+    }
+    // "this time tomorrow".
+    if before == "time"
+        && date.start.checked_sub(1).is_some_and(|at| matches!(words.before(at), "this" | "same" | "that"))
+    {
         return true;
     }
     // "in 24 hours before the flight".
@@ -98,7 +104,9 @@ fn is_second_day(words: &Sentence, at: usize) -> bool {
     let of_a_title = words.is_capital(at + 1);
     let named = lexicon::is_relative_day(words.low(at)) && !words.is_capital(at);
     let listed = words.is(at + 1, &["and", "or"]) || before == "and" || words.words[at].break_after;
-    let short = lexicon::short_weekday(words.low(at)).is_some() && listed && at > 0;
+    // "on Mon, otherwise Tue"; but the sun and a seat are things.
+    let last = words.ends_at(at + 1) && !words.is(at, &["sat", "sun", "wed"]);
+    let short = lexicon::short_weekday(words.low(at)).is_some() && (listed || last) && at > 0;
     let of_a_title = of_a_title && !short;
     (lexicon::weekday(words.low(at)).is_some() || named || short) && !of_a_thing && !of_a_title
 }

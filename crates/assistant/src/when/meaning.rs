@@ -9,7 +9,7 @@ use jiff::{
 use super::{
     Choice, Context, Direction, Lesson, Meaning, Moment,
     calendar::plus,
-    clock::{Clock, TimePart, in_half, within},
+    clock::{Clock, Part, TimePart, in_half, within},
     days::{Alternative, DatePart},
     grammar::Says,
 };
@@ -60,7 +60,18 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
         let of_day = match (time, date.time, date.part) {
             (Some(time), ..) => {
                 let clock = within(time.clock, date.part);
-                timed(Some(*first), &TimePart { clock, ..*time }, context)
+                let mut ways = timed(Some(*first), &TimePart { clock, ..*time }, context);
+                // "Tonight at 2" is after midnight.
+                if let (Some(Part::Night | Part::Evening), Clock::Either { hour: 1..=4, .. }) =
+                    (date.part, clock)
+                {
+                    ways.extend(timed(
+                        Some(plus(*first, 1.day())),
+                        &TimePart { clock: first_half(clock), ..*time },
+                        context,
+                    ));
+                }
+                ways
             }
             (None, Some(time), _) => at(*first, time, None, None, context),
             (None, None, Some(part)) => at(*first, part.time(), None, None, context),
@@ -88,6 +99,14 @@ fn timed(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
             at(day, Time::midnight(), None, None, context)
         }
         Clock::Either { hour, minute } => either(day.or(context.day), hour, minute, context),
+    }
+}
+
+/// The hour before noon.
+fn first_half(clock: Clock) -> Clock {
+    match clock {
+        Clock::Either { hour, minute } => Clock::Sure(in_half(hour, minute, false)),
+        Clock::Sure(_) | Clock::Midnight => clock,
     }
 }
 

@@ -72,6 +72,15 @@ pub(crate) fn day_of_month(word: &str) -> Option<(i8, bool)> {
     lexicon::day_of_month(word)
 }
 
+/// "Christmas", "new year's eve": month, day and how many words said it.
+pub(crate) fn feast(words: &[&str]) -> Option<(i8, i8, usize)> {
+    let said = |name: &str| {
+        let name: Vec<&str> = name.split(' ').collect();
+        words.starts_with(&name).then_some(name.len())
+    };
+    lexicon::FEASTS.iter().find_map(|(name, month, day)| Some((*month, *day, said(name)?)))
+}
+
 /// A day or a month by name.
 pub(crate) fn is_of_time(word: &str) -> bool {
     lexicon::is_relative_day(word)

@@ -126,6 +126,7 @@ fn split(text: &str) -> Vec<Word> {
             (None, '"') => Some('"'),
             (None, '“') => Some('”'),
             (None, '«') => Some('»'),
+            (None, '\'' | '‘' | '’') if is_short_year(text, at + c.len_utf8()) => None,
             (None, '\'' | '‘') if !previous.is_alphanumeric() => Some(if c == '\'' { '\'' } else { '’' }),
             (closing, _) => closing,
         };
@@ -140,6 +141,13 @@ fn split(text: &str) -> Vec<Word> {
         previous = c;
     }
     words
+}
+
+/// The `26` of "5 Dec '26".
+fn is_short_year(text: &str, at: usize) -> bool {
+    let mut rest = text.get(at..).unwrap_or_default().chars();
+    let digits = rest.by_ref().take(2).filter(char::is_ascii_digit).count();
+    digits == 2 && !rest.next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'))
 }
 
 fn word(text: &str, bytes: Range<usize>) -> Word {
@@ -169,6 +177,9 @@ fn word(text: &str, bytes: Range<usize>) -> Word {
 /// `mon-thu` and `2-4pm` are three words, `check-in` and `2026-12-03` are one.
 fn parts_of(text: &str, bytes: Range<usize>) -> Vec<Word> {
     let said = text.get(bytes.clone()).unwrap_or_default();
+    if let Some(days) = weekdays_by_slashes(text, &bytes) {
+        return days;
+    }
     let halves = said.split_once('-').filter(|(left, right)| {
         let ends = |half: &str| lexicon::may_end_a_range(&half.to_lowercase());
         ends(left) && ends(right) && lexicon::number(&said.to_lowercase()).is_none()
@@ -176,4 +187,18 @@ fn parts_of(text: &str, bytes: Range<usize>) -> Vec<Word> {
     let Some((left, _)) = halves else { return vec![word(text, bytes)] };
     let dash = bytes.start + left.len();
     vec![word(text, bytes.start..dash), word(text, dash..dash + 1), word(text, dash + 1..bytes.end)]
+}
+
+/// `mon/wed/fri` are three.
+fn weekdays_by_slashes(text: &str, bytes: &Range<usize>) -> Option<Vec<Word>> {
+    let said = text.get(bytes.clone())?;
+    let mut start = bytes.start;
+    let days = said.split('/').map(|day| {
+        let at = start..start + day.len();
+        start = at.end + 1;
+        let low = day.to_lowercase();
+        let one = low.strip_suffix('s').unwrap_or(&low);
+        lexicon::weekday(one).or_else(|| lexicon::short_weekday(&low)).map(|_| word(text, at))
+    });
+    days.collect::<Option<Vec<_>>>().filter(|days| days.len() > 1)
 }

@@ -38,6 +38,10 @@ const KEEP: &str = "No date, keep the words";
 #[test]
 fn days_of_the_month_are_those_that_are_said_wherever_they_stand() {
     check_all(&[
+        (
+            "buy flowers every valentine's day",
+            "buy flowers · 2027-02-14 · FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=14",
+        ),
         ("pay rent on the 1st of every month", "pay rent · 2026-12-01 · FREQ=MONTHLY;BYMONTHDAY=1"),
         ("pay rent on the first of each month", "pay rent · 2026-12-01 · FREQ=MONTHLY;BYMONTHDAY=1"),
         ("pay salaries 15th of each month", "pay salaries · 2026-12-15 · FREQ=MONTHLY;BYMONTHDAY=15"),
@@ -105,6 +109,9 @@ fn days_of_the_month_are_those_that_are_said_wherever_they_stand() {
 fn of_two_times_of_day_none_is_dropped() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("take pills 8am & 8pm", &keep("Sun 22 Nov, 08:00 | Sat 21 Nov, 20:00")),
+        ("take pills at 8 and 20", &keep("Sun 22 Nov, 08:00 | Sat 21 Nov, 20:00")),
+        ("meet Ben tomorrow at 5pm or friday at 6pm", &keep("Sun 22 Nov, 17:00 | Fri 27 Nov, 18:00")),
         ("take pills every day at 8am and 8pm", "asks every day at 08:00 | every day at 20:00"),
         ("take pills at 8am and 8pm every day", "asks every day at 08:00 | every day at 20:00"),
         ("take pills daily 8am, 8pm", "asks every day at 08:00 | every day at 20:00"),
@@ -138,6 +145,12 @@ fn of_two_times_of_day_none_is_dropped() {
 #[test]
 fn weekdays_that_come_again_are_no_single_days() {
     check_all(&[
+        ("english class every tue thu 6pm", "english class · 2026-11-24 18:00 · FREQ=WEEKLY;BYDAY=TU,TH"),
+        (
+            "english class Tuesdays/Thursdays 6pm",
+            "english class · 2026-11-24 18:00 · FREQ=WEEKLY;BYDAY=TU,TH",
+        ),
+        ("gym Mon-Fri at 6am", "asks every weekday at 06:00 | No date, keep the words"),
         ("review friday of every week", "review · 2026-11-27 · FREQ=WEEKLY;BYDAY=FR"),
         ("review on the Friday of each week", "review · 2026-11-27 · FREQ=WEEKLY;BYDAY=FR"),
         ("review fridays every 2 weeks", "review · 2026-11-27 · FREQ=WEEKLY;INTERVAL=2;BYDAY=FR"),
@@ -169,6 +182,21 @@ fn weekdays_that_come_again_are_no_single_days() {
         ),
         ("standup every weekday but friday", "standup · 2026-11-23 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH"),
         ("gym every saturday or sunday", "asks every Saturday | every Sunday | every weekend"),
+        ("bins alternate wednesdays", "bins · 2026-11-25 · FREQ=WEEKLY;INTERVAL=2;BYDAY=WE"),
+        ("bins every alternate wednesday", "bins · 2026-11-25 · FREQ=WEEKLY;INTERVAL=2;BYDAY=WE"),
+        ("lights out weeknights at 11pm", "lights out · 2026-11-23 23:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+        ("lights out every weeknight", "lights out · 2026-11-23 20:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+        ("laundry once every two weeks", "laundry · 2026-11-21 · FREQ=WEEKLY;INTERVAL=2"),
+        ("tidy up at the end of every day", "tidy up · 2026-11-21 · FREQ=DAILY"),
+        ("tidy up at the end of each week", "asks every Friday | every Sunday"),
+        ("invoice every end of the month", "invoice · 2026-11-30 · FREQ=MONTHLY;BYMONTHDAY=-1"),
+        ("invoice every month end", "invoice · 2026-11-30 · FREQ=MONTHLY;BYMONTHDAY=-1"),
+        // Single days in a row.
+        ("water plants mon wed fri", "asks Mon 23 Nov | Wed 25 Nov | Fri 27 Nov | No date, keep the words"),
+        ("gym mon/wed 7am", "asks Mon 23 Nov, 07:00 | Wed 25 Nov, 07:00 | No date, keep the words"),
+        ("swim sat & sun at 9am", "asks Sat 28 Nov, 09:00 | Sun 22 Nov, 09:00 | No date, keep the words"),
+        ("call Ben tonight or tomorrow", "asks Sat 21 Nov, 20:00 | Sun 22 Nov | No date, keep the words"),
+        ("call the plumber on Mon, otherwise Tue", "asks Mon 23 Nov | No date, keep the words"),
         ("bins every other tuesday", "bins · 2026-11-24 · FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
         ("bins every fortnight", "bins · 2026-11-21 · FREQ=WEEKLY;INTERVAL=2"),
         ("bins every fortnight on thursday", "bins · 2026-11-26 · FREQ=WEEKLY;INTERVAL=2;BYDAY=TH"),
@@ -283,6 +311,7 @@ fn what_comes_again_otherwise_than_a_rule_can_is_asked() {
         ("pay Ben every month after payday", &keep("every month")),
         ("water the plants every week or so", &keep("every week")),
         ("water the plants every week except in december", &keep("every week")),
+        ("mow the lawn every sunday in summer", &keep("every Sunday")),
         ("drink water every hour", &keep("every day")),
         ("stretch every 30 minutes", &keep("every day")),
         ("take pills twice a day at 8am", &keep("every day at 08:00")),
@@ -393,6 +422,22 @@ fn years_that_nobody_plans_for_are_said_to_be_out_of_reach() {
         panic!("must be asked")
     };
     assert!(prompt.contains("2200"), "the bound is said: {prompt}");
+}
+
+#[test]
+fn days_and_hours_that_are_easily_mixed_up() {
+    let keep = |choices: &str| format!("asks {choices} | {KEEP}");
+    check_all(&[
+        ("pay the rent 5 Dec 26", "pay the rent · 2026-12-05"),
+        ("pay the rent 5 Dec 27 at 9am", "pay the rent · 2027-12-05 09:00"),
+        ("pay the rent 5 Dec '27", "pay the rent · 2027-12-05"),
+        ("call Ben next month on the 25th", "call Ben · 2026-12-25"),
+        ("call Ben on the 25th next month", "call Ben · 2026-12-25"),
+        ("call Ben this time tomorrow", &keep("Sun 22 Nov")),
+        ("call Ben tonight at 2", "asks Sat 21 Nov, 14:00 | Sun 22 Nov, 02:00"),
+        ("call Ben tonight at 9", "call Ben · 2026-11-21 21:00"),
+        ("say 'goodbye' to Ben tomorrow", "say 'goodbye' to Ben · 2026-11-22"),
+    ]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'a> Low<'a> {
         let marks = (0..words.len()).map(|at| {
             let next = words.words.get(at + 1).map_or(text.len(), |next| next.start);
             let between = text.get(words.words[at].end..next).unwrap_or_default();
-            between.contains(['&', '+', ','])
+            between.contains(['&', '+', ',', '/'])
         });
         Self { words: (0..words.len()).map(|at| words.low(at)).collect(), marks: marks.collect() }
     }
@@ -93,7 +93,9 @@ impl<'a> Run<'a> {
         let mut days = [false; 7];
         let (mut len, mut is_either) = (0, false);
         loop {
-            let joint = if len == 0 { Some(0) } else { self.joint(len) };
+            // "every tue thu".
+            let apposed = weekday(self.low(len)).map(|_| 0);
+            let joint = if len == 0 { Some(0) } else { self.joint(len).or(apposed) };
             let Some((joint, (found, more))) =
                 joint.and_then(|joint| Some((joint, self.weekday_item(len + joint)?)))
             else {
@@ -125,7 +127,9 @@ impl<'a> Run<'a> {
 
     fn weekday_item(self, at: usize) -> Option<(Vec<usize>, usize)> {
         match self.low(at) {
-            "weekday" | "weekdays" | "workday" | "workdays" => return Some((WORKDAYS.to_vec(), 1)),
+            "weekday" | "weekdays" | "workday" | "workdays" | "weeknight" | "weeknights" => {
+                return Some((WORKDAYS.to_vec(), 1));
+            }
             "working" | "business" if self.is(at + 1, &["day", "days"]) => {
                 return Some((WORKDAYS.to_vec(), 2));
             }
@@ -316,7 +320,8 @@ fn weekday(word: &str) -> Option<usize> {
 
 /// "sundays", "weekends": the word says by itself that it comes again.
 pub(super) fn is_plural(word: &str) -> bool {
-    word.ends_with("days") && weekday(word).is_some() || matches!(word, "weekdays" | "workdays" | "weekends")
+    word.ends_with("days") && weekday(word).is_some()
+        || matches!(word, "weekdays" | "workdays" | "weeknights" | "weekends")
 }
 
 pub(super) fn month(word: &str) -> Option<usize> {

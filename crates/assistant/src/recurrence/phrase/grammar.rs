@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Adverb,
     /// "sundays", "friday nights": things of that name as well.
     Plural,
+    /// "Mon-Fri": with a time it may be each of these days.
+    Range,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub(super) fn core(run: Run<'_>) -> Found {
     let found =
         [from_completion, days_first, every, counted, adverb, plural].iter().filter_map(|parse| parse(run));
     let (core, len) = found.max_by_key(|(_, len)| *len)?;
+    let is_night = run.words[..len].iter().any(|word| word.starts_with("weeknight"));
+    let core = if is_night { Core { part: said::part_of("night"), ..core } } else { core };
     // "every month on the 31st only": asked before, and answered.
     match run.low(len) {
         "only" if core.is_scarce => {
@@ -126,15 +130,24 @@ fn every(run: Run<'_>) -> Found {
     let every = on + run.skip(on, &["every", "each"]);
     let skip = every + run.skip(every, &["single"]);
     let rest = Some(run.from(skip)).filter(|_| every > on)?;
-    let (core, len) =
-        paced(rest).or_else(|| of_a_day(rest)).or_else(|| named(rest)).or_else(|| finer(rest))?;
+    let parsers = [paced, of_a_day, named, edge, feast, finer];
+    let (core, len) = parsers.iter().find_map(|parse| parse(rest))?;
     Some((core, len + skip))
+}
+
+/// "end of the month", "start of the week".
+fn edge(rest: Run<'_>) -> Found {
+    let is_end = rest.is(0, &["end"]);
+    let is_edge = (is_end || rest.is(0, &["beginning", "start"])) && rest.is(1, &["of"]);
+    let at = 2 + rest.skip(2, &["the"]);
+    let (unit, interval) = unit(rest.low(at), 1).filter(|_| is_edge)?;
+    Some((at_the_edge(unit, interval, is_end), at + 1))
 }
 
 /// "other", "second", "3": how many, and how many words said it.
 fn interval(rest: Run<'_>) -> (u16, usize) {
     match rest.low(0) {
-        "other" | "second" | "2nd" => (2, 1),
+        "other" | "second" | "2nd" | "alternate" => (2, 1),
         "third" | "3rd" => (3, 1),
         "fourth" | "4th" => (4, 1),
         word => number(word).map_or((1, 0), |interval| (interval, 1)),
@@ -198,6 +211,12 @@ fn of_the_month(rest: Run<'_>, at: usize) -> usize {
     }
 }
 
+/// "Christmas".
+fn feast(rest: Run<'_>) -> Found {
+    let (month, day, len) = said::feast(rest.words)?;
+    Some((yearly(1, usize::try_from(month).ok()?, day), len))
+}
+
 /// "hour", "30 minutes": a rule has none.
 fn finer(rest: Run<'_>) -> Found {
     let (_, at) = interval(rest);
@@ -213,6 +232,9 @@ fn counted(run: Run<'_>) -> Found {
         (count, "times") => (number(count)?, 2),
         _ => return None,
     };
+    if let Some((core, more)) = every(run.from(len)).filter(|_| often == 1) {
+        return Some((core, len + more));
+    }
     let per = run.skip(len, &["a", "an", "per", "each", "every"]);
     let (core, more) = if per > 0 {
         let (unit, interval) =
@@ -264,8 +286,17 @@ fn plural(run: Run<'_>) -> Found {
             in_the + 1,
         ));
     }
+    if run.is(on, &["alternate"])
+        && let Some(days) = run.from(on + 1).weekdays()
+    {
+        return Some((Core { kind, ..weekly(2, &days) }, on + 1 + days.len));
+    }
     let days = run.from(on).weekdays()?;
     let end = on + days.len;
+    // "Mon-Fri at 6".
+    if on == 0 && end == 3 && run.is(1, &["to", "-", "through", "thru"]) {
+        return Some((Core { kind: Kind::Range, ..weekly(1, &days) }, end));
+    }
     if let Some(part) = plural_part(end) {
         return Some((Core { kind, part: Some(part), ..weekly(1, &days) }, end + 1));
     }
@@ -281,9 +312,11 @@ fn days_first(run: Run<'_>) -> Found {
     let edge = run.is(on + article, &["end", "beginning", "start"]) && run.is(on + article + 1, &["of"]);
     if edge {
         let at = on + article + 2;
+        // "at the end of the month every month".
+        let at = at + if run.is(at, &["the"]) && run.is(at + 1, &["month", "week", "year"]) { 2 } else { 0 };
         let (unit, interval, len) = tail(run, at)?;
         let is_end = run.is(on + article, &["end"]);
-        return Some((at_the_edge(unit, interval, is_end)?, at + len));
+        return Some((at_the_edge(unit, interval, is_end), at + len));
     }
     if let Some((month, day, len)) = run.from(on).month_day()
         && let Some((Unit::Year, interval, more)) = tail(run, on + len)
@@ -327,17 +360,17 @@ fn tail(run: Run<'_>, at: usize) -> Option<(Unit, u16, usize)> {
     })
 }
 
-fn at_the_edge(unit: Unit, interval: u16, is_end: bool) -> Option<Core> {
+fn at_the_edge(unit: Unit, interval: u16, is_end: bool) -> Core {
     let base = rule(unit, interval);
-    Some(match (unit, is_end) {
-        (Unit::Day, _) => return None,
+    match (unit, is_end) {
+        (Unit::Day, _) => Core::new(base),
         // The end of a week is Friday, or Sunday.
         (Unit::Week, true) => Core::several(vec![format!("{base};BYDAY=FR"), format!("{base};BYDAY=SU")]),
         (Unit::Week, false) => Core::new(format!("{base};BYDAY=MO")),
         (Unit::Month, is_end) => Core::new(format!("{base};BYMONTHDAY={}", if is_end { -1 } else { 1 })),
         (Unit::Year, true) => Core::new(format!("{base};BYMONTH=12;BYMONTHDAY=31")),
         (Unit::Year, false) => Core::new(format!("{base};BYMONTH=1;BYMONTHDAY=1")),
-    })
+    }
 }
 
 /// The unit's days, where they are said behind it: `at` is the place after the unit.
@@ -363,7 +396,7 @@ fn with_days(unit: Unit, interval: u16, run: Run<'_>, at: usize) -> (Core, usize
             .or_else(|| {
                 let is_end = rest.is(article, &["end"]);
                 let is_edge = is_end || on > 0 && rest.is(article, &["beginning", "start"]);
-                Some((at_the_edge(unit, interval, is_end).filter(|_| is_edge)?, on + article + 1))
+                is_edge.then(|| (at_the_edge(unit, interval, is_end), on + article + 1))
             }),
         Unit::Year => rest
             .month_day()

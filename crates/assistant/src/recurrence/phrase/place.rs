@@ -14,9 +14,12 @@ pub(super) enum Place {
 }
 
 pub(super) fn of(words: &Sentence, said: &Said) -> Place {
-    let before = words.before(said.start);
-    if before == "not" {
+    if words.before(said.start) == "not" {
         return Place::Nowhere;
+    }
+    if said.core.kind == Kind::Range {
+        let tells_time = !said.times.is_empty() && said.end - said.start > 3;
+        return if tells_time { Place::Unsure } else { Place::Nowhere };
     }
     if said.start > 0
         && words.is_capital(said.start)
@@ -69,7 +72,9 @@ fn has_figures(words: &Sentence, said: &Said) -> bool {
 /// What stands behind it goes on with what is done: "walk every day in the park", "call mum every Sunday about dinner".
 fn is_of_the_deed(words: &Sentence, said: &Said) -> bool {
     let (next, then) = (words.low(said.end), words.low(said.end + 1));
-    let of_time = when::said::is_of_time(then) || then.starts_with(|c: char| c.is_ascii_digit());
+    let of_time = when::said::is_of_time(then)
+        || matches!(then, "spring" | "summer" | "autumn" | "fall" | "winter")
+        || then.starts_with(|c: char| c.is_ascii_digit());
     match next {
         "with" | "about" | "to" | "because" | "while" | "via" | "using" => true,
         // "for 20 minutes".
