@@ -176,11 +176,15 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let doubt = bounds::far_year(&words, best).or_else(|| doubt::about(&words, &ranges)).or_else(|| {
         (*standing == Standing::Doubtful).then(|| doubt::Doubt { span: span.clone(), prompt: A_NAME })
     });
+    let second = other_dates(best, other.as_ref().map(|(_, phrase)| *phrase), &found);
     let doubt = doubt.or_else(|| {
-        has_another_time(best, &found).then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
+        (has_another_time(best, &found) || !second.is_empty())
+            .then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
     });
     if let Some(doubt) = doubt {
-        let choices = choices(best.says.clone(), context);
+        let mut all: Vec<&Phrase> = second.into_iter().chain(iter::once(best)).collect();
+        all.sort_by_key(|phrase| phrase.start);
+        let choices = all.into_iter().flat_map(|phrase| choices(phrase.says.clone(), context)).collect();
         return unsure(text, &span, choices, doubt);
     }
     ranges.sort_by_key(|range| range.start);
@@ -251,6 +255,24 @@ fn other_half<'a>(best: &Phrase, found: &'a [(Phrase, Standing)]) -> Option<(Say
     others.next()
 }
 
+/// "3 May or 5 May": dates beside the one that is read, and beside what is read with it.
+fn other_dates<'a>(best: &Phrase, half: Option<&Phrase>, found: &'a [(Phrase, Standing)]) -> Vec<&'a Phrase> {
+    let apart = |one: &Phrase, other: &Phrase| other.end <= one.start || one.end <= other.start;
+    let dated = |phrase: &Phrase| match &phrase.says {
+        Says::Date(date) | Says::Both(date, _) => !date.is_range(),
+        Says::Time(_) | Says::Moment(_) => false,
+    };
+    let mut others: Vec<&Phrase> = Vec::new();
+    for (other, standing) in found {
+        let beside = apart(best, other) && half.is_none_or(|half| apart(half, other));
+        let new = others.last().is_none_or(|last| apart(last, other));
+        if *standing == Standing::Stands && dated(best) && dated(other) && beside && new {
+            others.push(other);
+        }
+    }
+    others
+}
+
 /// "at 8 and at 20": which of them?
 fn has_another_time(best: &Phrase, found: &[(Phrase, Standing)]) -> bool {
     let apart = |other: &Phrase| other.end <= best.start || best.end <= other.start;
@@ -296,9 +318,22 @@ pub(crate) fn read_whole(text: &str, context: &Context) -> Reading {
 pub(crate) fn read_due(text: &str, context: &Context) -> Reading {
     let words = Sentence::of(text);
     let whole = grammar::phrase(&words, 0, context).or_else(|| grammar::hour(&words));
-    let Some(phrase) = whole.filter(|phrase| phrase.end == words.len()) else { return Reading::Nothing };
+    let Some(phrase) = whole.filter(|phrase| phrase.end == words.len()) else {
+        return asked_of_all(text, context);
+    };
     let is_written_out = phrase.is_written_out(&words);
     checked(phrase.says, vec![words.bytes(&(0..words.len()))], is_written_out, context)
+}
+
+/// "At 8am and 8pm", "on 1 January 9999": all of the text is asked about, and there is no title to keep words in.
+fn asked_of_all(text: &str, context: &Context) -> Reading {
+    match read(text, context) {
+        Reading::Ask { spans, prompt, choices } if without(text, &spans).is_empty() => {
+            let choices = choices.into_iter().filter(|choice| choice.meaning.is_some()).collect();
+            Reading::Ask { spans, prompt, choices }
+        }
+        _ => Reading::Nothing,
+    }
 }
 
 /// The text without the bytes of `spans`, blanks and joining marks put right.
@@ -308,7 +343,12 @@ pub(crate) fn without(text: &str, spans: &[Range<usize>]) -> String {
     for span in spans.iter().rev() {
         let (before, after) =
             (kept.get(..span.start).unwrap_or_default(), kept.get(span.end..).unwrap_or_default());
-        kept = format!("{} {}", before.trim_end_matches(joins), after.trim_start_matches(joins));
+        let (mut before, mut after) = (before.trim_end_matches(joins), after.trim_start_matches(joins));
+        // "call Anna (tomorrow)".
+        if let (Some(open), Some(close)) = (before.strip_suffix('('), after.strip_prefix(')')) {
+            (before, after) = (open, close);
+        }
+        kept = format!("{before} {after}");
     }
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -125,6 +125,8 @@ struct Start {
     names_day: bool,
 }
 
+const NEVER: &str = "It would be over before it begins. Say another first or last day.";
+
 /// `text` holds the title, and perhaps a date; `start`: "remind me on Friday to …".
 fn add_recurring(
     sentence: &str,
@@ -158,7 +160,10 @@ fn add_recurring(
     if let Some(Heard::Ask { spans, prompt, choices }) = phrase::doubt(repeats, first, spans) {
         return Some(Open::new(sentence, &(0..sentence.len()), &spans, prompt, choices).into());
     }
-    let (recurrence, due) = repeats.starting(day, times.first().copied(), knowledge.now.datetime())?;
+    let begun = repeats.starting(day, times.first().copied(), knowledge.now.datetime());
+    let Some((recurrence, due)) = begun else {
+        return Some(Understood::Refuse { why: NEVER.to_owned() });
+    };
     let draft = Draft { title: rest, due: Some(due), recurrence: Some(recurrence), ..Draft::default() };
     (!draft.title.is_empty()).then_some(Understood::Do(Command::AddTask(draft)))
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::tasks::{Draft, State};
 
 mod guide;
+mod properties;
 mod sentences;
 
 fn task(id: &str, title: &str, state: State) -> Task {

@@ -15,7 +15,12 @@ mod frame;
 mod grammar;
 mod place;
 
-use self::{days::Low, frame::Said, grammar::Core, place::Place};
+use self::{
+    days::Low,
+    frame::Said,
+    grammar::{Core, Kind},
+    place::Place,
+};
 
 /// What was heard in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +59,20 @@ pub(crate) fn read(text: &str, context: &Context) -> Heard {
         Place::Nowhere => None,
         place => Some((said, place)),
     });
-    let Some((said, place)) = found.max_by_key(|(said, _)| (said.end - said.start, said.end)) else {
+    let found: Vec<_> = found.collect();
+    let longest = found.iter().max_by_key(|(said, _)| (said.end - said.start, said.end));
+    let Some((said, place)) = longest.cloned() else {
         return Heard::Nothing;
     };
-    let (said, apart) = frame::with_bounds_apart(said, &words, context);
+    if let Some(other) = another(&said, &found) {
+        return unsure(
+            text,
+            vec![words.bytes(&(said.start..said.end))],
+            &Said { also: Some(Box::new(other)), ..said },
+            context,
+        );
+    }
+    let (said, apart) = frame::with_what_stands_apart(said, &words, context);
     let mut ranges = vec![said.start..said.end];
     ranges.extend(apart);
     ranges.sort_by_key(|range| range.start);
@@ -66,6 +81,14 @@ pub(crate) fn read(text: &str, context: &Context) -> Heard {
         Place::Sure => meaning(&said, spans, text, context),
         Place::Unsure | Place::Nowhere => unsure(text, spans, &said, context),
     }
+}
+
+/// "gym every Monday, pool every Tuesday": a second rule elsewhere in the sentence.
+fn another(said: &Said, found: &[(Said, Place)]) -> Option<Said> {
+    let apart = |other: &Said| other.end <= said.start || said.end <= other.start;
+    let every =
+        found.iter().map(|(other, _)| other).filter(|other| other.core.kind == Kind::Every && apart(other));
+    every.max_by_key(|other| other.end - other.start).filter(|_| said.also.is_none()).cloned()
 }
 
 /// The whole text is a recurrence, or nothing.
@@ -141,7 +164,7 @@ fn prompt(said: &Said) -> &'static str {
         Said { times, .. } if times.len() > 1 => ONCE_A_DAY,
         _ if *is_scarce => SHORT_MONTHS,
         Said { times, .. } if times.iter().any(|time| time.len() > 1) => HALF,
-        _ if !keeps && rules.len() > 1 || said.until.len() > 1 || said.from.len() > 1 => WHICH,
+        _ if !keeps && rules.len() > 1 || said.frame.until.len() > 1 || said.frame.from.len() > 1 => WHICH,
         _ => UNSURE,
     }
 }
@@ -166,7 +189,7 @@ fn ways(said: &Said, context: &Context) -> Vec<Way> {
     let mut ways = Vec::new();
     for rule in &said.core.rules {
         for (time, lesson) in &times {
-            for from in optional(&said.from) {
+            for from in optional(&said.frame.from) {
                 for until in optional(&until_of(said, from, context)) {
                     let until = until
                         .map_or_else(String::new, |day| format!(";UNTIL={}T235959Z", day.strftime("%Y%m%d")));
@@ -187,8 +210,9 @@ fn ways(said: &Said, context: &Context) -> Vec<Way> {
 /// The last day: said itself, or by how long it goes on.
 fn until_of(said: &Said, from: Option<Date>, context: &Context) -> Vec<Date> {
     let first = from.unwrap_or(context.now.date());
-    let counted = said.length.and_then(|length| first.checked_add(length).ok()?.checked_sub(1.day()).ok());
-    counted.map_or_else(|| said.until.clone(), |last| vec![last])
+    let counted =
+        said.frame.length.and_then(|length| first.checked_add(length).ok()?.checked_sub(1.day()).ok());
+    counted.map_or_else(|| said.frame.until.clone(), |last| vec![last])
 }
 
 fn choice(repeats: &Repeats) -> Choice {

@@ -8,7 +8,10 @@ use jiff::{
 use super::{
     Context, Lesson, amounts,
     clock::{self, Clock, Looks, Part, within},
-    days, lexicon,
+    days,
+    grammar::{self, Says},
+    lexicon,
+    place::{self, Standing},
     words::Sentence,
 };
 
@@ -60,6 +63,14 @@ pub(crate) fn time(
         }
     };
     Some(SaidTime { ways, is_bare: said.looks == Looks::Number, len: said.len })
+}
+
+/// "at 8" is a time of day where it stands here, and nothing else beside it.
+pub(crate) fn is_time(words: &Sentence, at: usize, context: &Context) -> bool {
+    let phrase = grammar::phrase(words, at, context);
+    phrase.is_some_and(|phrase| {
+        matches!(phrase.says, Says::Time(_)) && place::standing(words, &phrase) == Standing::Stands
+    })
 }
 
 /// "morning", "mornings".

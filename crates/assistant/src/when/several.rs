@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     Context,
     clock::{Looks, TimePart, time_part},
-    days::{DatePart, single_day},
+    days::{DatePart, Kind, single_day},
     grammar::{Phrase, Says},
     lexicon, neighbours,
     words::Sentence,
@@ -61,18 +61,20 @@ pub(super) fn days(words: &Sentence, best: &Phrase, context: &Context) -> Option
         Says::Both(date, time) => (date, Some(*time)),
         Says::Time(_) | Says::Moment(_) => return None,
     };
-    let first = best.range().find(|at| is_day(words, *at))?;
+    let by_number = date.kind == Kind::Ordinal;
+    let first =
+        best.range().find(|at| if by_number { is_numbered_day(words, *at) } else { is_day(words, *at) })?;
     date.one_day()?;
+    let is_one = |at: usize| if by_number { is_numbered_day(words, at) } else { is_day(words, at) };
     let (mut all, mut row) = (vec![first], best.range());
     while let Some(before) = (row.start.saturating_sub(3)..row.start)
         .rev()
-        .find(|at| is_day(words, *at) && is_listed(words, *at, row.start))
+        .find(|at| is_one(*at) && is_listed(words, *at, row.start))
     {
         all.insert(0, before);
         row.start = before - usize::from(before > 0 && words.is(before - 1, &["on", "by"]));
     }
-    while let Some(next) =
-        (row.end..row.end + 3).find(|at| is_day(words, *at) && is_listed(words, row.end - 1, *at))
+    while let Some(next) = (row.end..row.end + 4).find(|at| is_one(*at) && is_listed(words, row.end - 1, *at))
     {
         all.push(next);
         row.end = next + 1;
@@ -93,6 +95,14 @@ fn is_day(words: &Sentence, at: usize) -> bool {
     lexicon::is_relative_day(low) || is_week_day(low)
 }
 
+/// "15th", of which a month is not said.
+fn is_numbered_day(words: &Sentence, at: usize) -> bool {
+    let low = words.low(at);
+    let figures = low.starts_with(|c: char| c.is_ascii_digit());
+    let of_month = words.is(at + 1, &["of"]) || lexicon::month(words.low(at + 1)).is_some();
+    figures && lexicon::day_of_month(low).is_some_and(|(_, ordinal)| ordinal) && !of_month
+}
+
 fn is_week_day(low: &str) -> bool {
     lexicon::weekday(low).or_else(|| lexicon::short_weekday(low)).is_some()
 }
@@ -101,7 +111,7 @@ fn is_week_day(low: &str) -> bool {
 fn is_listed(words: &Sentence, one: usize, other: usize) -> bool {
     let between = one + 1..other;
     let joined = between.clone().any(|at| words.is(at, &["and", "or"]));
-    let only = between.clone().all(|at| words.is(at, &["and", "or", "on", "by"]));
+    let only = between.clone().all(|at| words.is(at, &["and", "or", "on", "by", "the"]));
     let comma = words.words.get(one).is_some_and(|word| word.break_after);
     let bare = between.is_empty() && is_week_day(words.low(one)) && is_week_day(words.low(other));
     only && (joined || comma || bare)

@@ -196,7 +196,7 @@ fn weekdays_that_come_again_are_no_single_days() {
         ("gym mon/wed 7am", "asks Mon 23 Nov, 07:00 | Wed 25 Nov, 07:00 | No date, keep the words"),
         ("swim sat & sun at 9am", "asks Sat 28 Nov, 09:00 | Sun 22 Nov, 09:00 | No date, keep the words"),
         ("call Ben tonight or tomorrow", "asks Sat 21 Nov, 20:00 | Sun 22 Nov | No date, keep the words"),
-        ("call the plumber on Mon, otherwise Tue", "asks Mon 23 Nov | No date, keep the words"),
+        ("call the plumber on Mon, otherwise Tue", "asks Mon 23 Nov | Tue 24 Nov | No date, keep the words"),
         ("bins every other tuesday", "bins · 2026-11-24 · FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
         ("bins every fortnight", "bins · 2026-11-21 · FREQ=WEEKLY;INTERVAL=2"),
         ("bins every fortnight on thursday", "bins · 2026-11-26 · FREQ=WEEKLY;INTERVAL=2;BYDAY=TH"),
@@ -243,6 +243,12 @@ fn parts_of_the_day_say_which_half_and_which_hour_comes_again() {
 #[test]
 fn until_when_and_from_when_is_kept() {
     check_all(&[
+        ("practice every day this week", "practice · 2026-11-21 · FREQ=DAILY;UNTIL=20261122T235959Z"),
+        ("each day next week practice", "practice · 2026-11-23 · FREQ=DAILY;UNTIL=20261129T235959Z"),
+        ("no sugar every day in december", "no sugar · 2026-12-01 · FREQ=DAILY;UNTIL=20261231T235959Z"),
+        ("practice for 30 days every day", "practice · 2026-11-21 · FREQ=DAILY;UNTIL=20261220T235959Z"),
+        ("every monday gym at 8", "gym · 2026-11-23 08:00 · FREQ=WEEKLY;BYDAY=MO"),
+        ("pay the rent every month before the 5th", "pay the rent · 2026-12-05 · FREQ=MONTHLY;BYMONTHDAY=5"),
         (
             "water plants every day until friday",
             "water plants · 2026-11-21 · FREQ=DAILY;UNTIL=20261127T235959Z",
@@ -304,6 +310,15 @@ fn until_when_and_from_when_is_kept() {
 fn what_comes_again_otherwise_than_a_rule_can_is_asked() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("gym every monday pool every tuesday", &keep("every Tuesday | every Monday")),
+        ("gym daily at 6am except sundays", "gym · 2026-11-23 06:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA"),
+        (
+            "renew the pass every january",
+            &keep("every year on 1 January | every year on the last day of January"),
+        ),
+        ("swim 2x a week", &keep("every week")),
+        ("compare daily and weekly rates", "compare daily and weekly rates"),
+        ("read Tuesdays with Morrie", "read Tuesdays with Morrie"),
         ("walk every day in the park", "walk in the park · 2026-11-21 · FREQ=DAILY"),
         ("call mum every sunday about dinner", "call mum about dinner · 2026-11-22 · FREQ=WEEKLY;BYDAY=SU"),
         ("call mum every year on my birthday", &keep("every year")),
@@ -428,6 +443,10 @@ fn years_that_nobody_plans_for_are_said_to_be_out_of_reach() {
 fn days_and_hours_that_are_easily_mixed_up() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("pay the rent on the 1st and the 15th", &keep("Tue 1 Dec | Tue 15 Dec")),
+        ("pay the rent on the 1st or 2nd", &keep("Tue 1 Dec | Wed 2 Dec")),
+        ("party on 3 May or 5 May", &keep("Mon 3 May | Wed 5 May")),
+        ("call Anna (tomorrow)", "call Anna · 2026-11-22"),
         ("pay the rent 5 Dec 26", "pay the rent · 2026-12-05"),
         ("pay the rent 5 Dec 27 at 9am", "pay the rent · 2027-12-05 09:00"),
         ("pay the rent 5 Dec '27", "pay the rent · 2027-12-05"),

@@ -247,6 +247,12 @@ impl Weekdays {
         Self { days: [true; 7], is_either: false, len: 0 }
     }
 
+    pub(super) fn work_days() -> Self {
+        let mut days = [false; 7];
+        WORKDAYS.iter().for_each(|day| days[*day] = true);
+        Self { days, is_either: false, len: 0 }
+    }
+
     /// Without `others`, which `more` words said.
     pub(super) fn but(self, others: &Self, more: usize) -> Self {
         let mut days = self.days;

@@ -9,7 +9,7 @@ use jiff::{
 
 use super::{
     days::Low,
-    grammar::{self, Core},
+    grammar::{self, Core, Kind},
 };
 use crate::when::{self, Context, Lesson, Sentence, said::SaidPart};
 
@@ -19,29 +19,42 @@ pub(super) struct Said {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) core: Core,
+    pub(super) frame: Frame,
     /// Each time of day that was said, in the ways to mean it.
     pub(super) times: Vec<Vec<(Time, Option<Lesson>)>>,
+    /// A second rule.
+    pub(super) also: Option<Box<Self>>,
+}
+
+/// What stands around a rule.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frame {
+    core: Option<Core>,
+    parts: Vec<SaidPart>,
+    /// Where each hour stands.
+    hours: Vec<usize>,
     /// Last days that may be meant.
     pub(super) until: Vec<Date>,
     /// First days that may be meant.
     pub(super) from: Vec<Date>,
     /// How long it goes on.
     pub(super) length: Option<Span>,
-    /// A second rule, joined by "and".
-    pub(super) also: Option<Box<Self>>,
+    is_evening: bool,
 }
 
-/// What is known while one goes over the words.
-#[derive(Clone, Debug, Default)]
-struct Frame {
-    core: Option<Core>,
-    parts: Vec<SaidPart>,
-    /// Where each hour stands.
-    hours: Vec<usize>,
-    until: Vec<Date>,
-    from: Vec<Date>,
-    length: Option<Span>,
-    is_evening: bool,
+impl Said {
+    /// `None`: there is no rule in it.
+    fn new(range: Range<usize>, frame: Frame, words: &Sentence, context: &Context) -> Option<Self> {
+        let core = frame.core.clone()?;
+        let times = frame.all_times(words, context);
+        let fits = frame.length.is_none_or(|length| goes_on(length, &core));
+        fits.then_some(Self { start: range.start, end: range.end, core, frame, times, also: None })
+    }
+}
+
+/// "every week for 2 days" is not over in two days.
+fn goes_on(length: Span, core: &Core) -> bool {
+    length.get_months() * 30 + length.get_days() >= core.pace_days() * 2
 }
 
 /// The longest phrase that begins at `start`.
@@ -51,14 +64,12 @@ pub(super) fn parse(low: &Low<'_>, words: &Sentence, start: usize, context: &Con
     let mut at = start;
     while at < words.len() {
         let said = frame.core_at(low, at).or_else(|| frame.modifier(words, at, context));
-        let Some(len) = said else { break };
+        let Some(len) = said.or_else(|| frame.without(low, at)) else { break };
         at += len;
     }
-    let also = frame.core.as_ref().and_then(|_| second(low, words, at, context));
+    let also = Some(at).filter(|_| frame.may_be_one_of_two()).and_then(|at| second(low, words, at, context));
     let end = also.as_ref().map_or(at, |also| also.end);
-    let times = frame.all_times(words, context);
-    let Frame { core, until, from, length, .. } = frame;
-    Some(Said { start, end, core: core?, times, until, from, length, also: also.map(Box::new) })
+    Some(Said { also: also.map(Box::new), ..Said::new(start..end, frame, words, context)? })
 }
 
 /// "and thursday at 10am", "and every Thursday at 10": a rule of its own behind one that has its time.
@@ -76,37 +87,38 @@ fn second(low: &Low<'_>, words: &Sentence, at: usize, context: &Context) -> Opti
     while let Some(len) = frame.modifier(words, end, context) {
         end += len;
     }
-    let times = frame.all_times(words, context);
-    let Frame { core, until, from, length, .. } = frame;
-    Some(Said { start: next, end, core: core?, times, until, from, length, also: None })
+    Said::new(next..end, frame, words, context)
 }
 
-/// The phrase with "until Friday" and "starting Monday" that stand elsewhere in the sentence, and where they do.
-pub(super) fn with_bounds_apart(
+/// The phrase with "until Friday", "starting Monday" and "at 8" that stand elsewhere in the sentence, and where they do.
+pub(super) fn with_what_stands_apart(
     mut said: Said,
     words: &Sentence,
     context: &Context,
 ) -> (Said, Vec<Range<usize>>) {
-    let mut apart = Vec::new();
-    let mut at = 0;
+    const BOUNDS: [&str; 10] =
+        ["until", "till", "til", "starting", "beginning", "this", "next", "in", "during", "over"];
+    let (mut apart, mut at) = (Vec::new(), 0);
+    let has_time = !said.times.is_empty() && said.frame.parts.is_empty() && said.core.part.is_none();
     while at < words.len() {
-        let mut frame = Frame { core: Some(said.core.clone()), ..Frame::default() };
-        let beside = !(said.start..said.end).contains(&at);
-        let len =
-            Some(at).filter(|_| beside && words.is(at, &["until", "till", "til", "starting", "beginning"]));
-        let Some(len) = len.and_then(|at| frame.bound(words, at, context)) else {
-            at += 1;
-            continue;
-        };
-        if said.until.is_empty() && said.length.is_none() {
-            said.until = frame.until;
+        let limited = matches!(words.before(at), "except" | "but" | "excluding" | "not");
+        let beside = !(said.start..said.end).contains(&at) && !limited;
+        let bound = Some(at).filter(|_| beside && words.is(at, &BOUNDS));
+        let hour = || Some(at).filter(|_| beside && !has_time && words.is(at, &["at", "@"]));
+        let len = bound.and_then(|at| said.frame.bound(words, at, context)).or_else(|| {
+            let at = hour()?;
+            let is_time = when::said::is_time(words, at, context);
+            is_time.then(|| said.frame.times_in_a_row(words, at, context)).filter(|len| *len > 0)
+        });
+        match len {
+            Some(len) => {
+                apart.push(at..at + len);
+                at += len;
+            }
+            None => at += 1,
         }
-        if said.from.is_empty() {
-            said.from = frame.from;
-        }
-        apart.push(at..at + len);
-        at += len;
     }
+    said.times = said.frame.all_times(words, context);
     (said, apart)
 }
 
@@ -124,6 +136,28 @@ impl Frame {
         self.part(words, at)
             .or_else(|| self.time(words, at, context))
             .or_else(|| self.bound(words, at, context))
+    }
+
+    /// A rule that ends here may be followed by another.
+    fn may_be_one_of_two(&self) -> bool {
+        self.core.as_ref().is_some_and(|core| core.kind == Kind::Every || !self.hours.is_empty())
+    }
+
+    /// "daily at 6am except Sundays".
+    fn without(&mut self, low: &Low<'_>, at: usize) -> Option<usize> {
+        let core = self.core.as_mut()?;
+        let (others, len) = low.from(at).without_others(0)?;
+        *core = core.without(&others)?;
+        Some(len)
+    }
+
+    /// "at 8", "at 8 and at 20": how many words.
+    fn times_in_a_row(&mut self, words: &Sentence, at: usize, context: &Context) -> usize {
+        let mut end = at;
+        while let Some(len) = self.time(words, end, context) {
+            end += len;
+        }
+        end - at
     }
 
     /// "morning" behind "every Monday", "in the mornings", "and evening".
@@ -175,7 +209,7 @@ impl Frame {
     /// "until Friday", "for 2 weeks", "starting Monday".
     fn bound(&mut self, words: &Sentence, at: usize, context: &Context) -> Option<usize> {
         match words.low(at) {
-            "until" | "till" | "til" | "through" if self.until.is_empty() => {
+            "until" | "till" | "til" | "through" if self.until.is_empty() && self.length.is_none() => {
                 let (days, len) = when::said::days(words, at + 1, context)?;
                 self.until = days.into_iter().map(|(_, last)| last).collect();
                 Some(1 + len)
@@ -183,9 +217,7 @@ impl Frame {
             "for" if self.length.is_none() => {
                 let next = 1 + words.says(at + 1, "the next");
                 let (length, len) = when::said::length(words, at + next)?;
-                // "every week for 2 days" is not over in two days.
-                let days = length.get_months() * 30 + length.get_days();
-                if self.core.as_ref().is_none_or(|core| days < core.pace_days() * 2) {
+                if self.core.as_ref().is_some_and(|core| !goes_on(length, core)) {
                     return None;
                 }
                 self.length = Some(length);
@@ -203,8 +235,26 @@ impl Frame {
                 }
                 Some(next + len)
             }
+            "this" | "next" | "in" | "during" | "over" => self.period(words, at, context),
             _ => None,
         }
+    }
+
+    /// "this week", "next month", "in December": from its first day to its last, where the rule comes twice in it.
+    fn period(&mut self, words: &Sentence, at: usize, context: &Context) -> Option<usize> {
+        let pace = self.core.as_ref()?.pace_days();
+        let preposition = words.skip(at, &["in", "during", "over"]);
+        let (days, len) = when::said::days(words, at + preposition, context)?;
+        let [(first, last)] = days.as_slice() else { return None };
+        let lasts = first.until(*last).map_or(0, |span| span.get_days()) + 1;
+        if lasts < pace * 2 || !self.from.is_empty() || !self.until.is_empty() || self.length.is_some() {
+            return None;
+        }
+        if *first > context.now.date() {
+            self.from = vec![*first];
+        }
+        self.until = vec![*last];
+        Some(preposition + len)
     }
 
     fn known_part(&self) -> Option<SaidPart> {

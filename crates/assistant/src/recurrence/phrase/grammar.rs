@@ -71,6 +71,16 @@ impl Core {
         weekly(1, days)
     }
 
+    /// Without these days of the week: only of what comes each day, or each of Monday to Friday.
+    pub(super) fn without(&self, others: &Weekdays) -> Option<Self> {
+        let all = match self.rules.as_slice() {
+            [rule] if rule == "FREQ=DAILY" => Weekdays::every_day(),
+            [rule] if rule == "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR" => Weekdays::work_days(),
+            _ => return None,
+        };
+        Some(Self { rules: weekly(1, &all.but(others, 0)).rules, ..self.clone() })
+    }
+
     /// How far apart its times are, in days and about.
     pub(super) fn pace_days(&self) -> i32 {
         let rule = self.rules.first().map_or("", String::as_str);
@@ -191,6 +201,11 @@ fn named(rest: Run<'_>) -> Found {
     if let Some((month, day, len)) = rest.month_day() {
         return Some((yearly(1, month, day), len));
     }
+    if let Some(month) = month(rest.low(0)) {
+        let base = rule(Unit::Year, 1);
+        let on = |day: i8| format!("{base};BYMONTH={month};BYMONTHDAY={day}");
+        return Some((Core::several(vec![on(1), on(-1)]).kept(), 1));
+    }
     let (days, len) = rest.of_month(true)?;
     let of = of_the_month(rest, len);
     // "wait every second".
@@ -229,6 +244,8 @@ fn counted(run: Run<'_>) -> Found {
     let (often, len) = match (run.low(0), run.low(1)) {
         ("once", _) => (1, 1),
         ("twice", _) => (2, 1),
+        ("thrice", _) => (3, 1),
+        (count, _) if count.ends_with('x') => (number(count.trim_end_matches('x'))?, 1),
         (count, "times") => (number(count)?, 2),
         _ => return None,
     };
@@ -307,7 +324,7 @@ fn plural(run: Run<'_>) -> Found {
 
 /// "on the 1st of every month", "friday of each week", "3 May every year", "at the end of every month".
 fn days_first(run: Run<'_>) -> Found {
-    let on = run.skip(0, &["on", "by", "at"]);
+    let on = run.skip(0, &["on", "by", "at", "before"]);
     let article = run.skip(on, &["the"]);
     let edge = run.is(on + article, &["end", "beginning", "start"]) && run.is(on + article + 1, &["of"]);
     if edge {
@@ -376,7 +393,8 @@ fn at_the_edge(unit: Unit, interval: u16, is_end: bool) -> Core {
 /// The unit's days, where they are said behind it: `at` is the place after the unit.
 fn with_days(unit: Unit, interval: u16, run: Run<'_>, at: usize) -> (Core, usize) {
     let bare = || (Core::new(rule(unit, interval)), at);
-    let on = run.skip(at, &["on", "by", "at"]);
+    let before = usize::from(unit == Unit::Month && run.is(at, &["before"]));
+    let on = before + run.skip(at + before, &["on", "by", "at"]);
     let article = run.skip(at + on, &["the"]);
     let rest = run.from(at + on);
     let found = match unit {

@@ -29,8 +29,9 @@ pub(super) fn of(words: &Sentence, said: &Said) -> Place {
         // "watch Every Other Weekend", "read The Daily"; but "Gym Every Monday".
         let title =
             said.core.kind != Kind::Every || (0..said.start).any(|at| when::is_of_media(words.low(at)));
+        let is_media = (0..said.start).any(|at| when::is_of_media(words.low(at)));
         return match said.core.kind {
-            Kind::Plural if !words.is_capital(said.start + 1) => among(words, said),
+            Kind::Plural if !is_media && !words.is_capital(said.start + 1) => among(words, said),
             _ if title => Place::Nowhere,
             _ => Place::Unsure,
         };
@@ -129,6 +130,7 @@ fn leads_on(before: &str) -> bool {
             | "for"
             | "at"
             | "from"
+            | "between"
             | "with"
             | "than"
             | "like"
