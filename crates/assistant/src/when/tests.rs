@@ -328,6 +328,21 @@ fn days_begin_where_the_person_lives() {
 }
 
 #[test]
+fn no_minute_ahead_is_cut_short() {
+    let at = |second, text: &str| {
+        let now = datetime(2026, 11, 21, 10, 0, second, 0).in_tz("Europe/Madrid").expect("a zone");
+        match read(text, &Context { now, ..context(Direction::Ahead) }) {
+            Reading::Found { meaning: Meaning::At(moment), .. } => moment.time.to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(at(0, "stretch in 1 minute"), "10:01:00");
+    assert_eq!(at(1, "stretch in 1 minute"), "10:02:00");
+    assert_eq!(at(55, "stretch in 1 minute"), "10:02:00");
+    assert_eq!(at(30, "stretch in 2 hours"), "12:01:00");
+}
+
+#[test]
 fn a_known_habit_is_not_asked_about() {
     let mut knows = context(Direction::Ahead);
     for lesson in ["hour:5:pm", "order:month", "hour:7:am"] {
