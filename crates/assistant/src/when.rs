@@ -146,7 +146,7 @@ pub(crate) enum Reading {
 /// The button that leaves a title whole.
 pub(crate) const KEEP: &str = "No date, keep the words";
 const WHEN: &str = "When do you mean?";
-const A_NAME: &str = "Is that a date, or part of the name?";
+pub(crate) const A_NAME: &str = "Is that a date, or part of the name?";
 
 /// The date in a sentence, if there is one.
 pub(crate) fn read(text: &str, context: &Context) -> Reading {

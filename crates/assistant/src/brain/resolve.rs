@@ -138,6 +138,8 @@ fn add_recurring(
     let Recurring { repeats, spans, .. } = recurring;
     let (rest, beside) = match knowledge.take_date(text, 0..text.len()) {
         Dated::Plain { rest, due, names_day } => (rest, due.map(|due| Start { due, names_day })),
+        // "Sunday roast every Sunday": the day that comes again is said.
+        Dated::Unclear(open) if open.prompt == when::A_NAME => (unquote(text), None),
         // Its choices are sentences without the recurrence, which is said again before them.
         Dated::Unclear(open) => return Some(again(repeats, open)),
     };

@@ -64,6 +64,10 @@ fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
     if counted || matches!(before, "or" | "except" | "than" | "not" | "every" | "each") {
         return true;
     }
+    // "on the 3rd of December and January".
+    if words.is(date.end, &["and", "or"]) && lexicon::month(words.low(date.end + 1)).is_some() {
+        return true;
+    }
     // "this time tomorrow".
     if before == "time"
         && date.start.checked_sub(1).is_some_and(|at| matches!(words.before(at), "this" | "same" | "that"))

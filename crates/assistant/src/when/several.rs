@@ -79,6 +79,10 @@ pub(super) fn days(words: &Sentence, best: &Phrase, context: &Context) -> Option
         all.push(next);
         row.end = next + 1;
     }
+    // "on Monday at 6 and Wednesday at 7": each has its own.
+    if time.is_some() && row.end > best.end && words.is(row.end, &["at", "@"]) {
+        return None;
+    }
     let says = |at: &usize| {
         let date = single_day(words, *at, context)?;
         Some(time.map_or(Says::Date(date.clone()), |time| Says::Both(date, time)))

@@ -310,6 +310,13 @@ fn until_when_and_from_when_is_kept() {
 fn what_comes_again_otherwise_than_a_rule_can_is_asked() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("back up every 2-3 days", &keep("every 2 days | every 3 days")),
+        ("back up every two or three weeks", &keep("every 2 weeks | every 3 weeks")),
+        ("back up every few weeks", &keep("every 3 weeks")),
+        ("back up every couple of weeks", "back up · 2026-11-21 · FREQ=WEEKLY;INTERVAL=2"),
+        ("back up at least every week", &keep("every week")),
+        ("back up every Monday until further notice", &keep("every Monday")),
+        ("back up every Monday from now on", "back up · 2026-11-23 · FREQ=WEEKLY;BYDAY=MO"),
         ("gym every monday pool every tuesday", &keep("every Tuesday | every Monday")),
         ("gym daily at 6am except sundays", "gym · 2026-11-23 06:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA"),
         (
@@ -370,6 +377,7 @@ fn capitals_are_no_matter_but_for_names() {
 fn months_and_days_that_are_names_are_no_dates() {
     let title = |sentence: &'static str| (sentence, sentence);
     check_all(&[
+        ("Sunday roast every sunday", "Sunday roast · 2026-11-22 · FREQ=WEEKLY;BYDAY=SU"),
         title("read book by May Sarton"),
         title("buy flowers for April Jones"),
         title("reply to letter from June Carter"),
@@ -443,6 +451,9 @@ fn years_that_nobody_plans_for_are_said_to_be_out_of_reach() {
 fn days_and_hours_that_are_easily_mixed_up() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("pay the rent on the 3rd of December and January", &keep("Thu 3 Dec")),
+        ("pay the rent in december and january", &keep("Tue 1 Dec to Thu 31 Dec")),
+        ("gym on monday at 6pm and wednesday at 7pm", &keep("Mon 23 Nov, 18:00 | Wed 25 Nov, 19:00")),
         ("pay the rent on the 1st and the 15th", &keep("Tue 1 Dec | Tue 15 Dec")),
         ("pay the rent on the 1st or 2nd", &keep("Tue 1 Dec | Wed 2 Dec")),
         ("party on 3 May or 5 May", &keep("Mon 3 May | Wed 5 May")),

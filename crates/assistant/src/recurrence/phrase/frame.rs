@@ -223,8 +223,9 @@ impl Frame {
                 self.length = Some(length);
                 Some(next + len)
             }
+            "from" if words.says(at, "from now on") > 0 => Some(3),
             "starting" | "beginning" | "from" if self.from.is_empty() => {
-                let next = 1 + words.skip(at + 1, &["on", "from", "with"]);
+                let next = 1 + words.skip(at + 1, &["on", "from", "with", "in"]);
                 let (days, len) = when::said::days(words, at + next, context)?;
                 self.from = days.iter().map(|(first, _)| *first).collect();
                 // "from Monday until Friday".

@@ -166,11 +166,30 @@ fn interval(rest: Run<'_>) -> (u16, usize) {
 
 /// "day", "2 weeks on Friday", "other month on the 5th".
 fn paced(rest: Run<'_>) -> Found {
+    if let Some(found) = about(rest) {
+        return Some(found);
+    }
     let (interval, at) = interval(rest);
     let (unit, interval) = unit(rest.low(at), interval)?;
     // "every year on 3 May", and never "every a week".
     let one = at == 1 && interval == 1;
     (!one).then(|| with_days(unit, interval, rest, at + 1))
+}
+
+/// "2-3 days", "two or three weeks", "few days", "couple of weeks".
+fn about(rest: Run<'_>) -> Found {
+    if rest.is(0, &["couple", "few"]) {
+        let at = 1 + rest.skip(1, &["of"]);
+        let (unit, interval) = unit(rest.low(at), if rest.is(0, &["few"]) { 3 } else { 2 })?;
+        let core = Core::new(rule(unit, interval));
+        return Some((if rest.is(0, &["few"]) { core.kept() } else { core }, at + 1));
+    }
+    let (one, other) =
+        (number(rest.low(0))?, number(rest.low(2)).filter(|_| rest.is(1, &["-", "or", "to"]))?);
+    let rules =
+        [one, other].map(|number| unit(rest.low(3), number).map(|(unit, interval)| rule(unit, interval)));
+    let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
+    Some((Core::several(rules).kept(), 4))
 }
 
 /// "morning", "other night".

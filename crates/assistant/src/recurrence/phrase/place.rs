@@ -133,6 +133,8 @@ fn leads_on(before: &str) -> bool {
             | "between"
             | "with"
             | "than"
+            | "least"
+            | "most"
             | "like"
             | "about"
             | "almost"
