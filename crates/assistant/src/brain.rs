@@ -202,10 +202,10 @@ fn within(span: &Range<usize>, inner: &[Range<usize>]) -> Vec<Range<usize>> {
 
 impl From<Open> for Understood {
     fn from(Open { prompt, choices }: Open) -> Self {
-        match choices.is_empty() {
-            true => Self::Refuse { why: prompt.to_owned() },
-            false => Self::Choose { prompt: prompt.to_owned(), choices },
+        if choices.is_empty() {
+            return Self::Refuse { why: prompt.to_owned() };
         }
+        Self::Choose { prompt: prompt.to_owned(), choices }
     }
 }
 

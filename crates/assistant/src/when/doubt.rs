@@ -56,9 +56,11 @@ fn repeats(unit: &str) -> bool {
 fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
     let before = words.before(date.start);
     let counted = date.start >= 2
-        && lexicon::is_unit(before)
+        && is_of_a_length(before)
         && (lexicon::number(words.low(date.start - 2)).is_some()
             || words.is(date.start - 2, &["a", "an", "the"]));
+    let glued = is_of_a_length(before) && before.starts_with(|c: char| c.is_ascii_digit());
+    let counted = counted || glued;
     // "run for 30 minutes at 6am" is at six.
     let counted = counted && !words.is(date.start, &["at", "@", "by", "until", "till", "in"]);
     if counted || matches!(before, "or" | "except" | "than" | "not" | "every" | "each") {
@@ -94,7 +96,7 @@ fn is_of_a_length(word: &str) -> bool {
 fn has_other_days(words: &Sentence, dates: &[Range<usize>]) -> bool {
     (0..words.len()).filter(|at| !dates.iter().any(|date| date.contains(at))).any(|at| {
         let counted_from = !words.is_capital(at)
-            && (lexicon::is_unit(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
+            && (is_of_a_length(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
             && words.is(at + 1, &["before", "after", "from"]);
         counted_from || is_second_day(words, at)
     })

@@ -269,6 +269,7 @@ fn is_of_a_thing(words: &Sentence, next: usize, time: &TimePart) -> bool {
     time.looks == Looks::Number
         && !words.ends_at(next)
         && (neighbours::is_counted(words.low(next))
+            || lexicon::is_unit(words.low(next))
             || words.is_capital(next) && is_an_address(words, next)
             || in_a_word && !follows_an_hour(words, next))
 }

@@ -410,6 +410,10 @@ fn months_and_days_that_are_names_are_no_dates() {
 fn what_counts_from_something_else_is_not_counted_from_now() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("prepare 30 min before the 5pm call tomorrow", &keep("Sun 22 Nov")),
+        ("prepare 30 min before 5pm tomorrow", &keep("Sun 22 Nov, 17:00")),
+        ("leave 2h before the flight on 3 dec at 6:45am", &keep("Thu 3 Dec, 06:45")),
+        ("stretch after 2 hours", "stretch after 2 hours"),
         ("check in in 24 hours before flight", &keep("Sun 22 Nov, 10:00")),
         ("check in 24 hours before flight", &keep("Sun 22 Nov, 10:00")),
         ("celebrate 2 days after the exam", "celebrate 2 days after the exam"),

@@ -190,14 +190,15 @@ impl Frame {
         let hour = from + behind;
         let said = when::said::time(words, hour, self.known_part(), self.is_evening, context)?;
         let end = hour + said.len;
-        let says_it = match () {
-            () if !said.is_bare => true,
-            () if words.is(from, &["from", "between"]) => said.len > 1,
-            () if behind > 0 || self.known_part().is_some() => {
-                !words.is(end, &["minutes", "minute", "mins", "min", "hours", "hour", "pages", "km", "miles"])
-            }
+        let says_it = if !said.is_bare {
+            true
+        } else if words.is(from, &["from", "between"]) {
+            said.len > 1
+        } else if behind > 0 || self.known_part().is_some() {
+            !words.is(end, &["minutes", "minute", "mins", "min", "hours", "hour", "pages", "km", "miles"])
+        } else {
             // "at 7 and 19".
-            () => joined > 0 && words.ends_at(end),
+            joined > 0 && words.ends_at(end)
         };
         if !says_it {
             return None;

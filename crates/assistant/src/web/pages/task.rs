@@ -31,7 +31,7 @@ use crate::{
         problem::Problem,
         session::{SignedIn, Visitor},
     },
-    when::{Context, Direction, Habits},
+    when::{self, Context, Direction, Habits},
 };
 
 /// In the order in which [`typed`] has them.
@@ -142,8 +142,9 @@ async fn heard(said: &str, who: &Account) -> Result<Repeats> {
     match phrase::read_whole(said, &context) {
         Heard::Found { repeats, .. } => Ok(repeats),
         Heard::Ask { prompt, choices, .. } => {
-            let choices: Vec<String> =
-                choices.into_iter().map(|choice| format!("“{}”", choice.instead)).collect();
+            // The field holds no title that could keep the words.
+            let rules = choices.into_iter().filter(|choice| choice.label != when::KEEP);
+            let choices: Vec<String> = rules.map(|choice| format!("“{}”", choice.instead)).collect();
             Err(Error::Invalid(format!("{prompt} Write {}", choices.join(" or "))))
         }
         Heard::Nothing => Err(Error::Invalid(format!(
