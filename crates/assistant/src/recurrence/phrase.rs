@@ -102,7 +102,7 @@ pub(crate) fn read_whole(text: &str, context: &Context) -> Heard {
     }
 }
 
-/// The question that a monthly rule needs which takes its day from its first date; `span` is where the phrase stands.
+/// The question that a monthly rule needs which takes its day from its first date; `spans` are where the phrase stands.
 pub(crate) fn doubt(repeats: &Repeats, first: Date, spans: &[Range<usize>]) -> Option<Heard> {
     let by_date = repeats.mode == Mode::Fixed && !repeats.rule.contains("BY");
     let monthly = repeats.rule.starts_with("FREQ=MONTHLY") && first.day() > 28;

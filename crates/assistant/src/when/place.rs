@@ -89,7 +89,12 @@ fn of_a_title(words: &Sentence, phrase: &Phrase) -> Option<Standing> {
         && !neighbours::is_written_small(word_before)
         && (words.is(phrase.start, &["tomorrow"]) || !words.is_capital(phrase.start.saturating_sub(1)))
         && !((phrase.start..phrase.end).skip(1).any(title));
-    let asked = if phrase.start == 0 || is_media || !(all_capital || alone) {
+    // "call Ben On Friday".
+    let on_day = phrase.prepositions == 1
+        && words.is(phrase.start, &["on", "by"])
+        && matches!(phrase.says, Says::Date(_))
+        && !neighbours::is_small_in_titles(word_before);
+    let asked = if phrase.start == 0 || is_media || !(all_capital || alone || on_day) {
         Standing::No
     } else {
         Standing::Doubtful

@@ -348,6 +348,8 @@ fn what_comes_again_otherwise_than_a_rule_can_is_asked() {
 fn capitals_are_no_matter_but_for_names() {
     let keep = |choices: &str| format!("asks {choices} | {KEEP}");
     check_all(&[
+        ("call Ben On Friday", &keep("Fri 27 Nov")),
+        ("call Ben By The 5th", "call Ben · 2026-12-05"),
         ("dentist Tomorrow at 5PM", "dentist · 2026-11-22 17:00"),
         ("dentist Tomorrow At 5pm", "dentist · 2026-11-22 17:00"),
         ("Dentist Tomorrow At 5PM", "Dentist · 2026-11-22 17:00"),
