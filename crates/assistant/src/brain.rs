@@ -3,7 +3,7 @@
 //! Templates match the whole sentence, then their slots must resolve against the person's own things; only then is
 //! anything done. One meaning is done (and can be undone), several are asked, none is admitted.
 
-use std::{ops::Range, slice};
+use std::ops::Range;
 
 use jiff::{civil::Date, tz::Offset};
 use serde::Deserialize;
@@ -91,6 +91,10 @@ pub(crate) enum Understood {
         prompt: String,
         choices: Vec<Choice>,
     },
+    /// It cannot be done as it was said.
+    Refuse {
+        why: String,
+    },
     Nothing {
         nearest: Vec<String>,
     },
@@ -112,7 +116,7 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
             choices.iter_mut().for_each(|choice| choice.instead.push_str(&tags::said(&tags)));
             Understood::Choose { prompt, choices }
         }
-        Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => {
+        Understood::Do(_) | Understood::Tell(_) | Understood::Refuse { .. } | Understood::Nothing { .. } => {
             understand_plain(sentence, knowledge)
         }
     }
@@ -144,15 +148,26 @@ fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
 
 /// Takes the date out of a task's words: the rest, and when.
 enum Dated {
-    Plain { rest: String, due: Option<Due> },
+    /// `names_day`: a day was said with it; else it is the next such time.
+    Plain {
+        rest: String,
+        due: Option<Due>,
+        names_day: bool,
+    },
     Unclear(Open),
+}
+
+impl Dated {
+    fn plain(text: &str) -> Self {
+        Self::Plain { rest: unquote(text), due: None, names_day: false }
+    }
 }
 
 /// How a task comes again, and what was said beside that.
 struct Recurring {
     repeats: Repeats,
     /// Where in the sentence it was said.
-    span: Range<usize>,
+    spans: Vec<Range<usize>>,
     /// The sentence's part without it.
     rest: String,
 }
@@ -172,8 +187,7 @@ impl Open {
         prompt: &'static str,
         choices: Vec<Choice>,
     ) -> Self {
-        let whole: Vec<_> =
-            inner.iter().map(|inner| span.start + inner.start..span.start + inner.end).collect();
+        let whole = within(span, inner);
         let choices = choices
             .into_iter()
             .map(|choice| Choice { instead: when::instead(sentence, &whole, &choice.instead), ..choice });
@@ -181,15 +195,23 @@ impl Open {
     }
 }
 
+/// Bytes of the sentence that are `inner` of its part `span`.
+fn within(span: &Range<usize>, inner: &[Range<usize>]) -> Vec<Range<usize>> {
+    inner.iter().map(|inner| span.start + inner.start..span.start + inner.end).collect()
+}
+
 impl From<Open> for Understood {
     fn from(Open { prompt, choices }: Open) -> Self {
+        if choices.is_empty() {
+            return Self::Refuse { why: prompt.to_owned() };
+        }
         Self::Choose { prompt: prompt.to_owned(), choices }
     }
 }
 
 impl Knowledge<'_> {
     fn context(&self, direction: Direction) -> Context {
-        Context { now: self.now.clone(), direction, habits: self.habits.clone() }
+        Context { now: self.now.clone(), direction, habits: self.habits.clone(), day: None }
     }
 
     fn today(&self) -> Date {
@@ -209,18 +231,25 @@ impl Knowledge<'_> {
         Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
     }
 
-    /// How the part `span` of `sentence` says that a task comes again. `None`: it does not.
-    fn take_recurrence(&self, sentence: &str, span: &Range<usize>) -> Option<Result<Recurring, Open>> {
+    /// How the part `span` of `sentence` says that a task comes again; `whole`: that part says nothing else. `None`: it
+    /// does not.
+    fn take_recurrence(
+        &self,
+        sentence: &str,
+        span: &Range<usize>,
+        whole: bool,
+    ) -> Option<Result<Recurring, Open>> {
         let text = sentence.get(span.clone()).unwrap_or_default();
-        match phrase::read(text, &self.now) {
+        let context = self.context(Direction::Ahead);
+        match if whole { phrase::read_whole(text, &context) } else { phrase::read(text, &context) } {
             Heard::Nothing => None,
-            Heard::Found { repeats, span: inner } => Some(Ok(Recurring {
+            Heard::Found { repeats, spans: inner } => Some(Ok(Recurring {
                 repeats,
-                rest: when::without(text, slice::from_ref(&inner)),
-                span: span.start + inner.start..span.start + inner.end,
+                rest: when::without(text, &inner),
+                spans: within(span, &inner),
             })),
-            Heard::Ask { span: inner, prompt, choices } => {
-                Some(Err(Open::new(sentence, span, &[inner], prompt, choices)))
+            Heard::Ask { spans: inner, prompt, choices } => {
+                Some(Err(Open::new(sentence, span, &inner, prompt, choices)))
             }
         }
     }
@@ -229,14 +258,14 @@ impl Knowledge<'_> {
     fn take_date(&self, sentence: &str, span: Range<usize>) -> Dated {
         let text = sentence.get(span.clone()).unwrap_or_default();
         if self.dates == Dates::Keep {
-            return Dated::Plain { rest: unquote(text), due: None };
+            return Dated::plain(text);
         }
         match when::read(text, &self.context(Direction::Ahead)) {
-            Reading::Nothing => Dated::Plain { rest: unquote(text), due: None },
-            Reading::Found { meaning, spans } => match when::without(text, &spans) {
+            Reading::Nothing => Dated::plain(text),
+            Reading::Found { meaning, spans, names_day } => match when::without(text, &spans) {
                 // "remind me to … tomorrow" with nothing else to do is no task.
-                rest if rest.is_empty() => Dated::Plain { rest: unquote(text), due: None },
-                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)) },
+                rest if rest.is_empty() => Dated::plain(text),
+                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)), names_day },
             },
             Reading::Ask { spans: inner, prompt, choices } => {
                 Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))

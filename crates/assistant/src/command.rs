@@ -14,6 +14,7 @@ use crate::{
     ids,
     journal::{self, Entry},
     tasks::{self, Draft, Due, State, Task, tags},
+    when,
 };
 
 mod conversations;
@@ -181,7 +182,10 @@ fn apply(tx: &Transaction<'_>, who: &Account, command: &Command) -> Result<Effec
             task.state = State::Open;
             task.done_at = None;
         }),
-        Command::MoveTask { id, due } => change_task(tx, who, id, |task| set_due(task, who, *due)),
+        Command::MoveTask { id, due } => {
+            in_reach(*due)?;
+            change_task(tx, who, id, |task| set_due(task, who, *due))
+        }
         Command::DeleteTask { id } => delete_task(tx, who, id),
         Command::AddEntry { text, day } => add_entry(tx, who, text, *day),
         Command::EditEntry { id, rev, day, text } => edit_entry(tx, who, id, *rev, (*day, text)),
@@ -197,6 +201,15 @@ fn set_due(task: &mut Task, who: &Account, due: Due) {
     task.due_at = due.instant_ms(&who.time_zone());
 }
 
+/// A slip of the year is no plan.
+fn in_reach(due: Due) -> Result<()> {
+    if when::DAYS.contains(&due.day) {
+        return Ok(());
+    }
+    let (first, last) = (when::DAYS.start().year(), when::DAYS.end().year());
+    Err(Error::Invalid(format!("a task is due on a day from the year {first} to {last}")))
+}
+
 /// As it is stored, or why not.
 fn clean(draft: &Draft) -> Result<Draft> {
     if draft.recurrence.is_some() && draft.due.is_none() {
@@ -207,6 +220,7 @@ fn clean(draft: &Draft) -> Result<Draft> {
 }
 
 fn add_task(tx: &Transaction<'_>, who: &Account, draft: &Draft) -> Result<Effect> {
+    draft.due.map_or(Ok(()), in_reach)?;
     let Draft { title, due, tags, recurrence } = clean(draft)?;
     let now = clock::now_ms();
     let mut task = Task {
@@ -258,10 +272,11 @@ fn edit_task(
     draft: &Draft,
 ) -> Result<Effect> {
     let Draft { title, due, tags, recurrence } = clean(draft)?;
-    let now_at = tasks::get(tx, &who.id, id)?.rev;
-    if rev.is_some_and(|rev| rev != now_at) {
+    let before = tasks::get(tx, &who.id, id)?;
+    if rev.is_some_and(|rev| rev != before.rev) {
         return Err(Error::Stale("task"));
     }
+    due.filter(|_| due != before.due).map_or(Ok(()), in_reach)?;
     change_task(tx, who, id, |task| {
         let mut recurrence = recurrence;
         if let (Some(recurrence), Some(due)) = (&mut recurrence, due.filter(|_| due != task.due)) {

@@ -3,9 +3,12 @@
 //! A rule knows no zone: each time it gives is a wall-clock time, and the zone of the task makes an instant of it, so
 //! 09:00 stays 09:00 when clocks change. `rule` expands rules, `phrase` reads them out of sentences, `words` tells them.
 
+use std::convert::Infallible;
+
 use jiff::{
     ToSpan,
     civil::{Date, DateTime, Time},
+    tz::TimeZone,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,8 @@ pub(crate) struct Repeats {
     pub(crate) mode: Mode,
     /// The time of day, where it was said.
     pub(crate) time: Option<Time>,
+    /// The day from which it holds, where it was said.
+    pub(crate) from: Option<Date>,
 }
 
 /// Whether `rule` can be followed, in a sentence that says why not. Takes up to 0.1 s for a rule that never comes, so
@@ -54,11 +59,41 @@ pub(crate) struct Repeats {
 /// The rule cannot be read, is finer than a day, or never comes.
 pub(crate) fn check(rule: &str, mode: Mode) -> Result<String, String> {
     let rule = rule.trim().trim_start_matches("RRULE:").to_ascii_uppercase();
-    rule::check(&rule)?;
+    let rule = rule::check(&rule)?;
     if mode == Mode::FromCompletion && rule::pace(&rule).is_none() {
         return Err("a rule that counts from completion has FREQ and INTERVAL only".to_owned());
     }
     Ok(rule)
+}
+
+/// The rule as a calendar has it: UNTIL is of the same kind as the beginning (RFC 5545, 3.3.10), a day or an instant.
+/// `zone`: of a beginning with a time.
+pub(crate) fn for_calendar(rule: &str, zone: Option<&TimeZone>) -> String {
+    let other = |until: &str| -> Result<String, Infallible> {
+        let said = rule::wall(until).map(|wall| match zone {
+            None => wall.strftime("%Y%m%d").to_string(),
+            Some(zone) => match wall.to_zoned(zone.clone()) {
+                Ok(at) => at.timestamp().strftime("%Y%m%dT%H%M%SZ").to_string(),
+                Err(_) => until.to_owned(),
+            },
+        });
+        Ok(said.unwrap_or_else(|| until.to_owned()))
+    };
+    let Ok(rule) = rule::with_until(rule, other);
+    rule
+}
+
+/// A calendar's rule as it is kept here, to be checked: an instant of UNTIL is told by the clock of `zone`.
+pub(crate) fn of_calendar(rule: &str, zone: Option<&TimeZone>) -> String {
+    let other = |until: &str| -> Result<String, Infallible> {
+        let instant = until.strip_suffix('Z').and_then(rule::wall).zip(zone);
+        let wall = instant.and_then(|(utc, zone)| {
+            Some(utc.to_zoned(TimeZone::UTC).ok()?.with_time_zone(zone.clone()).datetime())
+        });
+        Ok(wall.map_or_else(|| until.to_owned(), rule::written))
+    };
+    let Ok(rule) = rule::with_until(rule, other);
+    rule
 }
 
 impl Repeats {
@@ -69,7 +104,7 @@ impl Repeats {
         time: Option<Time>,
         now: DateTime,
     ) -> Option<(Recurrence, Due)> {
-        let time = self.time.or(time);
+        let (time, day) = (self.time.or(time), self.from.or(day));
         let start = wall(Due::new(day.unwrap_or(now.date()), time));
         let floor = match (day, time) {
             (None, Some(_)) => now,

@@ -14,6 +14,7 @@ use jiff::{
 };
 
 mod amounts;
+mod bounds;
 mod calendar;
 mod clock;
 mod days;
@@ -27,6 +28,8 @@ mod neighbours;
 mod periods;
 mod place;
 mod ranges;
+pub(crate) mod said;
+mod several;
 mod steps;
 mod words;
 
@@ -35,13 +38,15 @@ mod corpora;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounds::{DAYS, FAR};
 pub(crate) use habits::{Habits, Lesson};
 pub(crate) use meaning::shown_offset;
+pub(crate) use neighbours::{is_deed, is_of_media};
+pub(crate) use words::Sentence;
 
 use self::{
     grammar::{Phrase, Says},
     place::Standing,
-    words::Sentence,
 };
 
 /// Which way a bare weekday points.
@@ -59,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) now: Zoned,
     pub(crate) direction: Direction,
     pub(crate) habits: Habits,
+    /// The day of a time that is said without one, where it is not the next such time.
+    pub(crate) day: Option<Date>,
 }
 
 /// What was meant, as wall clock.
@@ -125,19 +132,21 @@ pub(crate) enum Reading {
     Nothing,
     /// `spans`: bytes of the text that say it, their prepositions included, in their order; a day and its hour may stand
     /// apart.
-    Found { meaning: Meaning, spans: Vec<Range<usize>> },
+    /// `names_day`: a day was said, or a length from now; else the time is the next such one.
+    Found { meaning: Meaning, spans: Vec<Range<usize>>, names_day: bool },
     Ask {
         spans: Vec<Range<usize>>,
         /// The question.
         prompt: &'static str,
-        /// Two or more.
+        /// Two or more, but for what is out of reach: [`read`] offers to keep the words, and [`read_due`] nothing.
         choices: Vec<Choice>,
     },
 }
 
+/// The button that leaves a title whole.
+pub(crate) const KEEP: &str = "No date, keep the words";
 const WHEN: &str = "When do you mean?";
-const IS_OVER: &str = "That is over. What shall it be?";
-const A_NAME: &str = "Is that a date, or part of the name?";
+pub(crate) const A_NAME: &str = "Is that a date, or part of the name?";
 
 /// The date in a sentence, if there is one.
 pub(crate) fn read(text: &str, context: &Context) -> Reading {
@@ -149,7 +158,8 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
         .map(|(standing, phrase)| (phrase, standing))
         .collect();
     // A date that is written out is how a question is answered: no other word counts beside it.
-    if found.iter().any(|(phrase, _)| phrase.is_written_out(&words)) {
+    let is_written_out = found.iter().any(|(phrase, _)| phrase.is_written_out(&words));
+    if is_written_out {
         found.retain(|(phrase, _)| phrase.is_written_out(&words));
     }
     // The longest; of two equal ones the later, since people end with the date.
@@ -160,35 +170,74 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let mut ranges: Vec<Range<usize>> =
         iter::once(best).chain(other.iter().map(|(_, other)| *other)).map(Phrase::range).collect();
     let span = words.bytes(&best.range());
-    let doubt = doubt::about(&words, &ranges).or_else(|| {
+    if !is_written_out && let Some(several) = in_a_row(&words, best, &found, context) {
+        return one_of(text, &words, several, context);
+    }
+    let doubt = bounds::far_year(&words, best).or_else(|| doubt::about(&words, &ranges)).or_else(|| {
         (*standing == Standing::Doubtful).then(|| doubt::Doubt { span: span.clone(), prompt: A_NAME })
     });
+    let second = other_dates(best, other.as_ref().map(|(_, phrase)| *phrase), &found);
     let doubt = doubt.or_else(|| {
-        has_another_time(best, &found).then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
+        (has_another_time(best, &found) || !second.is_empty())
+            .then(|| doubt::Doubt { span: span.clone(), prompt: doubt::UNCLEAR })
     });
     if let Some(doubt) = doubt {
-        let choices = meaning::ways(best.says.clone(), context)
-            .into_iter()
-            .map(|way| meaning::choice(way, context))
-            .collect();
+        let mut all: Vec<&Phrase> = second.into_iter().chain(iter::once(best)).collect();
+        all.sort_by_key(|phrase| phrase.start);
+        let choices = all.into_iter().flat_map(|phrase| choices(phrase.says.clone(), context)).collect();
         return unsure(text, &span, choices, doubt);
     }
     ranges.sort_by_key(|range| range.start);
     let spans: Vec<_> = ranges.iter().map(|range| words.bytes(range)).collect();
     let says = other.map_or_else(|| best.says.clone(), |(both, _)| both);
-    match told(says, spans, context) {
-        // A year that is over is of a song as likely as of a plan.
-        Reading::Found { meaning, .. } if is_over(meaning, context) && !best.is_written_out(&words) => {
-            let way = meaning::Way { meaning, lesson: None };
-            let doubt = doubt::Doubt { span: span.clone(), prompt: IS_OVER };
-            unsure(text, &span, vec![meaning::choice(way, context)], doubt)
+    match checked(says, spans, is_written_out, context) {
+        Reading::Ask { prompt, choices, .. } if matches!(prompt, bounds::IS_OVER | FAR) => {
+            unsure(text, &span, choices, doubt::Doubt { span: span.clone(), prompt })
         }
         reading => reading,
     }
 }
 
-fn is_over(meaning: Meaning, context: &Context) -> bool {
-    context.direction == Direction::Ahead && meaning.last_day() < context.now.date()
+/// As [`told`], but for what is over or out of reach.
+fn checked(says: Says, spans: Vec<Range<usize>>, is_written_out: bool, context: &Context) -> Reading {
+    let has_hour = matches!(says, Says::Both(..));
+    match told(says, spans, context) {
+        Reading::Found { meaning, spans, names_day } => {
+            match bounds::checked(meaning, spans, (has_hour, is_written_out), context) {
+                Ok(spans) => Reading::Found { meaning, spans, names_day },
+                Err(asked) => asked,
+            }
+        }
+        reading => reading,
+    }
+}
+
+fn choices(says: Says, context: &Context) -> Vec<Choice> {
+    meaning::ways(says, context).into_iter().map(|way| meaning::choice(way, context)).collect()
+}
+
+fn in_a_row(
+    words: &Sentence,
+    best: &Phrase,
+    found: &[(Phrase, Standing)],
+    context: &Context,
+) -> Option<several::Several> {
+    let standing =
+        found.iter().filter(|(_, standing)| *standing == Standing::Stands).map(|(phrase, _)| phrase);
+    several::times(words, best, standing).or_else(|| several::days(words, best, context))
+}
+
+/// Each of them is offered, none is dropped.
+fn one_of(text: &str, words: &Sentence, several: several::Several, context: &Context) -> Reading {
+    let span = words.bytes(&several.words);
+    let mut offered: Vec<Choice> = Vec::new();
+    for choice in several.says.into_iter().flat_map(|says| choices(says, context)) {
+        let new = Choice { lesson: None, ..choice };
+        if !offered.contains(&new) {
+            offered.push(new);
+        }
+    }
+    unsure(text, &span, offered, doubt::Doubt { span: span.clone(), prompt: several.prompt })
 }
 
 /// "tomorrow call Anna at 5pm": the day stands here, the hour there.
@@ -206,6 +255,24 @@ fn other_half<'a>(best: &Phrase, found: &'a [(Phrase, Standing)]) -> Option<(Say
     others.next()
 }
 
+/// "3 May or 5 May": dates beside the one that is read, and beside what is read with it.
+fn other_dates<'a>(best: &Phrase, half: Option<&Phrase>, found: &'a [(Phrase, Standing)]) -> Vec<&'a Phrase> {
+    let apart = |one: &Phrase, other: &Phrase| other.end <= one.start || one.end <= other.start;
+    let dated = |phrase: &Phrase| match &phrase.says {
+        Says::Date(date) | Says::Both(date, _) => !date.is_range(),
+        Says::Time(_) | Says::Moment(_) => false,
+    };
+    let mut others: Vec<&Phrase> = Vec::new();
+    for (other, standing) in found {
+        let beside = apart(best, other) && half.is_none_or(|half| apart(half, other));
+        let new = others.last().is_none_or(|last| apart(last, other));
+        if *standing == Standing::Stands && dated(best) && dated(other) && beside && new {
+            others.push(other);
+        }
+    }
+    others
+}
+
 /// "at 8 and at 20": which of them?
 fn has_another_time(best: &Phrase, found: &[(Phrase, Standing)]) -> bool {
     let apart = |other: &Phrase| other.end <= best.start || best.end <= other.start;
@@ -218,9 +285,10 @@ fn has_another_time(best: &Phrase, found: &[(Phrase, Standing)]) -> bool {
 
 /// One meaning is taken, several are asked about.
 fn told(says: Says, spans: Vec<Range<usize>>, context: &Context) -> Reading {
+    let names_day = !matches!(says, Says::Time(_));
     match meaning::ways(says, context).as_slice() {
         [] => Reading::Nothing,
-        [way] => Reading::Found { meaning: way.meaning, spans },
+        [way] => Reading::Found { meaning: way.meaning, spans, names_day },
         ways => {
             let choices = ways.iter().map(|way| meaning::choice(*way, context)).collect();
             Reading::Ask { spans, prompt: WHEN, choices }
@@ -235,7 +303,7 @@ fn unsure(text: &str, span: &Range<usize>, mut choices: Vec<Choice>, doubt: doub
     let whole = first.start..first.end.max(last.end);
     let span = if between.trim().is_empty() { whole } else { span.clone() };
     let words = text.get(span.clone()).unwrap_or_default();
-    choices.push(Choice::of_words("No date, keep the words", format!("\"{words}\"")));
+    choices.push(Choice::of_words(KEEP, format!("\"{words}\"")));
     Reading::Ask { spans: vec![span], prompt: doubt.prompt, choices }
 }
 
@@ -246,6 +314,28 @@ pub(crate) fn read_whole(text: &str, context: &Context) -> Reading {
     whole.map_or(Reading::Nothing, |phrase| told(phrase.says, vec![words.bytes(&(0..words.len()))], context))
 }
 
+/// As [`read_whole`], for when something is to be done: what is over is asked about, what is out of reach has no choices.
+pub(crate) fn read_due(text: &str, context: &Context) -> Reading {
+    let words = Sentence::of(text);
+    let whole = grammar::phrase(&words, 0, context).or_else(|| grammar::hour(&words));
+    let Some(phrase) = whole.filter(|phrase| phrase.end == words.len()) else {
+        return asked_of_all(text, context);
+    };
+    let is_written_out = phrase.is_written_out(&words);
+    checked(phrase.says, vec![words.bytes(&(0..words.len()))], is_written_out, context)
+}
+
+/// "At 8am and 8pm", "on 1 January 9999": all of the text is asked about, and there is no title to keep words in.
+fn asked_of_all(text: &str, context: &Context) -> Reading {
+    match read(text, context) {
+        Reading::Ask { spans, prompt, choices } if without(text, &spans).is_empty() => {
+            let choices = choices.into_iter().filter(|choice| choice.meaning.is_some()).collect();
+            Reading::Ask { spans, prompt, choices }
+        }
+        _ => Reading::Nothing,
+    }
+}
+
 /// The text without the bytes of `spans`, blanks and joining marks put right.
 pub(crate) fn without(text: &str, spans: &[Range<usize>]) -> String {
     let joins = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '-' | '–' | ':');
@@ -253,7 +343,12 @@ pub(crate) fn without(text: &str, spans: &[Range<usize>]) -> String {
     for span in spans.iter().rev() {
         let (before, after) =
             (kept.get(..span.start).unwrap_or_default(), kept.get(span.end..).unwrap_or_default());
-        kept = format!("{} {}", before.trim_end_matches(joins), after.trim_start_matches(joins));
+        let (mut before, mut after) = (before.trim_end_matches(joins), after.trim_start_matches(joins));
+        // "call Anna (tomorrow)".
+        if let (Some(open), Some(close)) = (before.strip_suffix('('), after.strip_prefix(')')) {
+            (before, after) = (open, close);
+        }
+        kept = format!("{before} {after}");
     }
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -9,9 +9,13 @@ use super::{
 };
 use crate::{
     command::Command,
-    recurrence::phrase::{self, Heard},
+    recurrence::{
+        Repeats,
+        phrase::{self, Heard},
+        words,
+    },
     tasks::{Draft, Due, Task},
-    when::{self, Choice, Direction, Meaning, Reading},
+    when::{self, Choice, Context, Direction, Reading},
 };
 
 /// Bound: a person waits a second for each number.
@@ -64,21 +68,27 @@ fn add(
     if when.is_some() && knowledge.dates == Dates::Keep {
         return None;
     }
-    let dated = [Some(&what), when.as_ref()].into_iter().flatten();
-    for span in dated.filter(|_| knowledge.dates == Dates::Read) {
-        match knowledge.take_recurrence(sentence, span) {
-            None => {}
-            Some(Ok(recurring)) => return add_recurring(sentence, &what, span, &recurring, knowledge),
-            Some(Err(open)) => return Some(open.into()),
+    if knowledge.dates == Dates::Read {
+        if let Some(taken) = knowledge.take_recurrence(sentence, &what, false) {
+            let start = when.map(|when| read_when(sentence, when, knowledge));
+            return with_recurrence(taken, start, |recurring, start| {
+                add_recurring(sentence, &recurring.rest, recurring, start, knowledge)
+            });
+        }
+        if let Some(taken) = when.as_ref().and_then(|when| knowledge.take_recurrence(sentence, when, true)) {
+            let text = sentence.get(what)?;
+            return with_recurrence(taken, None, |recurring, start| {
+                add_recurring(sentence, text, recurring, start, knowledge)
+            });
         }
     }
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
-        Some(Ok(meaning)) => Some(knowledge.due_of(meaning?)),
+        Some(Ok(said)) => Some(said?.due),
         Some(Err(open)) => return Some(open.into()),
     };
     match knowledge.take_date(sentence, what) {
-        Dated::Plain { rest, due } => {
+        Dated::Plain { rest, due, .. } => {
             let title = rest.trim().to_owned();
             // "remind me tomorrow to call Anna at 17:00": the day from one place, the time from the other.
             let due = match (said, due) {
@@ -94,48 +104,82 @@ fn add(
     }
 }
 
-/// `what` holds the title, `said` the recurrence: the same part of the sentence, or "remind me every Monday to …".
+/// A rule without a doubt and the date beside it, if there is one, or the question.
+fn with_recurrence(
+    taken: Result<Recurring, Open>,
+    start: Option<Result<Option<Start>, Open>>,
+    add: impl FnOnce(&Recurring, Option<Start>) -> Option<Understood>,
+) -> Option<Understood> {
+    match (taken, start) {
+        (Err(open), _) | (_, Some(Err(open))) => Some(open.into()),
+        (Ok(recurring), None) => add(&recurring, None),
+        (Ok(recurring), Some(Ok(start))) => add(&recurring, Some(start?)),
+    }
+}
+
+/// A date beside a rule: its first day, where one was said, and its time.
+#[derive(Clone, Copy)]
+struct Start {
+    due: Due,
+    /// "at 9" alone is the next 9 o'clock: that names no day.
+    names_day: bool,
+}
+
+const NEVER: &str = "It would be over before it begins. Say another first or last day.";
+
+/// `text` holds the title, and perhaps a date; `start`: "remind me on Friday to …".
 fn add_recurring(
     sentence: &str,
-    what: &Range<usize>,
-    said: &Range<usize>,
+    text: &str,
     recurring: &Recurring,
+    start: Option<Start>,
     knowledge: &Knowledge<'_>,
 ) -> Option<Understood> {
-    let same = what == said;
-    if !same && !recurring.rest.is_empty() {
-        return None;
-    }
-    let text = if same { recurring.rest.as_str() } else { sentence.get(what.clone())? };
-    let (rest, due) = match knowledge.take_date(text, 0..text.len()) {
-        Dated::Plain { rest, due } => (rest, due),
-        // Its choices are sentences without the recurrence, which is said again before it.
-        Dated::Unclear(open) => {
-            let phrase = sentence.get(recurring.span.clone())?;
-            let again =
-                |choice: Choice| Choice { instead: format!("task: {} {phrase}", choice.instead), ..choice };
-            return Some(choose(open.prompt, open.choices.into_iter().map(again).collect()));
-        }
+    let Recurring { repeats, spans, .. } = recurring;
+    let (rest, beside) = match knowledge.take_date(text, 0..text.len()) {
+        Dated::Plain { rest, due, names_day } => (rest, due.map(|due| Start { due, names_day })),
+        // "Sunday roast every Sunday": the day that comes again is said.
+        Dated::Unclear(open) if open.prompt == when::A_NAME => (unquote(text), None),
+        // Its choices are sentences without the recurrence, which is said again before them.
+        Dated::Unclear(open) => return Some(again(repeats, open)),
     };
-    let (day, time) = (
-        due.map(|due| due.day).filter(|_| due.is_some_and(|due| names_day(due, knowledge))),
-        due.and_then(|due| due.time),
-    );
-    let first = day.unwrap_or_else(|| knowledge.today());
-    if let Some(Heard::Ask { span, prompt, choices }) =
-        phrase::doubt(&recurring.repeats, first, &recurring.span)
-    {
-        return Some(Open::new(sentence, &(0..sentence.len()), &[span], prompt, choices).into());
+    let dates = [start, beside];
+    let day = dates.iter().flatten().find(|date| date.names_day).map(|date| date.due.day);
+    let mut times: Vec<_> =
+        dates.iter().flatten().filter_map(|date| date.due.time).chain(repeats.time).collect();
+    times.sort_unstable();
+    times.dedup();
+    if times.len() > 1 {
+        let each = times.into_iter().map(|time| Repeats {
+            time: Some(time),
+            from: repeats.from.or(day),
+            ..repeats.clone()
+        });
+        let choices = each.map(|repeats| answer(&repeats, &rest)).collect();
+        return Some(choose(phrase::ONCE_A_DAY, choices));
     }
-    let (recurrence, due) = recurring.repeats.starting(day, time, knowledge.now.datetime())?;
+    let first = repeats.from.or(day).unwrap_or_else(|| knowledge.today());
+    if let Some(Heard::Ask { spans, prompt, choices }) = phrase::doubt(repeats, first, spans) {
+        return Some(Open::new(sentence, &(0..sentence.len()), &spans, prompt, choices).into());
+    }
+    let begun = repeats.starting(day, times.first().copied(), knowledge.now.datetime());
+    let Some((recurrence, due)) = begun else {
+        return Some(Understood::Refuse { why: NEVER.to_owned() });
+    };
     let draft = Draft { title: rest, due: Some(due), recurrence: Some(recurrence), ..Draft::default() };
     (!draft.title.is_empty()).then_some(Understood::Do(Command::AddTask(draft)))
 }
 
-/// "at 9" alone is the next 9 o'clock: that names no day.
-fn names_day(due: Due, knowledge: &Knowledge<'_>) -> bool {
-    let days = knowledge.today().until(due.day).map_or(i32::MAX, |span| span.get_days());
-    due.time.is_none() || days > 1
+/// A sentence that says nothing else.
+fn answer(repeats: &Repeats, title: &str) -> Choice {
+    let said = words::tell(repeats);
+    Choice::of_words(said.clone(), format!("task: {said}, {title}"))
+}
+
+fn again(repeats: &Repeats, open: Open) -> Understood {
+    let said = words::tell(repeats);
+    let again = |choice: Choice| Choice { instead: format!("task: {said}, {}", choice.instead), ..choice };
+    choose(open.prompt, open.choices.into_iter().map(again).collect())
 }
 
 fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
@@ -156,12 +200,23 @@ fn need(sentence: &str, what: Range<usize>, knowledge: &Knowledge<'_>) -> Option
     Some(choose("Is that a task?", vec![task, entry]))
 }
 
-/// `Err`: it can mean several times.
-fn read_when(sentence: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> Result<Option<Meaning>, Open> {
+/// `Err`: it can mean several times, or one that is over.
+fn read_when(sentence: &str, span: Range<usize>, knowledge: &Knowledge<'_>) -> Result<Option<Start>, Open> {
+    read_due(sentence, span, &knowledge.context(Direction::Ahead), knowledge)
+}
+
+fn read_due(
+    sentence: &str,
+    span: Range<usize>,
+    context: &Context,
+    knowledge: &Knowledge<'_>,
+) -> Result<Option<Start>, Open> {
     let text = sentence.get(span.clone()).unwrap_or_default();
-    match when::read_whole(text, &knowledge.context(Direction::Ahead)) {
+    match when::read_due(text, context) {
         Reading::Nothing => Ok(None),
-        Reading::Found { meaning, .. } => Ok(Some(meaning)),
+        Reading::Found { meaning, names_day, .. } => {
+            Ok(Some(Start { due: knowledge.due_of(meaning), names_day }))
+        }
         Reading::Ask { spans: inner, prompt, choices } => {
             Err(Open::new(sentence, &span, &inner, prompt, choices))
         }
@@ -180,10 +235,17 @@ fn journal(text: &str, day: Option<&str>, knowledge: &Knowledge<'_>) -> Option<U
 }
 
 fn plan(sentence: &str, when: Option<Range<usize>>, knowledge: &Knowledge<'_>) -> Option<Understood> {
-    let (from, to) = match when.map(|span| read_when(sentence, span, knowledge)) {
+    let (from, to) = match when {
         None => (knowledge.today(), knowledge.today()),
-        Some(Ok(meaning)) => meaning.map(|meaning| (meaning.first_day(), meaning.last_day()))?,
-        Some(Err(open)) => return Some(open.into()),
+        Some(span) => {
+            match when::read_whole(sentence.get(span.clone())?, &knowledge.context(Direction::Ahead)) {
+                Reading::Nothing => return None,
+                Reading::Found { meaning, .. } => (meaning.first_day(), meaning.last_day()),
+                Reading::Ask { spans: inner, prompt, choices } => {
+                    return Some(Open::new(sentence, &span, &inner, prompt, choices).into());
+                }
+            }
+        }
     };
     Some(tell(Question::Plan { from, to }))
 }
@@ -272,19 +334,21 @@ fn move_task(
     knowledge: &Knowledge<'_>,
 ) -> Option<Understood> {
     let picked = pick(sentence, task, knowledge.open)?;
-    let meaning = match read_when(sentence, when, knowledge) {
-        Ok(meaning) => meaning?,
-        Err(open) => return Some(open.into()),
-    };
-    let mut due = knowledge.due_of(meaning);
-    // "move call Anna to Friday" keeps its hour.
-    if let (Picked::One(id), None) = (&picked, due.time) {
-        due.time = knowledge
+    let old = match &picked {
+        Picked::One(id) => knowledge
             .open
             .iter()
             .find(|task| task.id == *id)
-            .and_then(|task| task.due_in(knowledge.now.time_zone()))
-            .and_then(|due| due.time);
-    }
+            .and_then(|task| task.due_in(knowledge.now.time_zone())),
+        Picked::Several(_) => None,
+    };
+    // "move call Anna to 6pm" keeps its day, unless that is over; "to Friday" keeps its hour.
+    let day = old.map(|due| due.day).filter(|day| *day >= knowledge.today());
+    let context = Context { day, ..knowledge.context(Direction::Ahead) };
+    let mut due = match read_due(sentence, when, &context, knowledge) {
+        Ok(said) => said?.due,
+        Err(open) => return Some(open.into()),
+    };
+    due.time = due.time.or(old.and_then(|due| due.time));
     one(picked, |id| Command::MoveTask { id, due })
 }

@@ -142,6 +142,9 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
                 .collect();
             Ok(Said { outcome: Outcome::Ask, choices, ..told("One question first".to_owned(), prompt) })
         }
+        Understood::Refuse { why } => {
+            Ok(Said { outcome: Outcome::NotUnderstood, ..told("Not done".to_owned(), why) })
+        }
         Understood::Nothing { nearest } => Ok(not_understood(nearest)),
     }
 }
@@ -175,7 +178,9 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
     let dated = match &understood {
         Understood::Do(Command::AddTask(draft)) => draft.due.is_some(),
         Understood::Choose { choices, .. } => choices.iter().any(|choice| choice.meaning.is_some()),
-        Understood::Do(_) | Understood::Tell(_) | Understood::Nothing { .. } => false,
+        Understood::Do(_) | Understood::Tell(_) | Understood::Refuse { .. } | Understood::Nothing { .. } => {
+            false
+        }
     };
     let understood = match understood {
         Understood::Do(command) => Some(words::reading(&command, tasks, today)),
@@ -185,6 +190,9 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
         Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
         Understood::Tell(Question::Search { query }) => Some(format!("Find “{query}”")),
         Understood::Tell(_) => Some("A question".to_owned()),
+        Understood::Refuse { why } => Some(why),
+        // One button is no answer by itself.
+        Understood::Choose { prompt, choices } if choices.len() == 1 => Some(prompt),
         Understood::Choose { choices, .. } => {
             Some(choices.iter().map(|choice| choice.label.as_str()).collect::<Vec<_>>().join(" or ") + "?")
         }

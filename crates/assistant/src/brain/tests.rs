@@ -6,6 +6,8 @@ use super::*;
 use crate::tasks::{Draft, State};
 
 mod guide;
+mod properties;
+mod sentences;
 
 fn task(id: &str, title: &str, state: State) -> Task {
     Task {
@@ -56,6 +58,7 @@ fn meaning(sentence: &str) -> String {
             "ask: {}",
             choices.into_iter().map(|choice| choice.instead).collect::<Vec<_>>().join(" | ")
         ),
+        Understood::Refuse { why } => format!("refused: {why}"),
         Understood::Nothing { .. } => "-".to_owned(),
     }
 }

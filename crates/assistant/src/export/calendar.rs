@@ -48,7 +48,9 @@ pub(crate) fn todo(task: &Task) -> String {
     // What is counted from the day on which it was done has no word in a calendar; `everything.jsonl` has it.
     if let Some(recurrence) = task.recurrence.as_ref().filter(|recurrence| recurrence.mode == Mode::Fixed) {
         todo.append_property(day_property("DTSTART", recurrence.start, task.zone.as_deref()));
-        todo.add_property("RRULE", &recurrence.rule);
+        let zone = task.zone.as_deref().filter(|_| recurrence.start.time.is_some());
+        let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
+        todo.add_property("RRULE", recurrence::for_calendar(&recurrence.rule, zone.as_ref()));
     }
     // Writing to a String cannot fail.
     todo.try_into_string().unwrap_or_default()
@@ -140,9 +142,11 @@ fn tags(todo: &Todo) -> Result<Vec<String>> {
 /// A rule without a beginning begins when the task is due.
 fn recurrence(todo: &Todo, due: Due, who: &Account) -> std::result::Result<Option<Recurrence>, String> {
     let Some(rule) = todo.property_value("RRULE") else { return Ok(None) };
-    let rule = recurrence::check(rule, Mode::Fixed)?;
-    let start = todo.properties().get("DTSTART").and_then(|start| due_of(start, who));
-    Ok(Some(Recurrence { rule, mode: Mode::Fixed, start: start.map_or(due, |(start, _)| start) }))
+    let start = todo.properties().get("DTSTART").or_else(|| todo.properties().get("DUE"));
+    let (start, zone) = start.and_then(|start| due_of(start, who)).unwrap_or((due, who.zone.clone()));
+    let zone = TimeZone::get(&zone).ok().filter(|_| start.time.is_some());
+    let rule = recurrence::check(&recurrence::of_calendar(rule, zone.as_ref()), Mode::Fixed)?;
+    Ok(Some(Recurrence { rule, mode: Mode::Fixed, start }))
 }
 
 fn due_of(property: &Property, who: &Account) -> Option<(Due, String)> {
@@ -223,6 +227,22 @@ mod tests {
                 ..new("Water the plants", Some(hour))
             },
         ];
+        assert_eq!(back(&tasks), tasks);
+    }
+
+    #[test]
+    fn the_end_of_a_rule_is_of_the_kind_of_its_beginning() {
+        let until = |due: Due, rule: &str| {
+            let recurrence = Recurrence { rule: rule.to_owned(), mode: Mode::Fixed, start: due };
+            Task { recurrence: Some(recurrence), ..new("Water the plants", Some(due)) }
+        };
+        let rule = "FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20261203T235959Z";
+        let day = until(Due::new(date(2026, 11, 30), None), rule);
+        let hour = until(Due::new(date(2026, 11, 30), Some(time(20, 0, 0, 0))), rule);
+        assert!(todo(&day).contains("UNTIL=20261203\r\n"), "{}", todo(&day));
+        // 20:00 in New York on the last day is after midnight in UTC.
+        assert!(todo(&hour).contains("UNTIL=20261204T045959Z\r\n"), "{}", todo(&hour));
+        let tasks = [day, hour];
         assert_eq!(back(&tasks), tasks);
     }
 

@@ -1,33 +1,39 @@
-//! Reads recurrence out of what people write: "every Monday at 9", "every 2 weeks on Friday", "3 days after I finish".
+//! Reads recurrence out of what people write: "every Monday at 9", "on the 1st of every month", "3 days after I finish".
 //!
-//! As with dates only whole words count, quoted text is never read, and a phrase stands at an edge of the text. The
-//! time of day behind it is read by `when`.
+//! As with dates only whole words count and quoted text is never read. `grammar` knows what a rule is called, `frame`
+//! what stands around it (times, "until Friday"), `place` where it is one; here a phrase gets its meaning.
 
 use std::ops::Range;
 
-use jiff::{
-    Zoned,
-    civil::{Date, Time},
-};
+use jiff::{ToSpan, civil::Date};
 
 use super::{Mode, Repeats, words};
-use crate::when::{self, Choice, Context, Direction, Habits, Meaning, Reading};
+use crate::when::{self, Choice, Context, Sentence};
 
 pub(super) mod days;
+mod frame;
 mod grammar;
+mod place;
+
+use self::{
+    days::Low,
+    frame::Said,
+    grammar::{Core, Kind},
+    place::Place,
+};
 
 /// What was heard in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     Nothing,
-    /// `span`: bytes of the text that say it.
+    /// `spans`: bytes of the text that say it, in their order.
     Found {
         repeats: Repeats,
-        span: Range<usize>,
+        spans: Vec<Range<usize>>,
     },
-    /// As [`Reading::Ask`].
+    /// As [`when::Reading::Ask`].
     Ask {
-        span: Range<usize>,
+        spans: Vec<Range<usize>>,
         prompt: &'static str,
         choices: Vec<Choice>,
     },
@@ -35,186 +41,181 @@ pub(crate) enum Heard {
 
 const SHORT_MONTHS: &str = "Some months are shorter. Which day do you mean?";
 const HALF: &str = "In the morning, or in the afternoon?";
-
-struct Word<'a> {
-    text: &'a str,
-    low: String,
-    span: Range<usize>,
-    quoted: bool,
-}
-
-/// Which day of a month or year a phrase named, if it may be missing from some.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scarce {
-    No,
-    /// Some months are without it.
-    OfMonth(i8),
-    /// Some years are.
-    LeapDay,
-}
+pub(crate) const ONCE_A_DAY: &str = "A task comes again once a day at most. Which time is this one's? Say the other one as a task of its own.";
+const FINER: &str = "A task comes again once a day at most. What shall it be?";
+const WHICH: &str = "Which do you mean?";
+const TWO_RULES: &str =
+    "A task comes again in one way. Which is this one's? Say the other one as a task of its own.";
+const UNSURE: &str = "I am not sure how that comes again. What shall it be?";
+/// Bound: buttons of one question.
+const CHOICES_MAX: usize = 6;
 
 /// The recurrence in a text, if there is one.
-pub(crate) fn read(text: &str, now: &Zoned) -> Heard {
-    let all = split(text);
-    let found = (0..all.len()).filter_map(|start| {
-        let parsed = grammar::parse(&all[start..])?;
-        let end = start + parsed.len + time_words(text, &all[start + parsed.len..], now);
-        may_stand(&all, start, end).then_some((start, end))
+pub(crate) fn read(text: &str, context: &Context) -> Heard {
+    let words = Sentence::of(text);
+    let low = Low::of(text, &words);
+    let found = (0..words.len()).filter_map(|start| frame::parse(&low, &words, start, context));
+    let found = found.filter_map(|said| match place::of(&words, &said) {
+        Place::Nowhere => None,
+        place => Some((said, place)),
     });
-    let longest = found.max_by_key(|(start, end)| (end - start, *end));
-    longest.map_or(Heard::Nothing, |(start, end)| meaning(text, &all[start..end], now))
+    let found: Vec<_> = found.collect();
+    let longest = found.iter().max_by_key(|(said, _)| (said.end - said.start, said.end));
+    let Some((said, place)) = longest.cloned() else {
+        return Heard::Nothing;
+    };
+    if let Some(other) = another(&said, &found) {
+        return unsure(
+            text,
+            vec![words.bytes(&(said.start..said.end))],
+            &Said { also: Some(Box::new(other)), ..said },
+            context,
+        );
+    }
+    let (said, apart) = frame::with_what_stands_apart(said, &words, context);
+    let mut ranges = vec![said.start..said.end];
+    ranges.extend(apart);
+    ranges.sort_by_key(|range| range.start);
+    let spans = ranges.iter().map(|range| words.bytes(range)).collect();
+    match place {
+        Place::Sure => meaning(&said, spans, text, context),
+        Place::Unsure | Place::Nowhere => unsure(text, spans, &said, context),
+    }
+}
+
+/// "gym every Monday, pool every Tuesday": a second rule elsewhere in the sentence.
+fn another(said: &Said, found: &[(Said, Place)]) -> Option<Said> {
+    let apart = |other: &Said| other.end <= said.start || said.end <= other.start;
+    let every =
+        found.iter().map(|(other, _)| other).filter(|other| other.core.kind == Kind::Every && apart(other));
+    every.max_by_key(|other| other.end - other.start).filter(|_| said.also.is_none()).cloned()
 }
 
 /// The whole text is a recurrence, or nothing.
-pub(crate) fn read_whole(text: &str, now: &Zoned) -> Heard {
-    let all = split(text);
-    match grammar::parse(&all) {
-        Some(parsed) if parsed.len + time_words(text, &all[parsed.len..], now) == all.len() => {
-            meaning(text, &all, now)
+pub(crate) fn read_whole(text: &str, context: &Context) -> Heard {
+    let words = Sentence::of(text);
+    match frame::parse(&Low::of(text, &words), &words, 0, context) {
+        Some(said) if said.end == words.len() => {
+            meaning(&said, vec![words.bytes(&(0..said.end))], text, context)
         }
         _ => Heard::Nothing,
     }
 }
 
-/// The question that a monthly rule needs which takes its day from its first date; `span` is where the phrase stands.
-pub(crate) fn doubt(repeats: &Repeats, first: Date, span: &Range<usize>) -> Option<Heard> {
+/// The question that a monthly rule needs which takes its day from its first date; `spans` are where the phrase stands.
+pub(crate) fn doubt(repeats: &Repeats, first: Date, spans: &[Range<usize>]) -> Option<Heard> {
     let by_date = repeats.mode == Mode::Fixed && !repeats.rule.contains("BY");
     let monthly = repeats.rule.starts_with("FREQ=MONTHLY") && first.day() > 28;
     let yearly = repeats.rule.starts_with("FREQ=YEARLY") && (first.month(), first.day()) == (2, 29);
-    let scarce = if monthly {
-        Scarce::OfMonth(first.day())
+    let days = if monthly {
+        [format!("BYMONTHDAY={}", first.day()), "BYMONTHDAY=-1".to_owned()]
     } else if yearly {
-        Scarce::LeapDay
+        ["BYMONTH=2;BYMONTHDAY=29".to_owned(), "BYMONTH=2;BYMONTHDAY=-1".to_owned()]
     } else {
         return None;
     };
-    by_date.then(|| ask_day(repeats, scarce, span.clone()))
+    let choices =
+        days.map(|days| choice(&Repeats { rule: format!("{};{days}", repeats.rule), ..repeats.clone() }));
+    by_date.then(|| Heard::Ask { spans: spans.to_vec(), prompt: SHORT_MONTHS, choices: choices.to_vec() })
 }
 
-fn meaning(text: &str, said: &[Word<'_>], now: &Zoned) -> Heard {
-    let (Some(first), Some(last), Some(parsed)) = (said.first(), said.last(), grammar::parse(said)) else {
-        return Heard::Nothing;
-    };
-    let span = first.span.start..last.span.end;
-    let repeats = |time| Repeats { rule: parsed.rule.clone(), mode: parsed.mode, time };
-    let clock = said.get(parsed.len).map_or(Clock::None, |at| {
-        let words = text.get(at.span.start..span.end).unwrap_or_default();
-        clock(words, now).unwrap_or(Clock::None)
-    });
-    let (time, other) = match clock {
-        Clock::None => (None, None),
-        Clock::At(time) => (Some(time), None),
-        Clock::Either(one, other) => (Some(one), Some(other)),
-    };
-    match (parsed.scarce, time, other) {
-        (_, Some(one), Some(other)) => {
-            let choices = [one, other].map(|time| choice(&repeats(Some(time))));
-            Heard::Ask { span, prompt: HALF, choices: choices.to_vec() }
-        }
-        (Scarce::No, time, _) => Heard::Found { repeats: repeats(time), span },
-        (scarce, time, _) => ask_day(&repeats(time), scarce, span),
+fn meaning(said: &Said, spans: Vec<Range<usize>>, text: &str, context: &Context) -> Heard {
+    let mut ways = ways(said, context);
+    if said.core.keeps {
+        ways.truncate(CHOICES_MAX - 1);
+        let choices = ways.iter().map(|way| way.choice.clone()).chain([kept(text, &spans)]).collect();
+        return Heard::Ask { spans, prompt: prompt(said), choices };
     }
+    ways.truncate(CHOICES_MAX);
+    match ways.as_slice() {
+        [] => Heard::Nothing,
+        [one] => Heard::Found { repeats: one.repeats.clone(), spans },
+        several => Heard::Ask {
+            spans,
+            prompt: prompt(said),
+            choices: several.iter().map(|way| way.choice.clone()).collect(),
+        },
+    }
+}
+
+/// Offered, never taken: each answer says the phrase first and before a comma, where it is one without a doubt.
+fn unsure(text: &str, spans: Vec<Range<usize>>, said: &Said, context: &Context) -> Heard {
+    let rest = when::without(text, &spans);
+    let mut choices: Vec<Choice> = ways(said, context)
+        .into_iter()
+        .map(|way| Choice { instead: format!("{}, {rest}", way.choice.instead), ..way.choice })
+        .collect();
+    choices.truncate(CHOICES_MAX - 1);
+    let quoted = kept(text, &spans).instead;
+    choices.push(Choice { instead: when::instead(text, &spans[..1], &quoted), ..kept(text, &spans) });
+    Heard::Ask { spans: vec![0..text.len()], prompt: prompt(said), choices }
+}
+
+fn kept(text: &str, spans: &[Range<usize>]) -> Choice {
+    let words = spans.first().and_then(|span| text.get(span.clone())).unwrap_or_default();
+    Choice::of_words(when::KEEP, format!("\"{words}\""))
+}
+
+fn prompt(said: &Said) -> &'static str {
+    let Core { rules, keeps, is_finer, is_scarce, .. } = &said.core;
+    match said {
+        _ if *is_finer => FINER,
+        Said { also: Some(_), .. } => TWO_RULES,
+        Said { times, .. } if times.len() > 1 => ONCE_A_DAY,
+        _ if *is_scarce => SHORT_MONTHS,
+        Said { times, .. } if times.iter().any(|time| time.len() > 1) => HALF,
+        _ if !keeps && rules.len() > 1 || said.frame.until.len() > 1 || said.frame.from.len() > 1 => WHICH,
+        _ => UNSURE,
+    }
+}
+
+struct Way {
+    repeats: Repeats,
+    choice: Choice,
+}
+
+/// All that the words may mean: each rule at each time between each two days.
+fn ways(said: &Said, context: &Context) -> Vec<Way> {
+    let times: Vec<_> = match said.times.concat() {
+        times if times.is_empty() => vec![(None, None)],
+        times => times.into_iter().map(|(time, lesson)| (Some(time), lesson)).collect(),
+    };
+    // One time in two ways teaches; which of two times a task has does not.
+    let teaches = said.times.len() == 1;
+    let optional = |days: &[Date]| match days {
+        [] => vec![None],
+        days => days.iter().copied().map(Some).collect(),
+    };
+    let mut ways = Vec::new();
+    for rule in &said.core.rules {
+        for (time, lesson) in &times {
+            for from in optional(&said.frame.from) {
+                for until in optional(&until_of(said, from, context)) {
+                    let until = until
+                        .map_or_else(String::new, |day| format!(";UNTIL={}T235959Z", day.strftime("%Y%m%d")));
+                    let repeats =
+                        Repeats { rule: format!("{rule}{until}"), mode: said.core.mode, time: *time, from };
+                    let choice = Choice { lesson: lesson.filter(|_| teaches), ..choice(&repeats) };
+                    ways.push(Way { repeats, choice });
+                }
+            }
+        }
+    }
+    if let Some(also) = &said.also {
+        ways.extend(self::ways(also, context));
+    }
+    ways
+}
+
+/// The last day: said itself, or by how long it goes on.
+fn until_of(said: &Said, from: Option<Date>, context: &Context) -> Vec<Date> {
+    let first = from.unwrap_or(context.now.date());
+    let counted =
+        said.frame.length.and_then(|length| first.checked_add(length).ok()?.checked_sub(1.day()).ok());
+    counted.map_or_else(|| said.frame.until.clone(), |last| vec![last])
 }
 
 fn choice(repeats: &Repeats) -> Choice {
     let said = words::tell(repeats);
     Choice::of_words(said.clone(), said)
-}
-
-/// On that day only, or on the last one where it is missing.
-fn ask_day(repeats: &Repeats, scarce: Scarce, span: Range<usize>) -> Heard {
-    let base: String =
-        repeats.rule.split(';').filter(|part| !part.starts_with("BY")).collect::<Vec<_>>().join(";");
-    let (only, last) = match scarce {
-        Scarce::OfMonth(day) => (format!("BYMONTHDAY={day}"), "BYMONTHDAY=-1".to_owned()),
-        Scarce::LeapDay | Scarce::No => {
-            ("BYMONTH=2;BYMONTHDAY=29".to_owned(), "BYMONTH=2;BYMONTHDAY=-1".to_owned())
-        }
-    };
-    let choices =
-        [only, last].map(|by| choice(&Repeats { rule: format!("{base};{by}"), ..repeats.clone() })).to_vec();
-    Heard::Ask { span, prompt: SHORT_MONTHS, choices }
-}
-
-enum Clock {
-    None,
-    At(Time),
-    Either(Time, Time),
-}
-
-/// How many of these words are a time of day.
-fn time_words(text: &str, rest: &[Word<'_>], now: &Zoned) -> usize {
-    let Some(first) = rest.first().filter(|word| word.low == "at") else { return 0 };
-    let longest = (2..=rest.len().min(5)).rev().find(|len| {
-        let words = text.get(first.span.start..rest[len - 1].span.end).unwrap_or_default();
-        clock(words, now).is_some()
-    });
-    longest.unwrap_or(0)
-}
-
-/// `words` begin with "at" and are a time to their end.
-fn clock(words: &str, now: &Zoned) -> Option<Clock> {
-    let words = words.trim_end_matches(['.', ',', '!', '?']);
-    if let Some((hour, minute)) = bare(words.strip_prefix("at ")?.trim()) {
-        let at = |hour| Time::new(hour, minute, 0, 0).ok();
-        // What comes again at 9 comes in the morning; at 5 it may be either.
-        return match hour {
-            7..=12 => at(hour).map(Clock::At),
-            1..=6 => Some(Clock::Either(at(hour)?, at(hour + 12)?)),
-            _ => None,
-        };
-    }
-    match when::read_whole(
-        words,
-        &Context { now: now.clone(), direction: Direction::Ahead, habits: Habits::default() },
-    ) {
-        Reading::Found { meaning: Meaning::At(moment), .. } => Some(Clock::At(moment.time)),
-        _ => None,
-    }
-}
-
-/// "9", "5:30": without a half of the day. "09:00" is written by whoever counts to 24.
-fn bare(text: &str) -> Option<(i8, i8)> {
-    let (hour, minute) = text.split_once(':').unwrap_or((text, "0"));
-    let digits = |text: &str| text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = digits(hour) && digits(minute) && !hour.starts_with('0');
-    let (hour, minute) = (hour.parse().ok()?, minute.parse().ok()?);
-    (plain && (1..=12).contains(&hour)).then_some((hour, minute))
-}
-
-fn may_stand(all: &[Word<'_>], start: usize, end: usize) -> bool {
-    if all[start..end].iter().any(|word| word.quoted) {
-        return false;
-    }
-    let capital = |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase);
-    if end == all.len() {
-        // "watch The Daily", "Every Other Weekend": capitals that nobody writes but in titles.
-        return start == 0 || !capital(&all[start]);
-    }
-    let next_is_plain = !capital(&all[end]);
-    // "daily standup notes" is a title; "every day stretch" is none.
-    start == 0 && next_is_plain && (end - start > 1 || all[end - 1].text.ends_with(','))
-}
-
-fn split(text: &str) -> Vec<Word<'_>> {
-    let mut quoted = false;
-    let mut words = Vec::new();
-    let mut from = 0;
-    for piece in text.split_inclusive(char::is_whitespace) {
-        let word = piece.trim();
-        let start = from + (piece.len() - piece.trim_start().len());
-        from += piece.len();
-        if word.is_empty() {
-            continue;
-        }
-        let marks = word.matches(['"', '“', '”', '«', '»']).count();
-        let low = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().replace('’', "'");
-        words.push(Word { text: word, low, span: start..start + word.len(), quoted: quoted || marks > 0 });
-        quoted ^= marks % 2 == 1;
-    }
-    if let Some(last) = words.last_mut() {
-        // The mark ends the sentence, not the phrase.
-        last.span.end = last.span.start + last.text.trim_end_matches(['.', '!', '?']).len().max(1);
-    }
-    words
 }

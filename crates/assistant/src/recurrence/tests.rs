@@ -10,9 +10,14 @@ use super::{
     phrase::{Heard, read, read_whole},
     *,
 };
+use crate::when::{Context, Direction, Habits};
+
+fn context(now: &jiff::Zoned) -> Context {
+    Context { now: now.clone(), direction: Direction::Ahead, habits: Habits::default(), day: None }
+}
 
 fn repeats(rule: &str, mode: Mode) -> Repeats {
-    Repeats { rule: check(rule, mode).expect("a rule"), mode, time: None }
+    Repeats { rule: check(rule, mode).expect("a rule"), mode, time: None, from: None }
 }
 
 /// Done each time at once: the wall clock and UTC of the first and each that follows.
@@ -110,9 +115,23 @@ fn rules_that_cannot_be_followed_are_refused_with_the_reason() {
         ("FREQ=DAILY;INTERVAL=0", Mode::Fixed, "never comes"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", Mode::Fixed, "never comes"),
         ("FREQ=WEEKLY;BYDAY=MO", Mode::FromCompletion, "FREQ and INTERVAL only"),
+        ("FREQ=DAILY;UNTIL=SOON", Mode::Fixed, "UNTIL is a day such as 20261224"),
+        ("FREQ=DAILY;UNTIL=20261340", Mode::Fixed, "UNTIL is a day such as 20261224"),
+        ("FREQ=DAILY;UNTIL=", Mode::Fixed, "UNTIL is a day such as 20261224"),
+        ("FREQ=WEEKLY;BYDAY=XX", Mode::Fixed, "no rule of RFC 5545"),
     ] {
         let refused = check(rule, mode).expect_err(rule);
         assert!(refused.contains(why), "{rule}: {refused}");
+        assert!(!refused.contains("RRULE"), "the words of a library: {refused}");
+    }
+    for (rule, kept) in [
+        ("FREQ=DAILY;UNTIL=20261224", "FREQ=DAILY;UNTIL=20261224T235959Z"),
+        ("FREQ=DAILY;UNTIL=20261224T170000", "FREQ=DAILY;UNTIL=20261224T170000Z"),
+        ("FREQ=DAILY;UNTIL=20261224T170000Z;INTERVAL=2", "FREQ=DAILY;UNTIL=20261224T170000Z;INTERVAL=2"),
+        // Whether it is over is told where it begins.
+        ("FREQ=DAILY;UNTIL=20191224", "FREQ=DAILY;UNTIL=20191224T235959Z"),
+    ] {
+        assert_eq!(check(rule, Mode::Fixed).as_deref(), Ok(kept));
     }
     assert_eq!(check("RRULE:freq=weekly;byday=mo", Mode::Fixed).as_deref(), Ok("FREQ=WEEKLY;BYDAY=MO"));
     let until = repeats("FREQ=DAILY;UNTIL=20261123T000000Z", Mode::Fixed);
@@ -144,7 +163,7 @@ fn phrases_are_rules() {
         ("a week after it is done", "FREQ=WEEKLY"),
         ("every 10 days after completion", "FREQ=DAILY;INTERVAL=10"),
     ] {
-        let Heard::Found { repeats, .. } = read_whole(phrase, &now) else {
+        let Heard::Found { repeats, .. } = read_whole(phrase, &context(&now)) else {
             panic!("\"{phrase}\" says nothing")
         };
         assert_eq!(repeats.rule, rule, "{phrase}");
@@ -154,7 +173,7 @@ fn phrases_are_rules() {
     for phrase in
         ["every", "every breath", "every a week", "every 31 April", "in 3 days", "every 0 days", "the daily"]
     {
-        assert_eq!(read_whole(phrase, &now), Heard::Nothing, "{phrase}");
+        assert_eq!(read_whole(phrase, &context(&now)), Heard::Nothing, "{phrase}");
     }
 }
 
@@ -164,6 +183,7 @@ fn rules() -> impl Strategy<Value = (String, Mode)> {
     };
     let freq = prop_oneof![Just("DAILY"), Just("WEEKLY"), Just("MONTHLY"), Just("YEARLY")];
     let days = prop::sample::subsequence(vec!["MO", "TU", "WE", "TH", "FR", "SA", "SU"], 1..7);
+    let every_day = prop_oneof![Just("MO"), Just("WE"), Just("SU")];
     let month_days = prop_oneof![1_i8..=31, Just(-1)];
     prop_oneof![
         (freq.clone(), 1_u16..40).prop_map(move |(freq, n)| (every(freq, n), Mode::Fixed)),
@@ -174,6 +194,18 @@ fn rules() -> impl Strategy<Value = (String, Mode)> {
         )),
         (1_u16..9, month_days)
             .prop_map(move |(n, day)| (format!("{};BYMONTHDAY={day}", every("MONTHLY", n)), Mode::Fixed)),
+        prop::sample::subsequence((1_i8..=31).collect::<Vec<_>>(), 2..4).prop_map(|days| {
+            let days: Vec<String> = days.iter().map(i8::to_string).collect();
+            (format!("FREQ=MONTHLY;BYMONTHDAY={}", days.join(",")), Mode::Fixed)
+        }),
+        (1_i8..=28, every_day).prop_map(|(day, weekday)| {
+            (
+                format!("FREQ=MONTHLY;BYDAY=1{weekday},{}{weekday}", if day % 2 == 0 { 3 } else { -1 }),
+                Mode::Fixed,
+            )
+        }),
+        prop_oneof![Just(1), Just(-1)]
+            .prop_map(|nth| (format!("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS={nth}"), Mode::Fixed)),
         (1_u8..=12, 1_u8..=28)
             .prop_map(|(month, day)| (format!("FREQ=YEARLY;BYMONTH={month};BYMONTHDAY={day}"), Mode::Fixed)),
         Just(("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29".to_owned(), Mode::Fixed)),
@@ -183,12 +215,21 @@ fn rules() -> impl Strategy<Value = (String, Mode)> {
 proptest! {
     /// What a page shows in a field is read again as the same rule, without a question.
     #[test]
-    fn a_rule_that_is_told_is_read_as_the_same((rule, mode) in rules(), hour in proptest::option::of(0_i8..24)) {
+    fn a_rule_that_is_told_is_read_as_the_same(
+        (rule, mode) in rules(),
+        hour in proptest::option::of(0_i8..24),
+        until in proptest::option::of(1_i16..800),
+        from in proptest::option::of(0_i16..800),
+    ) {
+        let day = |days: i16| date(2026, 11, 21).saturating_add(i64::from(days).days());
+        let until = until.filter(|_| mode == Mode::Fixed);
+        let until = until.map_or_else(String::new, |days| format!(";UNTIL={}T235959Z", day(days).strftime("%Y%m%d")));
+        let rule = format!("{rule}{until}");
         let time = hour.map(|hour| Time::constant(hour, 30, 0, 0));
-        let repeats = Repeats { rule, mode, time };
+        let repeats = Repeats { rule, mode, time, from: from.map(day) };
         let said = words::tell(&repeats);
         let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-        match read_whole(&said, &now) {
+        match read_whole(&said, &context(&now)) {
             Heard::Found { repeats: read, .. } => prop_assert_eq!(read, repeats, "{}", said),
             other => prop_assert!(false, "\"{}\" is read as {:?}", said, other),
         }
@@ -197,8 +238,8 @@ proptest! {
     #[test]
     fn no_text_breaks_the_reader(text in "(every|each|on|the|last|31st|monthly|at|5|days|after|I|finish|é| |\"|,){0,12}") {
         let now = datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone");
-        if let Heard::Found { span, .. } | Heard::Ask { span, .. } = read(&text, &now) {
-            prop_assert!(text.get(span).is_some());
+        if let Heard::Found { spans, .. } | Heard::Ask { spans, .. } = read(&text, &context(&now)) {
+            prop_assert!(spans.into_iter().all(|span| text.get(span).is_some()));
         }
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn within(clock: Clock, part: Option<Part>) -> Clock {
 pub(super) fn time_part(words: &Sentence, at: usize) -> Option<TimePart> {
     let about = words.skip(at, &["about", "around", "approx", "roughly", "circa"]);
     let start = moment(words, at + about)?;
-    let range = range_end(words, at + about + start.len, start);
+    let range = range_end(words, at, at + about + start.len, start);
     let mut part = range.unwrap_or(start);
     part.len += about;
     part.len += words.skip(at + part.len, &["ish", "sharp"]);
@@ -120,12 +120,18 @@ fn moment(words: &Sentence, at: usize) -> Option<TimePart> {
 }
 
 /// "3 to 5pm", "09:00-11:30": what is kept is when it begins; the half of the end holds for the start.
-fn range_end(words: &Sentence, at: usize, start: TimePart) -> Option<TimePart> {
-    let joined = words.skip(at, &["to", "till", "til", "until", "-", "and"]);
+/// `first`: where the range begins; "8am and 8pm" are two times, but between them is one.
+fn range_end(words: &Sentence, first: usize, at: usize, start: TimePart) -> Option<TimePart> {
+    let joined = words.skip(at, &["to", "till", "til", "until", "-"]);
+    let joined = if words.before(first) == "between" { joined + words.skip(at, &["and"]) } else { joined };
     if joined == 0 || start.looks == Looks::Thing {
         return None;
     }
     let end = moment(words, at + 1).filter(|end| end.looks != Looks::Thing)?;
+    // "9am till 5 December".
+    if lexicon::month(words.low(at + 1 + end.len)).is_some() {
+        return None;
+    }
     let clock = match (start.clock, end.clock) {
         (Clock::Either { hour, minute }, Clock::Sure(end)) => {
             let same_half = in_half(hour, minute, end.hour() >= 12);

@@ -59,7 +59,7 @@ impl Case {
             self.now.split('[').next().and_then(|wall| wall.parse().ok()).expect("a wall clock");
         let now: Zoned = now.in_tz(zone).expect("a zone that is known");
         let direction = if self.direction == "ahead" { Direction::Ahead } else { Direction::Back };
-        read(&self.text, &Context { now, direction, habits: Habits::default() })
+        read(&self.text, &Context { now, direction, habits: Habits::default(), day: None })
     }
 }
 

@@ -253,11 +253,20 @@ pub(super) fn month_day(words: &Sentence, at: usize, context: &Context) -> Optio
         let of = words.skip(at + article + 1, &["of"]);
         (day, lexicon::month(words.low(at + article + 1 + of))?, article + of + 2)
     };
-    if let Some((year, more)) = year(words, at + len) {
+    let short = || short_year(words, at + len).filter(|_| lexicon::month(words.low(at)).is_none());
+    if let Some((year, more)) = year(words, at + len).or_else(short) {
         return Some(DatePart::day(Date::new(year, month, day).ok()?, len + more, Kind::Plain));
     }
     let found = calendar::in_nearest_year(month, day, context.now.date(), context.direction)?;
     Some(DatePart::day(found, len, Kind::Plain))
+}
+
+/// "5 Dec 26" at the end or before a time: of this century.
+fn short_year(words: &Sentence, at: usize) -> Option<(i16, usize)> {
+    let said = words.low(at);
+    let figures = said.len() == 2 && said.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = words.ends_at(at + 1) || words.is(at + 1, &["at", "@", "by", "from"]);
+    Some((2_000 + said.parse::<i16>().ok().filter(|_| figures && ends)?, 1))
 }
 
 /// "the 5th", "the 5th of next month".
@@ -273,15 +282,19 @@ fn ordinal(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
     if neighbours::is_counted(words.low(next)) {
         return None;
     }
-    if words.is(next, &["of"]) {
-        let (month, more) = periods::month(words, next + 1, context)?;
+    let of = words.skip(next, &["of"]);
+    if of > 0 || words.is(next, &["this", "next", "last"]) && words.is(next + 1, &["month"]) {
+        let (month, more) = periods::month(words, next + of, context)?;
         let mut found = Date::new(month.0.year(), month.0.month(), day).ok()?;
         // "the first of the month" is the next one, when this one's is over.
-        if words.is(next + 1, &["the"]) && context.direction == Direction::Ahead && found < context.now.date()
+        if of > 0
+            && words.is(next + 1, &["the"])
+            && context.direction == Direction::Ahead
+            && found < context.now.date()
         {
             found = plus(found, 1.month());
         }
-        return Some(DatePart::day(found, len + 1 + more, Kind::Plain));
+        return Some(DatePart::day(found, len + of + more, Kind::Plain));
     }
     let found = calendar::in_nearest_month(day, context.now.date(), context.direction)?;
     Some(DatePart::day(found, len, Kind::Ordinal))

@@ -11,7 +11,7 @@ pub(super) struct Doubt {
     pub(super) prompt: &'static str,
 }
 
-const REPEATS: &str = "I cannot repeat a task yet. What shall it be?";
+const REPEATS: &str = "I am not sure how that comes again. What shall it be?";
 pub(super) const UNCLEAR: &str = "I am not sure when you mean.";
 
 /// Whether the words of `dates` may be taken at their word. A date that is written out (`2026-12-03`) always may: it is
@@ -56,22 +56,47 @@ fn repeats(unit: &str) -> bool {
 fn is_shifted(words: &Sentence, date: &Range<usize>) -> bool {
     let before = words.before(date.start);
     let counted = date.start >= 2
-        && lexicon::is_unit(before)
+        && is_of_a_length(before)
         && (lexicon::number(words.low(date.start - 2)).is_some()
             || words.is(date.start - 2, &["a", "an", "the"]));
+    let glued = is_of_a_length(before) && before.starts_with(|c: char| c.is_ascii_digit());
+    let counted = counted || glued;
     // "run for 30 minutes at 6am" is at six.
     let counted = counted && !words.is(date.start, &["at", "@", "by", "until", "till", "in"]);
-    if counted || matches!(before, "or" | "except" | "than" | "not") {
+    if counted || matches!(before, "or" | "except" | "than" | "not" | "every" | "each") {
+        return true;
+    }
+    // "on the 3rd of December and January".
+    if words.is(date.end, &["and", "or"]) && lexicon::month(words.low(date.end + 1)).is_some() {
+        return true;
+    }
+    // "this time tomorrow".
+    if before == "time"
+        && date.start.checked_sub(1).is_some_and(|at| matches!(words.before(at), "this" | "same" | "that"))
+    {
+        return true;
+    }
+    // "in 24 hours before the flight".
+    let length = date.end.checked_sub(1).is_some_and(|last| is_of_a_length(words.low(last)));
+    if length && words.is(date.end, &["before", "after", "prior"]) {
         return true;
     }
     words.is(date.end, &["or", "week", "fortnight", "except"]) || lexicon::is_zone(words.low(date.end))
+}
+
+/// "hours", `24h`.
+fn is_of_a_length(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    lexicon::is_unit(word)
+        || unit.len() < word.len() && matches!(unit, "h" | "hr" | "hrs" | "m" | "min" | "mins" | "d" | "w")
+        || matches!(word, "hr" | "hrs" | "min" | "mins")
 }
 
 /// Anywhere else a second day that is no part of a title, or "the day before …".
 fn has_other_days(words: &Sentence, dates: &[Range<usize>]) -> bool {
     (0..words.len()).filter(|at| !dates.iter().any(|date| date.contains(at))).any(|at| {
         let counted_from = !words.is_capital(at)
-            && (lexicon::is_unit(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
+            && (is_of_a_length(words.low(at)) || lexicon::day_part(words.low(at)).is_some())
             && words.is(at + 1, &["before", "after", "from"]);
         counted_from || is_second_day(words, at)
     })
@@ -85,7 +110,9 @@ fn is_second_day(words: &Sentence, at: usize) -> bool {
     let of_a_title = words.is_capital(at + 1);
     let named = lexicon::is_relative_day(words.low(at)) && !words.is_capital(at);
     let listed = words.is(at + 1, &["and", "or"]) || before == "and" || words.words[at].break_after;
-    let short = lexicon::short_weekday(words.low(at)).is_some() && listed && at > 0;
+    // "on Mon, otherwise Tue"; but the sun and a seat are things.
+    let last = words.ends_at(at + 1) && !words.is(at, &["sat", "sun", "wed"]);
+    let short = lexicon::short_weekday(words.low(at)).is_some() && (listed || last) && at > 0;
     let of_a_title = of_a_title && !short;
     (lexicon::weekday(words.low(at)).is_some() || named || short) && !of_a_thing && !of_a_title
 }

@@ -80,6 +80,12 @@ pub(super) fn phrase(words: &Sentence, start: usize, context: &Context) -> Optio
     is_said(words, &phrase).then_some(phrase)
 }
 
+/// "6" by itself, where nothing but a time can stand: which half of the day is open.
+pub(super) fn hour(words: &Sentence) -> Option<Phrase> {
+    let time = time_part(words, 0).filter(|time| matches!(time.clock, Clock::Either { .. }))?;
+    Some(Phrase { start: 0, end: time.len, prepositions: 0, says: Says::Time(time), time_leads: true })
+}
+
 /// "in 2 hours", "90 minutes from now", "half an hour ago".
 fn moment(words: &Sentence, at: usize, context: &Context) -> Option<(Zoned, usize)> {
     let ahead = words.skip(at, &["in", "within"]);
@@ -263,6 +269,7 @@ fn is_of_a_thing(words: &Sentence, next: usize, time: &TimePart) -> bool {
     time.looks == Looks::Number
         && !words.ends_at(next)
         && (neighbours::is_counted(words.low(next))
+            || lexicon::is_unit(words.low(next))
             || words.is_capital(next) && is_an_address(words, next)
             || in_a_word && !follows_an_hour(words, next))
 }

@@ -151,9 +151,38 @@ pub(super) fn number(word: &str) -> Option<i64> {
 
 /// `5`, `5th`, `22nd`, `twelfth`; 1 to 31. The flag says that it is an ordinal.
 pub(super) fn day_of_month(word: &str) -> Option<(i8, bool)> {
-    const ORDINALS: [&str; 12] = [
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
-        "eleventh", "twelfth",
+    const ORDINALS: [&str; 31] = [
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+        "seventeenth",
+        "eighteenth",
+        "nineteenth",
+        "twentieth",
+        "twenty-first",
+        "twenty-second",
+        "twenty-third",
+        "twenty-fourth",
+        "twenty-fifth",
+        "twenty-sixth",
+        "twenty-seventh",
+        "twenty-eighth",
+        "twenty-ninth",
+        "thirtieth",
+        "thirty-first",
     ];
     if let Some((day, _)) = (1_i8..).zip(ORDINALS).find(|(_, name)| *name == word) {
         return Some((day, true));

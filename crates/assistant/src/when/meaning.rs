@@ -1,7 +1,7 @@
 //! What a phrase means: one moment or day, or several that are asked about, each with a button that says it.
 
 use jiff::{
-    ToSpan, Zoned,
+    RoundMode, ToSpan, Unit, Zoned, ZonedRound,
     civil::{Date, DateTime, Time},
     tz::{AmbiguousOffset, Offset},
 };
@@ -9,7 +9,7 @@ use jiff::{
 use super::{
     Choice, Context, Direction, Lesson, Meaning, Moment,
     calendar::plus,
-    clock::{Clock, TimePart, in_half, within},
+    clock::{Clock, Part, TimePart, in_half, within},
     days::{Alternative, DatePart},
     grammar::Says,
 };
@@ -24,7 +24,7 @@ pub(super) struct Way {
 /// All ways to read it, at least one.
 pub(super) fn ways(says: Says, context: &Context) -> Vec<Way> {
     let mut ways = match says {
-        Says::Moment(zoned) => vec![Way { meaning: Meaning::At(passing(&zoned)), lesson: None }],
+        Says::Moment(zoned) => vec![Way { meaning: Meaning::At(passing(&zoned, context)), lesson: None }],
         Says::Date(date) => dated(&date, None, context),
         Says::Time(time) => timed(None, &time, context),
         Says::Both(date, time) => dated(&date, Some(&time), context),
@@ -38,8 +38,12 @@ pub(super) fn ways(says: Says, context: &Context) -> Vec<Way> {
     ways
 }
 
-/// A moment that is so far from now: the offset is known, and said where the clock shows that time twice.
-fn passing(zoned: &Zoned) -> Moment {
+/// A moment that is so far from now: the offset is known, and said where the clock shows that time twice. Ahead no
+/// minute is cut short: "in 1 minute" does not come after five seconds.
+fn passing(zoned: &Zoned, context: &Context) -> Moment {
+    let rounding = if *zoned > context.now { RoundMode::Ceil } else { RoundMode::Trunc };
+    let whole = zoned.round(ZonedRound::new().smallest(Unit::Minute).mode(rounding));
+    let zoned = &whole.unwrap_or_else(|_| zoned.clone());
     let time = Time::new(zoned.hour(), zoned.minute(), 0, 0).unwrap_or(Time::MIN);
     let day = zoned.date();
     let twice = matches!(shown(day, time, zoned), AmbiguousOffset::Fold { .. });
@@ -56,7 +60,18 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
         let of_day = match (time, date.time, date.part) {
             (Some(time), ..) => {
                 let clock = within(time.clock, date.part);
-                timed(Some(*first), &TimePart { clock, ..*time }, context)
+                let mut ways = timed(Some(*first), &TimePart { clock, ..*time }, context);
+                // "Tonight at 2" is after midnight.
+                if let (Some(Part::Night | Part::Evening), Clock::Either { hour: 1..=4, .. }) =
+                    (date.part, clock)
+                {
+                    ways.extend(timed(
+                        Some(plus(*first, 1.day())),
+                        &TimePart { clock: first_half(clock), ..*time },
+                        context,
+                    ));
+                }
+                ways
             }
             (None, Some(time), _) => at(*first, time, None, None, context),
             (None, None, Some(part)) => at(*first, part.time(), None, None, context),
@@ -72,18 +87,26 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
 fn timed(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
     match time.clock {
         Clock::Sure(clock) => {
-            let day = day.unwrap_or_else(|| nearest_day(clock, context));
+            let day = day.or(context.day).unwrap_or_else(|| nearest_day(clock, context));
             at(day, clock, time.offset, None, context)
         }
         Clock::Midnight => {
-            let day = match (day, context.direction) {
+            let day = match (day.or(context.day), context.direction) {
                 (Some(day), _) => plus(day, 1.day()),
                 (None, Direction::Ahead) => plus(context.now.date(), 1.day()),
                 (None, Direction::Back) => context.now.date(),
             };
             at(day, Time::midnight(), None, None, context)
         }
-        Clock::Either { hour, minute } => either(day, hour, minute, context),
+        Clock::Either { hour, minute } => either(day.or(context.day), hour, minute, context),
+    }
+}
+
+/// The hour before noon.
+fn first_half(clock: Clock) -> Clock {
+    match clock {
+        Clock::Either { hour, minute } => Clock::Sure(in_half(hour, minute, false)),
+        Clock::Sure(_) | Clock::Midnight => clock,
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn is_counted(after: &str) -> bool {
 }
 
 /// Deeds that sentences of a task begin with: "friday call Anna" is about Friday, "friday drinks" are a thing.
-pub(super) fn is_deed(word: &str) -> bool {
+pub(crate) fn is_deed(word: &str) -> bool {
     const DEEDS: &str = "\
         ask bake be book bring build buy call cancel change charge chase check clean close collect cook \
         cut deliver do draft drive drop eat email feed fetch fill find finish fix fly get give go hand \
@@ -44,6 +44,14 @@ pub(super) fn is_deed(word: &str) -> bool {
         see sell send set ship sign speak start stop study submit take talk tell text tidy turn update \
         visit wash watch water work write";
     is_in(DEEDS, word)
+}
+
+/// "watch Tomorrow", "read The Daily": what stands behind it in capitals is a title.
+pub(crate) fn is_of_media(word: &str) -> bool {
+    const MEDIA: &str = "\
+        watch watching rewatch see read reading reread listen listening hear play playing stream sing learn \
+        borrow download record";
+    is_in(MEDIA, word)
 }
 
 /// Small words that a name does not go on with: "remind me Tuesday to …", "lunch Friday with Anna".

@@ -15,6 +15,7 @@ pub(super) fn period(words: &Sentence, at: usize, context: &Context) -> Option<D
     let plain = |(days, len): Said| DatePart::days(days, len, Kind::Plain);
     week_of(words, at, context)
         .or_else(|| weekday_of_a_week(words, at, context))
+        .or_else(|| day_of_a_month(words, at, context))
         .or_else(|| week(words, at, context).map(plain))
         .or_else(|| weekend(words, at, context))
         .or_else(|| {
@@ -100,6 +101,18 @@ fn weekday_of_a_week(words: &Sentence, at: usize, context: &Context) -> Option<D
     let weekday = lexicon::weekday(name).or_else(|| lexicon::short_weekday(name))?;
     let day = monday.saturating_add(jiff::Span::new().days(i64::from(weekday.to_monday_zero_offset())));
     Some(DatePart::day(day, len + on + 1, Kind::Plain))
+}
+
+/// "next month on the 3rd".
+fn day_of_a_month(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let (months, len) = counted(words, at, "month")?;
+    let on = words.skip(at + len, &["on"]);
+    let article = words.skip(at + len + on, &["the"]);
+    let (day, _) =
+        lexicon::day_of_month(words.low(at + len + on + article)).filter(|(_, ordinal)| *ordinal)?;
+    let (first, _) = calendar::month(context.now.date(), months);
+    let day = jiff::civil::Date::new(first.year(), first.month(), day).ok()?;
+    Some(DatePart::day(day, len + on + article + 1, Kind::Plain))
 }
 
 /// "May", "next May", "May 2027".

@@ -19,8 +19,14 @@ pub(super) enum Standing {
 }
 
 pub(super) fn standing(words: &Sentence, phrase: &Phrase) -> Standing {
-    if is_of_a_title(words, phrase) || is_of_a_number(words, phrase) {
+    if is_of_a_number(words, phrase) {
         return Standing::No;
+    }
+    if let Some(standing) = of_a_title(words, phrase) {
+        return standing;
+    }
+    if counts_things(words, phrase) {
+        return Standing::Doubtful;
     }
     if phrase.prepositions > 0 {
         return behind_a_preposition(words, phrase);
@@ -48,13 +54,10 @@ pub(super) fn standing(words: &Sentence, phrase: &Phrase) -> Standing {
     }
 }
 
-/// Capitals where nobody writes them but in titles: "The Day After Tomorrow", "The Man Who Was Thursday".
-fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
-    let shouted = |at: usize| {
-        let text = words.words.get(at).map_or("", |word| word.text.as_str());
-        text.chars().count() > 1 && !text.chars().any(char::is_lowercase)
-    };
-    let title = |at: usize| at > 0 && words.is_capital(at) && !shouted(at);
+/// Capitals where nobody writes them but in titles: "The Day After Tomorrow", "The Man Who Was Thursday". Whoever writes
+/// all words so, or a day at the end, is asked, and an hour in figures is of no title. `None`: they say nothing.
+fn of_a_title(words: &Sentence, phrase: &Phrase) -> Option<Standing> {
+    let title = |at: usize| at > 0 && words.is_capital(at) && !words.is_shouted(at);
     let small = (phrase.start..phrase.end).any(|at| title(at) && neighbours::is_written_small(words.low(at)));
     let first = phrase.start + phrase.prepositions;
     let before = first.checked_sub(1).is_some_and(|before| {
@@ -72,12 +75,53 @@ fn is_of_a_title(words: &Sentence, phrase: &Phrase) -> bool {
         && words.is_capital(1)
         && !words.ends_at(1)
         && goes_on != "i"
-        && !shouted(1);
+        && !words.is_shouted(1);
     // "Friday on My Mind".
     let goes_on_as_title = (phrase.end..phrase.end + 3).any(|at| {
         title(at) && neighbours::is_small_in_titles(words.low(at)) && !words.words[at - 1].break_after
     });
-    small || before || named || title_goes_on || goes_on_as_title
+    let is_media = (0..phrase.start).any(|at| neighbours::is_of_media(words.low(at)));
+    let all_capital = (0..words.len()).all(|at| words.is_capital(at) || !is_a_word(words.low(at)));
+    // "call Anna Tomorrow", and not "see Never After Tomorrow", "USA Today".
+    let word_before = words.before(phrase.start);
+    let alone = !before
+        && !neighbours::is_small_in_titles(word_before)
+        && !neighbours::is_written_small(word_before)
+        && (words.is(phrase.start, &["tomorrow"]) || !words.is_capital(phrase.start.saturating_sub(1)))
+        && !((phrase.start..phrase.end).skip(1).any(title));
+    // "call Ben On Friday".
+    let on_day = phrase.prepositions == 1
+        && words.is(phrase.start, &["on", "by"])
+        && matches!(phrase.says, Says::Date(_))
+        && !neighbours::is_small_in_titles(word_before);
+    let asked = if phrase.start == 0 || is_media || !(all_capital || alone || on_day) {
+        Standing::No
+    } else {
+        Standing::Doubtful
+    };
+    match phrase.says {
+        _ if named || title_goes_on => Some(Standing::No),
+        Says::Time(time) | Says::Both(_, time) if time.looks >= Looks::Figures && (small || before) => None,
+        _ if goes_on_as_title => Some(if all_capital { asked } else { Standing::No }),
+        _ if small || before => Some(if words.ends_at(phrase.end) { asked } else { Standing::No }),
+        _ => None,
+    }
+}
+
+fn is_a_word(low: &str) -> bool {
+    low.starts_with(char::is_alphabetic)
+}
+
+/// "ask Jan 3 questions", "march 5 miles": what stands behind a month and a bare number is counted by it.
+fn counts_things(words: &Sentence, phrase: &Phrase) -> bool {
+    let Says::Date(_) = phrase.says else { return false };
+    let [month, number] = [2, 1].map(|back| phrase.end.checked_sub(back).map_or("", |at| words.low(at)));
+    let bare = lexicon::month(month).is_some()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && number.len() < 3;
+    let next = words.low(phrase.end);
+    let plural = next.len() > 3 && next.ends_with('s') && !next.ends_with("ss") && !next.contains('\'');
+    bare && plural && !words.ends_at(phrase.end) && !words.is_capital(phrase.end)
 }
 
 /// "room 12.30", "flat 12/4"; but "room 5pm" is a time.
@@ -103,6 +147,12 @@ fn behind_a_preposition(words: &Sentence, phrase: &Phrase) -> Standing {
         // "tickets for Friday Night Lights", "the minutes of Monday".
         Says::Date(date) if matches!(date.kind, Kind::Name | Kind::Short) => match preposition {
             "for" | "of" | "in" if next_is_capital => Standing::No,
+            // "ferry from Friday Harbor".
+            "from" | "by" | "before" | "after" | "since"
+                if next_is_capital && words.low(phrase.end) != "i" =>
+            {
+                Standing::Doubtful
+            }
             "of" | "in" => at_the_end(words, phrase),
             "for" if !words.ends_at(phrase.end) && !goes_on(words, phrase.end) => Standing::Doubtful,
             "at" if date.kind == Kind::Short || lexicon::weekday(words.low(phrase.start + 1)).is_some() => {
@@ -110,6 +160,25 @@ fn behind_a_preposition(words: &Sentence, phrase: &Phrase) -> Standing {
             }
             _ => Standing::Stands,
         },
+        // "book by May Sarton".
+        Says::Date(date) if date.kind == Kind::Period && next_is_capital && words.low(phrase.end) != "i" => {
+            Standing::No
+        }
+        // "The Guns of August".
+        Says::Date(date)
+            if date.kind == Kind::Period
+                && preposition == "of"
+                && phrase.start > 1
+                && words.is_capital(phrase.start - 1)
+                && !words.is_shouted(phrase.start - 1) =>
+        {
+            Standing::No
+        }
+        // "reply to the letter from June".
+        Says::Date(date) if date.kind == Kind::Period && preposition == "from" => {
+            let person = lexicon::month_is_a_person(words.low(phrase.start + 1)) && words.ends_at(phrase.end);
+            if person { Standing::Doubtful } else { Standing::Stands }
+        }
         // "book a hotel for June", "buy a present for June".
         Says::Date(date) if date.kind == Kind::Period && preposition == "for" => {
             let person = lexicon::month_is_a_person(words.low(phrase.start + 1));

@@ -25,7 +25,8 @@ pub(super) fn step(words: &Sentence, at: usize, context: &Context) -> Option<Dat
     let next = at + said;
     let today = context.now.date();
     let moved = |from: Date, sign: i64, len| {
-        Some(DatePart::day(from.checked_add(length.span(sign)).ok()?, len, Kind::Plain))
+        // Beyond the calendar it is its last day, which is out of reach as well.
+        Some(DatePart::day(from.saturating_add(length.span(sign)), len, Kind::Plain))
     };
     if words.is(next, &["ago"]) {
         // "a week ago yesterday".

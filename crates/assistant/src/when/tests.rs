@@ -10,6 +10,7 @@ fn context(direction: Direction) -> Context {
         now: datetime(2026, 11, 21, 10, 0, 0, 0).in_tz("Europe/Madrid").expect("a zone"),
         direction,
         habits: Habits::default(),
+        day: None,
     }
 }
 
@@ -17,11 +18,13 @@ fn context(direction: Direction) -> Context {
 fn check(text: &str, expected: &str) {
     let show = |reading: Reading| match reading {
         Reading::Nothing => "-".to_owned(),
-        Reading::Found { meaning: Meaning::Day(day), spans } => format!("{day} = {}", without(text, &spans)),
-        Reading::Found { meaning: Meaning::At(Moment { day, time: at, .. }), spans } => {
+        Reading::Found { meaning: Meaning::Day(day), spans, .. } => {
+            format!("{day} = {}", without(text, &spans))
+        }
+        Reading::Found { meaning: Meaning::At(Moment { day, time: at, .. }), spans, .. } => {
             format!("{day} {} = {}", at.strftime("%H:%M"), without(text, &spans))
         }
-        Reading::Found { meaning: Meaning::Days(from, to), spans } => {
+        Reading::Found { meaning: Meaning::Days(from, to), spans, .. } => {
             format!("{from}..{to} = {}", without(text, &spans))
         }
         Reading::Ask { choices, .. } => {
@@ -111,9 +114,9 @@ fn what_repeats_is_asked_and_never_taken_for_one_date() {
 #[test]
 fn a_date_that_other_words_move_is_asked_and_never_taken() {
     let keep = "No date, keep the words";
-    check("call Anna on Monday or Tuesday", &format!("ask Mon 23 Nov | {keep}"));
-    check("call Anna Monday and Ben Tuesday", &format!("ask Tue 24 Nov | {keep}"));
-    check("call Anna in two weeks on Monday", &format!("ask Sat 5 Dec | {keep}"));
+    check("call Anna on Monday or Tuesday", &format!("ask Mon 23 Nov | Tue 24 Nov | {keep}"));
+    check("call Anna Monday and Ben Tuesday", &format!("ask Mon 23 Nov | Tue 24 Nov | {keep}"));
+    check("call Anna in two weeks on Monday", &format!("ask Sat 5 Dec | Mon 23 Nov | {keep}"));
     check("call Anna 10 minutes before 5pm", &format!("ask Sat 21 Nov, 17:00 | {keep}"));
     check("call Anna the day before my exam on 12 March", &format!("ask Fri 12 Mar | {keep}"));
     check("call Anna a week on 2026-11-23", "2026-11-23 = call Anna a week");
@@ -182,9 +185,9 @@ fn what_people_type_in_haste() {
 fn what_is_not_reckoned_with_is_asked_and_never_dropped() {
     let keep = "No date, keep the words";
     check("meeting tomorrow at 3pm EST", &format!("ask Sun 22 Nov, 15:00 | {keep}"));
-    check("take pills at 8am and at 20:00", &format!("ask Sat 21 Nov, 20:00 | {keep}"));
+    check("take pills at 8am and at 20:00", &format!("ask Sun 22 Nov, 08:00 | Sat 21 Nov, 20:00 | {keep}"));
     check("party the night before Christmas", &format!("ask Fri 25 Dec | {keep}"));
-    check("water the plants Mon, Wed and Fri", &format!("ask Fri 27 Nov | {keep}"));
+    check("water the plants Mon, Wed and Fri", &format!("ask Mon 23 Nov | Wed 25 Nov | Fri 27 Nov | {keep}"));
     check("book a hotel for June", &format!("ask Tue 1 Jun to Wed 30 Jun | {keep}"));
     check("the last week of October", "-");
     check("listen to December 1963", &format!("ask Sun 1 Dec 1963 to Tue 31 Dec 1963 | {keep}"));
@@ -317,10 +320,26 @@ fn days_begin_where_the_person_lives() {
         now: now.in_tz("Europe/Madrid").expect("a zone"),
         direction: Direction::Ahead,
         habits: Habits::default(),
+        day: None,
     };
     assert!(
         matches!(read("call tomorrow", &madrid), Reading::Found { meaning: Meaning::Day(day), .. } if day == date(2026, 11, 23))
     );
+}
+
+#[test]
+fn no_minute_ahead_is_cut_short() {
+    let at = |second, text: &str| {
+        let now = datetime(2026, 11, 21, 10, 0, second, 0).in_tz("Europe/Madrid").expect("a zone");
+        match read(text, &Context { now, ..context(Direction::Ahead) }) {
+            Reading::Found { meaning: Meaning::At(moment), .. } => moment.time.to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(at(0, "stretch in 1 minute"), "10:01:00");
+    assert_eq!(at(1, "stretch in 1 minute"), "10:02:00");
+    assert_eq!(at(55, "stretch in 1 minute"), "10:02:00");
+    assert_eq!(at(30, "stretch in 2 hours"), "12:01:00");
 }
 
 #[test]
@@ -357,9 +376,10 @@ proptest! {
     ) {
         let Ok(now) = datetime(year, month, day, hour, 30, 0, 0).in_tz(&zone) else { return Ok(()) };
         for direction in [Direction::Ahead, Direction::Back] {
-            let context = Context { now: now.clone(), direction, habits: Habits::default() };
-            if let Reading::Ask { choices, .. } = read(&text, &context) {
-                prop_assert!(choices.len() > 1, "one choice is no question: {choices:?} for {text}");
+            let context = Context { now: now.clone(), direction, habits: Habits::default(), day: None };
+            if let Reading::Ask { prompt, choices, .. } = read(&text, &context) {
+                // What is out of reach can only be kept as words.
+                prop_assert!(choices.len() > 1 || prompt == FAR, "one choice is no question: {choices:?} for {text}");
             }
             let _ = read_whole(&text, &context);
         }

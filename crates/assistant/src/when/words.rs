@@ -6,21 +6,21 @@ use super::lexicon;
 
 /// One word of the text.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) text: String,
+pub(crate) struct Word {
+    pub(crate) text: String,
     /// In small letters, as the word tables spell it.
     pub(super) low: String,
     /// Bytes in the text.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// Between quotes, so never read.
-    pub(super) quoted: bool,
+    pub(crate) quoted: bool,
     /// `£3.50`, `70%`, `#5`: a sign says that it is no time.
     pub(super) signed: bool,
     /// "Monday's", "yesterdays".
     pub(super) possessive: bool,
     /// A comma, a colon, a bracket, a full stop.
-    pub(super) break_after: bool,
+    pub(crate) break_after: bool,
     /// "24.12." ends with a point of its own.
     pub(super) point_after: bool,
 }
@@ -33,58 +33,64 @@ impl Word {
 }
 
 /// The words of a text, looked up without a bound to mind.
-pub(super) struct Sentence {
-    pub(super) words: Vec<Word>,
+pub(crate) struct Sentence {
+    pub(crate) words: Vec<Word>,
 }
 
 impl Sentence {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         Self { words: split(text) }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.words.len()
     }
 
     /// The word as tables spell it; empty beyond the ends and for what is never read.
-    pub(super) fn low(&self, at: usize) -> &str {
+    pub(crate) fn low(&self, at: usize) -> &str {
         let word = self.words.get(at).filter(|word| !word.quoted && !word.signed);
         word.map_or("", |word| word.low.as_str())
     }
 
     /// The word before, with the same rule.
-    pub(super) fn before(&self, at: usize) -> &str {
+    pub(crate) fn before(&self, at: usize) -> &str {
         at.checked_sub(1).map_or("", |before| self.low(before))
     }
 
-    pub(super) fn is(&self, at: usize, any: &[&str]) -> bool {
+    pub(crate) fn is(&self, at: usize, any: &[&str]) -> bool {
         any.contains(&self.low(at))
     }
 
     /// How many words from `at` on say `phrase`: all of it or none.
-    pub(super) fn says(&self, at: usize, phrase: &str) -> usize {
+    pub(crate) fn says(&self, at: usize, phrase: &str) -> usize {
         let words = phrase.split(' ').count();
         let said = phrase.split(' ').enumerate().all(|(offset, word)| self.low(at + offset) == word);
         if said { words } else { 0 }
     }
 
     /// One if the word is any of these, else none: to be added to where one reads.
-    pub(super) fn skip(&self, at: usize, any: &[&str]) -> usize {
+    pub(crate) fn skip(&self, at: usize, any: &[&str]) -> usize {
         usize::from(self.is(at, any))
     }
 
-    pub(super) fn is_capital(&self, at: usize) -> bool {
+    pub(crate) fn is_capital(&self, at: usize) -> bool {
         self.words.get(at).is_some_and(|word| word.text.chars().next().is_some_and(char::is_uppercase))
     }
 
+    /// "TOMORROW": in capitals throughout, which says nothing of a name.
+    pub(crate) fn is_shouted(&self, at: usize) -> bool {
+        let text = self.words.get(at).map_or("", |word| word.text.as_str());
+        text.chars().count() > 1 && !text.chars().any(char::is_lowercase)
+    }
+
     /// Whether nothing stands behind the words before `end`, or a mark.
-    pub(super) fn ends_at(&self, end: usize) -> bool {
+    pub(crate) fn ends_at(&self, end: usize) -> bool {
         end >= self.len()
             || self.low(end) == "-"
             || end.checked_sub(1).is_some_and(|last| self.words[last].break_after)
     }
 
-    pub(super) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
+    pub(crate) fn bytes(&self, words: &Range<usize>) -> Range<usize> {
         let said = self.words.get(words.clone()).unwrap_or_default();
         // The point of "24.12." belongs to it.
         let end =
@@ -120,6 +126,7 @@ fn split(text: &str) -> Vec<Word> {
             (None, '"') => Some('"'),
             (None, '“') => Some('”'),
             (None, '«') => Some('»'),
+            (None, '\'' | '‘' | '’') if is_short_year(text, at + c.len_utf8()) => None,
             (None, '\'' | '‘') if !previous.is_alphanumeric() => Some(if c == '\'' { '\'' } else { '’' }),
             (closing, _) => closing,
         };
@@ -134,6 +141,13 @@ fn split(text: &str) -> Vec<Word> {
         previous = c;
     }
     words
+}
+
+/// The `26` of "5 Dec '26".
+fn is_short_year(text: &str, at: usize) -> bool {
+    let mut rest = text.get(at..).unwrap_or_default().chars();
+    let digits = rest.by_ref().take(2).filter(char::is_ascii_digit).count();
+    digits == 2 && !rest.next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'))
 }
 
 fn word(text: &str, bytes: Range<usize>) -> Word {
@@ -163,6 +177,9 @@ fn word(text: &str, bytes: Range<usize>) -> Word {
 /// `mon-thu` and `2-4pm` are three words, `check-in` and `2026-12-03` are one.
 fn parts_of(text: &str, bytes: Range<usize>) -> Vec<Word> {
     let said = text.get(bytes.clone()).unwrap_or_default();
+    if let Some(days) = weekdays_by_slashes(text, &bytes) {
+        return days;
+    }
     let halves = said.split_once('-').filter(|(left, right)| {
         let ends = |half: &str| lexicon::may_end_a_range(&half.to_lowercase());
         ends(left) && ends(right) && lexicon::number(&said.to_lowercase()).is_none()
@@ -170,4 +187,18 @@ fn parts_of(text: &str, bytes: Range<usize>) -> Vec<Word> {
     let Some((left, _)) = halves else { return vec![word(text, bytes)] };
     let dash = bytes.start + left.len();
     vec![word(text, bytes.start..dash), word(text, dash..dash + 1), word(text, dash + 1..bytes.end)]
+}
+
+/// `mon/wed/fri` are three.
+fn weekdays_by_slashes(text: &str, bytes: &Range<usize>) -> Option<Vec<Word>> {
+    let said = text.get(bytes.clone())?;
+    let mut start = bytes.start;
+    let days = said.split('/').map(|day| {
+        let at = start..start + day.len();
+        start = at.end + 1;
+        let low = day.to_lowercase();
+        let one = low.strip_suffix('s').unwrap_or(&low);
+        lexicon::weekday(one).or_else(|| lexicon::short_weekday(&low)).map(|_| word(text, at))
+    });
+    days.collect::<Option<Vec<_>>>().filter(|days| days.len() > 1)
 }

@@ -114,7 +114,7 @@ async fn begin(
     let NewRecurrence { rule, mode } = new;
     let now = who.account.now().datetime();
     let work = move || -> Result<(Recurrence, Due), String> {
-        let repeats = Repeats { rule: recurrence::check(&rule, mode)?, mode, time };
+        let repeats = Repeats { rule: recurrence::check(&rule, mode)?, mode, time, from: None };
         repeats.starting(day, time, now).ok_or_else(|| format!("\"{rule}\" does not come after that day"))
     };
     let begun = tokio::task::spawn_blocking(work).await;

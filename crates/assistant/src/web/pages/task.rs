@@ -31,6 +31,7 @@ use crate::{
         problem::Problem,
         session::{SignedIn, Visitor},
     },
+    when::{self, Context, Direction, Habits},
 };
 
 /// In the order in which [`typed`] has them.
@@ -153,13 +154,16 @@ async fn heard(said: &str, who: &Account) -> Result<Repeats> {
         let rule = said.to_owned();
         let checked = tokio::task::spawn_blocking(move || recurrence::check(&rule, Mode::Fixed)).await;
         let rule = checked.map_err(|error| Error::Invalid(error.to_string()))?.map_err(Error::Invalid)?;
-        return Ok(Repeats { rule, mode: Mode::Fixed, time: None });
+        return Ok(Repeats { rule, mode: Mode::Fixed, time: None, from: None });
     }
-    match phrase::read_whole(said, &who.now()) {
+    let context =
+        Context { now: who.now(), direction: Direction::Ahead, habits: Habits::default(), day: None };
+    match phrase::read_whole(said, &context) {
         Heard::Found { repeats, .. } => Ok(repeats),
         Heard::Ask { prompt, choices, .. } => {
-            let choices: Vec<String> =
-                choices.into_iter().map(|choice| format!("“{}”", choice.instead)).collect();
+            // The field holds no title that could keep the words.
+            let rules = choices.into_iter().filter(|choice| choice.label != when::KEEP);
+            let choices: Vec<String> = rules.map(|choice| format!("“{}”", choice.instead)).collect();
             Err(Error::Invalid(format!("{prompt} Write {}", choices.join(" or "))))
         }
         Heard::Nothing => Err(Error::Invalid(format!(

@@ -65,13 +65,36 @@ async fn what_comes_again_is_added_completed_and_taken_back() {
     bench.post(&token, &format!("/api/undo/{}", done.text("/undo_id")), json!({})).await;
     assert_eq!(bench.get(&token, &path).await.json()["state"], "open");
     assert_eq!(titles(&bench, &token, "/api/tasks?state=all").await, ["Water"]);
-    for (rule, why) in [("FREQ=HOURLY", "once a day"), ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "never comes")]
-    {
+    for (rule, why) in [
+        ("FREQ=HOURLY", "once a day"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "never comes"),
+        ("FREQ=DAILY;UNTIL=soon", "UNTIL is a day such as 20261224"),
+        ("FREQ=DAILY;UNTIL=20200101", "does not come after that day"),
+    ] {
         let refused =
             bench.post(&token, "/api/tasks", json!({"title": "x", "recurrence": {"rule": rule}})).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{rule}");
         assert!(refused.body.contains(why), "{}", refused.body);
     }
+}
+
+#[tokio::test]
+async fn a_day_that_nobody_plans_for_is_refused_however_it_is_sent() {
+    let bench = bench().await;
+    let token = bench.sign_in("ana").await;
+    let added = bench.post(&token, "/api/tasks", json!({"title": "Pay", "due_day": "2200-12-31"})).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
+    let path = format!("/api/tasks/{}", added.text("/task/id"));
+    for day in ["-009999-01-01", "0000-01-01", "1899-12-31", "2201-01-01", "9999-12-31"] {
+        let refused = bench.post(&token, "/api/tasks", json!({"title": "Pay", "due_day": day})).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{day}: {}", refused.body);
+        assert!(refused.body.contains("from the year 1900 to 2200"), "{}", refused.body);
+        let changed = bench.ask(&token, "PATCH", &path, Some(json!({"due_day": day})), &[]).await;
+        assert_eq!(changed.status, StatusCode::UNPROCESSABLE_ENTITY, "{day}: {}", changed.body);
+        let said = bench.post(&token, "/api/say", json!({"text": format!("move pay to {day}")})).await;
+        assert_ne!(said.json()["outcome"], "done", "{}", said.body);
+    }
+    assert_eq!(bench.get(&token, &path).await.json()["due_day"], "2200-12-31");
 }
 
 #[tokio::test]
