@@ -34,6 +34,7 @@ mod load;
 mod lost_secrets;
 mod migrations;
 mod models;
+mod moving;
 mod mutants;
 mod neighbours;
 mod once;
