@@ -254,7 +254,7 @@ impl Clients {
         // Whoever was on the way when the step was done may still have been answered by the one before.
         wait::until(&format!("{step}: `{word}` alone answers"), SOON, || {
             let before = self.seen();
-            wait::until("answers come", SOON, || {
+            wait::until(&format!("{step}: answers come"), SOON, || {
                 let now = self.seen();
                 assert!(now.failures.is_empty(), "{step}: {:?}", now.failures);
                 of(&now, word) + others(&now) >= of(&before, word) + others(&before) + ANSWERS
@@ -295,6 +295,12 @@ fn a_site_behind_nginx_moves_by_the_commands_of_the_guide_and_no_request_fails()
     clients.expect("back", "old");
     machine.run("switch");
     clients.expect("nginx asks Mainstay again", "1");
+    if !rustix::process::getuid().is_root() {
+        // Only root leads connections elsewhere.
+        println!("not root: the step past nginx is left out");
+        assert_eq!(clients.finish().failures, Vec::<String>::new());
+        return;
+    }
     // What nginx asks is no proof of who was asked: from here on it would be the old app.
     machine.run("back");
     machine.run("past");
@@ -304,7 +310,7 @@ fn a_site_behind_nginx_moves_by_the_commands_of_the_guide_and_no_request_fails()
     let again = machine
         .here(&block("sh past"))
         .lines()
-        .filter(|line| line.contains("add rule"))
+        .filter(|line| line.contains("redirect"))
         .collect::<Vec<_>>()
         .join("\n");
     let mut nft = Command::new("sh");
@@ -329,6 +335,7 @@ fn a_site_behind_nginx_moves_by_the_commands_of_the_guide_and_no_request_fails()
     machine.mainstay.down();
     machine.mainstay.up();
     machine.run("own");
+    machine.run("later");
     wait::until("Mainstay answers on the port that was nginx's", SOON, || {
         machine.asked().is_some_and(|word| word == "1")
     });
