@@ -29,6 +29,7 @@ mod tree;
 mod yaml;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -40,7 +41,8 @@ pub(crate) use self::guess::{Guess, GuessedRoute, GuessedService};
 use crate::{
     cli::Globals,
     commands::generated,
-    output::{json, line},
+    output::{count, json, line},
+    report::Report,
     session::MANIFEST,
 };
 
@@ -98,35 +100,37 @@ impl Init {
             json(&serde_json::json!({ "file": path, "written": !self.print, "guess": guess, "text": text }));
             return Ok(ExitCode::SUCCESS);
         }
+        let said = said(&guess, !self.from.is_empty());
         if self.print {
+            // Standard output is the file alone.
             line(text.trim_end());
+            let report = Report::new(globals.color, globals.json);
+            said.iter().for_each(|sentence| report.note(sentence));
             return Ok(ExitCode::SUCCESS);
         }
         line(format!("Wrote {}", path.display()));
-        guess.because.iter().for_each(|why| line(format!("  {why}")));
-        told("Taken over:", &guess.account.taken);
-        told("Not taken over:", &guess.account.left);
-        let mut secrets: Vec<&String> =
-            guess.services.iter().flat_map(|service| &service.env_secrets).collect();
-        secrets.sort();
-        secrets.dedup();
-        if let Some(first) = secrets.first() {
-            line(format!(
-                "Secrets are named, and have no value yet: `mainstay secrets set {first}`, of {} in all.",
-                secrets.len()
-            ));
-        }
+        said.iter().for_each(line);
         line("Next: read it, then `mainstay check`, `mainstay up` and `mainstay deploy`.");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// What became of lines, each on one.
-fn told(title: &str, notes: &[account::Note]) {
-    if !notes.is_empty() {
-        line(title);
-        notes.iter().for_each(|note| line(format!("  {}", note.render())));
+/// What was guessed and why, and what became of lines of other tools' files, each on a line.
+fn said(guess: &Guess, of_files: bool) -> Vec<String> {
+    let mut said: Vec<String> = guess.because.iter().map(|why| format!("  {why}")).collect();
+    for (title, notes) in [("Taken over:", &guess.account.taken), ("Not taken over:", &guess.account.left)] {
+        if !notes.is_empty() {
+            said.push(title.to_owned());
+            said.extend(notes.iter().map(|note| format!("  {}", note.render())));
+        }
     }
+    let services = guess.services.iter().flat_map(|service| &service.env_secrets);
+    let secrets: BTreeSet<&String> = services.chain(&guess.env_secrets).collect();
+    if let Some(first) = secrets.first().filter(|_| of_files) {
+        let all = count(secrets.len() as u64, "secret");
+        said.push(format!("Named, and without a value until you put it in: {all}. `mainstay secrets set {first}` asks for one."));
+    }
+    said
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {

@@ -130,5 +130,6 @@ pub(super) fn size(text: &str) -> Option<ByteSize> {
         "g" => 1 << 30,
         _ => return None,
     };
-    digits.parse::<u64>().ok()?.checked_mul(factor).map(ByteSize)
+    // Nothing, where these tools mean no bound by it.
+    digits.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0).map(ByteSize)
 }

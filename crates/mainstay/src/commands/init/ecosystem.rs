@@ -99,6 +99,13 @@ fn app(index: usize, app: &Node, dir: &Path, source: &Source, guess: &mut Guess)
         setting(entry, &label, is_job, dir, &mut service, &mut scribe);
     }
     service.web = !service.ports.is_empty() && service.schedule.is_none();
+    if service.schedule.is_some() && service.recycle_memory.take().is_some() {
+        scribe.left(
+            app.line..=app.line,
+            format!("{label}.max_memory_restart"),
+            "a job ends by itself: `limits` has `memory_max`",
+        );
+    }
     scribe.took(
         app.line..=app.line,
         label,

@@ -55,7 +55,9 @@ pub(super) fn place(name: &str, value: Option<&str>) -> Place {
         _ if looks_secret(name) => Place::Secret,
         None => Place::Secret,
         Some(value) if holds_password(value) => Place::Secret,
-        Some(value) if !manifest::is_plain(value) => {
+        Some(value)
+            if !manifest::is_plain(value) || value.contains("{port}") || value.contains("{socket}") =>
+        {
             Place::Nowhere("a word in braces would be taken for a placeholder")
         }
         Some(_) => Place::Env,

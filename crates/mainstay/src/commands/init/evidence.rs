@@ -164,7 +164,10 @@ fn commands(guess: &mut Guess) {
             continue;
         }
         let named = service.command.first().is_some_and(|program| !program.trim().is_empty());
-        if !named || !service.command.iter().all(|word| is_plain(word)) {
+        // Only who takes requests has an address, and it is a port.
+        let has_address =
+            |word: &String| word.contains("{socket}") || (word.contains("{port}") && !service.web);
+        if !named || !service.command.iter().all(|word| is_plain(word) && !has_address(word)) {
             let said = service.command.join(" ");
             guess.because.push(format!(
                 "`{said}` cannot stand in a manifest as it is: write the command of {} yourself",

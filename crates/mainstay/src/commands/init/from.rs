@@ -49,6 +49,7 @@ pub(super) fn guess_from(
     evidence::node_before(dir, &mut guess);
     settle(&mut guess);
     evidence::complete(dir, &mut guess);
+    not_both(&mut guess);
     let mut said = std::collections::BTreeSet::new();
     guess.because.retain(|why| said.insert(why.clone()));
     let order = |note: &super::account::Note| {
@@ -144,6 +145,22 @@ fn of_the_folder(dir: &Path, guess: &mut Guess, globals: &Globals) {
     }
 }
 
+/// What is shared outlives every release already.
+fn not_both(guess: &mut Guess) {
+    let Guess { asset_paths, shared_paths, because, .. } = guess;
+    asset_paths.retain(|path| {
+        let nested =
+            |other: &String| Path::new(path).starts_with(other) || Path::new(other).starts_with(path);
+        let is_shared = shared_paths.iter().any(nested);
+        if is_shared {
+            because.push(format!(
+                "{path} lies in what is shared, or the other way round: it is not named in asset_paths"
+            ));
+        }
+        !is_shared
+    });
+}
+
 /// Finds the service of each route; one that leads to nobody known gets a service to fill in.
 fn settle(guess: &mut Guess) {
     let mut routes = std::mem::take(&mut guess.routes);
@@ -197,6 +214,8 @@ fn settle(guess: &mut Guess) {
 
 /// Whom a target means among services: by name, by port, or because there is only one that no port tells apart.
 fn found(services: &[GuessedService], target: &guess::Target) -> Option<String> {
+    let services: Vec<&GuessedService> =
+        services.iter().filter(|service| service.schedule.is_none()).collect();
     let by_port = |port: &u16| {
         services.iter().find(|service| service.schedule.is_none() && service.ports.contains(port))
     };
@@ -225,6 +244,13 @@ fn filled_in(guess: &mut Guess, route: &GuessedRoute) -> String {
             (ports.first().map_or("web".to_owned(), |port| format!("app-{port}")), ports.clone())
         }
         guess::Target::Any => ("web".to_owned(), Vec::new()),
+    };
+    // A worker of this name turns out to take requests; a job cannot.
+    let known = guess.services.iter().find(|service| service.name == name);
+    let name = match known.map(|service| service.schedule.is_some()) {
+        Some(false) => return name,
+        Some(true) => format!("{name}-web"),
+        None => name,
     };
     let command = vec!["./start".to_owned(), "--port".to_owned(), "{port}".to_owned()];
     guess.services.push(GuessedService { web: true, ports, ..GuessedService::of(name.clone(), command) });

@@ -248,19 +248,22 @@ fn proxy_key(entry: &Entry, route: &mut GuessedRoute, service: &mut GuessedServi
             );
         }
         "path_prefix" if node.text().is_some_and(is_plain_path) => {
-            route.path_prefix = node.text().unwrap_or("/").to_owned();
+            let path = node.text().unwrap_or_default().trim_end_matches('/');
+            route.path_prefix = if path.is_empty() { "/" } else { path }.to_owned();
             scribe.took(at, what, "path_prefix");
         }
         "strip_path_prefix" if node.is_false() => {
             scribe.took(at, what, "the app gets the path as the client sent it")
         }
-        "response_timeout" => match container::span(&node.brief(), Span::secs) {
-            Some(span) => {
-                route.response_header_timeout = Some(span);
-                scribe.took(at, what, format!("response_header_timeout = {span}"));
+        "response_timeout" => {
+            match container::span(&node.brief(), Span::secs).filter(|span| *span > Span::default()) {
+                Some(span) => {
+                    route.response_header_timeout = Some(span);
+                    scribe.took(at, what, format!("response_header_timeout = {span}"));
+                }
+                None => scribe.left(at, what, "no time in seconds"),
             }
-            None => scribe.left(at, what, "no time in seconds"),
-        },
+        }
         "buffering" => buffering(node, &what, at, route, scribe),
         "healthcheck" => {
             scribe.took(*line..=*line, what.clone(), "a probe");
@@ -290,7 +293,7 @@ fn buffering(
     for Entry { key, line, node } in node.entries() {
         let at = *line..=node.end.max(*line);
         match (key.as_str(), node.text().and_then(container::size)) {
-            ("max_request_body", Some(size)) if size.0 > 0 => {
+            ("max_request_body", Some(size)) => {
                 route.max_request_body = Some(size);
                 scribe.took(at, format!("{what}.{key}"), format!("max_request_body = {size}"));
             }

@@ -257,7 +257,7 @@ proptest! {
 
     /// Files with lines that were lost or swapped never make it panic, and what is written is always a manifest.
     #[test]
-    fn torn_files_still_give_a_manifest_or_an_error(which in 0usize..15, lost in 0usize..40, swapped in 0usize..40) {
+    fn torn_files_still_give_a_manifest_or_an_error(which in 0usize..15, lost in 0usize..40, swapped in 0usize..40, beside in 0usize..15) {
         let all = [
             ("ecosystem.config.js", testdata!("pm2-single.config.js")),
             ("ecosystem.config.js", testdata!("pm2-several.config.js")),
@@ -281,6 +281,42 @@ proptest! {
         let at = swapped % lines.len();
         let next = (at + 1) % lines.len();
         lines.swap(at, next);
-        let _ = take(&[(file, &(lines.join("\n") + "\n"))], &[], None);
+        let torn = lines.join("\n") + "\n";
+        let _ = take(&[(file, &torn)], &[], None);
+        let (other, whole) = all[beside];
+        if other != file {
+            let _ = take(&[(file, &torn), (other, whole)], &[RAILS], None);
+        }
+    }
+}
+
+#[test]
+fn what_a_manifest_refuses_together_is_not_written_together() {
+    let kamal = "service: a\nimage: a\nasset_path: /rails/public/assets\nvolumes: ['x:/rails/public']\n";
+    let (guess, _) = take(&[("deploy.yml", kamal)], &[RAILS], None).unwrap();
+    assert_eq!((guess.asset_paths.len(), guess.shared_paths.len()), (0, 1));
+    let pm2 = "module.exports = {apps: [{name: 'n', script: 'n.js', cron: '@daily', autorestart: false, max_memory_restart: '1G'}]}";
+    let (guess, text) = take(&[("ecosystem.config.js", pm2)], &[], None).unwrap();
+    assert!(text.contains("schedule") && !text.contains("recycle"), "{text}");
+    assert!(guess.account.left.iter().any(|note| note.what == "n.max_memory_restart"));
+    take(&[("Procfile", "worker: ./w --port $PORT\nbeat: ./b\n")], &[], None).unwrap();
+    let nginx = "server { listen 80; location / { proxy_pass http://worker:80; } location /b { proxy_pass http://beat; } location /n { proxy_pass http://n; } }";
+    let (guess, text) = take(
+        &[("Procfile", "worker: ./w\nbeat: ./b\n"), ("ecosystem.config.js", pm2), ("nginx.conf", nginx)],
+        &[],
+        None,
+    )
+    .unwrap();
+    assert_eq!(guess.routes.len(), 3, "{text}");
+    for zero in [
+        "proxy_read_timeout 0;",
+        "client_max_body_size 0;",
+        "return 301 /a*b;",
+        "rewrite ^/a/(.*)$ b/$1 permanent;",
+    ] {
+        let nginx = format!(
+            "server {{ server_name a.test a.test; location /x {{ {zero} proxy_pass http://127.0.0.1:1/v*/; }} }}"
+        );
+        take(&[("nginx.conf", &nginx)], &[], None).unwrap();
     }
 }

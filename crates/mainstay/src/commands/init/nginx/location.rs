@@ -9,7 +9,7 @@ use super::{
     },
     Reading, address,
     grammar::Directive,
-    server::{Return, Server, returned, send},
+    server::{Return, Server, is_plain_place, returned, send},
     settings::Settings,
 };
 use crate::config::manifest::is_plain_path;
@@ -38,7 +38,6 @@ pub(super) fn read(location: &Directive, server: &Server, all: &[&Directive], re
             headers.clear();
         }
     }
-    reading.scribe().took(*at.start()..=*at.start(), said, format!("path_prefix = {prefix}"));
     if modifier == "=" && prefix != "/" && location.inner().iter().any(|one| one.name == "proxy_pass") {
         reading.scribe().left(
             *at.start()..=*at.start(),
@@ -57,7 +56,9 @@ pub(super) fn read(location: &Directive, server: &Server, all: &[&Directive], re
     if let Some(named) = named.filter(|_| !kind.is_pass) {
         follow(&named, all, &mut settings, &mut kind, reading);
     }
+    let first = *at.start()..=*at.start();
     if let Some((directive, back)) = kind.back.take() {
+        reading.scribe().took(first, said, "where it sends its clients is told there");
         sends(&directive, back, (modifier, prefix), server, reading);
         return;
     }
@@ -74,7 +75,10 @@ pub(super) fn read(location: &Directive, server: &Server, all: &[&Directive], re
         None => served(&kind, server, location, &mut route, reading),
     };
     if leads {
+        reading.scribe().took(first, said, format!("path_prefix = {prefix}"));
         settled(route, settings, reading);
+    } else {
+        reading.scribe().left(first, said, "no route leads there");
     }
 }
 
@@ -246,10 +250,8 @@ pub(super) fn redirect(
         .replace("$scheme://$host/", "/")
         .replace("https://$host/", "/");
     let from = if to.ends_with('*') { from } else { from.trim_end_matches("/*").to_owned() };
-    let is_place = !to.contains('$')
-        && to.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
-        && !from.is_empty()
-        && from != to;
+    let has_rest = !to.ends_with('*') || from.ends_with("/*");
+    let is_place = is_plain_place(&to) && has_rest && !from.is_empty() && from != to;
     if !is_place {
         reading.scribe().left(at, said, "a variable in it: see [[route.redirect]]");
         return;
@@ -323,7 +325,7 @@ fn proxied(pass: &Directive, path: &str, route: &mut GuessedRoute, reading: &mut
     if let Some(uri) = uri.filter(|uri| uri != path && path.ends_with('/')) {
         let from = format!("{}/*", path.trim_end_matches('/'));
         let to = format!("{}/*", uri.trim_end_matches('/'));
-        if uri.ends_with('/') && from != to {
+        if uri.ends_with('/') && from != to && is_plain_path(&uri) {
             reading.scribe().took(pass.line..=pass.end, format!("{path} → {uri}"), "[[route.rewrite]]");
             route.rewrites.push((from, to));
         } else {

@@ -32,7 +32,11 @@ pub(super) fn read(block: &Directive, outer: &Settings, reading: &mut Reading<'_
     let names = block.inner().iter().filter(|one| one.name == "server_name");
     let has_regex = names.clone().flat_map(|one| &one.words).any(|name| hosts_of(name).is_none());
     for name in names.flat_map(|one| &one.words) {
-        server.hosts.extend(hosts_of(name).unwrap_or_default());
+        for host in hosts_of(name).unwrap_or_default() {
+            if !server.hosts.contains(&host) {
+                server.hosts.push(host);
+            }
+        }
     }
     if has_regex && server.hosts.is_empty() {
         reading.scribe().left(
@@ -132,11 +136,17 @@ pub(super) fn returned(directive: &Directive) -> Option<Return> {
         [status, to] => (status.parse().ok()?, to),
         _ => return None,
     };
-    let is_place = to.starts_with("https://")
-        || to.starts_with("http://")
-        || to.starts_with('/')
-        || to.starts_with("$scheme://");
-    ([301, 302, 303, 307, 308].contains(&status) && is_place).then(|| Return { status, to: to.clone() })
+    ([301, 302, 303, 307, 308].contains(&status) && is_place(to)).then(|| Return { status, to: to.clone() })
+}
+
+fn is_place(to: &str) -> bool {
+    ["https://", "http://", "/", "$scheme://"].iter().any(|start| to.starts_with(start))
+}
+
+/// A place that a redirect may name: no variable is left in it, and a `*` at its end alone.
+pub(super) fn is_plain_place(to: &str) -> bool {
+    let head = to.strip_suffix('*').unwrap_or(to);
+    head.bytes().all(|b| b.is_ascii_graphic() && !b"$#*".contains(&b))
 }
 
 /// `if ($host = www.example.com) { return 301 https://…; }`
@@ -166,8 +176,11 @@ pub(super) fn rewritten(directive: &Directive) -> Option<(String, Return)> {
     }
     let to = directive.word(1);
     match has_rest {
-        true => Some((format!("{path}/*"), Return { status, to: format!("{}*", to.strip_suffix("$1")?) })),
-        false => Some((path.to_owned(), Return { status, to: to.to_owned() })),
+        true => Some((
+            format!("{path}/*"),
+            Return { status, to: format!("{}*", to.strip_suffix("$1").filter(|head| is_place(head))?) },
+        )),
+        false => is_place(to).then(|| (path.to_owned(), Return { status, to: to.to_owned() })),
     }
 }
 
@@ -195,8 +208,8 @@ pub(super) fn send(directive: &Directive, back: Return, hosts: &[String], readin
             }
             return;
         }
-        Some(head) if !head.contains('$') => Some(format!("{head}/*")),
-        None if !back.to.contains('$') && back.to.starts_with("http") => Some(back.to.clone()),
+        Some(head) if is_plain_place(&head) && !head.ends_with('*') => Some(format!("{head}/*")),
+        None if is_plain_place(&back.to) && back.to.starts_with("http") => Some(back.to.clone()),
         _ => {
             reading.scribe().left(line..=end, directive.said(), "a variable in it: see [[route.redirect]]");
             return;

@@ -39,14 +39,14 @@ impl Settings {
         let said = directive.said();
         let first = directive.word(0);
         match directive.name.as_str() {
-            "client_max_body_size" => match container::size(first).filter(|size| size.0 > 0) {
+            "client_max_body_size" => match container::size(first) {
                 Some(size) => {
                     self.max_request_body = Some(size);
                     scribe.took(at, said, format!("max_request_body = {size}"));
                 }
                 None => scribe.left(at, said, "there is always a bound: 50 MiB unless `max_request_body` says another"),
             },
-            "proxy_read_timeout" => match container::span(first, Span::secs) {
+            "proxy_read_timeout" => match container::span(first, Span::secs).filter(|span| *span > Span::default()) {
                 Some(span) => {
                     self.read_timeout = Some(span);
                     scribe.took(at, said, format!("response_header_timeout and idle_timeout = {span}"));
@@ -90,8 +90,7 @@ impl Settings {
     fn header(&mut self, directive: &Directive, scribe: &mut Scribe<'_>) {
         let at = directive.line..=directive.end;
         let (name, value) = (directive.word(0).to_ascii_lowercase(), directive.word(1));
-        let is_plain = !value.contains('$') && !value.bytes().any(|b| b.is_ascii_control());
-        if !is_token(&name) || !is_of_answers(&name) || !is_plain {
+        if !is_token(&name) || !is_of_answers(&name) || !is_constant(value) {
             scribe.left(
                 at,
                 directive.said(),
@@ -112,7 +111,7 @@ impl Settings {
             scribe.took(at, directive.said(), "the edge tells the app by itself");
         } else if value.is_empty() && is_token(&name) {
             scribe.left(at, directive.said(), "`request_remove` in [route.headers] takes it away");
-        } else if is_token(&name) && is_of_requests(&name) && !value.contains('$') {
+        } else if is_token(&name) && is_of_requests(&name) && is_constant(value) {
             self.request_headers.retain(|(known, _)| *known != name);
             self.request_headers.push((name, value.to_owned()));
             scribe.took(at, directive.said(), "a header that the app is told ([route.headers])");
@@ -120,4 +119,9 @@ impl Settings {
             scribe.left(at, directive.said(), "a variable in it, or a header that the edge alone writes");
         }
     }
+}
+
+/// One line without a variable.
+fn is_constant(value: &str) -> bool {
+    !value.contains('$') && !value.bytes().any(|b| b.is_ascii_control())
 }
