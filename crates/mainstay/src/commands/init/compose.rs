@@ -1,5 +1,6 @@
 //! compose.yaml of Docker Compose: its services that are programs of the app; what stands beside them is named.
 
+mod labels;
 mod service;
 
 use std::path::Path;

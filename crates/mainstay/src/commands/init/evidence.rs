@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     Guess, GuessedService,
     env::{self, Place, looks_secret},
+    guess::Target,
 };
 use crate::config::manifest::is_plain;
 
@@ -144,17 +145,22 @@ pub(super) fn complete(dir: &Path, guess: &mut Guess) {
     }
 }
 
-/// Where no file says hosts or paths, any host leads to the first that takes requests.
+/// Who takes requests and has no route: where no file says hosts or paths, any host leads to the first alone.
 fn others_without_a_route(guess: &mut Guess) {
-    if !guess.routes.is_empty() {
-        return;
-    }
-    for service in guess.services.iter().filter(|service| service.web).skip(1) {
-        guess.because.push(format!(
-            "{} takes requests, too: write its [[route]], with hosts or a path that are not those of the first",
-            service.name
-        ));
-    }
+    let is_led_to = |service: &GuessedService| {
+        guess
+            .routes
+            .iter()
+            .any(|route| matches!(&route.target, Target::Named(name, _) if *name == service.name))
+    };
+    let web = guess.services.iter().filter(|service| service.web);
+    let others: Vec<String> = match guess.routes.is_empty() {
+        true => web.skip(1).map(|service| service.name.clone()).collect(),
+        false => web.filter(|service| !is_led_to(service)).map(|service| service.name.clone()).collect(),
+    };
+    guess.because.extend(others.iter().map(|name| {
+        format!("{name} takes requests, and no route leads to it: write its [[route]], with hosts or a path that no other has")
+    }));
 }
 
 /// A command that a manifest cannot say is left to the reader.

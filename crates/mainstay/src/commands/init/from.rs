@@ -41,8 +41,8 @@ pub(super) fn guess_from(
         read(file, kind, dir, &mut guess)?;
     }
     let said = guess.services.iter().any(|service| service.files.is_none());
-    let is_needed =
-        guess.routes.iter().any(|route| !leads_to_files(&guess, route)) || guess.routes.is_empty();
+    let asks = |route: &GuessedRoute| route.target != guess::Target::Any && !leads_to_files(&guess, route);
+    let is_needed = guess.services.is_empty() || guess.routes.is_empty() || guess.routes.iter().any(asks);
     if !said && is_needed {
         of_the_folder(dir, &mut guess, globals);
     }
@@ -216,9 +216,7 @@ fn settle(guess: &mut Guess) {
 fn found(services: &[GuessedService], target: &guess::Target) -> Option<String> {
     let services: Vec<&GuessedService> =
         services.iter().filter(|service| service.schedule.is_none()).collect();
-    let by_port = |port: &u16| {
-        services.iter().find(|service| service.schedule.is_none() && service.ports.contains(port))
-    };
+    let by_port = |port: &u16| services.iter().find(|service| service.ports.contains(port));
     let web = || {
         let mut all = services.iter().filter(|service| service.web && service.files.is_none());
         all.next().filter(|_| all.next().is_none())

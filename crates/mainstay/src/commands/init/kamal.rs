@@ -28,6 +28,12 @@ pub(super) fn read(source: &Source, dir: &Path, guess: &mut Guess) -> Result<(),
     let image = evidence::read(&dir.join("Dockerfile")).and_then(|text| dockerfile::parse(&text));
     let first = guess.services.len();
     role::roles(&root, source, image.as_ref(), guess);
+    for entry in root.get("servers").map(Node::entries).unwrap_or_default() {
+        if let Some(node) = entry.node.get("proxy").filter(|node| !node.entries().is_empty()) {
+            let (lines, what) = (node.line..=node.end, format!("servers.{}.proxy", entry.key));
+            proxy(node, lines, &what, source, &evidence::service_name(&entry.key), guess);
+        }
+    }
     // Every role gets what stands above them all.
     for entry in root.entries() {
         top(entry, first, source, guess);
@@ -46,7 +52,13 @@ fn top(entry: &Entry, first: usize, source: &Source, guess: &mut Guess) {
         "service" => scribe.took(at, key, "the name of the app"),
         "servers" => scribe.took(*line..=*line, key, "each role is told by itself"),
         "image" | "registry" | "builder" => scribe.left(at, key, "no image is built or pulled: a release is the app's folder, and its runtime is on the machine"),
-        "proxy" => proxy(node, at, source, first, guess),
+        "proxy" => match guess.services.iter().skip(first).find(|service| service.web) {
+            Some(service) => {
+                let name = service.name.clone();
+                proxy(node, at, "proxy", source, &name, guess);
+            }
+            None => scribe.left(at, key, "no role takes requests"),
+        },
         "env" => variables(node, at, source, first, guess),
         "volumes" => volumes(node, at, source, guess),
         "accessories" => accessories(node, at, &mut scribe),
@@ -182,15 +194,12 @@ fn accessories(node: &Node, at: RangeInclusive<usize>, scribe: &mut Scribe<'_>) 
     }
 }
 
-fn proxy(node: &Node, at: RangeInclusive<usize>, source: &Source, first: usize, guess: &mut Guess) {
+/// The route to the service of that name.
+fn proxy(node: &Node, at: RangeInclusive<usize>, what: &str, source: &Source, name: &str, guess: &mut Guess) {
     let Guess { services, account, routes, .. } = guess;
     let mut scribe = account.of(source);
-    let Some(service) = services.get_mut(first..).unwrap_or_default().iter_mut().find(|service| service.web)
-    else {
-        scribe.left(at, "proxy", "no role takes requests");
-        return;
-    };
-    scribe.took(*at.start()..=*at.start(), "proxy", format!("the route to {}", service.name));
+    let Some(service) = services.iter_mut().find(|service| service.name == name) else { return };
+    scribe.took(*at.start()..=*at.start(), what, format!("the route to {name}"));
     let mut route = GuessedRoute {
         file: source.file.clone(),
         lines: Some(at),
@@ -199,14 +208,20 @@ fn proxy(node: &Node, at: RangeInclusive<usize>, source: &Source, first: usize, 
         ..GuessedRoute::default()
     };
     for entry in node.entries() {
-        proxy_key(entry, &mut route, service, &mut scribe);
+        proxy_key(entry, what, &mut route, service, &mut scribe);
     }
     routes.push(route);
 }
 
-fn proxy_key(entry: &Entry, route: &mut GuessedRoute, service: &mut GuessedService, scribe: &mut Scribe<'_>) {
+fn proxy_key(
+    entry: &Entry,
+    what: &str,
+    route: &mut GuessedRoute,
+    service: &mut GuessedService,
+    scribe: &mut Scribe<'_>,
+) {
     let Entry { key, line, node } = entry;
-    let (at, what) = (*line..=node.end.max(*line), format!("proxy.{key}"));
+    let (at, what) = (*line..=node.end.max(*line), format!("{what}.{key}"));
     match key.as_str() {
         "host" | "hosts" => {
             for host in node

@@ -4,11 +4,14 @@ use std::{ops::RangeInclusive, path::Path};
 
 use model::Span;
 
-use super::super::{
-    Guess, GuessedService,
-    account::{Account, Scribe, Source},
-    container, dockerfile, env, evidence, shell,
-    tree::{Entry, Node, Value, brief},
+use super::{
+    super::{
+        Guess, GuessedRoute, GuessedService,
+        account::{Account, Scribe, Source},
+        container, dockerfile, env, evidence, shell,
+        tree::{Entry, Node, Value, brief},
+    },
+    labels,
 };
 
 /// What a service is seen with.
@@ -63,6 +66,7 @@ const BESIDE: [&str; 34] = [
 struct Making<'a> {
     service: GuessedService,
     shared: Vec<String>,
+    routes: Vec<GuessedRoute>,
     workdir: Option<String>,
     /// What the image runs, and whether the file says something else.
     entrypoint: Option<Vec<String>>,
@@ -87,6 +91,7 @@ pub(super) fn read(entry: &Entry, around: &Around<'_>, guess: &mut Guess) {
     let mut making = Making {
         service: GuessedService::of(name, Vec::new()),
         shared: Vec::new(),
+        routes: Vec::new(),
         workdir: None,
         entrypoint: None,
         command: None,
@@ -111,6 +116,7 @@ pub(super) fn read(entry: &Entry, around: &Around<'_>, guess: &mut Guess) {
     for path in making.shared {
         container::share(&mut guess.shared_paths, path);
     }
+    guess.routes.append(&mut making.routes);
     guess.services.push(making.service);
 }
 
@@ -172,7 +178,11 @@ impl Making<'_> {
                 scribe.left(at, what, "there is no network of containers: apps of a machine reach each other on 127.0.0.1")
             }
             "depends_on" => scribe.left(at, what, "services start together: let the readiness probe ask what this one needs"),
-            "labels" => self.labels(node, at, what, scribe),
+            "labels" => {
+                scribe.took(*line..=*line, &what, "each is told by itself");
+                let made = (&mut self.service, &mut self.routes);
+                labels::read(node, &what, self.around.source, made, scribe)
+            }
             "user" => scribe.left(at, what, "each app has a user of its own: machine.toml names it"),
             "logging" => scribe.left(at, what, "what it prints is kept by Mainstay: `mainstay logs`, bounds in [logs]"),
             "profiles" => scribe.left(at, what, "it is taken as if it always ran: remove the service if it should not"),
@@ -497,22 +507,6 @@ impl Making<'_> {
             }
             None => scribe.left(at, what, "only a `nofile` from 64 to 1048576 is taken over"),
         }
-    }
-
-    fn labels(&mut self, node: &Node, at: RangeInclusive<usize>, what: String, scribe: &mut Scribe<'_>) {
-        let of_proxy = node
-            .texts()
-            .iter()
-            .chain(&node.entries().iter().map(|entry| entry.key.clone()).collect::<Vec<_>>())
-            .any(|label| label.starts_with("traefik") || label.starts_with("caddy"));
-        scribe.left(
-            at,
-            what,
-            match of_proxy {
-                true => "what they say to a proxy stands in [[route]]: write hosts and paths there",
-                false => "nothing reads labels",
-            },
-        );
     }
 
     /// The command, and what only the whole service tells.

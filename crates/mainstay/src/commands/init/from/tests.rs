@@ -197,7 +197,18 @@ fn of_several_that_take_requests_the_first_has_the_route_of_any_host() {
     let compose = "services:\n  a: { build: ., command: ./a, ports: ['80:80'] }\n  b: { build: ., command: ./b, ports: ['81:81'] }\n";
     let (guess, text) = take(&[("compose.yaml", compose)], &[], None).unwrap();
     assert!(text.contains("\n[[route]]") && text.contains("\n# [[route]]"), "{text}");
-    assert!(guess.because.iter().any(|why| why.starts_with("b takes requests, too")), "{:?}", guess.because);
+    assert!(
+        guess.because.iter().any(|why| why.starts_with("b takes requests, and no route")),
+        "{:?}",
+        guess.because
+    );
+    let led = compose.replace("./b,", "./b, labels: ['traefik.http.routers.b.rule=Host(`b.test`)'],");
+    let (guess, _) = take(&[("compose.yaml", &led)], &[], None).unwrap();
+    assert!(
+        guess.because.iter().any(|why| why.starts_with("a takes requests, and no route")),
+        "{:?}",
+        guess.because
+    );
 }
 
 #[test]
