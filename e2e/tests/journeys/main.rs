@@ -36,6 +36,7 @@ mod load;
 mod lost_secrets;
 mod migrations;
 mod models;
+mod moving;
 mod mutants;
 mod neighbours;
 mod once;

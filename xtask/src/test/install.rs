@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 16] = [
+pub(crate) const TESTS: [Need; 18] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -27,6 +27,8 @@ pub(crate) const TESTS: [Need; 16] = [
     (&["sh", "-c", "test -x /usr/sbin/nft"], "nftables"),
     (&["sh", "-c", "test -x /usr/sbin/iptables-save"], "iptables"),
     (&["sh", "-c", "test -x /usr/sbin/dnsmasq"], "dnsmasq-base"),
+    (&["sh", "-c", "test -x /usr/sbin/nginx"], "nginx-light"),
+    (&["curl", "--version"], "curl"),
 ];
 /// Of the pictures of the pages.
 pub(crate) const PICTURES: [Need; 5] = [

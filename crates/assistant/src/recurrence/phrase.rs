@@ -3,7 +3,7 @@
 //! As with dates only whole words count and quoted text is never read. `grammar` knows what a rule is called, `frame`
 //! what stands around it (times, "until Friday"), `place` where it is one; here a phrase gets its meaning.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use jiff::{ToSpan, civil::Date};
 
@@ -73,8 +73,7 @@ pub(crate) fn read(text: &str, context: &Context) -> Heard {
         );
     }
     let (said, apart) = frame::with_what_stands_apart(said, &words, context);
-    let mut ranges = vec![said.start..said.end];
-    ranges.extend(apart);
+    let mut ranges: Vec<Range<usize>> = iter::once(said.start..said.end).chain(apart).collect();
     ranges.sort_by_key(|range| range.start);
     let spans = ranges.iter().map(|range| words.bytes(range)).collect();
     match place {
@@ -148,7 +147,7 @@ fn unsure(text: &str, spans: Vec<Range<usize>>, said: &Said, context: &Context) 
     choices.truncate(CHOICES_MAX - 1);
     let quoted = kept(text, &spans).instead;
     choices.push(Choice { instead: when::instead(text, &spans[..1], &quoted), ..kept(text, &spans) });
-    Heard::Ask { spans: vec![0..text.len()], prompt: prompt(said), choices }
+    Heard::Ask { spans: iter::once(0..text.len()).collect(), prompt: prompt(said), choices }
 }
 
 fn kept(text: &str, spans: &[Range<usize>]) -> Choice {

@@ -3,10 +3,19 @@
 //! One file per kind of evidence. The first that names a process wins, in the order of how plainly its author said what
 //! runs in production; the others are told as seen.
 
+mod account;
 mod cargo;
+mod compose;
+mod container;
 mod dockerfile;
 mod ecosystem;
+mod env;
 mod evidence;
+mod from;
+mod guess;
+mod javascript;
+mod kamal;
+mod nginx;
 mod package_json;
 mod procfile;
 mod python;
@@ -16,20 +25,24 @@ mod script;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod yaml;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
 use model::Explain;
-use serde::Serialize;
 
+pub(crate) use self::guess::{Guess, GuessedRoute, GuessedService};
 use crate::{
     cli::Globals,
     commands::generated,
-    output::{json, line},
+    output::{count, json, line},
+    report::Report,
     session::MANIFEST,
 };
 
@@ -38,12 +51,25 @@ use crate::{
 /// It looks at Procfile, ecosystem.config.js, package.json, pyproject.toml and requirements.txt, Cargo.toml and
 /// Dockerfile, else at a program in one file (server.py, app.py, main.py, server.js, index.js), and says what it took from them and why. The file is commented: read it, it is short. Nothing else is
 /// written, and nothing is started.
+///
+/// With `--from` it takes over what another tool was told: an ecosystem.config.js of PM2, a Procfile, a compose.yaml, an nginx.conf, a
+/// config/deploy.yml of Kamal. It says of each line what became of it, or why nothing did. Values that look like secrets are left out, and their names kept.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  mainstay init\n  mainstay init ./backend --print")]
+#[command(
+    after_help = "Examples:\n  mainstay init\n  mainstay init ./backend --print\n  mainstay init --from compose.yaml --from /etc/nginx/sites-enabled/shop"
+)]
 pub struct Init {
     /// The app's folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
+
+    /// Take over what this file of another tool says; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+
+    /// What the files of `--from` are, where neither name nor content says it
+    #[arg(long, value_enum, requires = "from")]
+    pub kind: Option<from::Kind>,
 
     /// Replace a mainstay.toml that is there
     #[arg(long)]
@@ -54,41 +80,16 @@ pub struct Init {
     pub print: bool,
 }
 
-/// What is believed of the app.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Guess {
-    pub name: String,
-    /// Folder of the release, relative to the manifest.
-    pub dir: String,
-    /// What to do before a deploy so that the folder is complete.
-    pub before: Vec<String>,
-    pub services: Vec<GuessedService>,
-    /// A command that looks like a migration, for a comment.
-    pub migrate: Option<Vec<String>>,
-    pub shared_paths: Vec<String>,
-    pub env_secrets: Vec<String>,
-    pub ready_path: Option<String>,
-    /// Sentences: what, and why.
-    pub because: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct GuessedService {
-    pub name: String,
-    pub command: Vec<String>,
-    /// Takes requests.
-    pub web: bool,
-    pub instances: u32,
-    pub env: Vec<(String, String)>,
-}
-
 impl Init {
     pub fn run(self, globals: &Globals) -> Result<ExitCode, Explain> {
         let dir = self.dir.canonicalize().map_err(|error| {
             Explain::new("no-folder", format!("cannot open {}", self.dir.display()))
                 .caused_by(error.to_string())
         })?;
-        let mut guess = guess(&dir, globals);
+        let mut guess = match self.from.is_empty() {
+            true => guess(&dir, globals),
+            false => from::guess_from(&dir, &self.from, self.kind, globals)?,
+        };
         runtime::complete(&mut guess, &std::env::var("PATH").unwrap_or_default());
         let text = render::render(&guess);
         let path = dir.join(MANIFEST);
@@ -99,15 +100,37 @@ impl Init {
             json(&serde_json::json!({ "file": path, "written": !self.print, "guess": guess, "text": text }));
             return Ok(ExitCode::SUCCESS);
         }
+        let said = said(&guess, !self.from.is_empty());
         if self.print {
+            // Standard output is the file alone.
             line(text.trim_end());
+            let report = Report::new(globals.color, globals.json);
+            said.iter().for_each(|sentence| report.note(sentence));
             return Ok(ExitCode::SUCCESS);
         }
         line(format!("Wrote {}", path.display()));
-        guess.because.iter().for_each(|why| line(format!("  {why}")));
+        said.iter().for_each(line);
         line("Next: read it, then `mainstay check`, `mainstay up` and `mainstay deploy`.");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What was guessed and why, and what became of lines of other tools' files, each on a line.
+fn said(guess: &Guess, of_files: bool) -> Vec<String> {
+    let mut said: Vec<String> = guess.because.iter().map(|why| format!("  {why}")).collect();
+    for (title, notes) in [("Taken over:", &guess.account.taken), ("Not taken over:", &guess.account.left)] {
+        if !notes.is_empty() {
+            said.push(title.to_owned());
+            said.extend(notes.iter().map(|note| format!("  {}", note.render())));
+        }
+    }
+    let services = guess.services.iter().flat_map(|service| &service.env_secrets);
+    let secrets: BTreeSet<&String> = services.chain(&guess.env_secrets).collect();
+    if let Some(first) = secrets.first().filter(|_| of_files) {
+        let all = count(secrets.len() as u64, "secret");
+        said.push(format!("Named, and without a value until you put it in: {all}. `mainstay secrets set {first}` asks for one."));
+    }
+    said
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
@@ -154,13 +177,7 @@ pub(crate) fn guess(dir: &Path, globals: &Globals) -> Guess {
             .because
             .push("nothing here says what to run: write the command of the service yourself".to_owned());
         let command = vec!["./start".to_owned(), "--port".to_owned(), "{port}".to_owned()];
-        guess.services.push(GuessedService {
-            name: "web".to_owned(),
-            command,
-            web: true,
-            instances: 1,
-            env: Vec::new(),
-        });
+        guess.services.push(GuessedService { web: true, ..GuessedService::of("web", command) });
     }
     evidence::complete(dir, &mut guess);
     guess.name = match globals.app() {

@@ -297,7 +297,7 @@ pub(super) async fn propose(
     let (account, wanted) = (sent.who.account.id.clone(), id.clone());
     let of_call = move |db: &rusqlite::Connection| {
         let message = tools::calls::get(db, &account, &wanted)?.message;
-        Ok::<_, Error>(chat::message(db, &account, &message)?)
+        chat::message(db, &account, &message)
     };
     let message = app.read(of_call).await?;
     let done = decide(&app, &sent.who.account, id, yes, sent.key.clone()).await;

@@ -42,7 +42,7 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         command: vec![format!("./{binary}")],
         web: server.is_some(),
         instances: 1,
-        env: Vec::new(),
+        ..GuessedService::default()
     });
     true
 }

@@ -4,14 +4,23 @@ use std::path::Path;
 
 use super::{Guess, GuessedService, evidence, shell};
 
-pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
-    let Some(text) = evidence::read(&dir.join("Dockerfile")) else { return false };
-    let (mut entrypoint, mut cmd, mut port) = (None, None, None);
-    for line in joined(&text) {
+/// What the last stage runs.
+pub(super) struct Image {
+    pub command: Vec<String>,
+    pub port: Option<u16>,
+    /// Where its program starts.
+    pub workdir: Option<String>,
+}
+
+/// `None` if it runs nothing.
+pub(super) fn parse(text: &str) -> Option<Image> {
+    let (mut entrypoint, mut cmd, mut port, mut workdir) = (None, None, None, None);
+    for line in joined(text) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         match word.to_ascii_uppercase().as_str() {
             // A new stage: what an earlier one ran is not what runs.
             "FROM" => (entrypoint, cmd, port) = (None, None, None),
+            "WORKDIR" => workdir = Some(rest.trim().trim_matches('"').to_owned()),
             "ENTRYPOINT" => entrypoint = Some(command(rest)),
             "CMD" => cmd = Some(command(rest)),
             "EXPOSE" => port = rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok()),
@@ -20,9 +29,15 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     }
     let mut words: Vec<String> = entrypoint.unwrap_or_default();
     words.extend(cmd.unwrap_or_default());
-    if words.is_empty() {
+    (!words.is_empty()).then_some(Image { command: words, port, workdir })
+}
+
+pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
+    let Some(Image { command: words, port, .. }) =
+        evidence::read(&dir.join("Dockerfile")).and_then(|text| parse(&text))
+    else {
         return false;
-    }
+    };
     guess.because.push(format!("Dockerfile runs `{}`", words.join(" ")));
     guess.because.push(
         "a release has no image around it: the program must be in the folder or on this machine".to_owned(),
@@ -37,7 +52,7 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         command: words,
         web: port.is_some(),
         instances: 1,
-        env: Vec::new(),
+        ..GuessedService::default()
     });
     true
 }

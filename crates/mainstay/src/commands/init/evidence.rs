@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use super::Guess;
+use super::{
+    Guess, GuessedService,
+    env::{self, Place, looks_secret},
+    guess::Target,
+};
 use crate::config::manifest::is_plain;
 
 /// Bound: a file that describes an app is smaller.
@@ -108,22 +112,31 @@ pub(super) fn python_variable(text: &str, markers: &[&str]) -> Option<String> {
 pub(super) fn node_before(dir: &Path, guess: &mut Guess) {
     if dir.join("package.json").is_file() {
         let install = if dir.join("package-lock.json").is_file() { "npm ci" } else { "npm install" };
-        guess.before.insert(0, install.to_owned());
+        if !guess.before.iter().any(|known| known == install) {
+            guess.before.insert(0, install.to_owned());
+        }
     }
 }
 
 /// Fills in what no recogniser says.
 pub(super) fn complete(dir: &Path, guess: &mut Guess) {
+    others_without_a_route(guess);
     let mut names = std::collections::BTreeSet::new();
     guess.services.retain(|service| names.insert(service.name.clone()));
     commands(guess);
-    if guess.services.iter().any(|service| service.web) {
+    let asks =
+        |service: &GuessedService| service.web && service.files.is_none() && service.probe.path.is_none();
+    if guess.services.iter().any(asks) {
         ready_path(dir, guess);
     }
     secrets(dir, guess);
     variables(guess);
     for name in ["data", "uploads", "storage", "media"] {
-        if dir.join(name).is_dir() {
+        let known = guess
+            .shared_paths
+            .iter()
+            .any(|path| Path::new(path).starts_with(name) || Path::new(name).starts_with(path));
+        if dir.join(name).is_dir() && !known {
             guess
                 .because
                 .push(format!("{name}/ looks like data: shared by all releases, never replaced by one"));
@@ -132,11 +145,35 @@ pub(super) fn complete(dir: &Path, guess: &mut Guess) {
     }
 }
 
+/// Who takes requests and has no route: where no file says hosts or paths, any host leads to the first alone.
+fn others_without_a_route(guess: &mut Guess) {
+    let is_led_to = |service: &GuessedService| {
+        guess
+            .routes
+            .iter()
+            .any(|route| matches!(&route.target, Target::Named(name, _) if *name == service.name))
+    };
+    let web = guess.services.iter().filter(|service| service.web);
+    let others: Vec<String> = match guess.routes.is_empty() {
+        true => web.skip(1).map(|service| service.name.clone()).collect(),
+        false => web.filter(|service| !is_led_to(service)).map(|service| service.name.clone()).collect(),
+    };
+    guess.because.extend(others.iter().map(|name| {
+        format!("{name} takes requests, and no route leads to it: write its [[route]], with hosts or a path that no other has")
+    }));
+}
+
 /// A command that a manifest cannot say is left to the reader.
 fn commands(guess: &mut Guess) {
     for service in &mut guess.services {
+        if service.files.is_some() {
+            continue;
+        }
         let named = service.command.first().is_some_and(|program| !program.trim().is_empty());
-        if !named || !service.command.iter().all(|word| is_plain(word)) {
+        // Only who takes requests has an address, and it is a port.
+        let has_address =
+            |word: &String| word.contains("{socket}") || (word.contains("{port}") && !service.web);
+        if !named || !service.command.iter().all(|word| is_plain(word) && !has_address(word)) {
             let said = service.command.join(" ");
             guess.because.push(format!(
                 "`{said}` cannot stand in a manifest as it is: write the command of {} yourself",
@@ -169,31 +206,18 @@ fn ready_path(dir: &Path, guess: &mut Guess) {
     }
 }
 
-const SECRET_WORDS: [&str; 8] =
-    ["SECRET", "PASSWORD", "TOKEN", "API_KEY", "PRIVATE_KEY", "DATABASE_URL", "REDIS_URL", "ENCRYPTION_KEY"];
-
-fn looks_secret(name: &str) -> bool {
-    SECRET_WORDS.iter().any(|word| name.contains(word)) && !name.starts_with("NEXT_PUBLIC_")
-}
-
 /// What a file of another tool sets: secrets become names, what a manifest cannot say is told.
 fn variables(guess: &mut Guess) {
-    let mut secrets = Vec::new();
-    let mut dropped = Vec::new();
+    let (mut secrets, mut dropped) = (Vec::new(), Vec::new());
     for service in &mut guess.services {
         service.env.retain(|(name, value)| {
-            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && !name.is_empty()
-                && !name.starts_with(|c: char| c.is_ascii_digit());
-            let ours = name.starts_with("MAINSTAY_") || name.starts_with("LISTEN_");
-            if looks_secret(name) && plain {
-                secrets.push(name.clone());
-            } else if !plain || ours || !is_plain(value) {
-                dropped.push(name.clone());
-            } else {
-                return true;
+            let place = env::place(name, Some(value));
+            match &place {
+                Place::Env => {}
+                Place::Secret => secrets.push(name.clone()),
+                Place::Nowhere(why) => dropped.push(format!("`{name}` was left out: {why}")),
             }
-            false
+            place == Place::Env
         });
     }
     for name in secrets {
@@ -204,22 +228,17 @@ fn variables(guess: &mut Guess) {
             guess.env_secrets.push(name);
         }
     }
-    guess
-        .because
-        .extend(dropped.iter().map(|name| format!("`{name}` cannot stand in a manifest as it is: left out")));
+    guess.because.append(&mut dropped);
 }
 
 /// Names of `.env.example` that look like secrets; their values are never read.
 fn secrets(dir: &Path, guess: &mut Guess) {
     for file in [".env.example", ".env.production.example", ".env.sample"] {
         let Some(text) = read(&dir.join(file)) else { continue };
-        for line in text.lines() {
-            let name = line.trim().trim_start_matches("export ").split('=').next().unwrap_or_default().trim();
-            let plain = !name.is_empty()
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-            if plain && looks_secret(name) && !guess.env_secrets.iter().any(|known| known == name) {
-                guess.env_secrets.push(name.to_owned());
+        for name in variable_names(&text).into_iter().filter(|name| looks_secret(name)) {
+            let is_known = guess.services.iter().any(|service| service.env_secrets.contains(&name));
+            if !is_known && !guess.env_secrets.contains(&name) {
+                guess.env_secrets.push(name);
             }
         }
         if !guess.env_secrets.is_empty() {
@@ -227,6 +246,21 @@ fn secrets(dir: &Path, guess: &mut Guess) {
             return;
         }
     }
+}
+
+/// The names in a file of `NAME=value` lines, in their order.
+pub(super) fn variable_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let name = line.trim().trim_start_matches("export ").split('=').next().unwrap_or_default().trim();
+        let plain = !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if plain && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 /// A name of a service that is one.

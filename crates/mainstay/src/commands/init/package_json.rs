@@ -45,7 +45,14 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         ));
     }
     let env = vec![("NODE_ENV".to_owned(), "production".to_owned())];
-    guess.services.push(GuessedService { name: "web".to_owned(), command, web, instances: 2, env });
+    guess.services.push(GuessedService {
+        name: "web".to_owned(),
+        command,
+        web,
+        instances: 2,
+        env,
+        ..GuessedService::default()
+    });
     if let Some(migrate) = ["migrate", "db:migrate", "migrate:deploy"].into_iter().find_map(script) {
         guess.migrate = Some(shell::command(migrate));
     }

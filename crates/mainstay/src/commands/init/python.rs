@@ -32,7 +32,14 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         ("PYTHONPATH".to_owned(), format!("{{release_dir}}/{VENDOR}")),
         ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
     ];
-    guess.services.push(GuessedService { name: "web".to_owned(), command, web: true, instances: 2, env });
+    guess.services.push(GuessedService {
+        name: "web".to_owned(),
+        command,
+        web: true,
+        instances: 2,
+        env,
+        ..GuessedService::default()
+    });
     let from = if requirements.is_some() { "-r requirements.txt" } else { "." };
     guess.before.push(format!("python3 -m pip install --target {VENDOR} {from}"));
     guess.because.push(format!(

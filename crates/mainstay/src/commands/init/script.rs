@@ -80,5 +80,6 @@ fn add(guess: &mut Guess, file: &str, text: &str, command: Vec<String>, web: boo
         web,
         instances: 1,
         env: vec![(env.0.to_owned(), env.1.to_owned())],
+        ..GuessedService::default()
     });
 }

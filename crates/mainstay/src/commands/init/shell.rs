@@ -9,6 +9,15 @@ pub(super) fn command(line: &str) -> Vec<String> {
     }
 }
 
+/// A word as a shell reads it back.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+{}".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// `exec` makes the program the shell's successor, so that signals reach it.
 fn with_exec(line: &str) -> String {
     let simple = !line.contains(['&', '|', ';', '\n', '(']) && !line.starts_with("exec ");

@@ -38,7 +38,11 @@ fn init(folder: &str, files: &[(&str, &str)]) -> String {
             panic!("{errors}\n{text}");
         }
     }
-    format!("{}\n---\n{text}", guess.because.join("\n"))
+    let notes = |notes: &[super::account::Note]| {
+        notes.iter().map(|note| format!("{}\n", note.render())).collect::<String>()
+    };
+    let (taken, left) = (notes(&guess.account.taken), notes(&guess.account.left));
+    format!("{}\n{taken}{left}---\n{text}", guess.because.join("\n"))
 }
 
 #[test]

@@ -137,22 +137,24 @@ pub(super) fn headers(section: &mut Section<'_, '_, '_>) -> Headers {
     let profile = section.one_of("profile", &PROFILES).unwrap_or_default();
     let mut default: BTreeMap<String, String> =
         profile.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    default.extend(lines(section, "default", is_answers));
+    default.extend(lines(section, "default", is_of_answers));
     Headers {
         default,
-        set: lines(section, "set", is_answers),
-        remove: removed(section, "remove", is_answers),
-        request_set: lines(section, "request_set", is_requests),
-        request_remove: removed(section, "request_remove", is_requests),
+        set: lines(section, "set", is_of_answers),
+        remove: removed(section, "remove", is_of_answers),
+        request_set: lines(section, "request_set", is_of_requests),
+        request_remove: removed(section, "request_remove", is_of_requests),
     }
 }
 
-/// A cookie is added and never replaced, and the app alone knows which.
-fn is_answers(name: &str) -> bool {
+/// Which headers of answers a manifest may set; `name` in lower case. A cookie is added and never replaced, and the app
+/// alone knows which.
+pub(crate) fn is_of_answers(name: &str) -> bool {
     !FRAMING.contains(&name) && !["set-cookie", "x-request-id"].contains(&name) && !is_of_us(name)
 }
 
-fn is_requests(name: &str) -> bool {
+/// Which headers of requests a manifest may set; `name` in lower case.
+pub(crate) fn is_of_requests(name: &str) -> bool {
     !FRAMING.contains(&name) && !OURS.contains(&name) && !name.starts_with("x-forwarded") && !is_of_us(name)
 }
 

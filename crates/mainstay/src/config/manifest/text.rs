@@ -71,22 +71,41 @@ pub(super) fn env_secrets(section: &mut Section<'_, '_, '_>, env: &BTreeMap<Stri
     secrets
 }
 
-fn variable(section: &mut Section<'_, '_, '_>, name: &str, span: &Range<usize>) {
+/// Whether a manifest may set a variable of such a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variable {
+    Free,
+    /// Mainstay sets it.
+    Ours,
+    NoName,
+}
+
+pub(crate) fn kind_of_variable(name: &str) -> Variable {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !first || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        section.problem(
+        Variable::NoName
+    } else if OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        Variable::Ours
+    } else {
+        Variable::Free
+    }
+}
+
+fn variable(section: &mut Section<'_, '_, '_>, name: &str, span: &Range<usize>) {
+    match kind_of_variable(name) {
+        Variable::NoName => section.problem(
             Problem::new(
                 "bad-variable",
                 span.clone(),
                 format!("`{name}` is no name of an environment variable"),
             )
             .help("letters, digits and `_`, and no digit first"),
-        );
-    } else if OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        section.problem(
+        ),
+        Variable::Ours => section.problem(
             Problem::new("reserved-variable", span.clone(), format!("`{name}` is set by Mainstay"))
                 .help("remove it: the app reads the value that Mainstay gives"),
-        );
+        ),
+        Variable::Free => {}
     }
 }
 
@@ -168,9 +187,7 @@ pub(super) fn request_path(section: &mut Section<'_, '_, '_>, key: &'static str)
 
 /// A path of whole segments, as `key` has it: `/api/auth`.
 pub(super) fn plain_path(section: &mut Section<'_, '_, '_>, key: &str, text: At<String>) -> Option<String> {
-    let plain = text.value.bytes().all(|b| b.is_ascii_graphic()) && !text.value.contains(['?', '#']);
-    let climbs = text.value.split('/').any(|part| part == "." || part == "..");
-    if text.value.starts_with('/') && plain && !climbs && !text.value.contains("//") {
+    if is_plain_path(&text.value) {
         return Some(text.value);
     }
     section.problem(
@@ -178,6 +195,13 @@ pub(super) fn plain_path(section: &mut Section<'_, '_, '_>, key: &str, text: At<
             .help("it starts with `/`, and has no `?`, `#`, `..`, space or `//`: `\"/api\"`"),
     );
     None
+}
+
+/// Whether this is a path of whole segments.
+pub(crate) fn is_plain_path(path: &str) -> bool {
+    let plain = path.bytes().all(|b| b.is_ascii_graphic()) && !path.contains(['?', '#']);
+    let climbs = path.split('/').any(|part| part == "." || part == "..");
+    path.starts_with('/') && plain && !climbs && !path.contains("//")
 }
 
 /// Methods of requests.
@@ -195,22 +219,14 @@ pub(super) fn methods(section: &mut Section<'_, '_, '_>, key: &'static str) -> O
 }
 
 /// RFC 9110 5.6.2: what headers and cookies may be called.
-pub(super) fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// A host name, lower case, without port; an address is allowed.
 pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
     let host = text.value.to_ascii_lowercase();
-    let name = host.strip_prefix("*.").unwrap_or(&host);
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
-    if address || (host.len() <= 253 && name.split('.').all(label)) {
+    if is_host(&host) {
         return Some(host);
     }
     let mut problem = Problem::new("bad-host", text.span, format!("`{}` is no host name", text.value));
@@ -225,4 +241,17 @@ pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Optio
     };
     section.problem(problem);
     None
+}
+
+/// Whether this is a name in lower case or an address.
+pub(crate) fn is_host(host: &str) -> bool {
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok();
+    address || (host.len() <= 253 && name.split('.').all(label))
 }

@@ -162,7 +162,7 @@ fn release() -> impl Strategy<Value = Release> {
     let source = prop_oneof!["[a-z]{1,5}(/[a-z]{1,5})?".prop_map(|dir| (Source::Dir(dir), None)), archive];
     let shared = collection::btree_set("[a-z]{1,6}", 0..3);
     let proof = option::of((path(), text()).prop_map(|(get, json)| Proof { get, json }));
-    let assets = (collection::btree_set("[a-z]{1,6}/a", 0..3), span());
+    let assets = (collection::btree_set("[a-z]{1,6}-/a", 0..3), span());
     (source, shared, proof, (1..=1000u32, size()), assets, option::of(build())).prop_map(
         |((source, digest), shared, proof, (keep_releases, keep_bytes), (assets, asset_retention), build)| {
             let asset_paths = assets.into_iter().collect();
