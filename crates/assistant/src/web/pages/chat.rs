@@ -19,7 +19,6 @@ use crate::{
     accounts::Account,
     chat::{self, Conversation, branch, window::Part},
     command::{Command, undo},
-    error::Error,
     once::Reply,
     tools,
     web::{

@@ -162,14 +162,14 @@ impl Reading<'_> {
     fn finish(&mut self) {
         for sent in std::mem::take(&mut self.sent) {
             match sent.to.clone() {
-                None => self.to_https(&sent),
-                Some(to) => self.to_another(&sent, to),
+                None => self.lead_to_https(&sent),
+                Some(to) => self.lead_to_another(&sent, to),
             }
         }
         self.guess.routes.append(&mut self.routes);
     }
 
-    fn to_https(&mut self, sent: &Sent) {
+    fn lead_to_https(&mut self, sent: &Sent) {
         let meant = |route: &GuessedRoute| {
             sent.hosts.is_empty() || route.hosts.iter().any(|host| sent.hosts.contains(host))
         };
@@ -191,7 +191,7 @@ impl Reading<'_> {
         }
     }
 
-    fn to_another(&mut self, sent: &Sent, to: String) {
+    fn lead_to_another(&mut self, sent: &Sent, to: String) {
         let host =
             to.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
         let at = sent.line..=sent.end;

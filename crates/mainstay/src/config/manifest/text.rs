@@ -245,7 +245,7 @@ pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Optio
 
 /// Whether this is a name in lower case or an address.
 pub(crate) fn is_host(host: &str) -> bool {
-    let name = host.strip_prefix("*.").unwrap_or(&host);
+    let name = host.strip_prefix("*.").unwrap_or(host);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
