@@ -42,6 +42,15 @@ async function step(name, work) {
 }
 const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
 const type = (text) => page.keyboard.type(text);
+// By its key, which a page hears once its script is there.
+async function toBox() {
+  const isThere = () => page.evaluate(() => document.activeElement?.id === "say");
+  for (let tries = 0; !(await isThere()); tries += 1) {
+    hold(tries < 100, "the key leads to no box");
+    await press("/");
+    if (!(await isThere())) await page.waitForTimeout(100);
+  }
+}
 // By the Tab key alone, to what is called so; whoever cannot get there in 60 steps cannot get there.
 async function tabTo(name) {
   for (let steps = 0; steps < 60; steps += 1) {
@@ -86,7 +95,7 @@ await step("sign out and in by keyboard alone", async () => {
 });
 
 await step("a sentence is understood while it is typed, done, and undone", async () => {
-  await press("/");
+  await toBox();
   await type("remind me to call Anna tomorrow at 5pm");
   const understood = "Task: call Anna · tomorrow, 17:00";
   await page.locator(".reading", { hasText: understood }).waitFor();
@@ -99,7 +108,7 @@ await step("a sentence is understood while it is typed, done, and undone", async
 });
 
 await step("one key has a date stay in the title", async () => {
-  await press("/");
+  await toBox();
   await type("task: watch Tomorrow tomorrow");
   const reading = page.locator(".reading");
   await reading.filter({ hasText: /^Task: watch Tomorrow · tomorrow$/ }).waitFor();
@@ -113,7 +122,7 @@ await step("one key has a date stay in the title", async () => {
 });
 
 await step("an hour that was asked about once is known, until the settings forget it", async () => {
-  await press("/");
+  await toBox();
   await type("remind me to call Carl tomorrow at 5");
   await press("Enter");
   const afternoon = await page.locator(".offers button", { hasText: "17:00" }).textContent();
@@ -122,7 +131,7 @@ await step("an hour that was asked about once is known, until the settings forge
   await page.locator(".chip", { hasText: "Task: call Carl · tomorrow, 17:00" }).waitFor();
   await press("u");
   await page.locator(".chip", { hasText: "undone" }).waitFor();
-  await press("/");
+  await toBox();
   await type("remind me to call Dora tomorrow at 5");
   await page.locator(".reading", { hasText: "Task: call Dora · tomorrow, 17:00" }).waitFor();
   await page.goto(`${site}/settings`);
@@ -133,7 +142,7 @@ await step("an hour that was asked about once is known, until the settings forge
 });
 
 await step("a task is added and ticked off", async () => {
-  await press("/");
+  await toBox();
   await type("task: water the <b>plants</b>");
   await press("Enter");
   await page.locator(".chip", { hasText: "Task: water" }).waitFor();
@@ -142,7 +151,7 @@ await step("a task is added and ticked off", async () => {
 });
 
 await step("a task that comes again is put off by its key", async () => {
-  await press("/");
+  await toBox();
   await type("task: stretch every Monday at 9 #health");
   await press("Enter");
   await page.locator(".chip", { hasText: "09:00, every Monday #health" }).waitFor();
@@ -236,7 +245,7 @@ for (const allowed of [true, false]) {
 }
 
 await step("what cannot be done is said, and nothing typed is lost", async () => {
-  await press("/");
+  await toBox();
   await type("email Anna that I am late");
   await press("Enter");
   await page.getByRole("heading", { name: "Not understood" }).waitFor();
@@ -406,7 +415,7 @@ await step("what brought no page is told on the next one, and the words stand in
 await step("the u key takes back the last thing, wherever it stands, and a mark stays on its row", async () => {
   await page.goto(`${site}/tasks`);
   for (const text of ["task: first of three", "task: second of three"]) {
-    await press("/");
+    await toBox();
     await type(text);
     await press("Enter");
     await page.locator(".chip", { hasText: text.slice(6) }).waitFor();
@@ -431,7 +440,7 @@ await step("the u key takes back the last thing, wherever it stands, and a mark 
 });
 
 await step("everything is searched, and done things are taken back from the history", async () => {
-  await press("/");
+  await toBox();
   await type("search for river");
   await press("Enter");
   await page.locator(".told", { hasText: "a long walk by the river" }).waitFor();
@@ -449,7 +458,7 @@ await step("everything is searched, and done things are taken back from the hist
 
 await step("an answer is streamed, and goes on after a reload, whole and once", async () => {
   await page.goto(`${site}/chat`);
-  await press("/");
+  await toBox();
   await type("count to 4 slowly");
   await press("Enter");
   await page.waitForURL("**/chat/*");
@@ -474,7 +483,7 @@ await step("an answer is streamed, and goes on after a reload, whole and once", 
 
 await step("what a sentence did in the chat is shown, and undone by keyboard", async () => {
   const understood = "Task: call Bert · tomorrow, 18:00";
-  await press("/");
+  await toBox();
   await type("remind me to call Bert tomorrow at 6pm");
   await press("Enter");
   const card = page.locator(".card", { hasText: "call Bert" });
@@ -503,7 +512,7 @@ await step("the card works without script, and the u key undoes the last thing s
   const plain = await desktop.browser().newContext({ storageState: await desktop.storageState(), javaScriptEnabled: false });
   const without = watched(await plain.newPage());
   for (const text of ["remind me to pay rent on 3 May", "journal: rain at the café", "add buy milk to my tasks"]) {
-    await press("/");
+    await toBox();
     await type(text);
     await press("Enter");
     await page.locator("article:last-child .card").waitFor();
@@ -521,7 +530,7 @@ await step("an answer is had again and a question said otherwise, by keyboard, a
   const talk = page.url();
   const question = (text) => page.locator(".msg.user .text", { hasText: text }).waitFor();
   await page.goto(`${site}/chat`);
-  await press("/");
+  await toBox();
   await type("what can you do");
   await press("Enter");
   await page.getByRole("button", { name: "Retry" }).waitFor();
