@@ -52,6 +52,7 @@ mod secrets;
 mod singletons;
 mod slow;
 mod strangers;
+mod tls_scans;
 mod upgrade_command;
 mod upgrades;
 mod webhooks;
