@@ -38,6 +38,7 @@ mod migrations;
 mod models;
 mod mutants;
 mod neighbours;
+mod old_pages;
 mod once;
 mod pages;
 mod promotes;
