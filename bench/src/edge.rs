@@ -3,11 +3,11 @@
 //! All proxies stand before the same upstream and are measured in turns, several rounds, each pinned to the first core
 //! while load and upstream have the others. The figure is the median of the rounds; the bar is a ratio to nginx.
 
-mod load;
-mod peers;
+pub(crate) mod load;
+pub(crate) mod peers;
 
-use load::{Cell, Sample};
-use peers::Peer;
+use load::{Cell, Run, Sample};
+use peers::{OURS, Peer};
 use testkit::{FakeApp, Mainstay, mainstay::processes::parent};
 
 use crate::{cpu, install};
@@ -15,7 +15,6 @@ use crate::{cpu, install};
 /// Most CPU per request, as a multiple of nginx's in the same cell.
 const BAR_H1: f64 = 1.15;
 const BAR_H2: f64 = 1.25;
-const OURS: &str = "mainstay";
 
 /// `only`: cells with this in their name.
 pub(crate) fn run(quick: bool, only: Option<&str>) -> bool {
@@ -23,7 +22,7 @@ pub(crate) fn run(quick: bool, only: Option<&str>) -> bool {
     // One worker, as the peers have: two that share the first core would take turns, and p99 would show it.
     let mainstay = Mainstay::start_with("[edge]\nworkers = 1");
     FakeApp::new(&mainstay, "fake").any_host().instances(1).deploy_to(&mainstay, &[]).expect_code(0);
-    let upstream = upstream(&mainstay);
+    let upstream = upstream(&mainstay, "fake/production");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut peers = vec![Peer::mainstay(&mainstay)];
     peers.extend(Peer::all_of_debian(&debian, folder.path(), &upstream));
@@ -69,8 +68,13 @@ fn table(peers: &[Peer], cell: Cell, rounds: usize, seconds: u32) -> bool {
 }
 
 fn measure(peer: &Peer, cell: Cell, seconds: u32) -> Sample {
+    sample(peer, || load::run(peer, cell, seconds))
+}
+
+/// What `load` costs the peer.
+pub(crate) fn sample(peer: &Peer, load: impl FnOnce() -> Run) -> Sample {
     let before = cpu::time_ns(&peer.pids);
-    let run = load::run(peer, cell, seconds);
+    let run = load();
     let cpu_ns = cpu::time_ns(&peer.pids) - before;
     let cpu_us = cpu_ns as f64 / 1000.0 / run.requests.max(1) as f64;
     Sample {
@@ -81,7 +85,7 @@ fn measure(peer: &Peer, cell: Cell, seconds: u32) -> Sample {
     }
 }
 
-fn median(samples: &[Sample]) -> Sample {
+pub(crate) fn median(samples: &[Sample]) -> Sample {
     let middle = |value: fn(&Sample) -> f64| {
         let mut values: Vec<f64> = samples.iter().map(value).collect();
         values.sort_by(f64::total_cmp);
@@ -95,12 +99,12 @@ fn median(samples: &[Sample]) -> Sample {
     }
 }
 
-/// Where the one instance listens, by the keeper's word.
-fn upstream(mainstay: &Mainstay) -> String {
-    let status = mainstay.status("fake/production");
+/// Where the one instance of `site` listens, by the keeper's word.
+pub(crate) fn upstream(mainstay: &Mainstay, site: &str) -> String {
+    let status = mainstay.status(site);
     let address =
         status["services"][0]["instances"][0]["address"].as_str().expect("the instance has an address");
-    let pid = mainstay.instances("fake/production").into_values().next().expect("an instance runs");
+    let pid = mainstay.instances(site).into_values().next().expect("an instance runs");
     assert!(parent(pid).is_some(), "it runs");
     address.trim_start_matches("tcp:").trim_start_matches("http://").to_owned()
 }

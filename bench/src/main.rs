@@ -1,7 +1,7 @@
 //! Measurements beside the peers that a user would pick instead, in one run, interleaved, as ratios.
 //!
-//! Owns figures, not pass or fail of features; a bar that is missed ends the run with 1. Begin with [`edge`], [`deploy`],
-//! [`memory`], [`assistant`]: each starts its peers itself. See `bench/README.md`.
+//! Owns figures, not pass or fail of features; a bar that is missed ends the run with 1. Begin with [`edge`], [`routes`],
+//! [`deploy`], [`memory`], [`assistant`]: each starts its peers itself. See `bench/README.md`.
 
 mod assistant;
 mod cpu;
@@ -9,6 +9,7 @@ mod deploy;
 mod edge;
 mod install;
 mod memory;
+mod routes;
 
 use std::process::ExitCode;
 
@@ -23,11 +24,12 @@ fn main() -> ExitCode {
     let met = match arguments.first().map(String::as_str) {
         Some("edge") => edge::run(quick, after(&arguments, "--cell")),
         Some("deploy") => deploy::run(quick, after(&arguments, "--case")),
+        Some("routes") => routes::run(quick, after(&arguments, "--routes")),
         Some("memory") => memory::run(quick),
         Some("assistant") => assistant::run(quick),
         _ => {
             eprintln!(
-                "cargo xtask bench edge | deploy | memory | assistant [--quick] [--cell TEXT] [--case TEXT]"
+                "cargo xtask bench edge | routes | deploy | memory | assistant [--quick] [--cell TEXT] [--case TEXT] [--routes N,N]"
             );
             return ExitCode::FAILURE;
         }

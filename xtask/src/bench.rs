@@ -7,10 +7,10 @@ use crate::{
     shell::{self, Result},
 };
 
-/// Measure the edge, deploys, memory or the assistant, the first two against peers, and print ratios
+/// Measure the edge, many routes, deploys, memory or the assistant, the first three against peers, and print ratios
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// `edge` (nginx, HAProxy, Caddy), `deploy` (PM2), `memory` or `assistant`
+    /// `edge` (nginx, HAProxy, Caddy), `routes` (nginx, HAProxy), `deploy` (PM2), `memory` or `assistant`
     what: String,
     /// Passed on, as `--quick`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,6 +1,6 @@
 //! The load tools: wrk for HTTP/1.1, h2load for HTTP/2, and what they say.
 
-use std::{fmt, fs, process::Command};
+use std::{fmt, fs, path::Path, process::Command};
 
 use super::peers::Peer;
 
@@ -60,12 +60,17 @@ impl fmt::Display for Cell {
 
 pub(crate) fn run(peer: &Peer, cell: Cell, seconds: u32) -> Run {
     let url = cell.url(peer);
-    if cell.h2 { h2load(&url, seconds) } else { wrk(&url, seconds) }
+    if cell.h2 { h2load(&url, seconds) } else { wrk(&url, seconds, None) }
 }
 
-fn wrk(url: &str, seconds: u32) -> Run {
+/// By wrk, whose requests may be those of a `script` (in Lua).
+pub(crate) fn wrk(url: &str, seconds: u32, script: Option<&Path>) -> Run {
     let mut wrk = on_other_cores("wrk");
-    wrk.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s"), "--latency", url]);
+    wrk.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s"), "--latency"]);
+    if let Some(script) = script {
+        wrk.arg("-s").arg(script);
+    }
+    wrk.arg(url);
     let text = output(&mut wrk);
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
     let p99_ms = text.lines().find_map(|line| milliseconds(line.trim().strip_prefix("99%")?.trim()));
@@ -101,7 +106,7 @@ fn h2load(url: &str, seconds: u32) -> Run {
 }
 
 /// The third column of each line is the request's time in microseconds.
-fn p99_of(log: &std::path::Path) -> f64 {
+fn p99_of(log: &Path) -> f64 {
     let text = fs::read_to_string(log).unwrap_or_default();
     let times = text.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
     let mut times: Vec<u64> = times.collect();

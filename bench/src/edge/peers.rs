@@ -12,6 +12,12 @@ use testkit::{Mainstay, mainstay::free_port, wait};
 
 use crate::cpu;
 
+/// Of one with many certificates to read.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// What Mainstay is called in tables.
+pub(crate) const OURS: &str = "mainstay";
+
 pub(crate) struct Peer {
     pub name: &'static str,
     pub version: String,
@@ -39,7 +45,7 @@ impl Peer {
         let version = mainstay.cli(&["version"]).out.lines().next().unwrap_or_default().to_owned();
         let (plain, tls) = (mainstay.http().port(), mainstay.https().port());
         Self {
-            name: super::OURS,
+            name: OURS,
             version,
             plain,
             plain_h2: plain,
@@ -52,30 +58,16 @@ impl Peer {
     /// nginx, HAProxy and Caddy of the Debian in `root`, before `upstream`, with their files in `folder`.
     pub(crate) fn all_of_debian(root: &Path, folder: &Path, upstream: &str) -> Vec<Self> {
         certificate(folder);
-        let nginx = root.join("usr/sbin/nginx");
-        let haproxy = root.join("usr/sbin/haproxy");
         let caddy = root.join("usr/bin/caddy");
         vec![
-            Self::start(root, "nginx", &nginx, "nginx.conf", folder, upstream, &["-v"], |command, config| {
-                command.arg("-c").arg(config).arg("-e").arg(folder.join("nginx.err"));
-            }),
-            Self::start(
-                root,
-                "haproxy",
-                &haproxy,
-                "haproxy.cfg",
-                folder,
-                upstream,
-                &["-v"],
-                |command, config| {
-                    command.arg("-db").arg("-f").arg(config);
-                },
-            ),
+            Self::nginx(root, folder, upstream, "nginx.conf", ""),
+            Self::haproxy(root, folder, upstream, "haproxy.cfg"),
             Self::start(
                 root,
                 "caddy",
                 &caddy,
                 "Caddyfile",
+                "",
                 folder,
                 upstream,
                 &["version"],
@@ -88,12 +80,28 @@ impl Peer {
         ]
     }
 
+    /// nginx with the servers in `servers`, where `@DIR@`, `@PLAIN@` and `@TLS@` stand for what only the start knows.
+    pub(crate) fn nginx(root: &Path, folder: &Path, upstream: &str, config: &str, servers: &str) -> Self {
+        let program = root.join("usr/sbin/nginx");
+        Self::start(root, "nginx", &program, config, servers, folder, upstream, &["-v"], |command, config| {
+            command.arg("-c").arg(config).arg("-e").arg(folder.join("nginx.err"));
+        })
+    }
+
+    pub(crate) fn haproxy(root: &Path, folder: &Path, upstream: &str, config: &str) -> Self {
+        let program = root.join("usr/sbin/haproxy");
+        Self::start(root, "haproxy", &program, config, "", folder, upstream, &["-v"], |command, config| {
+            command.arg("-db").arg("-f").arg(config);
+        })
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one place starts all three, each with its own words")]
     fn start(
         root: &Path,
         name: &'static str,
         program: &Path,
         config: &str,
+        servers: &str,
         folder: &Path,
         upstream: &str,
         version: &[&str],
@@ -102,6 +110,7 @@ impl Peer {
         let (plain, plain_h2, tls) = (free_port(), free_port(), free_port());
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(config);
         let text = fs::read_to_string(template).expect("the configuration is in the repository");
+        let text = text.replace("@SERVERS@", servers);
         let text = text.replace("@DIR@", &folder.display().to_string()).replace("@UPSTREAM@", upstream);
         let text = text.replace("@PLAIN@", &plain.to_string()).replace("@PLAIN_H2@", &plain_h2.to_string());
         let text = text.replace("@TLS@", &tls.to_string());
@@ -114,7 +123,7 @@ impl Peer {
         let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let pid = child.id();
         for port in [plain, tls] {
-            wait::until(&format!("{name} listens on {port}"), Duration::from_secs(10), || {
+            wait::until(&format!("{name} listens on {port}"), START_LIMIT, || {
                 TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
             });
         }

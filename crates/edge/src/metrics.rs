@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -64,22 +64,29 @@ impl Shard {
 /// Names of routes as metrics count them. Number 0 is no route. Names are never forgotten while the edge runs, since
 /// counters must not go back.
 #[derive(Debug)]
-pub(crate) struct RouteNames(Vec<String>);
+pub(crate) struct RouteNames {
+    /// By their numbers.
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32>,
+}
 
 impl Default for RouteNames {
     fn default() -> Self {
-        Self(vec!["none".to_owned()])
+        Self { names: vec!["none".into()], numbers: HashMap::new() }
     }
 }
 
 impl RouteNames {
+    /// Asked for every route of every table: one hash, however many there are.
     pub(crate) fn number(&mut self, name: &str) -> u32 {
-        let known = self.0.iter().position(|known| known == name);
-        let number = known.unwrap_or_else(|| {
-            self.0.push(name.to_owned());
-            self.0.len() - 1
-        });
-        u32::try_from(number).unwrap_or(0)
+        if let Some(known) = self.numbers.get(name) {
+            return *known;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(0);
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        number
     }
 }
 
@@ -106,7 +113,7 @@ pub(crate) fn render(shards: &[Shard], names: &RouteNames, out: &mut String) {
 }
 
 fn labels(key: Key, names: &RouteNames) -> String {
-    let route = names.0.get(key.route as usize).map_or("none", String::as_str);
+    let route = names.names.get(key.route as usize).map_or("none", |name| &**name);
     let method = METHODS.get(usize::from(key.method)).copied().unwrap_or("OTHER");
     format!("method=\"{method}\",route=\"{}\",status_code=\"{}\"", escape(route), key.status)
 }
@@ -142,6 +149,13 @@ pub(crate) fn escape(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_keeps_its_number_whatever_comes_between() {
+        let mut names = RouteNames::default();
+        let numbers: Vec<u32> = ["a/", "b/", "a/", "c/", "b/"].map(|name| names.number(name)).into();
+        assert_eq!(numbers, [1, 2, 1, 3, 2]);
+    }
 
     #[test]
     fn threads_are_added_up_and_buckets_grow() {

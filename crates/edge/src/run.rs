@@ -116,7 +116,7 @@ fn tls(settings: &Settings, inherited: &mut Inherited) -> Result<Option<Encrypti
         return Err(RunError::NoCertificate);
     }
     let tickets = tickets(settings, inherited.ticket_seeds.take())?;
-    let config = net::tls::server_config(follower.resolver(), tickets)?;
+    let config = net::tls::server_config(follower.resolver(), tickets, settings.tls.profile.versions())?;
     Ok(Some((TlsAcceptor::from(Arc::new(config)), follower)))
 }
 

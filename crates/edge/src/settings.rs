@@ -166,7 +166,28 @@ impl Default for Limits {
     }
 }
 
-/// Certificates and tickets; it matters only where an `https` listener is inherited.
+/// Which versions of TLS are spoken, in Mozilla's words. The suites are rustls's: AEAD alone, each with a key of its own for each
+/// connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsProfile {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Intermediate,
+    /// TLS 1.3 alone.
+    Modern,
+}
+
+impl TlsProfile {
+    pub(crate) fn versions(self) -> net::tls::Versions {
+        match self {
+            Self::Intermediate => net::tls::INTERMEDIATE,
+            Self::Modern => net::tls::MODERN,
+        }
+    }
+}
+
+/// Certificates, versions and tickets; it matters only where an `https` listener is inherited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
@@ -177,6 +198,7 @@ pub struct Tls {
     pub acme: Option<PathBuf>,
     /// Makes a self-signed certificate (kept in the state folder) for names that no file covers.
     pub development: bool,
+    pub profile: TlsProfile,
     /// Resumption by tickets whose keys all generations of the edge share (TLS-03 asks to switch it off in places).
     pub session_tickets: bool,
     /// How long browsers are told to come by HTTPS alone, of names whose certificate a CA has signed. `None`: nothing is said.
@@ -192,6 +214,7 @@ impl Default for Tls {
             certificates: Vec::new(),
             acme: None,
             development: true,
+            profile: TlsProfile::default(),
             session_tickets: true,
             hsts: None,
             look_every: Span::secs(5),

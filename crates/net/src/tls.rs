@@ -10,10 +10,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
+    version::{TLS12, TLS13},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
@@ -178,13 +179,22 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, resumption by `tickets` only (nothing is stored per session).
+/// Versions of TLS that a server speaks.
+pub type Versions = &'static [&'static SupportedProtocolVersion];
+
+/// What Mozilla calls "intermediate": every browser of the last ten years.
+pub const INTERMEDIATE: Versions = &[&TLS13, &TLS12];
+/// What Mozilla calls "modern": who knows TLS 1.3.
+pub const MODERN: Versions = &[&TLS13];
+
+/// HTTP/2 and HTTP/1.1 by ALPN, resumption by `tickets` only (nothing is stored per session).
 pub fn server_config(
     resolver: Arc<Resolver>,
     tickets: Option<Arc<SharedTickets>>,
+    versions: Versions,
 ) -> Result<ServerConfig, CertificateError> {
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(CertificateError::Config)?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
@@ -213,7 +223,8 @@ pub fn challenge_config(text: &[u8], protocol: &[u8]) -> Result<ServerConfig, Ce
     // Not compared with the key: its extension is critical, and no library that reads certificates for trust knows it.
     let mut certificates = Certificates::default();
     certificates.fall_back_to(&Arc::new(CertifiedKey::new(chain, key)));
-    let mut config = server_config(Arc::new(Resolver(ArcSwap::from_pointee(certificates))), None)?;
+    let resolver = Arc::new(Resolver(ArcSwap::from_pointee(certificates)));
+    let mut config = server_config(resolver, None, INTERMEDIATE)?;
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }

@@ -1,6 +1,6 @@
 //! The assistant as a person meets it: chromium behind the edge, a keyboard, a phone's width, light and dark.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use testkit::{Mainstay, binaries, registry};
 
@@ -17,6 +17,14 @@ fn link(said: &str) -> String {
     let links: Vec<&str> = said.split("/welcome/").skip(1).collect();
     let [link] = links.as_slice() else { panic!("not one link in {said}") };
     format!("/welcome/{}", link.chars().take_while(char::is_ascii_hexdigit).collect::<String>())
+}
+
+/// The path of a link by which one more person comes to the assistant that was deployed from `folder`.
+pub(crate) fn invited(mainstay: &Mainstay, folder: &Path) -> String {
+    let data = mainstay.data().display().to_string();
+    // `--data` is put last for every command, where it would be the assistant's: the shell drops it.
+    let invite = ["run", "--data", &data, "--service", "web", "--", "/bin/sh", "-c", "./assistant user link"];
+    link(&mainstay.cli_in(folder, &invite).expect_code(0).out)
 }
 
 #[test]
@@ -40,9 +48,6 @@ fn a_person_with_a_browser_and_a_keyboard_gets_in_and_gets_things_done() {
     let first = link(&mainstay.cli_in(&folder, &["logs", "web"]).expect_code(0).out);
     script::run("browser.mjs", &tools, &[&site, &first], STEPS);
 
-    let data = mainstay.data().display().to_string();
-    // `--data` is put last for every command, where it would be the assistant's: the shell drops it.
-    let invite = ["run", "--data", &data, "--service", "web", "--", "/bin/sh", "-c", "./assistant user link"];
-    let next = link(&mainstay.cli_in(&folder, &invite).expect_code(0).out);
+    let next = invited(&mainstay, &folder);
     assert_eq!(mainstay.get("localhost", &next).expect("an answer").status, 200);
 }

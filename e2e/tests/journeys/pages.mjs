@@ -1,10 +1,10 @@
-// Uses the pages as people do who see, hear, move or connect otherwise: node pages.mjs TOOLS SITE NAME PASSWORD CHROMIUM
+// Uses the pages as people do who see, hear, move or connect otherwise: node pages.mjs TOOLS SITE NAME PASSWORD LINK CHROMIUM
 // TOOLS holds node_modules. Prints a line for each step that held; the first that does not ends it with its reason.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { live, pages } from "../../../xtask/src/screenshots/day.mjs";
 
-const [tools, site, name, password, chromium] = process.argv.slice(2);
+const [tools, site, name, password, link, chromium] = process.argv.slice(2);
 const require = createRequire(`${tools}/`);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const complaints = [];
@@ -23,8 +23,22 @@ function watched(page) {
     const lost = /Failed to load resource|WebSocket connection/.test(line.text());
     if (["error", "warning"].includes(line.type()) && !lost) complaints.push(`console: ${line.text()}`);
   });
-  page.on("request", (request) => request.url().includes("csp-reports") && complaints.push(`policy: ${request.postData()}`));
   return page;
+}
+// Nothing at all is to be told of a page: no word in its console, nothing lost, nothing that its policy forbids.
+async function strict(page) {
+  const told = [];
+  page.setDefaultTimeout(20000);
+  page.on("pageerror", (error) => told.push(`script: ${error.message}`));
+  // Of the one page that is not there the browser says so.
+  const known = (line) => line.location().url === `${site}/nowhere` && /status of 404/.test(line.text());
+  page.on("console", (line) => ["error", "warning"].includes(line.type()) && !known(line) && told.push(`console: ${line.text()}`));
+  page.on("requestfailed", (request) => told.push(`lost: ${request.url()} ${request.failure().errorText}`));
+  page.on("response", (answer) => answer.status() >= 400 && answer.url() !== `${site}/nowhere` && told.push(`${answer.status()}: ${answer.url()}`));
+  // Reports leave the browser late, and to a secure address alone: what they would say is heard where it happens.
+  await page.exposeFunction("broken", (words) => told.push(`policy: ${words}`));
+  await page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) => window.broken(`${event.effectiveDirective} ${event.blockedURI}`)));
+  return told;
 }
 async function step(name, work) {
   try {
@@ -63,6 +77,30 @@ async function visit(look, work, paths = PAGES) {
   }
   await context.close();
 }
+
+await step("no page has a word in its console or breaks its policy, and the policy holds back what it should", async () => {
+  const everyone = [...pages("strangers"), ...pages("whoever has the link", { link })].map(({ path }) => [path, undefined]);
+  for (const [path, storageState] of [...everyone, ...PAGES.map((path) => [path, state])]) {
+    const context = await browser.newContext({ storageState, viewport: { width: 1440, height: 900 } });
+    const page = await context.newPage();
+    const told = await strict(page);
+    const answer = await page.goto(site + path);
+    hold(answer.status() === (path === "/nowhere" ? 404 : 200) && page.url() === site + path, `${path} is ${answer.status()} of ${page.url()}`);
+    hold(/script-src 'nonce-/.test(answer.headers()["content-security-policy"]), `${path} has no strict policy`);
+    await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => setTimeout(painted))));
+    hold(!told.length, `${path}: ${told.join("; ")}`);
+    // As a stranger's words would do it that got into the page: it does not run, and all three ways tell of it.
+    const ran = await page.evaluate(() => {
+      document.body.append(Object.assign(document.createElement("script"), { textContent: "window.ran = true" }));
+      document.body.insertAdjacentHTML("beforeend", "<img alt src='https://elsewhere.test/x.png' style='color: red'>");
+      return new Promise((done) => setTimeout(() => done(window.ran === true), 200));
+    });
+    const heard = ["script-src-elem inline", "style-src-attr inline", "img-src https://elsewhere.test"].filter((words) => !told.some((one) => one.startsWith(`policy: ${words}`)));
+    hold(!ran && !heard.length && told.some((one) => one.startsWith("console: ")), `${path}: it ran: ${ran}; nothing was told of ${heard.join(", ")}: ${told.join("; ")}`);
+    await context.close();
+  }
+});
 
 await step("at 400 % of 1280 px nothing has to be scrolled sideways, and nothing is covered for good", () =>
   visit({ viewport: { width: 320, height: 256 } }, async (page, path) => {

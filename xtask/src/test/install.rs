@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 18] = [
+pub(crate) const TESTS: [Need; 19] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -22,6 +22,7 @@ pub(crate) const TESTS: [Need; 18] = [
     (&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"], "postgresql"),
     (&["openssl", "version"], "openssl"),
     (&["sh", "-c", "command -v pebble && command -v pebble-challtestsrv"], "pebble"),
+    (&["sh", "-c", "command -v testssl"], "testssl.sh"),
     (&["ssh", "-V"], "openssh-client"),
     (&["sh", "-c", "test -x /usr/sbin/sshd"], "openssh-server"),
     (&["sh", "-c", "test -x /usr/sbin/nft"], "nftables"),

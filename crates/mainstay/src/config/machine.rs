@@ -26,7 +26,7 @@ pub(crate) use self::wanted::wanted_names;
 pub use self::{
     acme::Acme,
     apps::{App, SecretSource, Site},
-    edge::{Certificate, ClientIp, Edge, Tls},
+    edge::{Certificate, ClientIp, Edge, Tls, TlsProfile},
     render::{origins, render},
     webhook::Webhook,
 };

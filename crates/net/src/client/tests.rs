@@ -22,8 +22,9 @@ async fn server(at: &str) -> (u16, RootCertStore) {
     all.add("localhost", &certificate);
     let resolver = tls::Resolver::default();
     resolver.0.store(Arc::new(all));
-    let acceptor =
-        TlsAcceptor::from(Arc::new(tls::server_config(Arc::new(resolver), None).expect("a server")));
+    let acceptor = TlsAcceptor::from(Arc::new(
+        tls::server_config(Arc::new(resolver), None, tls::INTERMEDIATE).expect("a server"),
+    ));
     let listener = TcpListener::bind((at, 0)).await.expect("bound");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {

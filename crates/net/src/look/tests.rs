@@ -22,8 +22,9 @@ async fn server() -> (SocketAddr, RootCertStore, tempfile::TempDir) {
     let mut all = tls::Certificates::default();
     all.fall_back_to(&certificate);
     resolver.0.store(Arc::new(all));
-    let acceptor =
-        TlsAcceptor::from(Arc::new(tls::server_config(Arc::new(resolver), None).expect("a server")));
+    let acceptor = TlsAcceptor::from(Arc::new(
+        tls::server_config(Arc::new(resolver), None, tls::INTERMEDIATE).expect("a server"),
+    ));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

@@ -159,7 +159,8 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-fn memory(pid: u32) -> Option<Memory> {
+/// Of one process; `None`: it is gone.
+pub fn memory(pid: u32) -> Option<Memory> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let bytes = |name: &str| {
         let line = rollup.lines().find_map(|line| line.strip_prefix(name))?;

@@ -72,9 +72,20 @@ pub enum ClientIp {
     ProxyProtocol,
 }
 
+/// Which versions of TLS the edge speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsProfile {
+    /// 1.2 and 1.3.
+    Intermediate,
+    /// 1.3 alone.
+    Modern,
+}
+
 /// How the edge speaks TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Tls {
+    pub profile: TlsProfile,
     /// Clients resume a session by a ticket, without a full handshake.
     pub session_tickets: bool,
     /// How long browsers are told to come by HTTPS alone (RFC 6797); `None`: nothing is said.
@@ -83,7 +94,7 @@ pub struct Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { session_tickets: true, hsts: None }
+        Self { profile: TlsProfile::Intermediate, session_tickets: true, hsts: None }
     }
 }
 
@@ -129,9 +140,13 @@ pub(super) fn edge(section: &mut Section<'_, '_, '_>) -> Edge {
     }
 }
 
+pub(super) const TLS_PROFILES: [(&str, TlsProfile); 2] =
+    [("intermediate", TlsProfile::Intermediate), ("modern", TlsProfile::Modern)];
+
 pub(super) fn tls(section: &mut Section<'_, '_, '_>) -> Tls {
     let default = Tls::default();
     Tls {
+        profile: section.one_of("profile", &TLS_PROFILES).unwrap_or(default.profile),
         session_tickets: section.boolean("session_tickets").unwrap_or(default.session_tickets),
         hsts: section.duration("hsts"),
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{
     Acme, App, Edge, Machine, SecretSource,
     acme::{CHALLENGES, KEYS, NO_REHEARSAL},
-    edge::CLIENT_IPS,
+    edge::{CLIENT_IPS, TLS_PROFILES},
 };
 use crate::config::{
     folders::{Folders, Kind},
@@ -52,6 +52,7 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     sheet.set("https", addresses(&machine.listen.https));
     edge(&mut sheet, &machine.edge);
     sheet.table(&["tls"]);
+    sheet.set("profile", word_of(&TLS_PROFILES, &machine.tls.profile));
     sheet.set("session_tickets", machine.tls.session_tickets);
     sheet.set_or("hsts", machine.tls.hsts.map(|span| span.to_string()), "nothing is said of it");
     machine.acme.iter().for_each(|said| acme(&mut sheet, said));

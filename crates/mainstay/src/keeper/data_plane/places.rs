@@ -17,7 +17,7 @@ use supervisor::Enclosure;
 
 use super::Leaving;
 use crate::{
-    config::machine::{ClientIp, Machine},
+    config::machine::{ClientIp, Machine, TlsProfile},
     keeper::{certificates::folders, ground::Ground, listeners::PAGE, world::Doors},
 };
 
@@ -191,6 +191,10 @@ impl Places {
             })
             .collect();
         settings.tls.acme = machine.acme.is_some().then(|| folders(&machine.data).certs);
+        settings.tls.profile = match machine.tls.profile {
+            TlsProfile::Intermediate => edge::settings::TlsProfile::Intermediate,
+            TlsProfile::Modern => edge::settings::TlsProfile::Modern,
+        };
         settings.tls.session_tickets = machine.tls.session_tickets;
         settings.tls.hsts = machine.tls.hsts;
         settings.https_port = doors.https;

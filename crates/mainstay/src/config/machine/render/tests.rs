@@ -9,7 +9,8 @@ use super::{origins, render};
 use crate::config::{
     folders::{Folders, Kind},
     machine::{
-        Acme, App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, Webhook,
+        Acme, App, Certificate, ClientIp, Edge, Listen, Machine, SecretSource, Site, Tls, TlsProfile,
+        Webhook,
         acme::{CHALLENGES, KEYS},
         edge::CLIENT_IPS,
         parse,
@@ -146,7 +147,11 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 client_ip,
                 certificates: certificates.into_iter().map(certificate).collect(),
                 acme,
-                tls: Tls { session_tickets: tickets, hsts: tickets.then_some(shutdown_timeout) },
+                tls: Tls {
+                    profile: if tickets { TlsProfile::Modern } else { TlsProfile::Intermediate },
+                    session_tickets: tickets,
+                    hsts: tickets.then_some(shutdown_timeout),
+                },
                 shutdown_timeout,
                 disk_reserve,
                 ports: low..=low + 15,
