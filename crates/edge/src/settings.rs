@@ -179,6 +179,10 @@ pub enum TlsProfile {
 }
 
 impl TlsProfile {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(crate) fn versions(self) -> net::tls::Versions {
         match self {
             Self::Intermediate => net::tls::INTERMEDIATE,
@@ -198,6 +202,7 @@ pub struct Tls {
     pub acme: Option<PathBuf>,
     /// Makes a self-signed certificate (kept in the state folder) for names that no file covers.
     pub development: bool,
+    #[serde(skip_serializing_if = "TlsProfile::is_usual")]
     pub profile: TlsProfile,
     /// Resumption by tickets whose keys all generations of the edge share (TLS-03 asks to switch it off in places).
     pub session_tickets: bool,

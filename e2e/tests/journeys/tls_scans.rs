@@ -208,20 +208,21 @@ fn versions(found: &BTreeMap<String, (String, String)>) -> Vec<&str> {
     ids.map(|id| found[id].1.split(" with ").next().expect("a word")).into()
 }
 
+/// Its groups for weaknesses take minutes: they are of the long form, and sslyze looks for the same in the short one.
 #[test]
 fn testssl_finds_no_weakness_by_default_and_in_the_modern_profile() {
     let (mainstay, folder) = edge("");
-    let found = testssl(
-        &mainstay,
-        &folder,
-        &["--protocols", "--standard", "--fs", "--server-defaults", "--vulnerable"],
-    );
+    let weaknesses: &[&str] =
+        if crate::is_long() { &["--fs", "--server-defaults", "--vulnerable"] } else { &[] };
+    let found = testssl(&mainstay, &folder, &[&["--protocols", "--standard"], weaknesses].concat());
     nothing_is_bad(&found);
     let not = "not offered";
     assert_eq!(versions(&found), [not, not, not, not, "offered", "offered"]);
-    // It came to its end: the last group's last words.
-    assert_eq!(found["RC4"].0, "OK");
-    assert_eq!(found["cert_chain_of_trust"].1, "passed.");
+    if crate::is_long() {
+        // It came to its end: the last group's last words.
+        assert_eq!(found["RC4"].0, "OK");
+        assert_eq!(found["cert_chain_of_trust"].1, "passed.");
+    }
     drop(mainstay);
 
     let (mainstay, folder) = edge("[tls]\nprofile = \"modern\"\n");

@@ -100,9 +100,10 @@ fn lives_on(headers: &HeaderMap, is_http_11: bool) -> bool {
 /// A body is announced by an answer that has none: whatever follows may be that, or the next answer (RFC 9112 6.1, RFC 9110 8.6).
 fn contradicts(head: &Parts) -> bool {
     let has_none = head.status.is_informational() || head.status == StatusCode::NO_CONTENT;
-    has_none
-        && (head.headers.contains_key(header::TRANSFER_ENCODING)
-            || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0"))
+    // A 304 may say how long the body would be. A transfer coding it may name too, but some send the end of the chunks after it.
+    let is_coded = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let is_long = head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    (has_none && (is_coded || is_long)) || (head.status == StatusCode::NOT_MODIFIED && is_coded)
 }
 
 /// RFC 9112 6.3, strictly: what two readers could understand in two ways is refused.

@@ -98,6 +98,7 @@ fn a_body_ends_where_its_head_says() {
     // Whether the nine bytes follow is not known, so nothing is asked after them.
     assert_eq!(get("HTTP/1.1 204 None\r\ncontent-length: 9\r\n\r\n"), taken(204, "", false));
     assert_eq!(get("HTTP/1.1 304 Same\r\ncontent-length: 9\r\n\r\n"), taken(304, "", true));
+    assert_eq!(get("HTTP/1.1 304 Same\r\ntransfer-encoding: chunked\r\n\r\n"), taken(304, "", false));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n";
     assert_eq!(get(&format!("{chunked}2;a=b\r\nhi\r\n1\r\n!\r\n0\r\n\r\n")), taken(200, "hi!", true));
     assert_eq!(get(&format!("{chunked}1\r\n!\r\n0\r\nx-sum: 1\r\n\r\n")), taken(200, "!", true));
