@@ -68,6 +68,12 @@ pub fn moment(rfc3339: &str) -> String {
     }
 }
 
+/// `until 2027-01-02 18:00:00`, of milliseconds since 1970; what no calendar holds never comes.
+pub fn until(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", moment(&at.to_string())))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -196,6 +196,15 @@ impl<W: World> Actor<W> {
         }
     }
 
+    /// The record of a word that is not about a release; beside a run there is none, whose journal is the newest.
+    fn record_if_free(&self, verb: &str, caller: &Caller) -> Result<(), Refused> {
+        if let (Lock::Free, Some(serving)) = (&self.lock, self.at.books.read().serving) {
+            let task = self.task(verb, Course::Nothing, serving, false)?;
+            self.record_only(task, caller, Outcome::Unchanged)?;
+        }
+        Ok(())
+    }
+
     /// Nothing was begun, and who asked is told so: no record of it stays, least of all one without an end.
     fn forget_journal(&self, task: &Task) {
         // Crash: or the next start gives it its end.

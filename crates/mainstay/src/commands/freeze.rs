@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use model::{Explain, Freeze as Frozen, Site, Span};
 
 use crate::{
-    output::{json, line, moment},
+    output::{self, json, line},
     session::{Session, block_on},
 };
 
@@ -82,15 +82,9 @@ impl Freeze {
 
 fn told(site: &Site, freeze: Option<&Frozen>) -> String {
     match freeze {
-        Some(freeze) => format!("Deploys of {site} are frozen until {}.", end(freeze)),
+        Some(freeze) => format!("Deploys of {site} are frozen {}.", output::until(freeze.until_unix_ms)),
         None => format!("Deploys of {site} are allowed."),
     }
-}
-
-/// When it ends, as people here read it.
-pub(super) fn end(freeze: &Frozen) -> String {
-    let at = i64::try_from(freeze.until_unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    at.map_or_else(|| "for ever".to_owned(), |at| moment(&at.to_string()))
 }
 
 #[cfg(test)]

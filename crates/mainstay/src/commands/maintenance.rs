@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use model::{Explain, Notice, Site, Span};
 
 use crate::{
-    output::{json, line, moment},
+    output::{self, json, line},
     session::{Session, block_on},
 };
 
@@ -137,13 +137,9 @@ fn told(site: &Site, notice: Option<&Notice>, is_tried: bool) -> String {
 
 /// For how long, and to whom not: `until 14:30, not to 198.51.100.7/32`.
 pub(super) fn extent(notice: &Notice) -> String {
-    let until = match notice.until_unix_ms.and_then(|until| i64::try_from(until).ok()) {
-        Some(until) => match jiff::Timestamp::from_millisecond(until) {
-            Ok(until) => format!("until {}", moment(&until.to_string())),
-            Err(_) => "for ever".to_owned(),
-        },
-        None => "until `mainstay maintenance page off`".to_owned(),
-    };
+    let until = notice
+        .until_unix_ms
+        .map_or_else(|| "until `mainstay maintenance page off`".to_owned(), output::until);
     let allowed: Vec<String> = notice.allow.iter().map(ToString::to_string).collect();
     if allowed.is_empty() { until } else { format!("{until}, but not to {}", allowed.join(" ")) }
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use model::Explain;
 
 use crate::{
-    output::{bytes, count, json, line, moment, or_dash, table},
+    output::{bytes, count, json, line, moment, or_dash, table, until},
     report::clean,
     session::{ManifestFile, Session, block_on},
 };
@@ -76,12 +76,14 @@ fn show_site(session: &Session, status: &SiteStatus) {
     line(site_words(status));
     if let Some(frozen) = &status.frozen {
         session.report.warning(
-            &Explain::new(
-                "frozen",
-                format!("deploys are frozen until {}", super::freeze::end(&frozen.freeze)),
-            )
-            .caused_by(format!("{} at {}: {}", frozen.operator, moment(&frozen.since), frozen.freeze.reason))
-            .help("`mainstay freeze --lift` ends it now"),
+            &Explain::new("frozen", format!("deploys are frozen {}", until(frozen.freeze.until_unix_ms)))
+                .caused_by(format!(
+                    "{} at {}: {}",
+                    frozen.operator,
+                    moment(&frozen.since),
+                    frozen.freeze.reason
+                ))
+                .help("`mainstay freeze --lift` ends it now"),
         );
     }
     if let Some(paused) = &status.paused {

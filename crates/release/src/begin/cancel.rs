@@ -63,11 +63,6 @@ impl<W: World> Actor<W> {
 
     pub(crate) fn resume(&mut self, caller: &Caller) -> Result<(), Refused> {
         self.at.books.change(|state| state.paused = None).map_err(Refused::failed)?;
-        let serving = self.at.books.read().serving;
-        if let (Lock::Free, Some(serving)) = (&self.lock, serving) {
-            let task = self.task("resume", Course::Nothing, serving, false)?;
-            self.record_only(task, caller, Outcome::Unchanged)?;
-        }
-        Ok(())
+        self.record_if_free("resume", caller)
     }
 }

@@ -1,13 +1,11 @@
 //! A time in which no deploy begins. It ends by itself, by this machine's clock; ways back, restarts and scales go on.
 
-use api::deploy::Outcome;
 use model::{Explain, Freeze, Site};
 
 use crate::{
-    journal::Course,
     request::{Caller, Refused, RefusedKind},
     scene::Scene,
-    site::{Actor, Lock},
+    site::Actor,
     state::Frozen,
     world::World,
 };
@@ -43,12 +41,7 @@ impl<W: World> Actor<W> {
         let (since, operator) = (self.at.stamp(), caller.operator.clone());
         let frozen = freeze.map(|freeze| Frozen { freeze, since, operator });
         self.at.books.change(|state| state.frozen = frozen).map_err(Refused::failed)?;
-        let serving = self.at.books.read().serving;
-        if let (Lock::Free, Some(serving)) = (&self.lock, serving) {
-            let task = self.task(verb, Course::Nothing, serving, false)?;
-            self.record_only(task, caller, Outcome::Unchanged)?;
-        }
-        Ok(())
+        self.record_if_free(verb, caller)
     }
 }
 

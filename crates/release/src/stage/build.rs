@@ -61,10 +61,9 @@ async fn bound_cache<W: World>(run: &Run<W>) {
         bytes if bytes > CACHE_BYTES_MAX => seal::remove(&cache).map(|()| Some(bytes)),
         _ => Ok(None),
     });
-    match bounded.await {
-        Ok(Ok(Some(bytes))) => run.log.note(format!("the cache of builds was emptied: it had {bytes} bytes")),
-        Ok(Ok(None)) => {}
-        Ok(Err(error)) => run.log.note(format!("the cache of builds cannot be bounded: {error}")),
+    match bounded.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        Ok(Some(bytes)) => run.log.note(format!("the cache of builds was emptied: it had {bytes} bytes")),
+        Ok(None) => {}
         Err(error) => run.log.note(format!("the cache of builds cannot be bounded: {error}")),
     }
 }
