@@ -86,7 +86,9 @@ impl<G: Ground> Care<G> {
         loop {
             let after = match adopted.take() {
                 Some(process) => {
-                    let born = Instant::now() - self.age(&process);
+                    // It began in another keeper's time. One that has ended meanwhile lived for no time that anybody knows.
+                    let age = process.age().unwrap_or_default();
+                    let born = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
                     // It may have served for months: its time to start counts from now, when somebody looks again.
                     self.live(process, born, Instant::now()).await
                 }
@@ -270,13 +272,20 @@ impl<G: Ground> Care<G> {
         self.state.send_replace(SlotState::Stopping { process: process.clone(), since: self.ground.now() });
         let mut plan = plan.unwrap_or_else(|| process.spec().stop.into());
         let (mut for_good, mut held) = (false, true);
+        let patience = |plan: &StopPlan| Instant::now() + plan.grace + SHIM_PATIENCE;
+        let mut hung_at = patience(&plan);
         let exit = loop {
             if let Err(error) = process.stop_with(plan).await {
                 tracing::warn!(name = process.spec().name, error = told(&error), "a stop was not heard");
             }
+            // Asked once more, it has no more time than before.
+            hung_at = hung_at.min(patience(&plan));
             tokio::select! {
                 exit = process.wait() => break exit,
-                () = tokio::time::sleep(plan.grace + SHIM_PATIENCE) => process.kill_shim().await,
+                () = tokio::time::sleep_until(hung_at) => {
+                    process.kill_shim().await;
+                    hung_at = patience(&plan);
+                }
                 command = self.commands.recv(), if held => match command {
                     Some(Command::Stop(faster)) => {
                         for_good = true;
@@ -333,12 +342,6 @@ impl<G: Ground> Care<G> {
             last_probe,
             restarts: self.restarts,
         });
-    }
-
-    /// By the wall clock, because an adopted one began in another keeper's time. A clock that jumped makes it young.
-    fn age(&self, process: &G::Process) -> Duration {
-        let age = self.ground.now().duration_since(process.started()).unwrap_or_default();
-        if Instant::now().checked_sub(age).is_some() { age } else { Duration::ZERO }
     }
 
     fn say(&self, event: SlotEvent) {

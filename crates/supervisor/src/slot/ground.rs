@@ -1,7 +1,10 @@
 //! What the care of an instance stands on: a process to hold, what makes the next one, the wall clock and chance. What
 //! ships stands on [`Supervisor`] and [`Process`]; the tests' worlds put another ground under the same care.
 
-use std::{fmt, io, time::SystemTime};
+use std::{
+    fmt, io,
+    time::{Duration, SystemTime},
+};
 
 use machine::sockets::Listening;
 use model::Address;
@@ -27,6 +30,7 @@ pub(super) trait Held: Clone + fmt::Debug + Send + Sync + 'static {
     fn spec(&self) -> &Spec;
     fn pid(&self) -> u32;
     fn started(&self) -> SystemTime;
+    fn age(&self) -> Option<Duration>;
 
     fn wait(&self) -> impl Future<Output = Exit> + Send;
     fn ready(&self) -> impl Future<Output = bool> + Send;
@@ -80,6 +84,10 @@ impl Held for Process {
 
     fn started(&self) -> SystemTime {
         self.started()
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.age()
     }
 
     async fn wait(&self) -> Exit {

@@ -59,6 +59,12 @@ fn every_instance_is_cared_for_in_every_seeded_world() {
     WORLDS.tell_all();
 }
 
+/// Found by the long form: who was asked to stop once more gave a hung shim its whole patience anew.
+#[test]
+fn worlds_that_broke_a_promise_once_keep_it() {
+    WORLDS.tell_again(&[2658, 4149, 4449, 6451, 6781, 7786, 9501, 12_935, 24_945, 35_474]);
+}
+
 #[test]
 fn the_same_seed_is_the_same_care() {
     WORLDS.tell_twice(&[3, 11, 42, 77, 1234]);

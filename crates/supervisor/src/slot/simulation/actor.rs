@@ -42,6 +42,10 @@ impl Held for Actor {
         self.with(|being| being.started).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
+    fn age(&self) -> Option<Duration> {
+        self.with(|being| being.is_alive.then(|| being.born.elapsed())).flatten()
+    }
+
     async fn wait(&self) -> Exit {
         let told = self.with(|being| being.told.subscribe());
         let Some(mut told) = told else { return Exit::lost(0) };

@@ -9,7 +9,11 @@ use model::{
 use testkit::worlds::{Dice, tell};
 use tokio::time::sleep;
 
-use super::{life::millis, machine::Machine, story::SIGTERM};
+use super::{
+    life::{self, millis},
+    machine::Machine,
+    story::SIGTERM,
+};
 use crate::{
     Kind, LogTo, Order, Program, SlotSettings, StopPlan,
     slot::{Asking, Orders},
@@ -28,6 +32,9 @@ pub(super) fn settings(dice: &mut Dice) -> SlotSettings {
         .then(|| StartupProbe { request: request.clone(), deadline: Span::secs(15 + dice.roll(45)) });
     let liveness = (probed && dice.roll(3) > 0)
         .then(|| LivenessProbe { request, failure_threshold: u32::try_from(dice.roll(4)).unwrap() });
+    // Without a startup probe it is this time alone that keeps a good one from being killed before it is ready.
+    let is_watched_early = startup.is_none() && liveness.is_some();
+    let healthy_least = if is_watched_early { life::READY_WITHIN } else { Duration::ZERO };
     SlotSettings {
         order: order.into(),
         restart: Restart {
@@ -41,7 +48,7 @@ pub(super) fn settings(dice: &mut Dice) -> SlotSettings {
         startup,
         liveness,
         host: "localhost".to_owned(),
-        min_healthy_time: Duration::from_millis(500 + dice.roll(10_000)),
+        min_healthy_time: Duration::from_millis(500 + dice.roll(10_000)).max(healthy_least),
     }
 }
 

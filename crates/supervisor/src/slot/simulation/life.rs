@@ -24,6 +24,8 @@ pub(super) struct Life {
     pub is_deaf: bool,
 }
 
+/// A good one is ready by then.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(3);
 /// Longer than any world.
 const NEVER: Duration = Duration::from_secs(1 << 30);
 

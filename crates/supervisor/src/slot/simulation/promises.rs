@@ -23,8 +23,8 @@ pub(super) struct Promises {
     ended: Option<Instant>,
     /// How long what is being buried had lived when its end was noticed.
     lived: Option<Duration>,
-    /// Somebody spoke to the slot since the last attempt: it need not wait.
-    commanded: bool,
+    /// When somebody spoke to the slot: for each word it may try once without waiting.
+    commanded: Vec<Instant>,
     /// An order was asked for, and belongs to the spawn that comes.
     asked: bool,
     /// Attempts of this slot.
@@ -44,7 +44,7 @@ impl Promises {
             broken: Vec::new(),
             ended: None,
             lived: None,
-            commanded: false,
+            commanded: Vec::new(),
             asked: false,
             attempts: 0,
             is_degraded: false,
@@ -82,7 +82,7 @@ impl Promises {
     }
 
     pub(super) fn commanded(&mut self) {
-        self.commanded = true;
+        self.commanded.push(Instant::now());
     }
 
     pub(super) fn born(&mut self, n: u64, twins: usize) {
@@ -103,8 +103,12 @@ impl Promises {
         }
         self.attempts += 1;
         self.keep(!self.is_stopped, || "something is spawned for a slot that was stopped".to_owned());
-        let (ended, commanded) = (self.ended.take(), std::mem::take(&mut self.commanded));
-        let Some(ended) = ended.filter(|_| !commanded) else { return };
+        self.commanded.retain(|said| said.elapsed() <= HEARD_WITHIN);
+        let Some(ended) = self.ended.take() else { return };
+        if !self.commanded.is_empty() {
+            self.commanded.remove(0);
+            return;
+        }
         let (gap, jitter) = (ended.elapsed(), self.settings.restart.jitter);
         let may = |policy: &Oracle| {
             let (least, most) = (policy.delay.mul_f64(1.0 - jitter), policy.delay.mul_f64(1.0 + jitter));
@@ -186,11 +190,8 @@ impl Inner {
         let promises = &mut self.promises;
         let Some(life) = self.beings.get(&n).map(|being| &being.life) else { return };
         let min = promises.settings.min_healthy_time;
-        let is_adopted = promises.adopted.is_some_and(|(adopted, _)| adopted == n);
         let holds = match promises.settings.startup {
             Some(_) => age >= life.is_ready,
-            // The age of an adopted one is the wall clock's.
-            None if is_adopted => true,
             None => age >= min || life.says_ready.is_some_and(|says| age >= says),
         };
         promises.keep(holds, || format!("process {n} counts as up after {age:?}: {life:?}"));
@@ -223,6 +224,8 @@ impl Inner {
 
 /// Between two looks of a probe, its own time included.
 const PROBE_MAX: Duration = Duration::from_secs(10);
+/// A word waits while something is spawned or ends.
+const HEARD_WITHIN: Duration = Duration::from_secs(120);
 /// From a process's birth to the word of its shim.
 const SHIM_WORD: Duration = Duration::from_secs(1);
 /// A deaf shim is asked for its last lines before the failure is told.

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use testkit::worlds::{Dice, tell};
 use tokio::{
-    sync::broadcast::error::RecvError,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -13,10 +12,10 @@ use super::{
     actor::Actor,
     given::{asked, order, settings},
     life::millis,
-    machine::Machine,
+    machine::{Being, Machine},
     promises::Promises,
 };
-use crate::{Cause, Exit, Slot, SlotSettings, SlotState, StopPlan, slot::begun};
+use crate::{Cause, Exit, Slot, SlotEvent, SlotSettings, SlotState, StopPlan, slot::begun};
 
 pub(super) const SIGTERM: i32 = 15;
 
@@ -37,31 +36,21 @@ struct Keeper {
     slot: Arc<Slot<Actor>>,
     adopted: bool,
     care: JoinHandle<()>,
-    ears: JoinHandle<()>,
 }
 
 impl Keeper {
     fn new(machine: &Machine, settings: &SlotSettings, adopted: Option<Actor>) -> Self {
         let is_adopted = adopted.is_some();
-        let (slot, care) = begun(machine.clone(), settings.clone(), adopted, Box::new(|_| ()));
-        let (mut events, machine) = (slot.events(), machine.clone());
-        let ears = async move {
-            loop {
-                match events.recv().await {
-                    Ok(event) => machine.lock().heard(&event),
-                    Err(RecvError::Lagged(missed)) => panic!("{missed} events were missed"),
-                    Err(RecvError::Closed) => return,
-                }
-            }
-        };
-        Self { slot: Arc::new(slot), adopted: is_adopted, ears: tokio::spawn(ears), care: tokio::spawn(care) }
+        let hears = machine.clone();
+        let witness = Box::new(move |event: &SlotEvent| hears.lock().heard(event));
+        let (slot, care) = begun(machine.clone(), settings.clone(), adopted, witness);
+        Self { slot: Arc::new(slot), adopted: is_adopted, care: tokio::spawn(care) }
     }
 
     /// As `kill -9` does: on whatever line it is.
     async fn die(self) {
         self.care.abort();
         let _ = self.care.await;
-        self.ears.abort();
     }
 }
 
@@ -217,12 +206,7 @@ impl Story {
     async fn keeper_dies(&mut self, pause: Duration) {
         // Its successor finds what it left, so the old one is gone first.
         let (empty, care) = begun(self.machine.clone(), self.settings.clone(), None, Box::new(|_| ()));
-        let none = Keeper {
-            slot: Arc::new(empty),
-            adopted: false,
-            care: tokio::spawn(async { drop(care) }),
-            ears: tokio::spawn(async {}),
-        };
+        let none = Keeper { slot: Arc::new(empty), adopted: false, care: tokio::spawn(async { drop(care) }) };
         std::mem::replace(&mut self.keeper, none).die().await;
         self.machine.lock().is_spawning = false;
         sleep(pause).await;
@@ -270,8 +254,9 @@ impl Story {
         (inner.bad_percent, inner.spawns_fail, inner.orders_refused) = (0, 0, 0);
         inner.spawn_ms_max = 100;
         let sees = self.settings.liveness.is_some();
-        // Nothing looks whether such a one is well: a person would.
-        if let Some((_, being)) = inner.living().filter(|(_, being)| !sees && !being.is_well()) {
+        // Nothing looks whether such a one is well, or will stay so: a person would.
+        let is_unseen = |being: &Being| !sees && (!being.is_well() || being.life.hangs.is_some());
+        if let Some((_, being)) = inner.living().filter(|(_, being)| is_unseen(being)) {
             being.end_at(Instant::now(), Cause::Signal(9));
         }
     }
