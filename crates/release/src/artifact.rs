@@ -194,9 +194,9 @@ impl ArtifactStore {
         Err(Refused::new(RefusedKind::Plan, explain))
     }
 
-    /// Removes whole artifacts whose digest is not in `needed` after an hour, and uploads that nobody went on with after
-    /// a day.
-    pub fn prune(&self, needed: &BTreeSet<String>, now: SystemTime) {
+    /// Removes whole artifacts at once whose last release is `gone`, others whose digest is not `served` after an hour, and
+    /// uploads that nobody went on with after a day. Who deploys every minute would else keep an hour of archives.
+    pub fn prune(&self, served: &BTreeSet<String>, gone: &BTreeSet<String>, now: SystemTime) {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -204,7 +204,10 @@ impl ArtifactStore {
             let older_than = |max| now.duration_since(modified).is_ok_and(|age| age > max);
             let unneeded = match name.strip_suffix(".part") {
                 Some(_) => older_than(PART_AGE_MAX),
-                None => older_than(WHOLE_AGE_MAX) && !needed.contains(&format!("sha256:{name}")),
+                None => {
+                    let digest = format!("sha256:{name}");
+                    gone.contains(&digest) || older_than(WHOLE_AGE_MAX) && !served.contains(&digest)
+                }
             };
             if unneeded && let Err(error) = fs::remove_file(entry.path()) {
                 tracing::warn!(%name, %error, "An artifact cannot be removed.");

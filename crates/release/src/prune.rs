@@ -52,6 +52,7 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
     let mut needed = state.needed();
     // A scheduled run goes on in the files that it was begun in.
     needed.extend(at.logbook.read().jobs.values().filter_map(|entry| entry.running.as_ref()?.release));
+    let mut gone = BTreeSet::new();
     for release in surplus(&state.releases, &needed, keep, bytes) {
         // Crash: first out of the books, so that a half removed release is never started.
         let taken = at.books.change(|state| take(state, release));
@@ -66,6 +67,7 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
         if let Err(error) = at.remove_release(release).await {
             tracing::warn!(site = %at.site, %release, %error, "A pruned release's files stay.");
         }
+        gone.extend(state.releases.get(&release).map(|record| record.digest.clone()));
     }
     remove_orphans(at).await;
     environment::forget(at);
@@ -74,18 +76,22 @@ pub(crate) async fn prune<W: World>(at: &Scene<W>) {
             tracing::warn!(site = %at.site, %deploy, %error, "An old journal stays.");
         }
     }
-    match served_artifacts(at) {
-        Ok(needed) => at.artifacts.prune(&needed, SystemTime::now()),
+    match artifacts_in_use(at) {
+        Ok((served, kept)) => {
+            gone.retain(|digest| !kept.contains(digest));
+            at.artifacts.prune(&served, &gone, SystemTime::now());
+        }
         Err(error) => {
-            tracing::warn!(site = %at.site, %error, "Artifacts are not pruned: what serves elsewhere cannot be read.")
+            tracing::warn!(site = %at.site, %error, "Artifacts are not pruned: what other sites have cannot be read.")
         }
     }
 }
 
-/// Digests of what serves, on all sites: the store is theirs together, and what serves can be promoted.
-fn served_artifacts<W: World>(at: &Scene<W>) -> std::io::Result<BTreeSet<String>> {
+/// Digests of what serves, and of every release that is kept, on all sites: the store is theirs together, and what serves can
+/// be promoted.
+fn artifacts_in_use<W: World>(at: &Scene<W>) -> std::io::Result<(BTreeSet<String>, BTreeSet<String>)> {
     let layout = Layout::new(&at.settings.data);
-    let mut needed = BTreeSet::new();
+    let (mut served, mut kept) = (BTreeSet::new(), BTreeSet::new());
     for site in layout.sites()? {
         let path = layout.site(&site).state();
         let state: State = match std::fs::read(&path) {
@@ -94,9 +100,10 @@ fn served_artifacts<W: World>(at: &Scene<W>) -> std::io::Result<BTreeSet<String>
             Err(error) => return Err(error),
         };
         let serving = state.serving.and_then(|release| state.releases.get(&release));
-        needed.extend(serving.map(|record| record.digest.clone()));
+        served.extend(serving.map(|record| record.digest.clone()));
+        kept.extend(state.releases.into_values().map(|record| record.digest));
     }
-    Ok(needed)
+    Ok((served, kept))
 }
 
 /// Forgets a release if nothing has come to need it meanwhile.

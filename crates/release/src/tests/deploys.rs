@@ -226,6 +226,7 @@ async fn old_releases_are_pruned_but_never_one_that_could_be_needed() {
     // 6 serves and 5 is where a rollback goes; two more are kept.
     assert_eq!(numbers, [6, 5, 4, 3]);
     assert!(rig.release_dir(&shop, 3).exists() && !rig.release_dir(&shop, 2).exists());
+    assert_eq!(rig.archives(), 4, "an archive goes with the last release of it");
     assert_eq!(releases[0].state, "serving");
     let gone = What::Existing { release: model::ReleaseNumber(1) };
     let wanted = Wanted { what: gone, wait: Duration::ZERO, drain_now: false };

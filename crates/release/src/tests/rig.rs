@@ -270,6 +270,11 @@ impl Rig {
         Artifact { digest, bytes: total }
     }
 
+    /// How many the store has.
+    pub(super) fn archives(&self) -> usize {
+        std::fs::read_dir(self.data.path().join("artifacts")).unwrap().count()
+    }
+
     pub(super) fn wanted(&self, manifest: &Manifest, text: &str) -> Wanted {
         let what = What::New { manifest: Box::new(manifest.clone()), artifact: self.upload(text) };
         Wanted { what, wait: Duration::ZERO, drain_now: false }
