@@ -4,7 +4,7 @@
 //! SO_REUSEPORT set would lose what waits in its queue.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
@@ -61,25 +61,16 @@ pub(crate) fn open(
 ) -> Result<Listeners, Explain> {
     let per_address = per_address(state)?;
     let (pages, kept) = pages_of(kept);
-    let mut kept: BTreeMap<String, OwnedFd> = kept.into_iter().collect();
-    let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(kept.remove(TICKET_SEED), store)?);
+    let (mut sets, mut other) = sets_of(kept);
+    let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(take(&mut other, TICKET_SEED), store)?);
     let mut all = Listeners::none(ticket_seeds, pages);
-    for (index, (scheme, address)) in wanted(listen).enumerate() {
-        let names = (0..per_address).map(|n| format!("{scheme}.{}", index * PER_ADDRESS_MAX + n));
-        let mut set = Vec::new();
-        let mut missing = Vec::new();
-        for name in names {
-            match kept.remove(&name) {
-                Some(fd) if is_bound_to(&fd, address) => set.push((name, fd)),
-                Some(_elsewhere) => {
-                    // Kept on, it would take connections that nobody accepts.
-                    let_go(store, &name);
-                    missing.push(name);
-                }
-                None => missing.push(name),
-            }
-        }
+    let mut free = free_numbers(&sets);
+    for (scheme, address) in wanted(listen) {
+        let (number, mut set) = kept_for(&mut sets, scheme, address)
+            .unwrap_or_else(|| (free.next().unwrap_or_default(), Vec::new()));
         let actual = set.first().and_then(|(_, fd)| net::listen::local_address(fd)).unwrap_or(address);
+        let names = (0..per_address).map(|n| format!("{scheme}.{}", number * PER_ADDRESS_MAX + n));
+        let missing = names.filter(|name| set.iter().all(|(kept, _)| kept != name)).collect();
         set.extend(bind(actual, set.is_empty(), missing, store)?);
         let actual = set.first().and_then(|(_, fd)| net::listen::local_address(fd)).unwrap_or(actual);
         all.fds.extend(set.into_iter().map(|(name, fd)| Inherited { name, fd: Arc::new(fd) }));
@@ -88,11 +79,45 @@ pub(crate) fn open(
         all.bound.push((scheme, actual));
     }
     all.add_seeds();
-    for name in kept.keys() {
+    // Kept on, they would take connections that nobody accepts.
+    for (name, _) in sets.into_values().flatten().chain(other) {
         tracing::info!(name, "A kept descriptor has no use any more; it is closed.");
-        let_go(store, name);
+        let_go(store, &name);
     }
     Ok(all)
+}
+
+type Named = Vec<(String, OwnedFd)>;
+
+/// The kept listeners by set, and what is none. A set has a number of its own, whatever its scheme.
+fn sets_of(kept: Named) -> (BTreeMap<(&'static str, usize), Named>, Named) {
+    let (mut sets, mut other) = (BTreeMap::<_, Named>::new(), Named::new());
+    for (name, fd) in kept {
+        match number_of(&name) {
+            Some((scheme, n)) => sets.entry((scheme, n / PER_ADDRESS_MAX)).or_default().push((name, fd)),
+            None => other.push((name, fd)),
+        }
+    }
+    (sets, other)
+}
+
+/// The set that is bound to an address, whatever stood before it in machine.toml then.
+fn kept_for(
+    sets: &mut BTreeMap<(&'static str, usize), Named>,
+    scheme: &str,
+    address: SocketAddr,
+) -> Option<(usize, Named)> {
+    let is_it = |(key, set): &(&(&'static str, usize), &Named)| {
+        key.0 == scheme && set.iter().all(|(_, fd)| is_bound_to(fd, address))
+    };
+    let key = *sets.iter().find(is_it)?.0;
+    Some((key.1, sets.remove(&key)?))
+}
+
+/// Numbers that no kept set has: a name in the store is never of two descriptors.
+fn free_numbers(sets: &BTreeMap<(&'static str, usize), Named>) -> impl Iterator<Item = usize> + use<> {
+    let taken: BTreeSet<_> = sets.keys().map(|(_, number)| *number).collect();
+    (0..).filter(move |number| !taken.contains(number))
 }
 
 impl Listeners {
@@ -192,10 +217,14 @@ fn number_of(name: &str) -> Option<(&'static str, usize)> {
 /// How what is asked for differs from what is bound, in words; `None`: it does not.
 fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
     let wanted: Vec<_> = wanted(listen).collect();
-    let same = |((scheme, asked), (bound, address)): (&(&str, SocketAddr), &(&str, SocketAddr))| {
-        scheme == bound && net::listen::is_made_of(*address, *asked)
+    let mut left = bound.to_vec();
+    let is_bound = |(scheme, asked): &(&str, SocketAddr)| {
+        let is_it = |(bound, address): &(&str, SocketAddr)| {
+            bound == scheme && net::listen::is_made_of(*address, *asked)
+        };
+        left.iter().position(is_it).map(|at| left.swap_remove(at)).is_some()
     };
-    if wanted.len() == bound.len() && wanted.iter().zip(bound).all(same) {
+    if wanted.len() == bound.len() && wanted.iter().all(is_bound) {
         return None;
     }
     let told = |all: &[(&str, SocketAddr)]| {
@@ -279,3 +308,6 @@ fn per_address(state: &Path) -> Result<usize, Explain> {
     })?;
     Ok(n)
 }
+
+#[cfg(test)]
+mod tests;
