@@ -1,6 +1,6 @@
 //! The processes of a running Mainstay: found by what they are, killed by pid.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -140,14 +140,22 @@ pub fn parent(pid: u32) -> Option<u32> {
     stat_field(pid, 1)?.parse().ok()
 }
 
-/// Running, sleeping or stopped; not a zombie.
+/// Running, sleeping or stopped, with any of its threads: where the first one has ended it is shown as a zombie, and its
+/// sockets are closed only when the last one has.
 pub fn is_alive(pid: u32) -> bool {
-    stat_field(pid, 0).is_some_and(|state| state != "Z" && state != "X")
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| field(&thread.path().join("stat"), 0))
+        .any(|state| state != "Z" && state != "X")
 }
 
 /// Fields of `/proc/PID/stat` after the name, from 0: state, parent, ….
 fn stat_field(pid: u32, n: usize) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    field(Path::new(&format!("/proc/{pid}/stat")), n)
+}
+
+fn field(stat: &Path, n: usize) -> Option<String> {
+    let stat = fs::read_to_string(stat).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
     after_name.split_whitespace().nth(n).map(str::to_owned)
 }
