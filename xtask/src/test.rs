@@ -89,15 +89,25 @@ fn only(name: &str) -> Result<Count> {
 }
 
 fn long(name: &str) -> Result<Count> {
+    if name == "simulation" {
+        return simulations();
+    }
     let mut cargo = cargo_test()?;
-    // The deploy machine and the care of an instance have a long form too: their simulations.
-    cargo.args(["--workspace", "--lib"]).args(JOURNEYS);
+    cargo.arg("--workspace").args(JOURNEYS);
     cargo.args(["--", name, "--test-threads=1", "--nocapture"]);
     if name == "upgrades"
         && let Some(binary) = tag::binary()?
     {
         cargo.env(tag::VARIABLE, binary);
     }
+    count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
+}
+
+/// The worlds of the deploy machine and of the care of an instance, by a profile of their own.
+fn simulations() -> Result<Count> {
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--locked", "--profile", "simulation", "-p", "release", "-p", "supervisor", "--lib"]);
+    cargo.args(["--no-fail-fast", "--", "simulation", "--test-threads=1", "--nocapture"]);
     count::tests(cargo.env("MAINSTAY_TEST_LONG", "1"))
 }
 
@@ -117,7 +127,7 @@ fn clippy() -> Result<Count> {
 fn lints() -> Result<Count> {
     let broken = lint::wrong()?;
     let failures = (0..broken).map(|_| Failure::of("cargo xtask lint")).collect();
-    Ok(Count { passed: lint::rules() - broken, failed: broken, failures })
+    Ok(Count { passed: lint::rules() - broken, failed: broken, failures, ..Count::default() })
 }
 
 /// Each part of `kit` compiles without the others: somebody takes one alone.
@@ -142,7 +152,10 @@ fn parts(manifest: &str) -> Vec<&str> {
 }
 
 fn units() -> Result<Count> {
-    count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast"]))
+    let run = |rest: &[&str]| -> Result<Count> {
+        count::tests(cargo_test()?.args(["--workspace", "--no-fail-fast", "--"]).args(rest))
+    };
+    run(&[])?.asked_again(run)
 }
 
 /// First those that can run beside each other, then one after the other those that have the machine for themselves.
@@ -155,7 +168,8 @@ fn journeys() -> Result<Count> {
     let but: Vec<_> = ALONE.iter().flat_map(|name| ["--skip", name]).collect();
     let beside = run(&[&[BESIDE], but.as_slice()].concat())?;
     // Their figures are shown at the end, also where all is well.
-    Ok(beside + run(&[&["--test-threads=1", "--show-output"], ALONE.as_slice()].concat())?)
+    let alone = run(&[&["--test-threads=1", "--show-output"], ALONE.as_slice()].concat())?;
+    (beside + alone).asked_again(run)
 }
 
 /// A `cargo test` whose tests find the binaries that they start.

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 /// So many broken worlds say enough.
 const BROKEN_MAX: usize = 8;
+/// A long run says how far it is, every so many worlds.
+const PROGRESS_EVERY: u64 = 1000;
 /// The end of a trace that a failure shows.
 const LINES_SHOWN: usize = 160;
 
@@ -101,13 +103,16 @@ impl Worlds {
     /// A world broke a promise, or no world met what must be met: then the run is no proof for it.
     pub fn tell_all(&self) {
         let (seeds, broken, met) = (self.range(), Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
-        let next = AtomicU64::new(seeds.start);
+        let (next, is_long) = (AtomicU64::new(seeds.start), seeds.end - seeds.start > self.seeds);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let one_after_another = || {
             while broken.lock().expect("no thread panics with it").len() < BROKEN_MAX
                 && let Some(seed) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds.end)
             {
+                if is_long && seed % PROGRESS_EVERY == 0 {
+                    println!("{}: {seed} of {} worlds", self.package, seeds.end);
+                }
                 let told = (self.tell)(seed);
                 self.count(&told.lines, &mut met.lock().expect("no thread panics with it"));
                 if told.wrong.is_some() || seeds.end - seeds.start == 1 {
