@@ -1,5 +1,6 @@
 //! One file per command: its arguments, whose doc comments are the help, then what it does.
 
+pub mod approve;
 pub mod apps;
 pub mod attach;
 mod attached;

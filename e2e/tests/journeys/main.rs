@@ -3,6 +3,7 @@
 //! `MAINSTAY_TEST_LONG=1` (`cargo xtask test --long NAME`) makes those longer that have a long form.
 
 mod answers;
+mod approvals;
 mod assistant;
 mod attached;
 mod bad_input;

@@ -59,7 +59,7 @@ pub struct Deploy {
     pub first: bool,
 
     #[command(flatten)]
-    pub watch: watch::Options,
+    pub watch: watch::DeployOptions,
 }
 
 impl Deploy {
@@ -89,7 +89,7 @@ impl Deploy {
             send::send(session, packed).await?;
         }
         let ask = async |key: &_| session.client.deploy(&site, key, &request).await;
-        watch::start(session, &site, ask, "Deploying", &self.watch).await
+        watch::start(session, &site, ask, "Deploying", self.watch.leave()).await
     }
 
     async fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {

@@ -362,6 +362,7 @@ fn rate_limit(sheet: &mut Sheet<'_>, limit: &RateLimit) {
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     sheet.table(&["deploy"]);
     sheet.set("strategy", word_of(&STRATEGIES, &deploy.strategy));
+    sheet.set("approval", deploy.approval);
     sheet.set("health_timeout", deploy.health_timeout.to_string());
     sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
     sheet.set("bake_time", deploy.bake_time.to_string());

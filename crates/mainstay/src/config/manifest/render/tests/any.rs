@@ -513,6 +513,7 @@ fn deploy() -> impl Strategy<Value = Deploy> {
                 None if max_generations % 2 == 0 => model::manifest::Strategy::Recreate,
                 _ => model::manifest::Strategy::BlueGreen,
             },
+            approval: max_generations % 3 == 0,
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
