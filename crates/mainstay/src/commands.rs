@@ -24,6 +24,7 @@ pub mod logs;
 pub mod maintenance;
 pub mod man;
 pub mod migrate;
+mod packages;
 pub mod promote;
 pub mod proxy;
 pub mod releases;

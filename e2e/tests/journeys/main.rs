@@ -24,6 +24,7 @@ mod files;
 mod floods;
 mod forms;
 mod freezes;
+mod fresh;
 mod front;
 mod h2spec;
 mod hangs;

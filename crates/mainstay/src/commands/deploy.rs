@@ -17,6 +17,7 @@ use api::{
 use clap::Args;
 use model::{EnvName, Explain, ReleaseNumber, Site, Span, manifest::Manifest};
 
+pub(super) use self::pack::IGNORE_FILE;
 use self::pack::Packed;
 use super::watch;
 use crate::{
