@@ -19,7 +19,7 @@ pub use self::{
     files::Files,
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
-    release::{Build, BuildPlace, Proof, Release, Source, asset_retention},
+    release::{Build, BuildNetwork, BuildPlace, Proof, Release, Source, asset_retention},
     rules::{Access, Affinity, Cors, Headers, Redirect, Rewrite},
 };
 use crate::{AppName, ByteSize, EnvName, Sandbox, ServiceName, Span};

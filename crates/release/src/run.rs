@@ -288,6 +288,7 @@ impl<W: World> Run<W> {
             stdin: None,
             writable: vec![self.at.layout.shared()],
             sandbox: self.manifest.sandbox.clone(),
+            offline: false,
             timeout,
             limits: model::manifest::Limits::default(),
             scheduled: None,

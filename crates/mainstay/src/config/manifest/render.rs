@@ -22,7 +22,7 @@ use super::{
     deploy::STRATEGIES,
     merge,
     rate_limit::key_word,
-    release::build::PLACES,
+    release::build::{NETWORKS, PLACES},
     route::{AFFINITIES, BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
@@ -119,6 +119,7 @@ fn build(sheet: &mut Sheet<'_>, build: &Build) {
     sheet.set("timeout", build.timeout.to_string());
     let on_server = build.place == BuildPlace::Server;
     if on_server {
+        sheet.set("network", word_of(&NETWORKS, &build.network));
         sheet.set("env_secrets", build.env_secrets.clone());
     }
     env(sheet, &own, &build.env);

@@ -547,11 +547,17 @@ fn drain() -> impl Strategy<Value = Drain> {
 fn build() -> impl Strategy<Value = Build> {
     let timeout = (1..=2400u64).prop_map(Span::secs);
     let on_server = option::of((secrets(), limits()));
-    (command(), timeout, env(), on_server).prop_map(|(command, timeout, env, on_server)| {
-        let place = if on_server.is_some() { BuildPlace::Server } else { BuildPlace::Client };
-        let (env_secrets, limits) = on_server.unwrap_or_default();
-        Build { place, command, timeout, env, env_secrets, limits }
-    })
+    (command(), timeout, env(), on_server, any::<bool>()).prop_map(
+        |(command, timeout, env, on_server, offline)| {
+            let place = if on_server.is_some() { BuildPlace::Server } else { BuildPlace::Client };
+            let (env_secrets, limits) = on_server.unwrap_or_default();
+            let network = match place {
+                BuildPlace::Server if offline => model::manifest::BuildNetwork::None,
+                _ => model::manifest::BuildNetwork::Machine,
+            };
+            Build { place, command, timeout, env, env_secrets, limits, network }
+        },
+    )
 }
 
 fn hooks() -> impl Strategy<Value = Hooks> {
