@@ -30,7 +30,8 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         return false;
     };
     evidence::build(dir, guess);
-    if !wanted.contains(server) && !(server == "uvicorn" && wanted.contains("fastapi[")) {
+    let brings_it = server == "uvicorn" && wanted.contains("fastapi[");
+    if !wanted.contains(server) && !brings_it {
         with_server(server, guess);
     }
     let mut env = vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())];
