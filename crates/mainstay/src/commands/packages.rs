@@ -365,7 +365,8 @@ mod tests {
                 (found.file, release.place, release.makes),
                 (file, BuildPlace::Server, Some(NODE_MODULES))
             );
-            assert!(found.test.ends_with("test") && found.audit.contains("audit"), "{found:?}");
+            let (test, audit) = (&found.test, &found.audit);
+            assert!(test.ends_with("test") && audit.contains("audit"), "{test}; {audit}");
         }
         let npm = packages(&[("package.json", PLAIN)]).release.unwrap();
         assert!(
