@@ -25,8 +25,12 @@ use crate::{
 /// Run the journeys that need systemd and a kernel of their own, in guests; the last line is `N passed, M failed`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those with this in their name
-    name: Option<String>,
+    /// Only those with one of these in their name
+    names: Vec<String>,
+
+    /// Take this binary of mainstay into the guests, such as a static one of `cargo xtask dist`, instead of the tests' own
+    #[arg(long, value_name = "FILE")]
+    mainstay: Option<PathBuf>,
 }
 
 /// Bound: of the guests' journeys, without what is built and installed before them. Three minutes are usual.
@@ -36,24 +40,41 @@ const AT_ONCE: u32 = 3;
 const BINARIES: [&str; 4] = ["mainstay", "assistant", "fakeapp", "judge"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let count = journeys(args.name.as_deref())?;
+    let mainstay = match &args.mainstay {
+        // The journeys run in another folder than whoever asks for them.
+        Some(file) => Some(given(file)?),
+        None => None,
+    };
+    let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
+    let count = of(&names, mainstay.as_deref())?;
     Ok(count::conclude(&count))
 }
 
 /// All journeys in guests, or those with `name` in theirs.
 pub(crate) fn journeys(name: Option<&str>) -> Result<Count> {
+    of(name.as_slice(), None)
+}
+
+/// A binary that somebody else built: it must run here before it is taken into a guest.
+fn given(file: &Path) -> Result<PathBuf> {
+    let file = file.canonicalize().doing(format!("opening {}", file.display()))?;
+    shell::output(Command::new(&file).arg("version"))?;
+    Ok(file)
+}
+
+fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     install::needed(&install::GUESTS)?;
     let folder = shell::target().join("vm");
     fs::create_dir_all(&folder).doing("making target/vm")?;
     remove_stale(&folder)?;
     let image = image::kept(&folder)?;
-    let binaries = binaries(&folder)?;
+    let binaries = binaries(&folder, mainstay)?;
     let packages = packages(&folder, &binaries)?;
     // Built first: the limit is for the guests.
     shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
     tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
-    tests.args(name).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
+    tests.args(names).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     tests.env("MAINSTAY_TEST_PACKAGES", packages);
     count::tests(&mut tests)
@@ -104,7 +125,7 @@ fn packages(folder: &Path, binaries: &Path) -> Result<PathBuf> {
 }
 
 /// Copies without debug information, which a guest would only carry around.
-fn binaries(folder: &Path) -> Result<PathBuf> {
+fn binaries(folder: &Path, mainstay: Option<&Path>) -> Result<PathBuf> {
     let built = build::all_binaries()?;
     let stripped = folder.join("bin");
     fs::create_dir_all(&stripped).doing("making target/vm/bin")?;
@@ -112,7 +133,8 @@ fn binaries(folder: &Path) -> Result<PathBuf> {
         // A guest that another run has started may hold the old file.
         let temp = stripped.join(format!("{name}.new"));
         let mut strip = Command::new("strip");
-        strip.arg("-o").arg(&temp).arg(built.join(name)).stdin(Stdio::null());
+        let from = mainstay.filter(|_| name == "mainstay").map_or_else(|| built.join(name), Path::to_owned);
+        strip.arg("-o").arg(&temp).arg(from).stdin(Stdio::null());
         shell::run(&mut strip)?;
         fs::rename(&temp, stripped.join(name)).doing("replacing a binary")?;
     }

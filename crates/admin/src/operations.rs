@@ -128,6 +128,13 @@ pub trait Operations: Send + Sync + 'static {
         from: u64,
     ) -> impl Future<Output = Reply<Lines<deploy::Event>>> + Send;
     fn cancel(&self, by: Operator, site: Site) -> impl Future<Output = Reply<deploy::Cancelled>> + Send;
+    /// Lets a deploy go on that another operator began.
+    fn approve(
+        &self,
+        by: Operator,
+        site: Site,
+        request: deploy::Approve,
+    ) -> impl Future<Output = Reply<()>> + Send;
     fn resume(&self, by: Operator, site: Site) -> impl Future<Output = Reply<()>> + Send;
     /// Refuses deploys for a while; `None` allows them again.
     fn freeze(

@@ -63,6 +63,7 @@ fn endpoints<O: Operations>() -> Endpoints<O> {
         .at(Needs::Deploy, "/v1/apps/{app}/{env}/rollback", post(rollback::<O>))
         .at(Needs::Read, "/v1/apps/{app}/{env}/deploys/{id}/events", get(deploy_events::<O>))
         .at(Needs::Deploy, "/v1/apps/{app}/{env}/cancel", post(cancel::<O>))
+        .at(Needs::Deploy, "/v1/apps/{app}/{env}/approve", post(approve::<O>))
         .at(Needs::Administration, "/v1/apps/{app}/{env}/resume", post(resume::<O>))
         .at(Needs::Administration, "/v1/apps/{app}/{env}/freeze", post(freeze::<O>))
         .at(Needs::Deploy, "/v1/apps/{app}/{env}/maintenance", post(maintenance::<O>))
@@ -285,6 +286,16 @@ async fn deploy_events<O: Operations>(
 
 async fn cancel<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Response {
     ops.cancel(by, site).await.map(Json).into_response()
+}
+
+async fn approve<O: Operations>(
+    State(ops): Ops<O>,
+    Extension(by): Who,
+    At(site): At,
+    bytes: Bytes,
+) -> Reply<StatusCode> {
+    ops.approve(by, site, required(&bytes)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn resume<O: Operations>(State(ops): Ops<O>, Extension(by): Who, At(site): At) -> Reply<StatusCode> {

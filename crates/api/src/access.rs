@@ -8,9 +8,9 @@
 //! | role | may, in its site |
 //! |---|---|
 //! | `read` | read status, releases, events, logs, checks, the effective manifest, the names of secrets |
-//! | `deploy` | the same, and send artifacts, `plan`, `deploys`, `rollback`, `restart`, `scale`, `cancel`, `maintenance` |
+//! | `deploy` | the same, and send artifacts, `plan`, `deploys`, `rollback`, `restart`, `scale`, `cancel`, `approve`, `maintenance` |
 //!
-//! Neither may run a command, change a secret, migrate by hand, resume after a pause, freeze deploys, destroy, or touch the machine. What is
+//! No key approves a deploy that it has begun itself. Neither may run a command, change a secret, migrate by hand, resume after a pause, freeze deploys, destroy, or touch the machine. What is
 //! refused for want of a right is 403 and is recorded.
 
 use std::{fmt, str::FromStr};

@@ -270,6 +270,12 @@ impl Client {
         wire::json(&self.way, "POST", &paths::site(site, "cancel"), Bytes::new(), QUICK).await
     }
 
+    /// Lets a deploy go on that another operator began.
+    pub async fn approve(&self, site: &Site, deploy: DeployId) -> Result<(), Failure> {
+        let approve = encode(&deploy::Approve { deploy })?;
+        self.post_for_nothing(&paths::site(site, "approve"), approve, QUICK).await
+    }
+
     pub async fn resume(&self, site: &Site) -> Result<(), Failure> {
         self.post_for_nothing(&paths::site(site, "resume"), Bytes::new(), QUICK).await
     }

@@ -84,6 +84,8 @@ pub enum Phase {
     Lock,
     Preflight,
     Stage,
+    /// Another operator has to approve it, where its manifest says so.
+    Approve,
     /// The old release drains and is stopped before the new one starts, where its strategy says so.
     Recess,
     Migrate,
@@ -106,6 +108,7 @@ impl Phase {
             Self::Lock => "lock",
             Self::Preflight => "preflight",
             Self::Stage => "stage",
+            Self::Approve => "approve",
             Self::Recess => "recess",
             Self::Migrate => "migrate",
             Self::Start => "start",
@@ -209,6 +212,21 @@ pub struct Cancelled {
     pub outcome: Outcome,
 }
 
+/// Of a deploy that another operator has to approve: which one is meant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Approve {
+    pub deploy: DeployId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The operator by user name, and the host.
+    pub operator: String,
+    pub host: String,
+    /// RFC 3339.
+    pub at: String,
+}
+
 /// What stays of a deploy, rollback, restart or scale: who, what, when, how it ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
@@ -227,6 +245,9 @@ pub struct Record {
     pub phase: Phase,
     pub outcome: Option<Outcome>,
     pub error: Option<Explain>,
+    /// Who let it go on, where another operator had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<Approved>,
     /// Why it was begun, where Mainstay began it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Explain>,

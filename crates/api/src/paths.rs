@@ -20,6 +20,7 @@
 //! | POST `/v1/apps/{app}/{env}/rollback` | [`crate::deploy::Rollback`] → [`crate::deploy::Started`] |
 //! | GET `/v1/apps/{app}/{env}/deploys/{id}/events?from=N` | → NDJSON of [`crate::deploy::Event`], ends after `Ended` |
 //! | POST `/v1/apps/{app}/{env}/cancel` | → [`crate::deploy::Cancelled`] |
+//! | POST `/v1/apps/{app}/{env}/approve` | [`crate::deploy::Approve`] → 204; never by who began it |
 //! | POST `/v1/apps/{app}/{env}/resume` | → 204 |
 //! | POST `/v1/apps/{app}/{env}/freeze` | [`model::Freeze`], or `null`, which ends it → 204 |
 //! | POST `/v1/apps/{app}/{env}/maintenance` | [`model::Notice`], or `null` → 204, once the edge serves it so |

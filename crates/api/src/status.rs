@@ -145,9 +145,21 @@ pub struct Underway {
     pub phase: Phase,
     pub operator: String,
     pub since: String,
+    /// It waits for another operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Awaited>,
     /// The disk does not take what it has done; `None`: all of it is written, or the keeper is older than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten: Option<Unwritten>,
+}
+
+/// An approval that a deploy waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// What another operator than the one who began it has to run.
+    pub command: String,
+    /// Milliseconds since 1970, by the clock of the server: then it is given up.
+    pub until_unix_ms: u64,
 }
 
 /// What a deploy has done and could not be written down: it has no end before it is.

@@ -116,6 +116,8 @@ pub struct Setup<'a> {
     /// An open `cgroup.procs`.
     pub cgroup: Option<BorrowedFd<'a>>,
     pub user: Option<Become>,
+    /// It reaches itself alone: a network of its own, with nothing but a loopback.
+    pub offline: bool,
     /// `RLIMIT_NOFILE`, soft and hard. Above the hard limit of an unprivileged parent: that limit.
     pub nofile: Option<u64>,
     /// `RLIMIT_NPROC`.
@@ -155,6 +157,7 @@ impl<'a> Setup<'a> {
             session: Session::Shared,
             cgroup: None,
             user: None,
+            offline: false,
             nofile: None,
             nproc: None,
             oom_score_adj: None,
@@ -174,6 +177,9 @@ pub struct Child {
     pub refusals: Option<Refusals>,
 }
 
+/// How [`Step::Network`] is told.
+pub const NETWORK_STAYS: &str = "cannot leave the machine's network";
+
 /// Which step between fork and exec failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -181,6 +187,7 @@ pub enum Step {
     Fork,
     Session,
     Cgroup,
+    Network,
     Descriptors,
     Limits,
     User,
@@ -196,6 +203,7 @@ impl Step {
             Self::Fork,
             Self::Session,
             Self::Cgroup,
+            Self::Network,
             Self::Descriptors,
             Self::Limits,
             Self::User,
@@ -220,6 +228,7 @@ impl fmt::Display for ChildError {
             Step::Fork => "cannot fork",
             Step::Session => "cannot begin a session",
             Step::Cgroup => "cannot join the cgroup",
+            Step::Network => NETWORK_STAYS,
             Step::Descriptors => "cannot place the descriptors",
             Step::Limits => "cannot set the limits",
             Step::User => "cannot become the user",

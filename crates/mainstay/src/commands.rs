@@ -1,5 +1,6 @@
 //! One file per command: its arguments, whose doc comments are the help, then what it does.
 
+pub mod approve;
 pub mod apps;
 pub mod attach;
 mod attached;
@@ -23,6 +24,7 @@ pub mod logs;
 pub mod maintenance;
 pub mod man;
 pub mod migrate;
+mod packages;
 pub mod promote;
 pub mod proxy;
 pub mod releases;

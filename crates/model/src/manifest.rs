@@ -19,7 +19,7 @@ pub use self::{
     files::Files,
     migrate::{Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
-    release::{Build, BuildPlace, Proof, Release, Source, asset_retention},
+    release::{Build, BuildNetwork, BuildPlace, Proof, Release, Source, asset_retention},
     rules::{Access, Affinity, Cors, Headers, Redirect, Rewrite},
 };
 use crate::{AppName, ByteSize, EnvName, Sandbox, ServiceName, Span};
@@ -418,6 +418,9 @@ pub enum Balance {
 pub struct Deploy {
     #[serde(default)]
     pub strategy: Strategy,
+    /// Another operator than the one who began it has to approve it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
     /// Whole time of the gate.
     pub health_timeout: Span,
     /// Ready without a break for this long before the switch.
@@ -539,6 +542,7 @@ impl Default for Deploy {
     fn default() -> Self {
         Self {
             strategy: Strategy::default(),
+            approval: false,
             health_timeout: Span::secs(120),
             min_healthy_time: Span::secs(10),
             bake_time: Span::secs(120),

@@ -2,6 +2,7 @@
 //!
 //! The commands stand in [`verbs`] and [`cancel`], what a deploy depends on in [`look`]; here is what all of them share.
 
+mod approve;
 mod cancel;
 pub(crate) mod freeze;
 mod look;
@@ -70,6 +71,12 @@ impl<W: World> Actor<W> {
                 return Err(Refused::new(RefusedKind::Conflict, explain));
             }
             Lock::Held(held) => {
+                if let Some(awaited) = held.awaited() {
+                    return Err(Refused::new(
+                        RefusedKind::Locked,
+                        approve::waits(&self.at.site, held, &awaited),
+                    ));
+                }
                 let phase = self.phase(held).name();
                 let (verb, to) = (&held.task.verb, held.task.to);
                 let explain = Explain::new(

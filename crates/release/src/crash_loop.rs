@@ -99,17 +99,24 @@ impl<W: World> Actor<W> {
     pub(crate) async fn leave_crash_loop(&mut self, looping: &Looping) {
         let state = self.at.books.read();
         let is_it = state.serving == Some(looping.release) && self.left_loop != Some(looping.release);
-        if !is_it || !matches!(self.lock, Lock::Free) {
+        let waits = self.is_waiting();
+        if !is_it || !(waits || matches!(self.lock, Lock::Free)) {
             return;
         }
-        self.left_loop = Some(looping.release);
         let records = history::records(&self.at.layout, &self.at.site, RECORDS_MAX);
-        if was_tried(&records, looping.release) {
+        // Never forward, to one that a person may just have left.
+        let way_back = served_for(&records, looping.release, self.at.world.now())
+            .filter(|_| !was_tried(&records, looping.release))
+            .zip(state.last_stable_before(Some(looping.release)));
+        if waits && way_back.is_some() {
+            // The next look finds the lock free.
+            self.give_way("the return from a crash loop");
             return;
         }
-        let Some(ago) = served_for(&records, looping.release, self.at.world.now()) else { return };
-        // Never forward, to one that a person may just have left.
-        let Some(other) = state.last_stable_before(Some(looping.release)) else { return };
+        if !waits {
+            self.left_loop = Some(looping.release);
+        }
+        let Some((ago, other)) = way_back.filter(|_| !waits) else { return };
         let lines =
             self.at.world.tail_log(&self.at.site, &looping.instance, self.at.settings.log_lines).await;
         let why = why(looping, ago, lines);
@@ -173,6 +180,7 @@ mod tests {
             phase: api::deploy::Phase::Commit,
             outcome: Some(outcome),
             error: None,
+            approved: None,
             reason: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The story of a deploy: preflight, stage, migrate, start, gate, switch, relieve, bake, drain, commit, and
+//! The story of a deploy: preflight, stage, approve, migrate, start, gate, switch, relieve, bake, drain, commit, and
 //! its other ends.
 //!
 //! Nothing before SWITCH can change what users get. Each phase is a small file of its own; this one says their order and
@@ -8,7 +8,7 @@ use api::deploy::{EventKind, Outcome, Phase};
 use model::Explain;
 
 use crate::{
-    abort, bake, canary, commit, gate, hooks,
+    abort, approve, bake, canary, commit, gate, hooks,
     journal::{Course, Kind},
     migrate, preflight, recess, relieve, return_to_old,
     run::{Halt, Run},
@@ -38,10 +38,12 @@ pub(crate) enum Finish {
 
 /// The phases of a course, in order.
 pub(crate) fn phases(course: &Course) -> &'static [Phase] {
-    use Phase::{Bake, Drain, Gate, Migrate, Preflight, Recess, Relieve, Stage, Start, Switch};
+    use Phase::{Approve, Bake, Drain, Gate, Migrate, Preflight, Recess, Relieve, Stage, Start, Switch};
     match course {
-        Course::New { .. } => &[Preflight, Stage, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
-        Course::Existing => &[Preflight, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
+        Course::New { .. } => {
+            &[Preflight, Stage, Approve, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain]
+        }
+        Course::Existing => &[Preflight, Approve, Recess, Migrate, Start, Gate, Switch, Relieve, Bake, Drain],
         Course::Warm => &[Preflight, Switch, Drain],
         Course::Restart { .. } => &[Preflight, Recess, Start, Gate, Switch, Relieve, Drain],
         Course::Grow { .. } | Course::Recycle { .. } => &[Preflight, Start, Gate, Switch, Drain],
@@ -61,7 +63,7 @@ pub(crate) async fn run<W: World>(mut run: Run<W>, first: Phase) -> Finish {
 
 async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> {
     for phase in phases(&run.task.course).iter().copied().filter(|phase| *phase >= first) {
-        if phase == Phase::Recess && !run.recreates() {
+        if phase == Phase::Recess && !run.recreates() || phase == Phase::Approve && !run.needs_approval() {
             continue;
         }
         if phase <= Phase::Gate && !matches!(run.task.course, Course::Migrate { .. }) {
@@ -78,6 +80,7 @@ async fn forward<W: World>(run: &mut Run<W>, first: Phase) -> Result<End, Halt> 
         match phase {
             Phase::Preflight => preflight::preflight(run).await?,
             Phase::Stage => stage::stage(run).await?,
+            Phase::Approve => approve::approve(run).await?,
             Phase::Recess => recess::begin(run).await?,
             Phase::Migrate => match &run.task.course {
                 Course::Migrate { verb } => return migrate::by_hand(run, *verb).await,

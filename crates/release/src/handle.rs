@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Plan(Wanted, Reply<Plan>),
     Start(Start, Caller, Reply<Started>),
     Cancel(Caller, Reply<Cancelled>),
+    Approve(DeployId, Caller, Reply<()>),
     Resume(Caller, Reply<()>),
     Freeze(Option<Freeze>, Caller, Reply<()>),
     Post(Option<Notice>, Caller, Reply<()>),
@@ -46,17 +47,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it begins a run.
-    pub(crate) fn begins(&self) -> bool {
-        matches!(self, Self::Start(..))
-    }
-
     /// Whether it asks for the lock or for what holds it.
     pub(crate) fn needs_lock(&self) -> bool {
         match self {
-            Self::Start(..) | Self::Cancel(..) | Self::Resume(..) | Self::Freeze(..) | Self::Events(..) => {
-                true
-            }
+            Self::Start(..) | Self::Cancel(..) | Self::Approve(..) => true,
+            Self::Resume(..) | Self::Freeze(..) | Self::Events(..) => true,
             Self::Plan(..)
             | Self::Post(..)
             | Self::Status(..)
@@ -141,6 +136,13 @@ impl SiteHandle {
     /// [`RefusedKind::Conflict`]: nothing runs, or it is past BAKE.
     pub async fn cancel(&self, caller: Caller) -> Result<Cancelled, Refused> {
         self.ask(|reply| Command::Cancel(caller, reply)).await
+    }
+
+    /// Lets a deploy go on that another operator began.
+    /// # Errors
+    /// [`RefusedKind::Conflict`]: it does not wait, the caller began it, or deploys are frozen.
+    pub async fn approve(&self, deploy: DeployId, caller: Caller) -> Result<(), Refused> {
+        self.ask(|reply| Command::Approve(deploy, caller, reply)).await
     }
 
     /// Allows deploys again after a pause.

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use api::{
-    deploy::{Phase, Record},
+    deploy::{Approved, Phase, Record},
     request_key::RequestKey,
     status::Underway,
 };
@@ -90,6 +90,7 @@ pub(crate) fn record(deploy: DeployId, site: &Site, records: &[journal::Record])
         phase: Phase::Plan,
         outcome: None,
         error: None,
+        approved: None,
         reason: None,
     };
     for record in records {
@@ -99,6 +100,10 @@ pub(crate) fn record(deploy: DeployId, site: &Site, records: &[journal::Record])
                 told.ended = Some(record.at.clone());
                 told.outcome = Some(*outcome);
                 told.error.clone_from(error);
+            }
+            Some(Kind::Approved { by, by_host }) => {
+                let (operator, host, at) = (by.clone(), by_host.clone(), record.at.clone());
+                told.approved = Some(Approved { operator, host, at });
             }
             Some(Kind::Reason { reason }) => told.reason = Some(reason.clone()),
             _ => {}
@@ -117,6 +122,8 @@ pub(crate) fn underway(record: &Record) -> Option<Underway> {
         phase: record.phase,
         operator: record.operator.clone(),
         since: record.started.clone(),
+        // Who answers for it is just being found out.
+        approval: None,
         unwritten: None,
     })
 }

@@ -164,6 +164,15 @@ pub(crate) enum Kind {
     },
     /// The bake ended well.
     Baked,
+    /// From here on it waits for another operator; milliseconds since 1970, when it is given up.
+    ApprovalAsked {
+        until_unix_ms: u64,
+    },
+    Approved {
+        by: String,
+        /// Named apart: the record has a `host` of its own.
+        by_host: String,
+    },
     CancelAsked {
         by: String,
     },

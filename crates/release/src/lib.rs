@@ -1,6 +1,6 @@
 //! Releases: what is on the machine, how one takes over from another, and how it is taken back.
 //!
-//! Owns the deploy machine (plan, preflight, stage, migrate, start, gate, switch, relieve, bake, drain, stop, commit), its journal,
+//! Owns the deploy machine (plan, preflight, stage, approve, migrate, start, gate, switch, relieve, bake, drain, stop, commit), its journal,
 //! the state of each site, the artifact store and the unpacking of archives. Never touches a socket and never spawns:
 //! it asks a [`World`], which the binary fills with the supervisor and the edge and the tests with a seeded one.
 //!
@@ -9,6 +9,7 @@
 //! [`Sites`] is the door, [`SiteHandle`] what the API talks to, `recover.rs` what happens after a crash.
 
 mod abort;
+mod approve;
 mod artifact;
 mod bake;
 mod begin;

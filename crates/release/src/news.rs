@@ -35,6 +35,8 @@ pub struct Happened {
 #[derive(Clone, Debug)]
 pub enum What {
     Started(Box<Record>),
+    /// It waits for another operator.
+    Waits(Box<Record>),
     Ended(Outcome, Box<Record>),
     /// A scheduled run that did not go well.
     Run(ServiceName, Box<Run>),
@@ -47,10 +49,16 @@ pub struct News {
     sites: HashMap<Site, Seen>,
 }
 
+/// What was seen of a deploy whose beginning was.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    waits: bool,
+    ended: bool,
+}
+
 #[derive(Debug, Default)]
 struct Seen {
-    /// By deploy; `true`: its end, too.
-    deploys: HashMap<DeployId, bool>,
+    deploys: HashMap<DeployId, Told>,
     runs: HashSet<String>,
 }
 
@@ -84,7 +92,7 @@ fn deploys(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec
     seen.deploys.retain(|deploy, _| there.iter().any(|(known, _)| known == deploy));
     for (deploy, path) in there {
         let known = seen.deploys.get(&deploy).copied();
-        if known == Some(true) {
+        if known.is_some_and(|known| known.ended) {
             continue;
         }
         // A journal that was just made, or is damaged.
@@ -93,8 +101,12 @@ fn deploys(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec
         let event =
             |id: Ulid, at: &str, what| Happened { id: told(id), site: site.clone(), at: at.to_owned(), what };
         if let (None, Some(first)) = (known, records.first()) {
-            let began = Record { ended: None, outcome: None, error: None, ..record.clone() };
-            happened.push(event(first.ulid, &first.at, What::Started(Box::new(began))));
+            happened.push(event(first.ulid, &first.at, What::Started(Box::new(before_its_end(&record)))));
+        }
+        let waits = records.iter().find(|one| matches!(one.kind(), Some(Kind::ApprovalAsked { .. })));
+        if let Some(waits) = waits.filter(|_| !known.is_some_and(|known| known.waits)) {
+            let waiting = Record { approved: None, ..before_its_end(&record) };
+            happened.push(event(waits.ulid, &waits.at, What::Waits(Box::new(waiting))));
         }
         let end = records.iter().find_map(|one| match one.kind() {
             Some(Kind::Ended { outcome, .. }) => Some((one, *outcome)),
@@ -103,8 +115,12 @@ fn deploys(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec
         if let Some((end, outcome)) = end {
             happened.push(event(end.ulid, &end.at, What::Ended(outcome, Box::new(record))));
         }
-        seen.deploys.insert(deploy, end.is_some());
+        seen.deploys.insert(deploy, Told { waits: waits.is_some(), ended: end.is_some() });
     }
+}
+
+fn before_its_end(record: &Record) -> Record {
+    Record { ended: None, outcome: None, error: None, ..record.clone() }
 }
 
 fn runs(site: &Site, layout: &SiteLayout, seen: &mut Seen, happened: &mut Vec<Happened>) {

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::{
-    abort, deploy,
+    abort,
+    approve::Approval,
+    deploy,
     deploy::{End, Finish},
     events::EventLog,
     history,
@@ -53,6 +55,10 @@ pub(crate) struct Unfinished<W> {
 pub(crate) async fn open<W: World>(at: Arc<Scene<W>>, first_end: Option<End>) -> Opened<W> {
     match unfinished(&at).await {
         Ok(Some(mut unfinished)) => {
+            if first_end.is_some() && unfinished.recovery == (Recovery::GoOn { phase: Phase::Approve }) {
+                // It waits for nobody any more: how it ended is all that is owed.
+                unfinished.recovery = Recovery::Abort;
+            }
             unfinished.run.first_end = first_end;
             Opened { unfinished: Some(unfinished), started: false, is_owed: false }
         }
@@ -105,6 +111,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Result<Option<Unfinished<W>
         return Ok(None);
     }
     let log = Log::new(journal, EventLog::new(&records), reached.phase.unwrap_or(Phase::Lock));
+    log.approval.send_replace(Approval::of(&records));
     let Some(task) = history::task(deploy, &records) else {
         // Nothing was begun: not even what was to be done is known.
         let serving = at.books.read().serving;
@@ -293,11 +300,16 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> Fin
     }
 }
 
-/// After the switch. Where the machine was restarted too, what serves must come up before it is judged.
+/// After the switch, or while it waits for a person. Where the machine was restarted too, what serves must come up before it is judged.
 async fn go_on<W: World>(mut run: Run<W>, phase: Phase) -> Finish {
     let at = Arc::clone(&run.at);
     let started = revive(&at).await;
-    if started && phase <= Phase::Bake && has_bake(&run.task.course) && !comes_up(&at).await {
+    if started
+        && phase > Phase::Switch
+        && phase <= Phase::Bake
+        && has_bake(&run.task.course)
+        && !comes_up(&at).await
+    {
         let message = format!("release {} did not come up again after a restart of the machine", run.task.to);
         let end = deploy::settle(&mut run, Halt::Return(Explain::new("release-not-ready", message))).await;
         return deploy::finish(&mut run, end).await;

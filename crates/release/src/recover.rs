@@ -119,6 +119,8 @@ impl Reached {
             | Kind::Reason { .. }
             | Kind::JobIntent { .. }
             | Kind::JobDone { .. }
+            | Kind::ApprovalAsked { .. }
+            | Kind::Approved { .. }
             | Kind::Baseline { .. }
             | Kind::InstanceIntent { .. }
             | Kind::Retired { .. } => {}
@@ -163,6 +165,8 @@ pub(crate) fn plan(reached: &Reached, label: u64, booked: u64, served: Option<Se
     }
     match reached.migration {
         Some(begun) if reached.phase == Some(Phase::Migrate) => Recovery::TakeUpMigration(begun),
+        // What waits for a person has touched nothing, and its release is whole.
+        _ if reached.phase == Some(Phase::Approve) => Recovery::GoOn { phase: Phase::Approve },
         _ => Recovery::Abort,
     }
 }

@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    approve::Approval,
     deploy::End,
     events::EventLog,
     figures::Baseline,
@@ -57,12 +58,14 @@ pub(crate) struct Log {
     /// Records that the disk did not take last.
     pub lost: Unwritten,
     pub phase: watch::Sender<Phase>,
+    pub approval: watch::Sender<Approval>,
 }
 
 impl Log {
     pub(crate) fn new(journal: Journal, events: Arc<EventLog>, phase: Phase) -> Self {
         let phase = watch::channel(phase).0;
-        Self { journal: Mutex::new(journal), events, lost: Unwritten::default(), phase }
+        let approval = watch::channel(Approval::default()).0;
+        Self { journal: Mutex::new(journal), events, lost: Unwritten::default(), phase, approval }
     }
 
     /// Writes one record and waits for the disk.
@@ -285,6 +288,7 @@ impl<W: World> Run<W> {
             stdin: None,
             writable: vec![self.at.layout.shared()],
             sandbox: self.manifest.sandbox.clone(),
+            offline: false,
             timeout,
             limits: model::manifest::Limits::default(),
             scheduled: None,
@@ -320,6 +324,14 @@ impl<W: World> Run<W> {
             Course::Warm | Course::Grow { .. } | Course::Recycle { .. } => false,
             Course::Migrate { .. } | Course::Nothing => false,
         }
+    }
+
+    /// Whether another operator has to let it go on: what serves may ask for that, too, else a manifest could do without it
+    /// that nobody else has seen.
+    pub(crate) fn needs_approval(&self) -> bool {
+        let serving = || self.task.from.and_then(|release| self.at.manifest(release).ok());
+        self.task.verb == "deploy"
+            && (self.manifest.deploy.approval || serving().is_some_and(|serving| serving.deploy.approval))
     }
 
     /// Whether it is about the contract step, begun or taken up again.

@@ -241,7 +241,7 @@ impl<W: World> Actor<W> {
     /// Carries out one command; `true`: it was the last one.
     async fn take(&mut self, command: Command) -> bool {
         let waits = command.needs_lock() && self.parked.len() < QUEUE_MAX;
-        if waits && (matches!(self.lock, Lock::Starting) || (command.begins() && self.makes_way())) {
+        if waits && (matches!(self.lock, Lock::Starting) || self.makes_way_for(&command)) {
             self.parked.push(command);
             return false;
         }
@@ -260,6 +260,7 @@ impl<W: World> Actor<W> {
             }
             Command::Start(start, caller, reply) => self.start(start, caller, reply).await,
             Command::Cancel(caller, reply) => drop(reply.send(self.cancel(&caller))),
+            Command::Approve(deploy, caller, reply) => drop(reply.send(self.approve(deploy, &caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
             Command::Freeze(freeze, caller, reply) => drop(reply.send(self.freeze(freeze, &caller))),
             Command::Post(notice, caller, reply) => {
@@ -519,6 +520,7 @@ impl<W: World> Actor<W> {
             phase: self.phase(held),
             operator: held.caller.operator.clone(),
             since: held.since.clone(),
+            approval: held.awaited(),
             unwritten: held.unwritten(&self.at),
         })
     }

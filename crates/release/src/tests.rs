@@ -1,5 +1,6 @@
 //! Whole deploys in a seeded world without processes: time is paused, faults are planned, keepers die.
 
+mod approvals;
 mod blame;
 mod canaries;
 mod crash_loops;

@@ -284,6 +284,8 @@ pub struct JobOrder {
     pub writable: Vec<PathBuf>,
     /// What it may besides.
     pub sandbox: Sandbox,
+    /// It reaches no network.
+    pub offline: bool,
     pub timeout: Duration,
     pub limits: Limits,
     /// With [`JobKind::Scheduled`]: what its service says.

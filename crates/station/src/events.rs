@@ -6,13 +6,15 @@ const VERBS: [&str; 6] = ["deploy", "rollback", "restart", "scale", "migrate", "
 const STAGES: [&str; 6] = ["started", "served", "unchanged", "rolled_back", "aborted", "held"];
 /// What may become of a scheduled run that did not go well.
 const RUNS: [&str; 4] = ["run.failed", "run.lost", "run.missed", "run.skipped"];
+/// A deploy that another operator has to approve.
+const WAITING: &str = "deploy.waiting";
 /// What `mainstay webhook test` sends; it asks nobody whether they want it.
 pub const TEST: &str = "webhook.test";
 
 /// Every name of an event that can be asked for.
 pub fn names() -> Vec<String> {
     let done = VERBS.iter().flat_map(|verb| STAGES.iter().map(move |stage| format!("{verb}.{stage}")));
-    done.chain(RUNS.map(str::to_owned)).collect()
+    done.chain([WAITING.to_owned()]).chain(RUNS.map(str::to_owned)).collect()
 }
 
 /// Whether `pattern`, in which a `*` stands for any text, means the event.
@@ -39,6 +41,6 @@ mod tests {
         assert!(means("*.aborted", "scale.aborted"));
         assert!(!means("deploy", "deploy.served") && !means("deploy.served.", "deploy.served"));
         assert!(!means("a*a", "a"), "one letter is not two");
-        assert!(names().iter().any(|name| name == "run.missed") && names().len() == 40);
+        assert!(names().iter().any(|name| name == "run.missed") && names().len() == 41);
     }
 }

@@ -40,6 +40,8 @@ pub struct Enclosure {
     pub read: Option<Vec<PathBuf>>,
     /// Its own, beside its socket's folder, its temporary one and [`Sandbox::write`].
     pub write: Vec<PathBuf>,
+    /// It reaches no network.
+    pub offline: bool,
 }
 
 /// The same for one process, as its shim needs it.
@@ -50,6 +52,8 @@ pub struct Confinement {
     /// Whether system calls are refused.
     pub seccomp: bool,
     pub allow: Vec<Allow>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
 }
 
 /// The files that a process reaches.
@@ -64,7 +68,7 @@ pub struct Reach {
 impl Enclosure {
     /// An app's: it reads what its account may and writes its own.
     pub fn of_app(sandbox: Sandbox, write: Vec<PathBuf>) -> Self {
-        Self { sandbox, read: None, write }
+        Self { sandbox, read: None, write, offline: false }
     }
 
     /// Around a process that has `own` folders.
@@ -80,6 +84,7 @@ impl Enclosure {
             files: self.sandbox.landlock.then_some(Reach { read, write, asked }),
             seccomp: self.sandbox.seccomp,
             allow: self.sandbox.allow.clone(),
+            offline: self.offline,
         }
     }
 }

@@ -141,3 +141,29 @@ fn what_compiles_is_built_by_whoever_deploys_it() {
     assert!(said.all().contains("build-failed") && said.all().contains("exit status: 7"), "{said}");
     stranger.answers(&mainstay, "/", "compiled");
 }
+
+#[test]
+fn a_build_without_a_network_reaches_itself_alone_and_its_cache_goes_with_the_last_build() {
+    let (mainstay, app) = serving_fake();
+    let cache = mainstay.data().join("apps").join(app.site()).join("build-cache");
+    let build = |network: &str| {
+        let reach = "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' ' | sort >interfaces; touch $HOME/kept";
+        format!("[release.build]\ncommand = [\"sh\", \"-c\", \"{reach}\"]\n{network}")
+    };
+    let interfaces = |release| fs::read_to_string(files(&mainstay, &app.site(), release).join("interfaces"));
+    app.clone().next().tables(&build("network = \"none\"\n")).deploy_to(&mainstay, &[]).expect_code(0);
+    assert_eq!(interfaces(2).expect("built"), "lo\n");
+    assert!(cache.join("kept").exists(), "the next build has what this one kept");
+    let shown = mainstay.cli_in(app.folder(), &["config", "show", "--serving"]).expect_code(0);
+    assert!(shown.out.contains("network = \"none\""), "{shown}");
+    app.clone().next().next().tables(&build("")).deploy_to(&mainstay, &[]).expect_code(0);
+    let machines = fs::read_to_string("/proc/net/dev").expect("a network");
+    let machines = machines.lines().skip(2).count();
+    assert_eq!(
+        interfaces(3).expect("built").lines().count(),
+        machines,
+        "unless it says so, it has the machine's"
+    );
+    app.clone().next().next().next().deploy_to(&mainstay, &[]).expect_code(0);
+    assert!(!cache.exists(), "a release that builds nothing needs no cache of builds");
+}

@@ -3,6 +3,7 @@
 //! `MAINSTAY_TEST_LONG=1` (`cargo xtask test --long NAME`) makes those longer that have a long form.
 
 mod answers;
+mod approvals;
 mod assistant;
 mod attached;
 mod bad_input;
@@ -23,6 +24,7 @@ mod files;
 mod floods;
 mod forms;
 mod freezes;
+mod fresh;
 mod front;
 mod h2spec;
 mod hangs;

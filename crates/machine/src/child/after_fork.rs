@@ -9,6 +9,7 @@ use std::{
     os::fd::{AsRawFd, RawFd},
 };
 
+mod network;
 mod walls;
 
 use rustix::process::{Resource, Rlimit};
@@ -27,6 +28,7 @@ pub(super) struct Plan<'a> {
     /// `NAME=` and room for a pid; `env` points to it.
     pid_text: RefCell<Vec<u8>>,
     oom: Option<Vec<u8>>,
+    ids: network::Ids,
     /// Scratch: the held executable's number after it was moved out of the way.
     image: Cell<RawFd>,
     /// Scratch: the same of the files' rules.
@@ -62,6 +64,7 @@ impl<'a> Plan<'a> {
             env,
             pid_text: RefCell::new(pid_text),
             oom: setup.oom_score_adj.map(|score| score.to_string().into_bytes()),
+            ids: network::Ids::own(),
             image: Cell::new(-1),
             ruleset: Cell::new(-1),
             moved: RefCell::new(vec![-1; setup.fds.len()]),
@@ -94,6 +97,9 @@ impl<'a> Plan<'a> {
     fn child(&self) -> ! {
         self.or_die(Step::Session, self.session());
         self.or_die(Step::Cgroup, self.join());
+        if self.setup.offline {
+            self.or_die(Step::Network, network::leave(&self.ids));
+        }
         self.oom();
         let error = self.descriptors();
         check(error, Step::Session, self.terminal());

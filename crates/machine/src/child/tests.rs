@@ -147,3 +147,30 @@ fn a_child_without_capabilities_can_have_none_again() {
         assert_eq!((effective, ambient), (0, 0));
     }
 }
+
+#[test]
+fn an_offline_child_reaches_itself_alone() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let reach = format!(
+        "(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo reached; cat /proc/net/dev | tail -n +3 | cut -d: -f1; \
+         python3 -c 'import socket; s = socket.create_server((\"127.0.0.1\", 0)); socket.create_connection(s.getsockname()); print(\"itself\")'"
+    );
+    let line = format!("exec /bin/bash -c '{}'", reach.replace('\'', "'\\''"));
+    let online = said(&line, &["PATH=/usr/bin:/bin"], |_| {});
+    assert!(online.contains("reached") && online.contains("itself"), "{online}");
+    let offline = said(&line, &["PATH=/usr/bin:/bin"], |setup| setup.offline = true);
+    assert_eq!(offline.split_whitespace().collect::<Vec<_>>(), ["lo", "itself"], "{offline}");
+}
+
+#[test]
+fn an_offline_child_stays_who_it_is_without_privilege_too() {
+    let who = "id -u; id -g; cat /proc/net/dev | tail -n +3 | cut -d: -f1";
+    let nobody = Become { uid: 65534, gid: 65534, groups: Vec::new() };
+    let offline = said(who, &["PATH=/usr/bin:/bin"], |setup| {
+        setup.offline = true;
+        setup.user = (crate::users::own_uid() == 0).then_some(nobody);
+    });
+    let own = if crate::users::own_uid() == 0 { "65534" } else { &crate::users::own_uid().to_string() };
+    assert!(offline.starts_with(own) && offline.trim_end().ends_with("lo"), "{offline}");
+}

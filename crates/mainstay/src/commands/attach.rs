@@ -35,7 +35,7 @@ impl Attach {
             if !session.json() {
                 line(format!("Watching {site}: release {}", started.release));
             }
-            watch::watch(session, &site, &started).await
+            watch::watch(session, &site, &started, watch::Leave::AtItsEnd).await
         })
     }
 }

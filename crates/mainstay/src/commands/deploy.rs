@@ -17,6 +17,7 @@ use api::{
 use clap::Args;
 use model::{EnvName, Explain, ReleaseNumber, Site, Span, manifest::Manifest};
 
+pub(super) use self::pack::IGNORE_FILE;
 use self::pack::Packed;
 use super::watch;
 use crate::{
@@ -59,7 +60,7 @@ pub struct Deploy {
     pub first: bool,
 
     #[command(flatten)]
-    pub watch: watch::Options,
+    pub watch: watch::DeployOptions,
 }
 
 impl Deploy {
@@ -89,7 +90,7 @@ impl Deploy {
             send::send(session, packed).await?;
         }
         let ask = async |key: &_| session.client.deploy(&site, key, &request).await;
-        watch::start(session, &site, ask, "Deploying", &self.watch).await
+        watch::start(session, &site, ask, "Deploying", self.watch.leave()).await
     }
 
     async fn new_release(&self, session: &Session) -> Result<(Site, What, Option<Packed>), Explain> {

@@ -170,8 +170,14 @@ fn record_row(record: &Record) -> Vec<String> {
         format!("{} -> {}", or_dash(record.from), or_dash(record.to)),
         end,
         format!("{}@{}", record.operator, record.host),
-        record.why().map(|why| why.message.clone()).unwrap_or_default(),
+        approved_and_why(record),
     ]
+}
+
+fn approved_and_why(record: &Record) -> String {
+    let approved = record.approved.as_ref().map(|by| format!("approved by {}@{}", by.operator, by.host));
+    let why = record.why().map(|why| why.message.clone());
+    approved.into_iter().chain(why).collect::<Vec<_>>().join("; ")
 }
 
 fn upgrade_row(record: &Upgraded) -> Vec<String> {
@@ -296,6 +302,7 @@ mod tests {
             phase: api::deploy::Phase::Plan,
             outcome: None,
             error: None,
+            approved: None,
             reason: None,
         };
         let dead = Dead {

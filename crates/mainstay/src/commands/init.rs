@@ -12,6 +12,7 @@ mod ecosystem;
 mod env;
 mod evidence;
 mod from;
+mod go;
 mod guess;
 mod javascript;
 mod kamal;
@@ -40,7 +41,7 @@ use model::Explain;
 pub(crate) use self::guess::{Guess, GuessedRoute, GuessedService};
 use crate::{
     cli::Globals,
-    commands::generated,
+    commands::{deploy::IGNORE_FILE, generated},
     output::{count, json, line},
     report::Report,
     session::MANIFEST,
@@ -48,9 +49,9 @@ use crate::{
 
 /// Write a mainstay.toml for the app in this folder
 ///
-/// It looks at Procfile, ecosystem.config.js, package.json, pyproject.toml and requirements.txt, Cargo.toml and
-/// Dockerfile, else at a program in one file (server.py, app.py, main.py, server.js, index.js), and says what it took from them and why. The file is commented: read it, it is short. Nothing else is
-/// written, and nothing is started.
+/// It looks at Procfile, ecosystem.config.js, package.json, pyproject.toml and requirements.txt, Cargo.toml, go.mod and
+/// Dockerfile, and at the lock files of package managers, else at a program in one file (server.py, app.py, main.py, server.js, index.js), and says what it took from them and why. The file is commented: read it, it is short. Where a release is built
+/// on the server and there is no .mainstayignore, that is written too: what the build makes is not sent. Nothing is started.
 ///
 /// With `--from` it takes over what another tool was told: an ecosystem.config.js of PM2, a Procfile, a compose.yaml, an nginx.conf, a
 /// config/deploy.yml of Kamal. It says of each line what became of it, or why nothing did. Values that look like secrets are left out, and their names kept.
@@ -96,6 +97,7 @@ impl Init {
         if !self.print {
             write(&path, &text, self.force)?;
         }
+        let ignored = ignored(&dir, &guess, self.print);
         if globals.json {
             json(&serde_json::json!({ "file": path, "written": !self.print, "guess": guess, "text": text }));
             return Ok(ExitCode::SUCCESS);
@@ -109,6 +111,7 @@ impl Init {
             return Ok(ExitCode::SUCCESS);
         }
         line(format!("Wrote {}", path.display()));
+        ignored.iter().for_each(line);
         said.iter().for_each(line);
         line("Next: read it, then `mainstay check`, `mainstay up` and `mainstay deploy`.");
         Ok(ExitCode::SUCCESS)
@@ -142,14 +145,30 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Explain> {
     })
 }
 
+/// What a build makes on the server is not sent: a virtual environment of this machine would be refused there. A sentence about it.
+fn ignored(dir: &Path, guess: &Guess, print: bool) -> Option<String> {
+    let made = guess.build.as_ref()?.makes?;
+    let path = dir.join(IGNORE_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.lines().any(|line| line.trim().trim_matches('/') == made) => None,
+        Ok(_) => Some(format!("  {IGNORE_FILE} does not name {made}: add it, the build makes its own")),
+        Err(_) if print => None,
+        Err(_) => match std::fs::write(&path, format!("{made}/\n")) {
+            Ok(()) => Some(format!("Wrote {}: {made} is made by the build, and not sent", path.display())),
+            Err(error) => Some(format!("  {IGNORE_FILE} cannot be written ({error}): name {made} in it")),
+        },
+    }
+}
+
 type Recogniser = fn(&Path, &mut Guess) -> bool;
 
-const RECOGNISERS: [(&str, Recogniser); 6] = [
+const RECOGNISERS: [(&str, Recogniser); 7] = [
     ("Procfile", procfile::recognise),
     ("ecosystem.config.js", ecosystem::recognise),
     ("package.json", package_json::recognise),
     ("Python", python::recognise),
     ("Cargo.toml", cargo::recognise),
+    ("go.mod", go::recognise),
     ("Dockerfile", dockerfile::recognise),
 ];
 

@@ -51,15 +51,15 @@ impl Migrate {
                 }
                 What::Retry(options) => {
                     let ask = async |key: &_| session.client.migrate_retry(&site, key).await;
-                    watch::start(session, &site, ask, "Migrating again", &options).await
+                    watch::start(session, &site, ask, "Migrating again", options.leave()).await
                 }
                 What::Contract(options) => {
                     let ask = async |key: &_| session.client.migrate_contract(&site, key).await;
-                    watch::start(session, &site, ask, "Contracting", &options).await
+                    watch::start(session, &site, ask, "Contracting", options.leave()).await
                 }
                 What::Down(options) => {
                     let ask = async |key: &_| session.client.migrate_down(&site, key).await;
-                    watch::start(session, &site, ask, "Migrating down", &options).await
+                    watch::start(session, &site, ask, "Migrating down", options.leave()).await
                 }
             }
         })

@@ -43,7 +43,7 @@ pub struct Promote {
     pub drain_now: bool,
 
     #[command(flatten)]
-    pub watch: watch::Options,
+    pub watch: watch::DeployOptions,
 }
 
 impl Promote {
@@ -72,6 +72,6 @@ impl Promote {
             return deploy::show_plan(session, &site, &request).await;
         }
         let ask = async |key: &_| session.client.deploy(&site, key, &request).await;
-        watch::start(session, &site, ask, "Promoting", &self.watch).await
+        watch::start(session, &site, ask, "Promoting", self.watch.leave()).await
     }
 }

@@ -31,7 +31,7 @@ impl Restart {
             let site = session.site().await?;
             let request = Request { service: self.service.clone() };
             let ask = async |key: &_| session.client.restart(&site, key, &request).await;
-            watch::start(session, &site, ask, "Restarting", &self.watch).await
+            watch::start(session, &site, ask, "Restarting", self.watch.leave()).await
         })
     }
 }

@@ -38,7 +38,7 @@ impl Rollback {
             let site = session.site().await?;
             let request = Request { release: self.release, with_secrets: self.with_secrets };
             let ask = async |key: &_| session.client.rollback(&site, key, &request).await;
-            watch::start(session, &site, ask, "Rolling back", &self.watch).await
+            watch::start(session, &site, ask, "Rolling back", self.watch.leave()).await
         })
     }
 }

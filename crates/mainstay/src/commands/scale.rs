@@ -43,7 +43,7 @@ impl Scale {
             let (service, instances) = self.what.clone();
             let request = Request { service, instances };
             let ask = async |key: &_| session.client.scale(&site, key, &request).await;
-            watch::start(session, &site, ask, "Scaling", &self.watch).await
+            watch::start(session, &site, ask, "Scaling", self.watch.leave()).await
         })
     }
 }

@@ -201,7 +201,7 @@ async fn restart(session: &Session, site: &Site, service: &ServiceName) -> Resul
     let request = Restart { service: Some(service.clone()) };
     let ask = async |key: &_| session.client.restart(site, key, &request).await;
     let doing = format!("Restarting {service} of");
-    watch::start(session, site, ask, &doing, &watch::Options::default()).await
+    watch::start(session, site, ask, &doing, watch::Leave::AtItsEnd).await
 }
 
 fn say(session: &Session, text: &str) {

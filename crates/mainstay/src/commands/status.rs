@@ -7,7 +7,7 @@ use api::{
     deploy::{Outcome, Phase},
     machine::{Certificate, Machine},
     schedule::Scheduled,
-    status::{Instance, Job, ServiceStatus, SiteStatus, Unwritten},
+    status::{Awaited, Instance, Job, ServiceStatus, SiteStatus, Unwritten},
     upgrade::Build,
 };
 use clap::Args;
@@ -131,6 +131,7 @@ fn site_words(status: &SiteStatus) -> String {
             deploy.operator,
             moment(&deploy.since)
         ));
+        lines.extend(deploy.approval.iter().map(awaited_words));
         lines.extend(deploy.unwritten.iter().flat_map(unwritten_words));
     }
     lines.extend(status.services.iter().flat_map(service_words));
@@ -166,6 +167,11 @@ fn phase_words(phase: Phase, jobs: &[Job]) -> String {
         Some(hook) => format!("{}, in its hook {}", phase.name(), hook.replace('-', "_")),
         None => phase.name().to_owned(),
     }
+}
+
+/// What another operator may do, below the line of the deploy.
+fn awaited_words(awaited: &Awaited) -> String {
+    format!("  waits for another operator {}: `{}`", until(awaited.until_unix_ms), awaited.command)
 }
 
 /// Since when, why, and the remedy, below the line of the deploy.

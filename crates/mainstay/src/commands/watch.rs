@@ -46,6 +46,41 @@ pub struct Options {
     pub detach: bool,
 }
 
+/// The same, of what another operator may have to approve.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DeployOptions {
+    #[command(flatten)]
+    options: Options,
+
+    /// Where another operator has to approve it, do not wait for that (exit 6)
+    #[arg(long)]
+    leave_waiting: bool,
+}
+
+/// When the client leaves what it began alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    AtOnce,
+    /// Once this phase has said what it does.
+    In(Phase),
+    AtItsEnd,
+}
+
+impl Options {
+    pub(super) fn leave(&self) -> Leave {
+        if self.detach { Leave::AtOnce } else { Leave::AtItsEnd }
+    }
+}
+
+impl DeployOptions {
+    pub(super) fn leave(&self) -> Leave {
+        match self.options.leave() {
+            Leave::AtItsEnd if self.leave_waiting => Leave::In(Phase::Approve),
+            leave => leave,
+        }
+    }
+}
+
 /// Said where no keeper is there to watch by. From another machine it cannot be seen whether the keeper went or the way to it.
 fn keeper_away(session: &Session) -> String {
     match &session.globals.host {
@@ -69,7 +104,7 @@ pub(super) async fn start(
     site: &Site,
     ask: impl AsyncFn(&RequestKey) -> Result<Started, Failure>,
     doing: &str,
-    options: &Options,
+    leave: Leave,
 ) -> Result<ExitCode, Explain> {
     let asked = once(ask, |seen| {
         note(
@@ -92,11 +127,11 @@ pub(super) async fn start(
     } else {
         line(format!("{doing} {site}: release {}", started.release));
     }
-    if options.detach {
+    if leave == Leave::AtOnce {
         detached(session, site);
         return Ok(ExitCode::from(EXIT_DETACHED));
     }
-    watch(session, site, &started).await
+    watch(session, site, &started, leave).await
 }
 
 fn note(session: &Session, text: &str) {
@@ -119,7 +154,12 @@ fn detached(session: &Session, site: &Site) {
 }
 
 /// Shows the events of a deploy until its end, and gives its exit code.
-pub(super) async fn watch(session: &Session, site: &Site, started: &Started) -> Result<ExitCode, Explain> {
+pub(super) async fn watch(
+    session: &Session,
+    site: &Site,
+    started: &Started,
+    leave: Leave,
+) -> Result<ExitCode, Explain> {
     let mut follow = session.client.follow(site, started.deploy);
     let mut shown = Shown::new(session);
     let mut interrupts = Interrupts::listen();
@@ -131,6 +171,11 @@ pub(super) async fn watch(session: &Session, site: &Site, started: &Started) -> 
                 Ok(Some(Seen::Event(event))) => {
                     if let Some(code) = shown.event(&event) {
                         return Ok(end(session, site, code, &shown).await);
+                    }
+                    if matches!(&event.kind, EventKind::Note { phase, .. } if leave == Leave::In(*phase)) {
+                        shown.progress.clear();
+                        detached(session, site);
+                        return Ok(ExitCode::from(EXIT_DETACHED));
                     }
                 }
                 Ok(Some(Seen::KeeperAway)) => shown.keeper_away(),

@@ -312,6 +312,10 @@ impl Operations for Keeper {
         self.site(&site)?.cancel(self.caller(by)).await.map_err(refusal)
     }
 
+    async fn approve(&self, by: Operator, site: Site, request: deploy::Approve) -> Reply<()> {
+        self.site(&site)?.approve(request.deploy, self.caller(by)).await.map_err(refusal)
+    }
+
     async fn resume(&self, by: Operator, site: Site) -> Reply<()> {
         self.site(&site)?.resume(self.caller(by)).await.map_err(refusal)
     }

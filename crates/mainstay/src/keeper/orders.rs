@@ -108,7 +108,7 @@ fn enclosure(order: &StartOrder, service: &Service) -> Enclosure {
         Some(_) => {
             let system = SYSTEM.iter().map(PathBuf::from);
             let read = system.chain([order.release_dir.clone()]).collect();
-            Enclosure { sandbox, read: Some(read), write: Vec::new() }
+            Enclosure { sandbox, read: Some(read), write: Vec::new(), offline: false }
         }
     }
 }
@@ -174,7 +174,10 @@ pub(crate) async fn job(ground: &Ground, order: &JobOrder) -> Result<Order, Expl
         notify: false,
         fds,
         limits: order.limits,
-        sandbox: Some(Enclosure::of_app(order.sandbox.clone(), order.writable.clone())),
+        sandbox: Some(Enclosure {
+            offline: order.offline,
+            ..Enclosure::of_app(order.sandbox.clone(), order.writable.clone())
+        }),
         stop,
         log: LogTo {
             path: logs::job_path(&ground.folders.data, &order.site, name),

@@ -400,7 +400,7 @@ impl Places {
             notify: true,
             fds: Vec::new(),
             limits: Limits { memory_max: Some(MEMORY_MAX), ..Limits::default() },
-            sandbox: Some(Enclosure { sandbox: Sandbox::default(), read: Some(read), write }),
+            sandbox: Some(Enclosure { sandbox: Sandbox::default(), read: Some(read), write, offline: false }),
             stop: StopPlan { signal: 15, grace: GRACE },
             log: LogTo {
                 path: self.log.clone(),

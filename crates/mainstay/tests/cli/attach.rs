@@ -27,6 +27,27 @@ fn it_watches_what_another_began_and_ends_with_its_code() {
 }
 
 #[test]
+fn what_waits_for_another_operator_is_shown_with_the_command() {
+    let place = Place::with_app();
+    let underway = format!(
+        r#""deploy":{{"deploy":"{DEPLOY}","verb":"deploy","to":44,"phase":"approve","operator":"alice","since":"2026-01-01T00:00:00Z","approval":{{"command":"mainstay approve {DEPLOY}","until_unix_ms":1767312000000}}}}"#
+    );
+    place.keeper(&[(
+        "GET /v1/apps/assistant/production/status",
+        200,
+        &STATUS.replace("\"deploy\":null", &underway),
+    )]);
+    let said = place.run(&["status"]);
+    assert!(
+        said.contains("waits for another operator until")
+            && said.contains(&format!("`mainstay approve {DEPLOY}`")),
+        "{said}"
+    );
+    let said = place.run(&["status", "--json"]);
+    assert!(said.contains("until_unix_ms"), "{said}");
+}
+
+#[test]
 fn where_nothing_was_deployed_there_is_nothing_to_watch() {
     let place = Place::with_app();
     place.keeper(&[("GET /v1/apps/assistant/production/status", 200, STATUS)]);

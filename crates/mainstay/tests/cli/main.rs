@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper that cannot go on must fail the test")]
 
+mod approve;
 mod apps;
 mod attach;
 mod cancel;

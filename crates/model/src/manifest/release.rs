@@ -84,6 +84,26 @@ pub struct Build {
     pub env_secrets: Vec<String>,
     /// On the server.
     pub limits: Limits,
+    /// On the server.
+    #[serde(default, skip_serializing_if = "BuildNetwork::is_machine")]
+    pub network: BuildNetwork,
+}
+
+/// What a build reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildNetwork {
+    /// What the machine does.
+    #[default]
+    Machine,
+    /// Itself.
+    None,
+}
+
+impl BuildNetwork {
+    fn is_machine(&self) -> bool {
+        *self == Self::Machine
+    }
 }
 
 /// Where a release is built.

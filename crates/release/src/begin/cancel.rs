@@ -28,7 +28,7 @@ impl<W: World> Actor<W> {
                         .help("it ends by itself within `migrate.timeout`"),
                 );
             }
-            Phase::Plan | Phase::Lock | Phase::Preflight | Phase::Stage => Outcome::Aborted,
+            Phase::Plan | Phase::Lock | Phase::Preflight | Phase::Stage | Phase::Approve => Outcome::Aborted,
             Phase::Recess | Phase::Migrate | Phase::Start | Phase::Gate => Outcome::Aborted,
             Phase::Switch | Phase::Relieve | Phase::Bake if held.task.from.is_none() => {
                 return conflict(

@@ -71,8 +71,15 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
     let mut plan = plan::plan(Seen { site: &at.site, state: &state, before, after, to, errors });
     if !plan::is_empty(&plan) {
         plan.warnings.extend(foresee(at, &manifest, &course, to));
+        let served = serving.as_ref().is_some_and(|(serving, _)| serving.deploy.approval);
+        plan.warnings.extend((served || manifest.deploy.approval).then(needs_approval));
     }
     Ok(Looked { plan, manifest, course, secrets })
+}
+
+fn needs_approval() -> Explain {
+    Explain::new("needs-approval", "once staged, it waits for another operator (`deploy.approval`)")
+        .help("`mainstay approve` with the deploy's id lets it go on; `mainstay status` names it")
 }
 
 /// Why the bytes of a new release cannot be taken.

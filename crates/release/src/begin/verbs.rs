@@ -57,7 +57,7 @@ impl<W: World> Actor<W> {
     }
 
     /// The run that this request began when it came before; `None`: it comes for the first time.
-    fn begun_before(&self, start: &Start, caller: &Caller) -> Option<Result<Started, Refused>> {
+    pub(super) fn begun_before(&self, start: &Start, caller: &Caller) -> Option<Result<Started, Refused>> {
         let task = history::begun_by(&self.at.layout, caller.key.as_ref()?)?;
         if task.verb == start.verb() {
             return Some(Ok(Started { deploy: task.deploy, release: task.to }));

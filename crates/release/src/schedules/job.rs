@@ -132,6 +132,7 @@ fn order<W: World>(at: &Scene<W>, job: Job) -> JobOrder {
         stdin: None,
         writable: vec![at.layout.shared()],
         sandbox,
+        offline: false,
         timeout: cron.timeout.0,
         limits: cron.limits,
         told: Default::default(),

@@ -38,6 +38,8 @@ fn word(kind: &Kind) -> String {
         }
         Kind::ReturnDone { .. } => "return done".to_owned(),
         Kind::Baked => "baked".to_owned(),
+        Kind::ApprovalAsked { .. } => "approval asked".to_owned(),
+        Kind::Approved { by, .. } => format!("approved by {by}"),
         Kind::CancelAsked { .. } => "cancel asked".to_owned(),
         Kind::Ended { outcome, serving, error, .. } => {
             let serving = serving.map_or("nothing".to_owned(), |n| n.to_string());

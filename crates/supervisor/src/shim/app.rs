@@ -78,6 +78,7 @@ fn setup<'a>(spec: &Spec, payload: &Payload) -> io::Result<Setup<'a>> {
     if let Some(confinement) = &spec.sandbox {
         setup.no_capabilities = true;
         setup.walls = confinement.walls()?;
+        setup.offline = confinement.offline;
     }
     setup.dies_with_parent = true;
     Ok(setup)

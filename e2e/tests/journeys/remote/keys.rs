@@ -16,7 +16,7 @@ use crate::serving_fake;
 
 /// Every endpoint of the API, and whether a key with the role `read`, and one with `deploy`, may ask it in its own site. One
 /// that is not here fails the test below.
-const ENDPOINTS: [(&str, &str, bool, bool); 42] = [
+const ENDPOINTS: [(&str, &str, bool, bool); 43] = [
     ("POST", "/v1/connection", true, true),
     ("GET", "/v1/machine", true, true),
     ("POST", "/v1/machine/down", false, false),
@@ -35,6 +35,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 42] = [
     ("POST", "/v1/apps/{app}/{env}/rollback", false, true),
     ("GET", "/v1/apps/{app}/{env}/deploys/{id}/events", true, true),
     ("POST", "/v1/apps/{app}/{env}/cancel", false, true),
+    ("POST", "/v1/apps/{app}/{env}/approve", false, true),
     ("POST", "/v1/apps/{app}/{env}/resume", false, false),
     ("GET", "/v1/apps/{app}/{env}/status", true, true),
     ("GET", "/v1/apps/{app}/{env}/releases", true, true),
@@ -62,7 +63,7 @@ const ENDPOINTS: [(&str, &str, bool, bool); 42] = [
     ("DELETE", "/v1/apps/{app}/{env}/releases", false, false),
 ];
 /// How many of them are real.
-const REAL: usize = 38;
+const REAL: usize = 39;
 
 /// Those of the API's own table (`crates/api/src/paths.rs`), which the reference page is made of.
 fn documented() -> BTreeSet<(String, String)> {
@@ -231,6 +232,32 @@ fn a_key_of_its_own_deploys_one_app_and_stands_in_every_record() {
     let said = ci.run(app.folder(), &["status"]).expect_code(1);
     assert!(said.err.contains("[ssh-denied]"), "{said}");
     reader.run(app.folder(), &["status"]).expect_code(0);
+    mainstay.down();
+}
+
+#[test]
+fn a_key_approves_what_another_key_began_and_never_its_own() {
+    let (mut mainstay, app, sshd, _) = reached();
+    let (ci, lead) = (desk_of(&mainstay, &sshd, "ci", "deploy"), desk_of(&mainstay, &sshd, "lead", "deploy"));
+    let reader = desk_of(&mainstay, &sshd, "reader", "read");
+    let app = app.deploy("approval", "true").next();
+    app.write();
+    let said = ci.run(app.folder(), &["deploy", "--leave-waiting"]).expect_code(6);
+    let deploy = mainstay.status(&app.site())["deploy"]["deploy"].as_str().expect("it waits").to_owned();
+    assert!(said.out.contains(&format!("mainstay approve {deploy}")), "{said}");
+    let approve = |desk: &Desk| desk.run(app.folder(), &["approve", &deploy]);
+    let own = approve(&ci).expect_code(1);
+    assert!(own.err.contains("[own-deploy]"), "{own}");
+    let read = approve(&reader).expect_code(1);
+    assert!(read.err.contains("[not-allowed]"), "{read}");
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    approve(&lead).expect_code(0);
+    ci.run(app.folder(), &["attach"]).expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 2);
+    let said = reader.run(app.folder(), &["events", "--json"]).expect_code(0);
+    let newest: Value = said.json_lines().first().cloned().expect("a record");
+    let both = (&newest["operator"], &newest["approved"]["operator"]);
+    assert_eq!(both, (&json!("key ci"), &json!("key lead")), "{said}");
     mainstay.down();
 }
 

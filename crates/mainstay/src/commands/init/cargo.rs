@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Guess, GuessedService, evidence};
+use crate::commands::packages;
 
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let Some(table) =
@@ -23,7 +24,9 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let binary = first.unwrap_or(package);
     guess.name = package.to_owned();
     guess.dir = "dist".to_owned();
-    guess.before.push(format!("cargo build --release && install -D target/release/{binary} dist/{binary}"));
+    let build = packages::cargo_release(dir, binary);
+    guess.because.extend(build.because.iter().cloned());
+    guess.build = Some(build);
     guess.because.push(format!(
         "Cargo.toml builds `{binary}`: the release is dist/ with the binary in it, not the sources"
     ));

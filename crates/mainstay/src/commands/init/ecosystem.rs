@@ -26,7 +26,7 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let found = FILES.iter().find_map(|name| Some((*name, evidence::read(&dir.join(name))?)));
     let Some((file, text)) = found else { return false };
     let read = read(&Source { file: file.to_owned(), text }, dir, guess).is_ok();
-    evidence::node_before(dir, guess);
+    evidence::build(dir, guess);
     read
 }
 

@@ -7,7 +7,7 @@ use super::{
     env::{self, Place, looks_secret},
     guess::Target,
 };
-use crate::config::manifest::is_plain;
+use crate::{commands::packages, config::manifest::is_plain};
 
 /// Bound: a file that describes an app is smaller.
 const FILE_BYTES_MAX: u64 = 512 << 10;
@@ -99,6 +99,20 @@ pub(super) fn python_app(dir: &Path, markers: &[&str]) -> Option<String> {
     Some(format!("{module}:{variable}"))
 }
 
+/// Whether a folder is a package that makes a program of Go.
+pub(super) fn go_main(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().take(FILES_MAX);
+    files
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "go"))
+        .any(|path| read(&path).is_some_and(|text| text.lines().any(|line| line.trim() == "package main")))
+}
+
+pub(super) fn go_imports(dir: &Path, name: &str) -> bool {
+    let quoted = format!("\"{name}");
+    sources(dir, &["go"]).any(|(_, text)| text.contains(&quoted))
+}
+
 /// The variable that a Python file's app is put into.
 pub(super) fn python_variable(text: &str, markers: &[&str]) -> Option<String> {
     let line =
@@ -108,13 +122,22 @@ pub(super) fn python_variable(text: &str, markers: &[&str]) -> Option<String> {
     (plain && !line.starts_with(' ')).then_some(variable)
 }
 
-/// What a Node app needs in its folder before it is deployed.
-pub(super) fn node_before(dir: &Path, guess: &mut Guess) {
-    if dir.join("package.json").is_file() {
-        let install = if dir.join("package-lock.json").is_file() { "npm ci" } else { "npm install" };
-        if !guess.before.iter().any(|known| known == install) {
-            guess.before.insert(0, install.to_owned());
-        }
+/// What its package manager makes of the folder, where nobody has said it yet.
+pub(super) fn build(dir: &Path, guess: &mut Guess) {
+    let Some(found) = packages::of(dir).filter(|_| guess.build.is_none()) else { return };
+    let Some(build) = found.release else { return };
+    guess.because.push(format!("{} says how it is built: on the server, in the release", found.file));
+    guess.because.extend(build.because.iter().cloned());
+    guess.build = Some(build);
+}
+
+/// Most examples listen on a port of every address; production refuses that, and the remedy is one word.
+pub(super) fn node_host(dir: &Path, guess: &mut Guess) {
+    let listens = |text: &str| text.contains(".listen(");
+    let found: Vec<(String, String)> = sources(dir, &["js", "mjs", "cjs", "ts"]).collect();
+    let knows_host = found.iter().any(|(_, text)| text.contains("HOST"));
+    if let Some((file, _)) = found.iter().find(|(_, text)| listens(text)).filter(|_| !knows_host) {
+        guess.because.push(format!("{file} listens without `process.env.HOST`, on all addresses: production refuses that; `listen(process.env.PORT, process.env.HOST)` mends it"));
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn guess_from(
     if !said && is_needed {
         of_the_folder(dir, &mut guess, globals);
     }
-    evidence::node_before(dir, &mut guess);
+    evidence::build(dir, &mut guess);
     settle(&mut guess);
     evidence::complete(dir, &mut guess);
     not_both(&mut guess);
@@ -132,7 +132,7 @@ fn of_the_folder(dir: &Path, guess: &mut Guess, globals: &Globals) {
         found.services.into_iter().filter(|service| !taken(&service.name)).collect();
     guess.services.extend(services);
     guess.because.extend(found.because);
-    guess.before.extend(found.before);
+    guess.build = guess.build.take().or(found.build);
     guess.account.taken.extend(found.account.taken);
     guess.account.left.extend(found.account.left);
     guess.migrate = guess.migrate.take().or(found.migrate);

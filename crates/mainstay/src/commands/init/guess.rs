@@ -6,6 +6,7 @@ use model::{ByteSize, Span};
 use serde::Serialize;
 
 use super::account::Account;
+use crate::commands::packages::Build;
 
 /// What is believed of the app.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -13,8 +14,8 @@ pub(crate) struct Guess {
     pub name: String,
     /// Folder of the release, relative to the manifest.
     pub dir: String,
-    /// What to do before a deploy so that the folder is complete.
-    pub before: Vec<String>,
+    /// What makes of the folder what runs.
+    pub build: Option<Build>,
     pub services: Vec<GuessedService>,
     /// Empty: one for each service that takes requests.
     pub routes: Vec<GuessedRoute>,

@@ -56,10 +56,8 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     if let Some(migrate) = ["migrate", "db:migrate", "migrate:deploy"].into_iter().find_map(script) {
         guess.migrate = Some(shell::command(migrate));
     }
-    if script("build").is_some() {
-        guess.before.push("npm run build".to_owned());
-    }
-    evidence::node_before(dir, guess);
+    evidence::build(dir, guess);
+    evidence::node_host(dir, guess);
     true
 }
 

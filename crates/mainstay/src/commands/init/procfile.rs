@@ -10,7 +10,7 @@ use super::{Guess, GuessedService, account::Source, container, evidence, shell, 
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let Some(text) = evidence::read(&dir.join("Procfile")) else { return false };
     let found = read(&Source { file: "Procfile".to_owned(), text }, guess).is_ok();
-    evidence::node_before(dir, guess);
+    evidence::build(dir, guess);
     found
 }
 

@@ -1,6 +1,9 @@
 //! A guess as a commented manifest.
 
+use model::manifest::BuildPlace;
+
 use super::{Guess, GuessedRoute, GuessedService, guess::Target};
+use crate::commands::packages::Build;
 
 pub(super) fn render(guess: &Guess) -> String {
     let mut out = vec![
@@ -28,9 +31,6 @@ pub(super) fn render(guess: &Guess) -> String {
 }
 
 fn release(guess: &Guess, out: &mut Vec<String>) {
-    if !guess.before.is_empty() {
-        out.push(format!("# Before each deploy: {}", guess.before.join(" && ")));
-    }
     out.push(
         "# What a release is made of. `.mainstayignore` (like .gitignore) names what stays out.".to_owned(),
     );
@@ -48,6 +48,38 @@ fn release(guess: &Guess, out: &mut Vec<String>) {
         out.push(format!("asset_paths = {}", list(&guess.asset_paths)));
     }
     out.extend(guess.keep_releases.map(|number| format!("keep_releases = {number}")));
+    out.push(String::new());
+    if let Some(one) = &guess.build {
+        build(one, out);
+    }
+}
+
+fn build(build: &Build, out: &mut Vec<String>) {
+    let is_plain = !build.command.contains(['&', '"', '\'', '$', ';', '|']);
+    let command: Vec<String> = match is_plain {
+        true => build.command.split_whitespace().map(str::to_owned).collect(),
+        false => ["sh", "-c", &build.command].map(str::to_owned).to_vec(),
+    };
+    match build.place {
+        BuildPlace::Server => {
+            out.push(
+                "# Run in the release when it has been unpacked, as the app's user; then it is sealed."
+                    .to_owned(),
+            );
+            out.push("[release.build]".to_owned());
+        }
+        BuildPlace::Client => {
+            out.push("# Run here, by whoever deploys, before anything is packed.".to_owned());
+            out.push("[release.build]".to_owned());
+            out.push("where = \"client\"".to_owned());
+        }
+    }
+    out.push(format!("command = {}", list(&command)));
+    if !build.env.is_empty() {
+        let pairs: Vec<String> =
+            build.env.iter().map(|(name, value)| format!("{} = {}", key(name), quoted(value))).collect();
+        out.push(format!("env = {{ {} }}", pairs.join(", ")));
+    }
     out.push(String::new());
 }
 

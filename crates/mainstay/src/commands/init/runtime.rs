@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
-use model::manifest::PATH;
+use model::manifest::{BuildPlace, PATH};
 
 use super::Guess;
 use crate::config::manifest::is_plain;
@@ -25,6 +25,12 @@ pub(super) fn complete(guess: &mut Guess, path: &str) {
             service.name
         ));
         service.env.push(("PATH".to_owned(), format!("{folder}:{PATH}")));
+    }
+    let given =
+        guess.services.iter().flat_map(|service| &service.env).find(|(name, _)| name == "PATH").cloned();
+    // What makes a release is found where what runs it is.
+    if let Some(build) = guess.build.as_mut().filter(|build| build.place == BuildPlace::Server) {
+        build.env.extend(given);
     }
 }
 

@@ -23,6 +23,7 @@ const BAKE_MAX: Span = Span::secs(3600);
 pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
     let default = Deploy::default();
     let strategy = section.one_of("strategy", &STRATEGIES);
+    let approval = section.boolean("approval").unwrap_or(default.approval);
     let health_timeout = section.duration("health_timeout").unwrap_or(default.health_timeout);
     let min_healthy_time = section.duration("min_healthy_time").unwrap_or(default.min_healthy_time);
     let bake_time = section.duration("bake_time").unwrap_or(default.bake_time);
@@ -62,6 +63,7 @@ pub(super) fn deploy(section: &mut Section<'_, '_, '_>) -> Deploy {
     }
     Deploy {
         strategy: strategy.unwrap_or_default(),
+        approval,
         health_timeout,
         min_healthy_time,
         bake_time,

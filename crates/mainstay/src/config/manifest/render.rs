@@ -22,7 +22,7 @@ use super::{
     deploy::STRATEGIES,
     merge,
     rate_limit::key_word,
-    release::build::PLACES,
+    release::build::{NETWORKS, PLACES},
     route::{AFFINITIES, BALANCES, TLS},
     service::{LISTENS, ON_CRASH_LOOP, OVERLAPS, SIGNALS, START_ATS},
 };
@@ -119,6 +119,7 @@ fn build(sheet: &mut Sheet<'_>, build: &Build) {
     sheet.set("timeout", build.timeout.to_string());
     let on_server = build.place == BuildPlace::Server;
     if on_server {
+        sheet.set("network", word_of(&NETWORKS, &build.network));
         sheet.set("env_secrets", build.env_secrets.clone());
     }
     env(sheet, &own, &build.env);
@@ -362,6 +363,7 @@ fn rate_limit(sheet: &mut Sheet<'_>, limit: &RateLimit) {
 fn deploy(sheet: &mut Sheet<'_>, deploy: &Deploy) {
     sheet.table(&["deploy"]);
     sheet.set("strategy", word_of(&STRATEGIES, &deploy.strategy));
+    sheet.set("approval", deploy.approval);
     sheet.set("health_timeout", deploy.health_timeout.to_string());
     sheet.set("min_healthy_time", deploy.min_healthy_time.to_string());
     sheet.set("bake_time", deploy.bake_time.to_string());

@@ -463,6 +463,8 @@ fn profiles_of_headers_are_defaults_that_a_manifest_changes_one_by_one() {
         (pages["x-frame-options"].as_str(), pages["x-content-type-options"].as_str()),
         ("DENY", "nosniff")
     );
+    let policies = (pages["referrer-policy"].as_str(), pages["permissions-policy"].as_str());
+    assert_eq!(policies, ("strict-origin-when-cross-origin", "camera=(), microphone=(), geolocation=()"));
     for word in ["object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"] {
         assert!(pages["content-security-policy"].contains(word), "{word}");
     }

@@ -231,6 +231,7 @@ impl Places {
             sandbox: Sandbox::default(),
             read: Some(read),
             write: write.map(Path::to_owned).collect(),
+            offline: false,
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub(super) fn event(happened: &Happened, past: bool) -> Event {
     let (name, data) = match &happened.what {
         NewsWhat::Started(record) => (format!("{}.started", record.verb), told(record)),
+        NewsWhat::Waits(record) => (format!("{}.waiting", record.verb), told(record)),
         NewsWhat::Ended(outcome, record) => {
             let outcome = json!(outcome);
             (format!("{}.{}", record.verb, outcome.as_str().unwrap_or_default()), told(record))

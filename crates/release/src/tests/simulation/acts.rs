@@ -11,9 +11,11 @@ use model::{
     manifest::{Canary, Manifest, Migrate, OnCrashLoop, Overlap, Recycle, Smoke, Strategy},
 };
 
-use super::story::{QUEUED_MAX, Story};
+use tokio::time::sleep;
+
+use super::story::{QUEUED_MAX, Story, TICK};
 use crate::{
-    MigrateVerb, Refused,
+    Caller, MigrateVerb, Refused,
     tests::{
         rig::{caller, manifest, migration},
         trace,
@@ -158,6 +160,7 @@ impl Story {
             }];
         }
         manifest.migrate = self.migration();
+        manifest.deploy.approval = self.approvals.as_mut().is_some_and(|dice| dice.roll(3) > 0);
         manifest
     }
 
@@ -173,6 +176,24 @@ impl Story {
         };
         let contract_command = (self.dice.roll(2) == 0).then(|| vec![format!("to:{target}")]);
         Some(Migrate { contract_command, ..migration(target, &command, Some(1)) })
+    }
+
+    /// Another operator looks at what waits for an approval; one time in `of` something comes of it.
+    pub(super) async fn answer_what_waits(&mut self, of: u64) -> Result<(), String> {
+        let Some(dice) = &mut self.approvals else { return Ok(()) };
+        let (acts, approves) = (dice.roll(of) == 0, dice.roll(5) > 0);
+        let handle = self.rig().handle(&self.shop);
+        let Some(Ok(status)) = self.ask(handle.status()).await? else { return Ok(()) };
+        let Some(waiting) = status.deploy.filter(|deploy| acts && deploy.approval.is_some()) else {
+            return Ok(());
+        };
+        let who = Caller { operator: "berta".into(), ..caller() };
+        trace::tell(|| format!("another operator: approves {approves}"));
+        let asked = match approves {
+            true => self.ask(handle.approve(waiting.deploy, who)).await?,
+            false => self.ask(handle.cancel(who)).await?.map(|asked| asked.map(drop)),
+        };
+        self.answered(asked)
     }
 
     /// What a person does after a night like that: looks what is held, lets deploys begin again.
@@ -211,6 +232,19 @@ impl Story {
             return Err(format!("the last deploy did not begin: {begun:?}"));
         };
         let started = begun.and_then(Result::ok).expect("it began");
+        // What serves may ask for an approval of what follows it.
+        let waits =
+            |status: &api::status::SiteStatus| status.deploy.as_ref().is_some_and(|d| d.approval.is_some());
+        while let Ok(status) = handle.status().await
+            && status.deploy.is_some()
+            && self.approvals.is_some()
+        {
+            let who = Caller { operator: "berta".into(), ..caller() };
+            if waits(&status) && handle.approve(started.deploy, who).await.is_ok() {
+                break;
+            }
+            sleep(TICK).await;
+        }
         let ended = self.rig().follow(&self.shop, &started).await;
         match ended.outcome {
             Outcome::Served => Ok(ended.serving),

@@ -30,6 +30,8 @@ pub(super) struct Story {
     /// Always there but while one keeper follows another.
     rig: Option<Rig>,
     pub dice: Dice,
+    /// Apart from the other dice, whose worlds stay what they are; `None`: nobody has to approve anything.
+    pub approvals: Option<Dice>,
     pub shop: Site,
     pub promises: Promises,
     /// The schema that the newest manifest asked for; `None`: a site without a database.
@@ -43,9 +45,11 @@ impl Story {
         failpoint::clear();
         let rig = Rig::ticking(TICK).await;
         let schema = (dice.roll(3) == 0).then_some(1);
+        let approvals = (seed % 7 == 6).then(|| Dice(seed.rotate_left(32)));
         Self {
             rig: Some(rig),
             dice,
+            approvals,
             shop: site("shop/production"),
             promises: Promises::default(),
             schema,
@@ -69,6 +73,7 @@ impl Story {
             }
             let pause = if self.dice.roll(3) == 0 { 900 } else { 25_000 };
             sleep(Duration::from_millis(self.dice.roll(pause))).await;
+            self.answer_what_waits(4).await?;
             self.look().await?;
         }
         self.comes_to_rest().await
@@ -131,6 +136,7 @@ impl Story {
     async fn rest(&mut self) -> Result<(), String> {
         let until = Instant::now() + REST_WITHIN;
         loop {
+            self.answer_what_waits(1).await?;
             let handle = self.rig().handle(&self.shop);
             // Answered only by a keeper that knows what the one before it left.
             let nobody = self.ask(handle.events(DeployId(Ulid::nil()), 0)).await?;

@@ -2,7 +2,7 @@
 
 use model::{
     Span,
-    manifest::{Build, BuildPlace},
+    manifest::{Build, BuildNetwork, BuildPlace},
 };
 
 use crate::config::{
@@ -14,6 +14,9 @@ use crate::config::{
 /// The words of `where`.
 pub(in crate::config::manifest) const PLACES: [(&str, BuildPlace); 2] =
     [("server", BuildPlace::Server), ("client", BuildPlace::Client)];
+/// The words of `network`.
+pub(in crate::config::manifest) const NETWORKS: [(&str, BuildNetwork); 2] =
+    [("machine", BuildNetwork::Machine), ("none", BuildNetwork::None)];
 /// Unless it says another time.
 const TIMEOUT: Span = Span::secs(15 * 60);
 const TIMEOUT_MIN: Span = Span::secs(1);
@@ -37,7 +40,8 @@ pub(super) fn build(section: &mut Section<'_, '_, '_>) -> Option<Build> {
     let env = text::env(section);
     let env_secrets = text::env_secrets(section, &env);
     let limits = section.table("limits", service::limits);
-    for key in ["env_secrets", "limits"] {
+    let network = section.one_of("network", &NETWORKS).unwrap_or_default();
+    for key in ["env_secrets", "limits", "network"] {
         if place == BuildPlace::Client && section.has(key) {
             let span = section.span_of(key);
             section.problem(
@@ -53,5 +57,6 @@ pub(super) fn build(section: &mut Section<'_, '_, '_>) -> Option<Build> {
         env,
         env_secrets,
         limits: limits.unwrap_or_default(),
+        network,
     })
 }

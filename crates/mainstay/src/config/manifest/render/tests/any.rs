@@ -513,6 +513,7 @@ fn deploy() -> impl Strategy<Value = Deploy> {
                 None if max_generations % 2 == 0 => model::manifest::Strategy::Recreate,
                 _ => model::manifest::Strategy::BlueGreen,
             },
+            approval: max_generations % 3 == 0,
             health_timeout: Span::secs(health),
             min_healthy_time: Span::secs(healthy.min(health - 1)),
             bake_time: Span::secs(bake),
@@ -546,11 +547,17 @@ fn drain() -> impl Strategy<Value = Drain> {
 fn build() -> impl Strategy<Value = Build> {
     let timeout = (1..=2400u64).prop_map(Span::secs);
     let on_server = option::of((secrets(), limits()));
-    (command(), timeout, env(), on_server).prop_map(|(command, timeout, env, on_server)| {
-        let place = if on_server.is_some() { BuildPlace::Server } else { BuildPlace::Client };
-        let (env_secrets, limits) = on_server.unwrap_or_default();
-        Build { place, command, timeout, env, env_secrets, limits }
-    })
+    (command(), timeout, env(), on_server, any::<bool>()).prop_map(
+        |(command, timeout, env, on_server, offline)| {
+            let place = if on_server.is_some() { BuildPlace::Server } else { BuildPlace::Client };
+            let (env_secrets, limits) = on_server.unwrap_or_default();
+            let network = match place {
+                BuildPlace::Server if offline => model::manifest::BuildNetwork::None,
+                _ => model::manifest::BuildNetwork::Machine,
+            };
+            Build { place, command, timeout, env, env_secrets, limits, network }
+        },
+    )
 }
 
 fn hooks() -> impl Strategy<Value = Hooks> {
