@@ -309,6 +309,9 @@
     measure(field);
   }
 
+  // What the box did is shown on the page that one is on, whose script has seen to its rows; without script its own page comes.
+  document.addEventListener("formdata", (event) => event.target.matches("[action='/say']") && event.formData.set("stay", "yes"));
+
   // A form is sent once; its key would make a second time harmless anyway.
   document.addEventListener("submit", (event) => setTimeout(() => event.defaultPrevented || all("button", event.target).forEach((button) => { button.disabled = true; })));
   addEventListener("pageshow", () => all("button").forEach((button) => { button.disabled = false; }));

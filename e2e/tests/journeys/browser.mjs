@@ -141,6 +141,50 @@ await step("an hour that was asked about once is known, until the settings forge
   await page.goto(`${site}/tasks`);
 });
 
+await step("an answer has a page that is there after a reload, and a form that is sent twice leads to it once", async () => {
+  await page.goto(`${site}/tasks`);
+  await toBox();
+  await type("remind me to call Gus tomorrow at 3");
+  await press("Enter");
+  await page.waitForURL("**/answers/*");
+  const question = page.url(), offers = page.locator(".offers button", { hasText: "15:00" });
+  await page.reload();
+  hold(await offers.count() === 1, "the choices are gone after a reload");
+  await offers.click();
+  await page.locator(".chip", { hasText: "Task: call Gus · tomorrow, 15:00" }).waitFor();
+  await page.goto(question);
+  hold(await offers.count() === 0, "the question can be answered twice");
+  await page.getByRole("link", { name: "What came of it" }).click();
+  await page.locator(".chip", { hasText: "call Gus" }).waitFor();
+  await page.reload();
+  await tabTo("Undo: Task: call Gus · tomorrow, 15:00");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "undone" }).waitFor();
+  // Without script the same form is sent twice.
+  const plain = await desktop.browser().newContext({ storageState: await desktop.storageState(), javaScriptEnabled: false });
+  const without = watched(await plain.newPage());
+  await without.goto(`${site}/tasks`);
+  const field = (name) => without.locator(`.say input[name=${name}]`).getAttribute("value");
+  const form = { text: "task: sent twice", csrf: await field("csrf"), key: await field("key"), back: await field("back") };
+  const send = async () => (await plain.request.post(`${site}/say`, { form, headers: { origin: site }, maxRedirects: 0 })).headers().location;
+  const first = await send();
+  hold(/^\/answers\//.test(first) && await send() === first, `the same form leads to ${first}, then elsewhere`);
+  await without.goto(site + first);
+  await without.getByText("Noted: “sent twice”").waitFor();
+  await without.getByRole("link", { name: "Back" }).click();
+  await without.waitForURL("**/tasks");
+  hold(await without.locator("[data-row]", { hasText: "sent twice" }).count() === 1, "it was done twice");
+  await without.goto(site + first);
+  await without.getByRole("button", { name: "Undo: Task: sent twice" }).click();
+  await without.locator(".card", { hasText: "undone" }).waitFor();
+  await plain.close();
+  await page.goto(`${site}/settings`);
+  await tabTo("Ask again: “at 3” is 15:00");
+  await press("Enter");
+  await page.getByText("How you say times").waitFor({ state: "detached" });
+  await page.goto(`${site}/tasks`);
+});
+
 await step("a task is added and ticked off", async () => {
   await toBox();
   await type("task: water the <b>plants</b>");
@@ -716,7 +760,8 @@ const task = await id(page.locator("a.title"));
 
 await page.goto(`${site}/journal`);
 const entry = await id(page.locator("a.tag", { hasText: "Edit" }));
-const PEOPLE = pages("people", { task, entry, conversation, day: "2026-02-28" }).map(({ path }) => path);
+const { undo_id: answer } = await made("/api/say", { text: "task: sweep the yard" });
+const PEOPLE = pages("people", { task, entry, conversation, answer, day: "2026-02-28" }).map(({ path }) => path);
 
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);

@@ -57,6 +57,10 @@ const NEVER: [&str; 2] = ["account_id", "n"];
 const LEFT_OUT: &[(&str, &str)] = &[
     ("sessions", "keys to this account here, of no use elsewhere"),
     ("answered", "answers to requests, kept for a day in case they come again"),
+    (
+        "answers",
+        "what the box answered, kept for a month to be shown again; what was done stands among the commands",
+    ),
     ("changes", "what changed in the last hour, without a word of it"),
     ("reading_habits", "how this account says times: asked again where it is missing"),
     ("mornings", "the hour of the morning summary here"),

@@ -150,7 +150,7 @@ pub(super) fn chip(frame: &Frame<'_>, said: Option<&Past>) -> Markup {
     html! {
         @if let Some(past) = said {
             div.chip #said role="status" {
-                p { (past.understood) small { @if past.undone { "undone" } @else { (past.reply) } } }
+                p { a href={ "/answers/" (past.id) } { (past.understood) } small { @if past.undone { "undone" } @else { (past.reply) } } }
                 (take_back(frame, past, frame.here))
             }
         }
