@@ -165,8 +165,10 @@
       clearTimeout(soon);
       soon = setTimeout(refresh, 150);
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       clearInterval(beat);
+      // Signed out, here or elsewhere: what is shown is nobody's to read any more.
+      if (event.code === 1008) return location.reload();
       wait = Math.min(wait * 2, 15000);
       setTimeout(listen, wait * (0.75 + Math.random() / 2));
       if (wait > 2000) line(false);
