@@ -18,6 +18,7 @@ use crate::{
     when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
 };
 
+pub(crate) mod choice;
 pub(crate) mod kept;
 mod resolve;
 pub(crate) mod say;

@@ -13,8 +13,9 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
         BRANCHES_AND_TOOLS,
         SEARCH,
         ANSWERS,
+        QUESTIONS,
     ],
-    schema_min: 9,
+    schema_min: 10,
 };
 
 const START: Migration = Migration {
@@ -101,6 +102,15 @@ const ANSWERS: Migration = Migration {
     name: "answers",
     up: &[include_str!("../migrations/0009_answers.up.sql")],
     down: &[include_str!("../migrations/0009_answers.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code asks without choices: it still works.
+const QUESTIONS: Migration = Migration {
+    version: 10,
+    name: "questions",
+    up: &[include_str!("../migrations/0010_questions.up.sql")],
+    down: &[include_str!("../migrations/0010_questions.down.sql")],
     compatible_with: 1,
 };
 

@@ -94,6 +94,18 @@ await step("sign out and in by keyboard alone", async () => {
   await signIn();
 });
 
+await step("a page that is open when its session ends elsewhere shows nothing more", async () => {
+  const other = watched(await desktop.newPage());
+  await other.goto(`${site}/tasks`);
+  await other.waitForLoadState("networkidle");
+  await page.goto(`${site}/settings`);
+  await tabTo("Sign out");
+  await press("Enter");
+  await Promise.all([page, other].map((one) => one.waitForURL("**/login", { timeout: 5000 })));
+  await other.close();
+  await signIn();
+});
+
 await step("a sentence is understood while it is typed, done, and undone", async () => {
   await toBox();
   await type("remind me to call Anna tomorrow at 5pm");
@@ -498,6 +510,30 @@ await step("everything is searched, and done things are taken back from the hist
   await press("Enter");
   await page.waitForURL("**/history?said=*");
   await page.locator("li", { hasText: "Task: offline three" }).filter({ hasText: "undone" }).waitFor();
+});
+
+await step("what is asked back in the chat is answered once, by a button or in words", async () => {
+  const offers = (hour) => page.locator(".msg .offers button", { hasText: hour });
+  await page.goto(`${site}/chat`);
+  await toBox();
+  await type("remind me to call Hal tomorrow at 4");
+  await press("Enter");
+  await page.waitForURL("**/chat/*");
+  await offers("16:00").waitFor();
+  await page.reload();
+  await tabTo((await offers("16:00").textContent()).trim());
+  await press("Enter");
+  await page.locator(".card", { hasText: "call Hal" }).filter({ hasText: "16:00" }).waitFor();
+  hold(await offers("").count() === 0, "it can be answered again");
+  await toBox();
+  await type("remind me to call Ida tomorrow at 6");
+  await press("Enter");
+  await offers("18:00").waitFor();
+  await toBox();
+  await type("in the evening");
+  await press("Enter");
+  await page.locator(".card", { hasText: "call Ida" }).filter({ hasText: "18:00" }).waitFor();
+  hold(await offers("").count() === 0, "what was answered in words can be answered again");
 });
 
 await step("an answer is streamed, and goes on after a reload, whole and once", async () => {

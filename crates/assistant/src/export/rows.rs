@@ -70,6 +70,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tool_calls", "what a model did stands among the commands; what it only proposed is over"),
     ("model_spending", "what was used of this account's budget here"),
     ("search_rows", "the words of entries, tasks and conversations once more, to find them by"),
+    ("questions", "the choices of what was asked back here; question and answer come along as messages"),
     ("erasures", "when this account is to be erased here"),
 ];
 
