@@ -15,10 +15,11 @@ use crate::{
         phrase::{self, Heard},
     },
     tasks::{Due, Task, tags},
-    when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
+    when::{self, Choice, Context, Direction, End, Habits, Meaning, Reading},
 };
 
 pub(crate) mod choice;
+mod ends;
 pub(crate) mod kept;
 mod resolve;
 pub(crate) mod say;
@@ -155,13 +156,14 @@ enum Dated {
         rest: String,
         due: Option<Due>,
         names_day: bool,
+        end: Option<End>,
     },
     Unclear(Open),
 }
 
 impl Dated {
     fn plain(text: &str) -> Self {
-        Self::Plain { rest: unquote(text), due: None, names_day: false }
+        Self::Plain { rest: unquote(text), due: None, names_day: false, end: None }
     }
 }
 
@@ -251,6 +253,8 @@ impl Knowledge<'_> {
                 spans: within(span, &inner),
             })),
             Heard::Ask { spans: inner, prompt, choices } => {
+                let said: String = inner.iter().filter_map(|span| text.get(span.clone())).collect();
+                let choices = choices.into_iter().map(|choice| ends::with_time_of(choice, &said)).collect();
                 Some(Err(Open::new(sentence, span, &inner, prompt, choices)))
             }
         }
@@ -264,10 +268,12 @@ impl Knowledge<'_> {
         }
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::plain(text),
-            Reading::Found { meaning, spans, names_day } => match when::without(text, &spans) {
+            Reading::Found { meaning, spans, names_day, end } => match when::without(text, &spans) {
                 // "remind me to … tomorrow" with nothing else to do is no task.
                 rest if rest.is_empty() => Dated::plain(text),
-                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)), names_day },
+                rest => {
+                    Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)), names_day, end }
+                }
             },
             Reading::Ask { spans: inner, prompt, choices } => {
                 Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))
