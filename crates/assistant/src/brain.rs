@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use jiff::{civil::Date, tz::Offset};
+use jiff::{ToSpan, civil::Date, tz::Offset};
 use serde::Deserialize;
 
 use crate::{
@@ -233,6 +233,18 @@ impl Knowledge<'_> {
             Meaning::Day(_) | Meaning::Days(..) => None,
         };
         Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
+    }
+
+    /// First and last day of what is asked for: "by Friday" begins today, "after Friday" has no end.
+    fn days_of(&self, said: &str, meaning: Meaning) -> (Date, Date) {
+        let (first, last) = (meaning.first_day(), meaning.last_day());
+        let until = |last: Date| (self.today().min(last), last);
+        match said.split_whitespace().next().unwrap_or_default().to_lowercase().as_str() {
+            "by" | "until" | "till" | "til" => until(last),
+            "before" => until(first.saturating_sub(1.day())),
+            "after" => (last.saturating_add(1.day()), *when::DAYS.end()),
+            _ => (first, last),
+        }
     }
 
     /// How the part `span` of `sentence` says that a task comes again; `whole`: that part says nothing else. `None`: it

@@ -266,7 +266,7 @@ fn plan(sentence: &str, when: Option<Range<usize>>, knowledge: &Knowledge<'_>) -
         Some(span) => {
             match when::read_whole(sentence.get(span.clone())?, &knowledge.context(Direction::Ahead)) {
                 Reading::Nothing => return None,
-                Reading::Found { meaning, .. } => (meaning.first_day(), meaning.last_day()),
+                Reading::Found { meaning, .. } => knowledge.days_of(sentence.get(span)?, meaning),
                 Reading::Ask { spans: inner, prompt, choices } => {
                     return Some(Open::new(sentence, &span, &inner, prompt, choices).into());
                 }
