@@ -165,8 +165,10 @@
       clearTimeout(soon);
       soon = setTimeout(refresh, 150);
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       clearInterval(beat);
+      // Signed out, here or elsewhere: what is shown is nobody's to read any more.
+      if (event.code === 1008) return location.reload();
       wait = Math.min(wait * 2, 15000);
       setTimeout(listen, wait * (0.75 + Math.random() / 2));
       if (wait > 2000) line(false);
@@ -308,6 +310,9 @@
     field.addEventListener("input", () => measure(field));
     measure(field);
   }
+
+  // What the box did is shown on the page that one is on, whose script has seen to its rows; without script its own page comes.
+  document.addEventListener("formdata", (event) => event.target.matches("[action='/say']") && event.formData.set("stay", "yes"));
 
   // A form is sent once; its key would make a second time harmless anyway.
   document.addEventListener("submit", (event) => setTimeout(() => event.defaultPrevented || all("button", event.target).forEach((button) => { button.disabled = true; })));

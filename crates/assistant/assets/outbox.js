@@ -104,8 +104,9 @@
   };
   // Whether the page that stands here is what became of it: the command stands on it, or the words do, to be changed.
   const isSeen = (item, answer) => {
-    const said = answer.ok && answer.redirected && new URL(answer.url).searchParams.get("said");
-    if (said) return location.search.includes(said);
+    const to = answer.ok && answer.redirected && new URL(answer.url);
+    const said = to && (to.searchParams.get("said") ?? to.pathname.match(/^\/answers\/(.+)/)?.[1]);
+    if (said) return location.href.includes(said);
     if (answer.ok && answer.redirected) return true;
     return [...document.querySelectorAll("input, textarea")].some((field) => field.value === item.text);
   };
@@ -121,7 +122,7 @@
     if (answer.status >= 500 || answer.status === 429) { setTimeout(flush, 5000); return false; }
     // Signed out, or in anew since this page came: the next page sends it.
     if (answer.status === 401 || answer.status === 403 || new URL(answer.url).pathname === "/login") return false;
-    const seen = item.again ? isSeen(item, answer) : answer.ok && answer.redirected;
+    const seen = item.again ? isSeen(item, answer) : answer.ok && answer.redirected && !new URL(answer.url).pathname.startsWith("/answers/");
     drop(item);
     if (!seen) tell(item, answer, html);
     if (item.again) return true;

@@ -21,6 +21,7 @@ use crate::{
 mod guesses;
 mod hasher;
 pub(crate) mod link;
+pub(crate) mod over;
 mod password;
 pub(crate) mod session;
 
@@ -62,11 +63,13 @@ pub(crate) struct Accounts {
     db: Database,
     secret_key: Option<Private<String>>,
     at_once: Semaphore,
+    watched: over::Watched,
 }
 
 impl Accounts {
     pub(crate) fn new(db: Database, secret_key: Option<Private<String>>) -> Self {
-        Self { db, secret_key, at_once: Semaphore::new(2) }
+        let watched = over::Watched::new(db.clone());
+        Self { db, secret_key, at_once: Semaphore::new(2), watched }
     }
 
     /// # Errors

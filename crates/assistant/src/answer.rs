@@ -15,7 +15,7 @@ use kit::{
 use crate::{
     accounts::Account,
     brain::say::{self, BUILT_IN, Outcome, Said, Spoken},
-    chat::{self, End, Message, sources},
+    chat::{self, End, Message, questions, sources},
     error::{Error, Result},
     model::Model,
     once,
@@ -117,19 +117,15 @@ impl Answers {
 
     /// The brain's word on the question: read and done in one fenced transaction, once for all attempts.
     async fn ask_brain(&self, matter: &Matter, pen: &Pen) -> std::result::Result<Said, Halt> {
-        let question = matter
-            .before
-            .iter()
-            .rev()
-            .find(|message| !message.is_answer())
-            .map(|message| message.text.clone())
-            .unwrap_or_default();
+        let question = matter.before.iter().rev().find(|message| !message.is_answer()).cloned();
         let (who, job, id) = (matter.who.clone(), pen.job().clone(), matter.message.id.clone());
-        let key = once::Key::new(&format!("answer {id}"), &[question.as_bytes()]);
+        let words = question.as_ref().map_or("", |question| question.text.as_str());
+        let key = once::Key::new(&format!("answer {id}"), &[words.as_bytes()]);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             pen::check(&job, tx)?;
             let reply = once::once(tx, &who.id, Some(&key), || {
-                let said = match say::say(tx, &who, &Spoken::of(question.as_str()), id.clone()) {
+                let spoken = question.as_ref().map(|question| spoken(tx, &who, question)).transpose()?;
+                let said = match say::say(tx, &who, &spoken.unwrap_or_default(), id.clone()) {
                     // A refusal is an answer too.
                     Err(error @ (Error::Invalid(_) | Error::Conflict(_) | Error::NotFound(_))) => {
                         say::refused(&error.to_string())
@@ -138,6 +134,9 @@ impl Answers {
                 };
                 if said.quotes {
                     sources::taint_by_rows(tx, &who.id, &id)?;
+                }
+                if said.outcome == Outcome::Ask {
+                    questions::ask(tx, &who.id, &id, &said.choices)?;
                 }
                 Ok(once::Reply::new(
                     200,
@@ -161,6 +160,12 @@ impl Answers {
         }
         Ok(())
     }
+}
+
+/// What was said: a sentence, or the answer to what was asked back.
+fn spoken(tx: &rusqlite::Transaction<'_>, who: &Account, words: &Message) -> Result<Spoken> {
+    let answer = questions::answer(tx, who, words)?;
+    Ok(answer.unwrap_or_else(|| Spoken::of(words.text.as_str())))
 }
 
 fn ended(status: &'static str, by: &str) -> End {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use jiff::{civil::Date, tz::Offset};
+use jiff::{ToSpan, civil::Date, tz::Offset};
 use serde::Deserialize;
 
 use crate::{
@@ -15,9 +15,12 @@ use crate::{
         phrase::{self, Heard},
     },
     tasks::{Due, Task, tags},
-    when::{self, Choice, Context, Direction, Habits, Meaning, Reading},
+    when::{self, Choice, Context, Direction, End, Habits, Meaning, Reading},
 };
 
+pub(crate) mod choice;
+mod ends;
+pub(crate) mod kept;
 mod resolve;
 pub(crate) mod say;
 mod template;
@@ -153,13 +156,14 @@ enum Dated {
         rest: String,
         due: Option<Due>,
         names_day: bool,
+        end: Option<End>,
     },
     Unclear(Open),
 }
 
 impl Dated {
     fn plain(text: &str) -> Self {
-        Self::Plain { rest: unquote(text), due: None, names_day: false }
+        Self::Plain { rest: unquote(text), due: None, names_day: false, end: None }
     }
 }
 
@@ -231,6 +235,18 @@ impl Knowledge<'_> {
         Due { offset_seconds: offset.map(Offset::seconds), ..Due::new(day, meaning.time()) }
     }
 
+    /// First and last day of what is asked for: "by Friday" begins today, "after Friday" has no end.
+    fn days_of(&self, said: &str, meaning: Meaning) -> (Date, Date) {
+        let (first, last) = (meaning.first_day(), meaning.last_day());
+        let until = |last: Date| (self.today().min(last), last);
+        match said.split_whitespace().next().unwrap_or_default().to_lowercase().as_str() {
+            "by" | "until" | "till" | "til" => until(last),
+            "before" => until(first.saturating_sub(1.day())),
+            "after" => (last.saturating_add(1.day()), *when::DAYS.end()),
+            _ => (first, last),
+        }
+    }
+
     /// How the part `span` of `sentence` says that a task comes again; `whole`: that part says nothing else. `None`: it
     /// does not.
     fn take_recurrence(
@@ -249,6 +265,8 @@ impl Knowledge<'_> {
                 spans: within(span, &inner),
             })),
             Heard::Ask { spans: inner, prompt, choices } => {
+                let said: String = inner.iter().filter_map(|span| text.get(span.clone())).collect();
+                let choices = choices.into_iter().map(|choice| ends::with_time_of(choice, &said)).collect();
                 Some(Err(Open::new(sentence, span, &inner, prompt, choices)))
             }
         }
@@ -262,10 +280,12 @@ impl Knowledge<'_> {
         }
         match when::read(text, &self.context(Direction::Ahead)) {
             Reading::Nothing => Dated::plain(text),
-            Reading::Found { meaning, spans, names_day } => match when::without(text, &spans) {
+            Reading::Found { meaning, spans, names_day, end } => match when::without(text, &spans) {
                 // "remind me to … tomorrow" with nothing else to do is no task.
                 rest if rest.is_empty() => Dated::plain(text),
-                rest => Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)), names_day },
+                rest => {
+                    Dated::Plain { rest: unquote(&rest), due: Some(self.due_of(meaning)), names_day, end }
+                }
             },
             Reading::Ask { spans: inner, prompt, choices } => {
                 Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))

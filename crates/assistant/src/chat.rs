@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub(crate) mod branch;
+pub(crate) mod questions;
 pub(crate) mod shown;
 pub(crate) mod sources;
 pub(crate) mod window;

@@ -47,6 +47,8 @@ impl Retention {
         if let Some(days) = self.of_history() {
             let sql = "DELETE FROM commands WHERE n IN (SELECT n FROM commands WHERE at < ?1 LIMIT ?2)";
             cleared = cleared.max(tx.execute(sql, params![before(days), most])?);
+            let sql = "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE at < ?1 LIMIT ?2)";
+            cleared = cleared.max(tx.execute(sql, params![before(days), most])?);
         }
         Ok(cleared)
     }

@@ -3,8 +3,19 @@
 use kit::migrations::{Migration, Migrations};
 
 pub(crate) const MIGRATIONS: Migrations = Migrations {
-    steps: &[START, JOURNAL_SEARCH, SIGN_UP_LINKS, READING_HABITS, DAYS, PRIVACY, BRANCHES_AND_TOOLS, SEARCH],
-    schema_min: 8,
+    steps: &[
+        START,
+        JOURNAL_SEARCH,
+        SIGN_UP_LINKS,
+        READING_HABITS,
+        DAYS,
+        PRIVACY,
+        BRANCHES_AND_TOOLS,
+        SEARCH,
+        ANSWERS,
+        QUESTIONS,
+    ],
+    schema_min: 10,
 };
 
 const START: Migration = Migration {
@@ -82,6 +93,24 @@ const SEARCH: Migration = Migration {
     name: "search",
     up: &[include_str!("../migrations/0008_search.up.sql")],
     down: &[include_str!("../migrations/0008_search.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code never looks at the table: it still works.
+const ANSWERS: Migration = Migration {
+    version: 9,
+    name: "answers",
+    up: &[include_str!("../migrations/0009_answers.up.sql")],
+    down: &[include_str!("../migrations/0009_answers.down.sql")],
+    compatible_with: 1,
+};
+
+/// Older code asks without choices: it still works.
+const QUESTIONS: Migration = Migration {
+    version: 10,
+    name: "questions",
+    up: &[include_str!("../migrations/0010_questions.up.sql")],
+    down: &[include_str!("../migrations/0010_questions.down.sql")],
     compatible_with: 1,
 };
 

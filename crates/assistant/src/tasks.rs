@@ -188,7 +188,36 @@ pub(crate) fn list(
     list_tagged(db, account, state, None, (limit, offset))
 }
 
-/// The same, of one tag.
+/// Bound: open tasks that a sentence is held against, those that are due next, and as many of all others.
+const NAMABLE_MAX: u32 = 500;
+
+/// Open tasks that `sentence` may name: those that are due next, and of the others the ones that have most of its words.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn namable(db: &Connection, account: &str, sentence: &str) -> Result<Vec<Task>> {
+    let mut open = list(db, account, Some(State::Open), NAMABLE_MAX, 0)?;
+    if open.len() < NAMABLE_MAX as usize {
+        return Ok(open);
+    }
+    let words = sentence.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    // Of "calling" the beginning tells "call".
+    let begun: Vec<String> = words
+        .filter(|word| word.chars().count() > 2)
+        .map(|word| word.trim_end_matches("ing").trim_end_matches('s').to_owned())
+        .collect();
+    let sql = "SELECT * FROM (SELECT * FROM tasks WHERE account_id = ?1 AND state = 'open'
+                   ORDER BY due_day IS NULL, due_day, due_time IS NULL, due_time, created_at, id LIMIT -1 OFFSET ?2) t
+               WHERE EXISTS (SELECT 1 FROM json_each(?3) WHERE instr(lower(t.title), value))
+               ORDER BY (SELECT count(*) FROM json_each(?3) WHERE instr(lower(t.title), value)) DESC LIMIT ?2";
+    let begun = serde_json::json!(begun).to_string();
+    let mut query = db.prepare_cached(sql)?;
+    let rows = query.query_map(params![account, NAMABLE_MAX, begun], Task::from_row)?;
+    open.extend(rows.collect::<std::result::Result<Vec<_>, _>>()?);
+    Ok(open)
+}
+
+/// As [`list`], of one tag.
 pub(crate) fn list_tagged(
     db: &Connection,
     account: &str,

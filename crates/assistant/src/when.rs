@@ -86,6 +86,13 @@ pub(crate) struct Moment {
     pub(crate) offset: Option<Offset>,
 }
 
+/// Where something ends whose last day or hour was said: "from Monday to Wednesday", "3 to 5pm".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) day: Option<Date>,
+    pub(crate) time: Option<Time>,
+}
+
 impl Meaning {
     pub(crate) fn first_day(self) -> Date {
         match self {
@@ -132,8 +139,9 @@ pub(crate) enum Reading {
     Nothing,
     /// `spans`: bytes of the text that say it, their prepositions included, in their order; a day and its hour may stand
     /// apart.
-    /// `names_day`: a day was said, or a length from now; else the time is the next such one.
-    Found { meaning: Meaning, spans: Vec<Range<usize>>, names_day: bool },
+    /// `names_day`: a day was said, or a length from now; else the time is the next such one. `end`: what `meaning` begins
+    /// has an end, which was said.
+    Found { meaning: Meaning, spans: Vec<Range<usize>>, names_day: bool, end: Option<End> },
     Ask {
         spans: Vec<Range<usize>>,
         /// The question.
@@ -202,9 +210,9 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
 fn checked(says: Says, spans: Vec<Range<usize>>, is_written_out: bool, context: &Context) -> Reading {
     let has_hour = matches!(says, Says::Both(..));
     match told(says, spans, context) {
-        Reading::Found { meaning, spans, names_day } => {
-            match bounds::checked(meaning, spans, (has_hour, is_written_out), context) {
-                Ok(spans) => Reading::Found { meaning, spans, names_day },
+        Reading::Found { meaning, spans, names_day, end } => {
+            match bounds::checked(meaning, spans, (end, has_hour, is_written_out), context) {
+                Ok(spans) => Reading::Found { meaning, spans, names_day, end },
                 Err(asked) => asked,
             }
         }
@@ -288,7 +296,10 @@ fn told(says: Says, spans: Vec<Range<usize>>, context: &Context) -> Reading {
     let names_day = !matches!(says, Says::Time(_));
     match meaning::ways(says, context).as_slice() {
         [] => Reading::Nothing,
-        [way] => Reading::Found { meaning: way.meaning, spans, names_day },
+        [way] => {
+            let end = Some(way.end).filter(|end| *end != End::default());
+            Reading::Found { meaning: way.meaning, spans, names_day, end }
+        }
         ways => {
             let choices = ways.iter().map(|way| meaning::choice(*way, context)).collect();
             Reading::Ask { spans, prompt: WHEN, choices }
@@ -305,6 +316,13 @@ fn unsure(text: &str, span: &Range<usize>, mut choices: Vec<Choice>, doubt: doub
     let words = text.get(span.clone()).unwrap_or_default();
     choices.push(Choice::of_words(KEEP, format!("\"{words}\"")));
     Reading::Ask { spans: vec![span], prompt: doubt.prompt, choices }
+}
+
+/// Where the time of day ends that `text` says with its beginning, `start`: "every Monday 6 to 7pm".
+pub(crate) fn end_of_time(text: &str, start: Time) -> Option<Time> {
+    let words = Sentence::of(text);
+    let until = (0..words.len()).find_map(|at| clock::time_part(&words, at)?.until)?;
+    Some(clock::end_behind(start, until))
 }
 
 /// The whole text is a date, or nothing.

@@ -94,6 +94,18 @@ await step("sign out and in by keyboard alone", async () => {
   await signIn();
 });
 
+await step("a page that is open when its session ends elsewhere shows nothing more", async () => {
+  const other = watched(await desktop.newPage());
+  await other.goto(`${site}/tasks`);
+  await other.waitForLoadState("networkidle");
+  await page.goto(`${site}/settings`);
+  await tabTo("Sign out");
+  await press("Enter");
+  await Promise.all([page, other].map((one) => one.waitForURL("**/login", { timeout: 5000 })));
+  await other.close();
+  await signIn();
+});
+
 await step("a sentence is understood while it is typed, done, and undone", async () => {
   await toBox();
   await type("remind me to call Anna tomorrow at 5pm");
@@ -136,6 +148,50 @@ await step("an hour that was asked about once is known, until the settings forge
   await page.locator(".reading", { hasText: "Task: call Dora · tomorrow, 17:00" }).waitFor();
   await page.goto(`${site}/settings`);
   await tabTo("Ask again: “at 5” is 17:00");
+  await press("Enter");
+  await page.getByText("How you say times").waitFor({ state: "detached" });
+  await page.goto(`${site}/tasks`);
+});
+
+await step("an answer has a page that is there after a reload, and a form that is sent twice leads to it once", async () => {
+  await page.goto(`${site}/tasks`);
+  await toBox();
+  await type("remind me to call Gus tomorrow at 3");
+  await press("Enter");
+  await page.waitForURL("**/answers/*");
+  const question = page.url(), offers = page.locator(".offers button", { hasText: "15:00" });
+  await page.reload();
+  hold(await offers.count() === 1, "the choices are gone after a reload");
+  await offers.click();
+  await page.locator(".chip", { hasText: "Task: call Gus · tomorrow, 15:00" }).waitFor();
+  await page.goto(question);
+  hold(await offers.count() === 0, "the question can be answered twice");
+  await page.getByRole("link", { name: "What came of it" }).click();
+  await page.locator(".chip", { hasText: "call Gus" }).waitFor();
+  await page.reload();
+  await tabTo("Undo: Task: call Gus · tomorrow, 15:00");
+  await press("Enter");
+  await page.locator(".chip", { hasText: "undone" }).waitFor();
+  // Without script the same form is sent twice.
+  const plain = await desktop.browser().newContext({ storageState: await desktop.storageState(), javaScriptEnabled: false });
+  const without = watched(await plain.newPage());
+  await without.goto(`${site}/tasks`);
+  const field = (name) => without.locator(`.say input[name=${name}]`).getAttribute("value");
+  const form = { text: "task: sent twice", csrf: await field("csrf"), key: await field("key"), back: await field("back") };
+  const send = async () => (await plain.request.post(`${site}/say`, { form, headers: { origin: site }, maxRedirects: 0 })).headers().location;
+  const first = await send();
+  hold(/^\/answers\//.test(first) && await send() === first, `the same form leads to ${first}, then elsewhere`);
+  await without.goto(site + first);
+  await without.getByText("Noted: “sent twice”").waitFor();
+  await without.getByRole("link", { name: "Back" }).click();
+  await without.waitForURL("**/tasks");
+  hold(await without.locator("[data-row]", { hasText: "sent twice" }).count() === 1, "it was done twice");
+  await without.goto(site + first);
+  await without.getByRole("button", { name: "Undo: Task: sent twice" }).click();
+  await without.locator(".card", { hasText: "undone" }).waitFor();
+  await plain.close();
+  await page.goto(`${site}/settings`);
+  await tabTo("Ask again: “at 3” is 15:00");
   await press("Enter");
   await page.getByText("How you say times").waitFor({ state: "detached" });
   await page.goto(`${site}/tasks`);
@@ -456,6 +512,30 @@ await step("everything is searched, and done things are taken back from the hist
   await page.locator("li", { hasText: "Task: offline three" }).filter({ hasText: "undone" }).waitFor();
 });
 
+await step("what is asked back in the chat is answered once, by a button or in words", async () => {
+  const offers = (hour) => page.locator(".msg .offers button", { hasText: hour });
+  await page.goto(`${site}/chat`);
+  await toBox();
+  await type("remind me to call Hal tomorrow at 4");
+  await press("Enter");
+  await page.waitForURL("**/chat/*");
+  await offers("16:00").waitFor();
+  await page.reload();
+  await tabTo((await offers("16:00").textContent()).trim());
+  await press("Enter");
+  await page.locator(".card", { hasText: "call Hal" }).filter({ hasText: "16:00" }).waitFor();
+  hold(await offers("").count() === 0, "it can be answered again");
+  await toBox();
+  await type("remind me to call Ida tomorrow at 6");
+  await press("Enter");
+  await offers("18:00").waitFor();
+  await toBox();
+  await type("in the evening");
+  await press("Enter");
+  await page.locator(".card", { hasText: "call Ida" }).filter({ hasText: "18:00" }).waitFor();
+  hold(await offers("").count() === 0, "what was answered in words can be answered again");
+});
+
 await step("an answer is streamed, and goes on after a reload, whole and once", async () => {
   await page.goto(`${site}/chat`);
   await toBox();
@@ -716,7 +796,8 @@ const task = await id(page.locator("a.title"));
 
 await page.goto(`${site}/journal`);
 const entry = await id(page.locator("a.tag", { hasText: "Edit" }));
-const PEOPLE = pages("people", { task, entry, conversation, day: "2026-02-28" }).map(({ path }) => path);
+const { undo_id: answer } = await made("/api/say", { text: "task: sweep the yard" });
+const PEOPLE = pages("people", { task, entry, conversation, answer, day: "2026-02-28" }).map(({ path }) => path);
 
 async function inspect(page, path, width, scheme) {
   await page.goto(site + path);

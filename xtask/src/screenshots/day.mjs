@@ -78,7 +78,7 @@ export async function live(site, token, zone) {
   await task("send the invoice to Meyer & Co", 0, "14:00", ["work"]);
   await task("water the plants", 0, null, ["home"], { rule: "FREQ=DAILY;INTERVAL=3" });
   await task("buy coffee and oats", 0, null, ["errands"]);
-  await task("dentist", 1, "08:45", ["health"]);
+  const { undo_id } = await task("dentist", 1, "08:45", ["health"]);
   await task("prepare the talk on bees", 1, null, ["work"]);
   await task("swim", 2, "18:00", ["health"], { rule: "FREQ=WEEKLY" });
   await task("birthday present for Mika", 4, null, ["family"]);
@@ -104,5 +104,5 @@ export async function live(site, token, zone) {
   await talk("journal: a good idea for the talk: bring a comb to pass around");
   await talk("what is on my plate today");
   const trip = await talk("remind me to book the train tomorrow at 5pm", "plan a weekend by the sea for two, by train");
-  return { task: shown.task.id, entry: entry.id, day: entry.day, conversation: trip };
+  return { task: shown.task.id, entry: entry.id, day: entry.day, conversation: trip, answer: undo_id };
 }

@@ -38,7 +38,7 @@ impl Accounts {
     /// A new password, if `old` is right. All sessions but `session` end. False: `old` is wrong.
     ///
     /// # Errors
-    /// The new one is too short or too long.
+    /// The new one is too short or too long, or the one that there is.
     pub(crate) async fn change_password(
         &self,
         who: &Account,
@@ -47,8 +47,13 @@ impl Accounts {
         (old, new): (Private<String>, Private<String>),
     ) -> Result<bool> {
         check(new.reveal())?;
+        let is_same = old.reveal() == new.reveal();
         if !self.is_password(who, old, network).await? {
             return Ok(false);
+        }
+        // Told to whoever knows the old one alone.
+        if is_same {
+            return Err(Error::Invalid("a new password is another one than you have now".to_owned()));
         }
         let (hash, session, id) = (self.hash(new).await?, self.token_hash(session), who.id.clone());
         let work = move |tx: &Transaction<'_>| {

@@ -4,7 +4,7 @@ use kit::{Private, clock, sqlite::Durability};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::{Account, Accounts};
+use super::{Account, Accounts, over};
 use crate::{
     audit::{self, Action},
     error::{Error, Result},
@@ -108,6 +108,11 @@ impl Accounts {
     ) -> Result<Vec<Session>> {
         let (account, hash) = (who.id.clone(), self.token_hash(token));
         self.db.read(move |db| list(db, (&account, &hash), window)).await
+    }
+
+    /// The session, for what is open as long as it is.
+    pub(crate) fn watch(&self, token: &str) -> over::Session {
+        self.watched.session(self.token_hash(token))
     }
 
     /// What the database knows a session by; for [`end_others`].

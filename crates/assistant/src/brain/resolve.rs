@@ -3,7 +3,7 @@
 use std::{ops::Range, slice};
 
 use super::{
-    Dated, Dates, Knowledge, Open, Question, Recurring, Understood,
+    Dated, Dates, Knowledge, Open, Question, Recurring, Understood, ends,
     template::{Intent, Match, Slot},
     unquote,
 };
@@ -15,7 +15,7 @@ use crate::{
         words,
     },
     tasks::{Draft, Due, Task},
-    when::{self, Choice, Context, Direction, Reading},
+    when::{self, Choice, Context, Direction, End, Reading},
 };
 
 /// Bound: a person waits a second for each number.
@@ -82,14 +82,20 @@ fn add(
             });
         }
     }
+    if let Some(when) = &when
+        && goes_on(sentence, when, &what, knowledge)
+    {
+        return None;
+    }
     let said = match when.map(|span| read_when(sentence, span, knowledge)) {
         None => None,
-        Some(Ok(said)) => Some(said?.due),
+        Some(Ok(said)) => Some(said?),
         Some(Err(open)) => return Some(open.into()),
     };
     match knowledge.take_date(sentence, what) {
-        Dated::Plain { rest, due, .. } => {
-            let title = rest.trim().to_owned();
+        Dated::Plain { rest, due, end, .. } => {
+            let end = end.or(said.and_then(|said| said.end));
+            let (title, said) = (ends::titled(rest.trim(), end, knowledge), said.map(|said| said.due));
             // "remind me tomorrow to call Anna at 17:00": the day from one place, the time from the other.
             let due = match (said, due) {
                 (Some(day), Some(Due { time: Some(time), .. })) if day.time.is_none() => {
@@ -102,6 +108,17 @@ fn add(
         }
         Dated::Unclear(open) => Some(open.into()),
     }
+}
+
+/// "remind me from 3pm to 5pm to paint": the first "to" is the range's, so the words divide at the other one.
+fn goes_on(sentence: &str, when: &Range<usize>, what: &Range<usize>, knowledge: &Knowledge<'_>) -> bool {
+    let between = sentence.get(when.end..what.start).unwrap_or_default();
+    let text = sentence.get(what.clone()).unwrap_or_default();
+    let begins_with_date = || match when::read(text, &knowledge.context(Direction::Ahead)) {
+        Reading::Found { spans, .. } => spans.first().is_some_and(|span| span.start == 0),
+        Reading::Nothing | Reading::Ask { .. } => false,
+    };
+    between.trim() == "to" && begins_with_date()
 }
 
 /// A rule without a doubt and the date beside it, if there is one, or the question.
@@ -123,6 +140,7 @@ struct Start {
     due: Due,
     /// "at 9" alone is the next 9 o'clock: that names no day.
     names_day: bool,
+    end: Option<End>,
 }
 
 const NEVER: &str = "It would be over before it begins. Say another first or last day.";
@@ -137,7 +155,7 @@ fn add_recurring(
 ) -> Option<Understood> {
     let Recurring { repeats, spans, .. } = recurring;
     let (rest, beside) = match knowledge.take_date(text, 0..text.len()) {
-        Dated::Plain { rest, due, names_day } => (rest, due.map(|due| Start { due, names_day })),
+        Dated::Plain { rest, due, names_day, end } => (rest, due.map(|due| Start { due, names_day, end })),
         // "Sunday roast every Sunday": the day that comes again is said.
         Dated::Unclear(open) if open.prompt == when::A_NAME => (unquote(text), None),
         // Its choices are sentences without the recurrence, which is said again before them.
@@ -166,7 +184,15 @@ fn add_recurring(
     let Some((recurrence, due)) = begun else {
         return Some(Understood::Refuse { why: NEVER.to_owned() });
     };
-    let draft = Draft { title: rest, due: Some(due), recurrence: Some(recurrence), ..Draft::default() };
+    let of_rule = || {
+        let said: String = spans.iter().filter_map(|span| sentence.get(span.clone())).collect();
+        Some(End { time: Some(when::end_of_time(&said, repeats.time?)?), day: None })
+    };
+    // The last day of a rule is its own.
+    let beside = dates.iter().flatten().find_map(|date| date.end?.time);
+    let end = beside.map(|time| End { time: Some(time), day: None }).or_else(of_rule);
+    let title = ends::titled(&rest, end, knowledge);
+    let draft = Draft { title, due: Some(due), recurrence: Some(recurrence), ..Draft::default() };
     (!draft.title.is_empty()).then_some(Understood::Do(Command::AddTask(draft)))
 }
 
@@ -214,8 +240,8 @@ fn read_due(
     let text = sentence.get(span.clone()).unwrap_or_default();
     match when::read_due(text, context) {
         Reading::Nothing => Ok(None),
-        Reading::Found { meaning, names_day, .. } => {
-            Ok(Some(Start { due: knowledge.due_of(meaning), names_day }))
+        Reading::Found { meaning, names_day, end, .. } => {
+            Ok(Some(Start { due: knowledge.due_of(meaning), names_day, end }))
         }
         Reading::Ask { spans: inner, prompt, choices } => {
             Err(Open::new(sentence, &span, &inner, prompt, choices))
@@ -240,7 +266,7 @@ fn plan(sentence: &str, when: Option<Range<usize>>, knowledge: &Knowledge<'_>) -
         Some(span) => {
             match when::read_whole(sentence.get(span.clone())?, &knowledge.context(Direction::Ahead)) {
                 Reading::Nothing => return None,
-                Reading::Found { meaning, .. } => (meaning.first_day(), meaning.last_day()),
+                Reading::Found { meaning, .. } => knowledge.days_of(sentence.get(span)?, meaning),
                 Reading::Ask { spans: inner, prompt, choices } => {
                     return Some(Open::new(sentence, &span, &inner, prompt, choices).into());
                 }
@@ -345,10 +371,16 @@ fn move_task(
     // "move call Anna to 6pm" keeps its day, unless that is over; "to Friday" keeps its hour.
     let day = old.map(|due| due.day).filter(|day| *day >= knowledge.today());
     let context = Context { day, ..knowledge.context(Direction::Ahead) };
-    let mut due = match read_due(sentence, when, &context, knowledge) {
-        Ok(said) => said?.due,
+    let Start { mut due, end, .. } = match read_due(sentence, when, &context, knowledge) {
+        Ok(said) => said?,
         Err(open) => return Some(open.into()),
     };
     due.time = due.time.or(old.and_then(|due| due.time));
-    one(picked, |id| Command::MoveTask { id, due })
+    one(picked, |id| match knowledge.open.iter().find(|task| task.id == id).filter(|_| end.is_some()) {
+        Some(task) => {
+            let title = ends::titled(&task.title, end, knowledge);
+            Command::EditTask { id, rev: None, draft: Draft { title, due: Some(due), ..task.draft() } }
+        }
+        None => Command::MoveTask { id, due },
+    })
 }

@@ -15,7 +15,7 @@ use crate::{
     journal::{self, Filter},
     search::{self, Kind},
     tasks::{self, State, Task, agenda},
-    when::Lesson,
+    when::{DAYS, Lesson},
 };
 
 /// Bound: lines of one answer.
@@ -103,7 +103,7 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
     if sentence.trim().is_empty() {
         return Err(Error::Invalid("say something".to_owned()));
     }
-    let open = tasks::list(tx, &who.id, Some(State::Open), 500, 0)?;
+    let open = tasks::namable(tx, &who.id, sentence)?;
     let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
     let habits = habits::of(tx, &who.id)?;
     let knowledge =
@@ -163,7 +163,7 @@ pub(crate) struct Read {
 /// # Errors
 /// The database's.
 pub(crate) fn reading(db: &Connection, who: &Account, spoken: &Spoken) -> Result<Read> {
-    let open = tasks::list(db, &who.id, Some(State::Open), 500, 0)?;
+    let open = tasks::namable(db, &who.id, &spoken.text)?;
     let done = tasks::list(db, &who.id, Some(State::Done), 20, 0)?;
     let now = who.now();
     let today = now.date();
@@ -319,6 +319,9 @@ fn plan(db: &Connection, who: &Account, from: Date, to: Date, today: Date) -> Re
 }
 
 fn show_days(from: Date, to: Date, today: Date) -> String {
+    if to == *DAYS.end() {
+        return format!("after {}", words::show_day(from.saturating_sub(1.day()), today));
+    }
     let first = words::show_day(from, today);
     if from == to { first } else { format!("{first} to {}", words::show_day(to, today)) }
 }

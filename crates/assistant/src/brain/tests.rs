@@ -5,6 +5,7 @@ use jiff::civil::{Time, date, datetime};
 use super::*;
 use crate::tasks::{Draft, State};
 
+mod ends;
 mod guide;
 mod properties;
 mod sentences;

@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::{
     Message,
     branch::{self, Place},
-    sources,
+    questions, sources,
     window::{self, Part, Window},
 };
 use crate::{
     accounts::Account,
+    brain::say::Offer,
     command::undo::{self, Past},
     error::Result,
     tools::{self, calls::State},
@@ -26,6 +27,8 @@ pub(crate) struct Shown {
     pub(crate) by_tools: Vec<Past>,
     /// What a model wants to do and may not without a yes.
     pub(crate) proposals: Vec<Proposal>,
+    /// What answers it where it asks back; saying the label of one in the conversation does. Empty once something was said.
+    pub(crate) choices: Vec<Offer>,
     /// `None`: it is the only one in its place.
     pub(crate) branch: Option<Place>,
     /// Texts from elsewhere that were said with it: their origins and names.
@@ -74,6 +77,7 @@ fn show(db: &Connection, who: &Account, message: Message) -> Result<Shown> {
         command: None,
         by_tools: Vec::new(),
         proposals: Vec::new(),
+        choices: Vec::new(),
         branch,
         sources: Vec::new(),
     };
@@ -82,6 +86,7 @@ fn show(db: &Connection, who: &Account, message: Message) -> Result<Shown> {
         shown.sources = quoted.map(|one| Quoted { origin: one.origin.word(), name: one.name }).collect();
         return Ok(shown);
     }
+    shown.choices = questions::open(db, &shown.message)?;
     shown.command = undo::get(db, who, &shown.message.id)?;
     for call in tools::calls::of(db, &who.id, &shown.message.id)? {
         if matches!(call.state, State::Asked | State::Accepted | State::Declined) {

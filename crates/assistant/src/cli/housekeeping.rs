@@ -8,7 +8,7 @@ use kit::{
 };
 use rusqlite::{Transaction, params};
 
-use crate::{accounts, day, error, once};
+use crate::{accounts, brain::kept, day, error, once};
 
 const EVERY: Duration = Duration::from_secs(600);
 /// Logs of finished answers stay so long for readers that come back; the text stays in the message.
@@ -46,6 +46,7 @@ fn clear(tx: &Transaction<'_>) -> error::Result<usize> {
     let mut most = old("sessions", "seen_at", accounts::IDLE_MS)?;
     most = most.max(old("sign_up_links", "expires_at", 0)?);
     most = most.max(old("answered", "at", once::KEPT_MS)?);
+    most = most.max(old("answers", "at", kept::KEPT_MS)?);
     most = most.max(old("changes", "at", CHANGES_KEPT_MS)?);
     most = most.max(old("reminders", "seen_at", DAYS_KEPT_MS)?);
     most = most.max(old("summaries", "made_at", DAYS_KEPT_MS)?);
@@ -75,6 +76,7 @@ mod tests {
              INSERT INTO sessions (token_hash, account_id, created_at, seen_at) VALUES ('old', 'a', 0, 0), ('new', 'a', {now}, {now});
              INSERT INTO sign_up_links VALUES ('old', 1), ('new', {now} + 60000);
              INSERT INTO answered VALUES ('a', 'old', '', 200, '{{}}', 0), ('a', 'new', '', 200, '{{}}', {now});
+             INSERT INTO answers VALUES ('old', 'a', '', '', '', 0, NULL), ('new', 'a', '', '', '', {now}, NULL);
              INSERT INTO conversations (id, account_id, title, created_at, updated_at, deleted_at) VALUES
                 ('old', 'a', '', 0, 0, 1), ('new', 'a', '', 0, 0, {now}), ('open', 'a', '', 0, 0, NULL);
              INSERT INTO model_spending VALUES ('old', 'a', '2020-01-01', 'm', 1, 1, 1), ('new', 'a', date('now'), 'm', 1, 1, 1);
@@ -94,6 +96,7 @@ mod tests {
         assert_eq!(left("SELECT group_concat(token_hash) FROM sessions"), "new");
         assert_eq!(left("SELECT group_concat(token_hash) FROM sign_up_links"), "new");
         assert_eq!(left("SELECT group_concat(key) FROM answered"), "new");
+        assert_eq!(left("SELECT group_concat(id) FROM answers"), "new");
         assert_eq!(left("SELECT group_concat(id) FROM conversations"), "new,open");
         assert_eq!(left("SELECT group_concat(id) FROM model_spending"), "new");
         assert_eq!(left("SELECT group_concat(stream) FROM stream_chunks"), "new,open");

@@ -57,6 +57,10 @@ const NEVER: [&str; 2] = ["account_id", "n"];
 const LEFT_OUT: &[(&str, &str)] = &[
     ("sessions", "keys to this account here, of no use elsewhere"),
     ("answered", "answers to requests, kept for a day in case they come again"),
+    (
+        "answers",
+        "what the box answered, kept for a month to be shown again; what was done stands among the commands",
+    ),
     ("changes", "what changed in the last hour, without a word of it"),
     ("reading_habits", "how this account says times: asked again where it is missing"),
     ("mornings", "the hour of the morning summary here"),
@@ -66,6 +70,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tool_calls", "what a model did stands among the commands; what it only proposed is over"),
     ("model_spending", "what was used of this account's budget here"),
     ("search_rows", "the words of entries, tasks and conversations once more, to find them by"),
+    ("questions", "the choices of what was asked back here; question and answer come along as messages"),
     ("erasures", "when this account is to be erased here"),
 ];
 

@@ -174,13 +174,14 @@ fn schemas() -> Map<String, Value> {
             "status": {"enum": ["waiting", "running", "done", "stopped", "failed"]}, "interrupted": {"type": "boolean"}, "tainted_by": maybe,
             "attempt": {"type": "integer"}, "by": maybe, "created_at": time, "command": {"oneOf": [reference("Command"), {"type": "null"}]},
             "by_tools": {"type": "array", "items": reference("Command")}, "proposals": {"type": "array", "items": reference("Proposal")},
+            "choices": {"type": "array", "items": reference("Choice")},
             "branch": {"oneOf": [reference("Branch"), {"type": "null"}]},
             "sources": {"type": "array", "items": object(json!({"origin": text, "name": text}), &["origin", "name"])}}),
         &["id", "role", "text", "status"],
     );
     let said = object(
         json!({"outcome": {"enum": ["done", "ask", "not_understood", "talk"]}, "conversation_id": text, "message_id": text, "stream": text, "understood": text, "reply": text, "undo_id": maybe, "by": text,
-            "choices": {"type": "array", "items": object(json!({"label": text, "text": text, "teaches": text}), &["label", "text"])}, "examples": {"type": "array", "items": text}}),
+            "choices": {"type": "array", "items": reference("Choice")}, "examples": {"type": "array", "items": text}}),
         &["outcome", "understood", "reply"],
     );
     let conversation = json!({"id": text, "title": text, "updated_at": time});
@@ -205,6 +206,7 @@ fn schemas() -> Map<String, Value> {
         "NewConversation": object(json!({"title": text}), &[]),
         "WholeConversation": object(whole, &["id", "title", "messages"]),
         "Message": message,
+        "Choice": object(json!({"label": text, "text": text, "teaches": text}), &["label", "text"]),
         "Text": object(json!({"text": text}), &["text"]),
         "Sentence": object(json!({"text": text, "dates": {"enum": ["read", "keep"]}, "teaches": maybe}), &["text"]),
         "Words": object(json!({"text": text, "sources": {"type": "array", "items": reference("Source")}}), &["text"]),

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use super::{App, assets, guard::Nonce, problem::Problem, session::SignedIn};
 
+mod answer;
 mod attachments;
 pub(super) mod chat;
 pub(super) mod dashboard;
@@ -57,6 +58,7 @@ pub(super) static TABLE: &[Page] = &[
     ("/messages/{id}/{act}", || post(chat::act)),
     ("/proposals/{id}/{answer}", || post(chat::propose)),
     ("/say", || get(say::nothing_said).post(say::submit)),
+    ("/answers/{id}", || get(answer::page)),
     ("/undo/{id}", || post(say::undo)),
     ("/search", || get(search::page)),
     ("/history", || get(history::page)),

@@ -15,6 +15,7 @@ use super::*;
 use crate::{cli::testing, settings::TABLE};
 
 mod accounts;
+mod answers;
 mod attachments;
 mod branches;
 mod chat;

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use jiff::{ToSpan, civil::Date};
 
 use super::{
-    Choice, Context, Direction, Meaning, Moment, Reading,
+    Context, Direction, End, Meaning, Moment, Reading,
     calendar::plus,
     doubt::Doubt,
     grammar::{Phrase, Says},
@@ -37,9 +37,11 @@ pub(super) fn far_year(words: &Sentence, phrase: &Phrase) -> Option<Doubt> {
 pub(super) fn checked(
     meaning: Meaning,
     spans: Vec<Range<usize>>,
-    (has_hour, is_written_out): (bool, bool),
+    (end, has_hour, is_written_out): (Option<End>, bool, bool),
     context: &Context,
 ) -> Result<Vec<Range<usize>>, Reading> {
+    let choice =
+        |meaning| meaning::choice(Way { meaning, end: end.unwrap_or_default(), lesson: None }, context);
     if context.direction == Direction::Back {
         return Ok(spans);
     }
@@ -49,18 +51,14 @@ pub(super) fn checked(
     let choices = match meaning {
         _ if is_written_out => return Ok(spans),
         // A year that is over is of a song as likely as of a plan.
-        meaning if meaning.last_day() < context.now.date() => vec![choice(meaning, context)],
+        meaning if meaning.last_day() < context.now.date() => vec![choice(meaning)],
         Meaning::At(moment)
             if has_hour && moment.day == context.now.date() && moment.time < context.now.time() =>
         {
             let tomorrow = Moment { day: plus(moment.day, 1.day()), ..moment };
-            vec![choice(Meaning::At(tomorrow), context), choice(meaning, context)]
+            vec![choice(Meaning::At(tomorrow)), choice(meaning)]
         }
         Meaning::At(_) | Meaning::Day(_) | Meaning::Days(..) => return Ok(spans),
     };
     Err(Reading::Ask { spans, prompt: IS_OVER, choices })
-}
-
-fn choice(meaning: Meaning, context: &Context) -> Choice {
-    meaning::choice(Way { meaning, lesson: None }, context)
 }

@@ -64,6 +64,8 @@ pub(super) enum Looks {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimePart {
     pub(super) clock: Clock,
+    /// "3 to 5pm": when it ends.
+    pub(super) until: Option<Clock>,
     /// "UTC+02:00" behind it: which of two that the clock shows.
     pub(super) offset: Option<Offset>,
     pub(super) looks: Looks,
@@ -103,7 +105,7 @@ pub(super) fn time_part(words: &Sentence, at: usize) -> Option<TimePart> {
 }
 
 fn moment(words: &Sentence, at: usize) -> Option<TimePart> {
-    let part = |clock, looks, len| TimePart { clock, offset: None, looks, len };
+    let part = |clock, looks, len| TimePart { clock, until: None, offset: None, looks, len };
     let twelve = words.skip(at, &["12", "twelve"]);
     match words.low(at + twelve) {
         "noon" | "midday" | "lunchtime" => {
@@ -119,7 +121,7 @@ fn moment(words: &Sentence, at: usize) -> Option<TimePart> {
     spoken(words, at).or_else(|| figures(words, at))
 }
 
-/// "3 to 5pm", "09:00-11:30": what is kept is when it begins; the half of the end holds for the start.
+/// "3 to 5pm", "09:00-11:30": the half of the end holds for the start.
 /// `first`: where the range begins; "8am and 8pm" are two times, but between them is one.
 fn range_end(words: &Sentence, first: usize, at: usize, start: TimePart) -> Option<TimePart> {
     let joined = words.skip(at, &["to", "till", "til", "until", "-"]);
@@ -143,7 +145,20 @@ fn range_end(words: &Sentence, first: usize, at: usize, start: TimePart) -> Opti
         (clock, _) if start.looks > Looks::Number || words.low(at) != "and" => clock,
         _ => return None,
     };
-    Some(TimePart { clock, looks: start.looks.max(end.looks), len: start.len + 1 + end.len, ..start })
+    let (until, looks) = (Some(end.clock), start.looks.max(end.looks));
+    Some(TimePart { clock, until, looks, len: start.len + 1 + end.len, ..start })
+}
+
+/// The first such time behind `start`, on the day after where need be.
+pub(super) fn end_behind(start: Time, until: Clock) -> Time {
+    match until {
+        Clock::Sure(time) => time,
+        Clock::Midnight => Time::midnight(),
+        Clock::Either { hour, minute } => {
+            let halves = [false, true].map(|afternoon| in_half(hour, minute, afternoon));
+            halves.into_iter().find(|time| *time > start).unwrap_or(halves[0])
+        }
+    }
 }
 
 /// "half past 3", "a quarter to five pm", "half five", "ten past 4".
@@ -180,7 +195,7 @@ fn spoken(words: &Sentence, at: usize) -> Option<TimePart> {
         None => Looks::Number,
     };
     let clock = half.map_or(Clock::Either { hour, minute }, |pm| Clock::Sure(in_half(hour, minute, pm)));
-    Some(TimePart { clock, offset: None, looks, len: end + extra - at })
+    Some(TimePart { clock, until: None, offset: None, looks, len: end + extra - at })
 }
 
 /// "at 10 to 5" is before the hour, "10 to 5pm" and "from ten to five" are ranges.
@@ -253,7 +268,7 @@ fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
         ),
     };
     // A bare number of 13 or more is clear as an hour, and no more a time than 5 is.
-    Some(TimePart { clock, offset, looks, len: len + usize::from(offset.is_some()) })
+    Some(TimePart { clock, until: None, offset, looks, len: len + usize::from(offset.is_some()) })
 }
 
 /// `+02:00`.

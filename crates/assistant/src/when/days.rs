@@ -41,6 +41,8 @@ pub(super) struct DatePart {
     pub(super) alternatives: Vec<Alternative>,
     pub(super) part: Option<Part>,
     pub(super) time: Option<jiff::civil::Time>,
+    /// "from Monday to Wednesday": both ends were said, unlike those of "next week".
+    pub(super) has_ends: bool,
     pub(super) len: usize,
     pub(super) kind: Kind,
 }
@@ -52,7 +54,7 @@ impl DatePart {
 
     pub(super) fn days(days: Days, len: usize, kind: Kind) -> Self {
         let alternatives = vec![Alternative { days, lesson: None }];
-        Self { alternatives, part: None, time: None, len, kind }
+        Self { alternatives, part: None, time: None, has_ends: false, len, kind }
     }
 
     /// One of several days.
@@ -64,7 +66,14 @@ impl DatePart {
                 alternatives.push(new);
             }
         }
-        (!alternatives.is_empty()).then_some(Self { alternatives, part: None, time: None, len, kind })
+        (!alternatives.is_empty()).then_some(Self {
+            alternatives,
+            part: None,
+            time: None,
+            has_ends: false,
+            len,
+            kind,
+        })
     }
 
     /// The day, where the words mean one and no other.

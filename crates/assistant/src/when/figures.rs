@@ -94,5 +94,12 @@ fn with_slashes(said: &str, context: &Context) -> Option<DatePart> {
     {
         alternatives.retain(|one| one.lesson == Some(Lesson::Order { day_first }));
     }
-    (!alternatives.is_empty()).then_some(DatePart { alternatives, part: None, time: None, len: 1, kind })
+    (!alternatives.is_empty()).then_some(DatePart {
+        alternatives,
+        part: None,
+        time: None,
+        has_ends: false,
+        len: 1,
+        kind,
+    })
 }

@@ -121,7 +121,7 @@ fn led(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> 
         // The next morning that comes.
         Some(part) => {
             let clock = Clock::Sure(part.time());
-            (Says::Time(TimePart { clock, offset: None, looks: Looks::Thing, len }), end)
+            (Says::Time(TimePart { clock, until: None, offset: None, looks: Looks::Thing, len }), end)
         }
         None => (Says::Date(DatePart::day(context.now.date(), len, Kind::Plain)), end),
     })
@@ -148,10 +148,12 @@ fn lead(words: &Sentence, at: usize) -> Option<(Option<Part>, usize, bool)> {
 fn date_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> {
     let mut date = date_part(words, at, context)?;
     let after = at + date.len;
-    if date.is_range() {
+    // "1 to 5 April at 9am" begins then; a period has no hour.
+    if date.is_range() && !date.has_ends {
         return Some((Says::Date(date), after));
     }
-    if let Some((part, len, false)) = lead(words, after + words.skip(after, &["by"])) {
+    let lead = lead(words, after + words.skip(after, &["by"])).filter(|_| !date.is_range());
+    if let Some((part, len, false)) = lead {
         let end = after + words.skip(after, &["by"]) + len;
         date.part = part.or(date.part);
         return Some((Says::Date(date), end));
@@ -164,7 +166,8 @@ fn date_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, u
         let alone = time.looks >= Looks::Figures
             || joined == 0
                 && time.looks == Looks::Thing
-                && (!has_point(words, after) || words.ends_at(after + time.len));
+                && (!has_point(words, after) || words.ends_at(after + time.len))
+            || joined == 0 && spans_hours(words, after, time);
         (behind_at || alone) && !is_of_a_thing(words, after + joined + time.len, time)
     });
     Some(match time {
@@ -180,11 +183,14 @@ fn date_first(words: &Sentence, at: usize, context: &Context) -> Option<(Says, u
 
 /// Whoever writes `2026-12-03 11:00` does not mean the night, and so do the answers to our own questions.
 fn counted_to_24(words: &Sentence, at: usize, time: TimePart) -> TimePart {
-    match time.clock {
-        Clock::Either { hour, minute } if words.low(at).contains(':') => {
-            TimePart { clock: Clock::Sure(time_of(hour, minute)), ..time }
-        }
-        Clock::Either { .. } | Clock::Sure(_) | Clock::Midnight => time,
+    let sure = |clock| match clock {
+        Clock::Either { hour, minute } => Clock::Sure(time_of(hour, minute)),
+        Clock::Sure(_) | Clock::Midnight => clock,
+    };
+    if words.low(at).contains(':') {
+        TimePart { clock: sure(time.clock), until: time.until.map(sure), ..time }
+    } else {
+        time
     }
 }
 
@@ -234,6 +240,11 @@ fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
         {
             true
         }
+        Says::Both(_, time)
+            if phrase.time_leads && phrase.prepositions == 0 && spans_hours(words, first, time) =>
+        {
+            !neighbours::is_numbered(words.before(first))
+        }
         // "around 7 tomorrow evening", "7 tomorrow morning: run".
         Says::Both(date, time)
             if phrase.time_leads
@@ -261,6 +272,13 @@ fn is_said(words: &Sentence, phrase: &Phrase) -> bool {
         }
         Says::Date(_) => true,
     }
+}
+
+/// "9-10" beside a day: from one hour to a later one, and no score.
+fn spans_hours(words: &Sentence, at: usize, time: &TimePart) -> bool {
+    let hour = |at: usize| words.low(at).parse::<u8>().ok();
+    let goes_on = hour(at).zip(hour(at + 2)).is_some_and(|(from, to)| from < to || (from > 8 && to < 6));
+    time.looks == Looks::Number && time.until.is_some() && words.is(at + 1, &["-"]) && goes_on
 }
 
 /// "at 5 Main Street", "at 4 degrees".

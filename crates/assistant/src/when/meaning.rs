@@ -7,9 +7,9 @@ use jiff::{
 };
 
 use super::{
-    Choice, Context, Direction, Lesson, Meaning, Moment,
+    Choice, Context, Direction, End, Lesson, Meaning, Moment,
     calendar::plus,
-    clock::{Clock, Part, TimePart, in_half, within},
+    clock::{Clock, Part, TimePart, end_behind, in_half, within},
     days::{Alternative, DatePart},
     grammar::Says,
 };
@@ -18,13 +18,15 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Way {
     pub(super) meaning: Meaning,
+    /// Where it ends, if that was said.
+    pub(super) end: End,
     pub(super) lesson: Option<Lesson>,
 }
 
 /// All ways to read it, at least one.
 pub(super) fn ways(says: Says, context: &Context) -> Vec<Way> {
     let mut ways = match says {
-        Says::Moment(zoned) => vec![Way { meaning: Meaning::At(passing(&zoned, context)), lesson: None }],
+        Says::Moment(zoned) => vec![plain(Meaning::At(passing(&zoned, context)))],
         Says::Date(date) => dated(&date, None, context),
         Says::Time(time) => timed(None, &time, context),
         Says::Both(date, time) => dated(&date, Some(&time), context),
@@ -36,6 +38,10 @@ pub(super) fn ways(says: Says, context: &Context) -> Vec<Way> {
         new
     });
     ways
+}
+
+fn plain(meaning: Meaning) -> Way {
+    Way { meaning, end: End::default(), lesson: None }
 }
 
 /// A moment that is so far from now: the offset is known, and said where the clock shows that time twice. Ahead no
@@ -75,16 +81,30 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
             }
             (None, Some(time), _) => at(*first, time, None, None, context),
             (None, None, Some(part)) => at(*first, part.time(), None, None, context),
-            (None, None, None) if first == last => vec![Way { meaning: Meaning::Day(*first), lesson: None }],
-            (None, None, None) => vec![Way { meaning: Meaning::Days(*first, *last), lesson: None }],
+            (None, None, None) if first == last => vec![plain(Meaning::Day(*first))],
+            (None, None, None) => vec![plain(Meaning::Days(*first, *last))],
         };
-        ways.extend(of_day.into_iter().map(|way| Way { lesson: way.lesson.or(*lesson), ..way }));
+        let last = Some(*last).filter(|_| date.has_ends);
+        ways.extend(of_day.into_iter().map(|way| Way {
+            end: End { day: last, ..way.end },
+            lesson: way.lesson.or(*lesson),
+            ..way
+        }));
     }
     ways
 }
 
 /// A time on a day, or without one the next such time ahead, back the latest.
 fn timed(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
+    let mut ways = begun(day, time, context);
+    for way in &mut ways {
+        let start = way.meaning.time();
+        way.end.time = start.zip(time.until).map(|(start, until)| end_behind(start, until));
+    }
+    ways
+}
+
+fn begun(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
     match time.clock {
         Clock::Sure(clock) => {
             let day = day.or(context.day).unwrap_or_else(|| nearest_day(clock, context));
@@ -157,7 +177,7 @@ fn nearest_day(clock: Time, context: &Context) -> Date {
 /// A wall clock time. One that a clock change skips is asked, as counted from before the change and from after it; one
 /// that comes twice, unless its offset is said.
 fn at(day: Date, time: Time, offset: Option<Offset>, lesson: Option<Lesson>, context: &Context) -> Vec<Way> {
-    let way = |day, time, offset| Way { meaning: Meaning::At(Moment { day, time, offset }), lesson };
+    let way = |day, time, offset| Way { lesson, ..plain(Meaning::At(Moment { day, time, offset })) };
     match shown(day, time, &context.now) {
         AmbiguousOffset::Unambiguous { .. } => vec![way(day, time, None)],
         AmbiguousOffset::Gap { before, after } => {
@@ -187,7 +207,15 @@ pub(super) fn choice(way: Way, context: &Context) -> Choice {
         Meaning::At(Moment { day, time, offset }) => {
             let clock = time.strftime("%H:%M");
             let zone = offset.map_or_else(String::new, |offset| format!(" {}", shown_offset(offset)));
-            (format!("{}, {clock}{zone}", shown_day(day)), format!("on {day} at {clock}{zone}"))
+            let until = way.end.time.map_or_else(String::new, |end| format!(" to {}", end.strftime("%H:%M")));
+            let hours = format!("{clock}{zone}{until}");
+            match way.end.day {
+                Some(last) => (
+                    format!("{} to {}, {hours}", shown_day(day), shown_day(last)),
+                    format!("from {day} to {last} at {hours}"),
+                ),
+                None => (format!("{}, {hours}", shown_day(day)), format!("on {day} at {hours}")),
+            }
         }
     };
     Choice { label, instead, meaning: Some(way.meaning), lesson: way.lesson }

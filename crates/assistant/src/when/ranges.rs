@@ -21,7 +21,7 @@ pub(super) fn range(words: &Sentence, at: usize, context: &Context) -> Option<Da
 }
 
 fn between(first: Date, last: Date, len: usize, kind: Kind) -> Option<DatePart> {
-    (first < last).then(|| DatePart::days((first, last), len, kind))
+    (first < last).then(|| DatePart { has_ends: true, ..DatePart::days((first, last), len, kind) })
 }
 
 /// Ahead the first day is found first and the last after it; back the other way round.

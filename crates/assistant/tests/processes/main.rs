@@ -10,4 +10,5 @@ mod links;
 mod models;
 mod privacy;
 mod reminders;
+mod sessions;
 mod stopping;

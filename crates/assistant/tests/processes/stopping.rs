@@ -77,7 +77,7 @@ async fn a_socket_that_is_handed_over_as_descriptor_3_is_served() {
     let _ = child.kill();
     let _ = child.wait();
     let answer = answer.expect("in time").expect("an answer");
-    assert_eq!((answer.status, answer.json()["schema"].clone()), (200, json!(8)));
+    assert_eq!((answer.status, answer.json()["schema"].clone()), (200, json!(10)));
 }
 
 #[tokio::test]

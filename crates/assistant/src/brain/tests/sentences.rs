@@ -5,7 +5,7 @@
 use super::*;
 
 /// As the right side of a table.
-fn read(sentence: &str) -> String {
+pub(super) fn read(sentence: &str) -> String {
     match understood(sentence) {
         Understood::Do(Command::AddTask(Draft { title, due, recurrence, .. })) => {
             let due = due.map_or_else(String::new, |due| {
@@ -23,7 +23,7 @@ fn read(sentence: &str) -> String {
     }
 }
 
-fn check_all(table: &[(&str, &str)]) {
+pub(super) fn check_all(table: &[(&str, &str)]) {
     let wrong: Vec<String> = table
         .iter()
         .map(|(sentence, expected)| (sentence, expected, read(&format!("task: {sentence}"))))
@@ -126,10 +126,10 @@ fn of_two_times_of_day_none_is_dropped() {
             &keep("Sun 22 Nov, 08:00 | Sat 21 Nov, 13:00 | Sat 21 Nov, 20:00"),
         ),
         // A range is one time.
-        ("meet Ben between 3pm and 4pm", "meet Ben · 2026-11-21 15:00"),
+        ("meet Ben between 3pm and 4pm", "meet Ben (until 16:00) · 2026-11-21 15:00"),
         (
             "standup every weekday from 9 to 10am",
-            "standup · 2026-11-23 09:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
+            "standup (until 10:00) · 2026-11-23 09:00 · FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
         ),
         (
             "pills every monday at 9 and every thursday at 10",

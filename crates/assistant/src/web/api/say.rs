@@ -78,36 +78,56 @@ pub(in crate::web) async fn read(
     Ok(Json(app.read(move |db| say::reading(db, &who.account, &spoken)).await?))
 }
 
-/// For the page's box, which reads the answer itself.
-pub(in crate::web) async fn said(
-    app: &App,
-    who: &Account,
-    spoken: Spoken,
-    key: Option<Key>,
-) -> Result<Said, Problem> {
-    let reply = reply(app, who, spoken, key).await?;
-    serde_json::from_value(reply.body).map_err(|error| Problem::from(Error::Invalid(error.to_string())))
-}
-
 async fn reply(app: &App, who: &Account, spoken: Spoken, key: Option<Key>) -> Result<Reply, Problem> {
-    let chars = spoken.text.trim().chars().count();
-    if chars > SENTENCE_CHARS_MAX {
-        let excess = excess(chars, SENTENCE_CHARS_MAX);
-        let why = format!("a sentence has at most {SENTENCE_CHARS_MAX} characters{excess}");
-        return Err(Error::Invalid(why).into());
-    }
-    let asked = app.inner.models.first().map(|model| model.name.clone());
+    let heard = Heard::new(app, spoken)?;
     let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
-        let mut said = say::say(tx, who, &spoken, ids::new_id())?;
-        if let Some(asked) = asked.filter(|_| said.outcome == Outcome::NotUnderstood) {
-            said = talk(tx, who, &spoken.text, &asked)?;
-        }
-        let shape = serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(Reply::new(200, shape))
+        Ok(Reply::new(200, shape(&heard.answer(tx, who, ids::new_id())?)?))
     };
     let reply = app.change(who, key, work).await?;
     app.inner.wake.notify_one();
     Ok(reply)
+}
+
+pub(in crate::web) fn shape(said: &Said) -> error::Result<Value> {
+    serde_json::to_value(said).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+/// A sentence that is short enough, and who is asked what the brain does not know.
+pub(in crate::web) struct Heard {
+    pub(in crate::web) spoken: Spoken,
+    model: Option<String>,
+}
+
+impl Heard {
+    /// # Errors
+    /// It is too long.
+    pub(in crate::web) fn new(app: &App, spoken: Spoken) -> Result<Self, Problem> {
+        let chars = spoken.text.trim().chars().count();
+        if chars > SENTENCE_CHARS_MAX {
+            let excess = excess(chars, SENTENCE_CHARS_MAX);
+            let why = format!("a sentence has at most {SENTENCE_CHARS_MAX} characters{excess}");
+            return Err(Error::Invalid(why).into());
+        }
+        let model = app.inner.models.first().map(|model| model.name.clone());
+        Ok(Self { spoken, model })
+    }
+
+    /// Does what it says, as the command `id`. Where that began a conversation, the job of its answer waits to be woken.
+    ///
+    /// # Errors
+    /// The database's, and a command that is refused.
+    pub(in crate::web) fn answer(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        who: &Account,
+        id: String,
+    ) -> error::Result<Said> {
+        let said = say::say(tx, who, &self.spoken, id)?;
+        match &self.model {
+            Some(asked) if said.outcome == Outcome::NotUnderstood => talk(tx, who, &self.spoken.text, asked),
+            _ => Ok(said),
+        }
+    }
 }
 
 /// What the brain does not understand is said to a model, `asked`, in a new conversation.

@@ -1,4 +1,4 @@
-//! Live changes over a WebSocket. Ends with 1012 when this process stops.
+//! Live changes over a WebSocket. Ends with 1012 when this process stops, with 1008 when its session is over.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
+    accounts::over,
     reminders,
     web::{App, guard, json as shapes, problem::Problem, session::SignedIn},
 };
@@ -28,6 +29,8 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1_024;
 /// RFC 6455's registry: service restart, come again.
 const RESTARTING: u16 = 1012;
 const AWAY: u16 = 1001;
+/// Policy violation: whoever listens is signed in no more.
+const SIGNED_OUT: u16 = 1008;
 
 pub(in crate::web) async fn socket(
     State(app): State<App>,
@@ -40,19 +43,16 @@ pub(in crate::web) async fn socket(
         return Err(Problem::new(StatusCode::FORBIDDEN, "This request came from another site."));
     }
     let drain = app.inner.drain.clone();
+    let session = app.inner.accounts.watch(&who.token);
     let serve = move |socket| async move {
+        let listener = Listener { app, account: who.account.id, heard: Instant::now() };
         // Tracked, so that the process waits for its close frame.
-        drop(
-            drain
-                .tracker()
-                .spawn(Session { app, account: who.account.id, heard: Instant::now() }.run(socket))
-                .await,
-        );
+        drop(drain.tracker().spawn(listener.run(socket, session)).await);
     };
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(serve))
 }
 
-struct Session {
+struct Listener {
     app: App,
     account: String,
     heard: Instant,
@@ -66,8 +66,8 @@ struct Said {
     n: Value,
 }
 
-impl Session {
-    async fn run(mut self, mut socket: WebSocket) {
+impl Listener {
+    async fn run(mut self, mut socket: WebSocket, mut session: over::Session) {
         let _open = self.app.inner.metrics.hold("websocket_active_connections");
         let mut changes = self.app.inner.live.changes();
         let hello =
@@ -75,9 +75,13 @@ impl Session {
         if send(&mut socket, &hello).await.is_err() {
             return;
         }
-        let code = self.talk(&mut socket, &mut changes).await;
+        let code = self.talk(&mut socket, &mut changes, &mut session).await;
         if let Some(code) = code {
-            let reason = Utf8Bytes::from_static(if code == RESTARTING { "restarting" } else { "silence" });
+            let reason = Utf8Bytes::from_static(match code {
+                RESTARTING => "restarting",
+                SIGNED_OUT => "signed out",
+                _ => "silence",
+            });
             // The other side may be gone; then there is nobody to tell.
             let _ = socket.send(Message::Close(Some(CloseFrame { code, reason }))).await;
             // Its answering close, so that the connection ends on both sides; not waited for long.
@@ -86,13 +90,19 @@ impl Session {
     }
 
     /// The code to close with; `None` when the other side left.
-    async fn talk(&mut self, socket: &mut WebSocket, changes: &mut ChangeWatch) -> Option<u16> {
+    async fn talk(
+        &mut self,
+        socket: &mut WebSocket,
+        changes: &mut ChangeWatch,
+        session: &mut over::Session,
+    ) -> Option<u16> {
         let mut ping = tokio::time::interval(PING);
         ping.tick().await;
         let drain = self.app.inner.drain.clone();
         loop {
             let sent = tokio::select! {
                 () = drain.stopping() => return Some(RESTARTING),
+                () = session.over() => return Some(SIGNED_OUT),
                 change = changes.next() => self.tell(socket, change).await,
                 said = socket.recv() => match said {
                     Some(Ok(message)) => self.hear(socket, message).await?,

@@ -1,4 +1,4 @@
-//! An answer's log as server-sent events, from any point, in any process.
+//! An answer's log as server-sent events, from any point, in any process, as long as the session is not over.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::bad_query;
 use crate::{
+    accounts::over,
     chat::{self, Message},
     error::Result,
     ids,
@@ -55,7 +56,8 @@ pub(in crate::web) async fn stream(
         }
     };
     let open = app.inner.metrics.hold("event_streams_active");
-    let rest = Rest { first: first.into_iter(), follow, hello: true, _open: open };
+    let session = app.inner.accounts.watch(&who.token);
+    let rest = Rest { first: first.into_iter(), follow, session, hello: true, _open: open };
     let events = stream::unfold(rest, |mut rest| async move {
         rest.next().await.map(|event| (Ok::<_, Infallible>(event), rest))
     });
@@ -125,6 +127,7 @@ fn copy(message: &Message, seen_some: bool) -> Vec<Chunk> {
 struct Rest {
     first: std::vec::IntoIter<Chunk>,
     follow: Option<Follow>,
+    session: over::Session,
     hello: bool,
     _open: Held,
 }
@@ -137,7 +140,12 @@ impl Rest {
         if let Some(chunk) = self.first.next() {
             return Some(event(&chunk));
         }
-        match self.follow.as_mut()?.next().await {
+        let step = tokio::select! {
+            step = self.follow.as_mut()?.next() => step,
+            // Ended without `done`: whoever signs in anew goes on from where it was.
+            () = self.session.over() => return None,
+        };
+        match step {
             Ok(Some(Step::Chunk(chunk))) => Some(event(&chunk)),
             Ok(Some(Step::Quiet)) => Some(Event::default().comment("still here")),
             Ok(None) => None,

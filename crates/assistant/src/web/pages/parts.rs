@@ -38,9 +38,14 @@ pub(super) fn icon(name: &str) -> Markup {
 
 /// What every form carries: proof that it is ours, a key that makes sending it twice harmless, and where to go after.
 pub(super) fn hidden(frame: &Frame<'_>, back: &str) -> Markup {
+    hidden_under(frame, back, &ids::new_id())
+}
+
+/// The same under a key that is the same on every page that shows it.
+pub(super) fn hidden_under(frame: &Frame<'_>, back: &str, key: &str) -> Markup {
     html! {
         input type="hidden" name="csrf" value=(frame.app.inner.accounts.csrf_token(&frame.who.token));
-        input type="hidden" name="key" value=(ids::new_id());
+        input type="hidden" name="key" value=(key);
         input type="hidden" name="back" value=(back);
     }
 }
@@ -150,7 +155,7 @@ pub(super) fn chip(frame: &Frame<'_>, said: Option<&Past>) -> Markup {
     html! {
         @if let Some(past) = said {
             div.chip #said role="status" {
-                p { (past.understood) small { @if past.undone { "undone" } @else { (past.reply) } } }
+                p { a href={ "/answers/" (past.id) } { (past.understood) } small { @if past.undone { "undone" } @else { (past.reply) } } }
                 (take_back(frame, past, frame.here))
             }
         }

@@ -1,5 +1,5 @@
-//! What the box answers: done things lead back to where one was, with the chip; told things are a page of their own; what
-//! a model is asked is a conversation.
+//! What is said in the box: it is done once, and leads to its answer's page, to the conversation that it began, or back
+//! to where one was.
 
 use axum::{
     Extension,
@@ -7,24 +7,34 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
-use maud::{Markup, html};
+use maud::html;
+use serde_json::json;
 
 use super::{
+    answer,
     form::Sent,
-    journal::encode,
     layout::{self, Frame},
     parts, sentence,
     wrong::Wrong,
 };
 use crate::{
+    accounts::Account,
     brain::{
         Dates,
-        say::{Offer, Outcome, Said, Spoken},
+        kept::{self, Kept},
+        say::Spoken,
     },
-    web::{App, api, guard::Nonce, problem::Problem},
+    ids,
+    once::Reply,
+    web::{
+        App,
+        api::say::{self as api, Heard},
+        guard::Nonce,
+        problem::Problem,
+    },
 };
 
-/// Reloading the answer's page in the address bar asks for it without a sentence.
+/// Whoever types the address of the form is nowhere.
 pub(super) async fn nothing_said() -> Redirect {
     Redirect::to("/dashboard")
 }
@@ -34,29 +44,53 @@ pub(super) async fn submit(
     Extension(nonce): Extension<Nonce>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let sentence = sent.text("text");
-    let said = match spoken(&sent) {
-        Ok(spoken) => api::say::said(&app, &sent.who.account, spoken, sent.key.clone()).await,
+    let heard = spoken(&sent).and_then(|spoken| Heard::new(&app, spoken));
+    let done = match heard {
+        Ok(heard) => said(&app, &sent, heard).await,
         Err(problem) => Err(problem),
     };
-    let said = match said {
-        Ok(said) => said,
+    let reply = match done {
+        Ok(reply) => reply,
         Err(problem) => return refused(&app, &nonce, &sent, problem),
     };
-    if let Some(undo_id) = &said.undo_id {
-        return Ok(sent.back(Some(undo_id)).into_response());
-    }
-    if let Some(talk) = &said.talk {
-        return Ok(Redirect::to(&format!("/chat/{}", talk.conversation_id)).into_response());
-    }
-    let frame = Frame::new(&app, &sent.who, &nonce, "/dashboard", "Answer");
-    Ok(layout::page(&frame, answer(&frame, sentence, &said)).into_response())
+    // Another release's answer to the same form says no more than what it did.
+    let to = reply.body.get("to").and_then(|to| to.as_str()).unwrap_or("/history");
+    Ok(Redirect::to(to).into_response())
+}
+
+/// Once for the form's key, and once for the question that it answers.
+async fn said(app: &App, sent: &Sent, heard: Heard) -> Result<Reply, Problem> {
+    let back = sent.origin().to_owned();
+    let question = Some(sent.text("question").to_owned()).filter(|question| !question.is_empty());
+    // With script the page that one was on shows what was done.
+    let stays = sent.text("stay") == "yes";
+    let work = move |tx: &rusqlite::Transaction<'_>, who: &Account| {
+        let id = ids::new_id();
+        if let Some(question) = question
+            && let Some(earlier) = kept::choose(tx, &who.id, &question, &id)?
+        {
+            return Ok(Reply::new(303, json!({"to": answer::address(&earlier)})));
+        }
+        let said = heard.answer(tx, who, id.clone())?;
+        let to = match (&said.talk, &said.undo_id) {
+            (Some(talk), _) => format!("/chat/{}", talk.conversation_id),
+            (None, Some(done)) if stays => format!("{back}?said={done}#said"),
+            _ => answer::address(&id),
+        };
+        let mut body = api::shape(&said)?;
+        body["to"] = to.into();
+        let sentence = heard.spoken.text.clone();
+        kept::keep(tx, &who.id, &Kept { id, sentence, said, back, chosen: None })?;
+        Ok(Reply::new(303, body))
+    };
+    let reply = app.change(&sent.who.account, sent.key.clone(), work).await?;
+    app.inner.wake.notify_one();
+    Ok(reply)
 }
 
 fn spoken(sent: &Sent) -> Result<Spoken, Problem> {
     let dates = if sent.text("dates") == "keep" { Dates::Keep } else { Dates::Read };
-    let teaches =
-        Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::say::lesson).transpose()?;
+    let teaches = Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::lesson).transpose()?;
     Ok(Spoken { text: sent.text("text").to_owned(), dates, teaches })
 }
 
@@ -71,74 +105,13 @@ fn refused(app: &App, nonce: &Nonce, sent: &Sent, problem: Problem) -> Result<Re
     Ok(Wrong::respond(Some(&wrong), layout::page(&frame, content)))
 }
 
-fn answer(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
-    html! {
-        div.head { p { "“" (sentence) "”" } h1 { (said.understood) } }
-        section.sheet.pad role="status" {
-            @match said.outcome {
-                Outcome::NotUnderstood => (not_understood(frame, sentence, said)),
-                Outcome::Ask => (ask(frame, said)),
-                // The conversation shows itself.
-                Outcome::Done | Outcome::Talk => {
-                    p.told { (said.reply) }
-                    @if let Some(query) = &said.searched { div.offers { a.button.quiet href={ "/search?q=" (encode(query)) } { "Open in the search" } } }
-                },
-            }
-        }
-    }
-}
-
-fn ask(frame: &Frame<'_>, said: &Said) -> Markup {
-    html! {
-        p { (said.reply) }
-        div.offers {
-            @for choice in &said.choices { (offer(frame, choice)) }
-        }
-        @if said.choices.iter().any(|choice| choice.teaches.is_some()) {
-            p { small { "The answer is remembered. The settings forget it." } }
-        }
-    }
-}
-
-fn sentence_button(frame: &Frame<'_>, label: &str, text: &str) -> Markup {
-    offer(frame, &Offer { label: label.to_owned(), text: text.to_owned(), teaches: None })
-}
-
-fn offer(frame: &Frame<'_>, choice: &Offer) -> Markup {
-    html! {
-        form method="post" action="/say" {
-            (parts::hidden(frame, frame.here))
-            input type="hidden" name="text" value=(choice.text);
-            @if let Some(teaches) = &choice.teaches { input type="hidden" name="teaches" value=(teaches); }
-            button.quiet type="submit" { (choice.label) }
-        }
-    }
-}
-
-/// Nothing that was typed is lost: it can be kept as it is, or talked about.
-fn not_understood(frame: &Frame<'_>, sentence: &str, said: &Said) -> Markup {
-    html! {
-        p { "I do not know what to do with that. I can keep it, or we can talk about it." }
-        div.offers {
-            (sentence_button(frame, "Save as task", &format!("task: {sentence}")))
-            (sentence_button(frame, "Write in the journal", &format!("journal: {sentence}")))
-            form method="post" action="/chat" {
-                (parts::hidden(frame, "/chat"))
-                input type="hidden" name="text" value=(sentence);
-                button.quiet type="submit" { "Ask in the chat" }
-            }
-        }
-        section.part { header { h2 { "Things that work" } } (parts::examples(frame, &said.examples)) }
-    }
-}
-
 pub(super) async fn undo(
     State(app): State<App>,
     Extension(nonce): Extension<Nonce>,
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    match api::say::take_back(&app, &sent.who.account, id.clone(), sent.key.clone()).await {
+    match api::take_back(&app, &sent.who.account, id.clone(), sent.key.clone()).await {
         Ok(_) => Ok(sent.back(Some(&id)).into_response()),
         Err(problem) if problem.status == StatusCode::CONFLICT => {
             let frame = Frame::new(&app, &sent.who, &nonce, "/dashboard", "Not undone");

@@ -188,3 +188,77 @@ async fn the_empty_chat_teaches_sentences_that_work() {
         assert!(!text.contains("did not understand"), "{sentence}: {text}");
     }
 }
+
+/// The labels of a question that is open.
+fn labels(message: &Value) -> Vec<String> {
+    let choices = message["choices"].as_array().expect("a list").iter();
+    choices.map(|choice| choice["label"].as_str().expect("a label").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_is_asked_back_in_the_chat_has_choices_and_is_answered_once_by_a_press_or_in_words() {
+    let talk = talk().await;
+    let asked = talk.say("remind me to call Ben tomorrow at 5").await;
+    let offered = labels(&asked);
+    assert!(offered.len() == 2 && offered[1].ends_with("17:00"), "{asked}");
+    let id = asked["id"].as_str().expect("an id");
+    let button = |label: &str| format!("name=\"text\" value=\"{label}\"");
+    for _ in 0..2 {
+        let page = talk.page().await;
+        assert!(offered.iter().all(|label| page.contains(&button(label))), "{page}");
+    }
+    let form = format!("key=choice-{id}&text={}&back={}", offered[1].replace(' ', "+"), talk.path);
+    for _ in 0..2 {
+        assert_eq!(talk.bench.form(&talk.ana, &talk.path, &form).await.status, StatusCode::SEE_OTHER);
+    }
+    until_answered(&talk).await;
+    assert_eq!(talk.tasks().await.len(), 1);
+    assert_eq!(talk.tasks().await[0]["due_time"], "17:00");
+    let way = talk.way().await;
+    assert_eq!((way.len(), way[2].as_str()), (4, offered[1].as_str()), "{way:?}");
+    assert!(way[3].contains("From now on"), "what the answer teaches is not told: {way:?}");
+    assert_eq!(labels(&talk.message(id).await), Vec::<String>::new());
+    assert!(!talk.page().await.contains(&button(&offered[0])));
+    // The other one, from a page that is old by now, is words of its own.
+    let stale = form.replace("17:00", "05:00");
+    talk.bench.form(&talk.ana, &talk.path, &stale).await;
+    until_answered(&talk).await;
+    assert_eq!(talk.tasks().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_typed_is_understood_as_one_and_never_a_second_time() {
+    let talk = talk().await;
+    for title in ["Buy bread", "Buy coffee"] {
+        talk.bench.post(&talk.ana, "/api/tasks", json!({"title": title})).await;
+    }
+    assert_eq!(labels(&talk.say("done with buy").await), ["Buy bread", "Buy coffee"]);
+    let done = talk.say("the coffee").await;
+    assert_eq!(done["command"]["understood"], "Done: Buy coffee");
+    // Said otherwise afterwards, it would answer the same question again.
+    let path = talk.path.replace("/chat", "/api/conversations");
+    let way = talk.bench.get(&talk.ana, &path).await.json();
+    let words = way["messages"][2]["id"].as_str().expect("an id").to_owned();
+    let edited =
+        talk.bench.post(&talk.ana, &format!("/api/messages/{words}/edit"), json!({"text": "bread"})).await;
+    assert_eq!(talk.whole(&edited).await["command"], Value::Null);
+    let open: Vec<_> = talk.tasks().await.into_iter().filter(|task| task["state"] == "open").collect();
+    assert_eq!(open.len(), 1, "{open:?}");
+
+    talk.say("remind me to call Ben tomorrow at 9").await;
+    assert_eq!(talk.say("21").await["command"]["understood"], "Task: call Ben · tomorrow, 21:00");
+    talk.say("what is due on 3/4").await;
+    assert!(talk.say("april").await["text"].as_str().is_some_and(|text| text.contains("3 Apr")));
+    // What is no answer is a sentence as any other.
+    talk.say("remind me to call Cleo tomorrow at 6").await;
+    assert_eq!(talk.say("task: pay rent").await["command"]["understood"], "Task: pay rent");
+}
+
+/// Waits for the answer that a form began.
+async fn until_answered(talk: &Talk) {
+    let path = talk.path.replace("/chat", "/api/conversations");
+    let whole = talk.bench.get(&talk.ana, &path).await.json();
+    let last = whole["messages"].as_array().and_then(|messages| messages.last()).expect("an answer");
+    let id = last["id"].as_str().expect("an id");
+    talk.bench.get(&talk.ana, &format!("/api/messages/{id}/stream")).await;
+}

@@ -68,7 +68,7 @@ async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_ther
     let bench = bench().await;
     let token = bench.sign_in("ana").await;
     let long = "x".repeat(20_001);
-    let cases: [(&str, Fields<'_>, &str, u16, &str, &str); 13] = [
+    let cases: [(&str, Fields<'_>, &str, u16, &str, &str); 14] = [
         ("/settings/zone", &[("zone", "Mars/Base")], "zone", 422, "\"Mars/Base", "Mars/Base"),
         ("/settings/morning", &[("at", "late")], "at", 422, "\"late", "late"),
         (
@@ -85,6 +85,14 @@ async fn a_mistake_in_a_form_is_told_at_its_field_and_what_was_typed_stands_ther
             "new",
             422,
             "A password has 8 characters",
+            "",
+        ),
+        (
+            "/settings/password",
+            &[("old", testing::PASSWORD), ("new", testing::PASSWORD)],
+            "new",
+            422,
+            "A new password is another one than you have now",
             "",
         ),
         ("/settings/erase", &[("password", "not this")], "password", 403, "The password is another", ""),

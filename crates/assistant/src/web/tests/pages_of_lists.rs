@@ -283,3 +283,17 @@ async fn a_day_with_many_entries_has_pages_and_the_search_opens_the_right_one() 
     }
     assert_eq!(entries, 120);
 }
+
+#[tokio::test]
+async fn a_task_is_named_however_many_are_due_before_it() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    let db = bench.stored();
+    let many = "INSERT INTO tasks (id, account_id, title, state, due_day, created_at, rev)
+                WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500)
+                SELECT 'n' || n, id, 'Chore with number ' || n, 'open', '2026-01-01', 0, 1 FROM n, accounts WHERE name = 'ana'";
+    assert_eq!(db.execute(many, []).expect("fills"), 1_500);
+    bench.post(&ana, "/api/tasks", json!({"title": "Walk the walrus"})).await;
+    let said = bench.post(&ana, "/api/say", json!({"text": "done with walking the walrus"})).await.json();
+    assert_eq!(said["understood"], "Done: Walk the walrus");
+}

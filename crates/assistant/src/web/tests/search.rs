@@ -63,7 +63,8 @@ async fn the_box_finds_things_and_leads_to_the_search() {
     // The journal alone is still asked by its name.
     let journal = bench.post(&token, "/api/say", json!({"text": "find cafe in my journal"})).await.json();
     assert!(!journal["reply"].as_str().is_some_and(|reply| reply.contains("Paint")), "{journal}");
-    let page = bench.form(&token, "/say", "text=find+caf%C3%A9&back=/tasks").await.body;
+    let answered = bench.form(&token, "/say", "text=find+caf%C3%A9&back=/tasks").await;
+    let page = bench.get(&token, answered.headers[header::LOCATION].to_str().expect("text")).await.body;
     assert!(page.contains("href=\"/search?q=caf%C3%A9\""), "{page}");
     // In the chat the question is a message too, which is not what was looked for.
     let talk = bench.post(&token, "/api/conversations", json!({})).await.text("/id");

@@ -229,6 +229,7 @@ fn message(frame: &Frame<'_>, shown: &Shown, next: Option<&Shown>, back: &str, s
                 div.after {
                     @for past in done(shown) { (parts::card(frame, past, back, said == Some(past.id.as_str()))) }
                     @for proposal in &shown.proposals { (proposed(frame, proposal, back)) }
+                    (choices(frame, shown, back))
                     (ending(frame, shown, goes_on, back))
                     (refused(frame, shown))
                 }
@@ -236,6 +237,27 @@ fn message(frame: &Frame<'_>, shown: &Shown, next: Option<&Shown>, back: &str, s
                 @for source in &shown.sources { small.source { (source.origin) @if !source.name.is_empty() { ": " (source.name) } } }
                 (question(frame, shown, back))
                 (refused(frame, shown))
+            }
+        }
+    }
+}
+
+/// What answers the question; a press says it, as words that are typed do.
+fn choices(frame: &Frame<'_>, shown: &Shown, back: &str) -> Markup {
+    let key = format!("choice-{}", shown.message.id);
+    html! {
+        @if !shown.choices.is_empty() {
+            div.offers role="group" aria-label=(shown.message.text) {
+                @for choice in &shown.choices {
+                    form method="post" action=(back) {
+                        (parts::hidden_under(frame, back, &key))
+                        input type="hidden" name="text" value=(choice.label);
+                        button.quiet type="submit" { (choice.label) }
+                    }
+                }
+            }
+            @if shown.choices.iter().any(|choice| choice.teaches.is_some()) {
+                p { small { "The answer is remembered. The settings forget it." } }
             }
         }
     }
