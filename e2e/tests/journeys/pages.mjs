@@ -229,6 +229,7 @@ await step("without script every form does what it says", async () => {
   await chip("fetch the keys");
   await button("Undo: Task: fetch the keys · tomorrow, 17:00").click();
   await chip("undone");
+  await page.goto(`${site}/`);
   await page.getByLabel("Begin a conversation").fill("count to 2");
   await button("Send").click();
   await page.waitForURL("**/chat/*");
@@ -244,7 +245,7 @@ await step("without script every form does what it says", async () => {
   const menu = page.locator("li", { hasText: "paint the door" });
   await menu.getByRole("button", { name: "Tomorrow" }).click();
   await chip("Moved: paint the door");
-  await page.getByRole("link", { name: "paint the door" }).click();
+  await page.getByRole("link", { name: "paint the door", exact: true }).click();
   await page.getByLabel("Tags").fill("#home");
   await button("Save").click();
   await chip("Changed: paint the door");
