@@ -5,6 +5,7 @@
 //! guest's disk and what the tests are given; the journeys themselves are `e2e/tests/vm`. Begin with [`journeys`].
 
 mod image;
+mod kernel;
 
 use std::{
     fs,
@@ -67,7 +68,8 @@ fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     let folder = shell::target().join("vm");
     fs::create_dir_all(&folder).doing("making target/vm")?;
     remove_stale(&folder)?;
-    let image = image::kept(&folder)?;
+    let kernel = kernel::kept(&folder)?;
+    let image = image::kept(&folder, &kernel.modules)?;
     let binaries = binaries(&folder, mainstay)?;
     let packages = packages(&folder, &binaries)?;
     // Built first: the limit is for the guests.
@@ -76,7 +78,7 @@ fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
     tests.args(names).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
-    tests.env("MAINSTAY_TEST_PACKAGES", packages);
+    tests.env("MAINSTAY_TEST_PACKAGES", packages).env("MAINSTAY_TEST_KERNEL", kernel.program);
     count::tests(&mut tests)
 }
 

@@ -53,6 +53,12 @@ pub(crate) struct Job<'a> {
     script: String,
 }
 
+/// What the runner of the guests' tests has made.
+fn given(name: &str) -> PathBuf {
+    let given = std::env::var_os(name).map(PathBuf::from);
+    given.unwrap_or_else(|| panic!("{name} is not set: these tests are run by `cargo xtask vm`"))
+}
+
 impl Guest {
     /// On a new disk, until commands can run.
     ///
@@ -77,11 +83,6 @@ impl Guest {
     }
 
     fn unpowered() -> Self {
-        let given = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .unwrap_or_else(|| panic!("{name} is not set: these tests are run by `cargo xtask vm`"))
-        };
         let image = given("MAINSTAY_TEST_IMAGE");
         let beside = image.parent().expect("the disk lies in a folder");
         let folder = tempfile::Builder::new()
@@ -108,7 +109,7 @@ impl Guest {
         if !rustix::process::getuid().is_root() {
             kernel.args(["--user", "--map-root-user"]);
         }
-        kernel.args(["--", "linux.uml", MEMORY, "root=/dev/ubda", "rw"]);
+        kernel.arg("--").arg(given("MAINSTAY_TEST_KERNEL")).args([MEMORY, "root=/dev/ubda", "rw"]);
         kernel.arg(format!("ubd0={},{}", at("changes").display(), self.image.display()));
         if at("second").exists() {
             kernel.arg(format!("ubd1={}", at("second").display()));

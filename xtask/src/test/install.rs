@@ -48,6 +48,9 @@ pub(crate) const GUESTS: [Need; 5] = [
     (&["setpriv", "--version"], "util-linux"),
     (&["strip", "--version"], "binutils"),
 ];
+/// Where the guests take a kernel of a newer distribution.
+pub(crate) const NEWER_KERNEL: [Need; 2] =
+    [(&["patchelf", "--version"], "patchelf"), (&["dpkg-deb", "--version"], "dpkg")];
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing; without root, says the command that would.

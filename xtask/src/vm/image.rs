@@ -13,13 +13,10 @@ use crate::shell::{self, Doing, Error, Result};
 const RECIPE: &str = include_str!("guest/make-disk.sh");
 const AGENT: &str = include_str!("guest/agent.sh");
 const UNIT: &str = include_str!("guest/agent.service");
-/// Where the package of user-mode Linux puts its modules, in a folder per version.
-const MODULES: &str = "/usr/lib/uml/modules";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-/// The disk below `folder`, made if it is missing or made otherwise than now.
-pub(super) fn kept(folder: &Path) -> Result<PathBuf> {
-    let modules = modules()?;
+/// The disk below `folder`, made if it is missing or made otherwise than now. `modules`: of the kernel that will have it.
+pub(super) fn kept(folder: &Path, modules: &Path) -> Result<PathBuf> {
     let wanted = format!("{RECIPE}{AGENT}{UNIT}{}", modules.display());
     let (disk, stamp) = (folder.join("debian-12.ext4"), folder.join("debian-12.recipe"));
     if disk.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -37,22 +34,15 @@ pub(super) fn kept(folder: &Path) -> Result<PathBuf> {
     // Mounts of its own: however it ends, none is left.
     let mut make = Command::new("unshare");
     make.args(["--mount", "--propagation", "private", "sh"]).arg(recipe.join("make-disk.sh"));
-    make.arg(&recipe).arg(&temp).arg(&modules).arg(mirror()).env("LC_ALL", "C");
+    make.arg(&recipe).arg(&temp).arg(modules).arg(mirror()).env("LC_ALL", "C");
     shell::run(&mut make)?;
     fs::rename(&temp, &disk).doing("placing the disk")?;
     fs::write(&stamp, wanted).doing("writing the disk's recipe")?;
     Ok(disk)
 }
 
-/// Of the newest version that is installed.
-fn modules() -> Result<PathBuf> {
-    let versions = fs::read_dir(MODULES).doing(MODULES)?;
-    let newest = versions.flatten().map(|entry| entry.path()).max();
-    newest.ok_or_else(|| Error(format!("{MODULES} is empty: apt-get install --reinstall user-mode-linux")))
-}
-
 /// The one that this machine's apt uses for Debian 12, which may be near.
-fn mirror() -> String {
+pub(super) fn mirror() -> String {
     let mut ask = Command::new("apt-get");
     ask.args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Codename: bookworm"]);
     let known = ask.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
