@@ -136,6 +136,11 @@ impl ConnState {
         self.open.get() == 0
     }
 
+    /// No request is open, and none is coming.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_idle() && self.head_since.get() == NEVER
+    }
+
     /// So many frames came that carry nothing and are still answered or kept.
     pub(crate) fn chatters(&self, frames: u32, now: u64) {
         let mut whole_at = self.chatter.get();
@@ -183,10 +188,7 @@ impl ConnState {
         if is_due && since(self.head_since.get()) > ms(limits.header_timeout.0) {
             self.end(Kill::HeaderTimeout);
         }
-        if !self.is_idle() {
-            return;
-        }
-        if since(self.idle_since.get()) > ms(keep_alive) {
+        if self.is_quiet() && since(self.idle_since.get()) > ms(keep_alive) {
             self.end(Kill::Idle);
         }
     }

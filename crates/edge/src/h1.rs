@@ -3,7 +3,13 @@
 //! The seam to another HTTP/1.1 path: it gets a [`Ctx`] and a [`ClientIo`], calls [`proxy::answer`] for each request
 //! and returns when the connection is over.
 
-use std::{convert::Infallible, pin::Pin, rc::Rc, task::Poll, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
@@ -71,16 +77,36 @@ fn builder(limits: &Limits) -> http1::Builder {
 pub(crate) async fn serve(ctx: Rc<Ctx>, io: ClientIo) {
     let builder = builder(&ctx.worker.shared.settings.limits);
     let mut connection = builder.serve_connection(TokioIo::new(io), Requests(Rc::clone(&ctx)));
+    let mut last_look = pin!(None);
     let end = std::future::poll_fn(|cx| {
         ctx.state.watch(cx);
-        if let Some(kill) = ctx.state.kill.get() {
+        let kill = ctx.state.kill.get();
+        match kill {
+            None | Some(Kill::Idle | Kill::Shutdown) => {}
+            Some(kill) => return Poll::Ready(End::Killed(kill)),
+        }
+        if let Poll::Ready(result) = connection.poll_without_shutdown(cx) {
+            return Poll::Ready(match result {
+                Ok(()) => End::Orderly,
+                Err(error) if ctx.state.is_idle() => End::Broken(error),
+                Err(_) => End::Cut,
+            });
+        }
+        let Some(kill) = kill else { return Poll::Pending };
+        // The sweep and a request may have come in the same turn: what is in the socket is seen only after one more.
+        if last_look.is_none() {
+            last_look.set(Some(tokio::task::yield_now()));
+        }
+        if let Some(look) = last_look.as_mut().as_pin_mut() {
+            ready!(look.poll(cx));
+        }
+        last_look.set(None);
+        if ctx.state.is_quiet() {
             return Poll::Ready(End::Killed(kill));
         }
-        connection.poll_without_shutdown(cx).map(|result| match result {
-            Ok(()) => End::Orderly,
-            Err(error) if ctx.state.is_idle() => End::Broken(error),
-            Err(_) => End::Cut,
-        })
+        // It speaks after all. The sweep will come again.
+        ctx.state.kill.set(None);
+        Poll::Pending
     })
     .await;
     let parts = connection.into_parts();
@@ -120,4 +146,58 @@ async fn linger(ctx: &Ctx, mut io: ClientIo) {
         }
     };
     let _ = within(&ctx.worker.timers, LINGER, end).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::{
+        access_log::Log,
+        conn::{ConnState, Entrance, Stream},
+        headers::Trust,
+        settings::Settings,
+        shared::Shared,
+        worker::Worker,
+    };
+
+    /// What a client gets that has sent `bytes` and nothing more when the sweep ends its connection.
+    fn answered_to(bytes: &[u8], why: Kill) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (log, _) = Log::start(None).expect("no log");
+        let shared = Arc::new(Shared::new(Settings::new(folder.path(), folder.path()), None, None, log));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(Default::default())
+            .expect("a runtime");
+        runtime.block_on(async move {
+            let (mut client, ours) = UnixStream::pair().expect("a pair");
+            client.write_all(bytes).await.expect("room");
+            let worker = Rc::new(Worker::new(0, shared, Vec::new()));
+            let state = Rc::new(ConnState::new(Entrance::Http, None, 80, Trust::Nobody, 0));
+            state.end(why);
+            let io = ClientIo::new(Stream::Unix(ours), Rc::clone(&state), Rc::clone(&worker.timers), 8_192);
+            let ctx = Rc::new(Ctx::new(worker, state));
+            tokio::task::spawn_local(serve(ctx, io));
+            let mut beginning = [0; 512];
+            let got = client.read(&mut beginning).await.expect("no reset");
+            String::from_utf8_lossy(&beginning[..got]).into_owned()
+        })
+    }
+
+    #[test]
+    fn a_request_that_comes_as_its_idle_connection_ends_is_answered() {
+        let request = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
+        for why in [Kill::Idle, Kill::Shutdown] {
+            let answer = answered_to(request, why);
+            assert!(
+                answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"),
+                "{why:?}: {answer}"
+            );
+            assert_eq!(answered_to(b"", why), "", "{why:?}: who says nothing is let go");
+        }
+    }
 }

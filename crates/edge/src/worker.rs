@@ -78,7 +78,7 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn new(index: usize, shared: Arc<Shared>, places: Vec<usize>) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, places: Vec<usize>) -> Self {
         let log = RefCell::new(shared.log.batch());
         let timers = Rc::new(Timers::default());
         timers.sweep();
@@ -163,7 +163,7 @@ impl Worker {
         for (_, connection) in connections.iter() {
             connection.judge(now, limits, keep_alive);
             // An HTTP/2 client is told at once to open no more streams; those that are open end as they would.
-            let is_over = connection.is_idle() && connection.idle_ms(now) >= IDLE_GRACE_MS;
+            let is_over = connection.is_quiet() && connection.idle_ms(now) >= IDLE_GRACE_MS;
             if is_stopping && (is_over || connection.is_h2.get()) {
                 connection.end(Kill::Shutdown);
             }
