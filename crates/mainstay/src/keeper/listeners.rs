@@ -65,9 +65,10 @@ pub(crate) fn open(
     let ticket_seeds = Arc::new(ticket_seeds::kept_or_made(take(&mut other, TICKET_SEED), store)?);
     let mut all = Listeners::none(ticket_seeds, pages);
     let mut free = free_numbers(&sets);
-    for (scheme, address) in wanted(listen) {
-        let (number, mut set) = kept_for(&mut sets, scheme, address)
-            .unwrap_or_else(|| (free.next().unwrap_or_default(), Vec::new()));
+    let mut found = found(listen, &mut sets);
+    for (at, (scheme, address)) in wanted(listen).enumerate() {
+        let (number, mut set) =
+            found.remove(&at).unwrap_or_else(|| (free.next().unwrap_or_default(), Vec::new()));
         let actual = set.first().and_then(|(_, fd)| net::listen::local_address(fd)).unwrap_or(address);
         let names = (0..per_address).map(|n| format!("{scheme}.{}", number * PER_ADDRESS_MAX + n));
         let missing = names.filter(|name| set.iter().all(|(kept, _)| kept != name)).collect();
@@ -99,6 +100,23 @@ fn sets_of(kept: Named) -> (BTreeMap<(&'static str, usize), Named>, Named) {
         }
     }
     (sets, other)
+}
+
+/// The places of what is asked for, those first that only one port will do for: who asks for any port takes what is left.
+fn choosiest_first(wanted: &[(&'static str, SocketAddr)]) -> Vec<usize> {
+    let mut places: Vec<_> = (0..wanted.len()).collect();
+    places.sort_by_key(|at| wanted[*at].1.port() == 0);
+    places
+}
+
+/// The kept sets that serve on, by the place of what they are for in [`wanted`].
+fn found(
+    listen: &Listen,
+    sets: &mut BTreeMap<(&'static str, usize), Named>,
+) -> BTreeMap<usize, (usize, Named)> {
+    let wanted: Vec<_> = wanted(listen).collect();
+    let places = choosiest_first(&wanted).into_iter();
+    places.filter_map(|at| Some((at, kept_for(sets, wanted[at].0, wanted[at].1)?))).collect()
 }
 
 /// The set that is bound to an address, whatever stood before it in machine.toml then.
@@ -218,13 +236,14 @@ fn number_of(name: &str) -> Option<(&'static str, usize)> {
 fn difference(listen: &Listen, bound: &[(&'static str, SocketAddr)]) -> Option<String> {
     let wanted: Vec<_> = wanted(listen).collect();
     let mut left = bound.to_vec();
-    let is_bound = |(scheme, asked): &(&str, SocketAddr)| {
+    let mut is_bound = |(scheme, asked): &(&str, SocketAddr)| {
         let is_it = |(bound, address): &(&str, SocketAddr)| {
             bound == scheme && net::listen::is_made_of(*address, *asked)
         };
         left.iter().position(is_it).map(|at| left.swap_remove(at)).is_some()
     };
-    if wanted.len() == bound.len() && wanted.iter().all(is_bound) {
+    let mut places = choosiest_first(&wanted).into_iter();
+    if wanted.len() == bound.len() && places.all(|at| is_bound(&wanted[at])) {
         return None;
     }
     let told = |all: &[(&str, SocketAddr)]| {

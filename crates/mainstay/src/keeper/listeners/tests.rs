@@ -59,3 +59,22 @@ fn two_addresses_of_any_port_are_two_sets() {
     assert_eq!((sockets(&again), &again.bound), (sockets(&first), &first.bound));
     assert_ne!(address_of(&again, 0), address_of(&again, 1));
 }
+
+#[test]
+fn who_asks_for_any_port_leaves_the_one_that_another_names() {
+    let state = tempfile::tempdir().unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let first = open(&listen(&[any], &[]), state.path(), None, Vec::new()).unwrap();
+    let named = address_of(&first, 0);
+    let before = sockets(&first);
+
+    let both = listen(&[any, named], &[]);
+    let more = open(&both, state.path(), None, kept(&first)).unwrap();
+    let after = sockets(&more);
+    assert!(
+        before.iter().all(|(name, socket)| after.get(name) == Some(socket)),
+        "{before:?}, then {after:?}"
+    );
+    assert_eq!(address_of(&more, 1), named, "in the order of machine.toml");
+    assert_eq!(more.pending(&both), None);
+}
