@@ -6,7 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use instant_acme::Error;
+use instant_acme::{Account, Error};
+use tokio::sync::Mutex;
 
 use crate::{
     account,
@@ -40,9 +41,16 @@ pub(crate) struct Issuer {
     pub settings: Settings,
     pub folder: Folder,
     pub records: RefCell<Records>,
+    /// Held while an account is opened: two names at once would make two of them at one CA.
+    opening: Mutex<()>,
 }
 
 impl Issuer {
+    pub(crate) fn new(settings: Settings, records: Records) -> Self {
+        let folder = Folder::new(&settings.folder);
+        Self { settings, folder, records: RefCell::new(records), opening: Mutex::default() }
+    }
+
     /// Places an order for `name` or goes on with the one that there is, and notes how it ended.
     /// # Errors
     /// The disk's: the outcome is not noted.
@@ -101,7 +109,7 @@ impl Issuer {
             self.rehearse(name, directory, retry_after).await?;
         }
         let http = self.http(retry_after)?;
-        let account = account::open(&self.settings, &self.settings.directory, http).await?;
+        let account = self.account(&self.settings.directory, http).await?;
         let record = self.record(name);
         // A CA that takes it ill is asked without it the next time.
         let replaced =
@@ -140,7 +148,7 @@ impl Issuer {
             let why = format!("at the rehearsal {directory}: {}", failed.why);
             Failed { is_nonce: failed.is_nonce, ..Failed::new(why) }
         };
-        let account = account::open(&self.settings, directory, http).await.map_err(rehearsal)?;
+        let account = self.account(directory, http).await.map_err(rehearsal)?;
         let settings = Settings { profile: None, ..self.settings.clone() };
         let ordering =
             Ordering { account: &account, settings: &settings, folder: &self.folder, name, replaces: None };
@@ -178,7 +186,7 @@ impl Issuer {
     async fn try_ask(&self, name: &str) -> Result<Option<Window>, Failed> {
         let Some(identifier) = self.facts(name).and_then(|facts| facts.identifier()) else { return Ok(None) };
         let http = self.http(&mut None)?;
-        let account = account::open(&self.settings, &self.settings.directory, http).await?;
+        let account = self.account(&self.settings.directory, http).await?;
         match account.renewal_info(&identifier).await {
             Ok((said, again_in)) => {
                 let at = |moment: i64| u64::try_from(moment).unwrap_or(0);
@@ -189,6 +197,11 @@ impl Issuer {
             Err(Error::Unsupported(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn account(&self, directory: &str, http: Http) -> Result<Account, Failed> {
+        let _opening = self.opening.lock().await;
+        account::open(&self.settings, directory, http).await
     }
 
     fn http(&self, retry_after: &mut Option<RetryAfter>) -> Result<Http, Failed> {

@@ -10,13 +10,12 @@ use std::{
 };
 
 use api::client::Client;
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use model::Explain;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
-    folder::Folder,
     issue::Issuer,
     keeper,
     plan::{Step, step},
@@ -68,7 +67,7 @@ pub fn run(settings: &Path) -> Result<impl Future<Output = ()> + use<>, Explain>
         keeper: Client::new(settings.keeper.clone()),
         wanted: RefCell::new(read_wanted(&wanted_file)),
         wanted_file,
-        issuer: Issuer { folder: Folder::new(&settings.folder), settings, records: RefCell::new(records) },
+        issuer: Issuer::new(settings, records),
         ordering: RefCell::default(),
         changed: Notify::new(),
         due: Notify::new(),
@@ -82,31 +81,32 @@ async fn live(certs: Rc<Certs>) {
     tokio::join!(keeper::follow(&certs), keeper::report(&certs), work(&certs));
 }
 
-/// Does what is due, for ever.
+/// Does what is due, for ever. No name waits for what another takes, as long as there is a place.
 async fn work(certs: &Certs) {
+    let mut under_way = FuturesUnordered::new();
     loop {
         let woken = certs.due.notified();
         let now = SystemTime::now();
         certs.forget_unwanted(now);
-        let (mut due, wait) = certs.due(now);
-        if due.is_empty() {
-            let _ = tokio::time::timeout(wait.min(IDLE), woken).await;
-            continue;
+        let (due, wait) = certs.due(now);
+        for (name, step) in due.into_iter().take(AT_ONCE - under_way.len()) {
+            certs.ordering.borrow_mut().insert(name.clone());
+            under_way.push(certs.take(name, step));
         }
-        due.truncate(AT_ONCE);
-        let done = join_all(due.iter().map(|(name, step)| certs.take(name, *step))).await;
-        if let Some(error) = done.into_iter().find_map(Result::err) {
-            tracing::error!(%error, "What became of a certificate cannot be written down; it is tried again.");
-            tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            Some(()) = under_way.next() => {}
+            () = woken => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 impl Certs {
-    /// What is due now, and how long nothing is if nothing is.
+    /// What is due now and not under way, and how long nothing further will be.
     fn due(&self, now: SystemTime) -> (Vec<(String, Step)>, Duration) {
         let (mut due, mut wait) = (Vec::new(), IDLE);
-        for name in &*self.wanted.borrow() {
+        let ordering = self.ordering.borrow();
+        for name in self.wanted.borrow().difference(&ordering) {
             match step(&self.issuer.record(name), now) {
                 Step::Wait(left) => wait = wait.min(left),
                 step => due.push((name.clone(), step)),
@@ -115,17 +115,20 @@ impl Certs {
         (due, wait)
     }
 
-    async fn take(&self, name: &str, step: Step) -> io::Result<()> {
-        self.ordering.borrow_mut().insert(name.to_owned());
+    /// Takes the step that is due for a name, which is under way until then.
+    async fn take(&self, name: String, step: Step) {
         self.changed.notify_one();
         let ended = match step {
-            Step::Order => self.issuer.order(name).await,
-            Step::Ask => self.issuer.ask(name).await,
+            Step::Order => self.issuer.order(&name).await,
+            Step::Ask => self.issuer.ask(&name).await,
             Step::Wait(_) => Ok(()),
         };
-        self.ordering.borrow_mut().remove(name);
+        if let Err(error) = ended {
+            tracing::error!(%error, name, "What became of a certificate cannot be written down; it is tried again.");
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ordering.borrow_mut().remove(&name);
         self.changed.notify_one();
-        ended
     }
 
     pub(crate) fn is_ordering(&self, name: &str) -> bool {
@@ -148,7 +151,8 @@ impl Certs {
             |record: &Record| record.issued.as_ref().is_none_or(|issued| issued.expires_s <= seconds(now));
         let over: Vec<String> = {
             let (records, wanted) = (self.issuer.records.borrow(), self.wanted.borrow());
-            let unwanted = records.all().filter(|record| !wanted.contains(&record.name));
+            let is_left = |name: &str| !wanted.contains(name) && !self.is_ordering(name);
+            let unwanted = records.all().filter(|record| is_left(&record.name));
             unwanted.filter(|record| is_over(record)).map(|record| record.name.clone()).collect()
         };
         for name in over {

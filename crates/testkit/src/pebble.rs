@@ -182,6 +182,11 @@ impl Pebble {
         self.log().lines().filter(|line| line.contains("Added order")).count()
     }
 
+    /// How many accounts it has made.
+    pub fn accounts(&self) -> usize {
+        self.log().lines().filter(|line| line.contains("accounts in memory")).count()
+    }
+
     /// A handshake as of a client that trusts this CA alone.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! Certificates by ACME, from a real CA: a name that is served gets one, it is renewed in time, and whoever dies meanwhile costs
 //! neither an order nor a handshake.
 
-use std::{fs, net::Ipv4Addr, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{fs, net::Ipv4Addr, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use testkit::{
     FakeApp, Mainstay,
     mainstay::processes::kill,
@@ -101,31 +102,82 @@ fn a_name_is_shown_to_the_ca_on_the_port_of_tls_where_that_is_asked_for() {
 
 /// What the operator's program is in this test: it tells pebble's DNS.
 const HOOK: &str = r#"#!/usr/bin/python3
-import json, sys, urllib.request
-verb, name, value = sys.argv[2:]
-token = open(sys.argv[1]).read().strip()
+import json, sys, time, urllib.request
+verb, name, value = sys.argv[3:]
+token, waits = (open(file).read().strip() for file in sys.argv[1:3])
+while waits and waits in name:
+    time.sleep(0.2)
+    waits = open(sys.argv[2]).read().strip()
 said = {"host": name + ".", "value": value}
 urllib.request.urlopen(f"http://{token}/{verb}-txt", json.dumps(said).encode()).read()
 "#;
+
+/// A DNS that an operator's program writes to. Of names with the word in the file `waits` it does so once that is empty.
+struct Zone {
+    folder: TempDir,
+}
+
+impl Zone {
+    fn new(pebble: &Pebble, waits: &str) -> Self {
+        let zone = Self { folder: tempfile::Builder::new().prefix("hook-").tempdir().expect("a folder") };
+        fs::set_permissions(zone.folder.path(), fs::Permissions::from_mode(0o755)).expect("open");
+        fs::write(zone.file("dns-hook"), HOOK).expect("written");
+        fs::set_permissions(zone.file("dns-hook"), fs::Permissions::from_mode(0o755)).expect("a program");
+        fs::write(zone.file("token"), pebble.dns_at().to_string()).expect("written");
+        zone.wait_for(waits);
+        zone
+    }
+
+    fn wait_for(&self, waits: &str) {
+        fs::write(self.file("waits"), waits).expect("written");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What belongs into `[acme]`.
+    fn acme(&self, names: &[&str]) -> String {
+        let [hook, token, waits] = ["dns-hook", "token", "waits"].map(|name| self.file(name));
+        format!(
+            "challenge = \"dns-01\"\ndns_hook = [{hook:?}, {token:?}, {waits:?}]\ndns_hook_reads = [{token:?}, {waits:?}]\nnames = {names:?}\n"
+        )
+    }
+}
 
 /// RFC 8555, 8.4.
 #[test]
 fn a_wildcard_is_got_by_a_record_that_the_operators_program_writes() {
     let mut pebble = Pebble::new();
-    let folder = tempfile::Builder::new().prefix("hook-").tempdir().expect("a folder");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("open");
-    let (hook, token) = (folder.path().join("dns-hook"), folder.path().join("token"));
-    fs::write(&hook, HOOK).expect("written");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("a program");
-    fs::write(&token, pebble.dns_at().to_string()).expect("written");
-    let said = format!(
-        "challenge = \"dns-01\"\ndns_hook = [{hook:?}, {token:?}]\ndns_hook_reads = [{token:?}]\nnames = [\"*.shop.test\"]\n"
-    );
-    let mut mainstay = machine(&mut pebble, &said, Manner::default());
+    let zone = Zone::new(&pebble, "");
+    let mut mainstay = machine(&mut pebble, &zone.acme(&["*.shop.test"]), Manner::default());
     // The CA was not there when the machine began.
     mainstay.cli(&["certs", "renew", "*.shop.test"]).expect_code(0);
     served(&pebble, &mainstay, "any.shop.test", None);
     assert!(shown(&pebble, &mainstay, "one.any.shop.test").is_err(), "it covers one label");
+    mainstay.down();
+}
+
+/// A name whose proof takes its time keeps no other waiting, and names that begin together share one account.
+#[test]
+fn no_name_waits_for_another_and_all_of_them_have_one_account() {
+    let mut pebble = Pebble::new();
+    let zone = Zone::new(&pebble, "slow.test");
+    let said = zone.acme(&["*.quick.test", "*.slow.test"]);
+    let mut mainstay = machine(&mut pebble, &said, Manner { reused: 0, ..Manner::default() });
+    for name in ["*.quick.test", "*.slow.test"] {
+        mainstay.cli(&["certs", "renew", name]).expect_code(0);
+    }
+    let first = served(&pebble, &mainstay, "one.quick.test", None);
+    wait::until("the slow one is under way", SOON, || {
+        told(&mainstay, "*.slow.test")["state"]["is_ordering"] == true
+    });
+    mainstay.cli(&["certs", "renew", "*.quick.test"]).expect_code(0);
+    served(&pebble, &mainstay, "one.quick.test", Some(&first));
+    assert!(shown(&pebble, &mainstay, "one.slow.test").is_err(), "it still waits");
+    zone.wait_for("");
+    served(&pebble, &mainstay, "one.slow.test", None);
+    assert_eq!(pebble.accounts(), 1);
     mainstay.down();
 }
 
