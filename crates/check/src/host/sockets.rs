@@ -1,9 +1,10 @@
-//! What listens to strangers without being meant to: the kernel's own list, `/proc/net/tcp` and `tcp6`.
+//! What listens to strangers without being meant to: the kernel's own lists, `tcp`, `tcp6`, `udp` and `udp6` of `/proc/net`.
 
 use std::{
     collections::HashMap,
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
     path::Path,
 };
 
@@ -21,9 +22,17 @@ pub(super) const CHECK: Check<OnHost> = Check {
     run,
 };
 
-/// One that accepts TCP.
+/// What comes to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// One that accepts TCP, or takes datagrams from whoever sends them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Socket {
+    pub(super) protocol: Protocol,
     pub(super) address: SocketAddr,
     inode: u64,
     /// The name of a process that has it; `None`: of another's, whom only root sees.
@@ -38,7 +47,10 @@ impl Socket {
 
     pub(super) fn told(&self) -> String {
         let owner = self.owner.as_deref().map_or(String::new(), |owner| format!(" ({owner})"));
-        format!("{}{owner}", self.address)
+        match self.protocol {
+            Protocol::Tcp => format!("{}{owner}", self.address),
+            Protocol::Udp => format!("{}/udp{owner}", self.address),
+        }
     }
 }
 
@@ -50,13 +62,26 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// `TCP_LISTEN` of the kernel's net/tcp_states.h.
+/// `TCP_LISTEN` and `TCP_CLOSE` of the kernel's net/tcp_states.h: the latter is a UDP socket without a peer.
 const LISTENING: &str = "0A";
+const WITHOUT_PEER: &str = "07";
+/// A DHCP client has to be told by whoever is there (RFC 2131, 4.1; RFC 8415, 7.2).
+const DHCP_CLIENTS: [u16; 2] = [68, 546];
+/// The kernel's own, where it does not say.
+const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 pub(super) fn read(root: &Path) -> Known<Vec<Socket>> {
-    let mut all = parse(&text(root, "proc/self/net/tcp")?);
-    // A kernel without IPv6 has no such file.
-    all.extend(parse(&text(root, "proc/self/net/tcp6").unwrap_or_default()));
+    // A kernel without IPv6 has no such file, and a machine without UDP none of that.
+    let other = |file: &str| text(root, file).unwrap_or_default();
+    let mut all = parse(Protocol::Tcp, &text(root, "proc/self/net/tcp")?);
+    all.extend(parse(Protocol::Tcp, &other("proc/self/net/tcp6")));
+    let udp = ["proc/self/net/udp", "proc/self/net/udp6"].map(other);
+    let ephemeral = ephemeral(&other("proc/sys/net/ipv4/ip_local_port_range"));
+    let is_server = |socket: &Socket| {
+        let port = socket.address.port();
+        !ephemeral.contains(&port) && !DHCP_CLIENTS.contains(&port)
+    };
+    all.extend(udp.iter().flat_map(|text| parse(Protocol::Udp, text)).filter(is_server));
     let owners = owners(root);
     for socket in &mut all {
         socket.owner = owners.get(&socket.inode).cloned();
@@ -64,15 +89,25 @@ pub(super) fn read(root: &Path) -> Known<Vec<Socket>> {
     Ok(all)
 }
 
+/// From where the kernel takes a port for who asks for none: a resolver that waits for its answer, not a server.
+fn ephemeral(text: &str) -> RangeInclusive<u16> {
+    let mut ports = text.split_whitespace().map_while(|port| port.parse().ok());
+    ports.next().zip(ports.next()).map_or(EPHEMERAL, |(first, last)| first..=last)
+}
+
 /// proc_net_tcp(5): the second column is address and port in hexadecimal, the fourth the state, the tenth the inode.
-fn parse(text: &str) -> Vec<Socket> {
+fn parse(protocol: Protocol, text: &str) -> Vec<Socket> {
+    let waits = match protocol {
+        Protocol::Tcp => LISTENING,
+        Protocol::Udp => WITHOUT_PEER,
+    };
     let socket = |line: &str| {
         let mut columns = line.split_whitespace().skip(1);
         let (ip, port) = columns.next()?.split_once(':')?;
-        let is_listening = columns.nth(1)? == LISTENING;
+        let is_waiting = columns.nth(1)? == waits;
         let inode = columns.nth(5)?.parse().ok()?;
         let address = SocketAddr::new(ip_of(ip)?, u16::from_str_radix(port, 16).ok()?);
-        is_listening.then_some(Socket { address, inode, owner: None })
+        is_waiting.then_some(Socket { protocol, address, inode, owner: None })
     };
     text.lines().skip(1).filter_map(socket).collect()
 }
@@ -119,9 +154,10 @@ fn run(context: &Host<'_>) -> State {
         let public = || sockets.iter().filter(|socket| socket.is_public());
         let wrong = public().filter(|socket| {
             let is_ssh = socket.owner.as_deref() == Some("sshd");
-            !is_ssh && !meant.contains(&socket.address.port())
+            // Neither the edge nor sshd speaks UDP.
+            socket.protocol == Protocol::Udp || !is_ssh && !meant.contains(&socket.address.port())
         });
-        let wrong = wrong.map(|socket| format!("{} takes connections from anybody", socket.told())).collect();
+        let wrong = wrong.map(|socket| format!("{} takes what anybody sends", socket.told())).collect();
         let explain = Explain::new("listens-to-strangers", "more listens to strangers than the edge and sshd")
             .now("a firewall may close it all the same: `firewall` says whether this machine's does")
             .help("let it listen at 127.0.0.1, or at a private address; where it is meant to be reached, attest `listening-sockets`");
@@ -131,6 +167,8 @@ fn run(context: &Host<'_>) -> State {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
 
     #[test]
@@ -147,9 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_takes_datagrams_from_anybody_is_told_and_one_that_awaits_an_answer_is_not() {
+        // Below what the kernel gives to who asks for none.
+        let server = (20_000..30_000).find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok());
+        let server = server.expect("a free port");
+        let (asks, connected) = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port")).into();
+        connected.connect(server.local_addr().expect("bound")).expect("its peer");
+        let sockets = read(Path::new("/")).expect("linux");
+        let is_told = |socket: &UdpSocket| {
+            let address = socket.local_addr().expect("bound");
+            sockets.iter().any(|one| one.protocol == Protocol::Udp && one.address == address)
+        };
+        assert_eq!([&server, &asks, &connected].map(is_told), [true, false, false], "{sockets:?}");
+        assert_eq!(ephemeral("1024\t4999\n"), 1_024..=4_999);
+        assert_eq!(ephemeral("?"), EPHEMERAL);
+    }
+
+    #[test]
     fn who_is_reached_by_strangers_is_told_by_the_address() {
         let is_public = |address: &str| {
-            Socket { address: address.parse().expect("an address"), inode: 0, owner: None }.is_public()
+            let address = address.parse().expect("an address");
+            Socket { protocol: Protocol::Tcp, address, inode: 0, owner: None }.is_public()
         };
         for address in ["0.0.0.0:1", "203.0.113.9:1", "[::]:1", "[2001:db8::1]:1", "[::ffff:203.0.113.9]:1"] {
             assert!(is_public(address), "{address}");

@@ -50,6 +50,11 @@ fn listening(port: u16, inode: u32) -> String {
     )
 }
 
+/// The same of `/proc/net/udp`.
+fn taking(port: u16) -> String {
+    listening(port, 7).replace(" 0A ", " 07 ")
+}
+
 /// Ids of what is found and of what did not run, of the checks whose facts a folder has.
 fn looked(root: &Path) -> (Vec<String>, Vec<String>) {
     let facts = Facts::read(root, Some(9));
@@ -110,6 +115,11 @@ fn each_thing_that_is_wrong_is_found_by_its_check() {
         after("proc/self/net/tcp", &format!("{HEAD}{}{}", listening(443, 7), listening(22, 8))),
         [""; 0]
     );
+    for (port, found) in
+        [(53, vec!["listening-sockets"]), (443, vec!["listening-sockets"]), (68, vec![]), (40_000, vec![])]
+    {
+        assert_eq!(after("proc/self/net/udp", &format!("{HEAD}{}", taking(port))), found, "UDP {port}");
+    }
     assert_eq!(after("etc/shadow", "root:$y$j9T$x:1::\n"), ["root-locked"]);
     assert_eq!(
         after("etc/apt/apt.conf.d/99", "APT::Periodic::Unattended-Upgrade \"0\";\n"),
