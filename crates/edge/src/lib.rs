@@ -61,5 +61,6 @@ mod websocket;
 mod worker;
 
 pub use listeners::ListenError;
+pub use rules::{Redirected, Redirects};
 pub use run::{RunError, main, serve};
 pub use settings::Settings;

@@ -6,6 +6,7 @@
 pub(crate) mod access;
 mod cors;
 mod pattern;
+mod redirects;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 use model::manifest::Route;
 
+pub use self::redirects::{Redirected, Redirects};
 use self::{access::Access, cors::Cors, pattern::Pattern};
 use crate::{body::EdgeBody, encode::Compressor, page::Page};
 
@@ -97,15 +99,23 @@ impl Rules {
     /// An answer that needs no app: a redirect, or that to a browser's preflight. `host`: as routes know it.
     pub(crate) fn answer(&self, asked: &Parts, host: &str) -> Option<Response<EdgeBody>> {
         let path = asked.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let is_of = |redirect: &&Redirect| redirect.host.as_deref().is_none_or(|own| own == host);
-        let found = self.redirects.iter().filter(is_of).find_map(|redirect| {
-            Some((redirect.status, HeaderValue::from_str(&redirect.place.put(path)?).ok()?))
-        });
-        let Some((status, to)) = found else { return self.cors.as_ref()?.preflight(asked) };
+        let Some((at, to)) = self.redirected(host, path) else {
+            return self.cors.as_ref()?.preflight(asked);
+        };
         let mut answer = Response::new(EdgeBody::full(Bytes::new()));
-        *answer.status_mut() = status;
+        *answer.status_mut() = self.redirects[at].status;
         answer.headers_mut().insert(header::LOCATION, to);
         Some(answer)
+    }
+
+    /// Which redirect is meant, and where it leads.
+    fn redirected(&self, host: &str, path_and_query: &str) -> Option<(usize, HeaderValue)> {
+        let mut redirects = self.redirects.iter().enumerate();
+        redirects.find_map(|(at, redirect)| {
+            let is_of_host = redirect.host.as_deref().is_none_or(|own| own == host);
+            let to = redirect.place.put(path_and_query).filter(|_| is_of_host)?;
+            Some((at, HeaderValue::from_str(&to).ok()?))
+        })
     }
 
     /// Whether the request may go on to the app.

@@ -9,6 +9,7 @@ mod cron;
 mod deploy;
 mod files;
 mod hooks;
+mod loops;
 mod merge;
 mod migrate;
 mod probes;

@@ -16,6 +16,7 @@ use crate::config::{
 pub(super) fn between_tables(draft: &Draft, problems: &mut Problems) {
     routes_lead_somewhere(draft, problems);
     routes_are_distinct(draft, problems);
+    super::loops::redirects_come_to_an_end(draft, problems);
     jobs_have_no_address(draft, problems);
     for (name, service) in &draft.manifest.services {
         let Some(written) = draft.services.get(name).filter(|written| !written.doubtful) else { continue };

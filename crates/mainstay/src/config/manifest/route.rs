@@ -14,6 +14,8 @@ use crate::config::decode::{Later, Section};
 pub(crate) struct Places {
     pub route: Range<usize>,
     pub service: Range<usize>,
+    /// In the order of the route's redirects.
+    pub redirects: Vec<Range<usize>>,
 }
 
 const LATER: &[Later] = &[
@@ -55,10 +57,10 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
     let access = section.table("access", rules::access);
     let compress = section.table("compress", compress::compress);
-    let redirects = redirects.into_iter().map(|at| at.value).collect();
+    let (redirect_spans, redirects) = redirects.into_iter().map(|at| (at.span, at.value)).unzip();
     let rewrites = rewrites.into_iter().map(|at| at.value).collect();
     let service = service?;
-    let places = Places { route: section.span(), service: service.span };
+    let places = Places { route: section.span(), service: service.span, redirects: redirect_spans };
     let default = Route::to(service.value);
     let route = Route {
         hosts,
