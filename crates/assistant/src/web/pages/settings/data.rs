@@ -78,7 +78,7 @@ pub(super) fn yours(frame: &Frame<'_>, imported: Imported, erase_at: Option<i64>
                     }
                     (frame.error(IMPORT, "file"))
                     @if imported != Imported::default() { p #imported role="status" { (came(imported)) } }
-                    p.rule { "An export (.tar), tasks (.ics) or a journal (.md). What is there stays." }
+                    p.rule { "An export (.tar), tasks (.ics) or a journal (.md). What is there stays, and the same file twice comes twice." }
                 }
             }
         }
