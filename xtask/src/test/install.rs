@@ -10,7 +10,7 @@ use crate::shell::{self, Doing, Error, Result};
 /// A command that shows whether it is there, and the package that brings it.
 type Need = (&'static [&'static str], &'static str);
 
-pub(crate) const TESTS: [Need; 19] = [
+pub(crate) const TESTS: [Need; 20] = [
     (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
@@ -27,6 +27,7 @@ pub(crate) const TESTS: [Need; 19] = [
     (&["sh", "-c", "test -x /usr/sbin/sshd"], "openssh-server"),
     (&["sh", "-c", "test -x /usr/sbin/nft"], "nftables"),
     (&["sh", "-c", "test -x /usr/sbin/iptables-save"], "iptables"),
+    (&["sh", "-c", "test -x /usr/sbin/ufw"], "ufw"),
     (&["sh", "-c", "test -x /usr/sbin/dnsmasq"], "dnsmasq-base"),
     (&["sh", "-c", "test -x /usr/sbin/nginx"], "nginx-light"),
     (&["curl", "--version"], "curl"),

@@ -51,16 +51,8 @@ impl Firewall {
 pub(super) fn read() -> Known<Firewall> {
     let has_iptables = program::is_there("iptables-save");
     let mut told = match program::is_there("nft") {
-        true => {
-            let said = program::printed("nft", &["-j", "list", "ruleset"])?;
-            let told = nft::parse(&said, nft::Tables::All)?;
-            // Rules that iptables made have conditions that only it can tell.
-            match told.opaque > 0 && has_iptables {
-                true => nft::parse(&said, nft::Tables::NotOfIptables)?
-                    .and(by_iptables("iptables-save", "ip6tables-save")?),
-                false => told,
-            }
-        }
+        true if has_iptables => told(&nft_says()?, || by_iptables("iptables-save", "ip6tables-save"))?,
+        true => nft::parse(&nft_says()?, nft::Tables::All)?,
         false if has_iptables => by_iptables("iptables-save", "ip6tables-save")?,
         false => {
             return Err("neither `nft` nor `iptables-save` is here to tell the kernel's rules".to_owned());
@@ -71,6 +63,19 @@ pub(super) fn read() -> Known<Firewall> {
         told = told.and(by_iptables("iptables-legacy-save", "ip6tables-legacy-save")?);
     }
     Ok(told)
+}
+
+fn nft_says() -> Known<String> {
+    program::printed("nft", &["-j", "list", "ruleset"])
+}
+
+/// Rules that iptables made have conditions that only it can tell.
+fn told(by_nft: &str, by_iptables: impl FnOnce() -> Known<Firewall>) -> Known<Firewall> {
+    let all = nft::parse(by_nft, nft::Tables::All)?;
+    if all.opaque == 0 {
+        return Ok(all);
+    }
+    Ok(nft::parse(by_nft, nft::Tables::NotOfIptables)?.and(by_iptables()?))
 }
 
 fn by_iptables(four: &str, six: &str) -> Known<Firewall> {

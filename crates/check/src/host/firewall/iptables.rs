@@ -61,7 +61,7 @@ fn rule<'a>(mut words: impl Iterator<Item = &'a str>) -> Rule {
                 rule.is_narrow |= !words.next().unwrap_or_default().split(',').any(|state| state == "NEW");
             }
             "-m" => {
-                let known = ["tcp", "udp", "multiport", "conntrack", "state", "comment"];
+                let known = ["tcp", "udp", "multiport", "conntrack", "state", "comment", "limit"];
                 rule.is_opaque |= !words.next().is_some_and(|name| known.contains(&name));
             }
             _ => {}

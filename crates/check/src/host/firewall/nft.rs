@@ -94,7 +94,7 @@ fn narrow(rule: &mut Rule, condition: &Value) {
         (_, Some("protocol" | "nexthdr")) if !is_turned => {
             rule.protocol = word(condition, "right").map(str::to_owned)
         }
-        (_, Some("daddr")) => rule.is_narrow |= !is_turned && is_of_few(&right.to_string()),
+        (_, Some("daddr")) => rule.is_narrow |= !is_turned && is_of_few(address(right)),
         // Of the sender, or of another layer; all but one sender are anybody.
         (_, Some(_)) => rule.is_narrow |= !is_turned,
         (_, None) => match word(&left["meta"], "key") {
@@ -106,6 +106,11 @@ fn narrow(rule: &mut Rule, condition: &Value) {
             None => rule.is_opaque = true,
         },
     }
+}
+
+/// Of one address, or of a network by its first.
+fn address(right: &Value) -> &str {
+    right.as_str().or_else(|| right["prefix"]["addr"].as_str()).unwrap_or_default()
 }
 
 /// By a map from the state of a connection, which opens nothing to who is new, or from something that is not read.

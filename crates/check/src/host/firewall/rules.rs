@@ -1,8 +1,11 @@
 //! Chains of rules, however they were told, and what they let in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Firewall;
+
+/// Bound: of chains that lead to each other; the kernel has 16 (`NFT_JUMP_STACK_SIZE` of its net/netfilter/nf_tables.h).
+const JUMPS_MAX: usize = 16;
 
 /// What a rule does with a packet that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +46,29 @@ impl Rule {
         }
     }
 
+    /// What it is for where only packets that `other` is for come to it.
+    fn within(&self, other: &Self) -> Self {
+        let ports = if self.ports.is_empty() { &other.ports } else { &self.ports };
+        Self {
+            verdict: self.verdict.clone(),
+            is_conditional: self.is_conditional || other.is_conditional,
+            is_narrow: self.is_narrow || other.is_narrow,
+            is_opaque: self.is_opaque || other.is_opaque,
+            protocol: self.protocol.clone().or_else(|| other.protocol.clone()),
+            ports: ports.clone(),
+        }
+    }
+
+    /// ICMP and the like have no ports, and a machine should answer them.
+    fn has_ports(&self) -> bool {
+        self.protocol.as_deref().is_none_or(|protocol| matches!(protocol, "tcp" | "udp" | "sctp" | "dccp"))
+    }
+
     /// What anybody may reach by it.
     fn opens(&self) -> Vec<String> {
         let protocol = self.protocol.as_deref().unwrap_or("tcp");
         match () {
-            () if self.is_narrow || self.is_opaque => Vec::new(),
-            // ICMP and the like have no ports, and a machine should answer them.
-            () if self.protocol.is_some() && !matches!(protocol, "tcp" | "udp" | "sctp" | "dccp") => {
-                Vec::new()
-            }
+            () if self.is_narrow || self.is_opaque || !self.has_ports() => Vec::new(),
             () if self.ports.is_empty() => vec![format!("all {protocol}")],
             () => self.ports.iter().map(|port| format!("{protocol} {port}")).collect(),
         }
@@ -83,20 +100,27 @@ impl Table {
             }
             firewall.closed_v4 |= self.v4;
             firewall.closed_v6 |= self.v6;
-            self.walk(chain, firewall, &mut BTreeSet::new());
+            self.walk(chain, &Rule::new(Verdict::Other), firewall, &mut Vec::new());
         }
     }
 
-    fn walk<'a>(&'a self, chain: &'a Chain, firewall: &mut Firewall, seen: &mut BTreeSet<&'a str>) {
+    /// `way`: what has led here, and `by` which conditions.
+    fn walk<'a>(&'a self, chain: &'a Chain, by: &Rule, firewall: &mut Firewall, way: &mut Vec<&'a str>) {
         for rule in &chain.rules {
+            let rule = rule.within(by);
             match &rule.verdict {
-                Verdict::Accept if rule.is_opaque && !rule.is_narrow => firewall.opaque += 1,
+                Verdict::Accept if rule.is_opaque && !rule.is_narrow && rule.has_ports() => {
+                    firewall.opaque += 1;
+                }
                 Verdict::Accept => firewall.open.extend(rule.opens()),
                 // One that is for certain senders opens nothing to anybody, wherever it leads.
-                Verdict::Jump(to) if !rule.is_narrow => {
-                    let next = self.chains.get_key_value(to).filter(|(name, _)| seen.insert(name));
-                    if let Some((_, next)) = next {
-                        self.walk(next, firewall, seen);
+                Verdict::Jump(to) if !rule.is_narrow && way.len() < JUMPS_MAX => {
+                    let next =
+                        self.chains.get_key_value(to).filter(|(name, _)| !way.contains(&name.as_str()));
+                    if let Some((name, next)) = next {
+                        way.push(name);
+                        self.walk(next, &rule, firewall, way);
+                        way.pop();
                     }
                 }
                 Verdict::Jump(_) | Verdict::Deny | Verdict::Other => {}

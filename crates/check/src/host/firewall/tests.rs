@@ -9,9 +9,25 @@ use super::{
 
 /// What `script` prints in a network namespace of its own, where it is root.
 fn in_a_network(script: &str) -> String {
+    in_a_world(&[if machine::users::own_uid() == 0 { "-n" } else { "-rn" }], script)
+}
+
+/// The same where mounts and processes are its own too, as a program wants them that configures a machine. `folder` of the
+/// machine is a copy there. Only for root, who may read what is copied.
+fn on_a_machine(folder: &str, script: &str) -> String {
+    let script = format!(
+        "mount -t tmpfs none /run; mount -t tmpfs none /mnt; cp -a {folder} /mnt/copy; mount --bind /mnt/copy {folder}; ip link set lo up; {script}"
+    );
+    in_a_world(&["-nmp", "--fork", "--kill-child", "--mount-proc"], &script)
+}
+
+fn in_a_world(of: &[&str], script: &str) -> String {
     let mut unshare = Command::new("unshare");
-    unshare.arg(if machine::users::own_uid() == 0 { "-n" } else { "-rn" });
-    unshare.args(["sh", "-ec", script]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+    unshare
+        .args(of)
+        .args(["sh", "-ec", script])
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null());
     let said = unshare.output().expect("util-linux is installed");
     assert!(said.status.success(), "{script}: {}", String::from_utf8_lossy(&said.stderr));
     String::from_utf8(said.stdout).expect("text")
@@ -98,4 +114,50 @@ fn rules_of_iptables_are_told_by_iptables() {
     let by_nft = in_a_network(&format!("printf '{rules}' | iptables-restore && nft -j list ruleset"));
     assert!(nft::parse(&by_nft, Tables::All).expect("told").opaque > 0);
     assert_eq!(nft::parse(&by_nft, Tables::NotOfIptables).expect("told").opaque, 0);
+}
+
+/// By nft, iptables-save and ip6tables-save, one after the other.
+const ALL_SAVED: &str =
+    "nft -j list ruleset; echo; echo --; iptables-save -t filter; echo --; ip6tables-save -t filter";
+
+fn told_by_all(said: &str) -> Firewall {
+    let parts: Vec<&str> = said.split("\n--\n").collect();
+    let [by_nft, four, six] = parts[..] else { panic!("{said}") };
+    super::told(by_nft, || Ok(iptables::parse(four, six))).expect("as they say")
+}
+
+#[test]
+fn what_ufw_closes_and_opens_is_what_is_told() {
+    if machine::users::own_uid() != 0 {
+        return eprintln!("left out: ufw wants root");
+    }
+    let said = on_a_machine(
+        "/etc/ufw",
+        &format!(
+            "{{ ufw default deny incoming; ufw allow 22/tcp; ufw limit 2222/tcp; ufw allow 80,443/tcp; ufw allow from 10.0.0.0/8 to any port 5432; ufw allow 3306/tcp; ufw --force enable; }} >&2; {ALL_SAVED}"
+        ),
+    );
+    let told = told_by_all(&said);
+    assert!(told.closed_v4 && told.closed_v6 && told.opaque == 0, "{told:?}");
+    assert_eq!(open(&told), ["tcp 22", "tcp 2222", "tcp 3306", "tcp 443", "tcp 80"]);
+}
+
+/// Printed by the script below with firewalld 1.3.3 of Debian 12.
+const BY_FIREWALLD: &str = include_str!("testdata/firewalld-1.3.json");
+
+/// Of the packages that tests ask for it is none: installed, it closes a machine's ports at the next start.
+#[test]
+fn what_firewalld_closes_and_opens_is_what_is_told() {
+    let script = "mkdir /run/dbus; dbus-daemon --system --fork; { firewalld --nofork --nopid & } >&2 2>&1
+        for n in $(seq 60); do firewall-cmd --state >&2 && break; sleep 1; done
+        { firewall-cmd --add-service=http; firewall-cmd --add-service=https; firewall-cmd --add-port=3306/tcp
+        firewall-cmd --add-rich-rule='rule family=\"ipv4\" source address=\"10.0.0.0/8\" port port=\"5432\" protocol=\"tcp\" accept'; } >&2
+        nft -j list ruleset";
+    let is_here = machine::users::own_uid() == 0 && std::path::Path::new("/usr/sbin/firewalld").exists();
+    let printed = if is_here { on_a_machine("/etc/firewalld", script) } else { BY_FIREWALLD.to_owned() };
+    for said in [BY_FIREWALLD, &printed] {
+        let told = nft::parse(said, Tables::All).expect("told");
+        assert!(told.closed_v4 && told.closed_v6 && told.opaque == 0, "{told:?}");
+        assert_eq!(open(&told), ["tcp 22", "tcp 3306", "tcp 443", "tcp 80"]);
+    }
 }
