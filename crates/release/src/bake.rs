@@ -1,10 +1,13 @@
 //! BAKE: the new release serves, the old one stays warm. What goes wrong now is returned from at once.
 
+mod healing;
+
 use std::time::Duration;
 
 use model::{Explain, InstanceName, ServiceName, Span, Traffic, manifest::Manifest};
 use tokio::time::Instant;
 
+use self::healing::Healing;
 use crate::{
     figures::{self, Baseline, Looks, Worse},
     gate::exits,
@@ -34,12 +37,14 @@ pub(crate) async fn watch<W: World>(run: &mut Run<W>, length: Duration, old: &Ol
     let questions = smoke::all(&run.manifest);
     let mut looks = Looks::default();
     let mut smoke_at = Instant::now() + run.at.settings.smoke_every;
+    let mut healing = Healing::new(&run.manifest);
     loop {
         run.check_cancelled().map_err(Halt::Return)?;
-        let is_over = Instant::now() >= until;
+        let is_over = Instant::now() >= until && healing.is_over();
         // An edge or a supervisor that does not answer says nothing about the release: look again.
         if let (Ok(observed), Ok(pools)) = (run.at.observed().await, run.at.pools().await) {
-            look(run, &groups, &observed, &pools).await?;
+            healing.see(&groups, &observed, &pools);
+            look(run, &groups, &observed, &pools, &healing).await?;
             compare(run, &groups, &pools, &mut looks, is_over, old)?;
             if is_over {
                 tell(run, &groups, &pools, length);
@@ -65,6 +70,7 @@ async fn look<W: World>(
     groups: &[Group],
     observed: &[Observed],
     pools: &[PoolStatus],
+    healing: &Healing,
 ) -> Result<(), Halt> {
     let now = exits(groups, observed);
     // Counted anew where the run folder was lost.
@@ -72,7 +78,7 @@ async fn look<W: World>(
     if now > run.before.exits {
         return Err(crashed(run, groups, observed, pools).await);
     }
-    let Some(name) = first_lost(&run.manifest, groups, pools) else { return Ok(()) };
+    let Some(name) = first_lost(&run.manifest, groups, pools, healing) else { return Ok(()) };
     let explain = Explain::new("release-unready", format!("{name} is no longer ready, {}", when(run)))
         .help(logs_of(run));
     Err(Halt::Return(run.with_evidence(explain, name, observed, pools).await))
@@ -84,6 +90,7 @@ fn first_lost<'g>(
     manifest: &Manifest,
     groups: &'g [Group],
     pools: &[PoolStatus],
+    healing: &Healing,
 ) -> Option<&'g InstanceName> {
     let lost = |group: &&Group, name: &InstanceName| {
         let service = manifest.services.get(&group.service);
@@ -95,7 +102,7 @@ fn first_lost<'g>(
         })
     };
     let members = groups.iter().flat_map(|group| group.members.iter().map(move |m| (group, &m.name)));
-    members.into_iter().find(|(group, name)| lost(group, name)).map(|(_, name)| name)
+    members.into_iter().find(|(group, name)| !healing.has(name) && lost(group, name)).map(|(_, name)| name)
 }
 
 /// What users got from the new release, beside what they got from the old one.
@@ -213,7 +220,7 @@ async fn crashed<W: World>(
     pools: &[PoolStatus],
 ) -> Halt {
     let ours = |o: &&Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
-    let Some(worst) = observed.iter().filter(ours).max_by_key(|o| o.exits) else {
+    let Some(worst) = observed.iter().filter(ours).max_by_key(|o| o.own_exits()) else {
         return Halt::Return(
             Explain::new("release-crashed", "an instance of the new release ended").help(logs_of(run)),
         );

@@ -144,9 +144,10 @@ fn edge_silent<W: World>(run: &Run<W>, error: Explain) -> Halt {
     Halt::Abort(explain.now(run.now_serving()))
 }
 
+/// How often instances of these groups ended by themselves. One that went with its shim did not.
 pub(crate) fn exits(groups: &[Group], observed: &[Observed]) -> u64 {
     let ours = |o: &&Observed| groups.iter().flat_map(|g| &g.members).any(|m| m.name == o.name);
-    observed.iter().filter(ours).map(|o| o.exits).sum()
+    observed.iter().filter(ours).map(Observed::own_exits).sum()
 }
 
 fn is_ready<W: World>(

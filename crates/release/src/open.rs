@@ -465,3 +465,11 @@ pub(crate) async fn reconcile<W: World>(
         }
     }
 }
+
+/// Why Mainstay returns by itself when everything starts again.
+pub(crate) fn did_not_come_up(serving: Option<model::ReleaseNumber>) -> Explain {
+    let what = serving.map_or_else(|| "what served".to_owned(), |release| format!("release {release}"));
+    Explain::new("serving-not-up", format!("{what} did not come up well when everything was started again"))
+        .now("the last stable release is started beside it, and takes over when it is ready")
+        .help("`mainstay report` of the deploy before tells what was wrong with it; mend it and deploy again")
+}

@@ -195,6 +195,7 @@ mod tests {
             state: InstanceState::Up,
             address: None,
             exits: 0,
+            lost: 0,
             exits_last_hour: 0,
             last_exit: None,
             fault: None,

@@ -443,10 +443,15 @@ impl<W: World> Actor<W> {
         }
         let Some(other) = state.other_stable() else { return };
         let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
-        if let Err(error) =
-            self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await
-        {
-            tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
+        match self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await {
+            Ok(_) => {
+                if let Lock::Held(held) = &self.lock {
+                    held.log.tell(Kind::Reason { reason: open::did_not_come_up(state.serving) });
+                }
+            }
+            Err(error) => {
+                tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
+            }
         }
     }
 

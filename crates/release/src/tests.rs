@@ -12,6 +12,7 @@ mod faults;
 mod figures;
 mod hooks;
 mod instance;
+mod lost;
 mod machine;
 mod once;
 mod pieces;

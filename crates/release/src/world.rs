@@ -173,6 +173,8 @@ pub struct Observed {
     pub address: Option<Address>,
     /// Exits that nobody asked for since the start order, failed liveness included.
     pub exits: u64,
+    /// Those of them that came with the death of its shim: no doing of the release.
+    pub lost: u64,
     /// Those of the last hour.
     pub exits_last_hour: u64,
     /// `exit 1`, `SIGKILL (out of memory)`, …
@@ -190,6 +192,13 @@ pub struct Observed {
     pub memory_bytes: Option<u64>,
     /// The most that this process has held.
     pub memory_peak_bytes: Option<u64>,
+}
+
+impl Observed {
+    /// How often it ended though nobody took its shim.
+    pub(crate) fn own_exits(&self) -> u64 {
+        self.exits.saturating_sub(self.lost)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -206,6 +206,7 @@ fn observed(name: &InstanceName, held: &Held) -> Observed {
         state: word_of(&state),
         address: process.and_then(Process::address).cloned(),
         exits: seen.past.exits,
+        lost: seen.past.lost,
         exits_last_hour: seen.past.exits_last_hour(),
         last_exit: seen.past.last_exit.clone(),
         fault: seen.fault.clone(),

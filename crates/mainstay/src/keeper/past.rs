@@ -11,7 +11,7 @@ use std::{
 use machine::formats;
 use model::{InstanceName, Site};
 use serde::{Deserialize, Serialize};
-use supervisor::{Exit, SlotEvent, Spec, slot::Witness};
+use supervisor::{Cause, Exit, SlotEvent, Spec, slot::Witness};
 
 pub(crate) const FORMAT: u32 = 1;
 
@@ -20,6 +20,9 @@ pub(crate) struct Past {
     format: u32,
     /// Ends that nobody asked for.
     pub exits: u64,
+    /// Those of them that were no doing of its own: its shim was killed.
+    #[serde(default)]
+    pub lost: u64,
     pub last_exit: Option<String>,
     /// When the last of them were, in seconds of this boot, oldest first: the file does not outlive it.
     #[serde(default)]
@@ -32,14 +35,15 @@ const HOUR_S: u64 = 3600;
 
 impl Default for Past {
     fn default() -> Self {
-        Self { format: formats::current(FORMAT), exits: 0, last_exit: None, last_s: VecDeque::new() }
+        Self { format: formats::current(FORMAT), exits: 0, lost: 0, last_exit: None, last_s: VecDeque::new() }
     }
 }
 
 impl Past {
-    fn end(&mut self, how: String, now_s: u64) {
+    fn end(&mut self, end: End, now_s: u64) {
         self.exits += 1;
-        self.last_exit = Some(how);
+        self.lost += u64::from(end.is_lost);
+        self.last_exit = Some(end.how);
         self.last_s.push_back(now_s);
         while self.last_s.len() > LAST_MAX {
             self.last_s.pop_front();
@@ -85,8 +89,8 @@ impl Kept {
     }
 
     /// One more end. What cannot be written is known until this keeper ends.
-    pub(crate) fn ended(&self, past: &mut Past, how: String) {
-        past.end(how, now_s());
+    pub(crate) fn ended(&self, past: &mut Past, end: End) {
+        past.end(end, now_s());
         if let Err(error) = self.write(past) {
             tracing::debug!(%error, file = %self.0.display(), "The next keeper will not know how often it ended.");
         }
@@ -95,7 +99,7 @@ impl Kept {
     /// One more end that no keeper saw. What ended with the machine is no end of its own.
     pub(crate) fn ended_unseen(&self, spec: &Spec, exit: &Exit) {
         if !exit.asked && spec.boot_id == machine::clock::boot_id() {
-            self.ended(&mut self.read(), exit.to_string());
+            self.ended(&mut self.read(), End::from(exit));
         }
     }
 
@@ -115,13 +119,34 @@ impl Kept {
     }
 }
 
-/// The end that an event tells of, in words; `None`: it tells of none that nobody asked for.
-pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
+/// An end that nobody asked for.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// In words.
+    how: String,
+    /// With its shim.
+    is_lost: bool,
+}
+
+impl End {
+    pub(crate) fn of_its_own(how: impl Into<String>) -> Self {
+        Self { how: how.into(), is_lost: false }
+    }
+}
+
+impl From<&Exit> for End {
+    fn from(exit: &Exit) -> Self {
+        Self { how: exit.to_string(), is_lost: exit.cause == Cause::Lost }
+    }
+}
+
+/// The end that an event tells of; `None`: it tells of none that nobody asked for.
+pub(crate) fn end_of(event: &SlotEvent) -> Option<End> {
     match event {
-        SlotEvent::StartupFailed { .. } => Some("was not up within its deadline".to_owned()),
-        SlotEvent::LivenessFailed { .. } => Some("did not answer its liveness probe".to_owned()),
-        SlotEvent::NotSpawned { error } => Some(error.clone()),
-        SlotEvent::Crashed { exit, .. } => Some(exit.to_string()),
+        SlotEvent::StartupFailed { .. } => Some(End::of_its_own("was not up within its deadline")),
+        SlotEvent::LivenessFailed { .. } => Some(End::of_its_own("did not answer its liveness probe")),
+        SlotEvent::NotSpawned { error } => Some(End::of_its_own(error)),
+        SlotEvent::Crashed { exit, .. } => Some(End::from(exit)),
         SlotEvent::Started { .. }
         | SlotEvent::StartupPassed { .. }
         | SlotEvent::Listens { .. }
@@ -133,9 +158,9 @@ pub(crate) fn end_of(event: &SlotEvent) -> Option<String> {
 /// Keeps the past of one of Mainstay's own.
 pub(crate) fn witness(kept: Kept) -> Witness {
     Box::new(move |event| {
-        if let Some(how) = end_of(event) {
+        if let Some(end) = end_of(event) {
             // Crash: the next keeper finds what is left of this edge and counts it once more. Better than not at all.
-            kept.ended(&mut kept.read(), how);
+            kept.ended(&mut kept.read(), end);
         }
     })
 }
@@ -149,10 +174,10 @@ mod tests {
     #[test]
     fn only_the_last_hour_counts_for_a_crash_loop() {
         let mut past = Past::default();
-        (0..9).for_each(|n| past.end("exit code 1".to_owned(), 1_000 + n));
-        past.end("exit code 1".to_owned(), 9_000);
+        (0..9).for_each(|n| past.end(End::of_its_own("exit code 1"), 1_000 + n));
+        past.end(End::of_its_own("exit code 1"), 9_000);
         assert_eq!((past.exits, past.exits_since(1_004), past.exits_since(1_009)), (10, 6, 1));
-        (0..500).for_each(|_| past.end("exit code 1".to_owned(), 9_001));
+        (0..500).for_each(|_| past.end(End::of_its_own("exit code 1"), 9_001));
         assert_eq!((past.exits, past.last_s.len()), (510, LAST_MAX));
     }
 
@@ -163,8 +188,8 @@ mod tests {
         let kept = Kept::of_instance(run.path(), &site, &"web.1.1".parse().expect("a name"));
         let mut past = kept.read();
         assert_eq!(past, Past::default());
-        kept.ended(&mut past, "exit code 1".to_owned());
-        kept.ended(&mut past, "SIGSEGV".to_owned());
+        kept.ended(&mut past, End::of_its_own("exit code 1"));
+        kept.ended(&mut past, End::of_its_own("SIGSEGV"));
         let other = Kept::of_instance(run.path(), &site, &"web.1.2".parse().expect("a name"));
         assert_eq!((kept.read(), other.read().exits), (past, 0));
         assert_eq!((kept.read().exits, kept.read().last_exit.as_deref()), (2, Some("SIGSEGV")));

@@ -73,6 +73,8 @@ pub(super) struct Instance {
     begun: Instant,
     /// Ends that befell it.
     befallen: u64,
+    /// Those with its shim.
+    lost: u64,
     is_degraded: bool,
     /// Its process is gone until then.
     away_until: Option<Instant>,
@@ -92,6 +94,7 @@ impl Instance {
             policy: Policy::new(restart),
             begun: now,
             befallen: 0,
+            lost: 0,
             is_degraded: false,
             away_until: None,
             hung_until: None,
@@ -105,6 +108,12 @@ impl Instance {
         (self.befallen, self.is_degraded) = (self.befallen + 1, next.degraded);
         (self.away_until, self.started) = (Some(now + next.delay), now + next.delay);
         (self.process, self.port) = (ProcessId(ulid::Ulid::generate()), port);
+    }
+
+    /// Its shim is killed.
+    pub(super) fn lose(&mut self, roll: f64, port: u16) {
+        self.crash(roll, port);
+        self.lost += 1;
     }
 
     pub(super) fn hang(&mut self, time: Duration) {
@@ -182,6 +191,7 @@ impl Instance {
             state,
             address: Some(Address::Tcp(([127, 0, 0, 1], self.port).into())),
             exits: self.exits(),
+            lost: self.lost,
             exits_last_hour: self.exits(),
             last_exit: (self.exits() > 0).then(|| "exit 1".into()),
             fault,

@@ -28,8 +28,8 @@ impl Seen {
     /// Counts an end that nobody asked for.
     // Crash: the next keeper finds what is left of the process and counts it once more. Better than not at all.
     pub(super) fn witness(&mut self, event: &SlotEvent) {
-        if let Some(how) = end_of(event) {
-            self.kept.ended(&mut self.past, how);
+        if let Some(end) = end_of(event) {
+            self.kept.ended(&mut self.past, end);
         }
     }
 
