@@ -202,6 +202,30 @@ fn a_killed_edge_ends_what_it_held_and_refuses_nobody() {
     assert_eq!(mainstay.instances(&app.site()), instances, "no instance was touched");
 }
 
+/// As when a container is killed: nobody saw how anything ended, and no release is to blame for it.
+#[test]
+fn a_bake_in_which_everything_dies_at_once_goes_on_and_its_release_serves() {
+    let (mut mainstay, app) = serving_fake();
+    let next = app.clone().next().deploy("bake_time", "\"12s\"");
+    let mut deploy = next.start_deploy(&mainstay, &["--json"]);
+    deploy.wait_for_phase("bake");
+    let instances = mainstay.instances(&app.site());
+    assert_eq!(instances.len(), 4, "those of both releases: {instances:?}");
+    let edge = mainstay.edge_pid();
+    let shims = instances.values().chain([&edge]).filter_map(|pid| parent(*pid));
+    let all: Vec<u32> = [mainstay.keeper_pid()].into_iter().chain(shims).collect();
+    mainstay.kill_up();
+    all.into_iter().for_each(kill);
+    wait::until("nothing is left", BACK_LIMIT, || {
+        !instances.values().chain([&edge]).any(|pid| is_alive(*pid))
+    });
+    mainstay.up();
+    let said = mainstay.cli(&["attach", "--app", "fake"]).expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 2, "{said}");
+    next.next().deploy_to(&mainstay, &[]).expect_code(0);
+    mainstay.down();
+}
+
 /// The phases in which the keeper is killed, and how such a deploy may end.
 const PHASES: [(&str, &[i32]); 8] = [
     // What is not switched is aborted.
