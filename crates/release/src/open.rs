@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use api::deploy::{Outcome, Phase};
+use api::deploy::{Outcome, Phase, Rollback};
 use model::{Explain, ProcessId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use ulid::Ulid;
 use crate::{
     abort,
     approve::Approval,
+    crash_loop::OURSELVES,
     deploy,
     deploy::{End, Finish},
     events::EventLog,
@@ -27,6 +28,7 @@ use crate::{
     return_to_old,
     run::{Before, Halt, Log, Run},
     scene::Scene,
+    site::{Actor, Lock},
     state::{Group, Member, State},
     switch,
     table::has_pool,
@@ -462,6 +464,29 @@ pub(crate) async fn reconcile<W: World>(
         Err(error) => {
             tracing::warn!(site = %at.site, %error, "The edge does not know yet where an instance went.");
             known
+        }
+    }
+}
+
+impl<W: World> Actor<W> {
+    /// What served before a restart of the machine does not come up: the last stable one is tried, once.
+    pub(crate) async fn came_up(&mut self, well: bool) {
+        let state = self.at.books.read();
+        let migration_held = state.held.as_ref().is_some_and(|held| held.migration);
+        if well || migration_held || !matches!(self.lock, Lock::Free) {
+            return;
+        }
+        let Some(other) = state.other_stable() else { return };
+        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
+        match self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await {
+            Ok(_) => {
+                if let Lock::Held(held) = &self.lock {
+                    held.log.tell(Kind::Reason { reason: did_not_come_up(state.serving) });
+                }
+            }
+            Err(error) => {
+                tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
+            }
         }
     }
 }

@@ -11,10 +11,7 @@ use std::{
     time::Duration,
 };
 
-use api::{
-    deploy::{Phase, Rollback},
-    status::Underway,
-};
+use api::{deploy::Phase, status::Underway};
 use model::{DeployId, Explain, ReleaseNumber, Site};
 use schedule::Logbook;
 use tokio::{
@@ -28,7 +25,7 @@ use crate::{
     artifact::ArtifactStore,
     begin,
     claims::Claims,
-    crash_loop::{self, Looping, OURSELVES},
+    crash_loop::{self, Looping},
     deploy::{End, Finish},
     events::EventLog,
     handle::{Command, QUEUE_MAX, SiteHandle},
@@ -432,27 +429,6 @@ impl<W: World> Actor<W> {
         }
         self.carry_out_parked().await;
         self.prune();
-    }
-
-    /// What served before a restart of the machine does not come up: the last stable one is tried, once.
-    async fn came_up(&mut self, well: bool) {
-        let state = self.at.books.read();
-        let migration_held = state.held.as_ref().is_some_and(|held| held.migration);
-        if well || migration_held || !matches!(self.lock, Lock::Free) {
-            return;
-        }
-        let Some(other) = state.other_stable() else { return };
-        let caller = Caller { operator: OURSELVES.into(), host: self.at.world.host(), key: None };
-        match self.rollback(Rollback { release: Some(other), with_secrets: false }, &caller).await {
-            Ok(_) => {
-                if let Lock::Held(held) = &self.lock {
-                    held.log.tell(Kind::Reason { reason: open::did_not_come_up(state.serving) });
-                }
-            }
-            Err(error) => {
-                tracing::error!(site = %self.at.site, %error, "What serves does not come up, and the last stable release cannot be tried.");
-            }
-        }
     }
 
     /// Starts a retirement for every group that drains and has none.
