@@ -15,6 +15,9 @@ pub struct SiteStatus {
     pub site: Site,
     /// What the edge says that it serves, not what was asked of it.
     pub serving: Option<ReleaseNumber>,
+    /// The edge cannot write down what it serves: since when, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
     pub last_stable: Option<ReleaseNumber>,
     pub urls: Vec<String>,
     pub services: Vec<ServiceStatus>,

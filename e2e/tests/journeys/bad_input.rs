@@ -168,6 +168,57 @@ fn a_disk_that_fills_after_preflight_loses_nothing() {
     drop(disk);
 }
 
+/// What serves is the edge's own word, also where the disk takes it from nobody. [RUN-06]
+#[test]
+fn an_edge_that_dies_on_a_full_disk_is_followed_by_one_that_status_tells_the_truth_of() {
+    if !rustix::process::getuid().is_root() {
+        println!("only root can mount a small disk; not shown in this run");
+        return;
+    }
+    let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("own folder");
+    let data = folder.path().join("data");
+    let disk = Disk::mount(&data, "size=60m,mode=755");
+    let mainstay = Mainstay::start_in(folder, data, "");
+    let app = FakeApp::new(&mainstay, "fake");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let fill = mainstay.data().join("fill");
+    let mut zero = fs::File::open("/dev/zero").expect("zeros");
+    std::io::copy(&mut zero, &mut fs::File::create(&fill).expect("a file")).expect_err("no room is left");
+
+    mainstay.kill_edge();
+    wait::until("the next edge serves", SOON, || {
+        mainstay.get(app.host_name(), "/version").is_ok_and(|answer| answer.status == 200)
+    });
+    assert_eq!(mainstay.serving(&app.site()), 1, "the disk says what is served already");
+    // Its successor listens elsewhere: a table that the disk does not say.
+    let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("one serves");
+    testkit::mainstay::processes::kill(pid);
+    wait::until(&format!("the table moves on after {name}"), SOON, || {
+        mainstay.status(&app.site())["unwritten"].is_object()
+    });
+    mainstay.kill_edge();
+    wait::until("the next edge tells what it cannot write", SOON, || {
+        mainstay.status(&app.site())["unwritten"].is_object()
+    });
+    let said = mainstay.cli(&["status", "--app", "fake"]).expect_code(0);
+    assert!(said.out.contains("serves release 1") && !said.out.contains("rollback"), "{said}");
+    for words in ["[served-not-written]", "served.json cannot be written", "No space left", "make room"] {
+        assert!(said.err.contains(words), "it does not say {words:?}\n{said}");
+    }
+    assert_eq!(mainstay.api("/v1/apps").expect("it answers")[0]["serving"], 1);
+    let found = mainstay.cli_in(app.folder(), &["check", "--live"]);
+    assert!(found.all().contains("[served-not-written]"), "{found}");
+    assert!(!found.all().contains("mainstay deploy"), "nobody is advised to deploy: {found}");
+
+    fs::remove_file(fill).expect("the disk has room again");
+    wait::until("it is written down", SOON, || mainstay.status(&app.site())["unwritten"].is_null());
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    drop(mainstay);
+    drop(disk);
+}
+
 const FILL: &str = r#"
 [migrate]
 command = ["/bin/sh", "-c", "cat /dev/zero > $STATE/fill; echo 1 > $STATE/schema"]

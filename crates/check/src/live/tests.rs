@@ -34,6 +34,7 @@ fn status() -> SiteStatus {
     SiteStatus {
         site: "assistant/production".parse().unwrap(),
         serving: Some(ReleaseNumber(7)),
+        unwritten: None,
         last_stable: None,
         urls: Vec::new(),
         services: vec![ServiceStatus {
@@ -180,6 +181,9 @@ fn a_station_that_is_wanted_must_run_and_a_webhook_must_have_its_secret() {
 fn each_thing_that_goes_wrong_is_found_by_its_check() {
     assert_eq!(found_after(|status, _| status.serving = None), ["serving"]);
     assert_eq!(found_after(|status, _| status.services.clear()), ["serving"]);
+    let why = Explain::new("served-not-written", "the edge cannot write down what it serves");
+    let unwritten = api::status::Unwritten { since: String::new(), why };
+    assert_eq!(found_after(|status, _| status.unwritten = Some(unwritten.clone())), ["serving"]);
     assert_eq!(found_after(|status, _| status.services[0].wanted = 3), ["instances-up"]);
     assert_eq!(found_after(|status, _| status.services[0].instances[0].ready = Some(false)), ["readiness"]);
     assert_eq!(found_after(|status, _| status.services[0].instances[0].restarts_last_hour = 9), ["restarts"]);

@@ -74,6 +74,9 @@ impl Status {
 
 fn show_site(session: &Session, status: &SiteStatus) {
     line(site_words(status));
+    if let Some(unwritten) = &status.unwritten {
+        session.report.warning(&unwritten.why);
+    }
     if let Some(frozen) = &status.frozen {
         session.report.warning(
             &Explain::new("frozen", format!("deploys are frozen {}", until(frozen.freeze.until_unix_ms)))

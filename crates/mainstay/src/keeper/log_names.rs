@@ -105,6 +105,7 @@ mod tests {
         let status = SiteStatus {
             site: site.clone(),
             serving: None,
+            unwritten: None,
             last_stable: None,
             urls: Vec::new(),
             services: Vec::new(),

@@ -15,8 +15,8 @@ use net::client::{Call, Target};
 use release::{
     World,
     world::{
-        Disk, JobEnd, JobOrder, Observed, PoolId, PoolStatus, Served, SiteTable, SmokeAnswer, SmokeOrder,
-        StartOrder, StopOrder,
+        Disk, InEffect, JobEnd, JobOrder, Observed, PoolId, PoolStatus, Served, SiteTable, SmokeAnswer,
+        SmokeOrder, StartOrder, StopOrder,
     },
 };
 use supervisor::{Slot, SlotState, StopPlan, logs, order::signal_number, slot::SlotSettings};
@@ -172,6 +172,10 @@ impl World for Outside {
 
     async fn served(&self, site: &Site) -> Result<Option<Served>, Explain> {
         Ok(self.tables.served(site).await)
+    }
+
+    async fn in_effect(&self, site: &Site) -> Result<InEffect, Explain> {
+        Ok(self.tables.in_effect(site).await)
     }
 
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {
