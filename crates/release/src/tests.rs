@@ -23,5 +23,6 @@ mod schedules;
 mod simulation;
 mod singletons;
 mod trace;
+mod unopened;
 mod unwritten;
 mod world;

@@ -219,6 +219,45 @@ fn an_edge_that_dies_on_a_full_disk_is_followed_by_one_that_status_tells_the_tru
     drop(disk);
 }
 
+/// What is broken on the disk is told, and a restore of it is enough. [DR-06]
+#[test]
+fn a_state_that_does_not_read_is_told_everywhere_and_taken_up_once_it_does() {
+    let (mut mainstay, app) = serving_fake();
+    let file = mainstay.data().join("apps").join(app.site()).join("state.json");
+    let good = fs::read(&file).expect("the state");
+    let instances = mainstay.instances(&app.site());
+    fs::write(&file, &good[..good.len() / 2]).expect("written");
+    mainstay.kill_keeper();
+    let all: [(&[&str], i32); 4] = [
+        (&["status", "--app", "fake"], 1),
+        (&["apps"], 0),
+        (&["status", "--machine"], 0),
+        (&["check", "--live"], 1),
+    ];
+    for (command, code) in all {
+        let said = mainstay.cli_in(app.folder(), command).expect_code(code);
+        for words in ["[state-unreadable]", "state.json", "from a backup"] {
+            assert!(said.all().contains(words), "{command:?} does not say {words:?}\n{said}");
+        }
+    }
+    let listed = mainstay.cli(&["apps"]).expect_code(0).out;
+    assert!(listed.contains("fake/production") && listed.contains("unreadable"), "{listed}");
+    assert_eq!(mainstay.get(app.host_name(), "/version").expect("it serves on").status, 200);
+
+    // A restore may take the file away first.
+    fs::remove_file(&file).expect("there");
+    mainstay.cli(&["status", "--app", "fake"]).expect_code(1);
+    fs::write(&file, &good).expect("written");
+    mainstay.cli(&["status", "--app", "fake"]).expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    assert_eq!(mainstay.instances(&app.site()), instances, "what ran is taken up");
+    app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
+
+    fs::write(&file, "{").expect("written");
+    mainstay.kill_keeper();
+    mainstay.down();
+}
+
 const FILL: &str = r#"
 [migrate]
 command = ["/bin/sh", "-c", "cat /dev/zero > $STATE/fill; echo 1 > $STATE/schema"]

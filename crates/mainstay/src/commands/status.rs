@@ -53,7 +53,7 @@ impl Status {
                     json(&serde_json::json!({ "machine": machine, "apps": apps }));
                 } else {
                     line(machine_words(&machine));
-                    for app in apps {
+                    for app in &apps {
                         let serving =
                             app.serving.map_or("nothing".to_owned(), |release| format!("release {release}"));
                         line(format!(
@@ -65,6 +65,7 @@ impl Status {
                             app.urls.join(" ")
                         ));
                     }
+                    super::apps::warn(session, &apps);
                 }
             }
             Ok(ExitCode::SUCCESS)

@@ -89,7 +89,7 @@ impl World for Outside {
         };
         let Some(why) = refused else { return Ok(()) };
         let at_once = StopPlan { signal: 9, grace: Duration::ZERO };
-        self.instances.stop(&order.site, &order.name, at_once).await?;
+        self.instances.stop(&order.site, &order.name, Some(at_once)).await?;
         Err(obstacle::of_instance(&self.ground, &order, why))
     }
 
@@ -104,7 +104,7 @@ impl World for Outside {
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
         let plan = StopPlan { signal: signal_number(order.signal), grace: order.grace };
-        self.instances.stop(&order.site, &order.name, plan).await
+        self.instances.stop(&order.site, &order.name, Some(plan)).await
     }
 
     async fn hint(&self, site: &Site, instance: &InstanceName, hint: &DrainHint) -> Result<(), Explain> {
