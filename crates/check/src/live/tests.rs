@@ -229,6 +229,15 @@ fn what_the_sandbox_refused_is_told_with_what_would_open_it() {
 }
 
 #[test]
+fn whose_refusals_nobody_counts_is_said_where_none_is_found() {
+    let (manifest, status, machine) = (manifest(), status(), machine());
+    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine, way_back: None });
+    let passed = findings.iter().find(|finding| finding.id == "refused-calls").unwrap();
+    let State::Passed { seen } = &passed.state else { panic!("{passed:?}") };
+    assert!(seen.contains("`mainstay run`") && passed.title.contains("instance"), "{passed:?}");
+}
+
+#[test]
 fn a_sandbox_that_is_off_or_cannot_be_is_found() {
     let found = |sandbox: model::Sandbox, unheld: &[&str]| {
         let (mut manifest, mut machine) = (manifest(), machine());
