@@ -22,6 +22,9 @@ pub struct SiteStatus {
     pub urls: Vec<String>,
     pub services: Vec<ServiceStatus>,
     pub deploy: Option<Underway>,
+    /// So many of a hundred clients get the release of the deploy in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<u8>,
     /// RFC 3339: since when nobody is served, because a deploy stopped the old release for its successor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recess: Option<String>,

@@ -49,6 +49,7 @@ pub(crate) async fn site<W: World>(
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        canary: state.canary,
         maintenance: state.posted.as_ref().map(|posted| Maintenance {
             notice: posted.notice.clone(),
             since: posted.since.clone(),

@@ -48,6 +48,7 @@ fn status() -> SiteStatus {
             recycled: None,
         }],
         deploy: None,
+        canary: None,
         maintenance: None,
         recess: None,
         frozen: None,

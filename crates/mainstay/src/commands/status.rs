@@ -135,6 +135,7 @@ fn site_words(status: &SiteStatus) -> String {
             deploy.operator,
             moment(&deploy.since)
         ));
+        lines.extend(status.canary.map(|share| format!("  {share} % of clients get release {}", deploy.to)));
         lines.extend(deploy.approval.iter().map(awaited_words));
         lines.extend(deploy.unwritten.iter().flat_map(unwritten_words));
     }

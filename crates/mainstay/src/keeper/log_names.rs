@@ -110,6 +110,7 @@ mod tests {
             urls: Vec::new(),
             services: Vec::new(),
             deploy: None,
+            canary: None,
             maintenance: None,
             recess: None,
             frozen: None,
