@@ -85,7 +85,7 @@ impl Upgrade {
                 None
             }
             // It may have died over it: the next one knows.
-            Err(failure @ Failure::Lost { .. }) if !self.dry_run => Some(failure),
+            Err(failure @ (Failure::Lost { .. } | Failure::Hung { .. })) if !self.dry_run => Some(failure),
             Err(failure) => return Err(failure.explain()),
         };
         let record = settled(session, &id, lost).await?;
