@@ -1,6 +1,6 @@
 //! The apps of this machine.
 
-use model::{ReleaseNumber, Site};
+use model::{Explain, ReleaseNumber, Site};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,8 +12,11 @@ pub struct App {
     pub instances_wanted: u32,
     /// `http://127.0.0.1:8080/` and the like.
     pub urls: Vec<String>,
-    /// One word: `serving`, `deploying`, `degraded`, `held`, `paused`, `empty`.
+    /// One word: `serving`, `deploying`, `degraded`, `held`, `paused`, `empty`, `unreadable`.
     pub state: String,
+    /// Why it is `unreadable`, and the remedy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Explain>,
 }
 
 /// Ends a site: drains, stops, removes releases, logs, journals; shared data only when asked.

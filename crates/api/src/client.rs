@@ -53,6 +53,9 @@ pub enum Failure {
     /// The connection broke: what was asked may have been done.
     #[error("the connection to Mainstay broke while it was asked for {what}")]
     Lost { what: String, cause: String },
+    /// It did not answer for long, and then went away: what was asked may have been done.
+    #[error("the keeper did not answer {what} for {} s, and went away", after.as_secs())]
+    Hung { what: String, after: Duration },
     /// It is there and does not answer.
     #[error("Mainstay did not answer {what} within {} s", within.as_secs())]
     Silent { what: String, within: Duration },
@@ -90,6 +93,7 @@ impl Failure {
             Self::NoKeeper { .. }
                 | Self::NotStarting { .. }
                 | Self::Lost { .. }
+                | Self::Hung { .. }
                 | Self::Unreached { passing: true, .. }
         )
     }
@@ -117,6 +121,9 @@ impl Failure {
                 .caused_by(cause.clone())
                 .now("apps serve on: they do not depend on the keeper")
                 .help("`mainstay status` shows what is true; ask again"),
+            Self::Hung { .. } => Explain::new("keeper-hung", self.to_string())
+                .now("apps serve on: they do not depend on the keeper; `mainstay up` or the service starts the next one")
+                .help("ask again in a moment; `mainstay status --machine` counts its restarts"),
             Self::Silent { .. } => Explain::new("no-answer", self.to_string())
                 .now("apps serve on: they do not depend on the keeper")
                 .help("if it stays silent, stop the keeper by its pid: `mainstay up` or the service starts it anew"),

@@ -15,10 +15,16 @@ pub struct SiteStatus {
     pub site: Site,
     /// What the edge says that it serves, not what was asked of it.
     pub serving: Option<ReleaseNumber>,
+    /// The edge cannot write down what it serves: since when, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
     pub last_stable: Option<ReleaseNumber>,
     pub urls: Vec<String>,
     pub services: Vec<ServiceStatus>,
     pub deploy: Option<Underway>,
+    /// So many of a hundred clients get the release of the deploy in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<u8>,
     /// RFC 3339: since when nobody is served, because a deploy stopped the old release for its successor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recess: Option<String>,

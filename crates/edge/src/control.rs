@@ -3,7 +3,7 @@
 //! | call | body | answer |
 //! |---|---|---|
 //! | `GET /status` | | [`Status`] |
-//! | `POST /table` | [`LoadTable`] | [`Served`]; 409 [`Problem`] `epoch-too-low`; 422 `bad-table` |
+//! | `POST /table` | [`LoadTable`] | [`Served`]; 409 [`Problem`] `epoch-too-low`; 422 `bad-table`; 500 `not-durable`: served, see [`Status::unwritten`] |
 //! | `POST /drain-now` | [`DrainNow`] | [`DrainNowDone`]; 404 `no-such-pool` |
 //! | `POST /shutdown` | [`Shutdown`] | [`ShutdownBegun`], then the edge drains and exits 0 |
 //! | `GET /metrics` | | Prometheus text, version 0.0.4 |
@@ -78,6 +78,17 @@ impl Served {
 pub struct ServedByNewer {
     pub path: PathBuf,
     pub found: u32,
+}
+
+/// What is served and is not in `served.json`: the next edge would not know of it by that file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwritten {
+    pub served: Served,
+    /// Since the first write that failed, of those that failed one after the other.
+    pub since_unix_ms: u64,
+    pub path: PathBuf,
+    /// Of the last write.
+    pub why: String,
 }
 
 /// Where one site's routes lead.
@@ -162,7 +173,11 @@ pub struct Status {
     pub up_ms: u64,
     /// Shutting down: no new connections are taken.
     pub draining: bool,
+    /// What is served, as far as it is written down.
     pub served: Served,
+    /// What is served in truth, where that cannot be written down; it is tried again every second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
     pub pools: Vec<PoolStatus>,
     pub listeners: Vec<ListenerStatus>,
     /// Of files; empty where no TLS is spoken.
@@ -181,6 +196,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// What clients get, written down or not.
+    pub fn in_effect(&self) -> &Served {
+        self.unwritten.as_ref().map_or(&self.served, |unwritten| &unwritten.served)
+    }
+
     /// The pool of this id, if the edge knows it.
     pub fn pool(&self, id: &PoolId) -> Option<&PoolStatus> {
         self.pools.iter().find(|pool| pool.id == *id)

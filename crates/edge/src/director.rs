@@ -20,8 +20,8 @@ use model::{ProcessId, Site};
 use tokio::task::JoinHandle;
 
 use crate::{
-    clock::{ms, now_ms},
-    control::{Active, DRAIN_SHARE, SERVED_FILE, Served, ServedSite},
+    clock::{ms, now_ms, unix_ms},
+    control::{Active, DRAIN_SHARE, SERVED_FILE, Served, ServedSite, Unwritten},
     matcher::Matcher,
     metrics::RouteNames,
     pool::{Config, PoolState, UpstreamState},
@@ -54,6 +54,7 @@ struct Inner {
     leaving: Vec<(PoolId, Arc<UpstreamState>)>,
     probers: HashMap<ProcessId, Prober>,
     served: Served,
+    unwritten: Option<Unwritten>,
     /// Sites that were served before this edge began and are not in a table yet.
     awaited: HashSet<Site>,
 }
@@ -66,7 +67,7 @@ struct Prober {
     task: JoinHandle<()>,
 }
 
-/// Why an order was not carried out; nothing has changed then.
+/// Why an order was not carried out; nothing has changed then, but where it says so.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrderError {
     #[error("the table is of epoch {found}, epoch {serving} is being served")]
@@ -126,19 +127,40 @@ impl Director {
             return Err(OrderError::Stopping);
         }
         self.keep(&served).await?;
-        self.inner.borrow_mut().served = served.clone();
         Ok(served)
     }
 
-    /// Crash: before the rename `served.json` names the table before this one, which the next edge then replaces by
-    /// reading the same table file; after it, this one.
+    /// Writes down what is served and was not, where there is room by now.
+    pub(crate) async fn keep_again(&self) {
+        let _turn = self.turn.lock().await;
+        let unwritten = self.inner.borrow().unwritten.clone();
+        let Some(unwritten) = unwritten.filter(|_| !self.shared.is_stopping()) else { return };
+        if self.keep(&unwritten.served).await.is_ok() {
+            tracing::info!(epoch = unwritten.served.epoch, "what is served is written down again");
+        }
+    }
+
+    /// Makes what is served durable, and takes note of how that went.
     async fn keep(&self, served: &Served) -> Result<(), OrderError> {
-        let not_durable = |source| OrderError::NotDurable { path: self.served_file.clone(), source };
-        let text = serde_json::to_vec_pretty(served).map_err(|error| not_durable(error.into()))?;
+        let kept = write(self.shared.settings.state.clone(), served.clone()).await;
+        let mut inner = self.inner.borrow_mut();
+        let source = match kept {
+            Ok(()) => {
+                inner.unwritten = None;
+                inner.served = served.clone();
+                return Ok(());
+            }
+            Err(source) => source,
+        };
+        let since = inner.unwritten.as_ref().map_or_else(unix_ms, |unwritten| unwritten.since_unix_ms);
         let path = self.served_file.clone();
-        let written =
-            tokio::task::spawn_blocking(move || machine::fs::write_atomic(&path, &text, 0o640)).await;
-        written.map_err(|panic| not_durable(std::io::Error::other(panic)))?.map_err(not_durable)
+        inner.unwritten = Some(Unwritten {
+            served: served.clone(),
+            since_unix_ms: since,
+            path: path.clone(),
+            why: source.to_string(),
+        });
+        Err(OrderError::NotDurable { path, source })
     }
 
     fn apply(&self, table: &Table) {
@@ -255,7 +277,11 @@ impl Director {
     /// Forgets what has ended, and looks at the rest.
     pub(crate) fn look<T>(
         &self,
-        see: impl FnOnce(&Served, &HashMap<PoolId, Arc<PoolState>>, &[(PoolId, Arc<UpstreamState>)]) -> T,
+        see: impl FnOnce(
+            (&Served, Option<&Unwritten>),
+            &HashMap<PoolId, Arc<PoolState>>,
+            &[(PoolId, Arc<UpstreamState>)],
+        ) -> T,
     ) -> T {
         let mut inner = self.inner.borrow_mut();
         let snapshot = self.shared.snapshot.load();
@@ -265,7 +291,7 @@ impl Director {
             inner.watch(&self.shared);
         }
         inner.leaving.retain(|(_, upstream)| upstream.is_gone() && upstream.active.total() > 0);
-        see(&inner.served, &inner.pools, &inner.leaving)
+        see((&inner.served, inner.unwritten.as_ref()), &inner.pools, &inner.leaving)
     }
 }
 
@@ -349,6 +375,20 @@ impl Inner {
             });
         }
     }
+}
+
+/// An edge that follows another mostly finds that the file says the same already, and then needs no room.
+///
+/// Crash: before the rename `served.json` names the table before this one, which the next edge then replaces by reading
+/// the same table file; after it, this one.
+async fn write(state: PathBuf, served: Served) -> std::io::Result<()> {
+    let written = tokio::task::spawn_blocking(move || {
+        let text = serde_json::to_vec_pretty(&served)?;
+        let is_there = Served::read(&state).is_ok_and(|there| there.as_ref() == Some(&served));
+        let written = machine::fs::write_atomic(&state.join(SERVED_FILE), &text, 0o640);
+        written.or_else(|error| if is_there { Ok(()) } else { Err(error) })
+    });
+    written.await.map_err(std::io::Error::other).flatten()
 }
 
 /// Where each site's routes lead.

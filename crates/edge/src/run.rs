@@ -36,6 +36,9 @@ use crate::{
     worker,
 };
 
+/// How often what could not be written down is tried again.
+const KEEP_AGAIN_EVERY: Duration = Duration::from_secs(1);
+
 /// Why the edge cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -158,6 +161,13 @@ async fn live(
     let serving = tokio::task::spawn_local(serve::serve(socket, Rc::clone(&control)));
     let every = shared.settings.tls.look_every.0;
     let following = follower.map(|follower| tokio::task::spawn_local(follower.follow(every)));
+    let director = Rc::clone(&control.director);
+    let keeping = tokio::task::spawn_local(async move {
+        loop {
+            tokio::time::sleep(KEEP_AGAIN_EVERY).await;
+            director.keep_again().await;
+        }
+    });
     let giving = tokio::task::spawn_local(handback::serve(shared.settings.control.clone(), spare));
     if !machine::planted::is_planted("never-ready-edge") {
         machine::notify::ready().map_err(failed("its word to whoever started it"))?;
@@ -166,6 +176,7 @@ async fn live(
     let result = wait_for_end(&control, &mut threads, &mut signals).await;
     serving.abort();
     giving.abort();
+    keeping.abort();
     following.inspect(tokio::task::JoinHandle::abort);
     result
 }

@@ -30,6 +30,8 @@ struct Inner {
     layout: Layout,
     claims: Arc<Claims>,
     sites: Mutex<BTreeMap<Site, SiteHandle>>,
+    /// Those that are there and cannot be opened: why.
+    unopened: Mutex<BTreeMap<Site, Explain>>,
     spawn: Box<dyn Fn(Site) -> Result<SiteHandle, Explain> + Send + Sync>,
     tasks: TaskTracker,
     ending: CancellationToken,
@@ -38,7 +40,7 @@ struct Inner {
 impl Sites {
     /// Finds every site below the data folder and starts its task, which adopts what runs, ends what a keeper before
     /// this one left half done, and brings up what should be there. Returns before that is done: each site's status
-    /// tells. A site whose state does not read is left alone and logged; the others go on.
+    /// tells. A site whose state does not read is left alone and told by [`Sites::unopened`]; the others go on.
     /// # Errors
     /// The data folder does not read.
     pub async fn open<W: World>(world: Arc<W>, settings: Settings) -> Result<Self, Explain> {
@@ -56,12 +58,13 @@ impl Sites {
             ending: ending.clone(),
         };
         let spawn = Box::new(move |site| site::spawn(shared.clone(), site));
-        let sites = Mutex::default();
-        let inner = Inner { artifacts, layout, claims, sites, spawn, tasks, ending };
+        let (sites, unopened) = (Mutex::default(), Mutex::default());
+        let inner = Inner { artifacts, layout, claims, sites, unopened, spawn, tasks, ending };
         let all = Self { inner: Arc::new(inner) };
         for site in found {
             if let Err(error) = all.obtain(&site) {
                 tracing::error!(%site, %error, "The site cannot be opened and is left as it is.");
+                all.inner.unopened().insert(site, left_alone(error));
             }
         }
         Ok(all)
@@ -72,15 +75,44 @@ impl Sites {
         &self.inner.artifacts
     }
 
+    /// Those that are there and whose state does not read, in order, and why. Each is tried again first: one that was
+    /// mended is one of [`Sites::list`] from then on.
+    pub fn unopened(&self) -> Vec<(Site, Explain)> {
+        let known: Vec<Site> = self.inner.unopened().keys().cloned().collect();
+        known.into_iter().filter_map(|site| Some((site.clone(), self.open_again(&site)?))).collect()
+    }
+
+    /// Why it still cannot be opened; `None`: it can, or has nothing on the disk any more, or never was such a one.
+    fn open_again(&self, site: &Site) -> Option<Explain> {
+        let known = self.inner.unopened().get(site).cloned()?;
+        let layout = self.inner.layout.site(site);
+        if !layout.is_there() {
+            self.inner.unopened().remove(site);
+            return None;
+        }
+        // Somebody is putting another file in its place: taken up without one, all that serves would have no place.
+        if !layout.state().exists() {
+            return Some(known);
+        }
+        let why = left_alone(self.obtain(site).err()?);
+        self.inner.unopened().insert(site.clone(), why.clone());
+        Some(why)
+    }
+
     /// All sites that have something on the disk, in order: one that was only planned has nothing.
     pub fn list(&self) -> Vec<SiteHandle> {
+        // One that was mended meanwhile is taken up.
+        self.unopened();
         let there = |handle: &&SiteHandle| self.inner.layout.site(handle.site()).is_there();
         self.sites().values().filter(there).cloned().collect()
     }
 
     /// # Errors
-    /// [`RefusedKind::NotFound`].
+    /// [`RefusedKind::NotFound`]; [`RefusedKind::Failed`]: its state does not read.
     pub fn get(&self, site: &Site) -> Result<SiteHandle, Refused> {
+        if let Some(why) = self.open_again(site) {
+            return Err(Refused::failed(why));
+        }
         self.sites().get(site).cloned().ok_or_else(|| {
             let explain = Explain::new("no-such-site", format!("{site} is not on this machine"))
                 .help("`mainstay apps` lists what is; `mainstay deploy` makes a new one");
@@ -98,6 +130,9 @@ impl Sites {
         }
         let handle = (self.inner.spawn)(site.clone())?;
         sites.insert(site.clone(), handle.clone());
+        if self.inner.unopened().remove(site).is_some() {
+            tracing::info!(%site, "The site reads again and is taken up.");
+        }
         Ok(handle)
     }
 
@@ -131,4 +166,14 @@ impl Sites {
     fn sites(&self) -> std::sync::MutexGuard<'_, BTreeMap<Site, SiteHandle>> {
         self.inner.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Inner {
+    fn unopened(&self) -> std::sync::MutexGuard<'_, BTreeMap<Site, Explain>> {
+        self.unopened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn left_alone(why: Explain) -> Explain {
+    why.now("what runs of it serves on, and nothing of it can be changed; once it reads again it is taken up by itself")
 }

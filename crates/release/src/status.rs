@@ -24,7 +24,7 @@ pub(crate) async fn site<W: World>(
 ) -> Result<SiteStatus, Explain> {
     let observed = at.observed().await?;
     let pools = at.pools().await.unwrap_or_default();
-    let served = at.world.served(&at.site).await.ok().flatten();
+    let in_effect = at.world.in_effect(&at.site).await.unwrap_or_default();
     let state = at.books.read();
     let mut services = Vec::new();
     let groups = state.live.iter().map(|g| (g, "live"));
@@ -43,11 +43,13 @@ pub(crate) async fn site<W: World>(
     }
     Ok(SiteStatus {
         site: at.site.clone(),
-        serving: served.and_then(|served| served.release),
+        serving: in_effect.served.and_then(|served| served.release),
+        unwritten: in_effect.unwritten,
         last_stable: state.stable.last().copied(),
         urls: urls.map(|m| at.world.urls(&m.routes)).unwrap_or_default(),
         services,
         deploy,
+        canary: state.canary,
         maintenance: state.posted.as_ref().map(|posted| Maintenance {
             notice: posted.notice.clone(),
             since: posted.since.clone(),

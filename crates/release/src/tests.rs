@@ -24,5 +24,6 @@ mod schedules;
 mod simulation;
 mod singletons;
 mod trace;
+mod unopened;
 mod unwritten;
 mod world;

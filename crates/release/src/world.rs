@@ -109,6 +109,9 @@ pub trait World: Send + Sync + 'static {
     /// What the edge serves for this site, from what it persisted if it does not answer; `None`: nothing yet.
     fn served(&self, site: &Site) -> impl Future<Output = Told<Option<Served>>> + Send;
 
+    /// What clients of this site get, in the edge's own word: for people. What a deploy goes by is [`World::served`].
+    fn in_effect(&self, site: &Site) -> impl Future<Output = Told<InEffect>> + Send;
+
     /// What the edge knows of the site's pools.
     fn pools(&self, site: &Site) -> impl Future<Output = Told<Vec<PoolStatus>>> + Send;
 
@@ -448,6 +451,13 @@ impl TableRoute {
     pub fn pools(&self) -> impl Iterator<Item = &PoolId> {
         std::iter::once(&self.pool).chain(self.canary.as_ref().map(|(pool, _)| pool))
     }
+}
+
+/// What clients get now, and why the edge cannot write that down, where it cannot.
+#[derive(Clone, Debug, Default)]
+pub struct InEffect {
+    pub served: Option<Served>,
+    pub unwritten: Option<api::status::Unwritten>,
 }
 
 /// What the edge says it serves for a site.

@@ -168,6 +168,96 @@ fn a_disk_that_fills_after_preflight_loses_nothing() {
     drop(disk);
 }
 
+/// What serves is the edge's own word, also where the disk takes it from nobody. [RUN-06]
+#[test]
+fn an_edge_that_dies_on_a_full_disk_is_followed_by_one_that_status_tells_the_truth_of() {
+    if !rustix::process::getuid().is_root() {
+        println!("only root can mount a small disk; not shown in this run");
+        return;
+    }
+    let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("own folder");
+    let data = folder.path().join("data");
+    let disk = Disk::mount(&data, "size=60m,mode=755");
+    let mainstay = Mainstay::start_in(folder, data, "");
+    let app = FakeApp::new(&mainstay, "fake");
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let fill = mainstay.data().join("fill");
+    let mut zero = fs::File::open("/dev/zero").expect("zeros");
+    std::io::copy(&mut zero, &mut fs::File::create(&fill).expect("a file")).expect_err("no room is left");
+
+    mainstay.kill_edge();
+    wait::until("the next edge serves", SOON, || {
+        mainstay.get(app.host_name(), "/version").is_ok_and(|answer| answer.status == 200)
+    });
+    assert_eq!(mainstay.serving(&app.site()), 1, "the disk says what is served already");
+    // Its successor listens elsewhere: a table that the disk does not say.
+    let (name, pid) = mainstay.instances(&app.site()).pop_first().expect("one serves");
+    testkit::mainstay::processes::kill(pid);
+    wait::until(&format!("the table moves on after {name}"), SOON, || {
+        mainstay.status(&app.site())["unwritten"].is_object()
+    });
+    mainstay.kill_edge();
+    wait::until("the next edge tells what it cannot write", SOON, || {
+        mainstay.status(&app.site())["unwritten"].is_object()
+    });
+    let said = mainstay.cli(&["status", "--app", "fake"]).expect_code(0);
+    assert!(said.out.contains("serves release 1") && !said.out.contains("rollback"), "{said}");
+    for words in ["[served-not-written]", "served.json cannot be written", "No space left", "make room"] {
+        assert!(said.err.contains(words), "it does not say {words:?}\n{said}");
+    }
+    assert_eq!(mainstay.api("/v1/apps").expect("it answers")[0]["serving"], 1);
+    let found = mainstay.cli_in(app.folder(), &["check", "--live"]);
+    assert!(found.all().contains("[served-not-written]"), "{found}");
+    assert!(!found.all().contains("mainstay deploy"), "nobody is advised to deploy: {found}");
+
+    fs::remove_file(fill).expect("the disk has room again");
+    wait::until("it is written down", SOON, || mainstay.status(&app.site())["unwritten"].is_null());
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    drop(mainstay);
+    drop(disk);
+}
+
+/// What is broken on the disk is told, and a restore of it is enough. [DR-06]
+#[test]
+fn a_state_that_does_not_read_is_told_everywhere_and_taken_up_once_it_does() {
+    let (mut mainstay, app) = serving_fake();
+    let file = mainstay.data().join("apps").join(app.site()).join("state.json");
+    let good = fs::read(&file).expect("the state");
+    let instances = mainstay.instances(&app.site());
+    fs::write(&file, &good[..good.len() / 2]).expect("written");
+    mainstay.kill_keeper();
+    let all: [(&[&str], i32); 4] = [
+        (&["status", "--app", "fake"], 1),
+        (&["apps"], 0),
+        (&["status", "--machine"], 0),
+        (&["check", "--live"], 1),
+    ];
+    for (command, code) in all {
+        let said = mainstay.cli_in(app.folder(), command).expect_code(code);
+        for words in ["[state-unreadable]", "state.json", "from a backup"] {
+            assert!(said.all().contains(words), "{command:?} does not say {words:?}\n{said}");
+        }
+    }
+    let listed = mainstay.cli(&["apps"]).expect_code(0).out;
+    assert!(listed.contains("fake/production") && listed.contains("unreadable"), "{listed}");
+    assert_eq!(mainstay.get(app.host_name(), "/version").expect("it serves on").status, 200);
+
+    // A restore may take the file away first.
+    fs::remove_file(&file).expect("there");
+    mainstay.cli(&["status", "--app", "fake"]).expect_code(1);
+    fs::write(&file, &good).expect("written");
+    mainstay.cli(&["status", "--app", "fake"]).expect_code(0);
+    assert_eq!(mainstay.serving(&app.site()), 1);
+    assert_eq!(mainstay.instances(&app.site()), instances, "what ran is taken up");
+    app.clone().next().deploy_to(&mainstay, &[]).expect_code(0);
+
+    fs::write(&file, "{").expect("written");
+    mainstay.kill_keeper();
+    mainstay.down();
+}
+
 const FILL: &str = r#"
 [migrate]
 command = ["/bin/sh", "-c", "cat /dev/zero > $STATE/fill; echo 1 > $STATE/schema"]

@@ -49,6 +49,8 @@ fn each_client_sees_one_release_while_some_have_the_next_and_then_all_do() {
     assert!((5..=30).contains(&moved), "{moved} of {CLIENTS}");
     assert_eq!(releases(&mainstay, &app), with_some, "nobody sees both");
     assert_eq!(mainstay.serving(&app.site()), 1, "the old one serves");
+    let status = mainstay.cli(&["status", "--app", "fake"]).expect_code(0).out;
+    assert!(status.contains("40 % of clients get release 2"), "{status}");
     let said = deploy.wait().expect_code(0);
     assert!(said.all().contains("40 % of the clients get release 2 for 20s"), "{said}");
     let after = releases(&mainstay, &app);

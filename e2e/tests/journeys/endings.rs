@@ -126,6 +126,8 @@ fn a_keeper_comes_back_by_what_held_before_and_can_end_everything_while_machine_
     let unread = |mainstay: &Mainstay| Some(mainstay.api("/v1/machine")?["unread"]["code"].clone());
     for end in ["down", "ctrl-c"] {
         fs::write(&file, format!("{good}\n[edge]\nworkerz = 1\n")).expect("written");
+        let said = mainstay.cli(&["status", "--machine"]).expect_code(0);
+        assert!(said.out.contains("machine.toml: not used"), "the keeper that runs says it: {said}");
         mainstay.kill_keeper();
         wait::until("the next keeper says what is wrong", Duration::from_secs(30), || {
             unread(&mainstay).is_some_and(|code| code == "unknown-key")

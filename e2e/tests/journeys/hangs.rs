@@ -33,6 +33,8 @@ fn a_stopped_keeper_is_replaced_and_fails_nothing() {
     };
     let before = since_of(&since(&mainstay));
     signal(keeper, Signal::STOP);
+    let said = mainstay.cli(&["status", "--app", "fake"]).expect_code(1);
+    assert!(said.err.contains("[keeper-hung]") && said.err.contains("ask again"), "{said}");
     wait::until("the stopped keeper is ended", WATCHDOG * 6, || !is_alive(keeper));
     assert!(mainstay.log_text().contains("it gets SIGABRT"), "by its watchdog");
     assert_ne!(mainstay.keeper_pid(), keeper, "and another one took its place");

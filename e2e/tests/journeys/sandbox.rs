@@ -128,6 +128,14 @@ fn jobs_and_commands_of_operators_are_held_like_the_app() {
         );
     }
     assert!(!world.join("run").exists());
+    mainstay.cli(&["run", "--app", "fake", "--", "unshare", "-r", "true"]);
+    let told = finding(&mainstay, &app, "refused-calls");
+    let seen = told["seen"].as_str().expect("no instance was refused anything");
+    assert!(seen.contains("to the instances that run") && seen.contains("`mainstay run`"), "{seen}");
+    let folder = mainstay.data().join("apps").join(app.site()).join("logs/run");
+    let logs = fs::read_dir(folder).expect("logs of commands").flatten();
+    let logs: String = logs.map(|log| fs::read_to_string(log.path()).expect("a log")).collect();
+    assert!(logs.contains("unshare"), "what is not counted stands there: {logs}");
 }
 
 /// A line of `/proc/<pid>/status`.

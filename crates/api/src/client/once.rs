@@ -30,7 +30,7 @@ pub async fn once<T>(
 ) -> Result<T, Failure> {
     let key = RequestKey::fresh();
     let first = match ask(&key).await {
-        Err(failure @ (Failure::Lost { .. } | Failure::Silent { .. })) => failure,
+        Err(failure @ (Failure::Lost { .. } | Failure::Hung { .. } | Failure::Silent { .. })) => failure,
         answer => return answer,
     };
     seen(Unanswered::Begins(&first));

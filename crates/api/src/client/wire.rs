@@ -24,6 +24,9 @@ use crate::{
 /// Bound: the longest answer that is read whole.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
+/// A keeper that goes away after so long a silence was ended for it.
+const HUNG_AFTER: Duration = Duration::from_secs(3);
+
 pub(super) async fn json<T: DeserializeOwned>(
     way: &Way,
     method: &str,
@@ -128,8 +131,14 @@ async fn within<T>(
     what: &str,
     asked: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let silent = || Failure::Silent { what: what.to_owned(), within: limit };
-    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(silent()))
+    let began = tokio::time::Instant::now();
+    match tokio::time::timeout(limit, asked).await {
+        Ok(Err(Failure::Lost { what, .. })) if began.elapsed() >= HUNG_AFTER => {
+            Err(Failure::Hung { what, after: began.elapsed() })
+        }
+        Ok(answered) => answered,
+        Err(_) => Err(Failure::Silent { what: what.to_owned(), within: limit }),
+    }
 }
 
 fn request(method: &str, path: &str) -> http::request::Builder {
@@ -187,4 +196,25 @@ fn refused(status: StatusCode, what: &str, bytes: &Bytes) -> Failure {
 /// The request in a message, without its query.
 fn said(method: &str, path: &str) -> String {
     format!("{method} {}", path.split('?').next().unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_keeper_that_goes_away_after_a_long_silence_hung_and_one_that_just_goes_did_not() {
+        let lost = async |after: u64| {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            Err::<(), _>(Failure::Lost { what: "GET /v1/apps".to_owned(), cause: "it broke".to_owned() })
+        };
+        let told = async |after| {
+            let failure =
+                within(Duration::from_secs(30), "GET /v1/apps", lost(after)).await.expect_err("lost");
+            (failure.is_gone(), failure.explain().code)
+        };
+        assert_eq!(told(17).await, (true, "keeper-hung".to_owned()));
+        assert_eq!(told(1).await, (true, "connection-lost".to_owned()));
+        assert_eq!(told(31).await, (false, "no-answer".to_owned()));
+    }
 }

@@ -1,4 +1,5 @@
-//! No instance was refused a system call.
+//! No instance was refused a system call. What ends by itself (`mainstay run`, jobs, hooks) is gone before anybody asks it: its log has
+//! its refusals.
 
 use api::{
     checks::{Severity, State},
@@ -11,7 +12,7 @@ use crate::finding::{Check, found_if};
 
 pub(super) const CHECK: Check<Running> = Check {
     id: "refused-calls",
-    title: "the sandbox refused no system call",
+    title: "the sandbox refused no instance a system call",
     severity: Severity::Warning,
     sources: &["CTR-09"],
     run,
@@ -29,7 +30,8 @@ fn run(context: &Live<'_>) -> State {
     found_if(
         refused,
         explain,
-        "none; files that landlock refuses (\"Permission denied\") stand in the app's own log alone",
+        "none to the instances that run; what it refused to `mainstay run`, `exec`, jobs and hooks stands in their logs alone, \
+         and files that landlock refuses (\"Permission denied\") in the app's own",
     )
 }
 

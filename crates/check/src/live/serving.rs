@@ -15,6 +15,9 @@ pub(super) const CHECK: Check<Running> = Check {
 };
 
 fn run(context: &Live<'_>) -> State {
+    if let Some(unwritten) = &context.status.unwritten {
+        return found(unwritten.why.clone());
+    }
     let Some(release) = context.status.serving else {
         return found(
             Explain::new("serves-nothing", format!("the edge serves nothing of {}", context.status.site))

@@ -34,6 +34,7 @@ fn status() -> SiteStatus {
     SiteStatus {
         site: "assistant/production".parse().unwrap(),
         serving: Some(ReleaseNumber(7)),
+        unwritten: None,
         last_stable: None,
         urls: Vec::new(),
         services: vec![ServiceStatus {
@@ -47,6 +48,7 @@ fn status() -> SiteStatus {
             recycled: None,
         }],
         deploy: None,
+        canary: None,
         maintenance: None,
         recess: None,
         frozen: None,
@@ -180,6 +182,9 @@ fn a_station_that_is_wanted_must_run_and_a_webhook_must_have_its_secret() {
 fn each_thing_that_goes_wrong_is_found_by_its_check() {
     assert_eq!(found_after(|status, _| status.serving = None), ["serving"]);
     assert_eq!(found_after(|status, _| status.services.clear()), ["serving"]);
+    let why = Explain::new("served-not-written", "the edge cannot write down what it serves");
+    let unwritten = api::status::Unwritten { since: String::new(), why };
+    assert_eq!(found_after(|status, _| status.unwritten = Some(unwritten.clone())), ["serving"]);
     assert_eq!(found_after(|status, _| status.services[0].wanted = 3), ["instances-up"]);
     assert_eq!(found_after(|status, _| status.services[0].instances[0].ready = Some(false)), ["readiness"]);
     assert_eq!(found_after(|status, _| status.services[0].instances[0].restarts_last_hour = 9), ["restarts"]);
@@ -222,6 +227,15 @@ fn what_the_sandbox_refused_is_told_with_what_would_open_it() {
     let found = findings.iter().find(|finding| finding.id == "refused-calls").unwrap();
     let State::Found { explain } = &found.state else { panic!("{found:?}") };
     assert_eq!(explain.causes, ["web.7.1: ptrace 3 times, reboot once"]);
+}
+
+#[test]
+fn whose_refusals_nobody_counts_is_said_where_none_is_found() {
+    let (manifest, status, machine) = (manifest(), status(), machine());
+    let findings = live(&Live { manifest: &manifest, status: &status, machine: &machine, way_back: None });
+    let passed = findings.iter().find(|finding| finding.id == "refused-calls").unwrap();
+    let State::Passed { seen } = &passed.state else { panic!("{passed:?}") };
+    assert!(seen.contains("`mainstay run`") && passed.title.contains("instance"), "{passed:?}");
 }
 
 #[test]

@@ -23,10 +23,10 @@ pub(crate) fn status(control: &Control) -> Status {
         heartbeat_age_ms: now_ms().saturating_sub(pulse.beat.load(Relaxed)),
         connections: pulse.connections.load(Relaxed),
     });
-    let (served, pools) = director.look(|served, pools, leaving| {
+    let (served, unwritten, pools) = director.look(|(served, unwritten), pools, leaving| {
         let mut all: Vec<PoolStatus> = pools.values().map(|state| pool(state, leaving)).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
-        (served.clone(), all)
+        (served.clone(), unwritten.cloned(), all)
     });
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -34,6 +34,7 @@ pub(crate) fn status(control: &Control) -> Status {
         up_ms: now_ms(),
         draining: shared.is_stopping(),
         served,
+        unwritten,
         pools,
         listeners: control.listeners.clone(),
         certificates: control.certificates.load().to_vec(),
@@ -124,7 +125,13 @@ pub(crate) fn metrics(control: &Control) -> String {
         .collect();
     let help = "When the certificate that is served ends to be valid, in seconds since 1970";
     family(&mut out, "edge_certificate_expiry_timestamp_seconds", "gauge", help, &expiries);
-    family(&mut out, "edge_table_epoch", "gauge", "Epoch of the routing table", &one(status.served.epoch));
+    family(
+        &mut out,
+        "edge_table_epoch",
+        "gauge",
+        "Epoch of the routing table",
+        &one(status.in_effect().epoch),
+    );
     let websockets = status.pools.iter().map(|pool| pool.active.websocket).sum();
     family(&mut out, "websocket_active_connections", "gauge", "Open WebSockets", &one(websockets));
     let active = status.pools.iter().flat_map(|pool| {

@@ -124,6 +124,53 @@ async fn epochs_go_up_and_what_is_served_is_on_disk() {
     assert_eq!(edge.get("/").await.0, 200);
 }
 
+/// The edge's word counts where the disk takes nothing: what it serves, and that it is not written down.
+#[tokio::test]
+async fn what_is_served_and_cannot_be_written_down_is_told_and_written_once_it_can_be() {
+    let app = App::named("ok").await;
+    let edge = Edge::start(&Table { epoch: 5, ..live(&[&app]) }).await;
+    let file = edge.settings.state.join("served.json");
+    std::fs::remove_file(&file).unwrap();
+    // Nothing can be put in the place of a folder that is not empty.
+    std::fs::create_dir_all(file.join("in the way")).unwrap();
+    write_table(&edge.settings, &Table { epoch: 6, ..live(&[&app]) });
+    match edge.client.load_table(6).await {
+        Err(CallError::Refused { problem, .. }) => assert_eq!(problem.code, "not-durable"),
+        other => panic!("a switch that is not written is acknowledged: {other:?}"),
+    }
+    let status = edge.client.status().await.unwrap();
+    assert_eq!((status.served.epoch, status.in_effect().epoch), (5, 6));
+    let unwritten = status.unwritten.expect("it is told");
+    assert!(unwritten.path == file && !unwritten.why.is_empty(), "{unwritten:?}");
+
+    std::fs::remove_dir_all(&file).unwrap();
+    let start = Instant::now();
+    while edge.client.status().await.unwrap().unwritten.is_some() {
+        assert!(start.elapsed() < PATIENCE, "it is never written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let kept: edge::control::Served = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((kept.epoch, edge.client.status().await.unwrap().served), (6, kept));
+}
+
+/// The edge that follows one which was killed while the disk was full serves what was served: nothing is to be written.
+#[tokio::test]
+async fn what_is_on_disk_already_needs_no_room() {
+    let app = App::named("ok").await;
+    let table = Table { epoch: 5, ..live(&[&app]) };
+    let before = Edge::start(&table).await;
+    let kept = std::fs::read(before.settings.state.join("served.json")).unwrap();
+    let edge = Edge::start_with(&table, |settings| {
+        std::fs::create_dir_all(settings.state.join("served.json.new/in the way")).unwrap();
+        std::fs::write(settings.state.join("served.json"), &kept).unwrap();
+    })
+    .await;
+    let status = edge.client.status().await.unwrap();
+    assert_eq!((status.served.epoch, status.unwritten), (5, None));
+    write_table(&edge.settings, &Table { epoch: 6, ..table });
+    assert!(edge.client.load_table(6).await.is_err(), "the disk takes nothing");
+}
+
 /// Switches back and forth under load; nothing fails, and once a switch is acknowledged no new request goes elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn switching_under_load_fails_nothing() {

@@ -30,9 +30,15 @@ impl Apps {
             line("No app is here yet: `mainstay deploy` in the folder of a mainstay.toml brings the first.");
         } else {
             line(render(&apps));
+            warn(session, &apps);
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What keeps apps from being cared for.
+pub(super) fn warn(session: &Session, apps: &[api::apps::App]) {
+    apps.iter().filter_map(|app| app.problem.as_ref()).for_each(|problem| session.report.warning(problem));
 }
 
 fn render(apps: &[api::apps::App]) -> String {

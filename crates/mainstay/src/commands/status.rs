@@ -53,7 +53,7 @@ impl Status {
                     json(&serde_json::json!({ "machine": machine, "apps": apps }));
                 } else {
                     line(machine_words(&machine));
-                    for app in apps {
+                    for app in &apps {
                         let serving =
                             app.serving.map_or("nothing".to_owned(), |release| format!("release {release}"));
                         line(format!(
@@ -65,6 +65,7 @@ impl Status {
                             app.urls.join(" ")
                         ));
                     }
+                    super::apps::warn(session, &apps);
                 }
             }
             Ok(ExitCode::SUCCESS)
@@ -74,6 +75,9 @@ impl Status {
 
 fn show_site(session: &Session, status: &SiteStatus) {
     line(site_words(status));
+    if let Some(unwritten) = &status.unwritten {
+        session.report.warning(&unwritten.why);
+    }
     if let Some(frozen) = &status.frozen {
         session.report.warning(
             &Explain::new("frozen", format!("deploys are frozen {}", until(frozen.freeze.until_unix_ms)))
@@ -131,6 +135,7 @@ fn site_words(status: &SiteStatus) -> String {
             deploy.operator,
             moment(&deploy.since)
         ));
+        lines.extend(status.canary.map(|share| format!("  {share} % of clients get release {}", deploy.to)));
         lines.extend(deploy.approval.iter().map(awaited_words));
         lines.extend(deploy.unwritten.iter().flat_map(unwritten_words));
     }

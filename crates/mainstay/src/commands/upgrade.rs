@@ -85,7 +85,7 @@ impl Upgrade {
                 None
             }
             // It may have died over it: the next one knows.
-            Err(failure @ Failure::Lost { .. }) if !self.dry_run => Some(failure),
+            Err(failure @ (Failure::Lost { .. } | Failure::Hung { .. })) if !self.dry_run => Some(failure),
             Err(failure) => return Err(failure.explain()),
         };
         let record = settled(session, &id, lost).await?;
@@ -176,8 +176,9 @@ fn show(session: &Session, planned: &Planned, dry_run: bool) {
 fn pending(record: &Record) -> Explain {
     let told = Explain::new("upgrade-edge-pending", "the edge is not all that the new binary asks for");
     let told = record.pending.iter().fold(told, |told, why| told.caused_by(why));
-    told.now("everything is served, by the edge that was there").help(
-        "the next start of the keeper tries it again: `systemctl restart mainstay-keeper`, or another upgrade",
+    told.now("everything is served on").help(
+        "other addresses under [listen] are taken up by `mainstay down` and `mainstay up`, or `systemctl restart mainstay`; an edge \
+         that could not be replaced is tried again at the next start of the keeper, as by `systemctl restart mainstay-keeper`",
     )
 }
 
@@ -204,5 +205,27 @@ fn tell(session: &Session, record: &Record) -> ExitCode {
             session.report.error(&record.why.clone().unwrap_or_else(overtaken));
             ExitCode::from(EXIT_RETURNED)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [listen] alone may be what waits: then the edge was replaced, and no keeper's start takes the addresses up.
+    #[test]
+    fn what_the_edge_does_not_do_yet_is_told_with_what_takes_it_up() {
+        let why = "[listen] asks for http 127.0.0.1:81; the edge that runs has http 127.0.0.1:80";
+        let record = serde_json::json!({
+            "id": "1", "back": false, "operator": "ana", "host": "here", "started": "2026-12-01T00:00:00Z",
+            "from": { "version": "1", "digest": "a" }, "to": { "version": "2", "digest": "b" },
+            "pending": [why],
+        });
+        let told = pending(&serde_json::from_value(record).expect("a record"));
+        let help = told.help.expect("a remedy");
+        assert!(help.contains("`mainstay down` and `mainstay up`") && help.contains("[listen]"), "{help}");
+        let now = told.now.expect("what is true");
+        assert!(!now.contains("the edge that was there"), "{now}");
+        assert_eq!(told.causes, [why]);
     }
 }

@@ -86,12 +86,17 @@ impl Instances {
         self.inner().held.get(&(site.clone(), name.clone())).map(|held| Arc::clone(&held.slot))
     }
 
-    /// Stops the instance and forgets it once nothing of it is left.
+    /// Stops the instance, by its own plan or another, and forgets it once nothing of it is left.
     /// # Errors
     /// A process of it lives on, whatever was done; it is forgotten all the same, since nobody can do more.
-    pub(crate) async fn stop(&self, site: &Site, name: &InstanceName, plan: StopPlan) -> Result<(), Explain> {
+    pub(crate) async fn stop(
+        &self,
+        site: &Site,
+        name: &InstanceName,
+        plan: Option<StopPlan>,
+    ) -> Result<(), Explain> {
         let Some(slot) = self.slot(site, name) else { return Ok(()) };
-        let exit = slot.stop(Some(plan)).await;
+        let exit = slot.stop(plan).await;
         if let Some(held) = self.inner().held.remove(&(site.clone(), name.clone())) {
             held.kept.forget();
         }
@@ -103,6 +108,17 @@ impl Instances {
         Err(Explain::new("instance-not-stopped", message)
             .caused_by("it is stuck in the kernel, mostly on a disk or a network file system")
             .help("`ps -eo pid,stat,wchan:30,args` shows where (state D); if that does not pass, only a reboot ends it"))
+    }
+
+    /// Stops all of a site, each as its own order says.
+    pub(crate) async fn stop_all(&self, site: &Site) {
+        let names = self.observed(site).into_iter().map(|observed| observed.name);
+        let stops = names.map(|name| async move {
+            if let Err(error) = self.stop(site, &name, None).await {
+                tracing::error!(%site, instance = %name, %error, "An instance is not stopped.");
+            }
+        });
+        futures_util::future::join_all(stops).await;
     }
 
     pub(crate) fn observed(&self, site: &Site) -> Vec<Observed> {

@@ -134,6 +134,15 @@ impl Jobs {
         }
     }
 
+    /// Ends all of a site.
+    pub(crate) async fn stop_all(&self, site: &Site) {
+        for process in self.running() {
+            if process.spec().site.as_ref() == Some(site) {
+                end(&process).await;
+            }
+        }
+    }
+
     pub(crate) async fn stop(&self, id: ProcessId) -> Result<(), Explain> {
         let process = self.known().get(&id).and_then(|known| known.process.clone());
         if let Some(process) = process.filter(|process| process.exit().is_none()) {

@@ -72,6 +72,15 @@ fn kept(folders: &Folders) -> Option<(Machine, String)> {
     Some((machine_file::parse(&text, &name, folders).ok()?, text))
 }
 
+/// What is wrong with the file as it stands now: it may have become so under this keeper, or have other mistakes than when
+/// it was read. `then`: what was wrong with it when this keeper read it.
+pub(crate) async fn unread_now(folders: &Folders, then: Option<Explain>) -> Option<Explain> {
+    let folders = folders.clone();
+    let read = tokio::task::spawn_blocking(move || machine_file::load(&folders)).await;
+    // One that was mended is about to be taken up.
+    read.ok().and_then(Result::err).or(then)
+}
+
 /// Until the file can be used again. Never, where it is used. Cancel-safe.
 pub(crate) async fn mended(folders: &Folders, unread: bool) {
     if !unread {
@@ -100,6 +109,20 @@ mod tests {
         place::make_data(&folders).expect("made");
         machine::fs::make_dir(&folders.run, 0o700).expect("made");
         folders
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_under_a_keeper_is_told_at_once() {
+        let at = tempfile::tempdir().expect("a folder");
+        let folders = folders(at.path());
+        fs::write(&folders.machine_toml, "shutdown_timeout = \"7s\"\n").expect("written");
+        assert_eq!(unread_now(&folders, None).await, None);
+        fs::write(&folders.machine_toml, "x = 1\n").expect("written");
+        let code = |told: Option<Explain>| told.map(|why| why.code);
+        assert_eq!(code(unread_now(&folders, None).await).as_deref(), Some("unknown-key"));
+        fs::write(&folders.machine_toml, "shutdown_timeout = \"7s\"\n").expect("written");
+        let then = Explain::new("then", "as it was read");
+        assert_eq!(code(unread_now(&folders, Some(then)).await).as_deref(), Some("then"));
     }
 
     #[test]

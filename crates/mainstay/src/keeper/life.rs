@@ -250,6 +250,16 @@ async fn drain(keeper: &Arc<Keeper>, edge: &Arc<Slot>, within: Duration) {
         stopped
     })
     .await;
+    stop_unopened(keeper).await;
+}
+
+/// Of a site whose state does not read no task knows what runs.
+async fn stop_unopened(keeper: &Keeper) {
+    for (site, _) in keeper.sites.unopened() {
+        keeper.world.jobs.stop_all(&site).await;
+        keeper.world.instances.stop_all(&site).await;
+        keeper.ending.step(format!("{site} has stopped"));
+    }
 }
 
 /// All sites at once: together they take no longer than the slowest.

@@ -105,10 +105,12 @@ mod tests {
         let status = SiteStatus {
             site: site.clone(),
             serving: None,
+            unwritten: None,
             last_stable: None,
             urls: Vec::new(),
             services: Vec::new(),
             deploy: None,
+            canary: None,
             maintenance: None,
             recess: None,
             frozen: None,

@@ -13,7 +13,9 @@ use api::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use model::{DeployId, Explain, Freeze, Notice, ReleaseNumber, Site, manifest::Manifest};
-use release::{Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What};
+use release::{
+    Caller, MigrateVerb, Refused, RefusedKind, SiteHandle, Sites, Wanted, What, world::InstanceState,
+};
 
 use super::{
     certificates::Certificates,
@@ -190,7 +192,24 @@ impl Keeper {
             instances_wanted: live.iter().map(|service| service.wanted).sum(),
             urls: status.urls,
             state: state.to_owned(),
+            problem: None,
         })
+    }
+
+    /// One whose state does not read: what the edge and the instances say of it.
+    async fn unopened_app(&self, site: Site, problem: Explain) -> apps::App {
+        let observed = self.world.instances.observed(&site);
+        let up = observed.iter().filter(|instance| instance.state == InstanceState::Up).count();
+        let in_effect = self.world.tables.in_effect(&site).await;
+        apps::App {
+            serving: in_effect.served.and_then(|served| served.release),
+            instances_ready: u32::try_from(up).unwrap_or(u32::MAX),
+            instances_wanted: u32::try_from(observed.len()).unwrap_or(u32::MAX),
+            urls: Vec::new(),
+            state: "unreadable".to_owned(),
+            problem: Some(problem),
+            site,
+        }
     }
 }
 
@@ -239,6 +258,10 @@ impl Operations for Keeper {
         for handle in self.sites.list() {
             all.push(self.app(handle).await?);
         }
+        for (site, problem) in self.sites.unopened() {
+            all.push(self.unopened_app(site, problem).await);
+        }
+        all.sort_by(|one, other| one.site.cmp(&other.site));
         Ok(all)
     }
 

@@ -16,6 +16,7 @@ use super::{
     counted::Counted,
     data_plane,
     instances::rfc3339,
+    last_good,
     past::Kept,
     station::Station,
     webhooks::{Webhooks, usable::Usable},
@@ -87,20 +88,11 @@ impl Standing {
             unheld: supervisor::sandbox::lost(),
             missing_controllers: controllers.into_iter().map(str::to_owned).collect(),
             pending: self.pending.clone(),
-            unread: self.unread_now(world).await,
+            unread: last_good::unread_now(&world.ground.folders, self.unread.clone()).await,
             given: self.given.clone(),
             disk_free_bytes: room.map_or(0, |room| room.bytes_free),
             inodes_free: room.map_or(0, |room| room.inodes_free),
         }
-    }
-
-    /// What is wrong with the file as it stands now; it may have other mistakes than when this keeper read it.
-    async fn unread_now(&self, world: &Outside) -> Option<model::Explain> {
-        let then = self.unread.clone()?;
-        let folders = world.ground.folders.clone();
-        let read = tokio::task::spawn_blocking(move || crate::config::machine::load(&folders)).await;
-        // One that was mended is about to be taken up.
-        Some(read.ok().and_then(Result::err).unwrap_or(then))
     }
 
     /// Whether whoever started this keeper would start the next one.

@@ -3,17 +3,20 @@
 //! The file is the keeper's; what is served is the edge's word (`served.json`). Both are read at the start, so that a
 //! new keeper goes on above every epoch that was ever served.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use edge::{
     control::CallError,
     table::{self, Table},
 };
 use model::{Explain, Site, manifest::Route};
-use release::world::{Served, SiteTable};
+use release::world::{InEffect, Served, SiteTable};
 use tokio::sync::Mutex;
 
-use super::edge_words;
+use super::{edge_words, instances::rfc3339};
 
 /// Owns the table. One task at a time changes it.
 pub(crate) struct Tables {
@@ -74,17 +77,49 @@ impl Tables {
             Ok(status) => Some(status.served),
             Err(_) => read_served(&self.state),
         }?;
-        let mine = served.sites.iter().find(|known| known.site == *site)?;
-        Some(Served { epoch: served.epoch, generation: mine.generation, release: mine.release })
+        of_site(&served, site)
     }
+
+    /// What clients of the site get, also where the edge cannot write it down, and why it cannot.
+    pub(crate) async fn in_effect(&self, site: &Site) -> InEffect {
+        let Ok(status) = self.edge.status().await else {
+            let persisted = read_served(&self.state);
+            return InEffect { served: persisted.and_then(|served| of_site(&served, site)), unwritten: None };
+        };
+        InEffect {
+            served: of_site(status.in_effect(), site),
+            unwritten: status.unwritten.as_ref().map(not_written),
+        }
+    }
+}
+
+fn of_site(served: &edge::control::Served, site: &Site) -> Option<Served> {
+    let mine = served.sites.iter().find(|known| known.site == *site)?;
+    Some(Served { epoch: served.epoch, generation: mine.generation, release: mine.release })
+}
+
+fn not_written(unwritten: &edge::control::Unwritten) -> api::status::Unwritten {
+    let why = Explain::new("served-not-written", "the edge serves, and cannot write down what it serves")
+        .caused_by(format!("{} cannot be written", unwritten.path.display()))
+        .caused_by(unwritten.why.clone())
+        .now("what is served is served on; no deploy can switch")
+        .help("make room on that disk, or mend what is named: it is tried again every second, and then this is over");
+    let since = UNIX_EPOCH + Duration::from_millis(unwritten.since_unix_ms);
+    api::status::Unwritten { since: rfc3339(since), why }
 }
 
 fn not_taken(error: CallError) -> Explain {
     let explain = Explain::new("edge-silent", "the edge did not take the new routing table").because(&error);
+    let is_served = matches!(&error, CallError::Refused { problem, .. } if problem.code == "not-durable");
     let explain = match error {
         CallError::Refused { problem, .. } => problem.causes.into_iter().fold(explain, Explain::caused_by),
         CallError::Unreachable { .. } | CallError::Unknown { .. } => explain,
     };
+    if is_served {
+        return explain
+            .now("the edge serves that table all the same, and could not write that down")
+            .help("make room on the disk, or mend what is named");
+    }
     explain.now("the edge serves what it served before").help(
         "`mainstay status` says whether the edge runs; its log is logs/edge/edge.log in the data folder",
     )

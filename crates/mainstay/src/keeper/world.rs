@@ -15,8 +15,8 @@ use net::client::{Call, Target};
 use release::{
     World,
     world::{
-        Disk, JobEnd, JobOrder, Observed, PoolId, PoolStatus, Served, SiteTable, SmokeAnswer, SmokeOrder,
-        StartOrder, StopOrder,
+        Disk, InEffect, JobEnd, JobOrder, Observed, PoolId, PoolStatus, Served, SiteTable, SmokeAnswer,
+        SmokeOrder, StartOrder, StopOrder,
     },
 };
 use supervisor::{Slot, SlotState, StopPlan, logs, order::signal_number, slot::SlotSettings};
@@ -89,7 +89,7 @@ impl World for Outside {
         };
         let Some(why) = refused else { return Ok(()) };
         let at_once = StopPlan { signal: 9, grace: Duration::ZERO };
-        self.instances.stop(&order.site, &order.name, at_once).await?;
+        self.instances.stop(&order.site, &order.name, Some(at_once)).await?;
         Err(obstacle::of_instance(&self.ground, &order, why))
     }
 
@@ -104,7 +104,7 @@ impl World for Outside {
 
     async fn stop_instance(&self, order: StopOrder) -> Result<(), Explain> {
         let plan = StopPlan { signal: signal_number(order.signal), grace: order.grace };
-        self.instances.stop(&order.site, &order.name, plan).await
+        self.instances.stop(&order.site, &order.name, Some(plan)).await
     }
 
     async fn hint(&self, site: &Site, instance: &InstanceName, hint: &DrainHint) -> Result<(), Explain> {
@@ -172,6 +172,10 @@ impl World for Outside {
 
     async fn served(&self, site: &Site) -> Result<Option<Served>, Explain> {
         Ok(self.tables.served(site).await)
+    }
+
+    async fn in_effect(&self, site: &Site) -> Result<InEffect, Explain> {
+        Ok(self.tables.in_effect(site).await)
     }
 
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {

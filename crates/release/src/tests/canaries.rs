@@ -47,6 +47,7 @@ async fn some_clients_get_a_good_release_first_and_then_all() {
     assert!(!notes(&first).contains("of the clients"), "there is nobody to spare");
     let started = rig.begin(&with_canary(&shop, "good"), "two").await.unwrap();
     until_canary(&rig, &shop).await;
+    assert_eq!(rig.handle(&shop).status().await.unwrap().canary, Some(10), "who watches sees the share");
     let begun = tokio::time::Instant::now();
     assert_eq!((share(&rig, &shop), rig.serving(&shop).await), (Some(10), Some(1)));
     while share(&rig, &shop).is_some() {

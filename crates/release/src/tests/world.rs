@@ -22,8 +22,8 @@ use super::{
     machine::{Job, Machine},
 };
 use crate::world::{
-    Disk, JobEnd, JobKind, JobOrder, Observed, PoolId, PoolState, PoolStatus, Served, SiteTable, SmokeAnswer,
-    SmokeOrder, StartOrder, StopOrder, UpstreamStatus, World,
+    Disk, InEffect, JobEnd, JobKind, JobOrder, Observed, PoolId, PoolState, PoolStatus, Served, SiteTable,
+    SmokeAnswer, SmokeOrder, StartOrder, StopOrder, UpstreamStatus, World,
 };
 
 pub(super) struct SimWorld {
@@ -178,6 +178,10 @@ impl World for SimWorld {
         inner.told.extend(epoch);
         let table = inner.tables.get(site);
         Ok(table.map(|(epoch, t)| Served { epoch: *epoch, generation: t.generation, release: t.release }))
+    }
+
+    async fn in_effect(&self, site: &Site) -> Result<InEffect, Explain> {
+        Ok(InEffect { served: self.served(site).await?, unwritten: None })
     }
 
     async fn pools(&self, site: &Site) -> Result<Vec<PoolStatus>, Explain> {

@@ -60,7 +60,7 @@ pub(super) async fn refusal(
     let plan = match session.client.plan(site, request).await {
         Ok(plan) => plan,
         // The deploy itself is asked for again where a keeper dies over it.
-        Err(Failure::Lost { .. }) => return Ok(None),
+        Err(Failure::Lost { .. } | Failure::Hung { .. }) => return Ok(None),
         Err(failure) => return Err(failure.explain()),
     };
     if let Some(why) = plan.closed.filter(|why| request.wait.is_none() || why.code != LOCKED) {

@@ -123,8 +123,8 @@ async fn lacking(new: &Client, before: &Client, epoch: Option<u64>) -> Option<St
         Ok(status) => status,
         Err(error) => return Some(error.to_string()),
     };
-    if epoch.is_some_and(|epoch| status.served.epoch != epoch) {
-        return Some(format!("it serves the table of epoch {}, not the last one", status.served.epoch));
+    if epoch.is_some_and(|epoch| status.in_effect().epoch != epoch) {
+        return Some(format!("it serves the table of epoch {}, not the last one", status.in_effect().epoch));
     }
     match before.status().await {
         Ok(before) => not_ready_there(&status, &before),
