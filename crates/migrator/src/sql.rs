@@ -11,7 +11,7 @@ mod tests;
 
 use std::path::Path;
 
-use model::Explain;
+use model::{Explain, manifest::HALF_DONE};
 
 use self::{
     act::{Act, Applied},
@@ -49,7 +49,11 @@ fn move_database(folder: &Path, address: &Address, verb: Verb) -> Result<(), Exp
         println!("{act}");
         database.perform(&act)?;
     }
-    println!("{}", act::version(&database.applied()?));
+    let applied = database.applied()?;
+    for file in act::half_done(&applied) {
+        println!("{HALF_DONE}{file}");
+    }
+    println!("{}", act::version(&applied));
     Ok(())
 }
 
@@ -67,7 +71,7 @@ fn failed(act: &Act, cause: &(dyn std::error::Error + 'static)) -> Explain {
         true => explain.now("nothing of this file remains; those before it stand"),
         false => explain
             .now("it runs outside of a transaction: what it had done by then stands")
-            .help("mend what stopped it and run it again: a file without a transaction must bear that"),
+            .help("mend what stopped it: the file then runs again from its beginning, and must bear that"),
     }
 }
 

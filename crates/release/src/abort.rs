@@ -1,5 +1,7 @@
 //! The ends before the switch: the new side goes, the old one was never touched. And the end that a person must take up.
 
+use std::sync::Arc;
+
 use api::deploy::Outcome;
 use model::Explain;
 
@@ -18,11 +20,23 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
     withdraw(run).await;
     clear_away(run).await;
     keep_claims(run);
-    let error = match recess::bring_back(run).await {
+    let is_held = run.at.books.read().held_migration().is_some();
+    let back = if is_held { recess::bring_back_held(run, None).await } else { recess::bring_back(run).await };
+    let error = match back {
         Back::NoRecess => error,
         Back::Serves(how) => error.now(how),
-        Back::Stopped(why) => return hold(run, stays_stopped(run, error, &why), true).await,
+        Back::Stopped(why) => {
+            let explain = stays_stopped(run, error, &why);
+            return if is_held {
+                End { outcome: Outcome::Held, error: Some(explain) }
+            } else {
+                hold(run, explain, true).await
+            };
+        }
     };
+    if is_held {
+        run.report.push("a migration is held as before: `mainstay migrate status` shows it".into());
+    }
     let state = run.at.books.read();
     let moved =
         run.manifest.migrate.as_ref().zip(state.schema).filter(|(m, data)| data.version >= m.code.schema);
@@ -44,14 +58,14 @@ pub(crate) async fn abort<W: World>(run: &mut Run<W>, error: Explain) -> End {
 fn stays_stopped<W: World>(run: &Run<W>, error: Explain, why: &Explain) -> Explain {
     let release = run.task.to;
     error.caused_by(why.to_string()).now(run.now_serving()).help(format!(
-        "`mainstay migrate down` takes the database back and starts the old release again; or `mainstay migrate retry`, and \
-         then deploy a mended release, or this one once more with `mainstay deploy --release {release}`"
+        "`mainstay migrate down` takes the database back and starts the old release again; or deploy a mended release, or \
+         this one once more with `mainstay deploy --release {release}`"
     ))
 }
 
 /// A migration needs a person; what was stopped for it serves again where it bears what the migration left.
 pub(crate) async fn hold_migration<W: World>(run: &mut Run<W>, explain: Explain) -> End {
-    let explain = match recess::bring_back_held(run).await {
+    let explain = match recess::bring_back_held(run, Some(Arc::clone(&run.manifest))).await {
         Back::NoRecess => run.seen(explain).await,
         Back::Serves(how) => explain.now(how),
         Back::Stopped(why) => explain.caused_by(why.to_string()).now(run.now_serving()),
@@ -120,8 +134,19 @@ async fn clear_away<W: World>(run: &mut Run<W>) {
 /// Leaves everything as it is and remembers that a person must decide.
 pub(crate) async fn hold<W: World>(run: &mut Run<W>, explain: Explain, migration: bool) -> End {
     let contract = run.contracts();
-    let (deploy, release) = (run.task.deploy, run.task.to);
-    let held = Held { deploy, release, explain: explain.clone(), migration, contract };
+    let state = run.at.books.read();
+    // What was cleared away cannot be asked for a way on.
+    let is_kept = state.releases.contains_key(&run.task.to);
+    let release = state.serving.filter(|_| !is_kept).unwrap_or(run.task.to);
+    let before = state.held_migration().and_then(|held| held.before);
+    let held = Held {
+        deploy: run.task.deploy,
+        release,
+        explain: explain.clone(),
+        migration,
+        contract,
+        before: run.migrates_from.or(before).filter(|_| migration && !contract),
+    };
     if !machine::planted::is_planted("forgets-what-is-held") {
         run.book(|state| state.held = Some(held));
     }

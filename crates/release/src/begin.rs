@@ -27,7 +27,7 @@ use crate::{
     events::EventLog,
     journal::{Course, Journal, Kind},
     layout::told,
-    recycle,
+    plan, recycle,
     request::{Caller, Refused, RefusedKind},
     run::{Log, Run, Task},
     site::{Actor, Done, Held, Lock},
@@ -106,7 +106,7 @@ impl<W: World> Actor<W> {
     }
 
     /// # Errors
-    /// Deploys are frozen or paused, or a migration is held.
+    /// Deploys are frozen or paused.
     fn check_allowed(&self) -> Result<(), Refused> {
         let state = self.at.books.read();
         if let Some(frozen) = freeze::standing(&self.at) {
@@ -118,18 +118,25 @@ impl<W: World> Actor<W> {
                 .help("`mainstay resume` allows them again");
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
-        if let Some(held) = state.held.as_ref().filter(|held| held.migration) {
-            let ways = if held.contract {
-                "`mainstay migrate retry` moves"
-            } else {
-                "`mainstay migrate retry` or `down` moves"
-            };
-            let explain = Explain::new("held", format!("a migration of {} needs a person", self.at.site))
-                .caused_by(held.explain.message.clone())
-                .help(format!("`mainstay migrate status` shows it; {ways} it on"));
-            return Err(Refused::new(RefusedKind::Conflict, explain));
-        }
         Ok(())
+    }
+
+    /// # Errors
+    /// A migration is held, and this deploy has none that could lead out.
+    fn check_held(&self, plan: &api::deploy::Plan, manifest: &Manifest) -> Result<(), Refused> {
+        let state = self.at.books.read();
+        let Some(held) = state.held_migration() else { return Ok(()) };
+        if !plan::is_empty(plan) && (held.contract || manifest.migrate.is_some()) {
+            return Ok(());
+        }
+        let down = if held.contract { "" } else { " or `down`" };
+        let explain = Explain::new("held", format!("a migration of {} needs a person", self.at.site))
+            .caused_by(held.explain.message.clone())
+            .help(format!(
+                "`mainstay migrate status` shows it; `mainstay migrate retry`{down} moves it on, or a deploy of a release with \
+                 another `[migrate]`"
+            ));
+        Err(Refused::new(RefusedKind::Conflict, explain))
     }
 
     pub(crate) fn task(

@@ -4,7 +4,10 @@
 use std::num::NonZeroU32;
 
 use api::status::Open;
-use model::manifest::Manifest;
+use model::{
+    ReleaseNumber,
+    manifest::{Manifest, MigrateStep},
+};
 
 use crate::{
     abort::keep_claims,
@@ -59,6 +62,15 @@ fn set_scale(course: &Course, manifest: &Manifest, state: &mut State) {
     }
 }
 
+/// A release that serves is the cure of what was held; but for a contract step, which may be its own now, and mended.
+fn follow_with_what_is_held(state: &mut State, manifest: &Manifest, release: ReleaseNumber) {
+    state.held = state.held.take().filter(|held| held.migration);
+    let contracts = manifest.migrate.as_ref().is_some_and(|m| m.words(MigrateStep::Contract).is_some());
+    if let Some(held) = state.held.as_mut().filter(|held| held.contract && contracts) {
+        held.release = release;
+    }
+}
+
 /// What stays true of this release from now on. It serves; what cannot be written is owed.
 pub(crate) fn commit<W: World>(run: &mut Run<W>) {
     if let Err(error) = run.enter(api::deploy::Phase::Commit) {
@@ -77,9 +89,7 @@ pub(crate) fn commit<W: World>(run: &mut Run<W>) {
             state.scale.retain(|service, scale| {
                 manifest.services.get(service).is_some_and(|s| s.instances == scale.manifest)
             });
-            if state.held.as_ref().is_some_and(|held| !held.migration) {
-                state.held = None;
-            }
+            follow_with_what_is_held(state, &manifest, task.to);
         }
     });
     keep_claims(run);

@@ -12,10 +12,13 @@ use ulid::Ulid;
 
 mod by_hand;
 mod contract;
+mod found;
 
+use self::found::Found;
 pub(crate) use self::{
     by_hand::{by_hand, let_go_of_hold, take_up_down, way_down},
     contract::{may_contract, take_up as take_up_contract},
+    found::told,
 };
 use crate::{
     journal::Kind,
@@ -33,30 +36,66 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let Some(migrate) = run.manifest.migrate.clone().filter(|_| run.task.verb == "deploy") else {
         return Ok(());
     };
-    let before = read_version(run, &migrate).await.map_err(|error| error.now(run.now_serving()))?;
-    let known = note_version(run, before)?;
-    let target = migrate.code.schema;
-    if before >= target {
-        run.log.note(format!("the database is at schema {before}: nothing to migrate"));
-        return admissible(run, &migrate, known);
+    let found = found::read(run, &migrate).await.map_err(|error| error.now(run.now_serving()))?;
+    let known = note_version(run, found.version)?;
+    let (before, target) = (origin(run, found.version), migrate.code.schema);
+    if found.version >= target {
+        goes_on_from(run, &found, before, target)?;
+        run.log.note(format!("the database is at schema {}: nothing to migrate", found.version));
+        admissible(run, &migrate, known)?;
+        let_go_of_migration(run);
+        return Ok(());
     }
-    run.log.note(format!("migrating the database from schema {before} to {target}"));
+    run.log.note(format!("migrating the database from schema {} to {target}", found.version));
     let old_is_down = old_side(run).await.is_err();
     let begun = Begun { before, target, old_is_down, process: None };
+    run.migrates_from = Some(before);
     run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
     match job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await {
         Ok(end) => conclude(run, begun, Some(end)).await,
         // Whether it began is not known: the database says it.
-        Err(error) => match read_version(run, &migrate).await {
-            Ok(after) if after == before => Err(Halt::Abort(
-                error.now(format!("the database is unchanged at schema {before}; {}", run.now_serving())),
-            )),
+        Err(error) => match found::read(run, &migrate).await {
+            Ok(after) if after == found => {
+                let now = format!("the database is unchanged at schema {}", found.version);
+                Err(Halt::Abort(error.now(format!("{now}; {}", run.now_serving()))))
+            }
             _ => {
                 run.log.warn(error);
                 conclude(run, begun, None).await
             }
         },
     }
+}
+
+/// The schema from which what a migration may have left half done is told: the one before the migration that is held, where
+/// one is, else the one of now.
+fn origin<W: World>(run: &Run<W>, now: u64) -> u64 {
+    let state = run.at.books.read();
+    let Some(held) = state.held_migration().filter(|held| !held.contract) else { return now };
+    let serving = state.serving.and_then(|release| run.at.manifest(release).ok());
+    let of_serving = || serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code.schema));
+    held.before.or_else(of_serving).unwrap_or(0)
+}
+
+/// Whether a release that has nothing to migrate may go on from here.
+/// # Errors
+/// The database is between two schemas, and this release has nothing that would lead out.
+fn goes_on_from<W: World>(run: &Run<W>, found: &Found, before: u64, target: u64) -> Result<(), Halt> {
+    let is_held = run.at.books.read().held_migration().is_some_and(|held| !held.contract);
+    let is_known = !is_held || found.version == target || found.version == before;
+    if found.is_whole() && is_known {
+        return Ok(());
+    }
+    let message = format!("the database is between two schemas, and release {} is for {target}", run.task.to);
+    let why = if found.is_whole() {
+        format!("a migration stopped at {}", found.version)
+    } else {
+        found.told_half_done()
+    };
+    let explain = Explain::new("held", message).caused_by(why).now(run.now_serving());
+    Err(Halt::Abort(
+        explain.help("deploy a release whose migrations lead on from there, or `mainstay migrate down`"),
+    ))
 }
 
 /// Takes up a migration that another keeper began: waits for it if it lives, then looks.
@@ -70,9 +109,9 @@ pub(crate) async fn take_up<W: World>(run: &mut Run<W>, begun: Begun) -> Result<
 
 /// Reads what the database became: at the target, unchanged, or something between that a person must see.
 async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>) -> Result<(), Halt> {
-    let Begun { before, target, old_is_down, .. } = begun;
+    let Begun { before, target, .. } = begun;
     let Some(migrate) = run.manifest.migrate.clone() else { return Ok(()) };
-    let after = read_version(run, &migrate).await;
+    let found = found::read(run, &migrate).await;
     let succeeded = end.as_ref().is_none_or(JobEnd::succeeded);
     let word = end.as_ref().map_or("its end is not known".to_owned(), JobEnd::word);
     let told = |code: &str, message: String| {
@@ -82,43 +121,33 @@ async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>)
             None => explain,
         }
     };
-    match after {
-        Ok(after) if after >= target && succeeded => {
-            let data = run.at.books.change(|state| {
-                let data = schema_after(
-                    &run.manifest,
-                    state.schema.unwrap_or(DataSchema { version: before, floor: 0 }),
-                );
-                let data = DataSchema { version: after.max(data.version), ..data };
-                state.schema = Some(data);
-                data
-            })?;
-            run.log.append(Kind::MigrateDone { data })?;
-            run.log.note(format!("the database is at schema {after}"));
-            if old_is_down { Ok(()) } else { old_side_survives(run, data).await }
-        }
-        Ok(after) if after == before => {
+    match found {
+        Ok(found) if found.has(target) && succeeded => reached(run, begun, found.version).await,
+        Ok(found) if found.is_whole() && found.version == before => {
             let mut explain = told("migration-failed", format!("the migration to schema {target} failed"));
             if succeeded {
                 explain = explain
                     .caused_by(format!(
-                        "its last step leads to schema {after}, and `migrate.schema` says {target}"
+                        "its last step leads to schema {before}, and `migrate.schema` says {target}"
                     ))
                     .help("correct `migrate.schema`, or add the step that is missing to the release");
             }
+            note_version(run, before)?;
+            let_go_of_migration(run);
             Err(Halt::Abort(
                 explain.now(format!("the database is unchanged at schema {before}; {}", run.now_serving())),
             ))
         }
-        Ok(after) => {
+        Ok(found) => {
             // What was done stands, even if not all of it was: who asks is told where the database is.
             run.at.books.change(|state| {
                 let known = state.schema.unwrap_or(DataSchema { version: before, floor: 0 });
-                state.schema = Some(known.after(after, migrate.compatible_with));
+                state.schema = Some(known.after(found.version, migrate.compatible_with));
             })?;
-            let explain =
-                told("migration-held", format!("the migration to schema {target} stopped at {after}"));
-            Err(held(run, explain))
+            let message = format!("the migration to schema {target} stopped at {}", found.version);
+            let explain = told("migration-held", message);
+            let half_done = (!found.is_whole()).then(|| found.told_half_done());
+            Err(held(run, half_done.into_iter().fold(explain, Explain::caused_by)))
         }
         Err(error) => {
             let message = format!("after the migration to schema {target} its version cannot be read");
@@ -128,11 +157,39 @@ async fn conclude<W: World>(run: &mut Run<W>, begun: Begun, end: Option<JobEnd>)
     }
 }
 
+/// The database has what the release wants.
+async fn reached<W: World>(run: &mut Run<W>, begun: Begun, version: u64) -> Result<(), Halt> {
+    let data = run.at.books.change(|state| {
+        let known = state.schema.unwrap_or(DataSchema { version: begun.before, floor: 0 });
+        let data = schema_after(&run.manifest, known);
+        let data = DataSchema { version: version.max(data.version), ..data };
+        state.schema = Some(data);
+        data
+    })?;
+    run.log.append(Kind::MigrateDone { data })?;
+    run.log.note(format!("the database is at schema {version}"));
+    if !begun.old_is_down {
+        old_side_survives(run, data).await?;
+    }
+    let_go_of_migration(run);
+    Ok(())
+}
+
+/// The database is at a schema that is known. What a contract step took away is not known by that.
+fn let_go_of_migration<W: World>(run: &mut Run<W>) {
+    if run.at.books.read().held_migration().is_some_and(|held| !held.contract) {
+        run.book(|state| state.held = None);
+    }
+}
+
 fn held<W: World>(run: &Run<W>, explain: Explain) -> Halt {
-    let explain = explain.now(run.now_serving()).help(
-        "look at the database, then `mainstay migrate retry` runs the migration again, or `mainstay migrate down` \
-         takes it back; nothing is restored by itself",
-    );
+    let goes_down = run.manifest.migrate.as_ref().is_some_and(Migrate::goes_down);
+    let down = if goes_down { ", or `mainstay migrate down` takes it back" } else { "" };
+    let explain = explain.now(run.now_serving()).help(format!(
+        "`mainstay migrate status` asks the database where it is. Deploy a mended release, which goes on from there; or \
+         `mainstay migrate retry` runs this one's migration again, unless you have set the database by hand to the schema \
+         before it or to its target: it looks first{down}. Nothing is restored by itself",
+    ));
     Halt::Hold { explain, migration: true }
 }
 
@@ -210,18 +267,6 @@ async fn job<W: World>(
     let end = run.at.world.run_job(order).await?;
     run.log.tell(Kind::JobDone { job: kind, process, end: end.word() });
     Ok(end)
-}
-
-async fn read_version<W: World>(run: &Run<W>, migrate: &Migrate) -> Result<u64, Explain> {
-    let end = job(run, JobKind::SchemaStatus, MigrateStep::Status, migrate).await?;
-    let last = end.stdout.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
-    let version = last.and_then(|line| line.parse().ok()).filter(|_| end.succeeded());
-    version.ok_or_else(|| {
-        let explain = Explain::new("schema-unreadable", "the schema version of the database cannot be read")
-            .caused_by(end.word())
-            .help("the last line of `migrate.status_command` must be the version as a number");
-        with_output(explain, &end)
-    })
 }
 
 fn with_output(explain: Explain, end: &JobEnd) -> Explain {

@@ -148,6 +148,7 @@ async fn unfinished<W: World>(at: &Arc<Scene<W>>) -> Result<Option<Unfinished<W>
     run.before = Before::of(&records);
     run.had_canary = reached.had_canary;
     run.hooks_begun = reached.hooks_begun;
+    run.migrates_from = reached.migration.map(|begun| begun.before);
     stop_hooks(&run, &records).await;
     Ok(Some(Unfinished { run, recovery, caller, since }))
 }

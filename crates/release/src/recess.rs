@@ -141,11 +141,13 @@ pub(crate) enum Back {
     Stopped(Explain),
 }
 
-/// [`bring_back`] for a migration that is held: what it did is not known whole, so the old code must bear its target too.
-pub(crate) async fn bring_back_held<W: World>(run: &mut Run<W>) -> Back {
+/// [`bring_back`] where a migration is held, or is to be, that of `new`: what they did is not known whole, so the old code
+/// must bear their targets too.
+pub(crate) async fn bring_back_held<W: World>(run: &mut Run<W>, new: Option<Arc<Manifest>>) -> Back {
     let state = run.at.books.read();
-    let target = state.schema.map(|data| schema_after(&run.manifest, data));
-    match may_come_back(&run.at, state.serving, target) {
+    let held = state.held_migration().and_then(|held| run.at.manifest(held.release).ok());
+    let of_all = |data| held.iter().chain(&new).fold(data, |data, manifest| schema_after(manifest, data));
+    match may_come_back(&run.at, state.serving, state.schema.map(of_all)) {
         Err(error) if state.recess.is_some() => Back::Stopped(error),
         _ => bring_back(run).await,
     }

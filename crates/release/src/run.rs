@@ -1,7 +1,6 @@
 //! One run of the deploy machine: what it is about, how it writes its journal, how it stops early.
 
 use std::{
-    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -143,6 +142,8 @@ pub(crate) struct Run<W> {
     pub had_canary: bool,
     /// By this keeper or one before it: none is begun a second time.
     pub hooks_begun: Vec<JobKind>,
+    /// The schema that the database had before a migration of this run, or of the one that is held, began.
+    pub migrates_from: Option<u64>,
     /// Whose deploy it is, for the hooks.
     pub operator: String,
     /// What its end is about could not be written: it gets none, and is taken up again until it can.
@@ -194,6 +195,7 @@ impl<W: World> Run<W> {
             before: Before::default(),
             had_canary: false,
             hooks_begun: Vec::new(),
+            migrates_from: None,
             operator,
             is_owed: false,
             first_end: None,
@@ -272,26 +274,10 @@ impl<W: World> Run<W> {
         timeout: Duration,
     ) -> JobOrder {
         JobOrder {
-            site: self.at.site.clone(),
-            kind,
-            process,
             argv,
-            is_own: false,
-            cwd: self.release_dir(),
-            env: BTreeMap::new(),
-            told: BTreeMap::new(),
-            env_secrets: Vec::new(),
             kept_secrets: self.kept_secrets(),
-            release: self.task.to,
-            release_dir: self.release_dir(),
-            shared_dir: self.at.layout.shared(),
-            stdin: None,
-            writable: vec![self.at.layout.shared()],
-            sandbox: self.manifest.sandbox.clone(),
-            offline: false,
             timeout,
-            limits: model::manifest::Limits::default(),
-            scheduled: None,
+            ..self.at.job_order(kind, process, self.task.to, &self.manifest)
         }
     }
 

@@ -1,6 +1,7 @@
 //! One site's part of the world: its books, its places, and the only way to the edge's table.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Explain, InstanceName, ReleaseNumber, Site, manifest::Manifest};
+use model::{Explain, InstanceName, ProcessId, ReleaseNumber, Site, manifest::Manifest};
 use schedule::Logbook;
 use tokio::time::{Instant, timeout};
 
@@ -24,7 +25,7 @@ use crate::{
     stopping::Stopping,
     table::{self, Manifests},
     unwritten::Unwritten,
-    world::{Observed, PoolStatus, Served, SiteTable, StopOrder, World},
+    world::{JobKind, JobOrder, Observed, PoolStatus, Served, SiteTable, StopOrder, World},
 };
 
 /// What every run and every retirement of the site shares.
@@ -101,6 +102,39 @@ impl<W: World> Scene<W> {
     pub(crate) fn kept_secrets(&self, release: ReleaseNumber) -> Option<PathBuf> {
         let of = self.books.read().secrets_of(release, None);
         of.map(|generation| self.layout.kept_secrets(release, generation))
+    }
+
+    /// A job of a release: in its folder, under its sandbox, with nothing but the shared folder to write to. What it does and
+    /// for how long is for the caller to say.
+    pub(crate) fn job_order(
+        &self,
+        kind: JobKind,
+        process: ProcessId,
+        release: ReleaseNumber,
+        manifest: &Manifest,
+    ) -> JobOrder {
+        JobOrder {
+            site: self.site.clone(),
+            kind,
+            process,
+            argv: Vec::new(),
+            is_own: false,
+            cwd: self.layout.files(release),
+            env: BTreeMap::new(),
+            told: BTreeMap::new(),
+            env_secrets: Vec::new(),
+            kept_secrets: self.kept_secrets(release),
+            release,
+            release_dir: self.layout.files(release),
+            shared_dir: self.layout.shared(),
+            stdin: None,
+            writable: vec![self.layout.shared()],
+            sandbox: manifest.sandbox.clone(),
+            offline: false,
+            timeout: Duration::ZERO,
+            limits: model::manifest::Limits::default(),
+            scheduled: None,
+        }
     }
 
     pub(crate) fn remember(&self, release: ReleaseNumber, manifest: &Arc<Manifest>) {

@@ -32,6 +32,7 @@ use crate::{
     history,
     journal::{self, Journal, Kind},
     layout::Layout,
+    migrate,
     open::{self, Opened},
     posted, prune,
     recycle::{self, Due},
@@ -283,7 +284,10 @@ impl<W: World> Actor<W> {
             }
             Command::Config(release, reply) => drop(reply.send(self.config(release))),
             Command::Events(deploy, from, reply) => drop(reply.send(self.events(deploy, from))),
-            Command::MigrateStatus(reply) => drop(reply.send(Ok(self.migrate_status()))),
+            Command::MigrateStatus(reply) => {
+                let (at, is_free) = (Arc::clone(&self.at), matches!(self.lock, Lock::Free));
+                self.answer(reply, async move { Ok(migrate::told(&at, is_free).await) });
+            }
             Command::Runnable(service, reply) => drop(reply.send(self.runnable(service))),
             Command::Settle(reply) => {
                 self.settle().await;
@@ -564,15 +568,5 @@ impl<W: World> Actor<W> {
         let (release_dir, shared_dir) = (self.at.layout.files(release), self.at.layout.shared());
         let kept_secrets = self.at.kept_secrets(release);
         Ok(Runnable { release, service, manifest, release_dir, shared_dir, kept_secrets })
-    }
-
-    fn migrate_status(&self) -> api::migrate::MigrateStatus {
-        let state = self.at.books.read();
-        let held = state.held.as_ref().filter(|held| held.migration);
-        api::migrate::MigrateStatus {
-            data: state.schema,
-            serving: state.serving,
-            held: held.map(|held| held.explain.clone()),
-        }
     }
 }

@@ -80,11 +80,14 @@ pub(crate) struct Held {
     pub deploy: DeployId,
     pub release: ReleaseNumber,
     pub explain: Explain,
-    /// The database is between two schemas: no deploy until `migrate retry` or `down`.
+    /// The database is between two schemas: until `migrate retry` or `down`, or a deploy that moves it on.
     pub migration: bool,
     /// It is the contract step that did not come to its end: there is no way down from it.
     #[serde(default)]
     pub contract: bool,
+    /// The schema that the database had before; there, nothing is held any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +161,11 @@ impl Default for State {
 }
 
 impl State {
+    /// The migration that a person must see to.
+    pub(crate) fn held_migration(&self) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.migration)
+    }
+
     /// The release that a rollback without a number means: the newest stable one from before the one that serves, so
     /// that a second rollback never leads forward again.
     pub(crate) fn last_stable_before(&self, serving: Option<ReleaseNumber>) -> Option<ReleaseNumber> {

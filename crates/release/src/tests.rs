@@ -10,6 +10,7 @@ mod environments;
 pub(crate) mod failpoint;
 mod faults;
 mod figures;
+mod holds;
 mod hooks;
 mod instance;
 mod lost;

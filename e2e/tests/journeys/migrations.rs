@@ -76,6 +76,32 @@ fn a_folder_of_sql_files_moves_a_database_up_down_and_to_its_contract() {
     assert!(said.all().contains("schema-contract"), "{said}");
 }
 
+#[test]
+fn a_file_that_is_half_done_is_held_and_a_mended_release_goes_on_with_it() {
+    const TOOL: &str =
+        "tool = \"sql\"\ncompatible_with = 0\nenv = { DATABASE_URL = \"sqlite:{shared_dir}/data/app.db\" }\n";
+    let mainstay = Mainstay::start();
+    FakeApp::new(&mainstay, "half").deploy_to(&mainstay, &[]).expect_code(0);
+    let app = app_at(&mainstay, "half", 1, TOOL);
+    let bad = "-- mainstay: no-transaction\nCREATE TABLE half(x);\nINSERT INTO nosuch VALUES(1);\n";
+    file(&app, "migrations/0001_a.up.sql", bad);
+    let said = app.deploy_to(&mainstay, &[]).expect_code(5);
+    assert!(said.all().contains("0001_a.up.sql was begun"), "{said}");
+    assert!(!said.all().contains("the database is unchanged"), "{said}");
+    let said = migrate(&mainstay, &app, "status").expect_code(0);
+    assert!(said.all().contains("0001_a.up.sql was begun, and did not come to its end"), "{said}");
+    let said = mainstay.cli_in(app.folder(), &["resume"]).expect_code(0);
+    assert!(said.all().contains("but a migration is held"), "{said}");
+    assert!(!said.all().contains("are allowed"), "{said}");
+    migrate(&mainstay, &app, "retry").expect_code(5);
+
+    let good = "-- mainstay: no-transaction\nCREATE TABLE IF NOT EXISTS half(x);\n";
+    file(&app, "migrations/0001_a.up.sql", good);
+    app.deploy_to(&mainstay, &[]).expect_code(0);
+    let said = migrate(&mainstay, &app, "status").expect_code(0);
+    assert!(!said.all().contains("begun") && said.all().contains("is at schema 1"), "{said}");
+}
+
 const ENV_PY: &str = "
 import os
 from alembic import context

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use api::{client::Failure, migrate::MigrateStatus};
+use api::{
+    client::Failure,
+    migrate::{Found, MigrateStatus},
+};
 use clap::{Args, Subcommand};
 use model::Explain;
 
@@ -15,7 +18,8 @@ use crate::{
 /// Show the database's schema, or decide about a migration that failed half-way
 ///
 /// A migration that failed after it changed something holds the deploy: the old release serves on, and a person
-/// decides. `retry` runs the migration again, `down` runs the manifest's `down_command`. `contract` ends what a migration
+/// decides: `retry` looks at the database and, unless it was mended by hand, runs the migration again, `down` runs the
+/// manifest's `down_command`, and the deploy of a mended release goes on from where the database is. `contract` ends what a migration
 /// began that older code survives: it raises the floor, and is refused while a release below it could still serve.
 #[derive(Clone, Debug, Args)]
 #[command(
@@ -29,7 +33,7 @@ pub struct Migrate {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum What {
-    /// Show the schema's version, what code it bears, and what is held
+    /// Show the schema's version as it was known and as the database says it now, what code it bears, and what is held
     Status,
     /// Run the held migration again; then `deploy --release N` goes on with the release
     Retry(watch::Options),
@@ -70,17 +74,53 @@ fn show(session: &Session, status: &MigrateStatus) {
     if session.json() {
         return json(status);
     }
+    told(status).into_iter().for_each(line);
+    if let Some(Found::Unreadable { why }) = &status.found {
+        session.report.warning(why);
+    }
+    if let Some(held) = &status.held {
+        session.report.warning(held);
+    }
+}
+
+/// What is known, and what the database says itself where that is something else.
+fn told(status: &MigrateStatus) -> Vec<String> {
+    let mut lines = Vec::new();
     match &status.data {
-        None => line("No release of this app states a schema."),
-        Some(data) => line(format!(
+        None => lines.push("No release of this app states a schema.".to_owned()),
+        Some(data) => lines.push(format!(
             "The database is at schema {}; code of schema {} and above runs on it.",
             data.version, data.floor
         )),
     }
-    if let Some(release) = status.serving {
-        line(format!("Release {release} serves."));
+    if let Some(Found::At { version, half_done }) = &status.found {
+        if status.data.is_some_and(|data| data.version != *version) {
+            lines.push(format!(
+                "Asked now, it says that it is at schema {version}: somebody has moved it by hand."
+            ));
+        }
+        lines.extend(half_done.iter().map(|step| format!("{step} was begun, and did not come to its end.")));
     }
-    if let Some(held) = &status.held {
-        session.report.warning(held);
+    lines.extend(status.serving.map(|release| format!("Release {release} serves.")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use model::schema::DataSchema;
+
+    use super::*;
+
+    #[test]
+    fn what_the_database_says_itself_is_told_where_it_differs() {
+        let said = |version, half_done: &[&str]| {
+            let half_done = half_done.iter().map(|step| (*step).to_owned()).collect();
+            let found = Some(Found::At { version, half_done });
+            let data = Some(DataSchema { version: 2, floor: 1 });
+            told(&MigrateStatus { data, serving: None, held: None, found }).join(" ")
+        };
+        assert!(!said(2, &[]).contains("Asked now"));
+        assert!(said(1, &[]).contains("is at schema 2;") && said(1, &[]).contains("that it is at schema 1"));
+        assert!(said(2, &["3_c.sql"]).contains("3_c.sql was begun"));
     }
 }

@@ -21,15 +21,21 @@ pub struct Resume {}
 
 impl Resume {
     pub fn run(self, session: &Session) -> Result<ExitCode, Explain> {
-        let site = block_on(async {
+        let (site, held) = block_on(async {
             let site = session.site().await?;
             session.client.resume(&site).await.map_err(Failure::explain)?;
-            Ok(site)
+            let status = session.client.migrate_status(&site).await.map_err(Failure::explain)?;
+            Ok((site, status.held))
         })?;
-        if session.json() {
-            json(&serde_json::json!({ "resumed": site.to_string() }));
-        } else {
-            line(format!("Deploys of {site} are allowed."));
+        match held {
+            held if session.json() => {
+                json(&serde_json::json!({ "resumed": site.to_string(), "held": held }));
+            }
+            None => line(format!("Deploys of {site} are allowed.")),
+            Some(held) => {
+                line(format!("No pause keeps deploys of {site} back, but a migration is held:"));
+                session.report.warning(&held);
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

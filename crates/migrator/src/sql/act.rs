@@ -30,6 +30,7 @@ impl Part {
 pub(super) struct Applied {
     pub version: u64,
     pub is_contract: bool,
+    pub file: String,
     pub checksum: String,
     /// `false`: a file without a transaction was begun, and its end is not known.
     pub is_done: bool,
@@ -56,6 +57,11 @@ impl fmt::Display for Act {
 pub(super) fn version(applied: &[Applied]) -> u64 {
     let ups = applied.iter().filter(|row| !row.is_contract && row.is_done);
     ups.map(|row| row.version).max().unwrap_or(0)
+}
+
+/// The files that were begun and whose end is not known.
+pub(super) fn half_done(applied: &[Applied]) -> impl Iterator<Item = &str> {
+    applied.iter().filter(|row| !row.is_done).map(|row| row.file.as_str())
 }
 
 /// # Errors

@@ -92,7 +92,7 @@ fn tls(server: &Server) -> Result<rustls::ClientConfig, Explain> {
 impl Database for Postgres {
     fn applied(&mut self) -> Result<Vec<Applied>, Explain> {
         let sql = format!(
-            "SELECT version, part = 'contract', checksum, is_done FROM {TABLE} LIMIT {}",
+            "SELECT version, part = 'contract', file, checksum, is_done FROM {TABLE} LIMIT {}",
             2 * STEPS_MAX
         );
         let rows = self.runtime.block_on(async {
@@ -107,8 +107,9 @@ impl Database for Postgres {
             Ok(Applied {
                 version: row.try_get::<_, i64>(0)?.cast_unsigned(),
                 is_contract: row.try_get(1)?,
-                checksum: row.try_get(2)?,
-                is_done: row.try_get(3)?,
+                file: row.try_get(2)?,
+                checksum: row.try_get(3)?,
+                is_done: row.try_get(4)?,
             })
         };
         rows.iter().map(row).collect::<Result<_, Error>>().map_err(unreadable)

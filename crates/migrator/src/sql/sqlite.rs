@@ -15,6 +15,9 @@ use crate::STEPS_MAX;
 /// A writer of the app's holds the lock for moments.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
+const WHERE: &str =
+    "the migration runs as the app's user, and writes in the shared folder alone: `sqlite:{shared_dir}/…`";
+
 pub(super) struct Sqlite {
     connection: Connection,
 }
@@ -23,6 +26,7 @@ impl Sqlite {
     /// # Errors
     /// It cannot be opened or made.
     pub(super) fn open(path: &Path) -> Result<Self, Explain> {
+        make_folder(path)?;
         let opened = Connection::open(path).and_then(|connection| {
             connection.busy_timeout(BUSY_LIMIT)?;
             // A table that is made anew under its old name must not take its children with it; what a file breaks is
@@ -33,7 +37,7 @@ impl Sqlite {
         let connection = opened.map_err(|error| {
             Explain::new("sql-not-opened", format!("cannot open {}", path.display()))
                 .because(&error)
-                .help("the migration runs as the app's user, and writes in the shared folder alone: `sqlite:{shared_dir}/…`")
+                .help(WHERE)
         })?;
         Ok(Self { connection })
     }
@@ -68,6 +72,19 @@ impl Sqlite {
     }
 }
 
+/// SQLite makes a database and not the folder that it stands in.
+fn make_folder(path: &Path) -> Result<(), Explain> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Explain::new(
+            "sql-not-opened",
+            format!("cannot make {}, where the database is to be", folder.display()),
+        )
+        .because(&error)
+        .help(WHERE)
+    })
+}
+
 impl Database for Sqlite {
     fn applied(&mut self) -> Result<Vec<Applied>, Explain> {
         let unreadable = |error: rusqlite::Error| {
@@ -78,7 +95,7 @@ impl Database for Sqlite {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT version, part = 'contract', checksum, is_done FROM {TABLE} LIMIT {}",
+            "SELECT version, part = 'contract', file, checksum, is_done FROM {TABLE} LIMIT {}",
             2 * STEPS_MAX
         );
         let mut rows = self.connection.prepare(&sql).map_err(unreadable)?;
@@ -87,8 +104,9 @@ impl Database for Sqlite {
             Ok(Applied {
                 version: version.cast_unsigned(),
                 is_contract: row.get(1)?,
-                checksum: row.get(2)?,
-                is_done: row.get(3)?,
+                file: row.get(2)?,
+                checksum: row.get(3)?,
+                is_done: row.get(4)?,
             })
         };
         let applied = rows.query_map([], row).and_then(Iterator::collect);

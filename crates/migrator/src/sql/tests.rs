@@ -51,6 +51,11 @@ impl Place {
         super::act::version(&open(&self.address).unwrap().applied().unwrap())
     }
 
+    fn half_done(&self) -> Vec<String> {
+        let applied = open(&self.address).unwrap().applied().unwrap();
+        super::act::half_done(&applied).map(str::to_owned).collect()
+    }
+
     /// What one number the database answers with.
     fn number(&self, sql: &str) -> i64 {
         match &self.server {
@@ -179,8 +184,21 @@ fn a_file_without_a_transaction_may_do_what_none_allows_and_is_begun_again() {
     place.file("1_a.sql", "-- mainstay: no-transaction\nCREATE TABLE a (id integer); VACUUM; SELEC 1;");
     assert_eq!(place.code(Verb::Up), "sql-migration-failed");
     assert_eq!(place.version(), 0, "begun is not done");
+    assert_eq!(place.half_done(), ["1_a.sql"], "and not undone either");
     place.file("1_a.sql", "-- mainstay: no-transaction\nCREATE TABLE IF NOT EXISTS a (id integer); VACUUM;");
     assert_eq!(place.run(Verb::Up).unwrap(), 1);
+    assert!(place.half_done().is_empty());
+}
+
+#[test]
+fn the_folder_of_a_new_database_is_made_or_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = |path: &str| Address::parse(&format!("sqlite:{}/{path}", dir.path().display())).unwrap();
+    open(&address("data/of/app.db")).map(drop).unwrap();
+    assert!(dir.path().join("data/of/app.db").exists());
+    fs::write(dir.path().join("file"), "no folder").unwrap();
+    let refused = open(&address("file/app.db")).map(drop).unwrap_err();
+    assert!(refused.message.contains("/file, where"), "{refused:?}");
 }
 
 #[test]
@@ -213,6 +231,7 @@ fn an_index_is_built_concurrently_and_one_that_was_left_half_built_is_dropped_fi
     let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
     assert_eq!(place.code(Verb::Up), "sql-migration-failed");
     assert_eq!((place.version(), place.number(invalid)), (1, 1), "PostgreSQL leaves a half of it");
+    assert_eq!(place.half_done(), ["2_index.sql"]);
     place.server.as_ref().unwrap().execute("DELETE FROM a");
     // IF NOT EXISTS would be content with the half.
     assert_eq!(place.run(Verb::Up).unwrap(), 2);

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Span, schema::CodeSchema};
 
+/// What `status_command` prints before the name of a step that was begun and did not end, on a line above the version: such
+/// a database is not as it was, whatever its version.
+pub const HALF_DONE: &str = "mainstay: half-done ";
+
 /// One step that moves the database forward, and what it promises.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrate {

@@ -101,6 +101,7 @@ impl<W: World> Actor<W> {
         if !looked.plan.errors.is_empty() {
             return Err(Refused::new(RefusedKind::Plan, all_of(looked.plan.errors)));
         }
+        self.check_held(&looked.plan, &looked.manifest)?;
         if plan::is_empty(&looked.plan) {
             let serving = looked.plan.from.unwrap_or(looked.plan.to);
             let task = self.task("deploy", Course::Nothing, serving, false)?;
@@ -114,7 +115,7 @@ impl<W: World> Actor<W> {
     pub(crate) async fn rollback(&mut self, wanted: Rollback, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
-        if let Some(held) = state.held.as_ref().filter(|held| held.migration) {
+        if let Some(held) = state.held_migration() {
             return Err(Refused::new(RefusedKind::Conflict, held.explain.clone()));
         }
         let Some(to) = wanted.release.or_else(|| state.last_stable_before(state.serving)) else {
@@ -218,7 +219,7 @@ impl<W: World> Actor<W> {
     fn migrate(&mut self, verb: MigrateVerb, caller: &Caller) -> Result<Started, Refused> {
         self.check_lock()?;
         let state = self.at.books.read();
-        let held = state.held.as_ref().filter(|held| held.migration);
+        let held = state.held_migration();
         if let Some(held) =
             held.filter(|held| verb == MigrateVerb::Contract || down_from_contract(held, verb))
         {

@@ -7,7 +7,11 @@ use model::{
     schema::DataSchema,
 };
 
-use super::{conclude, contract, held, job, old_side, read_version, with_output};
+use super::{
+    conclude, contract,
+    found::{self, Found},
+    held, job, let_go_of_migration, note_version, old_side, origin, reached, with_output,
+};
 use crate::{
     deploy::End,
     journal::Kind,
@@ -21,29 +25,47 @@ use crate::{
 /// `mainstay migrate retry|down` on a held migration, `down` and `contract` from what serves.
 pub(crate) async fn by_hand<W: World>(run: &mut Run<W>, verb: MigrateVerb) -> Result<End, Halt> {
     let Some(migrate) = run.manifest.migrate.clone() else { return Ok(End::well(Outcome::Unchanged)) };
-    let before = read_version(run, &migrate).await.map_err(|error| held(run, error))?;
+    let found = found::read(run, &migrate).await.map_err(|error| held(run, error))?;
     match verb {
-        MigrateVerb::Contract => return contract::contract(run, &migrate, before).await,
-        MigrateVerb::Retry if run.contracts() => return contract::contract(run, &migrate, before).await,
-        MigrateVerb::Retry => {
-            let target = migrate.code.schema;
-            let old_is_down = old_side(run).await.is_err();
-            run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
-            let end =
-                job(run, JobKind::Migrate, MigrateStep::Up, &migrate).await.map_err(|e| held(run, e))?;
-            let begun = Begun { before, target, old_is_down, process: None };
-            conclude(run, begun, Some(end)).await.map_err(|halt| match halt {
-                Halt::Abort(explain) | Halt::Return(explain) => held(run, explain),
-                held => held,
-            })?;
-            run.report.push(format!(
-                "the database is at schema {target}: `mainstay deploy --release {}` goes on",
-                run.task.to
-            ));
-        }
-        MigrateVerb::Down => return down(run, &migrate, before).await,
+        MigrateVerb::Contract => contract::contract(run, &migrate, found.version).await,
+        MigrateVerb::Retry if run.contracts() => contract::contract(run, &migrate, found.version).await,
+        MigrateVerb::Retry => retry(run, &migrate, &found).await,
+        MigrateVerb::Down => down(run, &migrate, found.version).await,
     }
+}
+
+/// Somebody may have mended the database by hand: it is asked before anything runs on it.
+async fn retry<W: World>(run: &mut Run<W>, migrate: &Migrate, found: &Found) -> Result<End, Halt> {
+    let (before, target) = (origin(run, found.version), migrate.code.schema);
+    let old_is_down = old_side(run).await.is_err();
+    let begun = Begun { before, target, old_is_down, process: None };
+    run.migrates_from = Some(before);
+    if found.has(target) {
+        run.log.note("the database has all that the migration brings: nothing is run");
+        reached(run, begun, found.version).await?;
+    } else if found.is_whole() && found.version == before {
+        return Err(was_taken_back(run, before)?);
+    } else {
+        run.log.append(Kind::MigrateIntent { before, target, old_is_down })?;
+        let end = job(run, JobKind::Migrate, MigrateStep::Up, migrate).await.map_err(|e| held(run, e))?;
+        conclude(run, begun, Some(end)).await?;
+    }
+    run.report.push(format!(
+        "the database is at schema {target}: `mainstay deploy --release {}` goes on",
+        run.task.to
+    ));
     Ok(let_go_of_hold(run))
+}
+
+/// The database is as it was before the migration that is held: so is everything else.
+fn was_taken_back<W: World>(run: &mut Run<W>, before: u64) -> Result<Halt, Halt> {
+    note_version(run, before)?;
+    let_go_of_migration(run);
+    let message = format!("the database is at schema {before}, as before the migration: it is given up");
+    let explain = Explain::new("migration-given-up", message)
+        .now(format!("nothing is held any more; {}", run.now_serving()))
+        .help("deploy a mended release");
+    Ok(Halt::Abort(explain))
 }
 
 /// Whether the release that serves can be served by the schema below: nobody but the way down itself knows where it ends,
@@ -72,17 +94,23 @@ pub(crate) fn way_down(
         ))
 }
 
-/// The database is where it should be: deploys may go on.
+/// The database is where it should be, and what serves serves on it.
 pub(crate) fn let_go_of_hold<W: World>(run: &mut Run<W>) -> End {
     run.book(|state| state.held = None);
-    End::well(Outcome::Unchanged)
+    let state = run.at.books.read();
+    // What is held does not serve yet, however well its migration went.
+    let serves = state.serving == Some(run.task.to) && state.recess.is_none();
+    End::well(if serves { Outcome::Served } else { Outcome::Unchanged })
 }
+
+const NO_WAY_DOWN: &str = "set the database back by hand, then `mainstay migrate retry`, which looks at it first; or deploy a \
+    mended release, whose migration goes on from where the database is";
 
 async fn down<W: World>(run: &mut Run<W>, migrate: &Migrate, before: u64) -> Result<End, Halt> {
     if !migrate.goes_down() {
-        let explain = Explain::new("no-down-command", "this release has no `migrate.down_command`")
-            .help("add one and deploy, or mend the database by hand and `mainstay migrate retry`");
-        return Err(held(run, explain));
+        let explain =
+            Explain::new("no-down-command", "this release has no `migrate.down_command`").help(NO_WAY_DOWN);
+        return Err(Halt::Hold { explain: explain.now(run.now_serving()), migration: true });
     }
     let step = MigrateStep::Down { to: lower(run, migrate) };
     let end = job(run, JobKind::MigrateDown, step, migrate).await.map_err(|error| held(run, error))?;
@@ -110,7 +138,7 @@ async fn down_ended<W: World>(
     before: u64,
     end: Option<JobEnd>,
 ) -> Result<End, Halt> {
-    let after = read_version(run, migrate).await.map_err(|error| held(run, error))?;
+    let after = found::read(run, migrate).await.map_err(|error| held(run, error))?.version;
     let serving = run.at.books.read().serving.and_then(|release| run.at.manifest(release).ok());
     let code = serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code));
     let fits = code.is_none_or(|code| code.schema_min <= after && after <= code.schema);

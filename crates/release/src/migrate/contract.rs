@@ -11,7 +11,7 @@ use model::{
     schema::DataSchema,
 };
 
-use super::{job, let_go_of_hold, old_side, read_version, with_output};
+use super::{found, job, let_go_of_hold, old_side, with_output};
 use crate::{
     deploy::End,
     journal::Kind,
@@ -32,7 +32,9 @@ pub(crate) fn may_contract<W: World>(at: &Scene<W>, serving: ReleaseNumber) -> R
     let contracting = manifest.migrate.as_ref().filter(|m| m.words(MigrateStep::Contract).is_some());
     let Some(code) = contracting.map(|migrate| migrate.code) else {
         let explain = Explain::new("no-contract-command", format!("release {serving} has no contract step"));
-        return Err(unchanged(explain.help("add `migrate.contract_command` to its manifest and deploy")));
+        return Err(unchanged(explain.help(
+            "add `migrate.contract_command` to its manifest and deploy; with `tool = \"sql\"` the step is `NUMBER_NAME.contract.sql`",
+        )));
     };
     let floor = state.schema.map_or(0, |data| data.floor);
     if floor >= code.schema {
@@ -114,7 +116,7 @@ async fn conclude<W: World>(run: &mut Run<W>, migrate: &Migrate, end: &JobEnd) -
         let explain = Explain::new("contract-held", "the contract step did not come to its end");
         return Err(stopped(run, with_output(explain.caused_by(end.word()), end)));
     }
-    let version = read_version(run, migrate).await.map_err(|error| stopped(run, error))?;
+    let version = found::read(run, migrate).await.map_err(|error| stopped(run, error))?.version;
     let data = run.at.books.change(|state| {
         let floor = state.schema.map_or(0, |data| data.floor).max(migrate.code.schema);
         let data = DataSchema { version, floor };
@@ -140,8 +142,9 @@ async fn conclude<W: World>(run: &mut Run<W>, migrate: &Migrate, end: &JobEnd) -
 
 fn stopped<W: World>(run: &Run<W>, explain: Explain) -> Halt {
     let explain = explain.now(run.now_serving()).help(
-        "look at the database, mend what stopped it, then `mainstay migrate retry` runs the contract step again; older \
-         releases are not returned to",
+        "look at the database, mend what stopped it, then `mainstay migrate retry` runs the contract step again: that of \
+         the release that serves, so deploy a mended one first where the step itself is wrong. Older releases are not \
+         returned to",
     );
     Halt::Hold { explain, migration: true }
 }

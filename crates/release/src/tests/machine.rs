@@ -60,6 +60,8 @@ pub(super) struct Inner {
     pub made: Option<Instant>,
     pub clock_ahead: jiff::SignedDuration,
     pub databases: BTreeMap<Site, u64>,
+    /// A step of the site's database was begun and did not end.
+    pub half_done: BTreeSet<Site>,
     pub migrations_run: u64,
     pub missing_secrets: BTreeSet<String>,
     /// Of all their values.

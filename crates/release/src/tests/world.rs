@@ -352,8 +352,12 @@ async fn work(machine: Machine, order: JobOrder) {
         }
         JobKind::SchemaStatus => {
             sleep(Duration::from_millis(50)).await;
-            let version = machine.lock().databases.get(&order.site).copied().unwrap_or(1);
-            JobEnd { code: Some(0), stdout: vec!["schema:".into(), version.to_string()], ..JobEnd::default() }
+            let inner = machine.lock();
+            let version = inner.databases.get(&order.site).copied().unwrap_or(1);
+            let begun = inner.half_done.get(&order.site).map(|_| "mainstay: half-done 2_b.sql".to_owned());
+            let first = begun.unwrap_or_else(|| "schema:".to_owned());
+            let code = Some(i32::from(order.argv[0] == "mute"));
+            JobEnd { code, stdout: vec![first, version.to_string()], ..JobEnd::default() }
         }
         // `takes:N` goes on for so many seconds, `fails` ends at once.
         JobKind::Build
@@ -378,12 +382,15 @@ async fn work(machine: Machine, order: JobOrder) {
     }
 }
 
-/// `to:N` moves the database, `fail` does not, `half:N` moves it and fails.
+/// `to:N` moves the database, `fail` does not, `half:N` moves it and fails, `begun` fails within a step.
 fn migrate(machine: &Machine, order: &JobOrder) -> JobEnd {
     let mut inner = machine.lock();
     inner.migrations_run += 1;
     let (word, to) = order.argv[0].split_once(':').unwrap_or((&order.argv[0], "0"));
-    if word != "fail" {
+    if word == "begun" {
+        inner.half_done.insert(order.site.clone());
+    } else if word != "fail" {
+        inner.half_done.remove(&order.site);
         inner.databases.insert(order.site.clone(), to.parse().unwrap());
     }
     let stderr = vec![format!("migration said {word}")];

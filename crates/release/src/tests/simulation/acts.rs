@@ -89,7 +89,7 @@ impl Story {
         }
     }
 
-    /// Begun, or who knows: what is held is let go when that run ends.
+    /// Begun, or who knows: what is held is let go by that run.
     fn migrated<T>(&mut self, asked: Option<Result<T, Refused>>) -> Result<(), String> {
         if !matches!(asked, Some(Err(_))) {
             self.promises.may_be_let_go();
@@ -119,11 +119,13 @@ impl Story {
             wanted.wait = Duration::from_secs(self.dice.roll(QUEUED_MAX.as_secs()));
             trace::tell(|| "operator: goes away".to_owned());
             drop(tokio::spawn(async move { handle.deploy(wanted, caller()).await.map(drop) }));
+            self.promises.may_be_let_go();
             self.promises.somebody_acted();
             return Ok(());
         }
+        // A release whose migration leads on ends what is held.
         let asked = self.ask(handle.deploy(wanted, caller())).await?;
-        self.answered(asked)
+        self.migrated(asked)
     }
 
     fn manifest(&mut self) -> Manifest {
