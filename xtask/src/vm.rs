@@ -6,6 +6,7 @@
 
 mod image;
 mod kernel;
+mod mirror;
 
 use std::{
     fs,
@@ -72,6 +73,7 @@ fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     let image = image::kept(&folder, &kernel.modules)?;
     let binaries = binaries(&folder, mainstay)?;
     let packages = packages(&folder, &binaries)?;
+    let mirror = mirror::kept(&folder)?;
     // Built first: the limit is for the guests.
     shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
@@ -79,6 +81,7 @@ fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     tests.args(names).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     tests.env("MAINSTAY_TEST_PACKAGES", packages).env("MAINSTAY_TEST_KERNEL", kernel.program);
+    tests.env("MAINSTAY_TEST_MIRROR", mirror);
     count::tests(&mut tests)
 }
 

@@ -64,6 +64,24 @@ pub struct Shown {
     pub leaf: Vec<u8>,
 }
 
+/// The certificate that a CA itself shows at `localhost` and 127.0.0.1, with its key, and whom to trust for it: names of files and their PEM.
+///
+/// # Panics
+/// When there is no key to be had.
+pub fn own_certificate() -> [(&'static str, String); 3] {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "the CA of the test's CA");
+    let root = params.self_signed(&key).expect("a certificate").pem();
+    let authority = Issuer::new(params, key);
+    let key = KeyPair::generate().expect("a key");
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own =
+        CertificateParams::new(names).expect("names").signed_by(&key, &authority).expect("a certificate");
+    [("root.pem", root), ("own.pem", own.pem()), ("own.key", key.serialize_pem())]
+}
+
 impl Default for Pebble {
     fn default() -> Self {
         Self::new()
@@ -77,17 +95,7 @@ impl Pebble {
     /// When there is no port or no folder.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("pebble-").tempdir().expect("a folder");
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "the CA of the test's CA");
-        let root = params.self_signed(&key).expect("a certificate").pem();
-        let authority = Issuer::new(params, key);
-        let key = KeyPair::generate().expect("a key");
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let own =
-            CertificateParams::new(names).expect("names").signed_by(&key, &authority).expect("a certificate");
-        for (name, text) in [("root.pem", root), ("own.pem", own.pem()), ("own.key", key.serialize_pem())] {
+        for (name, text) in own_certificate() {
             fs::write(folder.path().join(name), text).expect("written");
         }
         let [port, management, dns, dns_management] = [(); 4].map(|()| free_port());

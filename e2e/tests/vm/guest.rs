@@ -28,6 +28,8 @@ pub(crate) struct Guest {
     folder: TempDir,
     image: PathBuf,
     console: Console,
+    /// The kernel's word for it.
+    memory: &'static str,
     power: Option<Power>,
     commands: Cell<u32>,
 }
@@ -54,9 +56,23 @@ pub(crate) struct Job<'a> {
 }
 
 /// What the runner of the guests' tests has made.
-fn given(name: &str) -> PathBuf {
+///
+/// # Panics
+/// Without `cargo xtask vm`.
+pub(crate) fn given(name: &str) -> PathBuf {
     let given = std::env::var_os(name).map(PathBuf::from);
     given.unwrap_or_else(|| panic!("{name} is not set: these tests are run by `cargo xtask vm`"))
+}
+
+/// The same file, or the same files in folders of their own.
+fn link(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        return fs::hard_link(from, to).expect("linked");
+    }
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("read").flatten() {
+        link(&entry.path(), &to.join(entry.file_name()));
+    }
 }
 
 impl Guest {
@@ -82,6 +98,17 @@ impl Guest {
         guest
     }
 
+    /// The same with as much memory as `mem=1G`, a word of the kernel's, says.
+    ///
+    /// # Panics
+    /// As [`Guest::boot`].
+    pub(crate) fn boot_with_memory(memory: &'static str) -> Self {
+        let mut guest = Self::unpowered();
+        guest.memory = memory;
+        guest.power_on();
+        guest
+    }
+
     fn unpowered() -> Self {
         let image = given("MAINSTAY_TEST_IMAGE");
         let beside = image.parent().expect("the disk lies in a folder");
@@ -91,12 +118,9 @@ impl Guest {
             .expect("a folder");
         let share = folder.path().join("share");
         fs::create_dir_all(share.join("run")).expect("the shared folder");
-        fs::create_dir_all(share.join("bin")).expect("the shared folder");
-        for binary in fs::read_dir(given("MAINSTAY_TEST_GUEST_BINARIES")).expect("binaries").flatten() {
-            fs::hard_link(binary.path(), share.join("bin").join(binary.file_name())).expect("linked");
-        }
+        link(&given("MAINSTAY_TEST_GUEST_BINARIES"), &share.join("bin"));
         let console = Console::default();
-        Self { folder, image, console, power: None, commands: Cell::new(0) }
+        Self { folder, image, console, memory: MEMORY, power: None, commands: Cell::new(0) }
     }
 
     fn power_on(&mut self) {
@@ -109,7 +133,7 @@ impl Guest {
         if !rustix::process::getuid().is_root() {
             kernel.args(["--user", "--map-root-user"]);
         }
-        kernel.arg("--").arg(given("MAINSTAY_TEST_KERNEL")).args([MEMORY, "root=/dev/ubda", "rw"]);
+        kernel.arg("--").arg(given("MAINSTAY_TEST_KERNEL")).args([self.memory, "root=/dev/ubda", "rw"]);
         kernel.arg(format!("ubd0={},{}", at("changes").display(), self.image.display()));
         if at("second").exists() {
             kernel.arg(format!("ubd1={}", at("second").display()));
@@ -186,6 +210,14 @@ impl Guest {
         let path = self.share(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(path, bytes).expect("written");
+    }
+
+    /// A folder of the tests' runner in `/share`, without a copy of its files.
+    ///
+    /// # Panics
+    /// When it cannot be linked.
+    pub(crate) fn lend(&self, name: &str, folder: &Path) {
+        link(folder, &self.share(name));
     }
 
     fn share(&self, name: &str) -> PathBuf {

@@ -9,6 +9,7 @@ mod service;
 mod clock;
 mod disks;
 mod limits;
+mod minutes;
 mod network;
 mod packages;
 mod power;

@@ -42,12 +42,14 @@ pub(crate) const PICTURES: [Need; 5] = [
     (&["sh", "-c", "fc-list : family | grep -qx Caladea"], "fonts-crosextra-caladea"),
 ];
 /// Of the journeys in guests.
-pub(crate) const GUESTS: [Need; 5] = [
+pub(crate) const GUESTS: [Need; 7] = [
     (&["linux.uml", "--version"], "user-mode-linux"),
     (&["debootstrap", "--version"], "debootstrap"),
     (&["mkfs.ext4", "-V"], "e2fsprogs"),
     (&["setpriv", "--version"], "util-linux"),
     (&["strip", "--version"], "binutils"),
+    (&["/usr/bin/python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    (&["npm", "--version"], "npm"),
 ];
 /// Where the guests take a kernel of a newer distribution.
 pub(crate) const NEWER_KERNEL: [Need; 2] =

@@ -26,7 +26,14 @@ fn run(context: &Context<'_>) -> State {
     let Some(dir) = context.release_dir() else {
         return not_run("the archive is only opened on the machine that it is deployed to");
     };
-    let commands = commands(context.manifest);
+    let is_made = |program: &str| context.manifest.release.build.is_some() && is_in_release(program);
+    let all = commands(context.manifest);
+    let before_a_build =
+        |(_, command, _): &(String, &[String], &Env)| !command.first().is_some_and(|word| is_made(word));
+    let commands: Vec<_> = all.into_iter().filter(before_a_build).collect();
+    if commands.is_empty() {
+        return not_run("what a build makes is there once it has run: the deploy looks then");
+    }
     let looked = |(whose, command, env): &(String, &[String], &Env)| {
         let path = env.get("PATH").map_or(PATH, String::as_str);
         let look = Look { dir: &dir, is_copied: true, path, account: &context.account };
@@ -39,6 +46,11 @@ fn run(context: &Context<'_>) -> State {
             .help(remedies(&wrong));
     let wrong = wrong.into_iter().map(|obstacle| obstacle.why).collect();
     found_if(wrong, explain, count(commands.len(), "command"))
+}
+
+/// By its path. What lies there before a build is not what will run: the build makes it, or writes over it.
+fn is_in_release(program: &str) -> bool {
+    program.contains('/') && !program.starts_with('/') && !program.starts_with("{shared_dir}")
 }
 
 /// Of each obstacle its own, once; a general one for those that have none.

@@ -6,8 +6,8 @@ use api::checks::{Finding, State};
 use model::{
     ByteSize, EnvName, Secret, Span,
     manifest::{
-        Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, RateLimit, Release, Restart, Route,
-        RouteTls, Service, Source, StopSignal,
+        Build, BuildPlace, Deploy, Drain, FORMAT, Limits, Listen, Logs, Manifest, Probes, RateLimit, Release,
+        Restart, Route, RouteTls, Service, Source, StopSignal,
     },
 };
 
@@ -176,6 +176,29 @@ fn what_is_not_built_is_found() {
         found_after(|manifest, _| web(manifest).command[0] = "no-such-program-here".to_owned()),
         ["command"]
     );
+}
+
+/// A virtual environment is made where it runs: none here is no mistake, and one here is another one.
+#[test]
+fn what_a_build_makes_is_not_missed_before_it_has_run() {
+    let with_build = |command: &'static str| {
+        move |manifest: &mut Manifest, _: &Path| {
+            manifest.release.build = Some(Build {
+                place: BuildPlace::Server,
+                command: vec!["true".to_owned()],
+                timeout: Span::secs(60),
+                env: BTreeMap::new(),
+                env_secrets: Vec::new(),
+                limits: Limits::default(),
+                network: Default::default(),
+            });
+            web(manifest).command[0] = command.to_owned();
+        }
+    };
+    assert_eq!(found_after(with_build(".venv/bin/python")), Vec::<String>::new());
+    assert_eq!(found_after(with_build("{release_dir}/.venv/bin/python")), Vec::<String>::new());
+    assert_eq!(found_after(with_build("no-such-program-here")), ["command"]);
+    assert_eq!(found_after(with_build("/usr/bin/no-such-program-here")), ["command"]);
 }
 
 #[test]

@@ -6,8 +6,11 @@ recipe=$1 disk=$2 modules=$3 mirror=$4
 root=$recipe/root
 mkdir -p "$root"
 # In memory: dpkg syncs every file, which takes minutes on a disk.
-mount -t tmpfs -o mode=755,size=1g none "$root"
-debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,curl,dmsetup,kmod,openssh-server,openssh-client,sudo bookworm "$root" "$mirror"
+mount -t tmpfs -o mode=755,size=2g none "$root"
+packages=systemd-sysv,dbus,iproute2,curl,dmsetup,kmod,openssh-server,openssh-client,sudo
+# Of the apps that people bring, and a CA for their names.
+packages=$packages,nodejs,python3,python3-venv,pebble
+debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror"
 # debootstrap leaves it mounted.
 umount "$root/proc" 2>/dev/null || true
 
