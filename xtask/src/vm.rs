@@ -27,7 +27,7 @@ use crate::{
 /// Run the journeys that need systemd and a kernel of their own, in guests; the last line is `N passed, M failed`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those with one of these in their name
+    /// Only those with one of these in their name; `minutes` is run by its name alone
     names: Vec<String>,
 
     /// Take this binary of mainstay into the guests, such as a static one of `cargo xtask dist`, instead of the tests' own
@@ -37,6 +37,8 @@ pub(crate) struct Args {
 
 /// Bound: of the guests' journeys, without what is built and installed before them. Three minutes are usual.
 const LIMIT_S: u32 = 600;
+/// Longer than all others together: run by their names alone.
+const LONG: [&str; 1] = ["minutes::"];
 /// Guests at once. Each has one processor and mostly waits.
 const AT_ONCE: u32 = 3;
 const BINARIES: [&str; 4] = ["mainstay", "assistant", "fakeapp", "judge"];
@@ -73,15 +75,17 @@ fn of(names: &[&str], mainstay: Option<&Path>) -> Result<Count> {
     let image = image::kept(&folder, &kernel.modules)?;
     let binaries = binaries(&folder, mainstay)?;
     let packages = packages(&folder, &binaries)?;
-    let mirror = mirror::kept(&folder)?;
     // Built first: the limit is for the guests.
     shell::run(shell::cargo().args(["test", "--locked", "--workspace", "--test", "vm", "--no-run"]))?;
     let mut tests = bounded(LIMIT_S);
     tests.args(["test", "--locked", "--workspace", "--test", "vm", "--no-fail-fast", "--"]);
     tests.args(names).args([format!("--test-threads={AT_ONCE}").as_str(), "--show-output"]);
+    match names.iter().any(|name| LONG.iter().any(|long| name.starts_with(long.trim_end_matches(':')))) {
+        true => _ = tests.env("MAINSTAY_TEST_MIRROR", mirror::kept(&folder)?),
+        false => LONG.iter().for_each(|long| _ = tests.args(["--skip", long])),
+    }
     tests.env("MAINSTAY_TEST_IMAGE", image).env("MAINSTAY_TEST_GUEST_BINARIES", binaries);
     tests.env("MAINSTAY_TEST_PACKAGES", packages).env("MAINSTAY_TEST_KERNEL", kernel.program);
-    tests.env("MAINSTAY_TEST_MIRROR", mirror);
     count::tests(&mut tests)
 }
 
