@@ -75,11 +75,10 @@ impl Sites {
         &self.inner.artifacts
     }
 
-    /// Those that are there and whose state does not read, in order, and why. Each is tried again first: one that was
-    /// mended is one of [`Sites::list`] from then on.
+    /// Those that are there and whose state did not read when it was last looked at, in order, and why.
+    /// [`Sites::list`] looks.
     pub fn unopened(&self) -> Vec<(Site, Explain)> {
-        let known: Vec<Site> = self.inner.unopened().keys().cloned().collect();
-        known.into_iter().filter_map(|site| Some((site.clone(), self.open_again(&site)?))).collect()
+        self.inner.unopened().iter().map(|(site, why)| (site.clone(), why.clone())).collect()
     }
 
     /// Why it still cannot be opened; `None`: it can, or has nothing on the disk any more, or never was such a one.
@@ -102,7 +101,9 @@ impl Sites {
     /// All sites that have something on the disk, in order: one that was only planned has nothing.
     pub fn list(&self) -> Vec<SiteHandle> {
         // One that was mended meanwhile is taken up.
-        self.unopened();
+        for (site, _) in self.unopened() {
+            self.open_again(&site);
+        }
         let there = |handle: &&SiteHandle| self.inner.layout.site(handle.site()).is_there();
         self.sites().values().filter(there).cloned().collect()
     }
