@@ -384,6 +384,7 @@ impl Inner {
 async fn write(state: PathBuf, served: Served) -> std::io::Result<()> {
     let written = tokio::task::spawn_blocking(move || {
         let text = serde_json::to_vec_pretty(&served)?;
+        // Asked before: what a write that failed has left there may not be durable.
         let is_there = Served::read(&state).is_ok_and(|there| there.as_ref() == Some(&served));
         let written = machine::fs::write_atomic(&state.join(SERVED_FILE), &text, 0o640);
         written.or_else(|error| if is_there { Ok(()) } else { Err(error) })

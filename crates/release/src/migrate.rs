@@ -246,13 +246,9 @@ async fn job<W: World>(
     step: MigrateStep,
     migrate: &Migrate,
 ) -> Result<JobEnd, Explain> {
-    let (argv, is_own) = match migrate.words(step) {
-        Some(MigrateWords::Command(words)) => (words, false),
-        Some(MigrateWords::Own(words)) => (words, true),
-        None => {
-            let explain = Explain::new("no-such-step", "the manifest says of no such step with the database");
-            return Err(explain.help("`migrate.down_command` and `contract_command` add them"));
-        }
+    let Some((argv, is_own)) = words(migrate, step) else {
+        let explain = Explain::new("no-such-step", "the manifest says of no such step with the database");
+        return Err(explain.help("`migrate.down_command` and `contract_command` add them"));
     };
     let process = ProcessId(Ulid::generate());
     run.log.append(Kind::JobIntent { job: kind, process })?;
@@ -267,6 +263,14 @@ async fn job<W: World>(
     let end = run.at.world.run_job(order).await?;
     run.log.tell(Kind::JobDone { job: kind, process, end: end.word() });
     Ok(end)
+}
+
+/// The words of a step, and whether they are for Mainstay's own program. `None`: the manifest says of no such step.
+fn words(migrate: &Migrate, step: MigrateStep) -> Option<(Vec<String>, bool)> {
+    Some(match migrate.words(step)? {
+        MigrateWords::Command(words) => (words, false),
+        MigrateWords::Own(words) => (words, true),
+    })
 }
 
 fn with_output(explain: Explain, end: &JobEnd) -> Explain {

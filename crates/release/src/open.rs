@@ -7,7 +7,7 @@ use std::{
 };
 
 use api::deploy::{Outcome, Phase, Rollback};
-use model::{Explain, ProcessId};
+use model::{Explain, ProcessId, ReleaseNumber};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
@@ -82,7 +82,7 @@ pub(crate) async fn open<W: World>(at: Arc<Scene<W>>, first_end: Option<End>) ->
 async fn end_recess<W: World>(at: &Arc<Scene<W>>) {
     let state = at.books.read();
     let Some(recess) = &state.recess else { return };
-    if !recess.is_over && state.held.as_ref().is_some_and(|held| held.migration) {
+    if !recess.is_over && state.held_migration().is_some() {
         return;
     }
     match recess::may_come_back(at, state.serving, state.schema) {
@@ -473,8 +473,7 @@ impl<W: World> Actor<W> {
     /// What served before a restart of the machine does not come up: the last stable one is tried, once.
     pub(crate) async fn came_up(&mut self, well: bool) {
         let state = self.at.books.read();
-        let migration_held = state.held.as_ref().is_some_and(|held| held.migration);
-        if well || migration_held || !matches!(self.lock, Lock::Free) {
+        if well || state.held_migration().is_some() || !matches!(self.lock, Lock::Free) {
             return;
         }
         let Some(other) = state.other_stable() else { return };
@@ -493,7 +492,7 @@ impl<W: World> Actor<W> {
 }
 
 /// Why Mainstay returns by itself when everything starts again.
-pub(crate) fn did_not_come_up(serving: Option<model::ReleaseNumber>) -> Explain {
+fn did_not_come_up(serving: Option<ReleaseNumber>) -> Explain {
     let what = serving.map_or_else(|| "what served".to_owned(), |release| format!("release {release}"));
     Explain::new("serving-not-up", format!("{what} did not come up well when everything was started again"))
         .now("the last stable release is started beside it, and takes over when it is ready")

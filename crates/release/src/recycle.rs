@@ -57,7 +57,7 @@ pub(crate) async fn look<W: World>(at: &Scene<W>) -> Option<Due> {
 
 /// The first that is due, of a service whose last one is gone. Pure.
 fn due(state: &State, manifest: &Manifest, observed: &[Observed], pools: &[PoolStatus]) -> Option<Due> {
-    if state.recess.is_some() || state.held.as_ref().is_some_and(|held| held.migration) {
+    if state.recess.is_some() || state.held_migration().is_some() {
         return None;
     }
     let is_parting = |service: &ServiceName| {

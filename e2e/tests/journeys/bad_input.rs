@@ -139,18 +139,23 @@ fn a_listener_that_is_taken_ends_up_with_words() {
     assert!(!output.status.success() && words.contains(&address), "{words}");
 }
 
-#[test]
-fn a_disk_that_fills_after_preflight_loses_nothing() {
+/// A machine whose data folder is a disk of this size, to be dropped after it; `None`: only root can mount one.
+fn on_a_small_disk(size: &str) -> Option<(Mainstay, Disk)> {
     if !rustix::process::getuid().is_root() {
         println!("only root can mount a small disk; not shown in this run");
-        return;
+        return None;
     }
     let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a folder");
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("own folder");
     let data = folder.path().join("data");
-    let disk = Disk::mount(&data, "size=96m,mode=755");
-    let mainstay = Mainstay::start_in(folder, data, "");
+    let disk = Disk::mount(&data, &format!("size={size},mode=755"));
+    Some((Mainstay::start_in(folder, data, ""), disk))
+}
+
+#[test]
+fn a_disk_that_fills_after_preflight_loses_nothing() {
+    let Some((mainstay, disk)) = on_a_small_disk("96m") else { return };
     let app = FakeApp::new(&mainstay, "fake");
     app.deploy_to(&mainstay, &[]).expect_code(0);
     let judge = judge(&mainstay, &app, Load { writers: 0, ..Load::requests() });
@@ -171,16 +176,7 @@ fn a_disk_that_fills_after_preflight_loses_nothing() {
 /// What serves is the edge's own word, also where the disk takes it from nobody. [RUN-06]
 #[test]
 fn an_edge_that_dies_on_a_full_disk_is_followed_by_one_that_status_tells_the_truth_of() {
-    if !rustix::process::getuid().is_root() {
-        println!("only root can mount a small disk; not shown in this run");
-        return;
-    }
-    let folder = tempfile::Builder::new().prefix("ms-").tempdir().expect("a folder");
-    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("own folder");
-    let data = folder.path().join("data");
-    let disk = Disk::mount(&data, "size=60m,mode=755");
-    let mainstay = Mainstay::start_in(folder, data, "");
+    let Some((mainstay, disk)) = on_a_small_disk("60m") else { return };
     let app = FakeApp::new(&mainstay, "fake");
     app.deploy_to(&mainstay, &[]).expect_code(0);
     let fill = mainstay.data().join("fill");

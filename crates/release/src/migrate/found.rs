@@ -5,11 +5,11 @@ use std::time::Duration;
 use api::migrate::{self, MigrateStatus};
 use model::{
     Explain, ProcessId, ReleaseNumber,
-    manifest::{HALF_DONE, Manifest, Migrate, MigrateStep, MigrateTool, MigrateWords},
+    manifest::{HALF_DONE, Manifest, Migrate, MigrateStep, MigrateTool},
 };
 use ulid::Ulid;
 
-use super::{job, with_output};
+use super::{job, with_output, words};
 use crate::{
     run::Run,
     scene::Scene,
@@ -84,10 +84,7 @@ async fn ask<W: World>(at: &Scene<W>, release: ReleaseNumber) -> Option<migrate:
 
 fn order<W: World>(at: &Scene<W>, release: ReleaseNumber, manifest: &Manifest) -> Option<JobOrder> {
     let migrate = manifest.migrate.as_ref()?;
-    let (argv, is_own) = match migrate.words(MigrateStep::Status)? {
-        MigrateWords::Command(words) => (words, false),
-        MigrateWords::Own(words) => (words, true),
-    };
+    let (argv, is_own) = words(migrate, MigrateStep::Status)?;
     Some(JobOrder {
         argv,
         is_own,

@@ -10,6 +10,8 @@ use crate::config::{decode::Problems, problem::Problem};
 
 /// After so many hops browsers give up (Fetch, "HTTP-redirect fetch").
 const HOPS_MAX: usize = 20;
+/// Of a walk that has no end.
+const PLACES_TOLD: usize = 4;
 /// Stands for each host of a route that names none.
 const ANY_HOST: &str = "any-host.invalid";
 /// Stands for all that is below a path.
@@ -43,9 +45,8 @@ fn starts(route: &Route, redirect: usize) -> Vec<(String, String)> {
         None if route.hosts.is_empty() => vec![ANY_HOST],
         None => route.hosts.iter().map(String::as_str).collect(),
     };
-    let below = redirect.from.strip_suffix("/*");
-    let paths = match below {
-        // With more than one segment, so that it is below the route's own prefix too.
+    let paths = match redirect.from.strip_suffix("/*") {
+        // Or below the route's prefix, where the redirect is meant for more than the route gets.
         Some(path) => {
             vec![format!("{path}{BELOW}"), format!("{}{BELOW}", route.path_prefix.trim_end_matches('/'))]
         }
@@ -90,9 +91,6 @@ fn circle(redirects: &Redirects, routes: &[Route], start: (String, String)) -> O
     // Each time elsewhere, and never at an end.
     Some(round(&seen[..PLACES_TOLD], &hops))
 }
-
-/// Of a walk that has no end.
-const PLACES_TOLD: usize = 4;
 
 fn round(places: &[(String, String)], hops: &[(usize, usize)]) -> Circle {
     let places = places.iter().map(|(host, path)| format!("{host}{path}")).collect();
