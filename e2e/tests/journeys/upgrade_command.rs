@@ -79,6 +79,10 @@ impl Machine {
         wait::value("the keeper says of which binary it is", PATIENCE, told)
     }
 
+    fn previous(&self) -> PathBuf {
+        self.mainstay.program().with_extension("previous")
+    }
+
     /// What lies in the folder of the binary.
     fn beside(&self) -> Vec<String> {
         let folder = self.mainstay.program().parent().expect("a folder");
@@ -222,6 +226,7 @@ fn a_machine_that_trusts_nobody_says_where_to_name_a_key() {
     sign(&KeyPair::generate_unencrypted_keypair().expect("a pair"), &file);
     let said = machine.cli(&["upgrade", &file.display().to_string()]).expect_code(1);
     assert!(said.err.contains("[upgrade-no-key]") && said.err.contains("upgrade_keys"), "{said}");
+    assert!(!said.out.contains("Sent "), "{said}");
 }
 
 #[test]
@@ -281,14 +286,28 @@ fn a_keeper_that_dies_in_the_middle_leaves_the_old_binary_and_says_so() {
     let machine = Machine::start();
     let (first, judge) = (machine.digest(), machine.judge());
     let next = machine.next("next");
-    for place in ["upgrade-recorded", "upgrade-kept", "upgrade-placed"] {
+    let dies = |place: &str, running: &Path| {
         machine.mainstay.die_at(place);
         let said = machine.upgrade(&next).expect_code(3);
         assert!(!machine.mainstay.is_deadly(place) && said.err.contains("[upgrade-returned]"), "{said}");
+        assert!(is_same(machine.mainstay.program(), running), "{place}");
+    };
+    for place in ["upgrade-recorded", "upgrade-kept", "upgrade-placed"] {
+        dies(place, &binaries::path("mainstay"));
         assert_eq!(machine.digest(), first);
-        assert!(is_same(machine.mainstay.program(), &binaries::path("mainstay")), "{place}");
+    }
+    // With one before it to go back to: whatever dies, that one stays what `--back` goes to.
+    let between = machine.next("between");
+    machine.upgrade(&between).expect_code(0);
+    for place in ["upgrade-recorded", "upgrade-former", "upgrade-kept", "upgrade-placed"] {
+        dies(place, &between);
+        assert!(is_same(&machine.previous(), &binaries::path("mainstay")), "{place}");
     }
     machine.upgrade(&next).expect_code(0);
+    assert!(is_same(&machine.previous(), &between));
+    let mut beside = machine.beside();
+    beside.sort();
+    assert_eq!(beside, ["mainstay", "mainstay.previous"]);
     machine.finish(judge);
 }
 

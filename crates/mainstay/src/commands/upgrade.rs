@@ -10,6 +10,7 @@ use std::{
 use api::{
     artifact::Artifact,
     client::Failure,
+    machine::Process,
     upgrade::{EXIT_RETURNED, Outcome, Planned, Record, Request, What},
 };
 use clap::{ArgGroup, Args};
@@ -25,6 +26,8 @@ use crate::{
 /// Bound: from the keeper's answer until the one after it has said how it went; a new one that is never ready is given
 /// up after a minute, under systemd after three starts.
 const SETTLED_WITHIN: Duration = Duration::from_secs(300);
+/// Bound: from a request whose connection broke until its keeper has begun with it, or never will.
+const BEGUN_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Bound: a signature of minisign's has some 300.
 const SIGNATURE_BYTES_MAX: usize = 4096;
@@ -66,7 +69,7 @@ impl Upgrade {
 
     async fn go(self, session: &Session) -> Result<ExitCode, Explain> {
         // Without a keeper nothing of what follows has a use.
-        session.client.machine().await.map_err(Failure::explain)?;
+        let asked = session.client.machine().await.map_err(Failure::explain)?.keeper;
         let what = match &self.file {
             Some(file) => self.send(session, file).await?,
             None => What::Previous,
@@ -88,7 +91,7 @@ impl Upgrade {
             Err(failure @ (Failure::Lost { .. } | Failure::Hung { .. })) if !self.dry_run => Some(failure),
             Err(failure) => return Err(failure.explain()),
         };
-        let record = settled(session, &id, lost).await?;
+        let record = settled(session, &id, &asked, lost).await?;
         Ok(tell(session, &record))
     }
 
@@ -114,8 +117,23 @@ impl Upgrade {
                 _ => unreadable(&signature, &error),
             })?;
         let artifact = artifact(opened).map_err(|error| unread(&error))?;
-        send::bytes_of(session, &artifact, file).await?;
-        Ok(What::New { artifact, signature: text })
+        let what = What::New { artifact: artifact.clone(), signature: text };
+        let received = session.client.received(&artifact.digest).await.map_err(Failure::explain)?;
+        if !received.is_some_and(|received| received.complete) {
+            refused_unsent(session, &what).await?;
+            send::bytes_of(session, &artifact, file).await?;
+        }
+        Ok(what)
+    }
+}
+
+/// # Errors
+/// What the keeper refuses without a look at the bytes: no need to send them.
+async fn refused_unsent(session: &Session, what: &What) -> Result<(), Explain> {
+    let request = Request { id: Ulid::generate().to_string(), what: what.clone(), dry_run: true };
+    match session.client.upgrade(&request).await.map_err(Failure::explain) {
+        Err(explain) if explain.code != send::UNSENT => Err(explain),
+        _ => Ok(()),
     }
 }
 
@@ -124,19 +142,34 @@ fn artifact(file: File) -> std::io::Result<Artifact> {
     Ok(Artifact { digest: release::sha256(file)?, bytes })
 }
 
-/// The record of this upgrade, once a keeper has ended it.
-async fn settled(session: &Session, id: &str, lost: Option<Failure>) -> Result<Record, Explain> {
+/// The record of this upgrade, once a keeper has ended it; `asked` is the one that was to begin it.
+async fn settled(
+    session: &Session,
+    id: &str,
+    asked: &Process,
+    lost: Option<Failure>,
+) -> Result<Record, Explain> {
     let until = tokio::time::Instant::now() + SETTLED_WITHIN;
+    let begun_until = tokio::time::Instant::now() + BEGUN_WITHIN;
     loop {
         match session.client.upgrades().await {
             Ok(records) => match records.into_iter().find(|record| record.id == id) {
                 Some(record) if record.outcome.is_some() => return Ok(record),
                 Some(_) => {}
-                // The keeper that was asked died before it had begun.
-                None => {
-                    let failure = lost.map(|failure| failure.explain().now("nothing was changed"));
+                None if lost.is_none() => return Err(unknown()),
+                None if !is_there(session, asked).await => {
+                    let failure = lost.map(|failure| {
+                        failure.explain().now("it died before it had begun; nothing was changed")
+                    });
                     return Err(failure.unwrap_or_else(unknown));
                 }
+                // It lives, and alone knows whether it is still at it.
+                None if tokio::time::Instant::now() > begun_until => {
+                    let failure =
+                        lost.map(|failure| failure.explain().now("whether it has begun is not known"));
+                    return Err(failure.unwrap_or_else(unknown));
+                }
+                None => {}
             },
             Err(failure) if !failure.is_gone() => return Err(failure.explain()),
             Err(_) => {}
@@ -151,6 +184,12 @@ async fn settled(session: &Session, id: &str, lost: Option<Failure>) -> Result<R
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether that keeper still answers, and not one after it.
+async fn is_there(session: &Session, asked: &Process) -> bool {
+    let keeper = session.client.machine().await.map(|machine| machine.keeper);
+    keeper.is_ok_and(|keeper| (keeper.pid, &keeper.started) == (asked.pid, &asked.started))
 }
 
 fn unknown() -> Explain {

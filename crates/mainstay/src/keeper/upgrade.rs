@@ -49,8 +49,17 @@ pub(crate) struct Upgrades {
 
 /// The one that was there before, kept for `--back`.
 fn previous(path: &Path) -> PathBuf {
+    beside(path, ".previous")
+}
+
+/// What was [`previous`] before an upgrade, until that has ended: one that is returned from gives it back.
+fn former(path: &Path) -> PathBuf {
+    beside(path, ".former")
+}
+
+fn beside(path: &Path, behind: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".previous");
+    name.push(behind);
     path.with_file_name(name)
 }
 
@@ -175,7 +184,7 @@ impl Upgrades {
         );
         self.records.put(record).map_err(refused)?;
         failpoint::hit("upgrade-recorded");
-        if let Err(error) = guard::begin(&ground.folders).and_then(|()| place(kept, new)) {
+        if let Err(error) = guard::begin(&ground.folders).and_then(|()| place(&self.path, kept, new)) {
             settle(self, ground, &[], Some(&error)).await;
             return Err(self.not_written(&error));
         }
@@ -198,7 +207,7 @@ impl Upgrades {
                     .help("look at the disk of the data folder, then send it again"),
             )
         };
-        let (path, signature) = match what {
+        let (path, signed) = match what {
             What::Previous => (previous(&self.path), None),
             What::New { artifact, signature } => {
                 let keys = signature::trusted(&ground.machine.upgrade_keys).map_err(refused)?;
@@ -208,8 +217,10 @@ impl Upgrades {
                             .help("sign it by `minisign -S -m FILE`, which writes FILE.minisig");
                     return Err(refused(explain));
                 }
+                let signed = signature::Signed::read(keys, signature).map_err(refused)?;
+                // Last: who has not sent it yet is told first what speaks against it.
                 let path = artifacts.find(artifact).map_err(|error| refused(error.explain))?;
-                (path, Some((keys, signature.clone())))
+                (path, Some(signed))
             }
         };
         let file = match File::open(&path) {
@@ -225,14 +236,14 @@ impl Upgrades {
         let copies = (file.try_clone().map_err(unread)?, file.try_clone().map_err(unread)?);
         blocking(move || {
             let (mut to_check, to_digest) = copies;
-            let signed = match &signature {
-                Some((keys, text)) => Some(signature::check(keys, text, &mut to_check).map_err(refused)?),
+            let comment = match &signed {
+                Some(signed) => Some(signed.check(&mut to_check).map_err(refused)?),
                 None => None,
             };
             rewind(&to_digest).map_err(unread)?;
             let digest = release::sha256(to_digest).map_err(unread)?;
             rewind(&file).map_err(unread)?;
-            Ok((file, digest, signed))
+            Ok((file, digest, comment))
         })
         .await
     }
@@ -273,7 +284,11 @@ fn refuse_owned(path: &Path) -> Result<(), Explain> {
 }
 
 /// What runs is kept first: from then on every state can be returned from.
-fn place(kept: Staged, new: Staged) -> io::Result<()> {
+fn place(path: &Path, kept: Staged, new: Staged) -> io::Result<()> {
+    match fs::rename(previous(path), former(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => failpoint::hit("upgrade-former"),
+    }
     kept.place()?;
     failpoint::hit("upgrade-kept");
     new.place()

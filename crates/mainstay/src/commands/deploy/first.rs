@@ -8,13 +8,11 @@ use api::{
 };
 use model::{Explain, Site};
 
-use super::{pack::Packed, send};
+use super::{pack::Packed, send, send::UNSENT};
 use crate::{output::line, session::Session};
 
 /// Below that, sending takes no longer than asking.
 const ASK_FROM_BYTES: u64 = 4 << 20;
-/// A keeper of an earlier version plans only what it has.
-const UNSENT: &str = "artifact-missing";
 /// What `--wait` waits for.
 const LOCKED: &str = "locked";
 
@@ -33,6 +31,7 @@ pub(super) async fn plan(
     let Some(packed) = packed.filter(|_| plan.errors.iter().any(|error| error.code == UNSENT)) else {
         return Ok(plan);
     };
+    // A keeper of an earlier version plans only what it has.
     if !session.json() {
         line("The keeper is of an earlier version and plans only what it has: the artifact is sent.");
     }

@@ -18,6 +18,9 @@ use crate::{
     session::Session,
 };
 
+/// The code of a refusal for bytes that the machine does not have.
+pub(in crate::commands) const UNSENT: &str = "artifact-missing";
+
 /// From here on it is said how fast it went.
 const TOLD_FROM: Duration = Duration::from_secs(1);
 

@@ -26,7 +26,7 @@ pub(super) struct Found {
     pub drop_ins: Vec<PathBuf>,
     pub completions: Vec<PathBuf>,
     pub pages: Vec<PathBuf>,
-    /// The one that was copied, and the one before an upgrade.
+    /// The one that was copied, and those that upgrades kept.
     pub programs: Vec<PathBuf>,
     /// The one that the units start, where `mainstay install` found it and did not put it there.
     pub others_program: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub(super) fn look(purge: bool) -> Result<Found, Explain> {
         drop_ins: there(unit_names().map(|unit| Path::new(units::FOLDER).join(format!("{unit}.d")))),
         completions: there(files::completions(share).into_iter().map(|(_, (path, _))| path)),
         pages: there(files::pages(share).into_iter().map(|(path, _)| path)),
-        programs: there([PROGRAM.into(), format!("{PROGRAM}.previous").into()]),
+        programs: there(["", ".previous", ".former"].map(|behind| format!("{PROGRAM}{behind}").into())),
         others_program: program.filter(|path| path != Path::new(PROGRAM) && path.exists()),
         folders: there([data.clone()].into_iter().chain(super::others_folders())),
         data,

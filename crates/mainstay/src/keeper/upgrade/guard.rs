@@ -10,7 +10,7 @@ use std::{
 
 use machine::child::Executable;
 
-use super::previous;
+use super::{former, previous};
 use crate::config::folders::Folders;
 
 /// Bound: so many keepers of a new binary may end before they are ready.
@@ -59,5 +59,14 @@ pub(crate) fn guard(folders: &Folders) {
 /// The kept one in its old place.
 pub(super) fn put_back(path: &Path) -> io::Result<()> {
     fs::rename(previous(path), path)?;
+    put_back_former(path)
+}
+
+/// What `--back` went to before an upgrade that has not come about.
+pub(super) fn put_back_former(path: &Path) -> io::Result<()> {
+    match fs::rename(former(path), previous(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     machine::fs::fsync_dir(path.parent().unwrap_or(Path::new("/")))
 }

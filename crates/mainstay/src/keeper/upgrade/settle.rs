@@ -5,7 +5,7 @@ use std::{fs, io, time::SystemTime};
 use api::upgrade::{Outcome, Record};
 use model::Explain;
 
-use super::{Upgrades, blocking, guard};
+use super::{Upgrades, blocking, former, guard};
 use crate::keeper::{ground::Ground, instances::rfc3339};
 
 /// Bound: of the words that a parent or a keeper before left.
@@ -43,13 +43,21 @@ async fn end(upgrades: &Upgrades, ground: &Ground, open: Record, failed: Option<
         () => Outcome::Overtaken,
     };
     let mut why = (outcome == Outcome::Returned).then(|| why(ground, &open, failed));
-    if outcome == Outcome::Returned
-        && is_placed
-        && let Err(error) = guard::put_back(&upgrades.path)
-    {
-        let path = upgrades.path.display();
-        tracing::error!(%error, %path, "The binary before could not be put back; it serves, and the new one lies in its place.");
-        why = why.map(|why| why.caused_by(format!("{path} could not be put back: {error}")));
+    let (path, told) = (upgrades.path.as_path(), upgrades.path.display());
+    match outcome {
+        Outcome::Returned if is_placed => {
+            if let Err(error) = guard::put_back(path) {
+                tracing::error!(%error, path = %told, "The binary before could not be put back; it serves, and the new one lies in its place.");
+                why = why.map(|why| why.caused_by(format!("{told} could not be put back: {error}")));
+            }
+        }
+        Outcome::Returned => {
+            if let Err(error) = guard::put_back_former(path) {
+                tracing::warn!(%error, path = %told, "What `mainstay upgrade --back` goes to is not what it was.");
+            }
+        }
+        // Mostly there is none.
+        Outcome::Done | Outcome::Overtaken => drop(fs::remove_file(former(path))),
     }
     tracing::info!(
         outcome = outcome.name(),

@@ -30,43 +30,59 @@ pub(super) fn trusted(of_the_machine: &[String]) -> Result<Vec<PublicKey>, Expla
     Ok(keys)
 }
 
-/// The trusted comment, once one of the keys has signed all of `file` and the comment.
-///
-/// # Errors
-/// It is no signature, another's, or of something else; the file cannot be read.
-pub(super) fn check(keys: &[PublicKey], text: &str, file: &mut impl Read) -> Result<String, Explain> {
-    let signature = Signature::decode(text).map_err(|error| {
-        refused("signature-unreadable", "the signature is not one of minisign's")
-            .because(&error)
-            .help("sign it by `minisign -S -m FILE`, which writes FILE.minisig")
-    })?;
-    for key in keys {
-        let mut verifier = match key.verify_stream(&signature) {
-            Ok(verifier) => verifier,
-            Err(Error::UnexpectedKeyId) => continue,
-            Err(error) => {
-                return Err(refused("signature-legacy", "the signature is of a form that is not taken")
-                    .because(&error)
-                    .help("sign it anew by a minisign of 0.8 or later"));
+/// A signature by a key that is trusted, of bytes that are still to be seen.
+pub(super) struct Signed {
+    key: PublicKey,
+    signature: Signature,
+}
+
+impl Signed {
+    /// # Errors
+    /// `text` is no signature, or another's.
+    pub(super) fn read(keys: Vec<PublicKey>, text: &str) -> Result<Self, Explain> {
+        let signature = Signature::decode(text).map_err(|error| {
+            refused("signature-unreadable", "the signature is not one of minisign's")
+                .because(&error)
+                .help("sign it by `minisign -S -m FILE`, which writes FILE.minisig")
+        })?;
+        for key in keys {
+            match key.verify_stream(&signature).map(drop) {
+                Ok(()) => return Ok(Self { key, signature }),
+                Err(Error::UnexpectedKeyId) => continue,
+                Err(error) => return Err(legacy(&error)),
             }
-        };
+        }
+        Err(refused(
+            "signature-untrusted",
+            format!("the signature is by the key {}, which is not trusted here", key_id(text)),
+        )
+        .help("if it should be, put the public key into machine.toml: `upgrade_keys = [\"RW…\"]`, and restart the keeper"))
+    }
+
+    /// The trusted comment, once the key has signed all of `file` and the comment.
+    ///
+    /// # Errors
+    /// It is a signature of something else; the file cannot be read.
+    pub(super) fn check(&self, file: &mut impl Read) -> Result<String, Explain> {
+        let mut verifier = self.key.verify_stream(&self.signature).map_err(|error| legacy(&error))?;
         each_chunk(file, |chunk| verifier.update(chunk)).map_err(|error| {
             Explain::new("upgrade-unreadable", "the binary that was sent cannot be read")
                 .because(&error)
                 .help("look at the disk of the data folder, then send it again")
         })?;
-        return match verifier.finalize() {
-            Ok(()) => Ok(signature.trusted_comment().to_owned()),
+        match verifier.finalize() {
+            Ok(()) => Ok(self.signature.trusted_comment().to_owned()),
             Err(_) => Err(refused("signature-wrong", "the signature is not of this file")
                 .caused_by("the file, the signature or its trusted comment was changed since it was signed")
                 .help("get both anew from where they were published")),
-        };
+        }
     }
-    Err(refused(
-        "signature-untrusted",
-        format!("the signature is by the key {}, which is not trusted here", key_id(text)),
-    )
-    .help("if it should be, put the public key into machine.toml: `upgrade_keys = [\"RW…\"]`, and restart the keeper"))
+}
+
+fn legacy(error: &Error) -> Explain {
+    refused("signature-legacy", "the signature is of a form that is not taken")
+        .because(error)
+        .help("sign it anew by a minisign of 0.8 or later")
 }
 
 fn refused(code: &'static str, message: impl Into<String>) -> Explain {
@@ -108,14 +124,18 @@ mod tests {
         made.expect("signed").into_string()
     }
 
-    fn code(keys: &[PublicKey], text: &str, mut bytes: &[u8]) -> String {
-        check(keys, text, &mut bytes).expect_err("refused").code
+    fn check(keys: &[PublicKey], text: &str, mut bytes: &[u8]) -> Result<String, Explain> {
+        Signed::read(keys.to_vec(), text)?.check(&mut bytes)
+    }
+
+    fn code(keys: &[PublicKey], text: &str, bytes: &[u8]) -> String {
+        check(keys, text, bytes).expect_err("refused").code
     }
 
     #[test]
     fn what_one_of_the_keys_has_signed_gives_its_comment() {
         let ((_, other), (pair, key)) = (pair(), pair());
-        let told = check(&[other, key], &signed(&pair), &mut &*BYTES);
+        let told = check(&[other, key], &signed(&pair), BYTES);
         assert_eq!(told.expect("good"), "version 9");
     }
 
@@ -127,7 +147,7 @@ mod tests {
         assert_eq!(code(&keys, &good, b"a binarY"), "signature-wrong");
         assert_eq!(code(&keys, &good.replace("version 9", "version 8"), BYTES), "signature-wrong");
         assert_eq!(code(&keys, "no signature", BYTES), "signature-unreadable");
-        let untrusted = check(&[other], &good, &mut &*BYTES).expect_err("refused");
+        let untrusted = check(&[other], &good, BYTES).expect_err("refused");
         let id = u64::from_le_bytes(pair.pk.keynum().try_into().expect("8 bytes"));
         assert_eq!(untrusted.code, "signature-untrusted");
         assert!(untrusted.message.contains(&format!("{id:016X}")), "{}", untrusted.message);
