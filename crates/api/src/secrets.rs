@@ -37,6 +37,15 @@ pub enum Change {
     Set { value: String },
     /// The former one again.
     Undo,
+    /// The last change is taken back as if it had not been: value, former value, and who made the change before it when. Where
+    /// the keeper that made the change is gone it is an undo.
+    Withdraw,
+}
+
+impl Change {
+    pub fn is_withdrawal(&self) -> bool {
+        matches!(self, Self::Withdraw)
+    }
 }
 
 /// Without the value: requests are logged by those who debug.
@@ -45,6 +54,7 @@ impl fmt::Debug for Change {
         f.write_str(match self {
             Self::Set { .. } => "Set { value: *** }",
             Self::Undo => "Undo",
+            Self::Withdraw => "Withdraw",
         })
     }
 }

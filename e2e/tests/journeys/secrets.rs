@@ -109,12 +109,20 @@ fn a_secret_is_rotated_under_load_and_undone_where_the_app_cannot_work_with_it()
     all_hold(&mainstay, &app, "second-value");
     assert_eq!(listed(&mainstay, &app)["waits_for_restart"], false);
 
-    // `web` has taken it when `zealot` cannot: both have the value before again.
+    let (code, said) = secrets(&mainstay, &app, &["rotate", "TOKEN", "--undo"], "");
+    assert!(code == 1 && said.contains("secret-no-former"), "{said}");
+
+    // `web` has taken it when `zealot` cannot: both have the value before again, and nothing else was lost by the try.
+    for value in ["fourth-value", "second-value"] {
+        assert_eq!(secrets(&mainstay, &app, &["set", "TOKEN"], value).0, 0);
+    }
+    let before = listed(&mainstay, &app);
     let (code, said) = secrets(&mainstay, &app, &["rotate", "TOKEN"], "bad-value");
     assert!(code == 4 && said.contains("has its value from before again"), "{code}: {said}");
     all_hold(&mainstay, &app, "second-value");
-    let (code, said) = secrets(&mainstay, &app, &["rotate", "TOKEN", "--undo"], "");
-    assert!(code == 1 && said.contains("secret-no-former"), "{said}");
+    assert_eq!(listed(&mainstay, &app), before, "as if it had not been");
+    let former = fs::read_to_string(source.with_extension("env.former")).expect("it is kept");
+    assert_eq!(former, "TOKEN=\"fourth-value\"\n", "what an undo gives back");
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
 
     for arguments in [&["set", "TOKEN=second-value"][..], &["set", "TOKEN"]] {
@@ -123,7 +131,7 @@ fn a_secret_is_rotated_under_load_and_undone_where_the_app_cannot_work_with_it()
     }
     let told = mainstay.cli_in(app.folder(), &["secrets", "list"]).expect_code(0).all();
     assert!(told.contains("TOKEN") && told.contains("zealot") && !told.contains("-value"), "{told}");
-    for value in ["first-value", "second-value", "bad-value"] {
+    for value in ["first-value", "second-value", "fourth-value", "bad-value"] {
         let mut found = Vec::new();
         files_with(mainstay.folder(), value, &["secrets.env", "secrets.env.former"], &mut found);
         assert_eq!(found, Vec::<PathBuf>::new(), "{value}");

@@ -183,7 +183,7 @@ impl Rotate {
             );
             return Ok(());
         }
-        change(session, site, &self.name, &Change::Undo).await?;
+        change(session, site, &self.name, &Change::Withdraw).await?;
         say(session, &format!("{} has its value from before again.", self.name));
         for service in had_it {
             if restart(session, site, service).await? != ExitCode::SUCCESS {

@@ -40,7 +40,7 @@ pub fn text(file: &Path, identity: &Path) -> Result<String, Unread> {
         let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
         let explain = Explain::new("secrets-missing", format!("{} cannot be read", file.display()))
             .caused_by(error.to_string())
-            .help("make it with `age -r RECIPIENT -o FILE`, where RECIPIENT is what `age-keygen -y IDENTITY` prints");
+            .help("`mainstay secrets set NAME` makes it; so does `age -r RECIPIENT -o FILE`, where RECIPIENT is what `age-keygen -y IDENTITY` prints");
         Unread { denied, explain }
     })?;
     let bytes = open(&sealed, &keys).map_err(|error| Unread::broken(unopened(file, identity, &error)))?;

@@ -3,7 +3,7 @@
 use model::Site;
 use supervisor::Supervisor;
 
-use super::users::Users;
+use super::{secrets::store::LastChange, users::Users};
 use crate::config::{folders::Folders, machine::Machine};
 
 pub(crate) struct Ground {
@@ -13,8 +13,8 @@ pub(crate) struct Ground {
     pub supervisor: Supervisor,
     /// Of the digests of secrets; made once per data folder, never leaves it.
     pub salt: Vec<u8>,
-    /// Held for one change of a source of secrets, never across an await.
-    pub secrets_change: std::sync::Mutex<()>,
+    /// Held for one change of a source of secrets, never across an await: two at once would lose one.
+    pub secrets_change: std::sync::Mutex<Option<LastChange>>,
     /// This host's name, for records.
     pub host: String,
     /// Started by `mainstay-keeper.service`, with everything else in the cgroup of `mainstay.service`.

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use api::secrets::{Change, Changed, Secret as Told, Secrets};
@@ -19,7 +20,7 @@ use crate::{
         secret_file::{self, TEXT_BYTES_MAX, Unread},
         secret_lines::{self, replaced},
     },
-    keeper::ground::Ground,
+    keeper::{ground::Ground, instances::rfc3339},
 };
 
 /// Bound: of one value.
@@ -49,6 +50,20 @@ struct Versioned {
 struct Mark {
     at: String,
     by: String,
+}
+
+/// What the last change of any secret did away with, until the next one; in memory alone, for it holds a value.
+pub(crate) struct LastChange {
+    site: Site,
+    name: String,
+    former: Option<Secret>,
+    mark: Option<Mark>,
+}
+
+impl LastChange {
+    fn is_of(&self, site: &Site, name: &str) -> bool {
+        self.site == *site && self.name == name
+    }
 }
 
 pub(crate) const FORMAT: u32 = 1;
@@ -137,27 +152,35 @@ pub(crate) fn change(
     change: Change,
     by: &str,
 ) -> Result<bool, Explain> {
-    // Two changes of one file at once would lose one of them.
-    let _one = ground.secrets_change.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut last = ground.secrets_change.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     check_name(name)?;
     let store = Store::of(&ground.machine.secrets_of(site, &ground.folders))?;
     let former = store.former();
     let (text, values) = store.values()?;
     let (old_text, old) = former.values()?;
-    match change {
+    let memory = memory_path(ground, site);
+    let taken_back = last.take().filter(|last| change.is_withdrawal() && last.is_of(site, name));
+    let now = Mark { at: rfc3339(SystemTime::now()), by: by.to_owned() };
+    let mark = match change {
         Change::Set { value } => {
             check_value(name, &value)?;
             // Crash: with the same value twice nothing is lost, and nothing has changed.
             former.write(&replaced(&old_text, name, values.get(name)))?;
             store.write(&replaced(&text, name, Some(&Secret::new(value))))?;
+            let (former, mark) = (old.get(name).cloned(), marked(&memory, name));
+            *last = Some(LastChange { site: site.clone(), name: name.to_owned(), former, mark });
+            Some(now)
         }
-        Change::Undo => {
+        Change::Undo | Change::Withdraw => {
             let Some(before) = old.get(name) else { return Err(nothing_before(name)) };
             store.write(&replaced(&text, name, Some(before)))?;
-            former.write(&replaced(&old_text, name, None))?;
+            let earlier = taken_back.as_ref().and_then(|last| last.former.as_ref());
+            former.write(&replaced(&old_text, name, earlier))?;
+            taken_back.map_or(Some(now), |last| last.mark)
         }
-    }
-    remember(&memory_path(ground, site), site, name, by);
+    };
+    tracing::info!(%site, secret = name, operator = by, "A secret was changed.");
+    remember(&memory, site, name, mark);
     Ok(values.contains_key(name))
 }
 
@@ -201,16 +224,21 @@ fn memory(path: &Path) -> Option<Memory> {
     is_known.then(|| serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
+fn marked(path: &Path, name: &str) -> Option<Mark> {
+    memory(path)?.changed.remove(name)
+}
+
 /// For people alone: the value has changed, whether this can be written or not.
-fn remember(path: &Path, site: &Site, name: &str, by: &str) {
-    tracing::info!(%site, secret = name, operator = by, "A secret was changed.");
+fn remember(path: &Path, site: &Site, name: &str, mark: Option<Mark>) {
     let Some(mut memory) = memory(path) else {
         tracing::warn!(%site, file = %path.display(), "A newer Mainstay keeps when secrets were changed; it is not written down.");
         return;
     };
     memory.format = machine::formats::current(FORMAT);
-    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    memory.changed.insert(name.to_owned(), Mark { at, by: by.to_owned() });
+    match mark {
+        Some(mark) => memory.changed.insert(name.to_owned(), mark),
+        None => memory.changed.remove(name),
+    };
     let written = serde_json::to_vec_pretty(&memory).map_err(std::io::Error::other).and_then(|bytes| {
         make_dirs_durably(path.parent().unwrap_or(Path::new("/")))?;
         write_atomic(path, &bytes, 0o600)
@@ -283,10 +311,11 @@ mod tests {
         assert_eq!(again, serde_json::from_str::<serde_json::Value>(MEMORY).expect("JSON"));
         let newer = r#"{"format": 2, "changed": ["in another shape"]}"#;
         std::fs::write(&file, newer).expect("written");
-        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", "root");
+        let mark = || Some(Mark { at: "2026-01-01T00:00:00Z".to_owned(), by: "root".to_owned() });
+        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", mark());
         assert_eq!(std::fs::read_to_string(&file).expect("there"), newer);
         std::fs::remove_file(&file).expect("removed");
-        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", "root");
+        remember(&file, &"shop/production".parse().expect("a site"), "API_KEY", mark());
         assert!(memory(&file).expect("it is known").changed.contains_key("API_KEY"), "else it is");
     }
 }
