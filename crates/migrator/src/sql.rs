@@ -11,7 +11,10 @@ mod tests;
 
 use std::path::Path;
 
-use model::{Explain, manifest::HALF_DONE};
+use model::{
+    Explain,
+    manifest::{HALF_DONE, LEADS_TO},
+};
 
 use self::{
     act::{Act, Applied},
@@ -53,6 +56,7 @@ fn move_database(folder: &Path, address: &Address, verb: Verb) -> Result<(), Exp
     for file in act::half_done(&applied) {
         println!("{HALF_DONE}{file}");
     }
+    println!("{LEADS_TO}{}", steps::last(&steps));
     println!("{}", act::version(&applied));
     Ok(())
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     compress::{Compress, Encoding},
     files::Files,
-    migrate::{HALF_DONE, Migrate, MigrateStep, MigrateTool, MigrateWords},
+    migrate::{HALF_DONE, LEADS_TO, Migrate, MigrateStep, MigrateTool, MigrateWords},
     rate_limit::{LimitKey, RateLimit},
     release::{Build, BuildNetwork, BuildPlace, Proof, Release, Source, asset_retention},
     rules::{Access, Affinity, Cors, Headers, Redirect, Rewrite},

@@ -39,6 +39,7 @@ pub(crate) async fn migrate<W: World>(run: &mut Run<W>) -> Result<(), Halt> {
     let found = found::read(run, &migrate).await.map_err(|error| error.now(run.now_serving()))?;
     let known = note_version(run, found.version)?;
     let (before, target) = (origin(run, found.version), migrate.code.schema);
+    leads_there(run, &found, target)?;
     if found.version >= target {
         goes_on_from(run, &found, before, target)?;
         run.log.note(format!("the database is at schema {}: nothing to migrate", found.version));
@@ -75,6 +76,20 @@ fn origin<W: World>(run: &Run<W>, now: u64) -> u64 {
     let serving = state.serving.and_then(|release| run.at.manifest(release).ok());
     let of_serving = || serving.and_then(|manifest| manifest.migrate.as_ref().map(|m| m.code.schema));
     held.before.or_else(of_serving).unwrap_or(0)
+}
+
+/// # Errors
+/// The release's steps lead elsewhere than its manifest says: of those above it none would be run, and nobody told.
+fn leads_there<W: World>(run: &Run<W>, found: &Found, target: u64) -> Result<(), Halt> {
+    let Some(last) = found.leads_to.filter(|last| *last != target) else { return Ok(()) };
+    let message = format!("the migrations of release {} lead to schema {last}", run.task.to);
+    let explain = Explain::new("schema-not-of-files", message)
+        .caused_by(format!("`migrate.schema` says {target}"))
+        .now(format!("the database is unchanged at schema {}; {}", found.version, run.now_serving()));
+    Err(Halt::Abort(explain.help(format!(
+        "say `schema = {last}`, and what it means for older code (`compatible_with`); or mend the folder: a file that is missing, \
+         or one that does not belong to this release"
+    ))))
 }
 
 /// Whether a release that has nothing to migrate may go on from here.

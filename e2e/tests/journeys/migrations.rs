@@ -61,6 +61,13 @@ fn a_folder_of_sql_files_moves_a_database_up_down_and_to_its_contract() {
     two.deploy_to(&mainstay, &[]).expect_code(0);
     assert_eq!(schema(&mainstay, &two), (2, 1));
 
+    // A file of which the manifest says nothing would never be run.
+    file(&two, "migrations/0003_more.up.sql", "CREATE TABLE more (x);");
+    let said = two.deploy_to(&mainstay, &[]).expect_code(4);
+    assert!(said.all().contains("schema-not-of-files") && said.all().contains("lead to schema 3"), "{said}");
+    assert!(said.all().contains("the database is unchanged at schema 2"), "{said}");
+    fs::remove_file(two.folder().join("migrations/0003_more.up.sql")).expect("it was written");
+
     // The first file cannot be taken back.
     let refused = migrate(&mainstay, &two, "down").expect_code(4);
     assert!(refused.all().contains("has no way back"), "{refused}");

@@ -70,7 +70,7 @@ pub(super) fn plan(steps: &[Step], applied: &[Applied], verb: Verb) -> Result<Ve
     if verb == Verb::Status {
         return Ok(Vec::new());
     }
-    let known = steps.last().map_or(0, |step| step.version);
+    let known = super::steps::last(steps);
     let found = version(applied);
     if found > known {
         let message = format!("the database is at version {found}, and this release knows {known}");

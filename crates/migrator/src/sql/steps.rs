@@ -71,6 +71,11 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Step>, Explain> {
     steps(texts)
 }
 
+/// The version that all of them lead to.
+pub(super) fn last(steps: &[Step]) -> u64 {
+    steps.last().map_or(0, |step| step.version)
+}
+
 fn steps(mut texts: BTreeMap<(u64, Part), Text>) -> Result<Vec<Step>, Explain> {
     let versions: std::collections::BTreeSet<u64> = texts.keys().map(|(version, _)| *version).collect();
     let step = |version| {

@@ -10,6 +10,10 @@ use crate::{Span, schema::CodeSchema};
 /// a database is not as it was, whatever its version.
 pub const HALF_DONE: &str = "mainstay: half-done ";
 
+/// What `status_command` may print before the schema that the release's steps lead to, on a line above the version: such a
+/// release is refused where its `schema` says otherwise.
+pub const LEADS_TO: &str = "mainstay: leads to ";
+
 /// One step that moves the database forward, and what it promises.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrate {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::migrate::{self, MigrateStatus};
 use model::{
     Explain, ProcessId, ReleaseNumber,
-    manifest::{HALF_DONE, Manifest, Migrate, MigrateStep, MigrateTool},
+    manifest::{HALF_DONE, LEADS_TO, Manifest, Migrate, MigrateStep, MigrateTool},
 };
 use ulid::Ulid;
 
@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub version: u64,
     /// Steps that were begun and did not end, of those that lead up: it is between two versions then, whatever it says.
     pub half_done: Vec<String>,
+    /// The schema that the steps of the release which was asked lead to, where they are known.
+    pub leads_to: Option<u64>,
 }
 
 impl Found {
@@ -35,7 +37,9 @@ impl Found {
         let last = end.stdout.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
         let version = last.and_then(|line| line.parse().ok()).filter(|_| end.succeeded())?;
         let half_done = end.stdout.iter().filter_map(|line| line.trim().strip_prefix(HALF_DONE));
-        Some(Self { version, half_done: half_done.take(HALF_DONE_MAX).map(str::to_owned).collect() })
+        let half_done = half_done.take(HALF_DONE_MAX).map(str::to_owned).collect();
+        let leads_to = end.stdout.iter().find_map(|line| line.trim().strip_prefix(LEADS_TO)?.parse().ok());
+        Some(Self { version, half_done, leads_to })
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -77,7 +81,7 @@ async fn ask<W: World>(at: &Scene<W>, release: ReleaseNumber) -> Option<migrate:
     let end = at.world.run_job(order(at, release, &manifest)?).await;
     let found = end.and_then(|end| Found::of(&end).ok_or_else(|| unreadable(migrate, &end)));
     Some(match found {
-        Ok(Found { version, half_done }) => migrate::Found::At { version, half_done },
+        Ok(Found { version, half_done, .. }) => migrate::Found::At { version, half_done },
         Err(why) => migrate::Found::Unreadable { why },
     })
 }
