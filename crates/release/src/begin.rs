@@ -18,10 +18,7 @@ use model::{DeployId, Explain, ReleaseId, ReleaseNumber, ServiceName, manifest::
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-pub(crate) use self::{
-    look::{look, unsent, whole_release},
-    verbs::answer,
-};
+pub(crate) use self::look::{look, unsent, whole_release};
 use crate::{
     deploy,
     events::EventLog,
@@ -119,6 +116,20 @@ impl<W: World> Actor<W> {
             return Err(Refused::new(RefusedKind::Conflict, explain));
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// A migration is held that was not when this deploy began to wait: whoever asked for it has not seen that.
+    fn check_held_since(&self, known: Option<DeployId>) -> Result<(), Refused> {
+        let state = self.at.books.read();
+        let Some(held) = state.held_migration().filter(|held| known != Some(held.deploy)) else {
+            return Ok(());
+        };
+        let message = format!("a migration of {} came to be held while this deploy waited", self.at.site);
+        let explain = Explain::new("held", message).caused_by(held.explain.message.clone()).help(
+            "`mainstay migrate status` shows it; this deploy once more goes on from where the database is",
+        );
+        Err(Refused::new(RefusedKind::Conflict, explain))
     }
 
     /// # Errors

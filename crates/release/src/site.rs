@@ -156,6 +156,8 @@ pub(crate) struct Queued {
     pub caller: Caller,
     pub reply: oneshot::Sender<Result<api::deploy::Started, Refused>>,
     pub until: Instant,
+    /// The migration that was held when it was asked for: its asker may have known of that one.
+    pub held: Option<DeployId>,
 }
 
 /// What a task of the site ends with.
@@ -427,10 +429,7 @@ impl<W: World> Actor<W> {
         if resumed && end.outcome == api::deploy::Outcome::Held {
             self.came_up(false).await;
         }
-        if let Some(queued) = self.queued.take() {
-            let begun = self.deploy(queued.wanted, &queued.caller).await;
-            begin::answer(queued.reply, begun);
-        }
+        self.begin_queued().await;
         self.carry_out_parked().await;
         self.prune();
     }

@@ -73,7 +73,8 @@ impl<W: World> Actor<W> {
         match self.check_lock() {
             Err(refused) if refused.kind == RefusedKind::Locked && !wanted.wait.is_zero() => {
                 let until = Instant::now() + wanted.wait;
-                let newer = Queued { wanted, caller, reply, until };
+                let held = self.at.books.read().held_migration().map(|held| held.deploy);
+                let newer = Queued { wanted, caller, reply, until, held };
                 if let Some(older) = self.queued.replace(newer) {
                     let explain = Explain::new("superseded", "a newer deploy waits in this one's place").help("`mainstay attach` follows what is under way; deploy again if this one is still wanted");
                     let _ = older.reply.send(Err(Refused::new(RefusedKind::Locked, explain)));
@@ -81,6 +82,15 @@ impl<W: World> Actor<W> {
             }
             _ => answer(reply, self.deploy(wanted, &caller).await),
         }
+    }
+
+    pub(crate) async fn begin_queued(&mut self) {
+        let Some(Queued { wanted, caller, reply, held, .. }) = self.queued.take() else { return };
+        let begun = match self.check_held_since(held) {
+            Ok(()) => self.deploy(wanted, &caller).await,
+            Err(refused) => Err(refused),
+        };
+        answer(reply, begun);
     }
 
     pub(crate) fn give_up_queued(&mut self) {

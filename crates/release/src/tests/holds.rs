@@ -1,5 +1,7 @@
 //! A migration that is held: each way out of it, where the release that is held has none of its own.
 
+use std::time::Duration;
+
 use api::{
     deploy::Outcome,
     migrate::{Found, MigrateStatus},
@@ -7,7 +9,7 @@ use api::{
 use model::{Site, manifest::Manifest, schema::DataSchema};
 
 use super::rig::{Ended, Rig, caller, manifest, migration, site};
-use crate::{MigrateVerb, RefusedKind};
+use crate::{MigrateVerb, RefusedKind, Wanted};
 
 /// For this schema by `command`, without a way down.
 fn migrating(shop: &Site, schema: u64, command: &str) -> Manifest {
@@ -89,7 +91,7 @@ async fn a_database_that_was_set_back_by_hand_ends_what_is_held() {
     let rig = rig.next_keeper().await;
     // Until it is taken over, nobody asks the database.
     while status(&rig, &shop).await.found.is_none() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     rig.machine.lock().databases.insert(shop.clone(), 1);
     let said = status(&rig, &shop).await;
@@ -130,6 +132,24 @@ async fn without_a_way_down_what_is_held_says_the_other_ways() {
     rig.machine.lock().databases.insert(shop.clone(), 1);
     let ended = rig.deploy(&migrating(&shop, 3, "fail"), "three").await;
     assert_eq!((ended.outcome, ended.code()), (Outcome::Aborted, "migration-failed"));
+    assert!(status(&rig, &shop).await.held.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_waited_while_a_migration_came_to_be_held_is_refused_and_may_be_asked_for_again() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    rig.deploy(&migrating(&shop, 1, "to:1"), "one").await;
+    let started = rig.begin(&migrating(&shop, 2, "half:2"), "two").await.unwrap();
+    let mended = migrating(&shop, 2, "to:2");
+    let waiting = || Wanted { wait: Duration::from_secs(600), ..rig.wanted(&mended, "three") };
+    let refused = rig.handle(&shop).deploy(waiting(), caller()).await.expect_err("nobody has seen that");
+    assert_eq!(refused.explain.code, "held");
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Held);
+    // Whoever waits for the end of another try has seen it.
+    let retried = rig.handle(&shop).migrate(MigrateVerb::Retry, caller()).await.unwrap();
+    let started = rig.handle(&shop).deploy(waiting(), caller()).await.unwrap();
+    rig.follow(&shop, &retried).await;
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Served);
     assert!(status(&rig, &shop).await.held.is_none());
 }
 
