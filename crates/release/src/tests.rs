@@ -15,6 +15,7 @@ mod hooks;
 mod instance;
 mod lost;
 mod machine;
+mod migrations;
 mod once;
 mod pieces;
 mod recesses;

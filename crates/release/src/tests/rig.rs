@@ -17,7 +17,7 @@ use model::{
     ByteSize, Explain, ReleaseNumber, Site, Span,
     manifest::{
         Deploy, Drain, Limits, Listen, Logs, Manifest, Migrate, ProbeRequest, Probes, ReadinessProbe,
-        Release, Restart, Route, RouteTls, Service, Source, StopSignal,
+        Release, Restart, Route, RouteTls, Service, Smoke, Source, StopSignal,
     },
     schema::CodeSchema,
 };
@@ -143,6 +143,13 @@ pub(super) fn migration(schema: u64, command: &str, compatible_with: Option<u64>
         env: Default::default(),
         env_secrets: Vec::new(),
     }
+}
+
+pub(super) fn with_smoke(mut manifest: Manifest) -> Manifest {
+    let get = "/".to_owned();
+    manifest.deploy.smoke =
+        vec![Smoke { get, host: None, status: 200, contains: None, first_event_within: None }];
+    manifest
 }
 
 fn tarball(text: &str) -> Vec<u8> {

@@ -356,8 +356,11 @@ async fn work(machine: Machine, order: JobOrder) {
             let version = inner.databases.get(&order.site).copied().unwrap_or(1);
             let begun = inner.half_done.get(&order.site).map(|_| "mainstay: half-done 2_b.sql".to_owned());
             let first = begun.unwrap_or_else(|| "schema:".to_owned());
+            // `leads:N` says where the steps of its release lead to, `mute` nothing.
+            let leads = order.argv[0].strip_prefix("leads:").map(|to| format!("mainstay: leads to {to}"));
             let code = Some(i32::from(order.argv[0] == "mute"));
-            JobEnd { code, stdout: vec![first, version.to_string()], ..JobEnd::default() }
+            let stdout = [first].into_iter().chain(leads).chain([version.to_string()]).collect();
+            JobEnd { code, stdout, ..JobEnd::default() }
         }
         // `takes:N` goes on for so many seconds, `fails` ends at once.
         JobKind::Build
