@@ -72,8 +72,17 @@ impl LogBatch {
         if self.to.is_none() {
             return;
         }
-        self.stamp(line.unix_ms);
-        line.render(&mut self.lines, self.with_query);
+        let with_query = self.with_query;
+        self.line(line.unix_ms, |out| line.render(out, with_query));
+    }
+
+    /// Any line; `render` writes what comes behind the time, with a comma before it.
+    pub(crate) fn line(&mut self, unix_ms: u64, render: impl FnOnce(&mut Vec<u8>)) {
+        if self.to.is_none() {
+            return;
+        }
+        self.stamp(unix_ms);
+        render(&mut self.lines);
         self.count += 1;
         if self.lines.len() >= BATCH_BYTES {
             self.flush();

@@ -16,12 +16,14 @@ use std::{
     time::Duration,
 };
 
-use model::{ProcessId, Site};
+use model::{ProcessId, Site, manifest::Route};
 use tokio::task::JoinHandle;
 
 use crate::{
     clock::{ms, now_ms, unix_ms},
     control::{Active, DRAIN_SHARE, SERVED_FILE, Served, ServedSite, Unwritten},
+    csp,
+    limit::Limit,
     matcher::Matcher,
     metrics::RouteNames,
     pool::{Config, PoolState, UpstreamState},
@@ -225,16 +227,18 @@ impl Director {
                     maintenance: maintenance.clone(),
                     notice: notice.clone(),
                     rules: Rules::of(&entry.route),
-                    limits: entry
-                        .route
-                        .rate_limits
-                        .iter()
-                        .map(|limit| self.shared.limits.limit(&name, limit))
-                        .collect(),
+                    limits: self.limits(&name, &entry.route),
                 }));
             }
         }
         routes
+    }
+
+    /// The manifest's, and that of what browsers report.
+    fn limits(&self, site: &Arc<str>, route: &Route) -> Vec<Limit> {
+        let of_reports = route.headers.csp_reports.as_deref().and_then(csp::limit);
+        let all = route.rate_limits.iter().chain(&of_reports);
+        all.map(|limit| self.shared.limits.limit(site, limit)).collect()
     }
 
     /// Ends what a draining pool still holds.

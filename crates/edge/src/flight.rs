@@ -21,6 +21,7 @@ use crate::{
     page::Page,
     pool::{Class, Lease},
     route::RouteState,
+    shared::Shared,
     source::Source,
     timers::{Timer, Timers},
     traffic::Counted,
@@ -138,6 +139,10 @@ impl Flight {
     /// Whether its connection is ended because its client takes too little.
     pub(crate) fn is_cut_by_pace(&self) -> bool {
         self.conn.kill.get() == Some(Kill::SendTimeout)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.worker.shared
     }
 
     pub(crate) fn timers(&self) -> &Rc<Timers> {

@@ -116,7 +116,7 @@ pub(crate) async fn send(
 }
 
 /// Whose fault a broken exchange is.
-fn broken(flight: &Flight) -> Page {
+pub(crate) fn broken(flight: &Flight) -> Page {
     match flight.source.as_ref().and_then(|source| source.borrow().fault) {
         Some(BodyFault::TooLarge) => page::TOO_LARGE,
         Some(BodyFault::Timeout) => page::BODY_TIMEOUT,

@@ -160,15 +160,16 @@ mod tests {
         conn::{ConnState, Entrance, Stream},
         headers::Trust,
         settings::Settings,
-        shared::Shared,
+        shared::{Logs, Shared},
         worker::Worker,
     };
 
     /// What a client gets that has sent `bytes` and nothing more when the sweep ends its connection.
     fn answered_to(bytes: &[u8], why: Kill) -> String {
         let folder = tempfile::tempdir().expect("a folder");
-        let (log, _) = Log::start(None).expect("no log");
-        let shared = Arc::new(Shared::new(Settings::new(folder.path(), folder.path()), None, None, log));
+        let log = || Log::start(None).expect("no log").0;
+        let logs = Logs { access: log(), csp: log() };
+        let shared = Arc::new(Shared::new(Settings::new(folder.path(), folder.path()), None, None, logs));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build_local(Default::default())

@@ -17,6 +17,7 @@ mod challenge;
 mod clock;
 mod conn;
 pub mod control;
+mod csp;
 mod director;
 mod encode;
 mod entry;

@@ -14,6 +14,7 @@ use crate::{
     challenge,
     clock::ns_at,
     conn::{ConnState, Entrance},
+    csp,
     flight::Flight,
     forward, headers, limit,
     matcher::normal_host,
@@ -284,6 +285,13 @@ async fn serve(
         return refused(flight, &route, &refusal);
     }
     closed(ctx, flight, &route)?;
+    // Before the route asks for a token: browsers send none along.
+    if csp::is_report(&route, &flight.asked) {
+        flight.lease = None;
+        flight.source = source(ctx, flight, body, csp::BYTES_MAX)?;
+        // Rare: boxed, so that other requests do not carry its room.
+        return Ok(Outcome::Own(Box::pin(csp::take(flight, &route)).await?));
+    }
     if let Some(answer) = by_rules(ctx, &route, flight, &origin.host)? {
         return Ok(Outcome::Own(answer));
     }
@@ -291,7 +299,7 @@ async fn serve(
         // Rare and large: boxed, so that other requests do not carry its room.
         return Box::pin(websocket::open(ctx, flight, &origin, upgrade, &route)).await;
     }
-    flight.source = source(ctx, flight, body, &route)?;
+    flight.source = source(ctx, flight, body, route.route.max_request_body.0)?;
     let answer = forward::send(ctx, flight, &origin, &route).await?;
     Ok(Outcome::Answer(answer, route))
 }
@@ -449,14 +457,14 @@ fn source(
     ctx: &Ctx,
     flight: &Flight,
     body: Incoming,
-    route: &RouteState,
+    bytes_max: u64,
 ) -> Result<Option<Rc<RefCell<Source>>>, Refused> {
     if body.is_end_stream() {
         return Ok(None);
     }
     let settings = &ctx.worker.shared.settings.limits;
     let limits = SourceLimits {
-        bytes: route.route.max_request_body.0,
+        bytes: bytes_max,
         idle: settings.body_idle_timeout.0,
         rate_min: settings.body_rate_min.0,
     };

@@ -16,7 +16,7 @@ use model::manifest::Route;
 
 pub use self::redirects::{Redirected, Redirects};
 use self::{access::Access, cors::Cors, pattern::Pattern};
-use crate::{body::EdgeBody, encode::Compressor, page::Page};
+use crate::{body::EdgeBody, csp, encode::Compressor, page::Page};
 
 type Line = (HeaderName, HeaderValue);
 
@@ -67,8 +67,11 @@ impl Rules {
         (!is_plain).then(|| {
             Arc::new(Self {
                 cors: route.cors.as_ref().map(Cors::new),
-                default: lines(&headers.default),
-                set: lines(&headers.set),
+                default: lines(&csp::said(headers, &headers.default)),
+                set: lines(&csp::said(headers, &headers.set))
+                    .into_iter()
+                    .chain(csp::endpoint(headers))
+                    .collect(),
                 remove: names(&headers.remove),
                 request_set: lines(&headers.request_set),
                 request_remove: names(&headers.request_remove),

@@ -32,7 +32,7 @@ use crate::{
     handback,
     listeners::{self, Inherited, ListenError, Listener},
     settings::{Settings, SettingsError},
-    shared::Shared,
+    shared::{Logs, Shared},
     worker,
 };
 
@@ -88,19 +88,20 @@ fn start_and_serve(settings: Settings, mut inherited: Inherited) -> Result<(), R
     let tls = tls(&settings, &mut inherited)?;
     let https = inherited.listeners.iter().find(|listener| listener.is_https());
     let https_port = https.map(|listener| settings.https_port.unwrap_or(listener.port));
-    let (log, log_thread) = Log::start(settings.access_log.as_ref())?;
+    let (access, access_thread) = Log::start(settings.access_log.as_ref())?;
+    let (csp, csp_thread) = Log::start(settings.csp_log.as_ref())?;
     let certificates = tls.as_ref().map(|(_, follower)| follower.resolver());
-    let shared = Shared::new(settings, https_port, inherited.pulse.take(), log);
+    let shared = Shared::new(settings, https_port, inherited.pulse.take(), Logs { access, csp });
     let shared = Arc::new(shared.with_certificates(certificates));
     let runtime: LocalRuntime = Builder::new_current_thread()
         .enable_all()
         .build_local(Default::default())
         .map_err(failed("its runtime"))?;
     let result = runtime.block_on(live(Arc::clone(&shared), inherited, tls));
-    // The log's writer ends when the last end of its queue is gone.
+    // A log's writer ends when the last end of its queue is gone.
     drop(runtime);
     drop(shared);
-    if let Some(thread) = log_thread {
+    for thread in [access_thread, csp_thread].into_iter().flatten() {
         let _ = thread.join();
     }
     result
@@ -288,8 +289,9 @@ mod tests {
     #[test]
     fn a_worker_that_ends_is_a_fault_unless_the_edge_was_asked_to_stop() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (log, _) = Log::start(None).expect("no log");
-        let shared = Shared::new(Settings::new(folder.path(), folder.path()), None, None, log);
+        let log = || Log::start(None).expect("no log").0;
+        let logs = Logs { access: log(), csp: log() };
+        let shared = Shared::new(Settings::new(folder.path(), folder.path()), None, None, logs);
         let ended = || (3, std::thread::spawn(|| Ok(())));
         assert!(matches!(collect(&shared, ended()), Err(RunError::WorkerEnded(3))));
         shared.stop(1_000);

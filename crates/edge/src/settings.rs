@@ -35,6 +35,9 @@ pub struct Settings {
     pub state: PathBuf,
     #[serde(default)]
     pub access_log: Option<AccessLog>,
+    /// JSON lines, one for each report of a browser about a page's policy.
+    #[serde(default)]
+    pub csp_log: Option<AccessLog>,
     /// Threads that serve; `None`: one per core, at most 8.
     #[serde(default)]
     pub workers: Option<NonZeroUsize>,
@@ -261,6 +264,7 @@ impl Settings {
             token: None,
             state: state.to_owned(),
             access_log: None,
+            csp_log: None,
             workers: None,
             limits: Limits::default(),
             trusted_proxies: Vec::new(),

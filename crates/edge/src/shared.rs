@@ -22,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     access_log::Log,
     clock::{NEVER, ms, now_ms},
+    csp,
     entry::TurnedAway,
     limit,
     matcher::normal_host,
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) hsts: Option<HeaderValue>,
     pub(crate) limits: limit::Memory,
     pub(crate) log: Log,
+    pub(crate) csp: csp::Memory,
+    pub(crate) csp_log: Log,
     /// One per worker.
     pub(crate) shards: Vec<Shard>,
     pub(crate) workers: Vec<WorkerPulse>,
@@ -68,6 +71,14 @@ pub(crate) struct Shared {
     stop_at: AtomicU64,
 }
 
+/// What the edge writes line by line.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    pub(crate) access: Log,
+    /// Reports of browsers.
+    pub(crate) csp: Log,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
@@ -84,7 +95,7 @@ pub(crate) struct WorkerPulse {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, https_port: Option<u16>, pulse: Option<Pulse>, log: Log) -> Self {
+    pub(crate) fn new(settings: Settings, https_port: Option<u16>, pulse: Option<Pulse>, logs: Logs) -> Self {
         let count = settings.worker_count();
         Self {
             caps: Caps::new(settings.limits.connections_per_address_max),
@@ -100,7 +111,9 @@ impl Shared {
             https_port,
             counters: Counters::default(),
             turned_away: TurnedAway::default(),
-            log,
+            log: logs.access,
+            csp: csp::Memory::default(),
+            csp_log: logs.csp,
             shards: (0..count).map(|_| Shard::default()).collect(),
             workers: (0..count).map(|_| WorkerPulse::default()).collect(),
             pulse,

@@ -112,6 +112,10 @@ pub(crate) fn metrics(control: &Control) -> String {
     let help = "Connections that ended before their first request could come: PROXY header or TLS handshake";
     family(&mut out, "edge_entries_failed_total", "counter", help, &turned_away);
     out.push_str(&limits(shared));
+    let reports =
+        shared.csp.counted().into_iter().map(|(site, count)| (format!("site=\"{}\"", escape(&site)), count));
+    let help = "Reports of browsers about what a page's Content-Security-Policy refuses or would";
+    family(&mut out, "edge_csp_reports_total", "counter", help, &reports.collect::<Vec<_>>());
     let help = "Answers of status 5xx that the edge made itself";
     family(&mut out, "edge_errors_total", "counter", help, &one(status.edge_5xx_total));
     let help = "Lines that the access log could not take";

@@ -8,6 +8,7 @@ mod canary;
 mod certificates;
 mod challenges;
 mod compression;
+mod csp;
 mod floods;
 mod h2_bytes;
 mod headers;

@@ -139,12 +139,14 @@ impl Edge {
         let mut settings = Settings::new(folder.path(), &folder.path().join("state"));
         settings.workers = Some(2.try_into().unwrap());
         settings.token = Some(Token("a token".to_owned()));
-        settings.access_log = Some(AccessLog {
-            path: folder.path().join("access.log"),
+        let log = |name: &str| AccessLog {
+            path: folder.path().join(name),
             max_bytes: ByteSize::mib(50),
             keep: 1,
             query: false,
-        });
+        };
+        settings.access_log = Some(log("access.log"));
+        settings.csp_log = Some(log("csp.log"));
         settings.shutdown_within = Span::secs(5);
         change(&mut settings);
         write_table(&settings, table);
@@ -226,18 +228,27 @@ impl Edge {
 
     /// The access log's lines, once there is one that `holds`.
     pub async fn log_with(&self, holds: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let path = &self.settings.access_log.as_ref().unwrap().path;
-        let start = Instant::now();
-        loop {
-            let text = std::fs::read_to_string(path).unwrap();
-            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-            let found = lines.into_iter().find(|line| holds(line));
-            if let Some(found) = found {
-                return found;
-            }
-            assert!(start.elapsed() < PATIENCE, "no such line in {text}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        line_with(&self.settings.access_log, holds).await
+    }
+
+    /// The same of what browsers reported.
+    pub async fn report_with(&self, holds: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        line_with(&self.settings.csp_log, holds).await
+    }
+}
+
+async fn line_with(log: &Option<AccessLog>, holds: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let path = &log.as_ref().unwrap().path;
+    let start = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let found = lines.into_iter().find(|line| holds(line));
+        if let Some(found) = found {
+            return found;
         }
+        assert!(start.elapsed() < PATIENCE, "no such line in {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

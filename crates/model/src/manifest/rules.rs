@@ -42,6 +42,12 @@ pub struct Headers {
     /// Of no request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub request_remove: Vec<String>,
+    /// Where browsers send what a policy refuses, a path of the route: the edge takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csp_reports: Option<String>,
+    /// The policies of `default` and `set` are reported and not enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub csp_report_only: bool,
 }
 
 impl Headers {

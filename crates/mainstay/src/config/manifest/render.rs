@@ -322,6 +322,12 @@ fn headers(sheet: &mut Sheet<'_>, n: usize, headers: &Headers) {
     sheet.set("remove", headers.remove.clone());
     sheet.set("request_set", lines(&headers.request_set));
     sheet.set("request_remove", headers.request_remove.clone());
+    sheet.set_or(
+        "csp_reports",
+        headers.csp_reports.as_deref(),
+        "browsers are not asked what the policies refuse",
+    );
+    sheet.set("csp_report_only", headers.csp_report_only);
 }
 
 fn access(sheet: &mut Sheet<'_>, n: usize, access: &Access) {

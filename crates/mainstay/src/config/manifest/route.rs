@@ -52,7 +52,9 @@ pub(super) fn route(section: &mut Section<'_, '_, '_>) -> Option<(Route, Places)
     let max_request_body = section.size("max_request_body");
     let rate_limits = rate_limit::rate_limits(section);
     let cors = section.table("cors", rules::cors);
-    let headers = section.table("headers", |headers| Some(rules::headers(headers))).unwrap_or_default();
+    let prefix = path_prefix.as_deref().unwrap_or("/");
+    let headers =
+        section.table("headers", |headers| Some(rules::headers(headers, prefix))).unwrap_or_default();
     let redirects = section.tables("redirect", rules::redirect).unwrap_or_default();
     let rewrites = section.tables("rewrite", rules::rewrite).unwrap_or_default();
     let access = section.table("access", rules::access);

@@ -133,7 +133,8 @@ fn no_header(name: &At<String>) -> Problem {
         .help("like `\"x-frame-options\"`")
 }
 
-pub(super) fn headers(section: &mut Section<'_, '_, '_>) -> Headers {
+/// `prefix`: what the route takes.
+pub(super) fn headers(section: &mut Section<'_, '_, '_>, prefix: &str) -> Headers {
     let profile = section.one_of("profile", &PROFILES).unwrap_or_default();
     let mut default: BTreeMap<String, String> =
         profile.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -144,7 +145,25 @@ pub(super) fn headers(section: &mut Section<'_, '_, '_>) -> Headers {
         remove: removed(section, "remove", is_of_answers),
         request_set: lines(section, "request_set", is_of_requests),
         request_remove: removed(section, "request_remove", is_of_requests),
+        csp_reports: section.string("csp_reports").and_then(|path| reports(section, path, prefix)),
+        csp_report_only: section.boolean("csp_report_only").unwrap_or(false),
     }
+}
+
+/// It stands in a policy, where `;` and `,` would end what is said.
+fn reports(section: &mut Section<'_, '_, '_>, path: At<String>, prefix: &str) -> Option<String> {
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let prefix = prefix.trim_end_matches('/');
+    let is_below =
+        path.value.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1);
+    if is_below && text::is_plain_path(&path.value) && path.value.bytes().all(stands) {
+        return Some(path.value);
+    }
+    let message = format!("`csp_reports` must be a path below `{prefix}/`");
+    section.problem(Problem::new("bad-request-path", path.span, message).help(format!(
+        "letters, digits and `/-._~`, like `\"{prefix}/csp-reports\"`; the app is not asked for it"
+    )));
+    None
 }
 
 /// Which headers of answers a manifest may set; `name` in lower case. A cookie is added and never replaced, and the app

@@ -477,3 +477,14 @@ fn profiles_of_headers_are_defaults_that_a_manifest_changes_one_by_one() {
     assert_eq!(voice["permissions-policy"], "microphone=(self)");
     assert_eq!(voice.len(), pages.len());
 }
+
+#[test]
+fn where_browsers_report_to_is_a_path_of_the_route_that_fits_into_a_policy() {
+    let text =
+        |path: &str| format!("{SMALL}path_prefix = \"/app\"\n[route.headers]\ncsp_reports = {path:?}\n");
+    let headers = read(&text("/app/csp")).routes.remove(0).headers;
+    assert_eq!((headers.csp_reports.as_deref(), headers.csp_report_only), (Some("/app/csp"), false));
+    for wrong in ["/csp", "/app", "/app/", "/app/a;b", "/app/a,b", "/app/../x", "/application/x", ""] {
+        assert!(words(&refused(&text(wrong))).contains("must be a path below `/app/`"), "{wrong}");
+    }
+}

@@ -153,12 +153,10 @@ impl Places {
         let said = &machine.edge;
         let mut settings = Settings::new(&self.run, &self.state);
         settings.token = Some(Token(token.to_owned()));
-        settings.access_log = said.access_log.then(|| AccessLog {
-            path: self.access_log.clone(),
-            max_bytes: ByteSize::mib(50),
-            keep: 4,
-            query: false,
-        });
+        let log =
+            |path: PathBuf, mib| AccessLog { path, max_bytes: ByteSize::mib(mib), keep: 4, query: false };
+        settings.access_log = said.access_log.then(|| log(self.access_log.clone(), 50));
+        settings.csp_log = Some(log(self.access_log.with_file_name("csp.log"), 5));
         settings.workers =
             said.workers.and_then(|n| usize::try_from(n).ok()).and_then(std::num::NonZeroUsize::new);
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);

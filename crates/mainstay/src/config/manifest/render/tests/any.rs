@@ -112,8 +112,9 @@ fn joined(all: BTreeMap<String, (Service, Option<Route>)>) -> (BTreeMap<ServiceN
         let may_be_routed = service.listen.is_some()
             && service.probes.readiness.is_some()
             && service.overlap == Overlap::Allow;
-        if let Some(route) = route.filter(|_| may_be_routed) {
+        if let Some(mut route) = route.filter(|_| may_be_routed) {
             let path_prefix = format!("{}{n}", route.path_prefix);
+            route.headers.csp_reports = route.headers.csp_reports.map(|path| format!("{path_prefix}{path}"));
             routes.push(Route { service: name.clone(), path_prefix, ..route });
         }
         services.insert(name, service);
@@ -386,13 +387,16 @@ fn rules() -> impl Strategy<Value = Rules> {
             max_age: Span::secs(max_age),
         },
     );
-    let headers = (lines(), lines(), names(), lines(), names()).prop_map(
-        |(default, set, remove, request_set, request_remove)| Headers {
+    let reports = option::of("/[a-z-]{1,8}");
+    let headers = (lines(), lines(), names(), lines(), names(), reports, any::<bool>()).prop_map(
+        |(default, set, remove, request_set, request_remove, csp_reports, csp_report_only)| Headers {
             default,
             set,
             remove,
             request_set,
             request_remove,
+            csp_reports,
+            csp_report_only,
         },
     );
     let status = select(vec![301u16, 302, 303, 307, 308]);
