@@ -58,30 +58,6 @@ const PACKAGE: &str = r#"{ "name": "fresh", "version": "1.0.0", "scripts": { "st
   "dependencies": { "ms": "2.1.3" }, "devDependencies": { "is-number": "7.0.0" } }"#;
 
 #[test]
-fn express_by_npm() {
-    let app = "
-const app = require('express')();
-app.get('/', (req, res) => res.send('hello from express'));
-app.listen(process.env.PORT, process.env.HOST);
-";
-    let package = r#"{ "name": "fresh", "scripts": { "start": "node server.js" }, "dependencies": { "express": "4.21.2" } }"#;
-    let fresh = Fresh::new(&[("package.json", package), ("server.js", app)]);
-    fresh.locked("npm install --package-lock-only").deployed("hello from express");
-}
-
-#[test]
-fn fastapi_by_pip() {
-    let app = "
-from fastapi import FastAPI
-app = FastAPI()
-@app.get('/')
-def hello(): return {'hello': 'from fastapi'}
-";
-    // Without a server among its requirements, as the first page of its tutorial has it.
-    Fresh::new(&[("requirements.txt", "fastapi==0.115.6\n"), ("main.py", app)]).deployed("from fastapi");
-}
-
-#[test]
 fn a_node_app_by_pnpm() {
     let fresh = Fresh::new(&[("package.json", PACKAGE), ("server.js", SERVER)]);
     fresh.locked("npx --yes pnpm@9 install --lockfile-only").deployed("ms says 1m");

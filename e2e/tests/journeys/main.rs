@@ -21,6 +21,7 @@ mod counts;
 mod disk;
 mod endings;
 mod files;
+mod five_minutes;
 mod floods;
 mod forms;
 mod freezes;

@@ -38,10 +38,12 @@ use std::{
 use clap::Args;
 use model::Explain;
 
+use self::guess::Target;
 pub(crate) use self::guess::{Guess, GuessedRoute, GuessedService};
 use crate::{
     cli::Globals,
     commands::{deploy::IGNORE_FILE, generated},
+    config::manifest::is_host,
     output::{count, json, line},
     report::Report,
     session::MANIFEST,
@@ -57,12 +59,16 @@ use crate::{
 /// config/deploy.yml of Kamal. It says of each line what became of it, or why nothing did. Values that look like secrets are left out, and their names kept.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mainstay init\n  mainstay init ./backend --print\n  mainstay init --from compose.yaml --from /etc/nginx/sites-enabled/shop"
+    after_help = "Examples:\n  mainstay init\n  mainstay init --domain shop.example.com\n  mainstay init ./backend --print\n  mainstay init --from compose.yaml --from /etc/nginx/sites-enabled/shop"
 )]
 pub struct Init {
     /// The app's folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
+
+    /// The app's public name; plain HTTP is sent to HTTPS then. May be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub domain: Vec<String>,
 
     /// Take over what this file of another tool says; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -91,6 +97,7 @@ impl Init {
             true => guess(&dir, globals),
             false => from::guess_from(&dir, &self.from, self.kind, globals)?,
         };
+        name_public(&mut guess, &self.domain)?;
         runtime::complete(&mut guess, &std::env::var("PATH").unwrap_or_default());
         let text = render::render(&guess);
         let path = dir.join(MANIFEST);
@@ -116,6 +123,31 @@ impl Init {
         line("Next: read it, then `mainstay check`, `mainstay up` and `mainstay deploy`.");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Gives the service that takes requests its public names.
+///
+/// # Errors
+/// One cannot be a name; nothing here takes requests.
+fn name_public(guess: &mut Guess, domains: &[String]) -> Result<(), Explain> {
+    if domains.is_empty() {
+        return Ok(());
+    }
+    let hosts: Vec<String> = domains.iter().map(|name| name.to_ascii_lowercase()).collect();
+    if let Some(wrong) = hosts.iter().find(|host| !is_host(host)) {
+        return Err(Explain::new("bad-host", format!("`{wrong}` is no host name"))
+            .now("nothing was written")
+            .help("write the name alone, like `--domain shop.example.com`"));
+    }
+    let Some(service) = guess.services.iter().find(|service| service.web) else {
+        return Err(Explain::new("no-web-service", "no service here takes requests")
+            .now("nothing was written")
+            .help("leave `--domain` out; write its `[[route]]` when there is one"));
+    };
+    let target = Target::Named(service.name.clone(), None);
+    let (path_prefix, tls_required) = ("/".to_owned(), true);
+    guess.routes = vec![GuessedRoute { hosts, path_prefix, target, tls_required, ..GuessedRoute::default() }];
+    Ok(())
 }
 
 /// What was guessed and why, and what became of lines of other tools' files, each on a line.

@@ -5,6 +5,22 @@ use std::path::Path;
 use super::{Guess, GuessedService, evidence};
 use crate::commands::packages;
 
+/// Crates that take requests.
+const SERVERS: [&str; 12] = [
+    "axum",
+    "actix-web",
+    "rocket",
+    "warp",
+    "hyper",
+    "poem",
+    "salvo",
+    "tide",
+    "ntex",
+    "trillium",
+    "rouille",
+    "tiny_http",
+];
+
 pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
     let Some(table) =
         evidence::read(&dir.join("Cargo.toml")).and_then(|text| text.parse::<toml::Table>().ok())
@@ -31,9 +47,7 @@ pub(super) fn recognise(dir: &Path, guess: &mut Guess) -> bool {
         "Cargo.toml builds `{binary}`: the release is dist/ with the binary in it, not the sources"
     ));
     let depends = |name: &str| table.get("dependencies").is_some_and(|all| all.get(name).is_some());
-    let server = ["axum", "actix-web", "rocket", "warp", "hyper", "poem", "salvo"]
-        .into_iter()
-        .find(|name| depends(name));
+    let server = SERVERS.into_iter().find(|name| depends(name));
     match server {
         Some(server) => {
             guess.because.push(format!("it depends on {server}: a service that must listen on HOST and PORT"))
