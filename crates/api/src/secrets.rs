@@ -42,12 +42,6 @@ pub enum Change {
     Withdraw,
 }
 
-impl Change {
-    pub fn is_withdrawal(&self) -> bool {
-        matches!(self, Self::Withdraw)
-    }
-}
-
 /// Without the value: requests are logged by those who debug.
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

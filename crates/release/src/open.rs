@@ -288,7 +288,11 @@ pub(crate) async fn resume<W: World>(mut run: Run<W>, recovery: Recovery) -> Fin
                 }
             }
         }
-        Recovery::GoOn { phase } => go_on(run, phase).await,
+        Recovery::GoOn { phase } => {
+            // This keeper has told how it ended: it is written down, and not judged a second time.
+            let has_baked = run.first_end.as_ref().is_some_and(|end| end.outcome == Outcome::Served);
+            go_on(run, if has_baked { phase.max(Phase::Drain) } else { phase }).await
+        }
         Recovery::FinishReturn { label, why } => {
             {
                 let _pointer = at.pointer.lock().await;

@@ -123,6 +123,16 @@ fn a_secret_is_rotated_under_load_and_undone_where_the_app_cannot_work_with_it()
     assert_eq!(listed(&mainstay, &app), before, "as if it had not been");
     let former = fs::read_to_string(source.with_extension("env.former")).expect("it is kept");
     assert_eq!(former, "TOKEN=\"fourth-value\"\n", "what an undo gives back");
+
+    // An undo to a value that it cannot work with, too, is taken back.
+    for value in ["bad-value", "second-value"] {
+        assert_eq!(secrets(&mainstay, &app, &["set", "TOKEN"], value).0, 0);
+    }
+    let before = listed(&mainstay, &app);
+    let (code, said) = secrets(&mainstay, &app, &["rotate", "TOKEN", "--undo"], "");
+    assert!(code == 4 && said.contains("has its value from before again"), "{code}: {said}");
+    all_hold(&mainstay, &app, "second-value");
+    assert_eq!(listed(&mainstay, &app), before, "as if it had not been");
     judge.finish(Some(&app.ledger(&mainstay))).assert_nothing_failed();
 
     for arguments in [&["set", "TOKEN=second-value"][..], &["set", "TOKEN"]] {

@@ -176,7 +176,7 @@ impl Rotate {
         replaced: bool,
         had_it: &[ServiceName],
     ) -> Result<(), Explain> {
-        if self.undo || !replaced {
+        if !replaced {
             say(
                 session,
                 &format!("The source keeps this value of {}; mend it and rotate once more.", self.name),

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::chown,
     path::Path,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use model::{Explain, ProcessId, Site};
@@ -187,7 +187,11 @@ async fn end_of(exit: &Exit, process: &Process, timed_out: bool) -> JobEnd {
     let (code, signal) = code_and_signal(exit);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let tail = process.tail(2 * LINES_MAX).await;
-    for line in tail.iter().filter_map(|raw| Line::parse(&process.spec().name, raw)) {
+    // A shim that is gone cannot say which lines are this one's: the file has those of the jobs before it, too.
+    let began = super::instances::rfc3339(UNIX_EPOCH + Duration::from_millis(process.started_unix_ms()));
+    let began = began.trim_end_matches('Z');
+    let own = |line: &Line| line.at.as_str() >= began;
+    for line in tail.iter().filter_map(|raw| Line::parse(&process.spec().name, raw)).filter(own) {
         match line.stream {
             Stream::Stdout => stdout.push(line.text),
             Stream::Stderr => stderr.push(line.text),

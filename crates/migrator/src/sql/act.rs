@@ -59,9 +59,10 @@ pub(super) fn version(applied: &[Applied]) -> u64 {
     ups.map(|row| row.version).max().unwrap_or(0)
 }
 
-/// The files that were begun and whose end is not known.
+/// The files of the way up that were begun and whose end is not known. A contract step takes away what nobody needs any more:
+/// half done it is between no two versions, and keeps no release out.
 pub(super) fn half_done(applied: &[Applied]) -> impl Iterator<Item = &str> {
-    applied.iter().filter(|row| !row.is_done).map(|row| row.file.as_str())
+    applied.iter().filter(|row| !row.is_done && !row.is_contract).map(|row| row.file.as_str())
 }
 
 /// # Errors

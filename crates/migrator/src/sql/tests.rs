@@ -191,6 +191,21 @@ fn a_file_without_a_transaction_may_do_what_none_allows_and_is_begun_again() {
 }
 
 #[test]
+fn a_contract_step_that_is_half_done_keeps_no_release_out_and_is_run_again_once_it_is_mended() {
+    let place = Place::sqlite();
+    place.file("1_a.sql", "CREATE TABLE a (old integer, new integer);");
+    place.file("1_a.contract.sql", "-- mainstay: no-transaction\nALTER TABLE a DROP COLUMN old; SELEC 1;");
+    place.run(Verb::Up).unwrap();
+    assert_eq!(place.code(Verb::Contract), "sql-migration-failed");
+    assert!(place.half_done().is_empty(), "the way up is whole");
+    place.file("2_b.sql", "CREATE TABLE b (id integer);");
+    assert_eq!(place.run(Verb::Up).unwrap(), 2, "and goes on");
+    assert_eq!(place.code(Verb::Contract), "sql-migration-failed");
+    place.file("1_a.contract.sql", "-- mainstay: no-transaction\nSELECT 1;");
+    assert_eq!(place.run(Verb::Contract).unwrap(), 2);
+}
+
+#[test]
 fn the_folder_of_a_new_database_is_made_or_named() {
     let dir = tempfile::tempdir().unwrap();
     let address = |path: &str| Address::parse(&format!("sqlite:{}/{path}", dir.path().display())).unwrap();

@@ -157,8 +157,12 @@ async fn down_ended<W: World>(
         return Err(Halt::Abort(with_output(explain.caused_by(end.word()), &end)));
     }
     if has_failed || !fits {
-        let message =
-            format!("the way down ended at schema {after}, which is not where the serving release belongs");
+        let message = match fits {
+            true => format!("the way down did not come to its end; the database is at schema {after}"),
+            false => format!(
+                "the way down ended at schema {after}, which is not where the serving release belongs"
+            ),
+        };
         let end = end.unwrap_or_default();
         let explain = with_output(Explain::new("migration-held", message).caused_by(end.word()), &end);
         return Err(held(run, explain));
@@ -168,9 +172,10 @@ async fn down_ended<W: World>(
     run.log.append(Kind::MigrateDone { data })?;
     // Crash: the next keeper finds the record, and writes the books again.
     run.at.books.change(|state| state.schema = Some(data))?;
-    if before != after {
-        run.report.push(format!("the database went from schema {before} back to {after}"));
-    }
+    run.report.push(match before == after {
+        true => format!("the way down came to its end; the database is at schema {after}"),
+        false => format!("the database went from schema {before} back to {after}"),
+    });
     if let recess::Back::Stopped(error) = recess::bring_back(run).await {
         return Err(held(run, error));
     }

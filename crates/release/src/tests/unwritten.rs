@@ -49,6 +49,9 @@ async fn is_told(blocked: Blocked) {
         matches!(before_the_end, Some(EventKind::Warning { warning }) if warning.code == "not-written-down"),
         "{before_the_end:?}"
     );
+    for instance in rig.machine.lock().instances.values_mut() {
+        (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
+    }
     // While it is tried again and again, whatever the task of the site is at.
     let first = underway().await.unwrap().unwritten.unwrap();
     for _ in 0..20 {
@@ -64,6 +67,9 @@ async fn is_told(blocked: Blocked) {
     }
     sleep(Duration::from_secs(60)).await;
     assert!(underway().await.is_none());
+    // Whoever was told that it serves is not contradicted by a second bake, in which all of it has ended.
+    let last = rig.handle(&shop).status().await.unwrap().last.unwrap();
+    assert_eq!((last.outcome, rig.serving(&shop).await), (Some(Outcome::Served), Some(2)));
     assert_eq!(rig.deploy(&manifest(&shop, "good"), "three").await.outcome, Outcome::Served);
     rig.check(&shop).await;
 }

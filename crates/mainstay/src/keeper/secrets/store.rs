@@ -52,10 +52,11 @@ struct Mark {
     by: String,
 }
 
-/// What the last change of any secret did away with, until the next one; in memory alone, for it holds a value.
+/// What stood before the last change of any secret, until the next one; in memory alone, for it holds values.
 pub(crate) struct LastChange {
     site: Site,
     name: String,
+    value: Option<Secret>,
     former: Option<Secret>,
     mark: Option<Mark>,
 }
@@ -159,26 +160,37 @@ pub(crate) fn change(
     let (text, values) = store.values()?;
     let (old_text, old) = former.values()?;
     let memory = memory_path(ground, site);
-    let taken_back = last.take().filter(|last| change.is_withdrawal() && last.is_of(site, name));
+    let is_withdrawal = matches!(change, Change::Withdraw);
+    let taken_back = last.take().filter(|last| is_withdrawal && last.is_of(site, name));
+    let was = LastChange {
+        site: site.clone(),
+        name: name.to_owned(),
+        value: values.get(name).cloned(),
+        former: old.get(name).cloned(),
+        mark: marked(&memory, name),
+    };
     let now = Mark { at: rfc3339(SystemTime::now()), by: by.to_owned() };
-    let mark = match change {
-        Change::Set { value } => {
+    let mark = match (change, taken_back) {
+        (Change::Set { value }, _) => {
             check_value(name, &value)?;
             // Crash: with the same value twice nothing is lost, and nothing has changed.
-            former.write(&replaced(&old_text, name, values.get(name)))?;
+            former.write(&replaced(&old_text, name, was.value.as_ref()))?;
             store.write(&replaced(&text, name, Some(&Secret::new(value))))?;
-            let (former, mark) = (old.get(name).cloned(), marked(&memory, name));
-            *last = Some(LastChange { site: site.clone(), name: name.to_owned(), former, mark });
             Some(now)
         }
-        Change::Undo | Change::Withdraw => {
-            let Some(before) = old.get(name) else { return Err(nothing_before(name)) };
+        (Change::Withdraw, Some(before)) => {
+            store.write(&replaced(&text, name, before.value.as_ref()))?;
+            former.write(&replaced(&old_text, name, before.former.as_ref()))?;
+            before.mark
+        }
+        (Change::Undo | Change::Withdraw, _) => {
+            let Some(before) = &was.former else { return Err(nothing_before(name)) };
             store.write(&replaced(&text, name, Some(before)))?;
-            let earlier = taken_back.as_ref().and_then(|last| last.former.as_ref());
-            former.write(&replaced(&old_text, name, earlier))?;
-            taken_back.map_or(Some(now), |last| last.mark)
+            former.write(&replaced(&old_text, name, None))?;
+            Some(now)
         }
     };
+    *last = (!is_withdrawal).then_some(was);
     tracing::info!(%site, secret = name, operator = by, "A secret was changed.");
     remember(&memory, site, name, mark);
     Ok(values.contains_key(name))
