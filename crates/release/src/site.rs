@@ -96,10 +96,8 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
     if let Some(serving) = scene.books.read().serving {
         let manifest = scene.manifest(serving)?;
-        if let Err(conflicts) = scene.claims.add(&site, &manifest.routes) {
-            for conflict in conflicts {
-                tracing::error!(%site, %conflict, "Two sites serve the same route.");
-            }
+        for conflict in scene.claims.found(&site, &manifest.routes) {
+            tracing::error!(%site, %conflict, "Two sites serve the same route.");
         }
     }
     let (commands, inbox) = mpsc::channel(QUEUE_MAX);

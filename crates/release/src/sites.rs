@@ -48,7 +48,7 @@ impl Sites {
         let artifacts = ArtifactStore::open(layout.artifacts(), settings.artifact_bytes_max)?;
         let found = layout.sites().map_err(|e| told("data-unreadable", "read", &layout.apps(), &e))?;
         let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
-        let claims = Arc::new(Claims::default());
+        let claims = Arc::new(Claims::new(settings.shared_hosts.clone()));
         let shared = site::Shared {
             world,
             settings: Arc::new(settings),

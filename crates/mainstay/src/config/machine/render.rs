@@ -32,6 +32,7 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     sheet.set("client_ip", word_of(&CLIENT_IPS, &machine.client_ip));
     sheet.set("shutdown_timeout", machine.shutdown_timeout.to_string());
     sheet.set("disk_reserve", machine.disk_reserve.to_string());
+    sheet.set("shared_hosts", machine.shared_hosts.clone());
     sheet.set("ports", format!("{}-{}", machine.ports.start(), machine.ports.end()));
     sheet.set("upgrade_keys", machine.upgrade_keys.clone());
     if machine.certificates.is_empty() {

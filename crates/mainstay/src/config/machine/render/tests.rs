@@ -155,6 +155,7 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 shutdown_timeout,
                 disk_reserve,
                 ports: low..=low + 15,
+                shared_hosts: if tickets { vec!["example.com".to_owned()] } else { Vec::new() },
                 // One that is well formed: which one does not matter to how it is written.
                 upgrade_keys: if tickets { vec![KEY.to_owned()] } else { Vec::new() },
                 apps: apps
