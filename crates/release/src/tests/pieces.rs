@@ -261,7 +261,7 @@ fn what_serves_on_a_host_of_another_keeps_it_and_gets_no_more() {
 #[test]
 fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100, 1 << 20).unwrap();
     let bytes = b"0123456789".repeat(5);
     let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
     assert_eq!(store.received(&digest).unwrap(), None);
@@ -282,9 +282,25 @@ fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
 }
 
 #[test]
+fn an_upload_leaves_the_reserve_of_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = machine::fs::disk_space(dir.path()).unwrap().bytes_free;
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let open = |reserve| ArtifactStore::open(dir.path().join("artifacts"), u64::MAX, reserve).unwrap();
+    // The length that is announced counts, before its first byte is taken.
+    for (reserve, total) in [(free + (1 << 40), 50), (0, free + (1 << 40))] {
+        let refused = open(reserve).append(&digest, total, 0, b"0123456789").unwrap_err();
+        assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "disk-space"));
+        assert!(refused.explain.causes[0].contains("disk_reserve"), "{}", refused.explain);
+    }
+    assert_eq!(open(0).received(&digest).unwrap(), None);
+    assert_eq!(open(0).append(&digest, 50, 0, b"0123456789").unwrap().offset, 10);
+}
+
+#[test]
 fn what_a_key_has_sent_is_no_beginning_of_anybody_elses_upload() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100, 1 << 20).unwrap();
     let bytes = b"0123456789".repeat(5);
     let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
     let key = "ci".parse().unwrap();
