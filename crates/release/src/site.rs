@@ -261,10 +261,13 @@ impl<W: World> Actor<W> {
             Command::Approve(deploy, caller, reply) => drop(reply.send(self.approve(deploy, &caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
             Command::Freeze(freeze, caller, reply) => drop(reply.send(self.freeze(freeze, &caller))),
-            Command::Post(notice, caller, reply) => {
-                let at = Arc::clone(&self.at);
-                self.answer(reply, async move { posted::post(&at, notice, &caller).await });
-            }
+            Command::Post(notice, caller, reply) => match self.post(notice, &caller) {
+                Err(refused) => drop(reply.send(Err(refused))),
+                Ok(()) => {
+                    let at = Arc::clone(&self.at);
+                    self.answer(reply, async move { posted::publish(&at).await });
+                }
+            },
             Command::Status(reply) => {
                 let (at, underway) = (Arc::clone(&self.at), self.underway());
                 // Whoever asks for the lock waits until it is known who has it; the journal tells it before.
