@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use model::{AppName, ByteSize, Explain, Span};
 use serde::Serialize;
 
-pub(crate) use self::wanted::wanted_names;
+pub(crate) use self::wanted::{WantedNames, wanted_names};
 pub use self::{
     acme::Acme,
     apps::{App, SecretSource, Site},

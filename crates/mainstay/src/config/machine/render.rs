@@ -111,6 +111,7 @@ fn acme(sheet: &mut Sheet<'_>, acme: &Acme) {
     }
     sheet.set("dns_hook_reads", acme.dns_hook_reads.iter().map(|path| shown(path)).collect::<Vec<_>>());
     sheet.set("routes", acme.routes);
+    sheet.set("names_per_site_max", number(acme.names_per_site_max));
     sheet.set("names", acme.names.clone());
 }
 
