@@ -4,6 +4,7 @@
 //! [`Operations`]. Never decides anything: every verb is the keeper's. Begin with [`operations`], then [`routes`].
 
 mod answer;
+mod asked;
 mod connection;
 mod guard;
 pub mod operations;

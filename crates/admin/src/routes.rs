@@ -9,17 +9,18 @@ use api::{
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, State},
     http::{StatusCode, request::Parts},
     middleware,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use model::{DeployId, Explain, ReleaseNumber, Site};
+use model::{DeployId, Explain, Notice, ReleaseNumber, Site};
 use serde::Deserialize;
 
 use crate::{
     answer::ndjson,
+    asked::{Asked, Named},
     connection::Connection,
     guard,
     operations::{Operations, Refusal, Reply, Why},
@@ -131,14 +132,16 @@ fn body<T: for<'de> Deserialize<'de> + Default>(bytes: &Bytes) -> Reply<T> {
 }
 
 pub(crate) fn required<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Reply<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Refusal::new(
-            Why::Malformed,
-            Explain::new("bad-request", "the request's JSON is not what this endpoint takes")
-                .caused_by(error.to_string())
-                .help("use a `mainstay` of this version or of one beside it"),
-        )
-    })
+    serde_json::from_slice(bytes).map_err(|error| not_taken(error.to_string()))
+}
+
+fn not_taken(cause: String) -> Refusal {
+    Refusal::new(
+        Why::Malformed,
+        Explain::new("bad-request", "the request's JSON is not what this endpoint takes")
+            .caused_by(cause)
+            .help("use a `mainstay` of this version or of one beside it"),
+    )
 }
 
 pub(crate) async fn no_such_endpoint() -> Refusal {
@@ -215,7 +218,7 @@ async fn webhook_test<O: Operations>(
 async fn received<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
-    Path(digest): Path<String>,
+    Named(digest): Named<String>,
 ) -> Reply<Response> {
     Ok(match ops.received(by, digest).await? {
         Some(received) => Json(received).into_response(),
@@ -232,8 +235,8 @@ struct Place {
 async fn receive<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
-    Path(digest): Path<String>,
-    Query(Place { offset, total }): Query<Place>,
+    Named(digest): Named<String>,
+    Asked(Place { offset, total }): Asked<Place>,
     chunk: Bytes,
 ) -> Response {
     ops.receive(by, digest, total, offset, chunk).await.map(Json).into_response()
@@ -278,8 +281,8 @@ struct From {
 async fn deploy_events<O: Operations>(
     State(ops): Ops<O>,
     At(site): At,
-    Path(DeployPath { id }): Path<DeployPath>,
-    Query(From { from }): Query<From>,
+    Named(DeployPath { id }): Named<DeployPath>,
+    Asked(From { from }): Asked<From>,
 ) -> Reply<Response> {
     Ok(ndjson(ops.deploy_events(site, id, from).await?))
 }
@@ -313,13 +316,24 @@ async fn freeze<O: Operations>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A word that is not known, like a misspelt `allow`, would be a page for everybody.
+fn page(bytes: &Bytes) -> Reply<Option<Notice>> {
+    const WORDS: [&str; 3] = ["words", "until_unix_ms", "allow"];
+    let said: Option<serde_json::Map<String, serde_json::Value>> = required(bytes)?;
+    let unknown = said.iter().flat_map(|said| said.keys()).find(|key| !WORDS.contains(&key.as_str()));
+    match unknown {
+        None => required(bytes),
+        Some(key) => Err(not_taken(format!("unknown field `{key}`, expected one of {}", WORDS.join(", ")))),
+    }
+}
+
 async fn maintenance<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
     At(site): At,
     bytes: Bytes,
 ) -> Reply<StatusCode> {
-    ops.post(by, site, required(&bytes)?).await?;
+    ops.post(by, site, page(&bytes)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -339,7 +353,7 @@ struct Limit {
 async fn records<O: Operations>(
     State(ops): Ops<O>,
     At(site): At,
-    Query(Limit { limit }): Query<Limit>,
+    Asked(Limit { limit }): Asked<Limit>,
 ) -> Response {
     ops.records(site, limit.unwrap_or(RECORDS_DEFAULT)).await.map(Json).into_response()
 }
@@ -352,7 +366,7 @@ struct Of {
 async fn config<O: Operations>(
     State(ops): Ops<O>,
     At(site): At,
-    Query(Of { release }): Query<Of>,
+    Asked(Of { release }): Asked<Of>,
 ) -> Response {
     ops.config(site, release).await.map(Json).into_response()
 }
@@ -360,7 +374,7 @@ async fn config<O: Operations>(
 async fn logs<O: Operations>(
     State(ops): Ops<O>,
     At(site): At,
-    Query(query): Query<api::logs::Query>,
+    Asked(query): Asked<api::logs::Query>,
 ) -> Reply<Response> {
     Ok(ndjson(ops.logs(site, query).await?))
 }
@@ -437,7 +451,7 @@ async fn change_secret<O: Operations>(
     State(ops): Ops<O>,
     Extension(by): Who,
     At(site): At,
-    Path(SecretPath { name }): Path<SecretPath>,
+    Named(SecretPath { name }): Named<SecretPath>,
     bytes: Bytes,
 ) -> Reply<Response> {
     Ok(Json(ops.change_secret(by, site, name, required(&bytes)?).await?).into_response())
@@ -497,6 +511,17 @@ mod tests {
             }
         }
         all
+    }
+
+    #[test]
+    fn a_page_is_asked_for_in_words_that_are_known() {
+        let page = |text: &'static str| super::page(&text.into());
+        assert_eq!(page("null").ok(), Some(None));
+        let said = page(r#"{"words":"Back soon","allow":["192.0.2.7/32"]}"#).ok().flatten().expect("a page");
+        assert_eq!((said.words.as_deref(), said.allow.len()), (Some("Back soon"), 1));
+        for wrong in [r#"{"alow":["192.0.2.7/32"]}"#, r#"{"words":7}"#, "", "[]"] {
+            assert!(page(wrong).is_err_and(|refusal| refusal.explain.code == "bad-request"), "{wrong}");
+        }
     }
 
     #[test]

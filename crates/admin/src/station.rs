@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Query, State},
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 
 use crate::{
+    asked::Asked,
     operations::{Reply, StationOperations},
     routes::{JSON_BYTES_MAX, no_such_endpoint, required},
 };
@@ -29,7 +30,7 @@ pub(crate) fn router<O: StationOperations>(operations: Arc<O>) -> Router {
 
 async fn news<O: StationOperations>(
     State(ops): State<Arc<O>>,
-    Query(cursor): Query<api::station::Cursor>,
+    Asked(cursor): Asked<api::station::Cursor>,
 ) -> Response {
     ops.news(cursor).await.map(Json).into_response()
 }
@@ -46,7 +47,7 @@ async fn tested<O: StationOperations>(State(ops): State<Arc<O>>, bytes: Bytes) -
 
 async fn certificates_wanted<O: StationOperations>(
     State(ops): State<Arc<O>>,
-    Query(seen): Query<api::station::Seen>,
+    Asked(seen): Asked<api::station::Seen>,
 ) -> Response {
     ops.certificates_wanted(seen).await.map(Json).into_response()
 }

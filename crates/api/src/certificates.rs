@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use model::Site;
 use serde::{Deserialize, Serialize};
 
 /// Sources of a certificate.
@@ -19,6 +20,19 @@ pub struct Certificates {
     pub directory: Option<String>,
     /// By their first name.
     pub certificates: Vec<Certificate>,
+    /// Hosts of routes that get none.
+    #[serde(default)]
+    pub beyond: Vec<Beyond>,
+}
+
+/// What one app and environment asks for beyond its share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beyond {
+    pub site: Site,
+    /// In the order of its manifest.
+    pub names: Vec<String>,
+    /// `names_per_site_max` of `[acme]`.
+    pub max: u64,
 }
 
 /// One certificate, or a name that waits for one.
@@ -37,6 +51,9 @@ pub struct Certificate {
     pub problem: Option<String>,
     /// Of ACME; `None`: the station has not said anything yet.
     pub state: Option<State>,
+    /// Got by ACME, and in no route and no `names` any more: it stays until it ends, and no other follows.
+    #[serde(default)]
+    pub is_left: bool,
 }
 
 /// What the station says of one name.

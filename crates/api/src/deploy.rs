@@ -231,7 +231,7 @@ pub struct Approved {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     pub deploy: DeployId,
-    /// `deploy`, `rollback`, `restart`, `scale`, `migrate`, `cancel`, `resume`, `freeze`, `thaw`, `destroy`.
+    /// `deploy`, `rollback`, `restart`, `scale`, `migrate`, `cancel`, `resume`, `freeze`, `thaw`, `page-on`, `page-off`, `destroy`.
     pub verb: String,
     pub site: Site,
     pub from: Option<ReleaseNumber>,

@@ -1,6 +1,6 @@
 //! The conversation with the keeper: which names are wanted, and what became of them. Without a keeper the last word holds.
 
-use std::{rc::Rc, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use api::certificates::{Report, State, Wanted};
 
@@ -54,13 +54,7 @@ fn take(certs: &Certs, wanted: Wanted) -> std::io::Result<()> {
 pub(crate) async fn report(certs: &Certs) {
     loop {
         certs.changed.notified().await;
-        let all = certs
-            .issuer
-            .records
-            .borrow()
-            .all()
-            .map(|record| (record.name.clone(), state(certs, record)))
-            .collect();
+        let all = all(certs);
         if let Err(failure) = certs.keeper.certificates_report(&Report { states: all }).await {
             tracing::debug!(%failure, "The keeper does not hear what became of certificates.");
             tokio::time::sleep(PAUSE).await;
@@ -70,15 +64,30 @@ pub(crate) async fn report(certs: &Certs) {
     }
 }
 
+/// By name: what is known of each, and of those that nothing was done for yet, when their turn comes.
+fn all(certs: &Certs) -> BTreeMap<String, State> {
+    let records = certs.issuer.records.borrow();
+    let mut all: BTreeMap<_, _> =
+        records.all().map(|record| (record.name.clone(), state(certs, record))).collect();
+    if certs.firsts_pause().is_some() {
+        for name in certs.wanted() {
+            all.entry(name).or_insert_with_key(|name| state(certs, &Record::new(name)));
+        }
+    }
+    all
+}
+
 fn state(certs: &Certs, record: &Record) -> State {
     let issued = record.issued.as_ref();
     let planned = issued.map(|issued| plan::renew_at(record, issued));
     let after_pause = record.next.map(|next| next.at_ms / 1_000);
+    let turn = certs.firsts_pause().filter(|_| issued.is_none() && record.order.is_none());
+    let turn = turn.map(|pause| crate::record::seconds(std::time::SystemTime::now() + pause));
     State {
         serial: issued.map(|issued| issued.serial.clone()),
         issuer: issued.map(|issued| issued.issuer.clone()),
         expires: issued.map(|issued| rfc3339(issued.expires_s)),
-        next_order: after_pause.or(planned).map(rfc3339),
+        next_order: after_pause.max(turn).or(planned).map(rfc3339),
         is_ordering: certs.is_ordering(&record.name),
         failures: record.failures,
         last_error: record.last_error.as_ref().map(|last| format!("{}: {}", rfc3339(last.at_s), last.why)),

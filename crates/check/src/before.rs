@@ -58,6 +58,8 @@ pub struct Context<'a> {
     pub running: bool,
     /// Hosts that certificates of machine.toml are for.
     pub certified: Vec<String>,
+    /// Hosts of the manifest that get no certificate because there are so many of them.
+    pub beyond: Vec<String>,
     /// That the app will run as; made when it is needed, it may not be there yet.
     pub account: Account,
     /// Accounts that machine.toml names.

@@ -180,6 +180,9 @@ fn is_twin(name: &str) -> bool {
         || name.starts_with("x-forwarded")
         || name == REAL_IP.as_str()
         || name == REQUEST_ID.as_str()
+        // How long a body is says the edge alone: an app that took this name for it would read another request.
+        || name == header::CONTENT_LENGTH.as_str()
+        || name == header::TRANSFER_ENCODING.as_str()
 }
 
 /// Whether the app says that a service behind it is to blame (`X-Mainstay-Cause: upstream`). The client is not told.

@@ -5,7 +5,7 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, str::FromStr};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
 use model::{AppName, EnvName, Explain, NameError};
 
 use crate::{commands, hosts, keeperless, report, session::Session};
@@ -49,6 +49,10 @@ pub struct Globals {
     )]
     pub data: Option<PathBuf>,
 
+    /// `data` stands on the command line, not in the environment of this machine.
+    #[arg(skip)]
+    pub is_data_said: bool,
+
     /// The Mainstay of another machine: [USER@]SERVER[:PORT] or a name of hosts.toml, reached by ssh; --data is its folder there
     #[arg(
         long,
@@ -86,6 +90,20 @@ pub struct Globals {
     /// Say more: which keeper is asked, which files are packed
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub verbose: bool,
+}
+
+impl Cli {
+    /// As [`Parser::try_parse_from`], and where its values come from.
+    ///
+    /// # Errors
+    /// The parser's.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut definition = Self::command();
+        let matches = definition.try_get_matches_from_mut(words)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+        cli.globals.is_data_said = matches.value_source("data") == Some(ValueSource::CommandLine);
+        Ok(cli)
+    }
 }
 
 impl Globals {
@@ -170,7 +188,7 @@ pub enum Command {
 
 /// Parses, runs, and ends as the command did.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

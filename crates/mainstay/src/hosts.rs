@@ -13,7 +13,6 @@ use crate::{
 
 /// The ssh to run, with its first arguments, where it is not the one of the PATH.
 const SSH: &str = "MAINSTAY_SSH";
-const DATA: &str = "MAINSTAY_DATA";
 
 /// The machine that `--host` names; `None`: this one.
 ///
@@ -44,7 +43,7 @@ pub(crate) fn target(globals: &Globals) -> Result<Option<Target>, Explain> {
 
 /// `--data`, which is a folder of the other machine. The variable is of this one.
 fn data(globals: &Globals) -> Result<Option<String>, Explain> {
-    let given = globals.data.as_deref().filter(|data| env::var_os(DATA).as_deref() != Some(data.as_os_str()));
+    let given = globals.data.as_deref().filter(|_| globals.is_data_said);
     let text = |path: &Path| {
         path.to_str().map(str::to_owned).ok_or_else(|| {
             Explain::new("no-folder", "`--data` is no text, and cannot be named on another machine")
@@ -105,6 +104,18 @@ mod tests {
     fn refused(words: &[&str]) -> Option<String> {
         let cli = Cli::parse_from([&["mainstay", "--host", "live"], words].concat());
         only_here(&cli.command, &cli.globals).err().map(|explain| explain.code)
+    }
+
+    #[test]
+    fn the_folder_that_the_line_names_is_the_other_machines_before_and_behind_the_command() {
+        for (words, wanted) in [
+            (&["mainstay", "--host", "live", "--data", "/srv/one", "status"][..], Some("/srv/one")),
+            (&["mainstay", "--host", "live", "status", "--data", "/srv/one"], Some("/srv/one")),
+            (&["mainstay", "--host", "live", "status"], None),
+        ] {
+            let cli = Cli::read(words.iter().map(Into::into)).expect("a command");
+            assert_eq!(data(&cli.globals).expect("a text").as_deref(), wanted, "{words:?}");
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub enum Failure {
     Connect(#[source] io::Error),
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
-    #[error("no encrypted connection: {0}")]
+    #[error("no encrypted connection: {}", of_tls(.0))]
     Tls(#[source] io::Error),
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -129,6 +129,11 @@ pub enum Failure {
     Broken(#[source] hyper::Error),
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
+}
+
+fn of_tls(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.map_or_else(|| error.to_string(), crate::tls::refused)
 }
 
 /// hyper's own words are general ("connection error"); the innermost cause is what helps.

@@ -119,7 +119,7 @@ impl ServerCertVerifier for Witness {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let judged = self.trust.0.verify_server_cert(leaf, chain, name, ocsp, now);
-        let refused = judged.err().map(|error| error.to_string());
+        let refused = judged.err().map(|error| tls::refused(&error));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((leaf.clone().into_owned(), refused));
         Ok(ServerCertVerified::assertion())

@@ -40,7 +40,12 @@ pub enum CertificateError {
     )]
     NotFirst { certificate: PathBuf, key: PathBuf, place: usize },
     #[error("the key {key} does not belong to the certificate {certificate}, or is of an unknown kind")]
-    Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    Mismatch {
+        certificate: PathBuf,
+        key: PathBuf,
+        /// What is beyond these words.
+        source: Option<rustls::Error>,
+    },
     #[error("cannot make a configuration for TLS")]
     Config(#[source] rustls::Error),
 }
@@ -74,9 +79,22 @@ pub fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, 
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         match chain.into_iter().position(|one| belongs(vec![one]).is_ok()) {
             Some(before) => CertificateError::NotFirst { certificate, key, place: before + 1 },
-            None => CertificateError::Mismatch { certificate, key, source },
+            None => {
+                let source =
+                    Some(source).filter(|error| !matches!(error, rustls::Error::InconsistentKeys(_)));
+                CertificateError::Mismatch { certificate, key, source }
+            }
         }
     })
+}
+
+/// Why a certificate is refused, where the library has no words of its own for it.
+pub(crate) fn refused(error: &rustls::Error) -> String {
+    let said = error.to_string();
+    match said.contains("CaUsedAsEndEntity") {
+        true => "it is a CA's own certificate, and not one of a server that a CA has signed".to_owned(),
+        false => said,
+    }
 }
 
 /// What the first certificate of a PEM chain says of itself. Blocking.

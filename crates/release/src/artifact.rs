@@ -16,7 +16,7 @@ use api::{
     access::KeyName,
     artifact::{Artifact, CHUNK_BYTES_MAX, Received},
 };
-use model::Explain;
+use model::{Explain, room::round};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -36,6 +36,8 @@ const WHOLE_AGE_MAX: Duration = Duration::from_secs(3600);
 pub struct ArtifactStore {
     dir: PathBuf,
     bytes_max: u64,
+    /// Bytes that uploads leave free on the disk.
+    reserve_bytes: u64,
     /// One lock a file that grows, so that two clients who send the same do not interleave.
     uploads: Arc<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>>,
     /// Who sends, where that is not an operator.
@@ -64,9 +66,9 @@ impl ArtifactStore {
     /// Opens the store below `dir`, making it if it is missing.
     /// # Errors
     /// The folder cannot be made.
-    pub fn open(dir: PathBuf, bytes_max: u64) -> Result<Self, Explain> {
+    pub fn open(dir: PathBuf, bytes_max: u64, reserve_bytes: u64) -> Result<Self, Explain> {
         fs::create_dir_all(&dir).map_err(|e| told("artifact-store", "make", &dir, &e))?;
-        Ok(Self { dir, bytes_max, uploads: Arc::default(), sender: None })
+        Ok(Self { dir, bytes_max, reserve_bytes, uploads: Arc::default(), sender: None })
     }
 
     /// The same store for what comes by a key: until it is whole and checked, it is apart from what others send.
@@ -103,7 +105,8 @@ impl ArtifactStore {
     ///
     /// A chunk at another offset than the one wanted changes nothing and answers where to go on.
     /// # Errors
-    /// Not a digest, too long, the digest of the whole does not match (what was received is then forgotten), disk.
+    /// Not a digest, too long, no room for what is left of it beside the reserve, the digest of the whole does not match (what
+    /// was received is then forgotten), disk.
     pub fn append(&self, digest: &str, total: u64, offset: u64, chunk: &[u8]) -> Result<Received, Refused> {
         let hex = Hex::parse(digest)?;
         let is_too_long = total > self.bytes_max
@@ -119,6 +122,7 @@ impl ArtifactStore {
         if here.complete || here.offset != offset {
             return Ok(here);
         }
+        self.has_room(total - offset)?;
         self.write(&path, offset, chunk)
             .map_err(|e| Refused::failed(told("artifact-write", "write", &path, &e)))?;
         let reached = offset + chunk.len() as u64;
@@ -140,6 +144,28 @@ impl ArtifactStore {
         Explain::new("artifact-too-long", "the artifact or a chunk of it is too long")
             .caused_by(format!("an artifact may have {} bytes, a chunk {CHUNK_BYTES_MAX}", self.bytes_max))
             .help("leave out what the app does not need, by .mainstayignore: caches, tests, sources of what was built")
+    }
+
+    /// Nobody else looks before a deploy begins, and an upload need not be followed by one.
+    fn has_room(&self, bytes: u64) -> Result<(), Refused> {
+        let free = machine::fs::disk_space(&self.dir)
+            .map_err(|e| Refused::failed(told("artifact-write", "ask for the room of", &self.dir, &e)))?
+            .bytes_free;
+        let wanted = self.reserve_bytes.saturating_add(bytes);
+        if free >= wanted {
+            return Ok(());
+        }
+        let explain = Explain::new("disk-space", "there is too little disk space for this upload")
+            .caused_by(format!(
+                "{} free, {} needed: {} to send, and {} of `disk_reserve`",
+                round(free),
+                round(wanted),
+                round(bytes),
+                round(self.reserve_bytes)
+            ))
+            .now("what was sent before is kept for a day")
+            .help("free space on that machine, or keep fewer releases (`release.keep_releases`, `release.keep_bytes`)");
+        Err(Refused::new(RefusedKind::Conflict, explain))
     }
 
     fn lock_of(&self, part: &Path) -> Result<Arc<Mutex<()>>, Refused> {

@@ -221,8 +221,11 @@ impl<W: World> Actor<W> {
         }
     }
 
-    /// The record of a word that is not about a release; beside a run there is none, whose journal is the newest.
-    fn record_if_free(&self, verb: &str, caller: &Caller) -> Result<(), Refused> {
+    /// The record of a word that is not about a release; beside a run, whose journal is the newest, a line of that.
+    pub(crate) fn record_word(&self, verb: &str, caller: &Caller) -> Result<(), Refused> {
+        if let Lock::Held(held) = &self.lock {
+            held.log.note(format!("{verb} by {}", caller.operator));
+        }
         if let (Lock::Free, Some(serving)) = (&self.lock, self.at.books.read().serving) {
             let task = self.task(verb, Course::Nothing, serving, false)?;
             self.record_only(task, caller, Outcome::Unchanged)?;

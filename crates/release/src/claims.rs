@@ -1,4 +1,5 @@
-//! Which site a route belongs to: a (host, path) is served for one app and environment only.
+//! Which site a route belongs to: a host is served for one app and environment only, or where the machine's file
+//! shares it, a (host, path) is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +14,8 @@ type Key = (String, String);
 /// Shared by all sites; each holds the claims of what it serves and of what its deploy in flight would serve.
 #[derive(Default)]
 pub(crate) struct Claims {
+    /// Hosts on which several sites may have paths, lower-case; `*.example.com` is also each host below it.
+    shared_hosts: Vec<String>,
     by_key: Mutex<BTreeMap<Key, Site>>,
 }
 
@@ -29,14 +32,14 @@ fn keys<'a>(routes: impl IntoIterator<Item = &'a Route>) -> BTreeSet<Key> {
 }
 
 impl Claims {
+    pub(crate) fn new(shared_hosts: Vec<String>) -> Self {
+        Self { shared_hosts, by_key: Mutex::default() }
+    }
+
     /// What another site holds of these routes, told.
     pub(crate) fn conflicts(&self, site: &Site, routes: &[Route]) -> Vec<Explain> {
         let by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = keys(routes).into_iter().filter_map(|key| {
-            let holder = by_key.get(&key).filter(|holder| *holder != site)?;
-            Some(told(&key, holder))
-        });
-        taken.collect()
+        self.taken(&by_key, site, &keys(routes))
     }
 
     /// Takes these routes beside those that the site holds; all or nothing.
@@ -45,13 +48,28 @@ impl Claims {
     pub(crate) fn add(&self, site: &Site, routes: &[Route]) -> Result<(), Vec<Explain>> {
         let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = keys(routes);
-        let taken = |key: &Key| Some(told(key, by_key.get(key).filter(|holder| *holder != site)?));
-        let conflicts: Vec<_> = wanted.iter().filter_map(taken).collect();
+        let conflicts = self.taken(&by_key, site, &wanted);
         if !conflicts.is_empty() {
             return Err(conflicts);
         }
         by_key.extend(wanted.into_iter().map(|key| (key, site.clone())));
         Ok(())
+    }
+
+    /// Takes the routes of what serves already, whose host nobody is asked for again: only what another site has to the
+    /// letter is left to it, and told.
+    pub(crate) fn found(&self, site: &Site, routes: &[Route]) -> Vec<Explain> {
+        let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conflicts = Vec::new();
+        for key in keys(routes) {
+            match by_key.get(&key) {
+                Some(holder) if holder != site => conflicts.push(told(&key, &key, holder)),
+                _ => {
+                    by_key.insert(key, site.clone());
+                }
+            }
+        }
+        conflicts
     }
 
     /// The site holds exactly these from now on. Only for routes that it held already.
@@ -64,10 +82,49 @@ impl Claims {
     pub(crate) fn release(&self, site: &Site) {
         self.keep(site, &[]);
     }
+
+    /// One conflict for each route that is not the site's own already.
+    fn taken(&self, by_key: &BTreeMap<Key, Site>, site: &Site, wanted: &BTreeSet<Key>) -> Vec<Explain> {
+        let fresh = wanted.iter().filter(|key| by_key.get(*key) != Some(site));
+        let taken = fresh.filter_map(|key| {
+            let mut others = by_key.iter().filter(|(_, holder)| *holder != site);
+            let (held, holder) = others.find(|(held, _)| self.is_in_the_way(key, held))?;
+            Some(told(key, held, holder))
+        });
+        taken.collect()
+    }
+
+    fn is_in_the_way(&self, wanted: &Key, held: &Key) -> bool {
+        if wanted == held {
+            return true;
+        }
+        let meet = meet(&wanted.0, &held.0);
+        meet.is_some_and(|host| !self.shared_hosts.iter().any(|shared| covers(shared, host)))
+    }
 }
 
-fn told((host, path): &Key, holder: &Site) -> Explain {
-    let host = if host.is_empty() { "any host" } else { host };
-    Explain::new("route-taken", format!("the route {host}{path}/ belongs to {holder}"))
-        .help(format!("give the route another host or path, or take it out of {holder} first"))
+/// The host that is in both; a route of any host takes from no other one, so that it meets none.
+fn meet<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
+    match () {
+        () if one.is_empty() || other.is_empty() => None,
+        () if covers(one, other) => Some(other),
+        () => covers(other, one).then_some(one),
+    }
+}
+
+/// `*.example.com` stands for one label, as in a certificate.
+fn covers(wide: &str, host: &str) -> bool {
+    let below = |domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain);
+    wide == host || wide.strip_prefix("*.").is_some_and(below)
+}
+
+fn told((host, path): &Key, held: &Key, holder: &Site) -> Explain {
+    let any = |host: &str| if host.is_empty() { "any host".to_owned() } else { host.to_owned() };
+    let message = format!("the route {}{path}/ belongs to {holder}", any(host));
+    let told = Explain::new("route-taken", message);
+    if (host, path) == (&held.0, &held.1) {
+        return told.help(format!("give the route another host or path, or take it out of {holder} first"));
+    }
+    told.caused_by(format!("{holder} serves {}{}/", held.0, held.1))
+        .help("give the route a host of its own, or let whoever runs the machine name this one in `shared_hosts` of machine.toml")
 }

@@ -71,13 +71,22 @@ fn follow_with_what_is_held(state: &mut State, manifest: &Manifest, release: Rel
     }
 }
 
+/// Who may go on alone from here: a deploy's manifest says it, which was approved if that had to be. A way back takes no
+/// approval away, else whoever may return could do without it.
+fn follow_with_approval(state: &mut State, verb: &str, to: &Manifest, from: Option<&Manifest>) {
+    let asked_before = state.approval || from.is_some_and(|from| from.deploy.approval);
+    state.approval = to.deploy.approval || (verb != "deploy" && asked_before);
+}
+
 /// What stays true of this release from now on. It serves; what cannot be written is owed.
 pub(crate) fn commit<W: World>(run: &mut Run<W>) {
     if let Err(error) = run.enter(api::deploy::Phase::Commit) {
         tracing::error!(%error, "A phase is not in the journal.");
     }
     let (task, manifest, now) = (run.task.clone(), run.manifest.clone(), run.at.stamp());
+    let from = task.from.and_then(|release| run.at.manifest(release).ok());
     run.book(|state| {
+        follow_with_approval(state, &task.verb, &manifest, from.as_deref());
         set_scale(&task.course, &manifest, state);
         if let Some(service) = recycle::recycled(&task) {
             state.count_recycled(service, now.clone());

@@ -144,7 +144,12 @@ fn leaves(manifest: &Manifest) -> BTreeMap<String, String> {
 fn walk(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(tree) => {
-            tree.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, leaves));
+            let named = |key: &String| match (path, key.as_str()) {
+                // As the file has it.
+                ("release.build", "place") => "where".to_owned(),
+                _ => key.clone(),
+            };
+            tree.iter().for_each(|(key, value)| walk(&format!("{path}.{}", named(key)), value, leaves));
         }
         Value::Null => {}
         Value::String(text) if path.contains(".env.") => {

@@ -7,20 +7,27 @@ use model::{Explain, Notice};
 use crate::{
     request::{Caller, Refused},
     scene::Scene,
+    site::Actor,
     state::Posted,
     world::World,
 };
 
-/// `None` takes it down.
+impl<W: World> Actor<W> {
+    /// Writes it down and who it was; `None` takes it down. What is served so is [`publish`]'s.
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn post(&mut self, notice: Option<Notice>, caller: &Caller) -> Result<(), Refused> {
+        let verb = if notice.is_some() { "page-on" } else { "page-off" };
+        let (since, operator) = (self.at.stamp(), caller.operator.clone());
+        let posted = notice.map(|notice| Posted { notice, since, operator });
+        self.at.books.change(|state| state.posted = posted).map_err(Refused::failed)?;
+        self.record_word(verb, caller)
+    }
+}
+
 /// # Errors
 /// As [`crate::SiteHandle::post`].
-pub(crate) async fn post<W: World>(
-    at: &Scene<W>,
-    notice: Option<Notice>,
-    caller: &Caller,
-) -> Result<(), Refused> {
-    let posted = notice.map(|notice| Posted { notice, since: at.stamp(), operator: caller.operator.clone() });
-    at.books.change(|state| state.posted = posted).map_err(Refused::failed)?;
+pub(crate) async fn publish<W: World>(at: &Scene<W>) -> Result<(), Refused> {
     // Crash: the next keeper publishes what the books say.
     at.publish().await.map(drop).map_err(|error| Refused::failed(not_served(error)))
 }

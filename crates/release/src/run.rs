@@ -312,12 +312,14 @@ impl<W: World> Run<W> {
         }
     }
 
-    /// Whether another operator has to let it go on: what serves may ask for that, too, else a manifest could do without it
-    /// that nobody else has seen.
+    /// Whether another operator has to let it go on: what serves may ask for that, too, or what was returned from, else a
+    /// manifest could do without it that nobody else has seen.
     pub(crate) fn needs_approval(&self) -> bool {
         let serving = || self.task.from.and_then(|release| self.at.manifest(release).ok());
         self.task.verb == "deploy"
-            && (self.manifest.deploy.approval || serving().is_some_and(|serving| serving.deploy.approval))
+            && (self.manifest.deploy.approval
+                || self.at.books.read().approval
+                || serving().is_some_and(|serving| serving.deploy.approval))
     }
 
     /// Whether it is about the contract step, begun or taken up again.

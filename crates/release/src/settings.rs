@@ -9,6 +9,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Kept free beside every release (`disk_reserve`); default 1 GiB.
     pub disk_reserve_bytes: u64,
+    /// Hosts on which more than one site may have routes (`shared_hosts`), lower-case; default none.
+    pub shared_hosts: Vec<String>,
     /// Longest time between two looks at what a phase waits for; default 200 ms.
     pub tick: Duration,
     /// PLAN and PREFLIGHT, each; default 30 s.
@@ -38,6 +40,7 @@ impl Settings {
         Self {
             data: data.into(),
             disk_reserve_bytes: 1 << 30,
+            shared_hosts: Vec::new(),
             tick: Duration::from_millis(200),
             preflight_limit: Duration::from_secs(30),
             stage_limit: Duration::from_secs(15 * 60),

@@ -96,10 +96,8 @@ pub(crate) fn spawn<W: World>(shared: Shared<W>, site: Site) -> Result<SiteHandl
     // What serves keeps its routes from the first moment on, before any other site may ask for them.
     if let Some(serving) = scene.books.read().serving {
         let manifest = scene.manifest(serving)?;
-        if let Err(conflicts) = scene.claims.add(&site, &manifest.routes) {
-            for conflict in conflicts {
-                tracing::error!(%site, %conflict, "Two sites serve the same route.");
-            }
+        for conflict in scene.claims.found(&site, &manifest.routes) {
+            tracing::error!(%site, %conflict, "Two sites serve the same route.");
         }
     }
     let (commands, inbox) = mpsc::channel(QUEUE_MAX);
@@ -263,10 +261,13 @@ impl<W: World> Actor<W> {
             Command::Approve(deploy, caller, reply) => drop(reply.send(self.approve(deploy, &caller))),
             Command::Resume(caller, reply) => drop(reply.send(self.resume(&caller))),
             Command::Freeze(freeze, caller, reply) => drop(reply.send(self.freeze(freeze, &caller))),
-            Command::Post(notice, caller, reply) => {
-                let at = Arc::clone(&self.at);
-                self.answer(reply, async move { posted::post(&at, notice, &caller).await });
-            }
+            Command::Post(notice, caller, reply) => match self.post(notice, &caller) {
+                Err(refused) => drop(reply.send(Err(refused))),
+                Ok(()) => {
+                    let at = Arc::clone(&self.at);
+                    self.answer(reply, async move { posted::publish(&at).await });
+                }
+            },
             Command::Status(reply) => {
                 let (at, underway) = (Arc::clone(&self.at), self.underway());
                 // Whoever asks for the lock waits until it is known who has it; the journal tells it before.

@@ -45,10 +45,14 @@ impl Sites {
     /// The data folder does not read.
     pub async fn open<W: World>(world: Arc<W>, settings: Settings) -> Result<Self, Explain> {
         let layout = Layout::new(&settings.data);
-        let artifacts = ArtifactStore::open(layout.artifacts(), settings.artifact_bytes_max)?;
+        let artifacts = ArtifactStore::open(
+            layout.artifacts(),
+            settings.artifact_bytes_max,
+            settings.disk_reserve_bytes,
+        )?;
         let found = layout.sites().map_err(|e| told("data-unreadable", "read", &layout.apps(), &e))?;
         let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
-        let claims = Arc::new(Claims::default());
+        let claims = Arc::new(Claims::new(settings.shared_hosts.clone()));
         let shared = site::Shared {
             world,
             settings: Arc::new(settings),

@@ -47,7 +47,9 @@ fn prepare<W: World>(run: &Run<W>) -> Result<(), Explain> {
 async fn unpack<W: World>(run: &mut Run<W>, archive: PathBuf) -> Result<(), Halt> {
     let shared = run.at.layout.shared();
     let files = run.release_dir();
-    let argv = unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, run.at.settings.unpack);
+    let settings = &run.at.settings;
+    let caps = unpack::Caps { reserve_bytes: settings.disk_reserve_bytes, ..settings.unpack };
+    let argv = unpack::arguments(&files, &shared, &run.manifest.release.shared_paths, caps);
     let order = JobOrder {
         is_own: true,
         stdin: Some(archive),

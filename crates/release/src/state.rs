@@ -113,6 +113,9 @@ pub(crate) struct State {
     pub posted: Option<Posted>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
+    /// The last release that a deploy has brought asks for approvals, or one that was returned from since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
     pub leaving: Vec<Leaving>,
     /// In the order in which they became stable, each once; the last is the newest.
     pub stable: Vec<ReleaseNumber>,
@@ -146,6 +149,7 @@ impl Default for State {
             last_recess: None,
             posted: None,
             frozen: None,
+            approval: false,
             leaving: Vec::new(),
             stable: Vec::new(),
             scale: BTreeMap::new(),

@@ -17,6 +17,7 @@ mod lost;
 mod machine;
 mod migrations;
 mod once;
+mod pages;
 mod pieces;
 mod recesses;
 mod recorded;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use api::artifact::Form;
-use model::Explain;
+use model::{ByteSize, Explain};
 use serde::{Deserialize, Serialize};
 
 mod extract;
@@ -31,11 +31,13 @@ pub struct Caps {
     pub entries: u64,
     /// Of one path; default 1,024.
     pub path_bytes: usize,
+    /// Bytes that stay free on the disk; default none.
+    pub reserve_bytes: u64,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { bytes: 16 << 30, entries: 1_000_000, path_bytes: 1024 }
+        Self { bytes: 16 << 30, entries: 1_000_000, path_bytes: 1024, reserve_bytes: 0 }
     }
 }
 
@@ -59,7 +61,7 @@ pub(crate) enum UnpackError {
     SetId { path: String },
     #[error("`{path}` stands twice in the archive, and one of the two is a link or a folder")]
     Twice { path: String },
-    #[error("`{path}` is written through a link of the archive")]
+    #[error("`{path}` would lie below a link or a file of the archive, not below a folder")]
     ThroughLink { path: String },
     #[error("a path in the archive is longer than {max} bytes: `{path}…`")]
     LongPath { path: String, max: usize },
@@ -69,6 +71,8 @@ pub(crate) enum UnpackError {
     TooBig { max: u64 },
     #[error("the archive holds more than {max} entries")]
     TooMany { max: u64 },
+    #[error("the disk would have less than {reserve} left")]
+    Reserve { reserve: ByteSize },
     #[error("the archive holds no files")]
     Empty,
     #[error("the file is no tar, tar.gz or tar.zst archive")]
@@ -85,6 +89,7 @@ impl UnpackError {
             Self::Write { .. } => "unpack-write",
             Self::Damaged { .. } | Self::Form | Self::Empty => "artifact-unreadable",
             Self::TooBig { .. } | Self::TooMany { .. } => "artifact-too-big",
+            Self::Reserve { .. } => "disk-space",
             _ => "artifact-hostile",
         }
     }
@@ -93,6 +98,9 @@ impl UnpackError {
         match self {
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free disk space on this machine, then deploy again"
+            }
+            Self::Reserve { .. } => {
+                "free space on that machine, or leave out of the archive what the app does not need; `disk_reserve` of machine.toml stays free"
             }
             Self::Write { .. } => "look at the release folder's file system and owner",
             Self::Damaged { .. } | Self::Form | Self::Empty => {
@@ -117,9 +125,14 @@ pub(crate) fn arguments(files: &Path, shared: &Path, links: &[String], caps: Cap
     for link in links {
         arguments.extend(["--link".into(), link.clone()]);
     }
-    let caps = [("bytes", caps.bytes), ("entries", caps.entries), ("path", caps.path_bytes as u64)];
+    let caps = [
+        ("--max-bytes", caps.bytes),
+        ("--max-entries", caps.entries),
+        ("--max-path", caps.path_bytes as u64),
+        ("--reserve", caps.reserve_bytes),
+    ];
     for (name, value) in caps {
-        arguments.extend([format!("--max-{name}"), value.to_string()]);
+        arguments.extend([name.to_owned(), value.to_string()]);
     }
     arguments
 }
@@ -150,6 +163,7 @@ impl Arguments {
                 "--link" => parsed.links.push(value.into_string().ok()?),
                 "--max-bytes" => parsed.caps.bytes = number()?,
                 "--max-entries" => parsed.caps.entries = number()?,
+                "--reserve" => parsed.caps.reserve_bytes = number()?,
                 "--max-path" => parsed.caps.path_bytes = usize::try_from(number()?).ok()?,
                 _ => return None,
             }

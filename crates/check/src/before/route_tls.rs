@@ -25,11 +25,18 @@ fn run(context: &Context<'_>) -> State {
             wrong.push(format!("{what} is also served in the clear"));
         }
         let bare = route.hosts.iter().filter(|host| !covered(host, &context.certified));
+        let unmeant = bare.filter(|host| !context.beyond.contains(host));
         wrong.extend(
-            bare.map(|host| {
+            unmeant.map(|host| {
                 format!("no [[certificate]] of machine.toml is for {host}, and no [acme] gets one")
             }),
         );
+    }
+    if let [first, ..] = context.beyond.as_slice() {
+        let hosts = context.beyond.len();
+        wrong.push(format!(
+            "{hosts} hosts, {first} the first, are beyond `names_per_site_max` of [acme] and get no certificate"
+        ));
     }
     let explain = Explain::new(
         "route-tls",

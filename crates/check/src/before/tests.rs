@@ -92,6 +92,7 @@ fn context<'a>(manifest: &'a Manifest, folder: &'a Path) -> Context<'a> {
         listen: Vec::new(),
         running: false,
         certified: vec!["*.acme.dev".to_owned()],
+        beyond: Vec::new(),
         account: account(machine::users::own_uid()),
         accounts: Vec::new(),
         secrets: Secrets::Read {
@@ -331,6 +332,18 @@ fn routes_without_their_own_hosts_or_tls_are_found() {
     let example =
         |manifest: &mut Manifest, _: &Path| manifest.routes[0].hosts = vec!["chat.example.com".to_owned()];
     assert_eq!(found_after(example), ["route-hosts", "route-tls"]);
+    let said = |hosts: &[&str]| {
+        let (dir, mut manifest) = (folder(), manifest());
+        manifest.routes[0].hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let findings = before(&context(&manifest, dir.path()));
+        let found = findings.into_iter().find(|finding| finding.id == "route-hosts").unwrap();
+        format!("{:?}", found.state)
+    };
+    assert!(said(&["shop.example.com"]).contains("a host of an example"), "it is named");
+    assert!(said(&[]).contains("does not name the hosts"));
+    let (dir, manifest) = (folder(), manifest());
+    let beyond = Context { beyond: vec!["x.dev".to_owned()], ..context(&manifest, dir.path()) };
+    assert_eq!(found(&beyond), ["route-tls"]);
     assert!(route_tls::covered("a.b.dev", &["*.b.dev".to_owned()]));
     assert!(!route_tls::covered("x.a.b.dev", &["*.b.dev".to_owned()]));
 }

@@ -112,6 +112,8 @@ fn names_that_an_app_cannot_tell_from_ours_are_removed() {
         "x_mainstay_pool",
         "x-mainstay-token",
         "x_request_id",
+        "content_length",
+        "transfer_encoding",
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("spoofed"));
     }

@@ -36,6 +36,14 @@ pub(crate) fn plain(path: &str) -> Cow<'_, str> {
     Cow::Owned(format!("/{}", segments.join("/")))
 }
 
+/// Whether apps read it as different paths: some take what follows a `;` away from a segment before they look whether it is `..`
+/// (servlets), some take `\` for `/`. `path` as [`plain`] gives it.
+pub(crate) fn is_ambiguous(path: &str) -> bool {
+    let is_dots =
+        |segment: &str| segment.split_once(';').is_some_and(|(name, _)| [".", ".."].contains(&name));
+    path.contains('\\') || path.split('/').any(is_dots)
+}
+
 /// RFC 3986 2.1, once; what is no escape stays.
 fn decoded(path: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(path.len());

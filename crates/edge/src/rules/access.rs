@@ -42,7 +42,7 @@ impl Access {
     pub(super) fn check(&self, asked: &Parts, client: IpAddr) -> Result<(), Page> {
         let is_open = || {
             let path = path::plain(asked.uri.path());
-            self.open.iter().any(|prefix| prefix.holds(&path))
+            !path::is_ambiguous(&path) && self.open.iter().any(|prefix| prefix.holds(&path))
         };
         let is_exempt = self.exempt.iter().any(|net| net.contains(&client)) || is_open();
         if is_exempt || self.knows(&asked.headers) { Ok(()) } else { Err(page::NO_TOKEN) }
@@ -160,5 +160,20 @@ mod tests {
         assert!(passes("/hooks/x", None, "192.0.2.1"));
         assert!(!passes("/hooks/../admin", None, "192.0.2.1"), "no way around it");
         assert!(!passes("/hooksx", None, "192.0.2.1"));
+        for around in [
+            "/hooks/..;/x",
+            "/hooks/..;a=b/x",
+            "/hooks/%2e%2e;/x",
+            "/hooks/..%3b/x",
+            "/hooks/..\\x",
+            "/hooks/..%5cx",
+        ] {
+            let uri: http::Uri = around.parse().unwrap_or_else(|_| "/hooks/..%5cx".parse().unwrap());
+            assert!(
+                !passes(&uri.to_string(), None, "192.0.2.1"),
+                "{around}: no way around it in an app's own reading"
+            );
+        }
+        assert!(passes("/hooks/x;v=1", None, "192.0.2.1"));
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use api::{
-    certificates::{ACME, Certificate, Certificates, Renew, State},
+    certificates::{ACME, Beyond, Certificate, Certificates, Renew, State},
     client::Failure,
 };
 use clap::{Args, Subcommand};
@@ -49,7 +49,7 @@ fn list(session: &Session) -> Result<ExitCode, Explain> {
     let told = block_on(async { session.client.certificates().await.map_err(Failure::explain) })?;
     if session.json() {
         json(&told);
-    } else if told.certificates.is_empty() {
+    } else if told.certificates.is_empty() && told.beyond.is_empty() {
         line(none(&told));
     } else {
         line(render(&told));
@@ -82,7 +82,14 @@ fn render(told: &Certificates) -> String {
     let rows: Vec<Vec<String>> = told.certificates.iter().map(row).collect();
     let mut lines = vec![table(&["NAMES", "SOURCE", "SHOWN", "ISSUER", "UNTIL", "NEXT ORDER"], &rows)];
     lines.extend(told.certificates.iter().flat_map(notes));
+    lines.extend(told.beyond.iter().map(beyond));
     lines.join("\n")
+}
+
+fn beyond(Beyond { site, names, max }: &Beyond) -> String {
+    let hosts = crate::output::count(names.len() as u64, "host");
+    let first = names.first().map_or("", String::as_str);
+    format!("{site}: {hosts} get no certificate, from {first} on: `names_per_site_max` of [acme] is {max}")
 }
 
 fn row(known: &Certificate) -> Vec<String> {
@@ -106,6 +113,7 @@ fn row(known: &Certificate) -> Vec<String> {
 fn next(known: &Certificate, state: Option<&State>) -> String {
     match state {
         _ if known.source != ACME => "-".to_owned(),
+        _ if known.is_left => "none: in no route".to_owned(),
         None => "soon".to_owned(),
         Some(state) if state.is_ordering => "now".to_owned(),
         Some(state) => state.next_order.as_deref().map_or_else(|| "soon".to_owned(), moment),

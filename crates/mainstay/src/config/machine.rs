@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use model::{AppName, ByteSize, Explain, Span};
 use serde::Serialize;
 
-pub(crate) use self::wanted::wanted_names;
+pub(crate) use self::wanted::{WantedNames, wanted_names};
 pub use self::{
     acme::Acme,
     apps::{App, SecretSource, Site},
@@ -33,6 +33,7 @@ pub use self::{
 use super::{
     decode::{self, At, Later, Problems, Section},
     folders::{Folders, Kind},
+    manifest,
     network::networks,
     problem::{ConfigErrors, Problem},
 };
@@ -58,6 +59,8 @@ pub struct Machine {
     pub shutdown_timeout: Span,
     /// Free bytes that a deploy leaves on the disk.
     pub disk_reserve: ByteSize,
+    /// Hosts on which more than one app or environment may have routes; lower-case.
+    pub shared_hosts: Vec<String>,
     /// Ports that instances get, both ends included.
     pub ports: RangeInclusive<u16>,
     /// Public keys of minisign whose signatures `mainstay upgrade` takes, beside the one of the build.
@@ -101,6 +104,7 @@ impl Machine {
             tls: Tls::default(),
             shutdown_timeout: Span::secs(90),
             disk_reserve: ByteSize::gib(1),
+            shared_hosts: Vec::new(),
             ports: PORTS,
             upgrade_keys: Vec::new(),
             apps: BTreeMap::new(),
@@ -227,6 +231,7 @@ fn machine(top: &mut Section<'_, '_, '_>, folders: &Folders, base: &Path) -> Mac
         tls: top.table("tls", |section| Some(edge::tls(section))).unwrap_or_default(),
         shutdown_timeout: top.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         disk_reserve: top.size("disk_reserve").unwrap_or(default.disk_reserve),
+        shared_hosts: shared_hosts(top),
         ports: ports(top).unwrap_or(default.ports),
         upgrade_keys: upgrade_keys(top),
         apps: apps::apps(top, base),
@@ -313,6 +318,11 @@ fn trusted_proxies(top: &mut Section<'_, '_, '_>) -> Vec<IpNet> {
         );
     }
     all.into_iter().map(|net| net.value).collect()
+}
+
+fn shared_hosts(top: &mut Section<'_, '_, '_>) -> Vec<String> {
+    let hosts = top.strings("shared_hosts").map(|hosts| hosts.value).unwrap_or_default();
+    hosts.into_iter().filter_map(|host| manifest::host(top, host)).collect()
 }
 
 fn upgrade_keys(top: &mut Section<'_, '_, '_>) -> Vec<String> {

@@ -36,7 +36,7 @@ use toml::de::DeTable;
 pub use self::render::{origins, render};
 pub(crate) use self::{
     rules::{is_of_answers, is_of_requests},
-    text::{Variable, is_host, is_plain_path, is_token, kind_of_variable as variable},
+    text::{Variable, host, is_host, is_plain_path, is_token, kind_of_variable as variable},
 };
 use super::{
     decode::{self, At, Later, Problems, Section},

@@ -12,7 +12,9 @@ use std::{
 
 use admin::{Refusal, Reply, Why};
 use api::{
-    certificates::{ACME, Certificate, Certificates as Told, RENEW_WITHIN, Renew, Report, State, Wanted},
+    certificates::{
+        ACME, Beyond, Certificate, Certificates as Told, RENEW_WITHIN, Renew, Report, State, Wanted,
+    },
     machine::Certificate as Served,
     station::{Seen, WAIT_MAX},
 };
@@ -23,7 +25,7 @@ use tokio::sync::Notify;
 use ulid::Ulid;
 
 use super::world::Outside;
-use crate::config::machine::{Acme, Certificate as Files, wanted_names};
+use crate::config::machine::{Acme, Certificate as Files, WantedNames, wanted_names};
 
 pub(crate) use self::folder::{Folders, folders};
 
@@ -107,16 +109,16 @@ impl Certificates {
         acme.dns_hook.first().map(PathBuf::from).into_iter().chain(acme.dns_hook_reads.clone()).collect()
     }
 
-    async fn names(&self) -> Vec<String> {
-        let Some(acme) = &self.acme else { return Vec::new() };
-        wanted_names(acme, &self.world.tables.routes().await, &self.own)
+    async fn names(&self) -> WantedNames {
+        let Some(acme) = &self.acme else { return WantedNames::default() };
+        wanted_names(acme, &self.world.tables.routes_by_site().await, &self.own)
     }
 
     /// At once where it is not what was seen, else when it is, or after a time.
     pub(crate) async fn wanted(&self, Seen { seen }: Seen) -> Wanted {
         let until = Instant::now() + WAIT_MAX;
         loop {
-            let (names, renew) = (self.names().await, lock(&self.renew).clone());
+            let (names, renew) = (self.names().await.names, lock(&self.renew).clone());
             let now = format!("{}-{}", self.keeper, digest(&names, &renew));
             if now != seen || Instant::now() >= until {
                 return Wanted { seen: now, names, renew };
@@ -144,12 +146,12 @@ impl Certificates {
                 .help("an [acme] in machine.toml says from whom; files of a [[certificate]] are renewed by whoever made them");
             return Err(Refusal::new(Why::Conflict, explain));
         }
-        if !self.names().await.contains(&name) {
+        if !self.names().await.names.contains(&name) {
             let explain = Explain::new(
                 "no-such-certificate",
                 format!("no certificate for {name} is got by ACME"),
             )
-            .help("`mainstay certs list` shows the names: hosts of routes that serve, and `names` of [acme]");
+            .help("`mainstay certs list` shows which are: hosts of routes that serve, and `names` of [acme]");
             return Err(Refusal::new(Why::Unknown, explain));
         }
         let id = Ulid::generate().to_string();
@@ -178,7 +180,8 @@ impl Certificates {
     /// `served`: what the edge says.
     pub(crate) async fn told(&self, served: Vec<Served>) -> Told {
         let states = lock(&self.states).clone();
-        let mut waiting: Vec<String> = self.names().await;
+        let WantedNames { names, beyond } = self.names().await;
+        let mut waiting = names.clone();
         let mut all: Vec<Certificate> = Vec::new();
         for served in served {
             let state = match served.source.as_str() {
@@ -186,15 +189,20 @@ impl Certificates {
                 _ => None,
             };
             waiting.retain(|name| !served.names.contains(name));
-            all.push(with_state(served, state));
+            let is_left = served.source == ACME && !served.names.iter().any(|name| names.contains(name));
+            all.push(with_state(served, state, is_left));
         }
         all.extend(waiting.into_iter().map(|name| not_yet(&name, states.get(&name).cloned())));
         all.sort_by(|one, other| one.names.cmp(&other.names));
-        Told { directory: self.acme.as_ref().map(|acme| acme.directory.clone()), certificates: all }
+        let max = self.acme.as_ref().map_or(0, |acme| acme.names_per_site_max);
+        let beyond = beyond.into_iter().map(|(site, names)| Beyond { site, names, max }).collect();
+        Told { directory: self.acme.as_ref().map(|acme| acme.directory.clone()), certificates: all, beyond }
     }
 }
 
-fn with_state(served: Served, state: Option<State>) -> Certificate {
+/// `is_left`: nobody asks for it any more, so that no order follows.
+fn with_state(served: Served, state: Option<State>, is_left: bool) -> Certificate {
+    let state = state.map(|state| State { next_order: state.next_order.filter(|_| !is_left), ..state });
     Certificate {
         names: served.names,
         source: served.source,
@@ -203,6 +211,7 @@ fn with_state(served: Served, state: Option<State>) -> Certificate {
         days_left: served.days_left,
         problem: served.problem,
         state,
+        is_left,
     }
 }
 
@@ -215,6 +224,7 @@ fn not_yet(name: &str, state: Option<State>) -> Certificate {
         days_left: None,
         problem: None,
         state,
+        is_left: false,
     }
 }
 

@@ -206,6 +206,7 @@ fn open_listeners(ground: &Ground, store: Option<&Store>, kept: found::Named) ->
 fn release_settings(ground: &Ground) -> release::Settings {
     let mut settings = release::Settings::new(&ground.folders.data);
     settings.disk_reserve_bytes = ground.machine.disk_reserve.0;
+    settings.shared_hosts = ground.machine.shared_hosts.clone();
     settings
 }
 

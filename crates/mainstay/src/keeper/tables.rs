@@ -66,9 +66,10 @@ impl Tables {
     }
 
     /// All routes of what is in the table.
-    pub(crate) async fn routes(&self) -> Vec<Route> {
+    pub(crate) async fn routes_by_site(&self) -> Vec<(Site, Vec<Route>)> {
         let table = self.table.lock().await;
-        table.sites.iter().flat_map(|site| &site.routes).map(|entry| entry.route.clone()).collect()
+        let of_site = |site: &table::SiteTable| site.routes.iter().map(|entry| entry.route.clone()).collect();
+        table.sites.iter().map(|site| (site.site.clone(), of_site(site))).collect()
     }
 
     /// What the edge serves for the site: asked, else as it was persisted.

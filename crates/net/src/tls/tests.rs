@@ -46,6 +46,11 @@ fn what_cannot_be_used_is_refused_with_what_is_wrong_and_what_helps() {
     let order = why(&(above + &own), &key);
     assert!(order.contains("belongs to certificate 2 of ") && order.contains("comes first"), "{order}");
     assert!(why(&own, &other).contains("does not belong to the certificate"));
+    let mismatch = read(&own, &other).expect_err("it is refused");
+    assert!(
+        std::error::Error::source(&mismatch).is_none(),
+        "no name of the library's behind it: {mismatch:?}"
+    );
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIH\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let older = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A\n\nMIH\n-----END EC PRIVATE KEY-----\n";
     for key in [encrypted, older] {
@@ -53,4 +58,14 @@ fn what_cannot_be_used_is_refused_with_what_is_wrong_and_what_helps() {
         assert!(said.contains("is encrypted") && said.contains("openssl pkey -in "), "{said}");
     }
     assert!(why("DER is no text", &key).contains("it is to be PEM"));
+}
+
+#[test]
+fn a_certificate_of_a_ca_is_refused_in_words() {
+    let of_library =
+        rustls::CertificateError::Other(rustls::OtherError(Arc::new(io::Error::other("CaUsedAsEndEntity"))));
+    let said = refused(&rustls::Error::InvalidCertificate(of_library));
+    assert!(said.starts_with("it is a CA's own certificate") && !said.contains("Other"), "{said}");
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    assert!(refused(&unknown).contains("UnknownIssuer"));
 }

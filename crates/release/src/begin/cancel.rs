@@ -63,6 +63,6 @@ impl<W: World> Actor<W> {
 
     pub(crate) fn resume(&mut self, caller: &Caller) -> Result<(), Refused> {
         self.at.books.change(|state| state.paused = None).map_err(Refused::failed)?;
-        self.record_if_free("resume", caller)
+        self.record_word("resume", caller)
     }
 }

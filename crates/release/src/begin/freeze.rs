@@ -18,7 +18,7 @@ pub(crate) fn standing<W: World>(at: &Scene<W>) -> Option<Frozen> {
 pub(super) fn refusal(site: &Site, frozen: &Frozen) -> Explain {
     let Frozen { freeze, since, operator } = frozen;
     Explain::new("frozen", format!("deploys of {site} are frozen until {}", until(freeze)))
-        .caused_by(format!("{operator} at {since}: {}", freeze.reason))
+        .caused_by(format!("{operator} at {}: {}", moment(since.parse().ok()), freeze.reason))
         .help(
             "wait for its end; `mainstay freeze --lift` ends it now, and `mainstay rollback` works meanwhile",
         )
@@ -27,7 +27,12 @@ pub(super) fn refusal(site: &Site, frozen: &Frozen) -> Explain {
 fn until(freeze: &Freeze) -> String {
     let at =
         i64::try_from(freeze.until_unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    at.map_or_else(|| "for ever".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    at.map_or_else(|| "for ever".to_owned(), |at| moment(Some(at)))
+}
+
+/// For people who may be in another zone than this machine.
+fn moment(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 impl<W: World> Actor<W> {
@@ -41,7 +46,7 @@ impl<W: World> Actor<W> {
         let (since, operator) = (self.at.stamp(), caller.operator.clone());
         let frozen = freeze.map(|freeze| Frozen { freeze, since, operator });
         self.at.books.change(|state| state.frozen = frozen).map_err(Refused::failed)?;
-        self.record_if_free(verb, caller)
+        self.record_word(verb, caller)
     }
 }
 

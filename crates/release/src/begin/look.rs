@@ -72,7 +72,8 @@ pub(crate) async fn look<W: World>(at: &Scene<W>, wanted: &Wanted) -> Result<Loo
     if !plan::is_empty(&plan) {
         plan.warnings.extend(foresee(at, &manifest, &course, to));
         let served = serving.as_ref().is_some_and(|(serving, _)| serving.deploy.approval);
-        plan.warnings.extend((served || manifest.deploy.approval).then(needs_approval));
+        let asks = served || state.approval || manifest.deploy.approval;
+        plan.warnings.extend(asks.then(needs_approval));
     }
     Ok(Looked { plan, manifest, course, secrets })
 }

@@ -98,6 +98,44 @@ async fn what_serves_asks_for_the_approval_of_a_manifest_that_does_without() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_way_back_takes_no_approval_away() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let mut first = manifest(&shop, "good");
+    // What is returned from is not kept.
+    first.release.keep_releases = 0;
+    rig.deploy(&first, "one").await;
+    let second = begun(&rig, &shop, "two").await;
+    rig.handle(&shop).approve(second.deploy, berta()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &second).await.serving, Some(2));
+    for round in 0..2 {
+        if rig.serving(&shop).await != Some(1) {
+            assert_eq!(rig.rollback(&shop, Some(1)).await.serving, Some(1));
+        }
+        rig.settled(&shop).await;
+        let text = format!("three {round}");
+        let plan = rig.handle(&shop).plan(rig.wanted(&manifest(&shop, "good"), &text)).await.unwrap();
+        assert!(plan.warnings.iter().any(|warning| warning.code == "needs-approval"), "{plan:?}");
+        rig.begin(&manifest(&shop, "good"), &text).await.unwrap();
+        waits(&rig, &shop).await;
+        // A restart of what serves changes nothing of it, once the deploy is gone.
+        rig.handle(&shop).cancel(caller()).await.unwrap();
+        rig.settled(&shop).await;
+        let restarted = rig.handle(&shop).restart(Restart { service: None }, caller()).await.unwrap();
+        assert_eq!(rig.follow(&shop, &restarted).await.outcome, Outcome::Served);
+    }
+    let started = rig.begin(&manifest(&shop, "good"), "four").await.unwrap();
+    waits(&rig, &shop).await;
+    rig.handle(&shop).approve(started.deploy, berta()).await.unwrap();
+    assert_eq!(rig.follow(&shop, &started).await.outcome, Outcome::Served);
+    assert_eq!(
+        rig.deploy(&manifest(&shop, "good"), "five").await.outcome,
+        Outcome::Served,
+        "it was given up"
+    );
+    rig.check(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobodys_approval_ends_it_after_a_day_however_many_keepers_died() {
     let (mut rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&manifest(&shop, "good"), "one").await;

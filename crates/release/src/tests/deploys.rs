@@ -146,6 +146,30 @@ async fn restart_and_scale_replace_and_add_instances_without_a_new_release() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_names_what_changes_as_the_file_does() {
+    let (rig, shop) = (Rig::new().await, site("shop/production"));
+    let built = |place| {
+        let mut manifest = manifest(&shop, "good");
+        manifest.release.build = Some(model::manifest::Build {
+            place,
+            command: vec!["./build".into()],
+            timeout: Span::secs(60),
+            env: Default::default(),
+            env_secrets: Vec::new(),
+            limits: Default::default(),
+            network: Default::default(),
+        });
+        manifest
+    };
+    rig.deploy(&built(model::manifest::BuildPlace::Client), "one").await;
+    rig.settled(&shop).await;
+    let wanted = rig.wanted(&built(model::manifest::BuildPlace::Server), "one");
+    let plan = rig.handle(&shop).plan(wanted).await.unwrap();
+    let subjects: Vec<_> = plan.changes.iter().map(|change| change.subject.as_str()).collect();
+    assert!(subjects.contains(&"release.build.where"), "{subjects:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_sites_deploy_at_once_and_a_route_belongs_to_one_of_them() {
     let rig = Rig::new().await;
     let (production, staging) = (site("shop/production"), site("shop/staging"));

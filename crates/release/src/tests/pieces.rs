@@ -13,7 +13,7 @@ fn clock() -> Clock {
     std::sync::Arc::new(jiff::Timestamp::now)
 }
 use crate::{
-    ArtifactStore,
+    ArtifactStore, RefusedKind,
     claims::Claims,
     journal::{self, Body, Clock, Course, Journal, JournalError, Kind},
     prune::surplus,
@@ -198,10 +198,70 @@ fn claims_are_all_or_nothing_and_given_back() {
     assert!(claims.conflicts(&shop, &routes).is_empty());
 }
 
+/// A host and whom it is asked for, one path; the route of one service.
+fn at(host: &str, path: &str) -> Vec<model::manifest::Route> {
+    let hosts = if host.is_empty() { Vec::new() } else { vec![host.to_owned()] };
+    let route = model::manifest::Route::to("web".parse().unwrap());
+    vec![model::manifest::Route { hosts, path_prefix: path.into(), ..route }]
+}
+
+#[test]
+fn a_host_belongs_to_who_serves_it_first_below_every_path() {
+    let (shop, staging, blog) = (site("shop/production"), site("shop/staging"), site("blog/production"));
+    for (held, wanted, is_free) in [
+        ("shop.test", "shop.test", false),
+        ("shop.test", "*.test", false),
+        ("*.shop.test", "wild.shop.test", false),
+        ("*.shop.test", "*.shop.test", false),
+        ("*.shop.test", "a.wild.shop.test", true),
+        ("*.shop.test", "shop.test", true),
+        ("shop.test", "blog.test", true),
+        ("shop.test", "", true),
+        ("", "shop.test", true),
+        ("", "", true),
+    ] {
+        let claims = Claims::default();
+        claims.add(&shop, &at(held, "/")).unwrap();
+        for other in [&blog, &staging] {
+            let conflicts = claims.conflicts(other, &at(wanted, "/login"));
+            assert_eq!(conflicts.is_empty(), is_free, "{wanted} beside {held}: {conflicts:?}");
+            assert!(
+                conflicts.iter().all(|told| told.code == "route-taken" && told.message.contains("shop/"))
+            );
+        }
+        claims.add(&shop, &at(wanted, "/login")).unwrap();
+    }
+}
+
+#[test]
+fn a_host_that_the_machine_shares_is_taken_by_its_paths() {
+    let (shop, blog) = (site("shop/production"), site("blog/production"));
+    let claims = Claims::new(vec!["shop.test".into(), "*.wide.test".into()]);
+    claims.add(&shop, &at("SHOP.test", "/")).unwrap();
+    claims.add(&shop, &at("*.wide.test", "/")).unwrap();
+    claims.add(&blog, &at("shop.test", "/blog/")).unwrap();
+    claims.add(&blog, &at("a.wide.test", "/")).unwrap();
+    assert_eq!(claims.conflicts(&blog, &at("shop.test", "/")).len(), 1);
+    assert_eq!(claims.conflicts(&shop, &at("shop.test", "/blog")).len(), 1);
+}
+
+#[test]
+fn what_serves_on_a_host_of_another_keeps_it_and_gets_no_more() {
+    let (shop, blog) = (site("shop/production"), site("blog/production"));
+    let claims = Claims::default();
+    assert_eq!(claims.found(&shop, &at("shop.test", "/")).len(), 0);
+    assert_eq!(claims.found(&blog, &at("shop.test", "/blog")).len(), 0);
+    assert_eq!(claims.found(&blog, &at("shop.test", "/")).len(), 1);
+    claims.add(&blog, &at("shop.test", "/blog")).unwrap();
+    assert_eq!(claims.conflicts(&blog, &at("shop.test", "/login")).len(), 1);
+    assert_eq!(claims.conflicts(&shop, &at("shop.test", "/blog/inner")).len(), 1);
+    claims.add(&shop, &at("shop.test", "/")).unwrap();
+}
+
 #[test]
 fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100, 1 << 20).unwrap();
     let bytes = b"0123456789".repeat(5);
     let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
     assert_eq!(store.received(&digest).unwrap(), None);
@@ -222,9 +282,25 @@ fn uploads_resume_are_checked_and_refuse_what_is_too_long() {
 }
 
 #[test]
+fn an_upload_leaves_the_reserve_of_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = machine::fs::disk_space(dir.path()).unwrap().bytes_free;
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let open = |reserve| ArtifactStore::open(dir.path().join("artifacts"), u64::MAX, reserve).unwrap();
+    // The length that is announced counts, before its first byte is taken.
+    for (reserve, total) in [(free + (1 << 40), 50), (0, free + (1 << 40))] {
+        let refused = open(reserve).append(&digest, total, 0, b"0123456789").unwrap_err();
+        assert_eq!((refused.kind, refused.explain.code.as_str()), (RefusedKind::Conflict, "disk-space"));
+        assert!(refused.explain.causes[0].contains("disk_reserve"), "{}", refused.explain);
+    }
+    assert_eq!(open(0).received(&digest).unwrap(), None);
+    assert_eq!(open(0).append(&digest, 50, 0, b"0123456789").unwrap().offset, 10);
+}
+
+#[test]
 fn what_a_key_has_sent_is_no_beginning_of_anybody_elses_upload() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ArtifactStore::open(dir.path().join("artifacts"), 100).unwrap();
+    let store = ArtifactStore::open(dir.path().join("artifacts"), 100, 1 << 20).unwrap();
     let bytes = b"0123456789".repeat(5);
     let digest = format!("sha256:{}", crate::artifact::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
     let key = "ci".parse().unwrap();

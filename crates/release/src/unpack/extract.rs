@@ -6,6 +6,7 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
+use model::room::round;
 use tar::{Archive, Entry, EntryType};
 
 use super::{
@@ -15,18 +16,25 @@ use super::{
 };
 
 const SETUID_SETGID: u32 = 0o6000;
+/// Bound: of what is written, between two looks at the room that is left.
+const LOOK_EVERY_BYTES: u64 = 4 << 20;
+/// What one more entry takes at least: a block.
+const ENTRY_BYTES: u64 = 4096;
 
 pub(super) fn extract(tree: &Tree, stream: impl Read, caps: Caps) -> Result<Unpacked, UnpackError> {
     let damaged = |source| UnpackError::Damaged { source };
     let mut archive = Archive::new(stream);
     let (mut done, mut links) = (Unpacked::default(), Links::default());
+    let free = || tree.bytes_free();
+    let mut room = Room::new(&free, caps);
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         done.entries += 1;
         if done.entries > caps.entries {
             return Err(UnpackError::TooMany { max: caps.entries });
         }
-        place(tree, &mut entry, caps, &mut done, &mut links)?;
+        room.take(ENTRY_BYTES)?;
+        place(tree, &mut entry, &mut room, &mut done, &mut links)?;
     }
     // A compressed stream has a checksum at its end: read to it.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
@@ -37,13 +45,41 @@ pub(super) fn extract(tree: &Tree, stream: impl Read, caps: Caps) -> Result<Unpa
     Ok(done)
 }
 
+/// The room on the disk, looked at before the first byte and again and again: how an archive grows is its sender's to say.
+pub(super) struct Room<'t> {
+    free: &'t dyn Fn() -> Result<u64, UnpackError>,
+    caps: Caps,
+    /// Until the next look.
+    left: u64,
+}
+
+impl<'t> Room<'t> {
+    pub(super) fn new(free: &'t dyn Fn() -> Result<u64, UnpackError>, caps: Caps) -> Self {
+        Self { free, caps, left: 0 }
+    }
+
+    /// Before so many bytes are written, [`LOOK_EVERY_BYTES`] at most.
+    pub(super) fn take(&mut self, bytes: u64) -> Result<(), UnpackError> {
+        if self.left < bytes {
+            let wanted = self.caps.reserve_bytes.saturating_add(LOOK_EVERY_BYTES);
+            if self.caps.reserve_bytes > 0 && (self.free)()? < wanted {
+                return Err(UnpackError::Reserve { reserve: round(self.caps.reserve_bytes) });
+            }
+            self.left = LOOK_EVERY_BYTES;
+        }
+        self.left = self.left.saturating_sub(bytes);
+        Ok(())
+    }
+}
+
 fn place(
     tree: &Tree,
     entry: &mut Entry<'_, impl Read>,
-    caps: Caps,
+    room: &mut Room<'_>,
     done: &mut Unpacked,
     links: &mut Links,
 ) -> Result<(), UnpackError> {
+    let caps = room.caps;
     let kind = entry.header().entry_type();
     if kind == EntryType::XGlobalHeader {
         return Ok(());
@@ -62,7 +98,7 @@ fn place(
                 return folder(tree, &path);
             }
             let mut file = tree.create(&path, mode)?;
-            copy(entry, &mut file, &path, caps.bytes, &mut done.bytes)
+            copy(entry, &mut file, &path, room, &mut done.bytes)
         }
         EntryType::Symlink | EntryType::Link => {
             let target = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
@@ -109,7 +145,7 @@ fn copy(
     from: &mut impl Read,
     to: &mut impl Write,
     path: &Inside,
-    bytes_max: u64,
+    room: &mut Room<'_>,
     bytes: &mut u64,
 ) -> Result<(), UnpackError> {
     let mut buffer = vec![0; 64 << 10];
@@ -121,9 +157,10 @@ fn copy(
             Err(source) => return Err(UnpackError::Damaged { source }),
         };
         *bytes += n as u64;
-        if *bytes > bytes_max {
-            return Err(UnpackError::TooBig { max: bytes_max });
+        if *bytes > room.caps.bytes {
+            return Err(UnpackError::TooBig { max: room.caps.bytes });
         }
+        room.take(n as u64)?;
         let chunk = buffer.get(..n).unwrap_or_default();
         to.write_all(chunk).map_err(|source| UnpackError::Write { path: joined(path), source })?;
     }

@@ -164,12 +164,52 @@ fn a_chain_of_links_that_climbs_out_is_refused() {
 }
 
 #[test]
+fn the_reserve_of_the_disk_stays_however_an_archive_grows() {
+    const MIB: u64 = 1 << 20;
+    let with = |reserve_bytes| Caps { reserve_bytes, ..Caps::default() };
+    let free = std::cell::Cell::new(64 * MIB);
+    let look = || Ok(free.get());
+    let mut room = extract::Room::new(&look, with(32 * MIB));
+    let refused = loop {
+        if let Err(refused) = room.take(MIB) {
+            break refused;
+        }
+        free.set(free.get() - MIB);
+    };
+    assert!((32 * MIB..=36 * MIB).contains(&free.get()), "{} bytes are left", free.get());
+    assert!(matches!(refused, UnpackError::Reserve { .. }), "{refused:?}");
+    assert_eq!(refused.explain().code, "disk-space");
+}
+
+#[test]
+fn an_archive_is_not_begun_where_the_reserve_is_reached() {
+    let place = Place::new();
+    let with = |reserve_bytes| Caps { reserve_bytes, ..Caps::default() };
+    let refused = place.unpack_with(&plain(), &[], with(u64::MAX >> 1)).unwrap_err();
+    assert!(matches!(refused, UnpackError::Reserve { .. }), "{refused:?}");
+    assert_eq!(fs::read_dir(place.files()).unwrap().count(), 0);
+    let arguments = arguments(Path::new("/a"), Path::new("/b"), &[], with(7));
+    let parsed = Arguments::parse(arguments.into_iter().skip(1).map(Into::into)).unwrap();
+    assert_eq!(parsed.caps, with(7));
+    Place::new().unpack_with(&plain(), &[], with(1)).unwrap();
+}
+
+#[test]
+fn a_file_that_another_lies_below_is_told_as_what_it_is() {
+    let mut archive = Vec::new();
+    raw_entry(&mut archive, "x", EntryType::Regular, 0o644, "", b"a");
+    raw_entry(&mut archive, "x/y", EntryType::Regular, 0o644, "", b"b");
+    let told = Place::new().unpack(&ended(archive)).unwrap_err().to_string();
+    assert!(told.contains("`x/y`") && told.contains("a link or a file"), "{told}");
+}
+
+#[test]
 fn caps_hold_whatever_the_headers_say() {
     let mut archive = Vec::new();
     raw_entry(&mut archive, "a", EntryType::Regular, 0o644, "", &[7; 4000]);
     raw_entry(&mut archive, "b", EntryType::Regular, 0o644, "", &[7; 4000]);
     let archive = ended(archive);
-    let caps = |bytes, entries, path_bytes| Caps { bytes, entries, path_bytes };
+    let caps = |bytes, entries, path_bytes| Caps { bytes, entries, path_bytes, reserve_bytes: 0 };
     let unpacked = |caps| Place::new().unpack_with(&archive, &[], caps);
     assert!(unpacked(caps(8000, 2, 1)).is_ok());
     assert!(matches!(unpacked(caps(7999, 2, 1)), Err(UnpackError::TooBig { .. })));

@@ -118,6 +118,13 @@ impl Tree {
         }
     }
 
+    /// For whom this process runs as.
+    pub(super) fn bytes_free(&self) -> Result<u64, UnpackError> {
+        let stat = rustix::fs::fstatvfs(&self.root)
+            .map_err(|error| UnpackError::Write { path: ".".into(), source: error.into() })?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// Waits until all of it is on the disk.
     pub(super) fn sync(&self) -> Result<(), UnpackError> {
         rustix::fs::syncfs(&self.root)

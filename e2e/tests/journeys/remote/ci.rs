@@ -114,7 +114,14 @@ fn what_was_tested_is_planned_deployed_to_staging_asked_and_deployed_to_producti
         mainstay.api("/v1/apps/shop/staging/status").is_none_or(|status| status["serving"].is_null()),
         "a plan deploys nothing"
     );
+    // Whoever does all of it by hand has one checkout.
+    fs::copy(checkout.join("release.tar"), job.join("release.tar")).expect("own folder");
+    fs::copy(checkout.join("check.sarif"), job.join("check.sarif")).expect("own folder");
     let said = runner.step(&job, "staging", &["deploy", "staging"]).expect_code(0);
+    let released = mainstay.data().join("apps/shop/staging/releases/1/files");
+    assert!(
+        released.is_dir() && !released.join("release.tar").exists() && !released.join("check.sarif").exists()
+    );
     runner.tells_no_secret("staging", &said);
     runner.step(&job, "staging", &["smoke", "staging"]).expect_code(0);
     assert_eq!((mainstay.serving("shop/staging"), mainstay.serving("shop/production")), (1, 1));

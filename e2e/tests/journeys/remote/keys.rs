@@ -303,11 +303,20 @@ fn a_hostile_key_changes_nothing_outside_of_its_app() {
     // Another's route, shared folders out of its own, a command and a path out of the release.
     for (what, text) in [
         ("another's route", good.replace("hosts = [\"fake.test\"]", "hosts = [\"other.test\"]")),
+        ("a path on another's host", {
+            good.replace(
+                "hosts = [\"fake.test\"]\npath_prefix = \"/\"",
+                "hosts = [\"other.test\"]\npath_prefix = \"/login\"",
+            )
+        }),
+        ("a wildcard over another's host", good.replace("hosts = [\"fake.test\"]", "hosts = [\"*.test\"]")),
         ("a shared path", good.replace("[\"state\"]", "[\"../../../other/production/shared/state\"]")),
         ("an absolute shared path", good.replace("[\"state\"]", "[\"/etc\"]")),
     ] {
+        assert_ne!(text, good, "{what}");
         let said = deploy(&text);
         assert!([1, 4].contains(&said.code), "{what}: {said}");
+        assert_eq!(said.err.contains("[route-taken]"), what.contains("another's"), "{what}: {said}");
     }
     // An archive that writes elsewhere.
     let archive = app.folder().join("app.tar");

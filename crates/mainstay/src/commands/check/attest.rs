@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use check::{Attestation, attest::is_date};
+use jiff::ToSpan as _;
 use model::Explain;
 
 use crate::{
@@ -10,6 +11,9 @@ use crate::{
     output::{json, line},
     session::{ManifestFile, Session, unreadable},
 };
+
+/// Bound: days that a word holds without another look.
+const HOLDS_MAX: i64 = 366;
 
 fn path(manifest: &ManifestFile) -> PathBuf {
     manifest.folder().join(file::FILE)
@@ -78,7 +82,7 @@ fn check_id(id: &str) -> Result<(), Explain> {
 }
 
 /// # Errors
-/// It is no day, or one that has been.
+/// It is no day, one that has been, or one too far away.
 fn check_date(until: &str, today: &str) -> Result<(), Explain> {
     if !is_date(until) || until.parse::<jiff::civil::Date>().is_err() {
         return Err(
@@ -89,6 +93,13 @@ fn check_date(until: &str, today: &str) -> Result<(), Explain> {
         return Err(Explain::new("date-past", format!("{until} has been: today is {today}"))
             .now("nothing is attested")
             .help("`--until` is the last day that your word holds"));
+    }
+    let furthest =
+        today.parse::<jiff::civil::Date>().ok().and_then(|day| day.checked_add(HOLDS_MAX.days()).ok());
+    if furthest.is_some_and(|furthest| until > furthest.to_string().as_str()) {
+        return Err(Explain::new("date-far", format!("{until} is more than {HOLDS_MAX} days from now"))
+            .now("nothing is attested")
+            .help("name a day within a year: what nobody looks at again is not known any more"));
     }
     Ok(())
 }
@@ -120,6 +131,9 @@ mod tests {
     fn a_word_holds_until_a_day_to_come() {
         let code = |until| check_date(until, "2026-06-30").err().map(|why| why.code);
         assert_eq!(code("2026-06-30"), None);
+        assert_eq!(code("2027-07-01"), None);
+        assert_eq!(code("2027-07-02").as_deref(), Some("date-far"));
+        assert_eq!(code("9999-12-31").as_deref(), Some("date-far"));
         assert_eq!(code("2026-06-29").as_deref(), Some("date-past"));
         assert_eq!(code("2027-02-31").as_deref(), Some("bad-date"));
         assert_eq!(code("soon").as_deref(), Some("bad-date"));

@@ -10,7 +10,7 @@ use model::{Secret, accounts::of_app, manifest::Manifest};
 use crate::{
     config::{
         folders::{Folders, Kind},
-        machine::{self, Machine, SecretSource, wanted_names},
+        machine::{self, Acme, Machine, SecretSource, WantedNames, wanted_names},
         secret_age,
         secret_file::{self, Unread},
     },
@@ -58,6 +58,7 @@ fn context<'a>(
         running,
         account: account(manifest, machine, folders, running),
         certified: certified(machine, manifest),
+        beyond: beyond(machine, manifest),
         accounts: accounts.collect(),
         secrets: match machine.secrets_of(&manifest.site(), folders) {
             SecretSource::File(path) => from(secret_file::read(&path), &path),
@@ -75,9 +76,18 @@ fn context<'a>(
 /// Names with a certificate in files, and those of the manifest that get one by ACME once they are served.
 fn certified(machine: &Machine, manifest: &Manifest) -> Vec<String> {
     let files = machine.certificates.iter().flat_map(|certificate| certificate.names.clone());
-    let acme =
-        machine.acme.iter().flat_map(|acme| wanted_names(acme, &manifest.routes, &machine.certificates));
+    let acme = machine.acme.iter().flat_map(|acme| by_acme(acme, machine, manifest).names);
     files.chain(acme).collect()
+}
+
+/// Hosts of the manifest that get none by ACME because there are so many.
+fn beyond(machine: &Machine, manifest: &Manifest) -> Vec<String> {
+    let beyond = machine.acme.iter().flat_map(|acme| by_acme(acme, machine, manifest).beyond);
+    beyond.flat_map(|(_, names)| names).collect()
+}
+
+fn by_acme(acme: &Acme, machine: &Machine, manifest: &Manifest) -> WantedNames {
+    wanted_names(acme, &[(manifest.site(), manifest.routes.clone())], &machine.certificates)
 }
 
 /// Whom the app will run as: one account an app where the keeper is root, else the keeper's own.

@@ -156,9 +156,12 @@ fn command(app: &Node, script: &str, dir: &Path) -> Vec<String> {
     }
 }
 
+/// PM2 splits a text at its spaces, and gives no shell what stands there.
 fn arguments(node: &Node) -> Vec<String> {
     match &node.value {
-        Value::Text(text) => shell::command(text),
+        Value::Text(text) => {
+            shell::words(text).unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
+        }
         _ => node.texts(),
     }
 }

@@ -9,6 +9,11 @@ pub(super) fn command(line: &str) -> Vec<String> {
     }
 }
 
+/// Words that follow a program; `None`: only a shell understands them.
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
+    split(line.trim())
+}
+
 /// A word as a shell reads it back.
 pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+{}".contains(c);

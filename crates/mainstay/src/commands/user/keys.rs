@@ -1,9 +1,11 @@
 //! `authorized_keys` (sshd(8)): the lines that are ours, each a key under a forced command. What others wrote there stays as it is.
 
 use std::{
-    fs, io,
+    fs::{self, TryLockError},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use api::access::{Grant, KeyName};
@@ -13,6 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 /// Bound: some thousand keys.
 const FILE_BYTES_MAX: usize = 1 << 20;
+/// Bound: another command that writes the file is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_LOOK: Duration = Duration::from_millis(20);
+/// Below it a key of RSA can be found out (NIST SP 800-131A).
+const RSA_BITS_MIN: usize = 2048;
 /// The kinds that sshd of today takes; DSA is none of them.
 const KINDS: [&str; 7] = [
     "ssh-ed25519",
@@ -71,6 +78,11 @@ impl PublicKey {
         if !inner.is_some_and(|inner| inner.starts_with(kind.as_bytes()) && inner.len() > kind.len() + 4) {
             return Err(refused("what follows the kind is no key of it"));
         }
+        if let Some(bits) = rsa_bits(kind, &blob).filter(|bits| *bits < RSA_BITS_MIN) {
+            return Err(Explain::new("weak-key", format!("a key of RSA with {bits} bits is too weak"))
+                .now("nothing was added")
+                .help("`ssh-keygen -t ed25519` makes one that is not; one of RSA needs 2048 bits"));
+        }
         Ok((Self { kind, blob }, words.collect::<Vec<_>>().join(" ")))
     }
 
@@ -78,6 +90,22 @@ impl PublicKey {
     pub(super) fn fingerprint(&self) -> String {
         format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
     }
+}
+
+/// Length of the modulus (RFC 4253, 6.6: kind, exponent, modulus); `None`: it is none of RSA, or no whole one.
+fn rsa_bits(kind: &str, blob: &[u8]) -> Option<usize> {
+    let field = |rest: &mut &[u8]| -> Option<usize> {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        let (field, behind) = behind.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        *rest = behind;
+        let zeros = field.iter().take_while(|byte| **byte == 0).count();
+        let first = field.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+        Some((field.len() - zeros) * 8 - first)
+    };
+    let mut rest = blob;
+    let (_kind, _exponent) = (field(&mut rest)?, field(&mut rest)?);
+    let bits = field(&mut rest)?;
+    (kind == "ssh-rsa").then_some(bits)
 }
 
 impl Entry {
@@ -112,8 +140,9 @@ impl Entry {
 }
 
 impl File {
+    /// A link is followed, as sshd does: what it leads to is read and written.
     pub(super) fn of(path: PathBuf) -> Self {
-        Self(path)
+        Self(fs::canonicalize(&path).unwrap_or(path))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -131,6 +160,7 @@ impl File {
     /// # Errors
     /// Its name, or the key itself, is there already; the file cannot be read or written.
     pub(super) fn add(&self, entry: &Entry, program: &str) -> Result<(), Explain> {
+        let _alone = self.alone()?;
         let mut text = self.read()?;
         for known in text.lines().filter_map(Entry::parse) {
             let is_named = known.grant.key == entry.grant.key;
@@ -143,6 +173,9 @@ impl File {
                     .help(format!("give another `--name` to another key, or take that one away: `mainstay user remove-key {key}`")));
             }
         }
+        if let Some(number) = text.lines().position(|line| holds(line, &entry.key)) {
+            return Err(self.stands_plain(number + 1, &entry.key));
+        }
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
@@ -154,6 +187,7 @@ impl File {
     /// # Errors
     /// There is none of that name; the file cannot be read or written.
     pub(super) fn remove(&self, name: &KeyName) -> Result<Entry, Explain> {
+        let _alone = self.alone()?;
         let text = self.read()?;
         let is_it = |line: &str| Entry::parse(line).filter(|entry| entry.grant.key == *name);
         let removed = text.lines().find_map(is_it).ok_or_else(|| {
@@ -165,6 +199,58 @@ impl File {
             text.lines().filter(|line| is_it(line).is_none()).map(|line| format!("{line}\n")).collect();
         self.write(&kept)?;
         Ok(removed)
+    }
+
+    fn stands_plain(&self, number: usize, key: &PublicKey) -> Explain {
+        let path = self.0.display();
+        Explain::new("key-there", format!("line {number} of {path} lets this key in already"))
+            .caused_by(format!(
+                "sshd takes the first line with {}: the role would mean nothing",
+                key.fingerprint()
+            ))
+            .now("nothing was added")
+            .help(format!(
+                "take line {number} out, or make the CI a key of its own: `ssh-keygen -t ed25519 -f ci`"
+            ))
+    }
+
+    /// Nobody else of ours writes the file until it is dropped. The lock is the folder's, so that it leaves nothing behind.
+    fn alone(&self) -> Result<fs::File, Explain> {
+        let folder =
+            self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let opened = fs::File::open(folder).map_err(|error| self.unwritable(&error))?;
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match opened.try_lock() {
+                Ok(()) => return Ok(opened),
+                Err(TryLockError::Error(error)) => return Err(self.unwritable(&error)),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_LOOK),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Explain::new(
+                        "keys-busy",
+                        format!("{} is written by another command", self.0.display()),
+                    )
+                    .caused_by(format!("it did not end within {} s", LOCK_WAIT.as_secs()))
+                    .now("nothing was changed")
+                    .help("try again when it has ended"));
+                }
+            }
+        }
+    }
+
+    fn unwritable(&self, error: &io::Error) -> Explain {
+        let told = Explain::new("keys-unwritable", format!("cannot write {}", self.0.display()))
+            .because(error)
+            .now("nothing was changed");
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                told.help("it belongs to root where it is the login's: use sudo")
+            }
+            io::ErrorKind::NotFound => {
+                told.help("make its folder first, with the mode 700: `mkdir -m 700 ~/.ssh`")
+            }
+            _ => told.help("see the folder's file system: its room, and whether it may be written"),
+        }
     }
 
     fn read(&self) -> Result<String, Explain> {
@@ -180,13 +266,18 @@ impl File {
         let found = fs::metadata(&self.0).ok();
         let owner = found.as_ref().map(|found| (found.uid(), found.gid()));
         let mode = found.map_or(0o644, |found| found.mode() & 0o777);
-        machine::fs::write_atomic_for(owner, &self.0, text.as_bytes(), mode).map_err(|error| {
-            Explain::new("keys-unwritable", format!("cannot write {}", self.0.display()))
-                .because(&error)
-                .now("nothing was changed")
-                .help("it belongs to root where it is the login's: use sudo")
-        })
+        machine::fs::write_atomic_for(owner, &self.0, text.as_bytes(), mode)
+            .map_err(|error| self.unwritable(&error))
     }
+}
+
+/// Whether a line that is not ours is about this key: alone, or behind options of its own.
+fn holds(line: &str, key: &PublicKey) -> bool {
+    let is_it = |word: &str| {
+        let decoded = BASE64_STANDARD.decode(word).or_else(|_| BASE64_STANDARD_NO_PAD.decode(word));
+        decoded.is_ok_and(|blob| blob == key.blob)
+    };
+    !line.trim_start().starts_with('#') && line.split_ascii_whitespace().any(is_it)
 }
 
 #[cfg(test)]
@@ -233,6 +324,61 @@ mod tests {
         assert_eq!(file.remove(&unknown).expect_err("not ours").code, "no-such-key");
         file.remove(&"ci".parse().expect("a name")).expect("removed");
         assert_eq!(file.read().expect("read"), format!("{others}\n"));
+    }
+
+    #[test]
+    fn a_key_that_stands_there_without_a_role_is_refused_with_its_line() {
+        for plain in [format!("{KEY} ana"), format!("command=\"id me\",no-pty {KEY}")] {
+            let text = format!("# ana's\n#{KEY}\n{OTHER}\n{plain}\n");
+            let (_folder, file) = file(&text);
+            let refused = file.add(&entry(KEY, "ci"), "mainstay").expect_err("it would mean nothing");
+            assert!(refused.code == "key-there" && refused.message.starts_with("line 4 of"), "{refused}");
+            assert_eq!(file.read().expect("read"), text);
+        }
+        let (_folder, file) = file(&format!("#{KEY}\n{OTHER}\n"));
+        file.add(&entry(KEY, "ci"), "mainstay").expect("a comment lets nobody in");
+    }
+
+    #[test]
+    fn keys_that_are_added_at_the_same_time_all_stand_there() {
+        let (_folder, file) = file("");
+        std::thread::scope(|scope| {
+            for n in 0..8_u8 {
+                let mut blob = PublicKey::parse(KEY).expect("a key").0.blob;
+                *blob.last_mut().expect("bytes") = n;
+                let key = format!("ssh-ed25519 {}", BASE64_STANDARD.encode(&blob));
+                let file = &file;
+                scope.spawn(move || file.add(&entry(&key, &format!("ci{n}")), "mainstay").expect("added"));
+            }
+        });
+        assert_eq!(file.entries().expect("read").len(), 8);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_a_missing_folder_is_said() {
+        let (folder, real) = file("# kept\n");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(real.path(), &link).expect("linked");
+        File::of(link.clone()).add(&entry(KEY, "ci"), "mainstay").expect("added");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert!(real.read().expect("read").starts_with("# kept\nrestrict,"));
+        let missing = File::of(folder.path().join("none/authorized_keys"));
+        let refused = missing.add(&entry(KEY, "ci"), "mainstay").expect_err("no folder");
+        assert!(refused.help.iter().any(|help| help.contains("make its folder")), "{refused}");
+    }
+
+    #[test]
+    fn a_weak_key_of_rsa_is_refused() {
+        let of = |bits: usize| {
+            let field = |bytes: &[u8]| {
+                [&u32::try_from(bytes.len()).expect("short").to_be_bytes()[..], bytes].concat()
+            };
+            let modulus = [&[0_u8][..], &vec![0xff; bits / 8]].concat();
+            let blob = [field(b"ssh-rsa"), field(&[1, 0, 1]), field(&modulus)].concat();
+            PublicKey::parse(&format!("ssh-rsa {} ci", BASE64_STANDARD.encode(blob)))
+        };
+        assert_eq!(of(1024).expect_err("weak").code, "weak-key");
+        of(2048).expect("strong");
     }
 
     #[test]

@@ -31,9 +31,14 @@ pub struct Acme {
     pub dns_hook_reads: Vec<PathBuf>,
     /// The hosts of routes that are served are wanted.
     pub routes: bool,
+    /// Of the routes of one app and environment, so many names get a certificate.
+    pub names_per_site_max: u64,
     /// Names that are wanted besides.
     pub names: Vec<String>,
 }
+
+/// Whoever may deploy an app may name hosts that nobody has, and each is an order on this machine's account.
+pub(super) const NAMES_PER_SITE_MAX: u64 = 100;
 
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
@@ -73,6 +78,7 @@ pub(super) fn acme(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Acm
         dns_hook: dns_hook(section, challenge),
         dns_hook_reads: dns_hook_reads(section, base),
         routes: section.boolean("routes").unwrap_or(true),
+        names_per_site_max: section.integer("names_per_site_max", 0..=1_000).unwrap_or(NAMES_PER_SITE_MAX),
         names: names(section, challenge),
     })
 }

@@ -32,6 +32,7 @@ pub fn render(machine: &Machine, folders: &Folders, head: &str, origins: Option<
     sheet.set("client_ip", word_of(&CLIENT_IPS, &machine.client_ip));
     sheet.set("shutdown_timeout", machine.shutdown_timeout.to_string());
     sheet.set("disk_reserve", machine.disk_reserve.to_string());
+    sheet.set("shared_hosts", machine.shared_hosts.clone());
     sheet.set("ports", format!("{}-{}", machine.ports.start(), machine.ports.end()));
     sheet.set("upgrade_keys", machine.upgrade_keys.clone());
     if machine.certificates.is_empty() {
@@ -110,6 +111,7 @@ fn acme(sheet: &mut Sheet<'_>, acme: &Acme) {
     }
     sheet.set("dns_hook_reads", acme.dns_hook_reads.iter().map(|path| shown(path)).collect::<Vec<_>>());
     sheet.set("routes", acme.routes);
+    sheet.set("names_per_site_max", number(acme.names_per_site_max));
     sheet.set("names", acme.names.clone());
 }
 

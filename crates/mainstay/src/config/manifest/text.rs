@@ -224,7 +224,7 @@ pub(crate) fn is_token(name: &str) -> bool {
 }
 
 /// A host name, lower case, without port; an address is allowed.
-pub(super) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
+pub(crate) fn host(section: &mut Section<'_, '_, '_>, text: At<String>) -> Option<String> {
     let host = text.value.to_ascii_lowercase();
     if is_host(&host) {
         return Some(host);

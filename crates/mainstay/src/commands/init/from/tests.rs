@@ -212,6 +212,51 @@ fn of_several_that_take_requests_the_first_has_the_route_of_any_host() {
 }
 
 #[test]
+fn options_of_an_interpreter_are_words_and_no_command_line() {
+    for (said, wanted) in [
+        ("node_args: '--max-old-space-size=300'", r#"["node", "--max-old-space-size=300", "server.js"]"#),
+        (
+            "node_args: '--a=1 -r ./b.js', args: 'x=1 *.json'",
+            r#"["node", "--a=1", "-r", "./b.js", "server.js", "x=1", "*.json"]"#,
+        ),
+        ("args: '--name \"a b\"'", r#"["node", "server.js", "--name", "a b"]"#),
+    ] {
+        let pm2 = format!("module.exports = {{ apps: [{{ name: 'shop', script: 'server.js', {said} }}] }}");
+        let (_, text) = take(&[("ecosystem.config.js", &pm2)], &[], None).unwrap();
+        assert!(text.contains(&format!("command = {wanted}")), "{said}: {text}");
+    }
+}
+
+#[test]
+fn what_nginx_closes_is_told_as_open_where_it_comes_to_be() {
+    for closed in [
+        "location = /exact { return 403; }",
+        "location /hidden { deny all; }",
+        "location /gone { return 410 gone; }",
+        "location ~ /\\.ht { deny all; }",
+        "location /part { deny 192.0.2.0/24; deny all; proxy_pass http://127.0.0.1:8080; }",
+    ] {
+        let nginx =
+            format!("server {{ listen 80; {closed} location / {{ proxy_pass http://127.0.0.1:8080; }} }}");
+        let (guess, text) = take(&[("nginx.conf", &nginx)], &[], None).unwrap();
+        assert!(text.contains("[[route]]"), "{text}");
+        let path = closed.split(' ').find(|word| word.starts_with('/')).unwrap();
+        let told = guess.account.left.iter().find(|note| note.so.contains("OPEN"));
+        assert!(told.is_some_and(|note| note.what.contains(path)), "{closed}: {:?}", guess.account.left);
+        assert!(
+            guess.because.iter().any(|why| why.contains("OPEN") && why.contains(path)),
+            "{:?}",
+            guess.because
+        );
+        assert!(!guess.account.left.iter().any(|note| note.so == "no route leads there"), "{closed}");
+    }
+    // nginx lets only some in where it says who.
+    let open = "server { listen 80; location / { proxy_pass http://127.0.0.1:8080; } }";
+    let (guess, _) = take(&[("nginx.conf", open)], &[], None).unwrap();
+    assert!(!guess.because.iter().any(|why| why.contains("OPEN")), "{:?}", guess.because);
+}
+
+#[test]
 fn a_kind_can_be_said_where_a_name_says_none() {
     let text = "web: ./serve\n";
     let told = take(&[("processes.txt", text)], &[], None).unwrap_err();

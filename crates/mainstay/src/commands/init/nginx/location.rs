@@ -57,6 +57,9 @@ pub(super) fn read(location: &Directive, server: &Server, all: &[&Directive], re
         follow(&named, all, &mut settings, &mut kind, reading);
     }
     let first = *at.start()..=*at.start();
+    if is_closed(location) {
+        opens(first.clone(), &said, path, reading);
+    }
     if let Some((directive, back)) = kind.back.take() {
         reading.scribe().took(first, said, "where it sends its clients is told there");
         sends(&directive, back, (modifier, prefix), server, reading);
@@ -77,9 +80,29 @@ pub(super) fn read(location: &Directive, server: &Server, all: &[&Directive], re
     if leads {
         reading.scribe().took(first, said, format!("path_prefix = {prefix}"));
         settled(route, settings, reading);
-    } else {
+    } else if !is_closed(location) {
         reading.scribe().left(first, said, "no route leads there");
     }
+}
+
+/// Whether nginx lets nobody in, or only those that it names.
+fn is_closed(location: &Directive) -> bool {
+    location.inner().iter().any(|one| match one.name.as_str() {
+        "return" => one.word(0).starts_with('4') && one.word(0).len() == 3,
+        "deny" => one.word(0) == "all",
+        "internal" => true,
+        _ => false,
+    })
+}
+
+/// A path that is closed by its location alone: without that, whatever route is above it answers.
+fn opens(at: std::ops::RangeInclusive<usize>, said: &str, path: &str, reading: &mut Reading<'_>) {
+    let so = "it becomes OPEN: nginx lets nobody in there, or few, and its route, or the one above it, answers everybody; let the app refuse it, or give it a route with `[route.access]`";
+    reading.scribe().left(at, said, so);
+    reading
+        .guess
+        .because
+        .push(format!("{path} becomes OPEN: nginx closes it, and no route here does; see below"));
 }
 
 /// Whether it is no route: named by another, a matter of Mainstay's own, or a pattern. Then that is told.
@@ -100,6 +123,9 @@ fn is_told_elsewhere(
         let so = "Mainstay answers for its certificates itself: [acme] in machine.toml";
         reading.scribe().took(at, said, so);
     } else if !["", "^~", "="].contains(&modifier) || !is_plain_path(path) {
+        if is_closed(location) {
+            opens(*at.start()..=*at.start(), &said, path, reading);
+        }
         reading.scribe().left(at, said, "a pattern: routes are prefixes of whole segments");
     } else {
         return false;

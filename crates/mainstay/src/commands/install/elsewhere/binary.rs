@@ -24,7 +24,7 @@ pub(super) struct Binary {
 
 impl Binary {
     pub(super) fn unreadable(&self, error: &io::Error) -> Explain {
-        crate::session::unreadable(&self.path, error)
+        unread(&self.path, error)
     }
 }
 
@@ -36,14 +36,20 @@ pub(super) fn choose(named: Option<&Path>, architecture: &str, host: &Host) -> R
         Some(named) => named.to_owned(),
         None => found(own.as_deref(), architecture).ok_or_else(|| none(architecture, host))?,
     };
-    let bytes = machine::fs::read_regular(&path, BYTES_MAX)
-        .map_err(|error| crate::session::unreadable(&path, &error))?;
+    let bytes = machine::fs::read_regular(&path, BYTES_MAX).map_err(|error| unread(&path, &error))?;
     let of = of(&bytes);
     if of != Some(architecture) {
         return Err(other(&path, of, architecture, host));
     }
     let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Binary { path, digest })
+}
+
+fn unread(path: &Path, error: &dyn std::fmt::Display) -> Explain {
+    Explain::new("no-binary", format!("cannot read {}", path.display()))
+        .caused_by(error.to_string())
+        .now("nothing was sent")
+        .help("`--binary` names the program of a release, a file that you may read")
 }
 
 /// As `cargo xtask dist` names them.
@@ -107,6 +113,8 @@ mod tests {
         let host: Host = "live".parse().expect("a host");
         let refused = choose(Some(&beside), ARCH, &host).err().expect("it is no executable");
         assert_eq!(refused.code, "other-architecture");
+        let missing = choose(Some(Path::new("/bin/nosuch")), "x86_64", &host).err().expect("it is not there");
+        assert!(missing.help.as_deref().is_some_and(|help| help.contains("--binary")), "{missing}");
         assert_eq!(choose(None, "riscv64", &host).err().expect("none is there").code, "no-binary");
     }
 }

@@ -100,6 +100,7 @@ fn acme() -> impl Strategy<Value = Acme> {
             },
             dns_hook_reads: if routes { vec!["/token".into()] } else { Vec::new() },
             routes,
+            names_per_site_max: if rehearses { 100 } else { 7 },
             names: names.into_iter().collect(),
         })
 }
@@ -154,6 +155,7 @@ fn machine(kind: Kind) -> impl Strategy<Value = Machine> {
                 },
                 shutdown_timeout,
                 disk_reserve,
+                shared_hosts: if tickets { vec!["example.com".to_owned()] } else { Vec::new() },
                 ports: low..=low + 15,
                 // One that is well formed: which one does not matter to how it is written.
                 upgrade_keys: if tickets { vec![KEY.to_owned()] } else { Vec::new() },
