@@ -67,6 +67,30 @@ async fn a_form_of_the_box_leads_to_its_answer_however_often_it_is_sent() {
     assert_eq!(titles(&bench, &ana).await, ["pay rent"]);
 }
 
+/// Whoever sent it from a queue of their own keeps the words until then.
+#[tokio::test]
+async fn an_answer_says_whether_somebody_is_still_to_decide() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (n, (sentence, open)) in [
+        ("task: pay rent", false),
+        ("what is on my plate today", false),
+        ("remind me to call Ben tomorrow at 5", true),
+        ("email Anna that I am late", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let fields = [("text", sentence), ("key", &*format!("o-{n}"))];
+        let to = led(&submit(&bench, &ana, "/say", &fields).await);
+        let page = bench.get(&ana, &to).await.body;
+        assert_eq!(page.contains("data-unanswered"), open, "{sentence}");
+        let Some(first) = offers(&page).first().cloned() else { continue };
+        press(&bench, &ana, &first).await;
+        assert!(!bench.get(&ana, &to).await.body.contains("data-unanswered"), "{sentence}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_done_is_taken_back_on_its_page() {
     let bench = bench().await;
