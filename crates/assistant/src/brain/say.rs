@@ -188,6 +188,9 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
             Some(format!("Plan: {}", show_days(from, to, today)))
         }
         Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
+        Understood::Tell(Question::NoSuchTask { name, .. }) => {
+            Some(format!("No open task is called “{}”", words::shorten(&name)))
+        }
         Understood::Tell(Question::Search { query }) => Some(format!("Find “{query}”")),
         Understood::Tell(_) => Some("A question".to_owned()),
         Understood::Refuse { why } => Some(why),
@@ -277,6 +280,11 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
         Question::Count { to, slowly } => {
             let numbers: Vec<String> = (1..=*to).map(|number| number.to_string()).collect();
             Said { slowly: *slowly, ..told(format!("Count to {to}"), numbers.join(" ")) }
+        }
+        Question::NoSuchTask { name, is_done } => {
+            let name = words::shorten(name);
+            let why = if *is_done { "is done already" } else { "is not among your open tasks" };
+            told("No such task".to_owned(), format!("“{name}” {why}. Nothing was changed."))
         }
         Question::Help => Said {
             examples: EXAMPLES.iter().map(|&example| example.to_owned()).collect(),
