@@ -80,8 +80,15 @@ pub(crate) enum Question {
         name: String,
         is_done: bool,
     },
+    /// What was due before today.
+    Overdue,
+    /// What was done lately.
+    Completed,
     Undo,
     Help,
+    Thanks,
+    /// "never mind": nothing is to be done.
+    Nevermind,
     Hello,
     Now,
     Count {
@@ -131,7 +138,15 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
     }
 }
 
+/// "Could you please remind me …" is "remind me …", where it is nothing else.
 fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
+    let understood = understand_bare(sentence, knowledge);
+    let Understood::Nothing { .. } = understood else { return understood };
+    let bare = template::without_courtesy(sentence).map(|bare| understand_bare(bare, knowledge));
+    bare.filter(|bare| !matches!(bare, Understood::Nothing { .. })).unwrap_or(understood)
+}
+
+fn understand_bare(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
     let sentence = sentence.trim();
     if sentence.chars().count() > SENTENCE_CHARS_MAX {
         return Understood::Nothing { nearest: Vec::new() };

@@ -319,9 +319,9 @@ fn complete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect
 
 fn delete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let task = tasks::get(tx, &who.id, id)?;
-    let reply = match named(tx, who, &task)? {
-        named if tasks::has_namesake(tx, &who.id, &task)? => format!("{named} is deleted."),
-        _ => words::deleted(&task.title),
+    let reply = match tasks::has_namesake(tx, &who.id, &task)? {
+        true => format!("{} is deleted.", words::named(&task, true, who)),
+        false => words::deleted(&task.title),
     };
     tasks::delete(tx, &who.id, id, task.rev)?;
     Ok(Effect { inverse: Inverse::ReinsertTask { task }, reply, task: None, entry: None })

@@ -49,7 +49,8 @@ pub(super) fn pick(sentence: &str, span: Range<usize>, among: &[Task], now: &Zon
         [] => None,
         [task] => Some(Picked::One(task.id.clone())),
         several => {
-            let choices = several.iter().take(CHOICES_MAX).map(|task| choice(sentence, &span, task, several, now));
+            let choices =
+                several.iter().take(CHOICES_MAX).map(|task| choice(sentence, &span, task, several, now));
             Some(Picked::Several(choices.collect()))
         }
     }
@@ -73,7 +74,10 @@ fn choice(sentence: &str, span: &Range<usize>, task: &Task, several: &[&Task], n
         label = format!("{label}, added {added}");
     }
     let end = task.id.char_indices().rev().nth(ID_CHARS - 1).map_or(0, |(at, _)| at);
-    Choice::of_words(label, instead(&format!("\"{}\" [{}]", task.title, task.id.get(end..).unwrap_or_default())))
+    Choice::of_words(
+        label,
+        instead(&format!("\"{}\" [{}]", task.title, task.id.get(end..).unwrap_or_default())),
+    )
 }
 
 /// The end of an id behind a title, by which a question is answered: `"call Anna" [1f6e0c2b]`.

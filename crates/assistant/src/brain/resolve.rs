@@ -30,6 +30,9 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
     let task = |wanted: Slot, among| pick(sentence, slot(wanted)?, among, &knowledge.now);
     match found.intent {
         Intent::Add => add(sentence, slot(Slot::What)?, slot(Slot::When), knowledge),
+        // "add a line to the letter", "add a task" alone: something else is meant.
+        Intent::Short if is_for_elsewhere(text(Slot::What)?) => None,
+        Intent::Short => add(sentence, slot(Slot::What)?, None, knowledge),
         Intent::Need => need(sentence, slot(Slot::What)?, knowledge),
         Intent::Complete => one(task(Slot::Task, knowledge.open)?, |id| Command::CompleteTask { id }),
         Intent::Reopen => one(task(Slot::Was, knowledge.done)?, |id| Command::ReopenTask { id }),
@@ -44,6 +47,10 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
         }
         Intent::Plan => plan(sentence, slot(Slot::When), knowledge),
         Intent::Tasks => Some(tell(Question::Tasks)),
+        Intent::Overdue => Some(tell(Question::Overdue)),
+        Intent::Completed => Some(tell(Question::Completed)),
+        Intent::Thanks => Some(tell(Question::Thanks)),
+        Intent::Nevermind => Some(tell(Question::Nevermind)),
         Intent::Undo => Some(tell(Question::Undo)),
         Intent::Help => Some(tell(Question::Help)),
         Intent::Hello => Some(tell(Question::Hello)),
@@ -69,7 +76,8 @@ pub(super) fn missing(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
         _ => false,
     };
     let name = pick::nobodys(sentence, slot(Slot::Task).filter(|_| is_asked)?)?;
-    let is_done = found.intent == Intent::Complete && knowledge.done.iter().any(|task| pick::is_called(task, name));
+    let is_done =
+        found.intent == Intent::Complete && knowledge.done.iter().any(|task| pick::is_called(task, name));
     Some(tell(Question::NoSuchTask { name: name.to_owned(), is_done }))
 }
 
@@ -229,6 +237,16 @@ fn again(repeats: &Repeats, open: Open) -> Understood {
 
 pub(super) fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
     Understood::Choose { prompt: prompt.to_owned(), choices }
+}
+
+fn is_for_elsewhere(what: &str) -> bool {
+    let words: Vec<String> = what.split_whitespace().map(str::to_lowercase).collect();
+    let listed = words.iter().any(|word| matches!(word.as_str(), "to" | "into" | "and"));
+    listed
+        || matches!(
+            words.last().map(String::as_str),
+            Some("task" | "tasks" | "todo" | "this" | "that" | "it")
+        )
 }
 
 /// "I need to buy milk" is a task, "I have to say it was a great day" is talk.

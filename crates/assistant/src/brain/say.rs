@@ -127,7 +127,12 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
         Understood::Tell(question) => {
             let quotes = matches!(
                 question,
-                Question::Plan { .. } | Question::Tasks | Question::Find { .. } | Question::Entries { .. }
+                Question::Plan { .. }
+                    | Question::Tasks
+                    | Question::Overdue
+                    | Question::Completed
+                    | Question::Find { .. }
+                    | Question::Entries { .. }
             );
             Ok(Said { quotes, ..tell(tx, who, &question, &knowledge)? })
         }
@@ -188,6 +193,9 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
             Some(format!("Plan: {}", show_days(from, to, today)))
         }
         Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
+        Understood::Tell(Question::Overdue) => Some("Carried over".to_owned()),
+        Understood::Tell(Question::Completed) => Some("Done lately".to_owned()),
+        Understood::Tell(Question::Thanks | Question::Nevermind) => Some("Nothing to do".to_owned()),
         Understood::Tell(Question::NoSuchTask { name, .. }) => {
             Some(format!("No open task is called “{}”", words::shorten(&name)))
         }
@@ -281,6 +289,27 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
             let numbers: Vec<String> = (1..=*to).map(|number| number.to_string()).collect();
             Said { slowly: *slowly, ..told(format!("Count to {to}"), numbers.join(" ")) }
         }
+        Question::Overdue => {
+            let carried = agenda::due_until(db, who, today.saturating_sub(1.day()))?;
+            let reply = if carried.is_empty() {
+                "Nothing is carried over.".to_owned()
+            } else {
+                list("Carried over", all(&carried), who)
+            };
+            told("Carried over".to_owned(), reply)
+        }
+        Question::Completed => {
+            let reply = if knowledge.done.is_empty() {
+                "Nothing is done yet.".to_owned()
+            } else {
+                let titles: String =
+                    knowledge.done.iter().map(|task| format!("\n• {}", task.title)).collect();
+                format!("Done lately:{titles}")
+            };
+            told("Done lately".to_owned(), reply)
+        }
+        Question::Thanks => told("Thanks".to_owned(), "You are welcome.".to_owned()),
+        Question::Nevermind => told("Never mind".to_owned(), "All right. Nothing was changed.".to_owned()),
         Question::NoSuchTask { name, is_done } => {
             let name = words::shorten(name);
             let why = if *is_done { "is done already" } else { "is not among your open tasks" };

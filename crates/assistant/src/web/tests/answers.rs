@@ -24,7 +24,9 @@ fn offers(page: &str) -> Vec<Vec<(String, String)>> {
 }
 
 async fn press(bench: &Bench, token: &str, offer: &[(String, String)]) -> Answer {
-    let fields: Vec<_> = offer.iter().filter(|(name, _)| name != "csrf").collect();
+    let plain = |value: &str| value.replace("&quot;", "\"").replace("&amp;", "&");
+    let fields: Vec<_> =
+        offer.iter().filter(|(name, _)| name != "csrf").map(|(name, value)| (name, plain(value))).collect();
     let fields: Vec<(&str, &str)> =
         fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     submit(bench, token, "/say", &fields).await
@@ -65,6 +67,43 @@ async fn a_form_of_the_box_leads_to_its_answer_however_often_it_is_sent() {
         assert!(!stranger.body.contains(sentence), "{}", stranger.body);
     }
     assert_eq!(titles(&bench, &ana).await, ["pay rent"]);
+}
+
+#[tokio::test]
+async fn of_two_tasks_with_one_name_the_one_that_is_chosen_is_done_and_the_reply_says_which() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (n, text) in ["task: dup today", "task: dup tomorrow", "done with dup"].into_iter().enumerate() {
+        let to = led(&submit(&bench, &ana, "/say", &[("text", text), ("key", &*format!("d-{n}"))]).await);
+        let page = bench.get(&ana, &to).await.body;
+        let Some(second) = offers(&page).get(1).cloned() else { continue };
+        let done = led(&press(&bench, &ana, &second).await);
+        let page = bench.get(&ana, &done).await.body;
+        assert!(page.contains("“dup” (tomorrow) is done."), "{page}");
+    }
+    let tasks = bench.get(&ana, "/api/tasks").await.json();
+    let open = tasks["tasks"].as_array().into_iter().flatten().filter(|task| task["state"] == "open");
+    assert_eq!(open.count(), 1, "{tasks}");
+}
+
+/// Nor is a model asked: it knows no more of the list.
+#[tokio::test]
+async fn a_task_that_is_not_there_is_told_as_such() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (text, reply) in [
+        ("delete yoga", "“yoga” is not among your open tasks. Nothing was changed."),
+        ("done with buy milk", "“buy milk” is not among your open tasks. Nothing was changed."),
+    ] {
+        let said = bench.post(&ana, "/api/say", json!({"text": text})).await;
+        assert_eq!((said.text("/outcome"), said.text("/reply")), ("done".to_owned(), reply.to_owned()));
+    }
+    for _ in 0..2 {
+        bench.post(&ana, "/api/say", json!({"text": "task: buy milk"})).await;
+        bench.post(&ana, "/api/say", json!({"text": "done with buy milk"})).await;
+        let again = bench.post(&ana, "/api/say", json!({"text": "done with buy milk"})).await;
+        assert_eq!(again.text("/reply"), "“buy milk” is done already. Nothing was changed.");
+    }
 }
 
 /// Whoever sent it from a queue of their own keeps the words until then.
