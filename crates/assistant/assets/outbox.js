@@ -156,6 +156,8 @@
   const send = async (item) => {
     const body = new URLSearchParams(item.body);
     body.set("csrf", one("[name=csrf]").value);
+    // "In 10 minutes" is counted from when it was typed, by however much both clocks differ.
+    body.set("waited", Math.max(0, Date.now() - item.at));
     const answer = await fetch(item.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer) { up = false; return false; }
     up = true;

@@ -216,6 +216,12 @@ async fn silence_ends_before_and_after_the_first_token_and_comments_are_silence(
         );
         assert_eq!(heard, text);
         assert!(matches!(end, Err(Failure::Slow(..))), "{end:?}");
+        assert!(began.elapsed() < Duration::from_secs(1), "it was asked again: {:?}", began.elapsed());
+        if text.is_empty() {
+            let (again, end) = (Clock::now(), hear(&slow).await.1);
+            assert!(matches!(end, Err(Failure::Resting(1..=60))), "{end:?}");
+            assert!(again.elapsed() < Duration::from_millis(250), "who is silent is waited for again");
+        }
     }
 }
 

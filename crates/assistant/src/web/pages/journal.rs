@@ -305,7 +305,8 @@ pub(super) async fn add(
 async fn keep(app: &App, sent: &Sent) -> Result<String, Error> {
     let text = sent.text("text").to_owned();
     let day = match sent.text("day") {
-        "" => None,
+        // What waited for a connection is of the day on which it was typed.
+        "" => Some((sent.who.account.now() - sent.waited()?).date()),
         day => Some(day.parse().map_err(|_| Error::Invalid(format!("\"{day}\" is no day")))?),
     };
     let command = move |_: &rusqlite::Transaction<'_>, _: &Account| Ok(Command::AddEntry { text, day });

@@ -106,6 +106,38 @@ async fn a_task_that_is_not_there_is_told_as_such() {
     }
 }
 
+/// The words are read as of when they were typed, which a form that waited says.
+#[tokio::test]
+async fn what_waited_to_be_sent_is_read_as_of_when_it_was_typed() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    let day_ms = 24 * 3_600_000;
+    let sent = async |n: usize, text: &str, waited: u64| {
+        let waited = waited.to_string();
+        let fields = [("text", text), ("key", &*format!("w-{n}")), ("waited", waited.as_str())];
+        submit(&bench, &ana, "/say", &fields).await
+    };
+    let told = async |n, text, waited| bench.get(&ana, &led(&sent(n, text, waited).await)).await.body;
+    let page = told(0, "remind me in 10 minutes to stretch", 3_600_000).await;
+    assert!(page.contains("That is past by now"), "{page}");
+    let page = told(1, "remind me in 3 hours to call Ben", 3_600_000).await;
+    assert!(!page.contains("past by now"), "{page}");
+    let page = told(2, "task: pay rent tomorrow", day_ms).await;
+    assert!(page.contains("Noted: “pay rent”, today."), "{page}");
+    let page = told(3, "journal: it rained", day_ms).await;
+    assert!(page.contains("Written in your journal for yesterday."), "{page}");
+    // The same form that waits longer is the same form.
+    let (first, again) = (sent(4, "task: once", 0).await, sent(4, "task: once", 60_000).await);
+    assert_eq!(led(&first), led(&again));
+    submit(&bench, &ana, "/journal", &[("text", "typed offline"), ("key", "w-5"), ("waited", "86400000")])
+        .await;
+    let entries = bench.get(&ana, "/api/journal").await.json();
+    assert_eq!(entries["entries"][0]["day"], entries["entries"][1]["day"], "{entries}");
+    let old = sent(6, "task: pay rent tomorrow", 31 * day_ms).await;
+    assert_eq!(old.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(old.body.contains("typed 31 days ago"), "{}", old.body);
+}
+
 /// Whoever sent it from a queue of their own keeps the words until then.
 #[tokio::test]
 async fn an_answer_says_whether_somebody_is_still_to_decide() {
