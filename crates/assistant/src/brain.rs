@@ -265,8 +265,8 @@ impl Knowledge<'_> {
         let (first, last) = (meaning.first_day(), meaning.last_day());
         let until = |last: Date| (self.today().min(last), last);
         match said.split_whitespace().next().unwrap_or_default().to_lowercase().as_str() {
-            "by" | "until" | "till" | "til" => until(last),
-            "before" => until(first.saturating_sub(1.day())),
+            // What is to be done "before Friday" is due on Friday, so that is when it is asked for.
+            "by" | "until" | "till" | "til" | "before" => until(last),
             "after" => (last.saturating_add(1.day()), *when::DAYS.end()),
             _ => (first, last),
         }
