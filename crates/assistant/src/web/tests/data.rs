@@ -315,7 +315,7 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
         (
             vec![head.clone(), entry.clone()],
             program,
-            "attachments/f/up.txt: images, PDF and plain text are taken",
+            "attachments/f/up.txt: images, PDF and plain text in UTF-8 are taken",
         ),
         (vec![json!({"kind": "export", "version": 9})], words, "this release reads version 1"),
         (vec![task.clone()], words, "the first line does not say that this is an export"),
