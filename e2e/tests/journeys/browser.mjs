@@ -463,7 +463,7 @@ await step("questions that come of what was said offline wait, each with a link,
   await banner.getByRole("link", { name: `Answer “${said[0]}”` }).click();
   await page.waitForURL("**/answers/*");
   await page.locator("main .offers button").first().click();
-  await page.waitForURL((url) => url.pathname.startsWith("/answers/"));
+  await page.waitForURL("**/journal?said=*");
   await page.goto(`${site}/tasks`);
   await page.locator("[data-row]", { hasText: "call Zed" }).waitFor();
   await banner.getByRole("link", { name: `Answer “${said[0]}”` }).waitFor({ state: "detached" });
