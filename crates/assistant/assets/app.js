@@ -187,7 +187,7 @@
   const remind = async (reminder) => {
     const claim = await post(`/api/reminders/${reminder.id}/shown`);
     if (!claim?.ok || !(await claim.json()).first) return;
-    const time = new Date(reminder.due_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const time = new Date(reminder.due_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     try {
       if (Notification.permission !== "granted") throw new Error("not allowed");
       const shown = new Notification(reminder.title, { body: time, tag: reminder.id });

@@ -1,5 +1,6 @@
 // What is typed and sent without a connection. Drafts are kept; forms wait in their order and are sent, once, when it is back.
 // A form that leads to another page waits too until a page has come: if that failed, it is sent again under the same key.
+// What was sent and came to a question, or was refused, stays listed until somebody has answered it or leaves it.
 "use strict";
 (() => {
   const account = document.querySelector("[data-account]")?.dataset.account;
@@ -15,7 +16,10 @@
   };
   const store = (items) => localStorage.setItem(QUEUE, JSON.stringify(items));
   const drop = (item) => store(load().filter((other) => other.key !== item.key));
-  const waiting = () => load().filter((item) => !item.going);
+  // `asks`: the address of the question that it came to; `why`: the reason for which it was refused.
+  const isHeld = (item) => item.asks || item.why;
+  const held = () => load().filter(isHeld);
+  const waiting = () => load().filter((item) => !item.going && !isHeld(item));
   let up = navigator.onLine, busy = false, notes = [];
 
   const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
@@ -25,6 +29,8 @@
     const items = waiting().filter((item) => !(up && item.again));
     if (items.length) words.push(`Waiting to be sent: ${items.map((item) => short(item.text)).join(" · ")}`);
     words.push(...notes);
+    const open = held();
+    if (!words.length && open.length) words.push("Not done yet:");
     let banner = one(".banner");
     if (!words.length) return banner?.remove();
     if (!banner) {
@@ -33,16 +39,41 @@
       banner.setAttribute("role", "status");
       document.body.append(banner);
     }
-    const text = words.join(" ");
-    if (banner.dataset.text === text) return;
-    banner.dataset.text = banner.textContent = text;
-    if (!notes.length) return;
-    const ok = document.createElement("button");
-    ok.type = "button";
-    ok.className = "quiet";
-    ok.textContent = "OK";
-    ok.onclick = () => { notes = []; show(); };
-    banner.append(ok);
+    const text = words.join(" "), whole = JSON.stringify([text, open]);
+    if (banner.dataset.text === whole) return;
+    banner.dataset.text = whole;
+    banner.textContent = text;
+    if (notes.length) banner.append(button("OK", "OK", () => { notes = []; }));
+    open.forEach((item) => banner.append(line(item)));
+  };
+  const button = (label, name, act) => {
+    const made = document.createElement("button");
+    Object.assign(made, { type: "button", className: "quiet", textContent: label, onclick: () => { act(); show(); } });
+    made.setAttribute("aria-label", name);
+    return made;
+  };
+  // What is still to be answered, or was refused: there is a way on, and a way out.
+  const line = (item) => {
+    const line = document.createElement("p"), words = `“${short(item.text)}”`;
+    line.textContent = `${words}: ${item.why ?? "one question first"} `;
+    if (item.asks) {
+      const link = document.createElement("a");
+      Object.assign(link, { href: item.asks, className: "button quiet", textContent: "Answer" });
+      link.setAttribute("aria-label", `Answer ${words}`);
+      line.append(link);
+    } else if (fieldOf(item)) line.append(button("Change it", `Change ${words}`, () => putBack(item)));
+    line.append(button("Leave it", `Leave ${words}`, () => drop(item)));
+    return line;
+  };
+  const fieldOf = (item) => one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
+  // As if it were typed: it is a draft as well.
+  const putBack = (item) => {
+    const field = fieldOf(item);
+    if (field.value.trim()) field.value += "\n";
+    field.value += item.text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+    drop(item);
   };
 
   // Drafts: what was typed and not sent is there again.
@@ -61,7 +92,7 @@
     if (event.target.getAttribute("action") !== "/logout") return;
     try {
       const typed = drafts().map((key) => localStorage.getItem(key)).filter((text) => text.trim());
-      const unsent = [...new Set([...waiting().filter((item) => !item.again).map((item) => item.text), ...typed])];
+      const unsent = [...new Set([...waiting().filter((item) => !item.again).concat(held()).map((item) => item.text), ...typed])];
       const what = unsent.map((text) => `“${short(text.trim())}”`).join("\n");
       if (unsent.length && !confirm(`This was typed and not sent, and is removed from this device:\n\n${what}\n\nSign out?`)) return event.preventDefault();
       drafts().forEach((key) => localStorage.removeItem(key));
@@ -94,13 +125,24 @@
     flush();
   });
 
-  // The answer to a sentence that waited stands on a page that nobody has asked for: its words are told.
+  const hold = (item, how) => store(load().map((other) => (other.key === item.key ? { ...other, again: false, ...how } : other)));
+  const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+  // The answer to a sentence that waited stands on a page that nobody has asked for: what was done is told, and what was not
+  // is kept.
   const tell = (item, answer, html) => {
-    const page = new DOMParser().parseFromString(html, "text/html");
-    const told = one(".told, #said p", page), said = told ?? one(".error, main p, h1", page);
-    notes.push(`“${short(item.text)}”: ${said?.textContent.trim() ?? answer.status}`);
-    const box = one(`[data-queue][action="${item.action}"] :is([name=text], [name=title])`) ?? one(".say [name=text]");
-    if (!told && box && !box.value) box.value = item.text;
+    const page = parsed(html);
+    if (one("[data-unanswered]", page)) return hold(item, { asks: new URL(answer.url).pathname });
+    const told = one(".told, #said p", page), words = (told ?? one(".error, main p, h1", page))?.textContent.trim();
+    if (!answer.ok) return hold(item, { why: words || `it was refused (${answer.status})` });
+    drop(item);
+    notes.push(`“${short(item.text)}”: ${words || answer.status}`);
+  };
+  // Answered here or elsewhere, it waits no more.
+  const look = async (item) => {
+    const answer = await fetch(item.asks, { headers: { Accept: "text/html" } }).catch(() => null);
+    const html = await answer?.text().catch(() => "");
+    if (answer?.status === 404) hold(item, { asks: null, why: "its question is no longer kept" });
+    if (answer?.ok && new URL(answer.url).pathname !== "/login" && !one("[data-unanswered]", parsed(html))) drop(item);
   };
   // Whether the page that stands here is what became of it: the command stands on it, or the words do, to be changed.
   const isSeen = (item, answer) => {
@@ -114,6 +156,8 @@
   const send = async (item) => {
     const body = new URLSearchParams(item.body);
     body.set("csrf", one("[name=csrf]").value);
+    // "In 10 minutes" is counted from when it was typed, by however much both clocks differ.
+    body.set("waited", Math.max(0, Date.now() - item.at));
     const answer = await fetch(item.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer) { up = false; return false; }
     up = true;
@@ -123,8 +167,8 @@
     // Signed out, or in anew since this page came: the next page sends it.
     if (answer.status === 401 || answer.status === 403 || new URL(answer.url).pathname === "/login") return false;
     const seen = item.again ? isSeen(item, answer) : answer.ok && answer.redirected && !new URL(answer.url).pathname.startsWith("/answers/");
-    drop(item);
-    if (!seen) tell(item, answer, html);
+    if (seen) drop(item);
+    else tell(item, answer, html);
     if (item.again) return true;
     document.dispatchEvent(new CustomEvent("sent", { detail: item.action }));
     return true;
@@ -133,7 +177,7 @@
     if (busy || !navigator.onLine) return;
     busy = true;
     try {
-      for (let item = load().find((item) => !item.going); item; item = load().find((item) => !item.going)) {
+      for (let [item] = waiting(); item; [item] = waiting()) {
         if (!await send(item)) break;
         show();
       }
@@ -146,8 +190,8 @@
     const late = (item) => item.going && Date.now() - item.at > KEY_KEPT_MS;
     for (const item of load().filter(late)) notes.push(`“${short(item.text)}” may not have been sent. Look for it, and say it again if it is missing.`);
     try { store(load().filter((item) => !late(item)).map((item) => (item.going ? { ...item, going: false, again: true } : item))); } catch { /* storage is off */ }
-    if (!up || notes.length || waiting().some((item) => !item.again)) show();
-    flush();
+    if (!up || notes.length || held().length || waiting().some((item) => !item.again)) show();
+    Promise.all(held().filter((item) => item.asks).map(look)).then(show).then(flush);
   };
   addEventListener("offline", () => { up = false; show(); });
   addEventListener("online", () => { up = true; show(); flush(); });

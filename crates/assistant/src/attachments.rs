@@ -72,8 +72,8 @@ pub(crate) fn clean_name(name: &str) -> Result<String> {
         "is missing"
     } else if name.len() > NAME_BYTES_MAX {
         "has more than 200 bytes"
-    } else if name.contains(['/', '\\']) || name.contains("..") {
-        "reads like a path; send it without folders and without \"..\""
+    } else if name == "." || name.contains(['/', '\\']) || name.contains("..") {
+        "reads like a path; send it without folders, and neither \".\" nor with \"..\""
     } else if name.chars().any(is_unseen) {
         "has characters that no screen shows or that turn others around"
     } else {

@@ -3,7 +3,7 @@
 //! Templates match the whole sentence, then their slots must resolve against the person's own things; only then is
 //! anything done. One meaning is done (and can be undone), several are asked, none is admitted.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
 use jiff::{ToSpan, civil::Date, tz::Offset};
 use serde::Deserialize;
@@ -21,6 +21,7 @@ use crate::{
 pub(crate) mod choice;
 mod ends;
 pub(crate) mod kept;
+mod pick;
 mod resolve;
 pub(crate) mod say;
 mod template;
@@ -74,8 +75,20 @@ pub(crate) enum Question {
         from: Date,
         to: Date,
     },
+    /// Of a task to be done, deleted or moved. `is_done`: one of that name is done.
+    NoSuchTask {
+        name: String,
+        is_done: bool,
+    },
+    /// What was due before today.
+    Overdue,
+    /// What was done lately.
+    Completed,
     Undo,
     Help,
+    Thanks,
+    /// "never mind": nothing is to be done.
+    Nevermind,
     Hello,
     Now,
     Count {
@@ -125,14 +138,23 @@ pub(crate) fn understand(sentence: &str, knowledge: &Knowledge<'_>) -> Understoo
     }
 }
 
+/// "Could you please remind me …" is "remind me …", where it is nothing else.
 fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
+    let understood = understand_bare(sentence, knowledge);
+    let Understood::Nothing { .. } = understood else { return understood };
+    let bare = template::without_courtesy(sentence).map(|bare| understand_bare(bare, knowledge));
+    bare.filter(|bare| !matches!(bare, Understood::Nothing { .. })).unwrap_or(understood)
+}
+
+fn understand_bare(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
     let sentence = sentence.trim();
     if sentence.chars().count() > SENTENCE_CHARS_MAX {
         return Understood::Nothing { nearest: Vec::new() };
     }
     let mut read: Vec<(usize, Understood)> = Vec::new();
-    for found in template::matches(sentence) {
-        let understood = resolve::resolve(sentence, &found, knowledge);
+    let matches = template::matches(sentence);
+    for found in &matches {
+        let understood = resolve::resolve(sentence, found, knowledge);
         let new = understood.filter(|understood| !read.iter().any(|(_, other)| other == understood));
         read.extend(new.map(|understood| (found.literals, understood)));
     }
@@ -144,7 +166,10 @@ fn understand_plain(sentence: &str, knowledge: &Knowledge<'_>) -> Understood {
         .map(|(_, understood)| understood)
         .collect();
     match best.len() {
-        0 => Understood::Nothing { nearest: template::nearest(sentence) },
+        0 => {
+            let missing = matches.iter().find_map(|found| resolve::missing(sentence, found, knowledge));
+            missing.unwrap_or_else(|| Understood::Nothing { nearest: template::nearest(sentence) })
+        }
         _ => best.swap_remove(0),
     }
 }
@@ -240,8 +265,8 @@ impl Knowledge<'_> {
         let (first, last) = (meaning.first_day(), meaning.last_day());
         let until = |last: Date| (self.today().min(last), last);
         match said.split_whitespace().next().unwrap_or_default().to_lowercase().as_str() {
-            "by" | "until" | "till" | "til" => until(last),
-            "before" => until(first.saturating_sub(1.day())),
+            // What is to be done "before Friday" is due on Friday, so that is when it is asked for.
+            "by" | "until" | "till" | "til" | "before" => until(last),
             "after" => (last.saturating_add(1.day()), *when::DAYS.end()),
             _ => (first, last),
         }
@@ -288,7 +313,14 @@ impl Knowledge<'_> {
                 }
             },
             Reading::Ask { spans: inner, prompt, choices } => {
-                Dated::Unclear(Open::new(sentence, &span, &inner, prompt, choices))
+                let mut open = Open::new(sentence, &span, &inner, prompt, choices);
+                // Without a date means without that which stands beside it, too.
+                if !text.contains(['"', '“', '”', '«']) {
+                    let whole = when::instead(sentence, slice::from_ref(&span), &format!("\"{text}\""));
+                    let keeps = open.choices.iter_mut().filter(|choice| choice.label == when::KEEP);
+                    keeps.for_each(|choice| choice.instead.clone_from(&whole));
+                }
+                Dated::Unclear(open)
             }
         }
     }

@@ -245,6 +245,11 @@ fn add_task(tx: &Transaction<'_>, who: &Account, draft: &Draft) -> Result<Effect
     Ok(Effect { inverse, reply, task: Some(task), entry: None })
 }
 
+/// How replies call it: with its day, where that tells it from another open one.
+fn named(tx: &Transaction<'_>, who: &Account, task: &Task) -> Result<String> {
+    Ok(words::named(task, tasks::has_namesake(tx, &who.id, task)?, who))
+}
+
 fn change_task(
     tx: &Transaction<'_>,
     who: &Account,
@@ -252,6 +257,7 @@ fn change_task(
     change: impl FnOnce(&mut Task),
 ) -> Result<Effect> {
     let before = tasks::get(tx, &who.id, id)?;
+    let named = named(tx, who, &before)?;
     let mut after = before.clone();
     change(&mut after);
     if !tasks::replace(tx, &who.id, &after, before.rev)? {
@@ -259,7 +265,7 @@ fn change_task(
         return Err(Error::Conflict("the task changed meanwhile".to_owned()));
     }
     after.rev = before.rev + 1;
-    let reply = words::task_changed(&before, &after, who);
+    let reply = words::task_changed(&named, &before, &after, who);
     let inverse = Inverse::RestoreTask { task: before, rev: after.rev, next: None };
     Ok(Effect { inverse, reply, task: Some(after), entry: None })
 }
@@ -296,6 +302,7 @@ fn edit_task(
 /// Done; and what comes again is there again, in the same transaction.
 fn complete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let before = tasks::get(tx, &who.id, id)?;
+    let named = named(tx, who, &before)?;
     let mut effect = change_task(tx, who, id, |task| {
         task.state = State::Done;
         task.done_at = Some(clock::now_ms());
@@ -303,7 +310,7 @@ fn complete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect
     })?;
     let Some(next) = before.next(who).filter(|_| before.state == State::Open) else { return Ok(effect) };
     tasks::insert(tx, &who.id, &next)?;
-    effect.reply = words::task_done(&before, &next, who);
+    effect.reply = words::task_done(&named, &next, who);
     if let Inverse::RestoreTask { next: beside, .. } = &mut effect.inverse {
         *beside = Some(Next { id: next.id, rev: next.rev });
     }
@@ -312,8 +319,11 @@ fn complete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect
 
 fn delete_task(tx: &Transaction<'_>, who: &Account, id: &str) -> Result<Effect> {
     let task = tasks::get(tx, &who.id, id)?;
+    let reply = match tasks::has_namesake(tx, &who.id, &task)? {
+        true => format!("{} is deleted.", words::named(&task, true, who)),
+        false => words::deleted(&task.title),
+    };
     tasks::delete(tx, &who.id, id, task.rev)?;
-    let reply = words::deleted(&task.title);
     Ok(Effect { inverse: Inverse::ReinsertTask { task }, reply, task: None, entry: None })
 }
 

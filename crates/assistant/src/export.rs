@@ -54,7 +54,7 @@ pub(crate) fn write(db: &Connection, store: &Store, who: &Account, folder: &Path
     let file = tempfile::tempfile_in(folder).map_err(StoreError::from)?;
     let mut archive = Builder::new(file);
     add(&mut archive, "README.txt", |out| Ok(out.write_all(README.as_bytes()).map_err(StoreError::from)?))?;
-    add(&mut archive, EVERYTHING, |out| everything(&tx, who, out))?;
+    add(&mut archive, EVERYTHING, |out| everything(&tx, store, who, out))?;
     add(&mut archive, "tasks.ics", |out| all_tasks(&tx, who, out))?;
     journals(&mut archive, &tx, who)?;
     attachments(&mut archive, &tx, store, who)?;
@@ -85,13 +85,20 @@ fn add(
     Ok(entry.finish().map_err(StoreError::from)?)
 }
 
-fn everything(db: &Connection, who: &Account, out: &mut dyn Write) -> Result<()> {
+fn everything(db: &Connection, store: &Store, who: &Account, out: &mut dyn Write) -> Result<()> {
     let mut line = |value: &Value| -> io::Result<()> { writeln!(out, "{value}") };
     let head = json!({"kind": "export", "version": VERSION, "exported_at": clock::rfc3339(clock::now_ms()),
         "name": who.name, "zone": who.zone});
     line(&head).map_err(StoreError::from)?;
     for kind in rows::KINDS {
-        rows::each(db, kind, &who.id, |row| Ok(line(&row).map_err(StoreError::from)?))?;
+        rows::each(db, kind, &who.id, |mut row| {
+            // Whoever imports it need not look for bytes that are lost.
+            let digest = row["digest"].as_str().filter(|_| kind.word == "attachment");
+            if digest.is_some_and(|digest| !store.path(&who.id, digest).exists()) {
+                row["file"] = Value::Null;
+            }
+            Ok(line(&row).map_err(StoreError::from)?)
+        })?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result, excess},
-    search::{self, Kind},
+    search::{self, Kind, within},
     tasks::tags,
 };
 
@@ -88,14 +88,19 @@ pub(crate) fn list(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<Entry>> {
-    let words = match filter.words() {
-        Some(words) => match search::expression(account, Some(Kind::Entry), &words) {
+    let said = filter.words();
+    let parts = said.as_deref().and_then(within::parts);
+    let words = match (&parts, &said) {
+        (Some(parts), _) => Some(serde_json::json!(parts).to_string()),
+        (None, Some(words)) => match search::expression(account, Some(Kind::Entry), words) {
             Some(words) => Some(words),
             None => return Ok(Vec::new()),
         },
-        None => None,
+        (None, None) => None,
     };
-    let matching = if words.is_some() {
+    let matching = if parts.is_some() {
+        "AND NOT EXISTS (SELECT 1 FROM json_each(?6) WHERE instr(lower(text), value) = 0)"
+    } else if words.is_some() {
         "AND id IN (SELECT r.id FROM search CROSS JOIN search_rows r ON r.n = search.rowid WHERE search MATCH ?6)"
     } else {
         "AND ?6 IS NULL"

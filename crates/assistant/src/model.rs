@@ -1,12 +1,18 @@
 //! Model servers: OpenAI-compatible, Anthropic, Ollama; streamed over one HTTP/1.1 connection a question.
 //!
 //! On hyper and rustls, which the product has anyway (decision 29). Limits: connect 5 s, first token 30 s, between
-//! tokens 30 s, whole answer by the caller's own deadline, each line 256 KiB. Two retries, and only before the first
-//! token. Prompts and answers are never logged, nor the words of a server, which may repeat them.
+//! tokens 30 s, whole answer by the caller's own deadline, each line 256 KiB. Two retries, only before the first
+//! token and of what failed within 2 s; who was silent rests for a minute. Prompts and answers are never logged, nor the words of a server, which may repeat them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use kit::Private;
+use kit::{Private, clock};
 use tokio::time::Instant;
 
 use crate::settings::ModelSettings;
@@ -38,6 +44,11 @@ const RETRY_PAUSE: Duration = Duration::from_millis(400);
 /// A server that wants to be left alone for longer is not waited for: the next one is asked.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
+/// Only what fails sooner is tried again: a person waits.
+const QUICK: Duration = Duration::from_secs(2);
+/// How long a server that was silent is not asked.
+const REST_MS: i64 = 60_000;
+
 /// How long a server is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -55,6 +66,8 @@ pub(crate) const LIMITS: Limits =
 pub(crate) struct Model {
     settings: Arc<ModelSettings>,
     limits: Limits,
+    /// Until when it is not asked, in ms since 1970: it was silent.
+    rests_until_ms: Arc<AtomicI64>,
 }
 
 /// An answer as it comes.
@@ -87,7 +100,7 @@ pub(crate) struct Ended {
 
 impl Model {
     pub(crate) fn new(settings: ModelSettings) -> Self {
-        Self { settings: Arc::new(settings), limits: LIMITS }
+        Self { settings: Arc::new(settings), limits: LIMITS, rests_until_ms: Arc::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -106,9 +119,14 @@ impl Model {
     /// Asks, and again up to twice while nothing has come. Returns with the first token in hand, or with the whole of
     /// an answer that has no text. `until` ends all of it.
     pub(crate) async fn ask(&self, prompt: Prompt, until: Instant) -> Result<Tokens, Failure> {
+        let rests = self.rests_until_ms.load(Ordering::Relaxed) - clock::now_ms();
+        if rests > 0 {
+            return Err(Failure::Resting(rests.unsigned_abs().div_ceil(1_000)));
+        }
         let mut prompt = Arc::new(prompt);
         let mut tried = 0;
         loop {
+            let began = Instant::now();
             let failure = match self.try_once(&prompt, until).await {
                 Ok(tokens) => return Ok(tokens),
                 // A model that knows no tools says so by one of these; it can still answer.
@@ -118,9 +136,18 @@ impl Model {
                 }
                 Err(failure) => failure,
             };
+            // Who was waited for as long as anybody is has had its time, and others' is not spent on it for a while.
+            if matches!(failure, Failure::Slow(..)) {
+                self.rests_until_ms.store(clock::now_ms() + REST_MS, Ordering::Relaxed);
+            }
             let pause = pause(tried, failure.retry_after());
             let in_time = Instant::now() + pause < until;
-            if !failure.is_passing() || tried >= RETRIES || pause > RETRY_AFTER_MAX || !in_time {
+            if began.elapsed() >= QUICK
+                || !failure.is_passing()
+                || tried >= RETRIES
+                || pause > RETRY_AFTER_MAX
+                || !in_time
+            {
                 return Err(failure);
             }
             tried += 1;
@@ -250,7 +277,7 @@ impl Tokens {
 
 /// Doubled each time, with jitter from the clock's own digits: two processes must not knock in step.
 fn pause(tried: u32, retry_after: Option<Duration>) -> Duration {
-    let jitter = u64::try_from(kit::clock::now_ms().rem_euclid(200)).unwrap_or(0);
+    let jitter = u64::try_from(clock::now_ms().rem_euclid(200)).unwrap_or(0);
     let own = RETRY_PAUSE * 2_u32.pow(tried) + Duration::from_millis(jitter);
     retry_after.map_or(own, |asked| asked.max(own))
 }

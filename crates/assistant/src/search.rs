@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
+pub(crate) mod within;
+
 #[cfg(test)]
 mod tests;
 
@@ -92,7 +94,8 @@ impl Hit {
 }
 
 /// Rows of `account` with all words of `query`, accents aside, the last one perhaps only begun; the best first, by bm25.
-/// Of more than [`RANKED_MAX`] the newest are ordered.
+/// Of more than [`RANKED_MAX`] the newest are ordered. A query with characters that the index has no words of is looked
+/// for in the texts, the newest first.
 ///
 /// # Errors
 /// The database's.
@@ -103,6 +106,9 @@ pub(crate) fn find(
     kind: Option<Kind>,
     (limit, offset): (u32, u32),
 ) -> Result<Vec<Hit>> {
+    if let Some(parts) = within::parts(query) {
+        return within::find(db, account, &parts, kind, (limit, offset));
+    }
     let Some(expression) = expression(account, kind, query) else { return Ok(Vec::new()) };
     let best = best(db, account, &expression, (limit, offset))?;
     let Some(oldest) = best.iter().min() else { return Ok(Vec::new()) };
@@ -116,7 +122,7 @@ pub(crate) fn find(
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement
         .query_map(params![expression, oldest, wanted, open, close, SNIPPET_WORDS], |row| {
-            Ok((row.get::<_, i64>("n")?, hit(row)?))
+            Ok((row.get::<_, i64>("n")?, hit(row, &row.get::<_, String>("snippet")?)?))
         })?;
     let mut hits = rows.collect::<std::result::Result<Vec<_>, _>>()?;
     hits.sort_by_key(|(n, _)| best.iter().position(|one| one == n));
@@ -161,7 +167,7 @@ fn is_of_word(c: char) -> bool {
 }
 
 /// `None`: a newer release knows its kind.
-fn hit(row: &Row<'_>) -> rusqlite::Result<Option<Hit>> {
+fn hit(row: &Row<'_>, snippet: &str) -> rusqlite::Result<Option<Hit>> {
     let (kind, id): (String, String) = (row.get("kind")?, row.get("id")?);
     let Some(kind) = Kind::of(&kind) else { return Ok(None) };
     let parent: String = row.get("parent_id")?;
@@ -174,9 +180,8 @@ fn hit(row: &Row<'_>) -> rusqlite::Result<Option<Hit>> {
         Kind::Conversation => format!("/chat/{id}"),
         Kind::Message => format!("/chat/{parent}?at={id}#m-{id}"),
     };
-    let snippet: String = row.get("snippet")?;
     let day = day.and_then(|day| day.parse().ok());
-    Ok(Some(Hit { kind, at: row.get("at")?, day, address, snippet: pieces(&snippet), id }))
+    Ok(Some(Hit { kind, at: row.get("at")?, day, address, snippet: pieces(snippet), id }))
 }
 
 fn pieces(marked: &str) -> Vec<Piece> {

@@ -217,6 +217,15 @@ pub(crate) fn namable(db: &Connection, account: &str, sentence: &str) -> Result<
     Ok(open)
 }
 
+/// Whether another open task has the same title.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn has_namesake(db: &Connection, account: &str, task: &Task) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tasks WHERE account_id = ?1 AND state = 'open' AND title = ?2 AND id <> ?3)";
+    Ok(db.prepare_cached(sql)?.query_row(params![account, task.title, task.id], |row| row.get(0))?)
+}
+
 /// As [`list`], of one tag.
 pub(crate) fn list_tagged(
     db: &Connection,

@@ -19,9 +19,11 @@ mod calendar;
 mod clock;
 mod days;
 mod doubt;
+mod elsewhere;
 mod figures;
 mod grammar;
 mod habits;
+mod impossible;
 mod lexicon;
 mod meaning;
 mod neighbours;
@@ -169,6 +171,11 @@ pub(crate) fn read(text: &str, context: &Context) -> Reading {
     let is_written_out = found.iter().any(|(phrase, _)| phrase.is_written_out(&words));
     if is_written_out {
         found.retain(|(phrase, _)| phrase.is_written_out(&words));
+    }
+    if let Some(asked) = impossible::find(&words, context).filter(|_| !is_written_out) {
+        let span = words.bytes(&asked.words);
+        let choices = asked.near.into_iter().flat_map(|says| choices(says, context)).collect();
+        return unsure(text, &span, choices, doubt::Doubt { span: span.clone(), prompt: asked.prompt });
     }
     // The longest; of two equal ones the later, since people end with the date.
     let Some((best, standing)) = found.iter().max_by_key(|(phrase, _)| (phrase.len(), phrase.end)) else {
@@ -328,8 +335,14 @@ pub(crate) fn end_of_time(text: &str, start: Time) -> Option<Time> {
 /// The whole text is a date, or nothing.
 pub(crate) fn read_whole(text: &str, context: &Context) -> Reading {
     let words = Sentence::of(text);
+    let all = 0..words.len();
+    let spans = vec![words.bytes(&all)];
+    if let Some(asked) = impossible::find(&words, context).filter(|asked| asked.words == all) {
+        let choices = asked.near.into_iter().flat_map(|says| choices(says, context)).collect();
+        return Reading::Ask { spans, prompt: asked.prompt, choices };
+    }
     let whole = grammar::phrase(&words, 0, context).filter(|phrase| phrase.end == words.len());
-    whole.map_or(Reading::Nothing, |phrase| told(phrase.says, vec![words.bytes(&(0..words.len()))], context))
+    whole.map_or(Reading::Nothing, |phrase| told(phrase.says, spans, context))
 }
 
 /// As [`read_whole`], for when something is to be done: what is over is asked about, what is out of reach has no choices.

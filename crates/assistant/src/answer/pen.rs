@@ -75,6 +75,8 @@ pub(super) struct Pen {
     account: String,
     seq: u32,
     text: String,
+    /// More came than fits.
+    is_cut: bool,
     /// Who writes: also when the answer is stopped in the middle.
     by: String,
     /// How much of `text` is in the log.
@@ -92,6 +94,7 @@ impl Pen {
             account,
             seq: 0,
             text: String::new(),
+            is_cut: false,
             by: BUILT_IN.to_owned(),
             flushed: 0,
             flushed_at: Instant::now(),
@@ -113,6 +116,11 @@ impl Pen {
 
     pub(super) fn is_blank(&self) -> bool {
         self.text.is_empty()
+    }
+
+    /// More came than an answer holds: what stands is its beginning.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Marks the attempt; a reader of an earlier one is told to throw its text away.
@@ -138,6 +146,7 @@ impl Pen {
         let room = TEXT_BYTES_MAX.saturating_sub(self.text.len());
         let fits = (0..=room.min(text.len())).rev().find_map(|len| text.get(..len)).unwrap_or_default();
         self.text.push_str(fits);
+        self.is_cut |= fits.len() < text.len();
         if self.flushed_at.elapsed() >= FLUSH { self.flush().await } else { Ok(()) }
     }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     chat::sources,
     ids,
-    model::{Ended, Model, Prompt, Tokens, Used},
+    model::{Ended, Failure, Model, Prompt, Tokens, Used},
     spending::{self, Cost},
     tools::{
         calls::{self, Called, State},
@@ -265,13 +265,16 @@ fn silent(why: String) -> Round {
 }
 
 /// Writes a round down as it comes: all of its text, and why it ended if it was cut.
-async fn hear(tokens: &mut Tokens, pen: &mut Pen) -> Result<(String, Option<crate::model::Failure>), Halt> {
+async fn hear(tokens: &mut Tokens, pen: &mut Pen) -> Result<(String, Option<Failure>), Halt> {
     let mut said = String::new();
     loop {
         match pen.unless_halted(tokens.next()).await? {
             Ok(Some(text)) => {
                 pen.write(&text).await?;
                 said.push_str(&text);
+                if pen.is_cut() {
+                    return Ok((said, Some(Failure::TooLong)));
+                }
             }
             Ok(None) => return Ok((said, None)),
             Err(failure) => return Ok((said, Some(failure))),

@@ -7,7 +7,7 @@ const TEXT: &str = "text/plain";
 
 /// Nothing that is taken: what it seems to be instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("images, PDF and plain text are taken; this is {0}")]
+#[error("images, PDF and plain text in UTF-8 are taken; this is {0}")]
 pub(crate) struct WrongKind(&'static str);
 
 /// The media type of a whole file.

@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -83,9 +84,9 @@ impl Store {
     pub(crate) fn open_at(&self, account: &str, id: &str, offset: u64) -> Result<File, StoreError> {
         let path = self.incoming(account, id);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
+        let mut file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),

@@ -1,9 +1,10 @@
 //! Slots against the person's own things. A template whose slots do not resolve was not meant.
 
-use std::{ops::Range, slice};
+use std::ops::Range;
 
 use super::{
     Dated, Dates, Knowledge, Open, Question, Recurring, Understood, ends,
+    pick::{self, Picked, one, pick},
     template::{Intent, Match, Slot},
     unquote,
 };
@@ -14,8 +15,8 @@ use crate::{
         phrase::{self, Heard},
         words,
     },
-    tasks::{Draft, Due, Task},
-    when::{self, Choice, Context, Direction, End, Reading},
+    tasks::{Draft, Due},
+    when::{self, Choice, Context, Direction, End, Meaning, Reading},
 };
 
 /// Bound: a person waits a second for each number.
@@ -26,15 +27,18 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
     let slot =
         |wanted: Slot| found.slots.iter().find(|(slot, _)| *slot == wanted).map(|(_, span)| span.clone());
     let text = |wanted: Slot| slot(wanted).and_then(|span| sentence.get(span)).map(str::trim);
-    let task = |wanted: Slot, among| pick(sentence, slot(wanted)?, among);
+    let task = |wanted: Slot, among| pick(sentence, slot(wanted)?, among, &knowledge.now);
     match found.intent {
         Intent::Add => add(sentence, slot(Slot::What)?, slot(Slot::When), knowledge),
+        // "add a line to the letter", "add a task" alone: something else is meant.
+        Intent::Short if is_for_elsewhere(text(Slot::What)?) => None,
+        Intent::Short => add(sentence, slot(Slot::What)?, None, knowledge),
         Intent::Need => need(sentence, slot(Slot::What)?, knowledge),
         Intent::Complete => one(task(Slot::Task, knowledge.open)?, |id| Command::CompleteTask { id }),
         Intent::Reopen => one(task(Slot::Was, knowledge.done)?, |id| Command::ReopenTask { id }),
         Intent::Delete => one(task(Slot::Task, knowledge.open)?, |id| Command::DeleteTask { id }),
         Intent::Move => move_task(sentence, slot(Slot::Task)?, slot(Slot::When)?, knowledge),
-        Intent::Journal => journal(text(Slot::Text)?, text(Slot::Past), knowledge),
+        Intent::Journal => journal(sentence, text(Slot::Text)?, slot(Slot::Past), knowledge),
         Intent::Find => Some(tell(Question::Find { query: unquote(text(Slot::Query)?) })),
         Intent::Search => Some(tell(Question::Search { query: unquote(text(Slot::Query)?) })),
         Intent::Entries => {
@@ -43,6 +47,10 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
         }
         Intent::Plan => plan(sentence, slot(Slot::When), knowledge),
         Intent::Tasks => Some(tell(Question::Tasks)),
+        Intent::Overdue => Some(tell(Question::Overdue)),
+        Intent::Completed => Some(tell(Question::Completed)),
+        Intent::Thanks => Some(tell(Question::Thanks)),
+        Intent::Nevermind => Some(tell(Question::Nevermind)),
         Intent::Undo => Some(tell(Question::Undo)),
         Intent::Help => Some(tell(Question::Help)),
         Intent::Hello => Some(tell(Question::Hello)),
@@ -52,6 +60,25 @@ pub(super) fn resolve(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) 
             Some(tell(Question::Count { to, slowly: found.slowly }))
         }
     }
+}
+
+/// A task was named to be done, deleted or moved, and there is none of that name.
+pub(super) fn missing(sentence: &str, found: &Match, knowledge: &Knowledge<'_>) -> Option<Understood> {
+    let slot = |wanted: Slot| {
+        found.slots.iter().find(|(slot, _)| *slot == wanted).and_then(|(_, span)| sentence.get(span.clone()))
+    };
+    let is_asked = match found.intent {
+        Intent::Complete | Intent::Delete => true,
+        Intent::Move => {
+            let when = when::read_due(slot(Slot::When)?, &knowledge.context(Direction::Ahead));
+            when != Reading::Nothing
+        }
+        _ => false,
+    };
+    let name = pick::nobodys(sentence, slot(Slot::Task).filter(|_| is_asked)?)?;
+    let is_done =
+        found.intent == Intent::Complete && knowledge.done.iter().any(|task| pick::is_called(task, name));
+    Some(tell(Question::NoSuchTask { name: name.to_owned(), is_done }))
 }
 
 fn tell(question: Question) -> Understood {
@@ -208,8 +235,18 @@ fn again(repeats: &Repeats, open: Open) -> Understood {
     choose(open.prompt, open.choices.into_iter().map(again).collect())
 }
 
-fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
+pub(super) fn choose(prompt: &str, choices: Vec<Choice>) -> Understood {
     Understood::Choose { prompt: prompt.to_owned(), choices }
+}
+
+fn is_for_elsewhere(what: &str) -> bool {
+    let words: Vec<String> = what.split_whitespace().map(str::to_lowercase).collect();
+    let listed = words.iter().any(|word| matches!(word.as_str(), "to" | "into" | "and"));
+    listed
+        || matches!(
+            words.last().map(String::as_str),
+            Some("task" | "tasks" | "todo" | "this" | "that" | "it")
+        )
 }
 
 /// "I need to buy milk" is a task, "I have to say it was a great day" is talk.
@@ -250,10 +287,31 @@ fn read_due(
 }
 
 /// `day`: "yesterday:" before the text. Without its mark it belongs to the text ("journal: yesterday it rained").
-fn journal(text: &str, day: Option<&str>, knowledge: &Knowledge<'_>) -> Option<Understood> {
+fn journal(
+    sentence: &str,
+    text: &str,
+    day: Option<Range<usize>>,
+    knowledge: &Knowledge<'_>,
+) -> Option<Understood> {
     let day = match day {
-        Some(said) => {
-            Some(days_back(said.strip_suffix([':', ','])?, knowledge).filter(|(from, to)| from == to)?.0)
+        Some(span) => {
+            let said = sentence.get(span.clone())?.trim().strip_suffix([':', ','])?;
+            match when::read_whole(said, &knowledge.context(Direction::Back)) {
+                Reading::Found { meaning, .. } if meaning.first_day() == meaning.last_day() => {
+                    Some(meaning.first_day())
+                }
+                // "on 31 April 2027:" is no text of today's entry.
+                // After "journal:" all is text.
+                Reading::Ask { .. } if sentence.get(..span.start)?.trim_end().ends_with(':') => return None,
+                Reading::Ask { spans: inner, prompt, mut choices } => {
+                    choices.retain(|choice| matches!(choice.meaning, Some(Meaning::Day(_))));
+                    let mut open = Open::new(sentence, &span, &inner, prompt, choices);
+                    let all = format!("journal: {} {text}", sentence.get(span)?.trim());
+                    open.choices.push(Choice::of_words("It is part of the text", all));
+                    return Some(open.into());
+                }
+                Reading::Found { .. } | Reading::Nothing => return None,
+            }
         }
         None => None,
     };
@@ -283,83 +341,13 @@ fn days_back(text: &str, knowledge: &Knowledge<'_>) -> Option<(jiff::civil::Date
     }
 }
 
-/// One task, or several that the words fit.
-enum Picked {
-    One(String),
-    Several(Vec<Choice>),
-}
-
-fn one(picked: Picked, command: impl FnOnce(String) -> Command) -> Option<Understood> {
-    Some(match picked {
-        Picked::One(id) => Understood::Do(command(id)),
-        Picked::Several(choices) => choose("Which one?", choices),
-    })
-}
-
-/// The task that the words name: the same title, else the only one that has all the words.
-fn pick(sentence: &str, span: Range<usize>, among: &[Task]) -> Option<Picked> {
-    let said = unquote(sentence.get(span.clone())?);
-    let words = content_words(&said);
-    // "drop it", "delete everything": nobody's task is named.
-    if words
-        .iter()
-        .all(|word| matches!(word.as_str(), "it" | "that" | "this" | "them" | "all" | "everything"))
-    {
-        return None;
-    }
-    let same: Vec<&Task> = among.iter().filter(|task| content_words(&task.title) == words).collect();
-    let having = || among.iter().filter(|task| has_all(&content_words(&task.title), &words)).collect();
-    let fitting: Vec<&Task> = if same.is_empty() { having() } else { same };
-    match fitting.as_slice() {
-        [] => None,
-        [task] => Some(Picked::One(task.id.clone())),
-        // The same title twice: the nearest due stands first, and doing it is what people mean.
-        [first, rest @ ..] if rest.iter().all(|task| task.title == first.title) => {
-            Some(Picked::One(first.id.clone()))
-        }
-        several => {
-            let choice = |task: &&Task| {
-                let quoted = format!("\"{}\"", task.title);
-                Choice::of_words(&task.title, when::instead(sentence, slice::from_ref(&span), &quoted))
-            };
-            let mut choices: Vec<Choice> = Vec::new();
-            for choice in several.iter().map(choice) {
-                // Two buttons of one title would say the same.
-                if !choices.contains(&choice) {
-                    choices.push(choice);
-                }
-            }
-            choices.truncate(5);
-            Some(Picked::Several(choices))
-        }
-    }
-}
-
-fn content_words(text: &str) -> Vec<String> {
-    let words =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
-    words.filter(|word| !matches!(word.as_str(), "the" | "a" | "an" | "my" | "to")).collect()
-}
-
-fn has_all(title: &[String], words: &[String]) -> bool {
-    words.iter().all(|word| title.iter().any(|of_title| of_title == word || same_stem(of_title, word)))
-}
-
-/// "calling Anna" is "call Anna", "bought" is not "buy": endings only.
-fn same_stem(one: &str, other: &str) -> bool {
-    let stem =
-        |word: &str| word.trim_end_matches("ing").trim_end_matches("ed").trim_end_matches('s').to_owned();
-    let (one, other) = (stem(one), stem(other));
-    one.len() > 2 && one == other
-}
-
 fn move_task(
     sentence: &str,
     task: Range<usize>,
     when: Range<usize>,
     knowledge: &Knowledge<'_>,
 ) -> Option<Understood> {
-    let picked = pick(sentence, task, knowledge.open)?;
+    let picked = pick(sentence, task, knowledge.open, &knowledge.now)?;
     let old = match &picked {
         Picked::One(id) => knowledge
             .open

@@ -1,8 +1,9 @@
 //! Says a sentence to the built-in brain inside one transaction: reads it, does it, and words the answer.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use jiff::{ToSpan, civil::Date};
+use kit::clock;
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,8 @@ pub(crate) struct Spoken {
     pub(crate) dates: Dates,
     /// It answers a question: what that teaches.
     pub(crate) teaches: Option<Lesson>,
+    /// How long ago it was typed: it is read as of then.
+    pub(crate) waited: Duration,
 }
 
 impl Spoken {
@@ -106,8 +109,8 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
     let open = tasks::namable(tx, &who.id, sentence)?;
     let done = tasks::list(tx, &who.id, Some(State::Done), 20, 0)?;
     let habits = habits::of(tx, &who.id)?;
-    let knowledge =
-        Knowledge { now: who.now(), open: &open, done: &done, habits: &habits, dates: spoken.dates };
+    let now = who.now() - spoken.waited;
+    let knowledge = Knowledge { now, open: &open, done: &done, habits: &habits, dates: spoken.dates };
     let understood = understand(sentence, &knowledge);
     // A sentence that is asked about once more has answered nothing.
     let lesson = spoken.teaches.filter(|_| matches!(understood, Understood::Do(_) | Understood::Tell(_)));
@@ -119,15 +122,21 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
     });
     match understood {
         Understood::Do(command) => {
-            let done = command::execute_as(tx, who, &command, id)?;
-            Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, done.reply + &learned) })
+            let done = command::execute_as(tx, who, &of_then(command, spoken, &knowledge), id)?;
+            let reply = done.reply + past_by_now(spoken, done.task.as_ref()) + &learned;
+            Ok(Said { undo_id: Some(done.undo_id), ..told(done.understood, reply) })
         }
         Understood::Tell(Question::Undo) => undo_last(tx, who),
         Understood::Tell(Question::Search { query }) => searched(tx, who, &query, sentence),
         Understood::Tell(question) => {
             let quotes = matches!(
                 question,
-                Question::Plan { .. } | Question::Tasks | Question::Find { .. } | Question::Entries { .. }
+                Question::Plan { .. }
+                    | Question::Tasks
+                    | Question::Overdue
+                    | Question::Completed
+                    | Question::Find { .. }
+                    | Question::Entries { .. }
             );
             Ok(Said { quotes, ..tell(tx, who, &question, &knowledge)? })
         }
@@ -147,6 +156,22 @@ pub(crate) fn say(tx: &Transaction<'_>, who: &Account, spoken: &Spoken, id: Stri
         }
         Understood::Nothing { nearest } => Ok(not_understood(nearest)),
     }
+}
+
+/// An entry without a day is of the day on which it was typed.
+fn of_then(command: Command, spoken: &Spoken, knowledge: &Knowledge<'_>) -> Command {
+    match command {
+        Command::AddEntry { text, day: None } if !spoken.waited.is_zero() => {
+            Command::AddEntry { text, day: Some(knowledge.today()) }
+        }
+        command => command,
+    }
+}
+
+/// What waited so long that its time came before it did.
+fn past_by_now(spoken: &Spoken, task: Option<&Task>) -> &'static str {
+    let due = task.and_then(|task| task.due_at).filter(|due| *due < clock::now_ms());
+    if due.is_some() && !spoken.waited.is_zero() { " That is past by now: it waited to be sent." } else { "" }
 }
 
 /// How a sentence would be read.
@@ -188,6 +213,12 @@ pub(super) fn read_as(understood: Understood, tasks: &[Task], today: Date) -> Re
             Some(format!("Plan: {}", show_days(from, to, today)))
         }
         Understood::Tell(Question::Find { query }) => Some(format!("Find “{query}” in the journal")),
+        Understood::Tell(Question::Overdue) => Some("Carried over".to_owned()),
+        Understood::Tell(Question::Completed) => Some("Done lately".to_owned()),
+        Understood::Tell(Question::Thanks | Question::Nevermind) => Some("Nothing to do".to_owned()),
+        Understood::Tell(Question::NoSuchTask { name, .. }) => {
+            Some(format!("No open task is called “{}”", words::shorten(&name)))
+        }
         Understood::Tell(Question::Search { query }) => Some(format!("Find “{query}”")),
         Understood::Tell(_) => Some("A question".to_owned()),
         Understood::Refuse { why } => Some(why),
@@ -277,6 +308,32 @@ fn tell(db: &Connection, who: &Account, question: &Question, knowledge: &Knowled
         Question::Count { to, slowly } => {
             let numbers: Vec<String> = (1..=*to).map(|number| number.to_string()).collect();
             Said { slowly: *slowly, ..told(format!("Count to {to}"), numbers.join(" ")) }
+        }
+        Question::Overdue => {
+            let carried = agenda::due_until(db, who, today.saturating_sub(1.day()))?;
+            let reply = if carried.is_empty() {
+                "Nothing is carried over.".to_owned()
+            } else {
+                list("Carried over", all(&carried), who)
+            };
+            told("Carried over".to_owned(), reply)
+        }
+        Question::Completed => {
+            let reply = if knowledge.done.is_empty() {
+                "Nothing is done yet.".to_owned()
+            } else {
+                let titles: String =
+                    knowledge.done.iter().map(|task| format!("\n• {}", task.title)).collect();
+                format!("Done lately:{titles}")
+            };
+            told("Done lately".to_owned(), reply)
+        }
+        Question::Thanks => told("Thanks".to_owned(), "You are welcome.".to_owned()),
+        Question::Nevermind => told("Never mind".to_owned(), "All right. Nothing was changed.".to_owned()),
+        Question::NoSuchTask { name, is_done } => {
+            let name = words::shorten(name);
+            let why = if *is_done { "is done already" } else { "is not among your open tasks" };
+            told("No such task".to_owned(), format!("“{name}” {why}. Nothing was changed."))
         }
         Question::Help => Said {
             examples: EXAMPLES.iter().map(|&example| example.to_owned()).collect(),

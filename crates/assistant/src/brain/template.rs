@@ -9,6 +9,8 @@ const WAYS_MAX: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     Add,
+    /// As `Add`, in words that may be meant for another list.
+    Short,
     /// As `Add`, where the words may be mere talk.
     Need,
     Complete,
@@ -22,8 +24,12 @@ pub(super) enum Intent {
     Entries,
     Plan,
     Tasks,
+    Overdue,
+    Completed,
     Undo,
     Help,
+    Thanks,
+    Nevermind,
     Hello,
     Now,
     Count,
@@ -95,6 +101,22 @@ pub(super) fn matches(sentence: &str) -> Vec<Match> {
         }));
     }
     found
+}
+
+/// Words that ask nicely and say nothing: the sentence behind them.
+pub(super) fn without_courtesy(sentence: &str) -> Option<&str> {
+    let tokens = tokens(sentence);
+    let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+    let mut at = 0;
+    loop {
+        at += match (word(at), word(at + 1)) {
+            ("can" | "could" | "would" | "will", "you") => 2,
+            ("hey" | "hi" | "hello" | "ok" | "okay" | "please" | "kindly" | "assistant" | "just", _) => 1,
+            _ => break,
+        };
+    }
+    let first = tokens.get(at).filter(|_| at > 0)?;
+    sentence.get(first.span.start..)
 }
 
 /// Templates that are none of `sentences`.
@@ -229,6 +251,7 @@ impl Intent {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "add" => Self::Add,
+            "short" => Self::Short,
             "need" => Self::Need,
             "complete" => Self::Complete,
             "reopen" => Self::Reopen,
@@ -240,6 +263,10 @@ impl Intent {
             "entries" => Self::Entries,
             "plan" => Self::Plan,
             "tasks" => Self::Tasks,
+            "overdue" => Self::Overdue,
+            "completed" => Self::Completed,
+            "thanks" => Self::Thanks,
+            "nevermind" => Self::Nevermind,
             "undo" => Self::Undo,
             "help" => Self::Help,
             "hello" => Self::Hello,

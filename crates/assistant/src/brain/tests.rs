@@ -7,6 +7,7 @@ use crate::tasks::{Draft, State};
 
 mod ends;
 mod guide;
+mod picking;
 mod properties;
 mod sentences;
 
@@ -99,10 +100,37 @@ fn two_meanings_are_asked_with_whole_sentences() {
         "remind me to call Anna at 5",
         "ask: remind me to call Anna on 2026-11-22 at 05:00 | remind me to call Anna on 2026-11-21 at 17:00",
     );
+    check(
+        "task: party the night before Christmas at 5pm",
+        "ask: task: party the night on 2026-12-25 at 17:00 | task: \"party the night before Christmas at 5pm\"",
+    );
+    adds(
+        "task: \"party the night before Christmas at 5pm\"",
+        "party the night before Christmas at 5pm",
+        "",
+        "",
+    );
     check("done with buy", "ask: done with \"Buy coffee\" | done with \"Buy bread\"");
     for answered in ["remind me to call Anna on 2026-11-21 at 17:00", "done with \"Buy coffee\""] {
         assert!(meaning(answered).starts_with("{\"do\""), "{answered}");
     }
+}
+
+#[test]
+fn an_entry_of_a_day_that_no_month_has_is_not_put_on_another() {
+    check(
+        "journal on 31 April 2026: hi",
+        "ask: journal on 2026-04-30: hi | journal on 2026-05-01: hi | journal: on 31 April 2026: hi",
+    );
+    check("journal on 2026-04-30: hi", "{\"do\":\"add_entry\",\"text\":\"hi\",\"day\":\"2026-04-30\"}");
+    check(
+        "journal: on 31 April 2026: hi",
+        "{\"do\":\"add_entry\",\"text\":\"on 31 April 2026: hi\",\"day\":null}",
+    );
+    check(
+        "move call Anna to 31 April",
+        "ask: move call Anna to on 2027-04-30 | move call Anna to on 2027-05-01",
+    );
 }
 
 #[test]
@@ -113,7 +141,7 @@ fn tasks_are_found_by_their_words() {
     check("bread is done", "{\"do\":\"complete_task\",\"id\":\"t3\"}");
     check("reopen pay rent", "{\"do\":\"reopen_task\",\"id\":\"t9\"}");
     check("delete task buy bread", "{\"do\":\"delete_task\",\"id\":\"t3\"}");
-    check("done with the dishes", "-");
+    check("I did the dishes", "-");
     check(
         "move call Anna to Friday",
         "{\"do\":\"move_task\",\"id\":\"t1\",\"due\":{\"day\":\"2026-11-27\",\"time\":\"17:00:00\"}}",

@@ -1,6 +1,6 @@
 //! `assistant export`: an account's data for whoever asks the operator for it.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use clap::Args as ClapArgs;
 use kit::sqlite::Durability;
@@ -32,7 +32,8 @@ pub(super) fn run(Args { name, file }: Args, settings: &Settings) -> Result<(), 
             return Err(failed(&format!("there is no account named {name}")));
         };
         let mut out =
-            File::create_new(&file).map_err(|error| failed(&format!("{}: {error}", file.display())))?;
+            // Private: it holds all that somebody wrote.
+            File::options().write(true).create_new(true).mode(0o600).open(&file).map_err(|error| failed(&format!("{}: {error}", file.display())))?;
         let (store, folder, id) = (Store::new(&settings.data), settings.data.clone(), who.id.clone());
         let written = db.read(move |db| export::write(db, &store, &who, &folder)).await;
         let copied = written.map_err(|error| error.to_string()).and_then(|(mut archive, _)| {

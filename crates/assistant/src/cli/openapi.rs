@@ -1,5 +1,7 @@
 //! `assistant openapi`.
 
+use std::io::{self, ErrorKind, Write};
+
 use clap::Args as ClapArgs;
 
 use super::Failed;
@@ -10,6 +12,9 @@ use crate::web::openapi::description;
 pub(super) struct Args {}
 
 pub(super) fn run(Args {}: Args) -> Result<(), Failed> {
-    println!("{:#}", description());
-    Ok(())
+    match writeln!(io::stdout(), "{:#}", description()) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failed::to("nothing was printed", error)),
+        _ => Ok(()),
+    }
 }

@@ -92,10 +92,16 @@ pub(super) fn task_added(task: &Task, who: &Account) -> String {
     }
 }
 
-/// One that comes again, and when.
-pub(super) fn task_done(done: &Task, next: &Task, who: &Account) -> String {
+/// A task's title; of several with the same one, with its day. `has_namesake`: another open task is called so.
+pub(super) fn named(task: &Task, has_namesake: bool, who: &Account) -> String {
+    let day = task.due_for(who).map_or_else(|| "no date".to_owned(), |due| show_due(due, who.now().date()));
+    if has_namesake { format!("“{}” ({day})", task.title) } else { format!("“{}”", task.title) }
+}
+
+/// One that comes again, and when. `named`: as [`named`] says it.
+pub(super) fn task_done(named: &str, next: &Task, who: &Account) -> String {
     let when = next.due_for(who).map_or_else(String::new, |due| show_due(due, who.now().date()));
-    format!("“{}” is done. It comes again {when}.", done.title)
+    format!("{named} is done. It comes again {when}.")
 }
 
 fn task_line(kind: &'static str, title: &str, when: Option<String>) -> String {
@@ -120,15 +126,16 @@ pub(crate) fn reading(command: &Command, tasks: &[Task], today: Date) -> String 
     }
 }
 
-pub(super) fn task_changed(before: &Task, after: &Task, who: &Account) -> String {
-    let title = &after.title;
+/// `named`: as [`named`] says what it was before.
+pub(super) fn task_changed(named: &str, before: &Task, after: &Task, who: &Account) -> String {
+    let title = if before.title == after.title { named.to_owned() } else { format!("“{}”", after.title) };
     match (before.state, after.state, after.due_for(who)) {
-        (State::Open, State::Done, _) => format!("“{title}” is done."),
-        (State::Done, State::Open, _) => format!("“{title}” is open again."),
-        (_, State::Done, _) => format!("“{title}” was done already."),
-        _ if before.due == after.due => format!("“{title}” was changed."),
-        (_, _, Some(due)) => format!("“{title}” is now {}.", show_due(due, who.now().date())),
-        (_, _, None) => format!("“{title}” was changed."),
+        (State::Open, State::Done, _) => format!("{title} is done."),
+        (State::Done, State::Open, _) => format!("{title} is open again."),
+        (_, State::Done, _) => format!("{title} was done already."),
+        _ if before.due == after.due => format!("{title} was changed."),
+        (_, _, Some(due)) => format!("{title} is now {}.", show_due(due, who.now().date())),
+        (_, _, None) => format!("{title} was changed."),
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io::{self, ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -62,7 +63,7 @@ pub(crate) fn add(list: &Path, account: &str) -> Result<()> {
 }
 
 fn append(list: &Path, line: &str) -> io::Result<()> {
-    let mut file = File::options().create(true).append(true).read(true).open(list)?;
+    let mut file = File::options().create(true).append(true).read(true).mode(0o600).open(list)?;
     // What a crash left of a line does not spoil the next one.
     let is_whole = fs::read(list)?.last().is_none_or(|last| *last == b'\n');
     if !is_whole {
@@ -79,6 +80,8 @@ fn append(list: &Path, line: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -86,6 +89,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let list = folder.path().join(FILE);
         assert!(read(&list).expect("none yet").is_empty());
+        add(&list, "one").expect("adds");
+        let mode = fs::metadata(&list).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others read who was erased: {mode:o}");
         for account in ["one", "two", "one"] {
             add(&list, account).expect("adds");
         }

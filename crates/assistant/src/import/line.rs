@@ -117,12 +117,20 @@ impl<'a> Writer<'a> {
                 row.insert("inverse".to_owned(), "{}".into());
             }
             "attachment" => {
-                let path = row.remove("file").and_then(|path| path.as_str().map(str::to_owned));
-                let path = path.ok_or_else(|| invalid("it names no file"))?;
+                let path = match row.remove("file") {
+                    Some(Value::String(path)) => path,
+                    // Its bytes were lost before the export.
+                    Some(Value::Null) => return Ok(None),
+                    _ => return Err(invalid("it names no file")),
+                };
                 // Taken before such characters were refused.
                 let name: String = text(&row, "name").chars().filter(|c| !is_unseen(*c)).collect();
                 row.insert("name".to_owned(), attachments::clean_name(&name)?.into());
-                let Some(held) = self.files.get(&path) else { return Ok(None) };
+                let missing = || Error::Invalid(format!("{path} is not in the archive, or is no plain file"));
+                let held = self.files.get(&path).ok_or_else(missing)?;
+                if row.get("digest").and_then(Value::as_str).is_some_and(|digest| digest != held.digest()) {
+                    return Err(Error::Invalid(format!("{path} has other bytes than its digest says")));
+                }
                 row.insert("digest".to_owned(), held.digest().into());
                 row.insert("media".to_owned(), held.media().into());
                 row.insert("size".to_owned(), held.size.into());
@@ -182,7 +190,8 @@ impl<'a> Writer<'a> {
                     rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TypeMismatch
                 ) =>
             {
-                Error::Invalid(what.clone())
+                tracing::debug!(what = what.as_str(), "a line of an import does not fit its table");
+                invalid("one of its values is none that this release takes")
             }
             _ => error.into(),
         })

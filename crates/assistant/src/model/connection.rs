@@ -1,6 +1,7 @@
 //! One POST to a model server, and its answer record by record: a line of JSON, or the data of an event.
 
 use std::{
+    io::{self, ErrorKind},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -173,6 +174,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
+/// What a person is told of it; the number of the error tells nobody anything.
+fn in_words(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "nobody listens at its address",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no way leads to its address",
+        ErrorKind::TimedOut => "its address does not answer",
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => "it hung up",
+        _ => "its address leads nowhere",
+    }
+}
+
 /// Connects and hangs up.
 pub(super) async fn reach(url: &str) -> Result<(), Failure> {
     Target::of(url)?.connect().await.map(drop)
@@ -201,7 +213,7 @@ impl Target {
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port))
                 .await
-                .map_err(|error| Failure::Connect(error.to_string()))?;
+                .map_err(|error| Failure::Connect(in_words(&error).to_owned()))?;
             if !self.tls {
                 return Ok::<Box<dyn Stream>, Failure>(Box::new(stream));
             }

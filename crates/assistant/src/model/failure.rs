@@ -19,15 +19,25 @@ pub(crate) enum Failure {
     Said(String),
     #[error("it called a tool and named none")]
     NoCall,
+    #[error("its answer is longer than 256 KiB")]
+    TooLong,
+    /// It kept somebody waiting a moment ago.
+    #[error("it was silent a moment ago, and is asked again in {0} s")]
+    Resting(u64),
 }
 
 impl Failure {
-    /// Whether asking again may help: the server is gone or busy, not of another opinion.
+    /// Whether asking again may help: the server is gone or busy, neither silent nor of another opinion.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Cut | Self::Slow(..) => true,
+            Self::Connect(_) | Self::Cut => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
-            Self::Garbled(_) | Self::Said(_) | Self::NoCall => false,
+            Self::Slow(..)
+            | Self::Garbled(_)
+            | Self::Said(_)
+            | Self::NoCall
+            | Self::TooLong
+            | Self::Resting(_) => false,
         }
     }
 
@@ -46,7 +56,8 @@ impl Failure {
             Self::Status { status: 429, .. } => "busy",
             Self::Status { status: 500..=599, .. } => "server_error",
             Self::Status { .. } => "refused",
-            Self::Slow(..) => "slow",
+            Self::Slow(..) | Self::Resting(_) => "slow",
+            Self::TooLong => "too_long",
             Self::Cut => "cut",
             Self::Garbled(_) | Self::NoCall => "garbled",
             Self::Said(_) => "error",

@@ -191,7 +191,7 @@ async fn a_refusal_is_not_asked_again_and_nobody_home_says_so() {
         listener.local_addr().expect("has an address")
     };
     let (_, end) = hear(&model(&format!("http://{gone}"), ModelKind::Ollama)).await;
-    assert!(matches!(end, Err(Failure::Connect(_))), "{end:?}");
+    assert_eq!(end, Err(Failure::Connect("nobody listens at its address".to_owned())));
 }
 
 #[tokio::test]
@@ -216,6 +216,12 @@ async fn silence_ends_before_and_after_the_first_token_and_comments_are_silence(
         );
         assert_eq!(heard, text);
         assert!(matches!(end, Err(Failure::Slow(..))), "{end:?}");
+        assert!(began.elapsed() < Duration::from_secs(1), "it was asked again: {:?}", began.elapsed());
+        if text.is_empty() {
+            let (again, end) = (Clock::now(), hear(&slow).await.1);
+            assert!(matches!(end, Err(Failure::Resting(1..=60))), "{end:?}");
+            assert!(again.elapsed() < Duration::from_millis(250), "who is silent is waited for again");
+        }
     }
 }
 

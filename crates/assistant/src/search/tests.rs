@@ -1,6 +1,9 @@
+use std::time::{Duration, Instant};
+
 use proptest::{prop_assert, proptest};
 
 use super::*;
+use crate::journal::{self, Filter};
 
 /// A database with the accounts `ana` and `ben`.
 struct Bench {
@@ -45,6 +48,49 @@ fn accents_do_not_matter_and_the_last_word_may_be_begun() {
     for query in ["afe", "cafe tea", "c", "ca zoe", "", "#", "\""] {
         assert!(bench.find("ana", query).is_empty(), "{query}");
     }
+}
+
+/// The index has no words of these.
+#[test]
+fn signs_and_scripts_without_blanks_are_found_wherever_they_stand() {
+    let bench = Bench::new();
+    bench.write("ana", "one", "今天在河边散步,天气很好");
+    bench.write("ana", "two", "Party 🎉 with Zoë at the river");
+    bench.write("ben", "three", "散步 🎉");
+    for (query, found) in [
+        ("散步", "one"),
+        ("天气", "one"),
+        ("天气 散步", "one"),
+        ("🎉", "two"),
+        ("party 🎉", "two"),
+        ("🎉 RIVER", "two"),
+    ] {
+        assert_eq!(bench.find("ana", query), [found], "{query}");
+        let entries = Filter { query: Some(query.to_owned()), ..Filter::default() };
+        let entries = journal::list(&bench.db, "ana", &entries, 10, 0).expect("finds");
+        assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), [found], "{query}");
+    }
+    assert!(bench.find("ana", "散歩").is_empty() && bench.find("ana", "🎉 散步").is_empty());
+    let hit = find(&bench.db, "ana", "散步", Some(Kind::Entry), (1, 0)).expect("finds").remove(0);
+    assert_eq!(hit.snippet.iter().find(|piece| piece.found).map(|piece| piece.text.as_str()), Some("散步"));
+    assert_eq!(hit.text(), "今天在河边散步,天气很好");
+}
+
+#[test]
+fn ten_thousand_rows_are_looked_through_while_one_waits() {
+    let bench = Bench::new();
+    bench.run(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+         INSERT INTO journal_entries (id, account_id, day, text, created_at, rev)
+         SELECT 'e' || n, 'ana', '2026-11-21', 'a day by the river, number ' || n || iif(n = 17, ' 散步 🎉', ''), n, 1 FROM n",
+    );
+    let began = Instant::now();
+    assert_eq!(
+        (bench.find("ana", "散步"), bench.find("ana", "🎉")),
+        (vec!["e17".to_owned()], vec!["e17".to_owned()])
+    );
+    println!("two looks through 10,000 rows: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[test]

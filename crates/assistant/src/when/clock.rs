@@ -2,7 +2,11 @@
 
 use jiff::{civil::Time, tz::Offset};
 
-use super::{lexicon, words::Sentence};
+use super::{
+    elsewhere::{self, Elsewhere},
+    lexicon,
+    words::Sentence,
+};
 
 /// A part of the day: an hour where none is said, else which half the hour is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +70,8 @@ pub(super) struct TimePart {
     pub(super) clock: Clock,
     /// "3 to 5pm": when it ends.
     pub(super) until: Option<Clock>,
-    /// "UTC+02:00" behind it: which of two that the clock shows.
-    pub(super) offset: Option<Offset>,
+    /// "UTC+02:00", "New York time" behind it: whose clock shows it.
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) looks: Looks,
     pub(super) len: usize,
 }
@@ -101,11 +105,18 @@ pub(super) fn time_part(words: &Sentence, at: usize) -> Option<TimePart> {
     let mut part = range.unwrap_or(start);
     part.len += about;
     part.len += words.skip(at + part.len, &["ish", "sharp"]);
+    if let Some((elsewhere, len)) =
+        elsewhere::behind(words, at + part.len).filter(|_| part.elsewhere.is_none())
+    {
+        (part.elsewhere, part.len) = (Some(elsewhere), part.len + len);
+        // "9 New York time": nothing else is said so.
+        part.looks = if len > 1 { part.looks.max(Looks::Figures) } else { part.looks };
+    }
     Some(part)
 }
 
 fn moment(words: &Sentence, at: usize) -> Option<TimePart> {
-    let part = |clock, looks, len| TimePart { clock, until: None, offset: None, looks, len };
+    let part = |clock, looks, len| TimePart { clock, until: None, elsewhere: None, looks, len };
     let twelve = words.skip(at, &["12", "twelve"]);
     match words.low(at + twelve) {
         "noon" | "midday" | "lunchtime" => {
@@ -195,7 +206,7 @@ fn spoken(words: &Sentence, at: usize) -> Option<TimePart> {
         None => Looks::Number,
     };
     let clock = half.map_or(Clock::Either { hour, minute }, |pm| Clock::Sure(in_half(hour, minute, pm)));
-    Some(TimePart { clock, until: None, offset: None, looks, len: end + extra - at })
+    Some(TimePart { clock, until: None, elsewhere: None, looks, len: end + extra - at })
 }
 
 /// "at 10 to 5" is before the hour, "10 to 5pm" and "from ten to five" are ranges.
@@ -241,7 +252,10 @@ struct Figures {
 }
 
 fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
-    let (digits, glued) = split_half(words.low(at));
+    let low = words.low(at);
+    // `14:00Z`.
+    let zulu = low.strip_suffix('z').filter(|time| time.contains(':'));
+    let (digits, glued) = split_half(zulu.unwrap_or(low));
     let ish = digits.strip_suffix("ish").map(|digits| digits.trim_end_matches('-'));
     let digits = ish.unwrap_or(digits);
     let mut said = in_figures(digits, glued.is_some()).or_else(|| in_a_word(digits))?;
@@ -257,7 +271,6 @@ fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
     let (half, extra) = if glued.is_some() { (glued, 0) } else { said_half(words, at + 1 + clock_word) };
     let len = 1 + clock_word + extra;
     let Figures { hour, minute, looks, counts_to_24 } = said;
-    let offset = words.low(at + len).strip_prefix("utc").and_then(offset);
     let (clock, looks) = match half {
         Some(pm) if (1..=12).contains(&hour) => (Clock::Sure(in_half(hour, minute, pm)), Looks::Time),
         Some(_) => return None,
@@ -268,21 +281,8 @@ fn figures(words: &Sentence, at: usize) -> Option<TimePart> {
         ),
     };
     // A bare number of 13 or more is clear as an hour, and no more a time than 5 is.
-    Some(TimePart { clock, until: None, offset, looks, len: len + usize::from(offset.is_some()) })
-}
-
-/// `+02:00`.
-fn offset(said: &str) -> Option<Offset> {
-    let seconds = |said: &str| {
-        let (hours, minutes) = said.split_once(':')?;
-        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-        hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)
-    };
-    let seconds = match said.strip_prefix('-') {
-        Some(west) => -seconds(west)?,
-        None => seconds(said.strip_prefix('+')?)?,
-    };
-    Offset::from_seconds(seconds).ok()
+    let elsewhere = zulu.map(|_| Elsewhere::Offset(Offset::UTC));
+    Some(TimePart { clock, until: None, elsewhere, looks, len })
 }
 
 /// `17:30`, `17h`, `16h30`, `5.30`, `1730`, `5`.

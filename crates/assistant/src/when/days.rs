@@ -116,6 +116,7 @@ pub(super) fn date_part(words: &Sentence, at: usize, context: &Context) -> Optio
 
 pub(super) fn single_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
     named_day(words, at, context)
+        .or_else(|| week_day_after_next(words, at, context))
         .or_else(|| week_day(words, at, context))
         .or_else(|| feast(words, at, context))
         .or_else(|| month_day(words, at, context))
@@ -158,6 +159,19 @@ fn which(words: &Sentence, at: usize) -> (usize, &str) {
         "past" => (1, "last"),
         _ => (0, ""),
     }
+}
+
+/// "Friday after next": a week after "next Friday", which half of all people take for another one.
+fn week_day_after_next(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let article = words.skip(at, &["the"]);
+    let weekday = lexicon::weekday(words.low(at + article))?;
+    let said = words.says(at + article + 1, "after next");
+    if said == 0 || context.direction == Direction::Back {
+        return None;
+    }
+    let today = context.now.date();
+    let days = [calendar::coming(weekday, today), calendar::of_next_week(weekday, today)];
+    DatePart::either(days.map(|day| plus(day, 7.days())), article + 1 + said, Kind::Plain)
 }
 
 fn week_day(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {

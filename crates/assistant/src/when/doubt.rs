@@ -20,12 +20,24 @@ pub(super) fn about(words: &Sentence, dates: &[Range<usize>]) -> Option<Doubt> {
     if dates.iter().cloned().flatten().any(|at| figures::written_out(words.low(at)).is_some()) {
         return None;
     }
+    if let Some(early) = dates.iter().find(|date| is_part_of_a_period(words, date)) {
+        let span = words.bytes(&(early.start - 1..early.end));
+        return Some(Doubt { span, prompt: UNCLEAR });
+    }
     let repeats = repetition(words).map(|span| Doubt { span, prompt: REPEATS });
     repeats.or_else(|| {
         let shifted = dates.iter().find(|date| is_shifted(words, date)).or(dates.first())?;
         let doubtful = is_shifted(words, shifted) || has_other_days(words, dates);
         doubtful.then(|| Doubt { span: words.bytes(shifted), prompt: UNCLEAR })
     })
+}
+
+/// "early next week" is none of its days in particular.
+fn is_part_of_a_period(words: &Sentence, date: &Range<usize>) -> bool {
+    let which = words.skip(date.start, &["in", "on"]);
+    let which = which + words.skip(date.start + which, &["next", "this", "last", "the"]);
+    let period = words.is(date.start + which, &["week", "month", "year", "weekend"]);
+    matches!(words.before(date.start), "early" | "late" | "mid" | "later" | "earlier") && period
 }
 
 /// "every Monday", "each other week", "daily at": words that ask for more than one date. Their bytes.

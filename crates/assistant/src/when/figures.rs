@@ -32,7 +32,7 @@ pub(super) fn written_out(said: &str) -> Option<DatePart> {
     Some(DatePart { time, ..DatePart::day(day, 1, Kind::Plain) })
 }
 
-fn numbers(said: &str, mark: char) -> Option<Vec<i16>> {
+pub(super) fn numbers(said: &str, mark: char) -> Option<Vec<i16>> {
     let figures = |part: &str| part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
     said.split(mark).map(|part| part.parse().ok().filter(|_| figures(part))).collect()
 }

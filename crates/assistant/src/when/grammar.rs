@@ -121,7 +121,7 @@ fn led(words: &Sentence, at: usize, context: &Context) -> Option<(Says, usize)> 
         // The next morning that comes.
         Some(part) => {
             let clock = Clock::Sure(part.time());
-            (Says::Time(TimePart { clock, until: None, offset: None, looks: Looks::Thing, len }), end)
+            (Says::Time(TimePart { clock, until: None, elsewhere: None, looks: Looks::Thing, len }), end)
         }
         None => (Says::Date(DatePart::day(context.now.date(), len, Kind::Plain)), end),
     })

@@ -240,30 +240,39 @@ pub(super) fn may_end_a_range(word: &str) -> bool {
     figures || weekday(word).or_else(|| short_weekday(word)).is_some() || month(word).is_some()
 }
 
-/// Zones in letters, which are not reckoned with.
+/// Zones in letters, and whose clock they may be.
+const ZONES: [(&str, &[&str]); 21] = [
+    ("bst", &["Europe/London"]),
+    ("ist", &["Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"]),
+    ("cet", &["Europe/Paris", "Etc/GMT-1"]),
+    ("cest", &["Europe/Paris", "Etc/GMT-2"]),
+    ("eet", &["Europe/Helsinki", "Etc/GMT-2"]),
+    ("eest", &["Europe/Helsinki", "Etc/GMT-3"]),
+    ("et", &["America/New_York"]),
+    ("est", &["America/New_York", "Etc/GMT+5"]),
+    ("edt", &["America/New_York", "Etc/GMT+4"]),
+    ("ct", &["America/Chicago"]),
+    ("cst", &["America/Chicago", "Etc/GMT+6", "Asia/Shanghai"]),
+    ("cdt", &["America/Chicago", "Etc/GMT+5"]),
+    ("mst", &["America/Denver", "Etc/GMT+7"]),
+    ("mdt", &["America/Denver", "Etc/GMT+6"]),
+    ("pt", &["America/Los_Angeles"]),
+    ("pst", &["America/Los_Angeles", "Etc/GMT+8"]),
+    ("pdt", &["America/Los_Angeles", "Etc/GMT+7"]),
+    ("jst", &["Asia/Tokyo"]),
+    ("kst", &["Asia/Seoul"]),
+    ("aest", &["Australia/Sydney", "Australia/Brisbane"]),
+    ("nzst", &["Pacific/Auckland", "Etc/GMT-12"]),
+];
+
+/// The zones that the letters name, by their names in the tz database.
+pub(super) fn zones(letters: &str) -> Option<&'static [&'static str]> {
+    ZONES.iter().find(|(name, _)| *name == letters).map(|(_, zones)| *zones)
+}
+
+/// A zone in letters, or an offset that is none: `utc+99:99`.
 pub(super) fn is_zone(word: &str) -> bool {
-    matches!(
-        word,
-        "utc"
-            | "gmt"
-            | "bst"
-            | "ist"
-            | "cet"
-            | "cest"
-            | "eet"
-            | "est"
-            | "edt"
-            | "et"
-            | "cst"
-            | "cdt"
-            | "mst"
-            | "mdt"
-            | "pst"
-            | "pdt"
-            | "pt"
-            | "jst"
-            | "aest"
-    )
+    zones(word).is_some() || word.starts_with("utc") || word.starts_with("gmt")
 }
 
 /// Units that time is counted in, one or many.

@@ -3,7 +3,7 @@
 use jiff::{
     RoundMode, ToSpan, Unit, Zoned, ZonedRound,
     civil::{Date, DateTime, Time},
-    tz::{AmbiguousOffset, Offset},
+    tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     calendar::plus,
     clock::{Clock, Part, TimePart, end_behind, in_half, within},
     days::{Alternative, DatePart},
+    elsewhere::Elsewhere,
     grammar::Says,
 };
 
@@ -67,20 +68,19 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
             (Some(time), ..) => {
                 let clock = within(time.clock, date.part);
                 let mut ways = timed(Some(*first), &TimePart { clock, ..*time }, context);
-                // "Tonight at 2" is after midnight.
-                if let (Some(Part::Night | Part::Evening), Clock::Either { hour: 1..=4, .. }) =
-                    (date.part, clock)
-                {
+                // "Tonight at 2" is after midnight, "tomorrow night at 1am" may be.
+                if matches!(date.part, Some(Part::Night | Part::Evening)) && is_small_hour(clock, context) {
                     ways.extend(timed(
                         Some(plus(*first, 1.day())),
                         &TimePart { clock: first_half(clock), ..*time },
                         context,
                     ));
+                    ways = still_ahead(ways, context);
                 }
                 ways
             }
-            (None, Some(time), _) => at(*first, time, None, None, context),
-            (None, None, Some(part)) => at(*first, part.time(), None, None, context),
+            (None, Some(time), _) => at(*first, time, None, context),
+            (None, None, Some(part)) => at(*first, part.time(), None, context),
             (None, None, None) if first == last => vec![plain(Meaning::Day(*first))],
             (None, None, None) => vec![plain(Meaning::Days(*first, *last))],
         };
@@ -94,8 +94,31 @@ fn dated(date: &DatePart, time: Option<&TimePart>, context: &Context) -> Vec<Way
     ways
 }
 
+/// An hour that people count to the night before.
+fn is_small_hour(clock: Clock, context: &Context) -> bool {
+    match clock {
+        Clock::Either { hour, .. } => (1..=4).contains(&hour),
+        Clock::Sure(time) => time.hour() <= 4 && context.direction == Direction::Ahead,
+        Clock::Midnight => false,
+    }
+}
+
+/// What is over is not what was meant, as long as something is left.
+fn still_ahead(ways: Vec<Way>, context: &Context) -> Vec<Way> {
+    let now = context.now.datetime();
+    let is_ahead = |way: &&Way| match way.meaning {
+        Meaning::At(moment) => DateTime::from_parts(moment.day, moment.time) >= now,
+        Meaning::Day(_) | Meaning::Days(..) => true,
+    };
+    let ahead: Vec<Way> = ways.iter().filter(is_ahead).copied().collect();
+    if ahead.is_empty() || context.direction == Direction::Back { ways } else { ahead }
+}
+
 /// A time on a day, or without one the next such time ahead, back the latest.
 fn timed(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
+    if let Some(elsewhere) = time.elsewhere {
+        return away(day.or(context.day), time, elsewhere, context);
+    }
     let mut ways = begun(day, time, context);
     for way in &mut ways {
         let start = way.meaning.time();
@@ -108,7 +131,7 @@ fn begun(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
     match time.clock {
         Clock::Sure(clock) => {
             let day = day.or(context.day).unwrap_or_else(|| nearest_day(clock, context));
-            at(day, clock, time.offset, None, context)
+            at(day, clock, None, context)
         }
         Clock::Midnight => {
             let day = match (day.or(context.day), context.direction) {
@@ -116,7 +139,7 @@ fn begun(day: Option<Date>, time: &TimePart, context: &Context) -> Vec<Way> {
                 (None, Direction::Ahead) => plus(context.now.date(), 1.day()),
                 (None, Direction::Back) => context.now.date(),
             };
-            at(day, Time::midnight(), None, None, context)
+            at(day, Time::midnight(), None, context)
         }
         Clock::Either { hour, minute } => either(day.or(context.day), hour, minute, context),
     }
@@ -143,7 +166,7 @@ fn either(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> Vec<Way
         let fits: Vec<_> =
             halves.iter().copied().filter(|(_, clock, _)| is_that_way(*clock, context)).collect();
         if let [(day, clock, _)] = fits.as_slice() {
-            return at(*day, *clock, None, None, context);
+            return at(*day, *clock, None, context);
         }
     }
     if let Some(known) = context.habits.afternoon(hour) {
@@ -151,10 +174,52 @@ fn either(day: Option<Date>, hour: i8, minute: i8, context: &Context) -> Vec<Way
     }
     halves
         .into_iter()
-        .flat_map(|(day, clock, afternoon)| {
-            at(day, clock, None, Some(Lesson::Half { hour, afternoon }), context)
-        })
+        .flat_map(|(day, clock, afternoon)| at(day, clock, Some(Lesson::Half { hour, afternoon }), context))
         .collect()
+}
+
+/// A time on the clock of another place, told by one's own. Without a day it is the next such time, there and here.
+fn away(day: Option<Date>, time: &TimePart, elsewhere: Elsewhere, context: &Context) -> Vec<Way> {
+    let own = context.now.time_zone();
+    let mut ways = Vec::new();
+    for zone in elsewhere.zones(own) {
+        for (clock, next_day, lesson) in clocks(time.clock, context) {
+            let there = |day: Date| {
+                let day = if next_day { plus(day, 1.day()) } else { day };
+                Some(day.to_datetime(clock).to_zoned(zone.clone()).ok()?.with_time_zone(own.clone()))
+            };
+            let Some(here) = day.map_or_else(|| nearest(there, &zone, context), there) else { continue };
+            let until = time.until.map(|until| {
+                let length = clock.until(end_behind(clock, until)).unwrap_or_default();
+                here.time().wrapping_add(length)
+            });
+            let meaning = Meaning::At(passing(&here, context));
+            ways.push(Way { meaning, end: End { time: until, day: None }, lesson });
+        }
+    }
+    ways
+}
+
+/// The clock times that may be meant, and whether they are of the day after.
+fn clocks(clock: Clock, context: &Context) -> Vec<(Time, bool, Option<Lesson>)> {
+    match clock {
+        Clock::Sure(time) => vec![(time, false, None)],
+        Clock::Midnight => vec![(Time::midnight(), true, None)],
+        Clock::Either { hour, minute } => {
+            let half = |pm| (in_half(hour, minute, pm), false, Some(Lesson::Half { hour, afternoon: pm }));
+            context.habits.afternoon(hour).map_or_else(|| vec![half(false), half(true)], |pm| vec![half(pm)])
+        }
+    }
+}
+
+/// Of the days around now `there`, the next that is ahead, or the latest back.
+fn nearest(there: impl Fn(Date) -> Option<Zoned>, zone: &TimeZone, context: &Context) -> Option<Zoned> {
+    let today = context.now.with_time_zone(zone.clone()).date();
+    let mut days = (-2_i64..=2).filter_map(|days| there(plus(today, days.days())));
+    match context.direction {
+        Direction::Ahead => days.find(|here| *here > context.now),
+        Direction::Back => days.filter(|here| *here <= context.now).last(),
+    }
 }
 
 fn is_that_way(clock: Time, context: &Context) -> bool {
@@ -175,8 +240,8 @@ fn nearest_day(clock: Time, context: &Context) -> Date {
 }
 
 /// A wall clock time. One that a clock change skips is asked, as counted from before the change and from after it; one
-/// that comes twice, unless its offset is said.
-fn at(day: Date, time: Time, offset: Option<Offset>, lesson: Option<Lesson>, context: &Context) -> Vec<Way> {
+/// that comes twice.
+fn at(day: Date, time: Time, lesson: Option<Lesson>, context: &Context) -> Vec<Way> {
     let way = |day, time, offset| Way { lesson, ..plain(Meaning::At(Moment { day, time, offset })) };
     match shown(day, time, &context.now) {
         AmbiguousOffset::Unambiguous { .. } => vec![way(day, time, None)],
@@ -189,10 +254,9 @@ fn at(day: Date, time: Time, offset: Option<Offset>, lesson: Option<Lesson>, con
             };
             [after, before].into_iter().filter_map(counted).collect()
         }
-        AmbiguousOffset::Fold { before, after } => match offset {
-            Some(offset) if offset == before || offset == after => vec![way(day, time, Some(offset))],
-            _ => vec![way(day, time, Some(before)), way(day, time, Some(after))],
-        },
+        AmbiguousOffset::Fold { before, after } => {
+            vec![way(day, time, Some(before)), way(day, time, Some(after))]
+        }
     }
 }
 

@@ -45,7 +45,8 @@ pub(crate) fn time(
     is_evening: bool,
     context: &Context,
 ) -> Option<SaidTime> {
-    let said = clock::time_part(words, at)?;
+    // On another place's clock it is another hour here, which changes with the seasons: read as a date is.
+    let said = clock::time_part(words, at).filter(|said| said.elsewhere.is_none())?;
     let ways = match within(said.clock, part.map(|part| part.0)) {
         Clock::Sure(time) => vec![(time, None)],
         Clock::Midnight => vec![(Time::midnight(), None)],

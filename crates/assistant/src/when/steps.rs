@@ -7,12 +7,15 @@ use super::{
     amounts::{Length, length},
     calendar::{self, plus},
     days::{DatePart, Kind, single_day},
-    figures, periods,
+    figures, lexicon, periods,
     words::Sentence,
 };
 
 /// A length of the calendar before or behind a day.
 pub(super) fn step(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    if let Some(counted) = counted_weekdays(words, at, context) {
+        return Some(counted);
+    }
     let (length, said) = match words.says(at, "the day").max(words.says(at, "the week")) {
         0 => length(words, at)?,
         // "the day after Christmas".
@@ -63,6 +66,25 @@ pub(super) fn step(words: &Sentence, at: usize, context: &Context) -> Option<Dat
         return moved(today, 1, said + words.skip(next, &["time"]));
     }
     None
+}
+
+/// "two Fridays from now", "three Mondays ago".
+fn counted_weekdays(words: &Sentence, at: usize, context: &Context) -> Option<DatePart> {
+    let count = lexicon::number(words.low(at)).filter(|count| (1..=99).contains(count))?;
+    let name = words.low(at + 1);
+    let weekday = lexicon::weekday(name.strip_suffix('s').unwrap_or(name))?;
+    let today = context.now.date();
+    let weeks = (7 * (count - 1)).days();
+    let ahead = words
+        .says(at + 2, "from now")
+        .max(words.says(at + 2, "from today"))
+        .max(words.skip(at + 2, &["hence"]));
+    let (day, said) = match ahead {
+        0 if words.is(at + 2, &["ago"]) => (calendar::latest(weekday, today).saturating_sub(weeks), 1),
+        0 => return None,
+        said => (plus(calendar::coming(weekday, today), weeks), said),
+    };
+    Some(DatePart::day(day, 2 + said, Kind::Plain))
 }
 
 /// The one day that one counts from: ahead the coming Tuesday, back the latest.

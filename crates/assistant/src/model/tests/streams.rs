@@ -438,8 +438,10 @@ pub(crate) fn says(text: &str, calls: &[(&str, serde_json::Value)]) -> Wire {
     use serde_json::json;
     let event = |value: serde_json::Value| format!("data: {value}\n\n").into_bytes();
     let mut pieces = Vec::new();
-    if !text.is_empty() {
-        pieces.push(event(json!({"choices": [{"index": 0, "delta": {"content": text}}]})));
+    // A server sends no line of any length.
+    for part in text.chars().collect::<Vec<_>>().chunks(50_000) {
+        let part: String = part.iter().collect();
+        pieces.push(event(json!({"choices": [{"index": 0, "delta": {"content": part}}]})));
     }
     for (n, (name, arguments)) in calls.iter().enumerate() {
         let call = json!({"index": n, "id": format!("c{n}"), "function": {"name": name, "arguments": arguments.to_string()}});

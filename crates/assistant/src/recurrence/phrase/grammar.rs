@@ -329,6 +329,10 @@ fn plural(run: Run<'_>) -> Found {
     }
     let days = run.from(on).weekdays()?;
     let end = on + days.len;
+    // "two Fridays from now" is one of them.
+    if run.is(end, &["ago", "hence"]) || run.is(end, &["from"]) && run.is(end + 1, &["now", "today"]) {
+        return None;
+    }
     // "Mon-Fri at 6".
     if on == 0 && end == 3 && run.is(1, &["to", "-", "through", "thru"]) {
         return Some((Core { kind: Kind::Range, ..weekly(1, &days) }, end));

@@ -48,7 +48,7 @@ pub(in crate::web) struct Sentence {
 impl Sentence {
     fn spoken(self) -> Result<Spoken, Problem> {
         let teaches = self.teaches.as_deref().map(lesson).transpose()?;
-        Ok(Spoken { text: self.text, dates: self.dates, teaches })
+        Ok(Spoken { text: self.text, dates: self.dates, teaches, ..Spoken::default() })
     }
 }
 
@@ -74,7 +74,7 @@ pub(in crate::web) async fn read(
     who: SignedIn,
     Params(typed): Params<Typed>,
 ) -> Result<Json<Read>, Problem> {
-    let spoken = Spoken { text: typed.text, dates: typed.dates, teaches: None };
+    let spoken = Spoken { text: typed.text, dates: typed.dates, ..Spoken::default() };
     Ok(Json(app.read(move |db| say::reading(db, &who.account, &spoken)).await?))
 }
 

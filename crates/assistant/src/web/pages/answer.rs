@@ -58,7 +58,8 @@ fn answer(frame: &Frame<'_>, kept: &Kept, past: Option<&Past>) -> Markup {
     let Kept { sentence, said, back, .. } = kept;
     html! {
         div.head { p { "“" (sentence) "”" } h1 { (said.understood) } }
-        section.sheet.pad role="status" {
+        // Whoever sent it from a queue keeps it until it is answered.
+        section.sheet.pad role="status" data-unanswered[is_open(kept)] {
             @match said.outcome {
                 Outcome::NotUnderstood => (not_understood(frame, kept)),
                 Outcome::Ask => (ask(frame, kept)),
@@ -72,6 +73,11 @@ fn answer(frame: &Frame<'_>, kept: &Kept, past: Option<&Past>) -> Markup {
         }
         p.part { a.button.quiet href=(back) { "Back" } }
     }
+}
+
+/// A question, or words that were not understood, of which nobody has said yet what becomes of them.
+fn is_open(kept: &Kept) -> bool {
+    kept.chosen.is_none() && matches!(kept.said.outcome, Outcome::Ask | Outcome::NotUnderstood)
 }
 
 fn done(frame: &Frame<'_>, id: &str, past: &Past) -> Markup {

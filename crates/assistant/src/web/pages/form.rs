@@ -1,6 +1,6 @@
 //! Forms of pages: who sends them, that they are ours, their key and fields.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Multipart, Request, multipart::Field},
@@ -9,6 +9,7 @@ use axum::{
 use http::StatusCode;
 
 use crate::{
+    error::Error,
     once::Key,
     web::{
         App,
@@ -22,10 +23,15 @@ use crate::{
 pub(super) struct Sent {
     pub(super) who: SignedIn,
     pub(super) key: Option<Key>,
+    /// How long it waited in a browser before it was sent.
+    waited: Duration,
     /// Where it was sent to.
     pub(super) path: String,
     pub(super) fields: BTreeMap<String, String>,
 }
+
+/// Bound: how long ago something may have been typed that is sent now.
+const WAITED_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What stands in a form before its file.
 #[derive(Default)]
@@ -127,16 +133,33 @@ impl FromRequest<App> for Sent {
             return Err(foreign().into_response());
         }
         let key = fields.remove("key").filter(|key| is_key(key));
+        // No part of what is sent: the same form may wait longer the next time.
+        let waited = fields
+            .remove("waited")
+            .and_then(|ms| ms.parse().ok())
+            .map_or(Duration::ZERO, Duration::from_millis);
         let about: Vec<&[u8]> = [path.as_bytes()]
             .into_iter()
             .chain(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
             .collect();
         let key = key.map(|key| Key::of_form(&key, &about));
-        Ok(Self { who, key, path, fields })
+        Ok(Self { who, key, waited, path, fields })
     }
 }
 
 impl Sent {
+    /// How long ago it was typed; nothing for what was sent at once.
+    ///
+    /// # Errors
+    /// So long that nobody would still mean it.
+    pub(super) fn waited(&self) -> Result<Duration, Error> {
+        if self.waited <= WAITED_MAX {
+            return Ok(self.waited);
+        }
+        let days = self.waited.as_secs() / 86_400;
+        Err(Error::Invalid(format!("that was typed {days} days ago; say again what you mean now")))
+    }
+
     /// A field without the blanks around it; empty when it was not sent.
     pub(super) fn text(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", |value| value.trim())

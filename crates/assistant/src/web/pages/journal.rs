@@ -35,6 +35,9 @@ use crate::{
     },
 };
 
+const LIST: &str = "/journal";
+/// Bound: characters of an entry in the list; its day has all of them.
+const SHOWN_CHARS_MAX: usize = 1_200;
 /// Bound: entries of one page.
 const ENTRIES_MAX: u32 = 50;
 
@@ -257,19 +260,32 @@ fn days(frame: &Frame<'_>, entries: &[Entry], files: &[Attachment], today: Date)
             @if let Some(first) = of_day.first() {
                 section.part {
                     header { h2 { (words::show_day(first.day, today)) } a href=(self::of_day(first.day)) { "Open this day" span.hidden { ", " (first.day) } } }
-                    div.sheet { @for entry in of_day { (article(frame, entry, files, "/journal")) } }
+                    div.sheet { @for entry in of_day { (article(frame, entry, files, LIST)) } }
                 }
             }
         }
     }
 }
 
+/// What the list shows of a text: all of it, or its first lines or words.
+fn beginning(text: &str) -> &str {
+    let Some((end, _)) = text.char_indices().nth(SHOWN_CHARS_MAX) else { return text };
+    let shown = text.get(..end).unwrap_or(text);
+    let whole = shown.rfind('\n').filter(|at| *at > end / 2).or_else(|| shown.rfind(char::is_whitespace));
+    shown.get(..whole.unwrap_or(end)).unwrap_or(shown).trim_end()
+}
+
 fn article(frame: &Frame<'_>, entry: &Entry, files: &[Attachment], back: &str) -> Markup {
     let at = frame.who.account.local(entry.created_at).strftime("%H:%M").to_string();
     let title = words::shorten(&entry.text);
+    // Of its day all is shown.
+    let text = if back == LIST { beginning(&entry.text) } else { entry.text.as_str() };
     html! {
         article.entry id={ "e-" (entry.id) } data-row {
-            div.rich { (markdown::render_lines(&entry.text)) }
+            div.rich { (markdown::render_lines(text)) }
+            @if text.len() < entry.text.len() {
+                p { a.button.quiet href={ (of_day(entry.day)) "?at=" (entry.id) "#e-" (entry.id) } { "Read on" span.hidden { ": " (title) } } }
+            }
             footer {
                 time { (at) }
                 @for tag in tags::in_text(&entry.text) { a.tag href={ "/journal?tag=" (encode(&tag)) } { "#" (tag) } }
@@ -305,7 +321,8 @@ pub(super) async fn add(
 async fn keep(app: &App, sent: &Sent) -> Result<String, Error> {
     let text = sent.text("text").to_owned();
     let day = match sent.text("day") {
-        "" => None,
+        // What waited for a connection is of the day on which it was typed.
+        "" => Some((sent.who.account.now() - sent.waited()?).date()),
         day => Some(day.parse().map_err(|_| Error::Invalid(format!("\"{day}\" is no day")))?),
     };
     let command = move |_: &rusqlite::Transaction<'_>, _: &Account| Ok(Command::AddEntry { text, day });

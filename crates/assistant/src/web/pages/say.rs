@@ -91,7 +91,7 @@ async fn said(app: &App, sent: &Sent, heard: Heard) -> Result<Reply, Problem> {
 fn spoken(sent: &Sent) -> Result<Spoken, Problem> {
     let dates = if sent.text("dates") == "keep" { Dates::Keep } else { Dates::Read };
     let teaches = Some(sent.text("teaches")).filter(|said| !said.is_empty()).map(api::lesson).transpose()?;
-    Ok(Spoken { text: sent.text("text").to_owned(), dates, teaches })
+    Ok(Spoken { text: sent.text("text").to_owned(), dates, teaches, waited: sent.waited()? })
 }
 
 /// What was said stands in the box again, with what is wrong with it.

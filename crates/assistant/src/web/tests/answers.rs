@@ -24,7 +24,9 @@ fn offers(page: &str) -> Vec<Vec<(String, String)>> {
 }
 
 async fn press(bench: &Bench, token: &str, offer: &[(String, String)]) -> Answer {
-    let fields: Vec<_> = offer.iter().filter(|(name, _)| name != "csrf").collect();
+    let plain = |value: &str| value.replace("&quot;", "\"").replace("&amp;", "&");
+    let fields: Vec<_> =
+        offer.iter().filter(|(name, _)| name != "csrf").map(|(name, value)| (name, plain(value))).collect();
     let fields: Vec<(&str, &str)> =
         fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     submit(bench, token, "/say", &fields).await
@@ -65,6 +67,99 @@ async fn a_form_of_the_box_leads_to_its_answer_however_often_it_is_sent() {
         assert!(!stranger.body.contains(sentence), "{}", stranger.body);
     }
     assert_eq!(titles(&bench, &ana).await, ["pay rent"]);
+}
+
+#[tokio::test]
+async fn of_two_tasks_with_one_name_the_one_that_is_chosen_is_done_and_the_reply_says_which() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (n, text) in ["task: dup today", "task: dup tomorrow", "done with dup"].into_iter().enumerate() {
+        let to = led(&submit(&bench, &ana, "/say", &[("text", text), ("key", &*format!("d-{n}"))]).await);
+        let page = bench.get(&ana, &to).await.body;
+        let Some(second) = offers(&page).get(1).cloned() else { continue };
+        let done = led(&press(&bench, &ana, &second).await);
+        let page = bench.get(&ana, &done).await.body;
+        assert!(page.contains("“dup” (tomorrow) is done."), "{page}");
+    }
+    let tasks = bench.get(&ana, "/api/tasks").await.json();
+    let open = tasks["tasks"].as_array().into_iter().flatten().filter(|task| task["state"] == "open");
+    assert_eq!(open.count(), 1, "{tasks}");
+}
+
+/// Nor is a model asked: it knows no more of the list.
+#[tokio::test]
+async fn a_task_that_is_not_there_is_told_as_such() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (text, reply) in [
+        ("delete yoga", "“yoga” is not among your open tasks. Nothing was changed."),
+        ("done with buy milk", "“buy milk” is not among your open tasks. Nothing was changed."),
+    ] {
+        let said = bench.post(&ana, "/api/say", json!({"text": text})).await;
+        assert_eq!((said.text("/outcome"), said.text("/reply")), ("done".to_owned(), reply.to_owned()));
+    }
+    for _ in 0..2 {
+        bench.post(&ana, "/api/say", json!({"text": "task: buy milk"})).await;
+        bench.post(&ana, "/api/say", json!({"text": "done with buy milk"})).await;
+        let again = bench.post(&ana, "/api/say", json!({"text": "done with buy milk"})).await;
+        assert_eq!(again.text("/reply"), "“buy milk” is done already. Nothing was changed.");
+    }
+}
+
+/// The words are read as of when they were typed, which a form that waited says.
+#[tokio::test]
+async fn what_waited_to_be_sent_is_read_as_of_when_it_was_typed() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    let day_ms = 24 * 3_600_000;
+    let sent = async |n: usize, text: &str, waited: u64| {
+        let waited = waited.to_string();
+        let fields = [("text", text), ("key", &*format!("w-{n}")), ("waited", waited.as_str())];
+        submit(&bench, &ana, "/say", &fields).await
+    };
+    let told = async |n, text, waited| bench.get(&ana, &led(&sent(n, text, waited).await)).await.body;
+    let page = told(0, "remind me in 10 minutes to stretch", 3_600_000).await;
+    assert!(page.contains("That is past by now"), "{page}");
+    let page = told(1, "remind me in 3 hours to call Ben", 3_600_000).await;
+    assert!(!page.contains("past by now"), "{page}");
+    let page = told(2, "task: pay rent tomorrow", day_ms).await;
+    assert!(page.contains("Noted: “pay rent”, today."), "{page}");
+    let page = told(3, "journal: it rained", day_ms).await;
+    assert!(page.contains("Written in your journal for yesterday."), "{page}");
+    // The same form that waits longer is the same form.
+    let (first, again) = (sent(4, "task: once", 0).await, sent(4, "task: once", 60_000).await);
+    assert_eq!(led(&first), led(&again));
+    submit(&bench, &ana, "/journal", &[("text", "typed offline"), ("key", "w-5"), ("waited", "86400000")])
+        .await;
+    let entries = bench.get(&ana, "/api/journal").await.json();
+    assert_eq!(entries["entries"][0]["day"], entries["entries"][1]["day"], "{entries}");
+    let old = sent(6, "task: pay rent tomorrow", 31 * day_ms).await;
+    assert_eq!(old.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(old.body.contains("typed 31 days ago"), "{}", old.body);
+}
+
+/// Whoever sent it from a queue of their own keeps the words until then.
+#[tokio::test]
+async fn an_answer_says_whether_somebody_is_still_to_decide() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    for (n, (sentence, open)) in [
+        ("task: pay rent", false),
+        ("what is on my plate today", false),
+        ("remind me to call Ben tomorrow at 5", true),
+        ("email Anna that I am late", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let fields = [("text", sentence), ("key", &*format!("o-{n}"))];
+        let to = led(&submit(&bench, &ana, "/say", &fields).await);
+        let page = bench.get(&ana, &to).await.body;
+        assert_eq!(page.contains("data-unanswered"), open, "{sentence}");
+        let Some(first) = offers(&page).first().cloned() else { continue };
+        press(&bench, &ana, &first).await;
+        assert!(!bench.get(&ana, &to).await.body.contains("data-unanswered"), "{sentence}");
+    }
 }
 
 #[tokio::test]

@@ -97,7 +97,11 @@ async fn what_is_not_taken_is_refused_in_words_and_leaves_nothing() {
     let id = bench.announce(&ana, &entry, "picture.png", program.len()).await.text("/id");
     let refused = bench.piece(&ana, &id, 0, program).await;
     assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert!(refused.text("/detail").contains("images, PDF and plain text are taken"), "{}", refused.body);
+    assert!(
+        refused.text("/detail").contains("images, PDF and plain text in UTF-8 are taken"),
+        "{}",
+        refused.body
+    );
     let id = bench.announce(&ana, &entry, "a.txt", 4).await.text("/id");
     assert_eq!(bench.piece(&ana, &id, 0, b"longer than that").await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!((bench.rows_of_attachments(), bench.files().len()), (0, 0), "{:?}", bench.files());

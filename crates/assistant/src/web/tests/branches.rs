@@ -76,6 +76,18 @@ async fn an_answer_that_did_something_is_not_given_again_until_that_is_undone() 
     assert_eq!(talk.tasks().await.len(), 1);
 }
 
+/// What does not fit is not passed off as the whole of it.
+#[tokio::test]
+async fn an_answer_that_is_longer_than_one_may_be_says_so_and_is_gone_on_with() {
+    let long = "word ".repeat(60_000);
+    let url = answering(move |_| says(&long, &[])).await;
+    let talk = talk_with(&[("ASSISTANT_MODEL_URL", &url), ("ASSISTANT_MODEL_NAME", "tiny")]).await;
+    let cut = talk.say("tell me a story").await;
+    assert_eq!(cut["interrupted"], json!(true), "{}", cut["status"]);
+    assert_eq!(cut["text"].as_str().map(str::len), Some(256 * 1_024));
+    assert!(talk.page().await.contains(&format!("/messages/{}/continue", id(&cut))));
+}
+
 #[tokio::test]
 async fn an_answer_that_broke_off_stands_and_is_gone_on_with() {
     let url =

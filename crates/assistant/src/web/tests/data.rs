@@ -234,6 +234,12 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
         json!({"kind": "entry", "id": "e", "day": "2026-11-21", "text": "x", "created_at": 1, "rev": 1});
     let file = json!({"kind": "attachment", "id": "f", "entry_id": "e", "name": "../up.txt", "created_at": 1, "file": "attachments/f/up.txt"});
     let other = json!({"kind": "attachment", "id": "f", "entry_id": "of nobody", "name": "up.txt", "created_at": 1, "file": "attachments/f/up.txt"});
+    let named = |but: Value| {
+        let mut line = file.clone();
+        line["name"] = "up.txt".into();
+        but.as_object().into_iter().flatten().for_each(|(name, value)| line[name] = value.clone());
+        line
+    };
     let words: &[(&str, &[u8])] = &[("attachments/f/up.txt", b"words")];
     let program: &[(&str, &[u8])] = &[("attachments/f/up.txt", b"\0\x01\x02")];
     for (lines, files, told) in [
@@ -250,7 +256,7 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
         (
             vec![head.clone(), with("state", json!("lost"))],
             words,
-            "line 2 of everything.jsonl: CHECK constraint failed",
+            "line 2 of everything.jsonl: one of its values is none that this release takes",
         ),
         (
             vec![head.clone(), with("tags", json!("home"))],
@@ -290,11 +296,26 @@ async fn what_does_not_fit_is_told_with_its_line_and_changes_nothing() {
             words,
             "line 3 of everything.jsonl: the file's name reads like a path",
         ),
+        (
+            vec![head.clone(), entry.clone(), named(json!({"file": "attachments/f/gone.txt"}))],
+            words,
+            "line 3 of everything.jsonl: attachments/f/gone.txt is not in the archive, or is no plain file",
+        ),
+        (
+            vec![head.clone(), entry.clone(), named(json!({"digest": "00"}))],
+            words,
+            "line 3 of everything.jsonl: attachments/f/up.txt has other bytes than its digest says",
+        ),
+        (
+            vec![head.clone(), entry.clone(), named(json!({"name": "."}))],
+            words,
+            "line 3 of everything.jsonl: the file's name reads like a path",
+        ),
         (vec![head.clone(), entry.clone(), other], words, "its entry_id is of no line before it"),
         (
             vec![head.clone(), entry.clone()],
             program,
-            "attachments/f/up.txt: images, PDF and plain text are taken",
+            "attachments/f/up.txt: images, PDF and plain text in UTF-8 are taken",
         ),
         (vec![json!({"kind": "export", "version": 9})], words, "this release reads version 1"),
         (vec![task.clone()], words, "the first line does not say that this is an export"),

@@ -17,6 +17,22 @@ async fn texts(bench: &Bench, token: &str, path: &str) -> Vec<String> {
     entries.as_array().expect("entries").iter().map(text).collect()
 }
 
+/// Long ones would make the list of them slow to come and slow to read.
+#[tokio::test]
+async fn the_list_shows_the_beginning_of_a_long_entry_and_its_day_all_of_it() {
+    let bench = bench().await;
+    let ana = bench.sign_in("ana").await;
+    let text = format!("{}the very end", "a long walk by the river. ".repeat(400));
+    bench.post(&ana, "/api/journal", json!({"text": text})).await;
+    bench.post(&ana, "/api/journal", json!({"text": "a short one"})).await;
+    let list = bench.get(&ana, "/journal").await.body;
+    assert!(list.contains("a short one") && !list.contains("the very end"), "{list}");
+    assert_eq!(list.matches("Read on").count(), 1);
+    let (_, rest) = list.split_once("button quiet\" href=\"/journal/").expect("a way on");
+    let way = rest.split('#').next().expect("an address");
+    assert!(bench.get(&ana, &format!("/journal/{way}")).await.body.contains("the very end"));
+}
+
 #[tokio::test]
 async fn an_entry_is_changed_only_if_it_is_what_was_read_and_every_change_goes_back() {
     let bench = bench().await;
