@@ -36,7 +36,7 @@ pub struct Settings {
     #[serde(default)]
     pub access_log: Option<AccessLog>,
     /// JSON lines, one for each report of a browser about a page's policy.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csp_log: Option<AccessLog>,
     /// Threads that serve; `None`: one per core, at most 8.
     #[serde(default)]
