@@ -276,7 +276,7 @@ for (const allowed of [true, false]) {
       const task = { title, due_day: at.toLocaleDateString("sv"), due_time: at.toTimeString().slice(0, 8) };
       const answer = await fetch("/api/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(task) });
       if (answer.status !== 201) throw new Error(`the task was answered ${answer.status}`);
-      return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+      return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     }, title);
     const toast = here.locator(".toast", { hasText: title });
     if (allowed) {
