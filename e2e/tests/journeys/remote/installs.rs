@@ -41,7 +41,7 @@ fn only_a_binary_that_runs_there_is_installed_and_nothing_of_it_stays() {
         assert!(said.err.contains(&format!("[{code}]")) && said.err.contains("help:"), "{code}:\n{said}");
         assert!(is_empty(), "{code}: something was left there");
     };
-    refused(&here.join("none"), "unreadable-file");
+    refused(&here.join("none"), "no-binary");
     let other = if ARCH == "x86_64" { 183 } else { 62 };
     refused(&beginning(&here, "other", Some(other)), "other-architecture");
     refused(&beginning(&here, "strange", Some(8)), "other-architecture");
