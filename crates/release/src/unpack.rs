@@ -61,7 +61,7 @@ pub(crate) enum UnpackError {
     SetId { path: String },
     #[error("`{path}` stands twice in the archive, and one of the two is a link or a folder")]
     Twice { path: String },
-    #[error("`{path}` would lie below a link or a file of the archive, not below a folder")]
+    #[error("`{path}` is a link or a file of the archive, and something lies below it")]
     ThroughLink { path: String },
     #[error("a path in the archive is longer than {max} bytes: `{path}…`")]
     LongPath { path: String, max: usize },
