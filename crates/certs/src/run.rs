@@ -146,9 +146,11 @@ impl Certs {
             }
         }
         // Who has a certificate is renewed first, and of the others those that failed least.
-        due.sort_by_key(|(name, step)| (self.is_first(name, *step), self.issuer.record(name).failures));
+        due.sort_by_cached_key(|(name, step)| {
+            (self.is_first(name, *step), self.issuer.record(name).failures)
+        });
         let (left, pause) = self.firsts.borrow_mut().left();
-        let renewals = due.iter().filter(|(name, step)| !self.is_first(name, *step)).count();
+        let renewals = due.partition_point(|(name, step)| !self.is_first(name, *step));
         if due.len() > renewals + left {
             due.truncate(renewals + left);
             wait = wait.min(pause);

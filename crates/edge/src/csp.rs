@@ -177,25 +177,7 @@ struct Report<'a> {
 #[derive(Deserialize)]
 struct Old<'a> {
     #[serde(borrow, rename = "csp-report")]
-    report: OldReport<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct OldReport<'a> {
-    #[serde(borrow)]
-    document_uri: Cow<'a, str>,
-    #[serde(borrow)]
-    blocked_uri: Cow<'a, str>,
-    #[serde(borrow)]
-    effective_directive: Cow<'a, str>,
-    #[serde(borrow)]
-    violated_directive: Cow<'a, str>,
-    #[serde(borrow)]
-    disposition: Cow<'a, str>,
-    #[serde(borrow)]
-    source_file: Cow<'a, str>,
-    line_number: Option<u64>,
+    report: Said<'a>,
 }
 
 /// One of `application/reports+json`, by `report-to`.
@@ -204,22 +186,27 @@ struct New<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
-    body: Option<NewReport<'a>>,
+    body: Option<Said<'a>>,
 }
 
+/// What both say, each in its own spelling.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct NewReport<'a> {
-    #[serde(borrow, rename = "documentURL")]
-    document: Cow<'a, str>,
-    #[serde(borrow, rename = "blockedURL")]
-    blocked: Cow<'a, str>,
-    #[serde(borrow)]
+#[serde(default, rename_all = "kebab-case")]
+struct Said<'a> {
+    #[serde(borrow, alias = "documentURL")]
+    document_uri: Cow<'a, str>,
+    #[serde(borrow, alias = "blockedURL")]
+    blocked_uri: Cow<'a, str>,
+    #[serde(borrow, alias = "effectiveDirective")]
     effective_directive: Cow<'a, str>,
+    /// Before level 3 alone; the whole directive.
+    #[serde(borrow)]
+    violated_directive: Cow<'a, str>,
     #[serde(borrow)]
     disposition: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "sourceFile")]
     source_file: Cow<'a, str>,
+    #[serde(alias = "lineNumber")]
     line_number: Option<u64>,
 }
 
@@ -233,30 +220,16 @@ fn read(body: &[u8]) -> Option<Vec<Report<'_>>> {
     Some(of_csp.take(REPORTS_MAX).map(Report::from).collect())
 }
 
-impl<'a> From<OldReport<'a>> for Report<'a> {
-    fn from(old: OldReport<'a>) -> Self {
-        let named = old.effective_directive.is_empty();
+impl<'a> From<Said<'a>> for Report<'a> {
+    fn from(said: Said<'a>) -> Self {
+        let is_old = said.effective_directive.is_empty();
         Self {
-            document: address(old.document_uri),
-            blocked: address(old.blocked_uri),
-            // Before level 3 it was the whole directive.
-            directive: bounded(if named { old.violated_directive } else { old.effective_directive }),
-            disposition: bounded(old.disposition),
-            source: address(old.source_file),
-            line: old.line_number,
-        }
-    }
-}
-
-impl<'a> From<NewReport<'a>> for Report<'a> {
-    fn from(new: NewReport<'a>) -> Self {
-        Self {
-            document: address(new.document),
-            blocked: address(new.blocked),
-            directive: bounded(new.effective_directive),
-            disposition: bounded(new.disposition),
-            source: address(new.source_file),
-            line: new.line_number,
+            document: address(said.document_uri),
+            blocked: address(said.blocked_uri),
+            directive: bounded(if is_old { said.violated_directive } else { said.effective_directive }),
+            disposition: bounded(said.disposition),
+            source: address(said.source_file),
+            line: said.line_number,
         }
     }
 }

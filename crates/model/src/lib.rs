@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod address;
 pub mod explain;
 pub mod freeze;
+pub mod host;
 pub mod ids;
 pub mod manifest;
 pub mod names;

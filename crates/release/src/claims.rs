@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use model::{Explain, Site, manifest::Route};
+use model::{Explain, Site, host::covers, manifest::Route};
 
 /// Lower-case host (empty: any) and path prefix without a trailing slash.
 type Key = (String, String);
@@ -112,16 +112,9 @@ fn meet<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
     }
 }
 
-/// `*.example.com` stands for one label, as in a certificate.
-fn covers(wide: &str, host: &str) -> bool {
-    let below = |domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain);
-    wide == host || wide.strip_prefix("*.").is_some_and(below)
-}
-
 fn told((host, path): &Key, held: &Key, holder: &Site) -> Explain {
     let any = |host: &str| if host.is_empty() { "any host".to_owned() } else { host.to_owned() };
-    let message = format!("the route {}{path}/ belongs to {holder}", any(host));
-    let told = Explain::new("route-taken", message);
+    let told = Explain::new("route-taken", format!("the route {}{path}/ belongs to {holder}", any(host)));
     if (host, path) == (&held.0, &held.1) {
         return told.help(format!("give the route another host or path, or take it out of {holder} first"));
     }

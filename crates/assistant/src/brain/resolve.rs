@@ -300,9 +300,9 @@ fn journal(
                 Reading::Found { meaning, .. } if meaning.first_day() == meaning.last_day() => {
                     Some(meaning.first_day())
                 }
-                // "on 31 April 2027:" is no text of today's entry.
                 // After "journal:" all is text.
                 Reading::Ask { .. } if sentence.get(..span.start)?.trim_end().ends_with(':') => return None,
+                // "on 31 April 2027:" is no text of today's entry.
                 Reading::Ask { spans: inner, prompt, mut choices } => {
                     choices.retain(|choice| matches!(choice.meaning, Some(Meaning::Day(_))));
                     let mut open = Open::new(sentence, &span, &inner, prompt, choices);

@@ -13,6 +13,8 @@ use super::{lexicon, words::Sentence};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     Offset(Offset),
+    /// "New York time": of this name in the tz database.
+    Zone(&'static str),
     /// One of these, by their names in the tz database.
     Zones(&'static [&'static str]),
     /// "in Paris": that city's, or one's own.
@@ -22,11 +24,12 @@ pub(super) enum Elsewhere {
 impl Elsewhere {
     /// All clocks that may be meant; `own`: of whoever writes.
     pub(super) fn zones(self, own: &TimeZone) -> Vec<TimeZone> {
-        let named = |name: &&str| TimeZone::get(name).ok();
+        let named = |name: &str| TimeZone::get(name).ok();
         match self {
             Self::Offset(offset) => vec![offset.to_time_zone()],
-            Self::Zones(names) => names.iter().filter_map(named).collect(),
-            Self::Place(name) => named(&name).into_iter().chain([own.clone()]).collect(),
+            Self::Zone(name) => named(name).into_iter().collect(),
+            Self::Zones(names) => names.iter().filter_map(|name| named(name)).collect(),
+            Self::Place(name) => named(name).into_iter().chain([own.clone()]).collect(),
         }
     }
 }
@@ -140,18 +143,9 @@ fn place(words: &Sentence, at: usize) -> Option<(Elsewhere, usize)> {
         let name = (first..first + len).map(|at| words.low(at)).collect::<Vec<_>>().join(" ");
         let zone = city(&name)?;
         if words.is(first + len, &["time"]) {
-            return Some((Elsewhere::Zones(only(zone)), within + len + 1));
+            return Some((Elsewhere::Zone(zone), within + len + 1));
         }
         // What stands there is where somebody is, so it stays in the title.
         (within > 0 && words.is_capital(first)).then_some((Elsewhere::Place(zone), 0))
     })
-}
-
-/// The zone of one city as a list of one.
-fn only(zone: &'static str) -> &'static [&'static str] {
-    static LISTS: LazyLock<Vec<[&str; 1]>> = LazyLock::new(|| {
-        let nicknames = NICKNAMES.iter().map(|(_, zone)| [*zone]);
-        nicknames.chain(CITIES.iter().map(|(_, zone)| [zone.as_str()])).collect()
-    });
-    LISTS.iter().find(|list| list[0] == zone).map_or(&[], |list| list.as_slice())
 }

@@ -1,7 +1,7 @@
 //! What production serves, it serves by TLS, with a certificate that browsers trust.
 
 use api::checks::{Severity, State};
-use model::{Explain, manifest::RouteTls};
+use model::{Explain, host::covers, manifest::RouteTls};
 
 use super::{Before, Context};
 use crate::finding::{Check, found_if, not_run};
@@ -47,8 +47,5 @@ fn run(context: &Context<'_>) -> State {
 }
 
 pub(super) fn covered(host: &str, certified: &[String]) -> bool {
-    let parent = host.split_once('.').map(|(_, parent)| parent);
-    certified
-        .iter()
-        .any(|name| name == host || name.strip_prefix("*.").is_some_and(|name| Some(name) == parent))
+    certified.iter().any(|name| covers(name, host))
 }

@@ -168,11 +168,7 @@ mod tests {
             "/hooks/..\\x",
             "/hooks/..%5cx",
         ] {
-            let uri: http::Uri = around.parse().unwrap_or_else(|_| "/hooks/..%5cx".parse().unwrap());
-            assert!(
-                !passes(&uri.to_string(), None, "192.0.2.1"),
-                "{around}: no way around it in an app's own reading"
-            );
+            assert!(!passes(around, None, "192.0.2.1"), "{around}: no way around it in an app's own reading");
         }
         assert!(passes("/hooks/x;v=1", None, "192.0.2.1"));
     }

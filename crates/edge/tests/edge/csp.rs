@@ -26,12 +26,16 @@ fn posted(path: &str, body: &str) -> String {
     )
 }
 
+async fn page(edge: &Edge) -> String {
+    edge.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await
+}
+
 #[tokio::test]
 async fn pages_say_where_to_report_and_a_report_is_counted_and_written_down_without_its_query() {
     let app = App::named("app").await;
     let edge = Edge::start(&reported(&app, false)).await;
     edge.ready().await;
-    let page = edge.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let page = page(&edge).await;
     let policy = header(&page, "content-security-policy");
     assert_eq!(policy, Some("default-src 'self'; report-uri /csp; report-to csp"), "{page}");
     assert_eq!(header(&page, "reporting-endpoints"), Some("csp=\"/csp\""));
@@ -69,7 +73,7 @@ async fn a_policy_that_only_reports_refuses_nothing() {
     let app = App::named("app").await;
     let edge = Edge::start(&reported(&app, true)).await;
     edge.ready().await;
-    let page = edge.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let page = page(&edge).await;
     assert_eq!(header(&page, "content-security-policy"), None, "{page}");
     let policy = header(&page, "content-security-policy-report-only");
     assert_eq!(policy, Some("default-src 'self'; report-uri /csp; report-to csp"));

@@ -156,18 +156,12 @@ async fn settled(
             Ok(records) => match records.into_iter().find(|record| record.id == id) {
                 Some(record) if record.outcome.is_some() => return Ok(record),
                 Some(_) => {}
-                None if lost.is_none() => return Err(unknown()),
-                None if !is_there(session, asked).await => {
-                    let failure = lost.map(|failure| {
-                        failure.explain().now("it died before it had begun; nothing was changed")
-                    });
-                    return Err(failure.unwrap_or_else(unknown));
+                None if lost.is_none() || !is_there(session, asked).await => {
+                    return Err(not_begun(lost, "it died before it had begun; nothing was changed"));
                 }
                 // It lives, and alone knows whether it is still at it.
                 None if tokio::time::Instant::now() > begun_until => {
-                    let failure =
-                        lost.map(|failure| failure.explain().now("whether it has begun is not known"));
-                    return Err(failure.unwrap_or_else(unknown));
+                    return Err(not_begun(lost, "whether it has begun is not known"));
                 }
                 None => {}
             },
@@ -192,9 +186,13 @@ async fn is_there(session: &Session, asked: &Process) -> bool {
     keeper.is_ok_and(|keeper| (keeper.pid, &keeper.started) == (asked.pid, &asked.started))
 }
 
-fn unknown() -> Explain {
-    Explain::new("upgrade-unknown", "the keeper has no record of this upgrade")
-        .help("`mainstay status --machine` says which binary it runs")
+/// `lost`: why the keeper that was asked has given no answer.
+fn not_begun(lost: Option<Failure>, now: &str) -> Explain {
+    let unknown = || {
+        Explain::new("upgrade-unknown", "the keeper has no record of this upgrade")
+            .help("`mainstay status --machine` says which binary it runs")
+    };
+    lost.map_or_else(unknown, |failure| failure.explain().now(now))
 }
 
 fn show(session: &Session, planned: &Planned, dry_run: bool) {

@@ -285,13 +285,18 @@ fn refuse_owned(path: &Path) -> Result<(), Explain> {
 
 /// What runs is kept first: from then on every state can be returned from.
 fn place(path: &Path, kept: Staged, new: Staged) -> io::Result<()> {
-    match fs::rename(previous(path), former(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => failpoint::hit("upgrade-former"),
-    }
+    move_if_there(&previous(path), &former(path))?;
+    failpoint::hit("upgrade-former");
     kept.place()?;
     failpoint::hit("upgrade-kept");
     new.place()
+}
+
+fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        moved => moved,
+    }
 }
 
 fn rewind(mut file: &File) -> io::Result<()> {

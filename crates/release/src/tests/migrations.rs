@@ -16,10 +16,7 @@ use crate::{MigrateVerb, RefusedKind};
 async fn what_is_down_already_is_not_held_against_a_migration() {
     let (rig, shop) = (Rig::new().await, site("shop/production"));
     rig.deploy(&with_smoke(migrating(&shop, 1, "to:1", Some(1))), "one").await;
-    for instance in rig.machine.lock().instances.values_mut() {
-        // Its end after end: the next start is a while away.
-        (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
-    }
+    rig.all_end_again_and_again();
     let ended = rig.deploy(&with_smoke(migrating(&shop, 2, "to:2", Some(1))), "two").await;
     assert_eq!((ended.outcome, ended.serving), (Outcome::Served, Some(2)), "{:?}", ended.error);
 }

@@ -353,6 +353,13 @@ impl Rig {
         panic!("{site} never settles");
     }
 
+    /// Every instance, end after end: the next start is a while away.
+    pub(super) fn all_end_again_and_again(&self) {
+        for instance in self.machine.lock().instances.values_mut() {
+            (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
+        }
+    }
+
     pub(super) fn release_dir(&self, site: &Site, n: u64) -> PathBuf {
         self.data
             .path()

@@ -49,9 +49,7 @@ async fn is_told(blocked: Blocked) {
         matches!(before_the_end, Some(EventKind::Warning { warning }) if warning.code == "not-written-down"),
         "{before_the_end:?}"
     );
-    for instance in rig.machine.lock().instances.values_mut() {
-        (0..8).for_each(|n| instance.crash(0.5, 5000 + n));
-    }
+    rig.all_end_again_and_again();
     // While it is tried again and again, whatever the task of the site is at.
     let first = underway().await.unwrap().unwritten.unwrap();
     for _ in 0..20 {

@@ -10,7 +10,7 @@ use model::{Secret, accounts::of_app, manifest::Manifest};
 use crate::{
     config::{
         folders::{Folders, Kind},
-        machine::{self, Acme, Machine, SecretSource, WantedNames, wanted_names},
+        machine::{self, Machine, SecretSource, WantedNames, wanted_names},
         secret_age,
         secret_file::{self, Unread},
     },
@@ -48,6 +48,8 @@ fn context<'a>(
     running: bool,
 ) -> Context<'a> {
     let accounts = machine.apps.iter().filter_map(|(app, said)| Some((app.clone(), said.user.clone()?)));
+    let files = machine.certificates.iter().flat_map(|certificate| certificate.names.clone());
+    let by_acme = by_acme(machine, manifest);
     Context {
         manifest,
         folder: file.folder(),
@@ -57,8 +59,8 @@ fn context<'a>(
         listen: machine.listen.http.iter().chain(&machine.listen.https).copied().collect(),
         running,
         account: account(manifest, machine, folders, running),
-        certified: certified(machine, manifest),
-        beyond: beyond(machine, manifest),
+        certified: files.chain(by_acme.names).collect(),
+        beyond: by_acme.beyond.into_iter().flat_map(|(_, hosts)| hosts).collect(),
         accounts: accounts.collect(),
         secrets: match machine.secrets_of(&manifest.site(), folders) {
             SecretSource::File(path) => from(secret_file::read(&path), &path),
@@ -73,21 +75,10 @@ fn context<'a>(
     }
 }
 
-/// Names with a certificate in files, and those of the manifest that get one by ACME once they are served.
-fn certified(machine: &Machine, manifest: &Manifest) -> Vec<String> {
-    let files = machine.certificates.iter().flat_map(|certificate| certificate.names.clone());
-    let acme = machine.acme.iter().flat_map(|acme| by_acme(acme, machine, manifest).names);
-    files.chain(acme).collect()
-}
-
-/// Hosts of the manifest that get none by ACME because there are so many.
-fn beyond(machine: &Machine, manifest: &Manifest) -> Vec<String> {
-    let beyond = machine.acme.iter().flat_map(|acme| by_acme(acme, machine, manifest).beyond);
-    beyond.flat_map(|(_, names)| names).collect()
-}
-
-fn by_acme(acme: &Acme, machine: &Machine, manifest: &Manifest) -> WantedNames {
-    wanted_names(acme, &[(manifest.site(), manifest.routes.clone())], &machine.certificates)
+/// What the manifest gets by ACME once it is served, and what it gets none for.
+fn by_acme(machine: &Machine, manifest: &Manifest) -> WantedNames {
+    let sites = [(manifest.site(), manifest.routes.clone())];
+    machine.acme.as_ref().map(|acme| wanted_names(acme, &sites, &machine.certificates)).unwrap_or_default()
 }
 
 /// Whom the app will run as: one account an app where the keeper is root, else the keeper's own.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use certs::settings::Challenge;
 use model::{
-    Site,
+    Site, host,
     manifest::{Route, RouteTls},
 };
 
@@ -59,8 +59,7 @@ fn without_covered(names: Vec<String>) -> impl Iterator<Item = String> {
 }
 
 fn covers(names: &[String], name: &str) -> bool {
-    let wild = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
-    names.iter().any(|known| *known == *name || Some(known) == wild.as_ref())
+    names.iter().any(|known| host::covers(known, name))
 }
 
 fn can_be_found(host: &str, acme: &Acme) -> bool {

@@ -10,7 +10,7 @@ use std::{
 
 use machine::child::Executable;
 
-use super::{former, previous};
+use super::{former, move_if_there, previous};
 use crate::config::folders::Folders;
 
 /// Bound: so many keepers of a new binary may end before they are ready.
@@ -64,9 +64,6 @@ pub(super) fn put_back(path: &Path) -> io::Result<()> {
 
 /// What `--back` went to before an upgrade that has not come about.
 pub(super) fn put_back_former(path: &Path) -> io::Result<()> {
-    match fs::rename(former(path), previous(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    move_if_there(&former(path), &previous(path))?;
     machine::fs::fsync_dir(path.parent().unwrap_or(Path::new("/")))
 }
